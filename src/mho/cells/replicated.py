@@ -1,0 +1,34 @@
+"""Multi-device mapping."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import final
+
+from mho.cells.base import Cell
+from mho.errors import Faults
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Replicated(Cell):
+    """A weight is the mean of n devices, in n rows of one array (Gokmen 2017, multi-device mapping).
+
+    Forward: n·M outputs, each with its own noise and bound, averaged digitally. Backward: δ drives
+    all rows, one noise and one bound on the sum, divided by n. Update: a column's train is shared by
+    all copies, each copy has its own row train and takes the full step η.
+
+    Attributes:
+        n: devices a weight, 1 to 1024.
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        faults = Faults("Replicated")
+        faults.number("n", self.n, low=1, high=1024, integer=True)
+        faults.raise_any()
+
+    @property
+    def devices(self) -> int:
+        return self.n

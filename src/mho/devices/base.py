@@ -1,0 +1,147 @@
+"""What a device law is: fields, one scalar function, and where its source comes from."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, dataclass_transform
+
+from mho.devices.per_cell import PerCell, per_cell
+from mho.errors import Faults, InvalidValue, LawError, nearest
+from mho.kernels.law import read_law
+
+LATER = ("state", "read", "rest", "draws")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(per_cell,))
+class Device(abc.ABC):
+    """How one cross-point answers one pulse. Subclass it: annotated fields, then `pulse`.
+
+    Each field is a number, the same for the whole array, or `mho.per_cell(...)`, drawn for every
+    cell. `w_max` and `w_min` are obligatory: the array clips to them after every pulse.
+
+    A law may use its arguments, `math`, and module constants that are numbers; nothing else. It is
+    compiled from its source, in which literals are read as float32, and runs as plain Python in
+    the reference.
+
+    Optional closed form: `pulses(w, n, up, cell, z)` is the weight after n pulses of one
+    direction in distribution (and exactly `pulse` for n = 1), and `reach(n, up, cell)` how far
+    any of their partial sums can go; arrays use it where no bound is within reach.
+    """
+
+    pulse_driven: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+    def __post_init__(self) -> None:
+        faults = Faults(type(self).__name__)
+        fields = self.parameters()
+        for name, parameter in fields.items():
+            faults.number(name, parameter.mean)
+        if self.pulse_driven:
+            missing = [name for name in ("w_max", "w_min") if name not in fields]
+            if missing:
+                raise LawError(
+                    f"{type(self).__name__} has no {' and no '.join(missing)}: the array clips to "
+                    "[w_min, w_max]. Add for example  w_max: float = mho.per_cell(0.6, spread=0.3)"
+                )
+            if not faults.found and fields["w_min"].mean >= fields["w_max"].mean:
+                faults.add(
+                    f"w_min is {fields['w_min'].mean:g} and w_max is {fields['w_max'].mean:g}; "
+                    "w_min must be below w_max"
+                )
+        self._more_faults(faults)
+        faults.raise_any()
+        for name in LATER:
+            if hasattr(self, name):
+                raise LawError(
+                    f"{type(self).__name__}.{name}: this version of mho has no laws with {name!r}, so it "
+                    "would have no effect; remove it"
+                )
+        read_law(type(self))
+
+    def _more_faults(self, faults: Faults) -> None:
+        """Note what else is wrong with the values; laws with further rules override it."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def pulse(w: float, up: bool, cell: Any, z: float) -> float:
+        """Weight after one pulse; `cell` holds the fields, z ~ N(0, 1) is fresh for each pulse."""
+
+    def parameters(self) -> dict[str, PerCell]:
+        """Every field as a `PerCell`, in the order of declaration."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {
+            name: value if isinstance(value, PerCell) else PerCell(_number(self, name, value))
+            for name, value in values.items()
+        }
+
+    def mean_step(self) -> float:
+        """Nominal size of one step, which sets the pulse gains C_x = C_δ = √(η / (BL·Δw_min))."""
+        parameters = self.parameters()
+        if "dw_min" not in parameters:
+            raise LawError(
+                f"{type(self).__name__} has no field dw_min: define  def mean_step(self) -> float,  "
+                "the nominal size of one step, so that the pulse gains can be set"
+            )
+        return parameters["dw_min"].mean
+
+    @classmethod
+    def law_name(cls) -> str:
+        """The name a file can hold: the class for laws of mho, `module:Class` for a user's."""
+        if cls.__module__.startswith("mho.devices."):
+            return cls.__name__
+        if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+            place = "__main__" if cls.__module__ == "__main__" else "a function"
+            raise LawError(
+                f"{cls.__name__} is defined in {place}, where no other process can find it: move it to "
+                f"a module, for example my_devices.py, and  from my_devices import {cls.__name__}"
+            )
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+    @classmethod
+    def law_hash(cls) -> str:
+        """Hash of the law's source: two laws with the same hash have the same physics."""
+        return read_law(cls).hash
+
+
+def device_from_fields(law: type[Device], values: Mapping[str, Any]) -> Device:
+    """Build a law from plain values: numbers, or tables with `mean` and `spread` or `std`."""
+    known = {field.name for field in dataclasses.fields(law)}  # type: ignore[arg-type]
+    faults: list[str] = []
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            faults.append(f"unknown field {name!r}{nearest(name, known)}")
+        elif isinstance(value, Mapping):
+            unknown = set(value) - {"mean", "spread", "std"}
+            faults += [
+                f"{name}: unknown key {key!r}{nearest(key, ('mean', 'spread', 'std'))}" for key in unknown
+            ]
+            if "mean" not in value:
+                faults.append(f"{name}: a table needs a mean, for example {{ mean = 0.6, spread = 0.3 }}")
+            elif not unknown:
+                try:
+                    arguments[name] = PerCell(**value)
+                except InvalidValue as error:
+                    faults += [f"{name}: {fault}" for fault in error.faults]
+        else:
+            arguments[name] = value
+    try:
+        device = law(**arguments)
+    except InvalidValue as error:
+        faults += error.faults
+    if faults:
+        raise InvalidValue(f"{law.__name__}: " + "; ".join(faults), faults)
+    return device
+
+
+def _number(device: Device, name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidValue(
+            f"{type(device).__name__}: {name} is {value!r}; give a number or mho.per_cell(mean, spread=...)"
+        )
+    return float(value)

@@ -1,0 +1,58 @@
+"""The RPU device of Gokmen, Onen and Haensch 2017."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, final
+
+from mho.devices.base import Device
+from mho.devices.per_cell import PerCell, per_cell
+from mho.errors import Faults
+
+
+@final
+class ConstantStep(Device):
+    """A step that does not depend on the state: the RPU-baseline device.
+
+    Up by Δ·2r/(1+r), down by Δ·2/(1+r), r = `up_down`, so that Δ = `dw_min` is their mean; every
+    pulse multiplies its step by 1 + `c2c`·z. Weights stay within [`w_min`, `w_max`]. Units are the
+    paper's normalised weights.
+
+    n pulses of one direction: w ± step·(n + c2c·√n·z), used where no partial sum can reach a bound
+    (room > n·step·(1 + 6·c2c)); nearer to one, arrays go pulse by pulse, because the clip between two
+    pulses keeps what the sum would lose.
+
+    Source: T. Gokmen, M. Onen, W. Haensch, Front. Neurosci. 11:538 (2017), Table 1.
+    """
+
+    dw_min: float = per_cell(0.001, spread=0.30)
+    up_down: float = per_cell(1.0, spread=0.02)
+    c2c: float = 0.30
+    w_max: float = per_cell(0.6, spread=0.30)
+    w_min: float = per_cell(-0.6, spread=0.30)
+
+    def _more_faults(self, faults: Faults) -> None:
+        for name in ("dw_min", "up_down"):
+            faults.number(name, _mean(getattr(self, name)), above=0.0)
+        faults.number("c2c", _mean(self.c2c), low=0.0)
+
+    @staticmethod
+    def pulse(w: float, up: bool, cell: Any, z: float) -> float:
+        down_step = cell.dw_min * 2 / (1 + cell.up_down)
+        step = (down_step * cell.up_down if up else down_step) * (1 + cell.c2c * z)
+        return w + step if up else w - step
+
+    @staticmethod
+    def reach(n: float, up: bool, cell: Any) -> float:
+        down_step = cell.dw_min * 2 / (1 + cell.up_down)
+        return n * (down_step * cell.up_down if up else down_step) * (1 + 6 * cell.c2c)
+
+    @staticmethod
+    def pulses(w: float, n: float, up: bool, cell: Any, z: float) -> float:
+        down_step = cell.dw_min * 2 / (1 + cell.up_down)
+        step = (down_step * cell.up_down if up else down_step) * (n + cell.c2c * (math.sqrt(n) * z))
+        return w + step if up else w - step
+
+
+def _mean(value: object) -> object:
+    return value.mean if isinstance(value, PerCell) else value

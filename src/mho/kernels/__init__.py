@@ -1,0 +1,1 @@
+"""Arithmetic only: the NumPy reference, the compiled kernels, and the operations that choose between them."""

@@ -1,0 +1,180 @@
+"""From kernel sources to compiled, disk-cached functions.
+
+A kernel and everything it refers to, the device law included, is written as one module to
+`<user cache>/kernels/<sha256 of that text and of the versions>.py` and compiled there with Numba's
+cache. An edited law or kernel is another text, hence another file: no stale physics can be
+loaded, and an unedited one is found again by every later process.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+import platformdirs
+
+from mho.kernels.law import Law
+
+HEADER = """import math
+from collections import namedtuple
+
+import numpy as np
+from numba import njit
+"""
+ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
+INLINE = "@njit(error_model='numpy', forceinline=True)"
+
+on_compile: list[Callable[[str], None]] = []
+"""Called with a line of text before a kernel is compiled for the first time on this machine."""
+
+
+def cache_folder() -> Path:
+    """Where generated kernels lie: `$MHO_CACHE_DIR`, else the user's cache folder."""
+    return Path(os.environ.get("MHO_CACHE_DIR") or platformdirs.user_cache_dir("mho")) / "kernels"
+
+
+@functools.cache
+def load(template: str, entry: str, law: Law | None = None, fields: tuple[str, ...] = ()) -> Any:
+    """Return a compiled kernel.
+
+    Args:
+        template: module that holds the kernel, for example `mho.kernels.cpu.update`.
+        entry: its function.
+        law: the device law to stand inside it, if it has a place for one.
+        fields: the law's fields, in the order in which the kernel receives them.
+    """
+    given = _law_definitions(law, fields) if law else {}
+    text = HEADER + "\n\n".join(["", *_Linker(given).link(template, entry)]) + "\n"
+    what = f"{entry} kernel" + (f" for {law.name}" if law else "")
+    return getattr(_import(text, what), entry)
+
+
+class _Linker:
+    """Gathers the definitions that a function refers to, each before its first use."""
+
+    def __init__(self, given: dict[str, str]) -> None:
+        self.given = given
+        self.done: dict[str, str] = {}
+
+    def link(self, module: str, entry: str) -> list[str]:
+        self._add(module, entry, decorator=ENTRY)
+        return list(self.done.values())
+
+    def _add(self, module: str, name: str, decorator: str = INLINE) -> None:
+        if name in self.done:
+            return
+        if name in self.given:
+            self.done[name] = self.given[name]
+            return
+        scope = _definitions(module)
+        node = scope.get(name)
+        if isinstance(node, ast.ImportFrom):
+            self._add(str(node.module), name)
+        elif isinstance(node, (ast.Assign, ast.FunctionDef)):
+            for used in _names(node):
+                if used != name and used in scope:
+                    self._add(module, used)
+            text = ast.unparse(_bare(node))
+            self.done[name] = f"{decorator}\n{text}" if isinstance(node, ast.FunctionDef) else text
+
+
+@functools.cache
+def _definitions(module: str) -> dict[str, ast.stmt]:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None, module
+    found: dict[str, ast.stmt] = {}
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = node
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mho."):
+            found |= {alias.name: node for alias in node.names}
+    return found
+
+
+def _names(node: ast.AST) -> list[str]:
+    inside = _bare(node) if isinstance(node, ast.FunctionDef) else node
+    return [n.id for n in ast.walk(inside) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+
+
+def _bare(node: ast.stmt) -> ast.stmt:
+    """Drop what the compiler does not need: annotations and docstrings."""
+    if isinstance(node, ast.FunctionDef):
+        arguments = [ast.arg(argument.arg) for argument in node.args.args]
+        body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+        node = ast.FunctionDef(
+            name=node.name,
+            args=ast.arguments([], arguments, None, [], [], None, []),
+            body=body,
+            decorator_list=[],
+            type_params=[],
+        )
+    return ast.fix_missing_locations(node)
+
+
+def _law_definitions(law: Law, fields: tuple[str, ...]) -> dict[str, str]:
+    """The law's functions, and how a kernel finds its fields in a block of lanes.
+
+    A block holds 16 lanes a slot in one array; slot 0 is the weight, slot 1 marks lanes that need
+    pulse by pulse, the law's fields follow.
+    """
+    record = ", ".join(f"lanes[{16 * (2 + slot)} + lane]" for slot in range(len(fields)))
+    functions = {name: f"{INLINE}\n{ast.unparse(node)}" for name, node in law.functions.items()}
+    if not law.closed_form:
+        functions["pulses"] = f"{INLINE}\ndef pulses(w, n, up, cell, z):\n    return w"
+        functions["reach"] = f"{INLINE}\ndef reach(n, up, cell):\n    return n"
+    return functions | {
+        "CLOSED_FORM": f"CLOSED_FORM = {law.closed_form}",
+        "SLOTS": f"SLOTS = {2 + len(fields)}",
+        "W_MAX": f"W_MAX = {16 * (2 + fields.index('w_max'))}",
+        "W_MIN": f"W_MIN = {16 * (2 + fields.index('w_min'))}",
+        "cell_at": f"Cell = namedtuple('Cell', {list(fields)!r})\n\n"
+        f"{INLINE}\ndef cell_at(lanes, lane):\n    return Cell({record})",
+    }
+
+
+def _import(text: str, what: str) -> ModuleType:
+    versions = f"{numba.__version__} {np.__version__} {sys.version}"
+    name = hashlib.sha256(f"{versions}\n{text}".encode()).hexdigest()
+    if name in sys.modules:
+        return sys.modules[name]
+    file = _write(cache_folder(), name, text)
+    if not any((file.parent / "__pycache__").glob(f"{name}.*.nbi")):
+        for tell in on_compile:
+            tell(f"compiling the {what} (once on this machine)")
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Numba's cache finds a function's module by name while it unpickles, so it must be there first.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _write(folder: Path, name: str, text: str) -> Path:
+    """Write a module so that no other process can see half of it; fall back to a folder of our own."""
+    file = folder / f"{name}.py"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8") as out:
+                out.write(text)
+            os.replace(out.name, file)
+    except OSError:
+        private = Path(tempfile.mkdtemp(prefix="mho-kernels-"))
+        file = private / f"{name}.py"
+        file.write_text(text, encoding="utf-8")
+    return file

@@ -1,0 +1,25 @@
+"""The exact update, for ideal devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+ZERO = np.float32(0.0)
+
+
+def outer(start: Any, stop: Any, counts: Any, state: Any, x: Any, d: Any, lr: Any) -> None:
+    """w_pj += (lr·d_tp)·x_tj for t = 0, 1, ..., on lines `start` to `stop` of R·P.
+
+    state (R, P, N), x (R, T, N), d (R, T, M), all float32; P is M times the devices of a weight.
+    """
+    lines, columns, vectors, rows = state.shape[1], state.shape[2], x.shape[1], d.shape[2]
+    for q in range(start, stop):
+        r, p = np.uintp(q // lines), np.uintp(q % lines)
+        row = np.uintp(p % rows)
+        for t in range(vectors):
+            step = lr * d[r, np.uintp(t), row]
+            if step != ZERO:
+                for j in range(columns):
+                    state[r, p, np.uintp(j)] += step * x[r, np.uintp(t), np.uintp(j)]

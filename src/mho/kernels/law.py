@@ -1,0 +1,177 @@
+"""A device law as source: read, checked, and made ready to stand inside a kernel.
+
+The functions `pulse`, `pulses`, `reach` and `cell_at` below are the places that a law fills: kernels
+import them by name, and `compile.py` puts the law's own functions there.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dataclasses
+import functools
+import hashlib
+import inspect
+import textwrap
+from typing import Any
+
+from mho.errors import LawError
+
+ARGUMENTS = {
+    "pulse": ("w", "up", "cell", "z"),
+    "reach": ("n", "up", "cell"),
+    "pulses": ("w", "n", "up", "cell", "z"),
+}
+ALLOWED_BUILTINS = {"abs", "bool", "float", "int", "max", "min", "range", "round"}
+ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+
+
+def pulse(w: Any, up: Any, cell: Any, z: Any) -> Any:
+    """Filled by the law."""
+    raise NotImplementedError
+
+
+def reach(n: Any, up: Any, cell: Any) -> Any:
+    """Filled by the law if it has a closed form."""
+    raise NotImplementedError
+
+
+def pulses(w: Any, n: Any, up: Any, cell: Any, z: Any) -> Any:
+    """Filled by the law if it has a closed form."""
+    raise NotImplementedError
+
+
+def cell_at(lanes: Any, lane: Any) -> Any:
+    """Filled with a record of the law's fields, gathered from one lane of a block."""
+    raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Law:
+    """The functions of a law, ready to compile, and the hash of all they mean."""
+
+    name: str
+    place: str
+    functions: dict[str, ast.FunctionDef]
+    hash: str
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether the law says in one step what n pulses do."""
+        return "pulses" in self.functions
+
+
+@functools.cache
+def read_law(law: type) -> Law:
+    """Read the functions of a law from its class.
+
+    Raises:
+        LawError: for a wrong signature, unreadable source, or a name that a law may not use.
+    """
+    names = [name for name in ARGUMENTS if hasattr(law, name)]
+    if ("pulses" in names) != ("reach" in names):
+        raise LawError(f"{law.__name__}: a closed form needs both pulses(w, n, up, cell, z) and reach(n, up, cell)")
+    functions: dict[str, ast.FunctionDef] = {}
+    place = ""
+    for name in names:
+        if not isinstance(inspect.getattr_static(law, name), staticmethod):
+            raise LawError(f"{law.__name__}.{name} needs the decorator @staticmethod above it")
+        function = getattr(law, name)
+        given = tuple(inspect.signature(function).parameters)
+        if given != ARGUMENTS[name]:
+            raise LawError(
+                f"{law.__name__}.{name}({', '.join(given)}): its arguments are "
+                f"({', '.join(ARGUMENTS[name])}), in this order and by these names"
+            )
+        functions[name], at = _read_function(law, name, function)
+        place = place or at
+    text = "\n".join(ast.unparse(node) for node in functions.values())
+    return Law(law.__name__, place, functions, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def _read_function(law: type, name: str, function: Any) -> tuple[ast.FunctionDef, str]:
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except (OSError, TypeError) as error:
+        raise LawError(
+            f"the source of {law.__name__}.{name} cannot be read ({error}): a law is compiled from its "
+            "source, so define it in a file rather than with exec or at a bare prompt"
+        ) from error
+    file = inspect.getsourcefile(function) or "?"
+    node = ast.parse(textwrap.dedent("".join(lines))).body[0]
+    if not isinstance(node, ast.FunctionDef):
+        raise LawError(f"{law.__name__}.{name} at {file}:{first} is not a plain function")
+    node.decorator_list, node.returns = [], None
+    for argument in node.args.args:
+        argument.annotation = None
+    if ast.get_docstring(node) is not None and len(node.body) > 1:
+        node.body = node.body[1:]
+    _Constants(f"{law.__name__}.{name}", file, first, function.__globals__, node).visit(node)
+    _Float32().visit(node)
+    return ast.fix_missing_locations(node), f"{file}:{first}"
+
+
+class _Constants(ast.NodeTransformer):
+    """Replaces module constants by their values and refuses every other outside name."""
+
+    def __init__(
+        self, subject: str, file: str, first: int, scope: dict[str, Any], node: ast.FunctionDef
+    ) -> None:
+        self.subject, self.file, self.first, self.scope = subject, file, first, scope
+        self.local = {argument.arg for argument in node.args.args}
+        self.local |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if isinstance(node.ctx, ast.Store) or node.id in self.local:
+            return node
+        value = self.scope.get(node.id)
+        if node.id == "math" and inspect.ismodule(value) and value.__name__ == "math":
+            return node
+        if isinstance(value, (bool, int, float)):
+            return ast.copy_location(ast.Constant(value), node)
+        if node.id in ALLOWED_BUILTINS and node.id not in self.scope and hasattr(builtins, node.id):
+            return node
+        raise LawError(
+            f"{self.subject} uses {node.id!r} at {self.file}:{self.first + node.lineno - 1}; a law may use "
+            "its arguments, math, and module constants that are numbers. Write the formula out, or make "
+            f"{node.id!r} a field of the class"
+        )
+
+
+class _Float32(ast.NodeTransformer):
+    """Makes literals float32, so that compiled arithmetic stays in float32 as NumPy's does.
+
+    Integers keep their type where they count or index: in subscripts, `range`, `int` and exponents.
+    """
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return _float32(node) if isinstance(node.value, float) else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        if isinstance(node.op, ARITHMETIC):
+            node.left, node.right = _arithmetic(node.left), _arithmetic(node.right)
+        return self.generic_visit(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        node.body, node.orelse = _arithmetic(node.body), _arithmetic(node.orelse)
+        return self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id in ("range", "int"):
+            return node
+        if isinstance(node.func, ast.Name) and node.func.id in ("min", "max"):
+            node.args = [_arithmetic(argument) for argument in node.args]
+        return self.generic_visit(node)
+
+
+def _arithmetic(node: ast.expr) -> ast.expr:
+    is_integer = isinstance(node, ast.Constant) and type(node.value) is int
+    return _float32(node) if is_integer else node  # type: ignore[arg-type]
+
+
+def _float32(node: ast.Constant) -> ast.Call:
+    function = ast.Attribute(ast.Name("np", ast.Load()), "float32", ast.Load())
+    return ast.Call(function, [ast.Constant(float(node.value))], [])  # type: ignore[arg-type]

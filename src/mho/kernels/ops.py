@@ -1,0 +1,194 @@
+"""The operations of an array: shapes documented here, arithmetic in the backends.
+
+Throughout: R replicas, T vectors, M outputs, N inputs, P = M·devices physical lines. All
+floats are float32, C-contiguous.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from numba.core.errors import NumbaError
+
+from mho.errors import LawError
+from mho.kernels import compile as compiler
+from mho.kernels import counts as count
+from mho.kernels import reference, threads
+from mho.kernels.law import Law, read_law
+
+Floats = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.int64]
+Backend = Literal["cpu", "reference"]
+BACKENDS = ("cpu", "reference")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """Random stream of one operation: key (R, 2) uint32, and the number of its next vector."""
+
+    key: npt.NDArray[np.uint32]
+    first: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Levels:
+    """What a read does, in the units of the array (see `mho.Read`); 0 steps are continuous."""
+
+    noise: float
+    bound: float
+    input_bound: float
+    input_step: float
+    output_step: float
+    noise_management: bool
+    halvings: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Cells:
+    """A law and its fields: for each either (R, P, N), or (R, 16) of one number where cells do not differ."""
+
+    law: type
+    fields: dict[str, Floats]
+
+    def flat(self) -> tuple[Floats, ...]:
+        return tuple(values.reshape(-1) for values in self.fields.values())
+
+    def strides(self) -> npt.NDArray[np.int64]:
+        """Steps in the flat arrays: replica, line, column."""
+        steps = [
+            (v.shape[1] * v.shape[2], v.shape[2], 1) if v.ndim == 3 else (16, 0, 0) for v in self.fields.values()
+        ]
+        return np.array(steps, np.int64)
+
+    def broadcast(self, shape: tuple[int, ...]) -> dict[str, Floats]:
+        """Every field in the shape of the state."""
+        return {
+            name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Trains:
+    """How lines are driven: gains C_x and C_δ, slots, update management."""
+
+    x_gain: float
+    d_gain: float
+    length: int
+    managed: bool
+
+
+def read(
+    state: Floats,
+    x: Floats,
+    outputs: int,
+    levels: Levels,
+    stream: Stream,
+    *,
+    backward: bool,
+    evaluation: bool,
+    backend: Backend = "cpu",
+) -> tuple[Floats, Counts]:
+    """Read the array: x (R, T, in) to (R, T, outputs), through state (R, P, N).
+
+    Backward, x is δ over the M rows and the outputs are the N columns. Returns the answer and
+    the counts (R, SIZE).
+    """
+    replicas, vectors = x.shape[:2]
+    out = np.empty((replicas, vectors, outputs), np.float32)
+    numbers = np.array(
+        (levels.noise, levels.bound, levels.input_bound, levels.input_step, levels.output_step), np.float32
+    )
+    slots = (
+        (count.EVALUATION_CLIPPED_READS, count.EVALUATION_HALVINGS)
+        if evaluation
+        else (count.CLIPPED_READS, count.HALVINGS)
+    )
+    arguments = (
+        state, x, out, backward, stream.key, stream.first, numbers, levels.noise_management, levels.halvings, *slots
+    )  # fmt: skip
+    if backend == "reference":
+        counts = np.zeros((replicas, count.SIZE), np.int64)
+        reference.read(counts, *arguments)
+        return out, counts
+    kernel = compiler.load("mho.kernels.cpu.read", "read")
+    return out, threads.run(kernel, replicas * vectors, state.size * vectors, replicas, *arguments)
+
+
+def update(
+    state: Floats,
+    cells: Cells,
+    x: Floats,
+    d: Floats,
+    trains: Trains,
+    stream: Stream,
+    *,
+    backend: Backend = "cpu",
+) -> Counts:
+    """Pulse the array in place: x (R, T, N), d (R, T, M), state (R, P, N). Returns counts (R, SIZE).
+
+    Raises:
+        LawError: if the law cannot be compiled.
+    """
+    if backend == "reference":
+        return _reference_update(state, cells, x, d, trains, stream)
+    replicas, vectors, columns = x.shape
+    lines = state.shape[1]
+    x_words = np.empty((replicas, vectors, -(-columns // 16) * 16), np.uint32)
+    d_words = np.empty((replicas, lines, vectors), np.uint32)
+    x_down, d_down = np.empty(x_words.shape, np.uint8), np.empty(d_words.shape, np.uint8)
+    draw = compiler.load("mho.kernels.cpu.trains", "trains")
+    counts = threads.run(
+        draw, replicas * vectors, (x.size + d.size) * trains.length, replicas,
+        x, d, np.float32(trains.x_gain), np.float32(trains.d_gain), trains.length, trains.managed,
+        stream.key, stream.first, x_words, x_down, d_words, d_down,
+    )  # fmt: skip
+    law = read_law(cells.law)
+    try:
+        kernel = compiler.load("mho.kernels.cpu.update", "update", law, tuple(cells.fields))
+        counts += threads.run(
+            kernel, replicas * lines, state.size * vectors, replicas,
+            state, cells.flat(), cells.strides(), x_words, x_down, d_words, d_down, stream.key, stream.first,
+        )  # fmt: skip
+    except NumbaError as error:
+        raise LawError(_explain(law, error)) from None
+    return counts
+
+
+def exact_update(state: Floats, x: Floats, d: Floats, lr: float, *, backend: Backend = "cpu") -> Counts:
+    """w += lr·δ xᵀ, vector after vector, in place: x (R, T, N), d (R, T, M), state (R, P, N)."""
+    if backend == "reference":
+        reference.outer(state, x, d, lr)
+        return np.zeros((x.shape[0], count.SIZE), np.int64)
+    kernel = compiler.load("mho.kernels.cpu.outer", "outer")
+    replicas, vectors = x.shape[:2]
+    lines = replicas * state.shape[1]
+    return threads.run(kernel, lines, state.size * vectors, replicas, state, x, d, np.float32(lr))
+
+
+def _reference_update(
+    state: Floats, cells: Cells, x: Floats, d: Floats, trains: Trains, stream: Stream
+) -> Counts:
+    counts = np.zeros((x.shape[0], count.SIZE), np.int64)
+    x_bits = np.zeros((*x.shape, trains.length), np.bool_)
+    d_bits = np.zeros((*d.shape[:2], state.shape[1], trains.length), np.bool_)
+    reference.trains(
+        counts, x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed,
+        stream.key, stream.first, x_bits, d_bits,
+    )  # fmt: skip
+    fields = cells.broadcast(state.shape)
+    reference.update(counts, cells.law, state, fields, x, d, x_bits, d_bits, stream.key, stream.first)
+    return counts
+
+
+def _explain(law: Law, error: Any) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = next((line for line in lines if not line.startswith(("Failed in", "-", "During"))), lines[0])
+    source = next((line for line in lines if line.startswith("def ") or "return" in line), "")
+    return (
+        f"the law {law.name} at {law.place} cannot be compiled: {reason}"
+        + (f" Near: {source}." if source else "")
+        + " A law is scalar arithmetic on w, up, cell and z, with math functions, if and for."
+    )

@@ -1,0 +1,77 @@
+"""One read of an array in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.kernels.counts import NOT_FINITE
+from mho.random import mix, normal, vector_keys
+
+Floats = npt.NDArray[np.float32]
+
+
+def read(
+    counts: npt.NDArray[np.int64],
+    state: Floats,
+    x: Floats,
+    out: Floats,
+    backward: bool,
+    streams: npt.NDArray[np.uint32],
+    first: int,
+    levels: Floats,
+    noise_management: bool,
+    halvings: int,
+    clipped_slot: int,
+    halvings_slot: int,
+) -> None:
+    """Read x (R, T, in) into out (R, T, out); see `mho.kernels.cpu.read` for the arguments."""
+    noise, bound, input_bound, input_step, output_step = levels
+    linear = np.isinf(input_bound) and input_step == 0
+    rows = x.shape[2] if backward else out.shape[2]
+    devices = np.float32(state.shape[1] // rows)
+    for r, t in np.ndindex(x.shape[:2]):
+        scale = np.abs(x[r, t]).max() if noise_management else np.float32(1)
+        if scale == 0:
+            out[r, t] = 0
+            continue
+        number = np.array([first + t], np.uint64)
+        for halving in range(halvings + 1):
+            if linear:
+                seen = product(state[r], x[r, t], backward) / scale
+            else:
+                driven = np.clip(x[r, t] / scale, -input_bound, input_bound)
+                seen = product(state[r], _levels(driven, input_step), backward)
+            if noise > 0:
+                block = np.array([halving], np.uint32)
+                k0, k1, _, _ = vector_keys(streams[r, :1], streams[r, 1:], number, block)
+                seen = seen + noise * normal(mix(np.arange(seen.size, dtype=np.uint32), k0, k1))
+            counts[r, NOT_FINITE] += (~np.isfinite(seen)).sum()
+            kept = np.clip(seen, -bound, bound)
+            clipped = (kept != seen).sum()
+            if clipped == 0 or halving == halvings:
+                break
+            counts[r, halvings_slot] += 1
+            scale = scale * np.float32(2)
+        counts[r, clipped_slot] += clipped
+        kept = _levels(kept, output_step)
+        if not backward:
+            total = np.zeros(rows, np.float32)
+            for copy in kept.reshape(-1, rows):
+                total += copy
+            kept = total
+        out[r, t] = kept * (scale / devices)
+
+
+def product(w: Floats, v: Floats, backward: bool) -> Floats:
+    """W v, or Wᵀ v for v shared by all copies of the rows, summed term by term in index order."""
+    columns = w if not backward else w.T
+    terms = v if not backward else np.tile(v, w.shape[0] // v.size)
+    total = np.zeros(columns.shape[0], np.float32)
+    for term, column in zip(terms, columns.T, strict=True):
+        total += column * term
+    return total
+
+
+def _levels(values: Floats, step: np.float32) -> Floats:
+    return values if step == 0 else np.rint(values / step) * step

@@ -1,0 +1,55 @@
+"""Pulse trains in NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.kernels.counts import PULSES, SATURATED_PROBABILITIES
+from mho.random import SLOTS_A_LINE, mix, threshold, vector_keys
+
+Floats = npt.NDArray[np.float32]
+
+
+def trains(
+    counts: npt.NDArray[np.int64],
+    x: Floats,
+    d: Floats,
+    x_gain: float,
+    d_gain: float,
+    length: int,
+    managed: bool,
+    streams: npt.NDArray[np.uint32],
+    first: int,
+    x_bits: npt.NDArray[np.bool_],
+    d_bits: npt.NDArray[np.bool_],
+) -> None:
+    """Fill x_bits (R, T, N, BL) and d_bits (R, T, P, BL): which line pulses in which slot."""
+    copies = d_bits.shape[2] // d.shape[2]
+    for r, t in np.ndindex(x.shape[:2]):
+        x_max, d_max = np.abs(x[r, t]).max(), np.abs(d[r, t]).max()
+        if x_max == 0 or d_max == 0:
+            continue
+        cx, cd = np.float32(x_gain), np.float32(d_gain)
+        if managed:
+            balance = np.sqrt(d_max / x_max)
+            cx, cd = cx * balance, cd / balance
+        number = np.array([first + t], np.uint64)
+        k0, k1, k2, k3 = vector_keys(streams[r, :1], streams[r, 1:], number, np.zeros(1, np.uint32))
+        p = cx * np.abs(x[r, t])
+        q = cd * np.tile(np.abs(d[r, t]), copies)
+        x_bits[r, t] = bernoulli(p, length, k0, k1)
+        d_bits[r, t] = bernoulli(q, length, k2, k3)
+        counts[r, SATURATED_PROBABILITIES] += (p > 1).sum() + (q > 1).sum()
+        counts[r, PULSES] += x_bits[r, t].sum() + d_bits[r, t].sum()
+
+
+def bernoulli(p: Floats, length: int, k0: Any, k1: Any) -> npt.NDArray[np.bool_]:
+    """(lines, BL) bits, each set with the probability of its line."""
+    lines = np.arange(p.size, dtype=np.uint32)[:, None]
+    slots = np.arange(length, dtype=np.uint32)
+    bits = mix(lines * SLOTS_A_LINE + slots, k0, k1)
+    set_: npt.NDArray[np.bool_] = (bits >> np.uint32(1)) < threshold(np.minimum(p, np.float32(1)))[:, None]
+    return set_

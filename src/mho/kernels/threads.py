@@ -1,0 +1,66 @@
+"""Spreads the lines of a kernel over threads.
+
+Kernels release the GIL, so plain Python threads serve: no threading layer of Numba is loaded,
+which would be a second pool beside torch's and may not be entered from two threads at once.
+Lines are independent, so the split never changes a bit.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.errors import InvalidValue
+from mho.kernels.counts import SIZE
+
+WORK_A_THREAD = 200_000
+"""Weight-vector pairs below which handing work to a thread (about 20 µs) costs more than it saves."""
+
+_threads = 1
+
+
+def set_threads(count: int) -> None:
+    """Use this many threads for every array from now on (1 to 1024; the default is 1)."""
+    global _threads
+    if not isinstance(count, int) or not 1 <= count <= 1024:
+        raise InvalidValue(f"threads is {count!r}; give an integer from 1 to 1024")
+    _threads = count
+
+
+def threads() -> int:
+    """Threads in use."""
+    return _threads
+
+
+def run(
+    kernel: Callable[..., None], lines: int, work: int, replicas: int, *arguments: Any
+) -> npt.NDArray[np.int64]:
+    """Call kernel(start, stop, counts, *arguments) over all lines; return the counts (R, SIZE)."""
+    parts = min(_threads, lines, max(1, work // WORK_A_THREAD))
+    if parts == 1:
+        counts = np.zeros((replicas, SIZE), np.int64)
+        kernel(0, lines, counts, *arguments)
+        return counts
+    every = np.zeros((parts, replicas, SIZE), np.int64)
+    ends = [lines * part // parts for part in range(parts + 1)]
+    jobs = [
+        _pool(os.getpid(), _threads).submit(kernel, ends[part], ends[part + 1], every[part], *arguments)
+        for part in range(1, parts)
+    ]
+    kernel(ends[0], ends[1], every[0], *arguments)
+    for job in jobs:
+        job.result()
+    total: npt.NDArray[np.int64] = every.sum(axis=0)
+    return total
+
+
+@functools.cache
+def _pool(process: int, count: int) -> concurrent.futures.ThreadPoolExecutor:
+    """A pool a process: threads do not survive a fork."""
+    return concurrent.futures.ThreadPoolExecutor(max(1, count - 1), thread_name_prefix="mho")

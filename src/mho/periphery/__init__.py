@@ -1,0 +1,6 @@
+"""The circuits around an array: reads and updates."""
+
+from mho.periphery.pulses import Exact, Pulses
+from mho.periphery.read import Read
+
+__all__ = ["Exact", "Pulses", "Read"]

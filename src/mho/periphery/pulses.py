@@ -1,0 +1,56 @@
+"""The update cycle: stochastic pulse trains on rows and columns, or the exact outer product."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import final
+
+from mho.errors import Faults
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pulses:
+    """Stochastic pulse trains (Gokmen & Vlasov 2016; update management: Gokmen 2017).
+
+    Each line sends `length` slots; a column pulses in a slot with probability min(1, C_x|x|), a row
+    with min(1, C_δ|δ|), and a cross-point moves one step wherever both pulse.
+
+    Attributes:
+        length: bit length BL, 1 to 32.
+        update_management: C_x ← C_x·m, C_δ ← C_δ/m with m = √(max|δ| / max|x|) of each vector pair, so
+            that both sides peak at the same probability.
+        x_gain: C_x in place of √(η / (BL·Δw_min)).
+        d_gain: C_δ likewise.
+
+    Raises:
+        InvalidValue: for a value out of range.
+    """
+
+    length: int = 10
+    update_management: bool = False
+    x_gain: float | None = None
+    d_gain: float | None = None
+
+    def __post_init__(self) -> None:
+        faults = Faults("Pulses")
+        faults.number("length", self.length, low=1, high=32, integer=True)
+        faults.flag("update_management", self.update_management)
+        faults.number("x_gain", self.x_gain, above=0.0, high=1e30, optional=True)
+        faults.number("d_gain", self.d_gain, above=0.0, high=1e30, optional=True)
+        faults.raise_any()
+
+    def gains(self, lr: float, mean_step: float) -> tuple[float, float]:
+        """C_x and C_δ at learning rate `lr` for devices whose nominal step is `mean_step`."""
+        gain = math.sqrt(lr / (self.length * mean_step))
+        return (
+            gain if self.x_gain is None else self.x_gain,
+            gain if self.d_gain is None else self.d_gain,
+        )
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Exact:
+    """W ← W + η δ xᵀ in float32, vector after vector: for ideal devices only."""

@@ -1,0 +1,164 @@
+"""Counter-based random streams: the value of a draw depends on its name, never on its turn.
+
+A draw is named by (seed, array, operation, vector number, line or cell, draw). The first four
+pass through Philox4x32-10 (Salmon et al. 2011) and give 64-bit keys; the rest is one counter in a
+keyed 32-bit mix (triple32, C. Wellons 2018, avalanche bias 0.021), whose second key word enters
+between its rounds, so that two vectors share a stream only if all 64 bits of their keys agree.
+
+Every function below works on NumPy arrays as it stands (the reference) and is inlined into the
+compiled kernels from this very source: `np.uint32(...)` around a result is the wrap to 32 bits
+that NumPy does by itself and Numba does not.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Words = Any  # np.uint32, scalar or array: both are legal everywhere below
+
+PHILOX_M0 = np.uint64(0xD2511F53)
+PHILOX_M1 = np.uint64(0xCD9E8D57)
+PHILOX_W0 = np.uint32(0x9E3779B9)
+PHILOX_W1 = np.uint32(0xBB67AE85)
+LOW_WORD = np.uint64(0xFFFFFFFF)
+WORD = np.uint64(32)
+
+SLOTS_A_LINE = np.uint32(64)  # counters kept for the pulse slots of one line
+
+ONE = np.float32(1.0)
+HALF = np.float32(0.5)
+TWO = np.float32(2.0)
+LN2 = np.float32(0.6931471805599453)
+PROBABILITY_SCALE = np.float32(2147483648.0)
+UNIFORM_SCALE = np.float32(2.0**-23)
+
+# log(1 + y) = y + y² L(y) on [√½ - 1, √2 - 1]: minimax fit, error 3e-7
+L0 = np.float32(-0.5000148589423329)
+L1 = np.float32(0.3331554465370121)
+L2 = np.float32(-0.24897765367860758)
+L3 = np.float32(0.20492568914239834)
+L4 = np.float32(-0.1876172275184886)
+L5 = np.float32(0.11986410535752011)
+# -Φ⁻¹(u) = A(t) / B(t), t = √(-2 ln u), u in [2⁻³³, ½]: minimax fit, error 1e-6 (3e-6 in float32)
+A0 = np.float32(-2.9823925746463655)
+A1 = np.float32(-3.5060239184536)
+A2 = np.float32(3.2787337303597295)
+A3 = np.float32(1.5715472659962588)
+B1 = np.float32(3.500097866506834)
+B2 = np.float32(1.5609951423858253)
+B3 = np.float32(0.0002991626147833565)
+
+
+class Operation(enum.IntEnum):
+    """What a stream is drawn for. The numbers are part of every result: never renumber."""
+
+    DEVICES = 0
+    INITIAL = 1
+    FORWARD = 2
+    BACKWARD = 3
+    UPDATE = 4
+    EVALUATION = 5
+    PROGRAMMING = 6
+    DROPOUT = 7
+
+
+def philox(c0: Words, c1: Words, c2: Words, c3: Words, k0: Words, k1: Words) -> Any:
+    """Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key."""
+    for _ in range(10):
+        p0 = PHILOX_M0 * np.uint64(c0)
+        p1 = PHILOX_M1 * np.uint64(c2)
+        c0, c2 = np.uint32((p1 >> WORD) ^ c1 ^ k0), np.uint32((p0 >> WORD) ^ c3 ^ k1)
+        c1, c3 = np.uint32(p1 & LOW_WORD), np.uint32(p0 & LOW_WORD)
+        k0 = np.uint32(k0 + PHILOX_W0)
+        k1 = np.uint32(k1 + PHILOX_W1)
+    return c0, c1, c2, c3
+
+
+def vector_keys(s0: Words, s1: Words, vector: Any, block: Words) -> Any:
+    """Four key words of the vector with this number (uint64) in the stream of key (s0, s1)."""
+    low = np.uint32(vector & LOW_WORD)
+    high = np.uint32(vector >> WORD)
+    return philox(low, high, block, np.uint32(block ^ block), s0, s1)
+
+
+def mix(counter: Words, k0: Words, k1: Words) -> Words:
+    """32 random bits for a counter under a 64-bit key (k0, k1)."""
+    h = np.uint32(counter + k0)
+    h = np.uint32(h ^ (h >> np.uint32(17)))
+    h = np.uint32(h * np.uint32(0xED5AD4BB))
+    h = np.uint32(h ^ (h >> np.uint32(11)))
+    h = np.uint32(h + k1)
+    h = np.uint32(h * np.uint32(0xAC4C1B51))
+    h = np.uint32(h ^ (h >> np.uint32(15)))
+    h = np.uint32(h * np.uint32(0x31848BAB))
+    return np.uint32(h ^ (h >> np.uint32(14)))
+
+
+def normal(bits: Words) -> Any:
+    """Standard normal (float32, |z| < 6.5) by inverting Φ at the tail probability in the upper 31 bits.
+
+    The lowest bit is the sign, so the argument of the logarithm is at most ½ and exact in its
+    relative size: no draw can round to probability 0 or 1.
+    """
+    tail = np.float32(np.float32(np.int32(bits >> np.uint32(1))) + HALF)
+    raw = np.float32(tail).view(np.int32)
+    exponent = np.int32(np.int32(raw - np.int32(0x3F3504F3)) >> np.int32(23))
+    mantissa = np.int32(raw - np.int32(exponent << np.int32(23))).view(np.float32)
+    y = mantissa - ONE
+    series = L0 + y * (L1 + y * (L2 + y * (L3 + y * (L4 + y * L5))))
+    log = (y + y * y * series) + np.float32(np.int32(exponent - np.int32(32))) * LN2
+    t = np.sqrt(-TWO * log)
+    z = (A0 + t * (A1 + t * (A2 + t * A3))) / (ONE + t * (B1 + t * (B2 + t * B3)))
+    return z * (ONE - TWO * np.float32(np.int32(bits & np.uint32(1))))
+
+
+def uniform(bits: Words) -> Any:
+    """Uniform float32 in (0, 1): the middles of 2²³ equal steps."""
+    return (np.float32(np.int32(bits >> np.uint32(9))) + HALF) * UNIFORM_SCALE
+
+
+def threshold(probability: Any) -> Words:
+    """The 31-bit integer that `bits >> 1` is below with this probability (float32 in [0, 1])."""
+    return np.uint32(np.rint(probability * PROBABILITY_SCALE))
+
+
+def array_number(name: str) -> int:
+    """64-bit number of an array: a hash of its layer's qualified name."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def stream_key(seed: int, array: int, operation: Operation) -> npt.NDArray[np.uint32]:
+    """Key (2 words) of the stream of one array and operation under a 64-bit seed."""
+    counter = [_words(w) for w in (array & 0xFFFFFFFF, array >> 32, int(operation), 0x6D686F)]
+    key = [_words(w) for w in (seed & 0xFFFFFFFF, seed >> 32)]
+    out = philox(*counter, *key)
+    return np.concatenate(out[:2])
+
+
+def field_normals(seed: int, array: int, field: str, cells: int) -> npt.NDArray[np.float32]:
+    """One standard normal for every cell (cells,), the same whatever other fields a law has."""
+    return np.asarray(normal(_cell_bits(seed, array, Operation.DEVICES, field, cells)))
+
+
+def initial_uniforms(seed: int, array: int, cells: int) -> npt.NDArray[np.float32]:
+    """One uniform in (-1, 1) for every cell (cells,): where an array's weights start."""
+    bits = _cell_bits(seed, array, Operation.INITIAL, "weight", cells)
+    return np.asarray(TWO * uniform(bits) - ONE)
+
+
+def _cell_bits(
+    seed: int, array: int, operation: Operation, field: str, cells: int
+) -> npt.NDArray[np.uint32]:
+    key = stream_key(seed, array, operation)
+    number = np.array([array_number(field)], np.uint64)
+    keys = vector_keys(key[:1], key[1:], number, _words(0))
+    return np.asarray(mix(np.arange(cells, dtype=np.uint32), keys[0], keys[1]))
+
+
+def _words(value: int) -> npt.NDArray[np.uint32]:
+    return np.array([value], np.uint32)

@@ -1,9 +1,33 @@
-"""mho (℧): neural networks trained on the physics of resistive cross-point arrays."""
+"""mho (℧, the unit of conductance): neural networks trained on the physics of resistive cross-point arrays."""
 
-from mho import cells, devices, presets
+from mho import cells, devices, models, nn, presets, testing
 from mho.arrays import Crossbar
 from mho.config import RPU
 from mho.devices import Device, per_cell
+from mho.kernels.threads import set_threads
+from mho.nn import conversion_table, convert, replica_loss
 from mho.periphery import Exact, Pulses, Read
+from mho.training import AnalogSGD
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "RPU",
+    "AnalogSGD",
+    "Crossbar",
+    "Device",
+    "Exact",
+    "Pulses",
+    "Read",
+    "cells",
+    "conversion_table",
+    "convert",
+    "devices",
+    "models",
+    "nn",
+    "per_cell",
+    "presets",
+    "replica_loss",
+    "set_threads",
+    "testing",
+]

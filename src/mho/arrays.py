@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mho import random
 from mho.config import RPU
-from mho.errors import InvalidValue, LawError, WrongUse
+from mho.errors import InvalidValue, LawError, MhoError, WrongUse
 from mho.kernels import counts as count
 from mho.kernels import ops
 from mho.periphery import Pulses, Read
@@ -73,11 +73,13 @@ class Crossbar(nn.Module):
         shape = (len(seeds), out_features * self.devices, in_features)
         self.register_buffer("seeds", torch.tensor(seeds, dtype=torch.int64))
         self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
-        self.register_buffer("totals", torch.zeros((len(seeds), len(count.COUNTERS)), dtype=torch.int64))
+        self.register_buffer("totals", torch.zeros((len(seeds), count.SIZE), dtype=torch.int64))
         self.register_buffer("state", torch.zeros(shape))
         for field, values in self._draw_cells(seeds, shape).items():
             self.register_buffer(f"cell_{field}", torch.from_numpy(values))
-        self._cache: dict[str, Any] = {}
+        self._levels = {Operation.FORWARD: levels_of(rpu.forward), Operation.BACKWARD: levels_of(rpu.backward)}
+        self._mean_step = rpu.device.mean_step()
+        self._cache: dict[str | Operation, Any] = {}
         self.reset_weights()
 
     # State ---------------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ class Crossbar(nn.Module):
     @property
     def replicas(self) -> int:
         """R."""
-        return self.state.shape[0]
+        return len(self._view("state"))
 
     @property
     def weight(self) -> Tensor:
@@ -125,7 +127,8 @@ class Crossbar(nn.Module):
     def read(self) -> Tensor:
         """Weights (R, out, in) as forward reads of unit vectors see them, noise and bounds included."""
         units = torch.eye(self.in_features).expand(self.replicas, -1, -1)
-        return self._read(units, backward=False, evaluation=True).transpose(1, 2)
+        seen = self._read(units.contiguous().numpy(), Operation.FORWARD, evaluation=True)
+        return torch.from_numpy(seen).transpose(1, 2)
 
     def cell_parameters(self) -> dict[str, Tensor]:
         """Every field of the law as drawn: name to (R, devices, out, in)."""
@@ -174,13 +177,8 @@ class Crossbar(nn.Module):
         check_lr(lr)
         inputs = self._vectors(x, self.in_features, "x")
         errors = self._vectors(d, self.out_features, "d")
-        if not isinstance(self.rpu.update, Pulses):
-            self._same_vectors(inputs, errors)
-            self._add(ops.exact_update(self._state(), inputs, errors, lr, backend=self.backend))
-            self._count(Operation.UPDATE, inputs.shape[1])
-            return
-        x_gain, d_gain = self.rpu.update.gains(lr, self.rpu.device.mean_step())
-        self._pulse(inputs, errors, x_gain, d_gain, self.rpu.update.update_management)
+        self._same_vectors(inputs, errors)
+        self.update_vectors(inputs, errors, lr)
 
     def pulse(self, p: Tensor, q: Tensor) -> None:
         """Drive the lines with given pulse probabilities; signs give the direction of the steps.
@@ -199,73 +197,97 @@ class Crossbar(nn.Module):
                 raise InvalidValue(
                     f"{self.name}: {label} holds a probability of {np.abs(values).max():g}; give values from -1 to 1"
                 )
+        self._same_vectors(columns, rows)
         self._pulse(columns, rows, 1.0, 1.0, managed=False)
+
+    # The same cycles for layers, whose vectors are (R, T, ...) float32 NumPy already -----------------
+
+    def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
+        """As `forward` or `backward`: (R, T, in) to (R, T, out), or back."""
+        operation = Operation.BACKWARD if backward else Operation.FORWARD
+        return self._read(inputs, operation, evaluation=not self.training)
+
+    def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
+        """As `update`: x (R, T, in) and d (R, T, out)."""
+        if isinstance(self.rpu.update, Pulses):
+            x_gain, d_gain = self.rpu.update.gains(lr, self._mean_step)
+            self._pulse(x, d, x_gain, d_gain, self.rpu.update.update_management)
+        else:
+            self._advance(Operation.UPDATE, x.shape[1])
+            totals = self._view("totals")
+            ops.exact_update(self._view("state"), x, d, lr, totals, backend=self.backend)
+            if totals[:, count.NOT_FINITE].any():
+                raise self._not_finite(x, d)
 
     # Inside --------------------------------------------------------------------------------------
 
     def _pulse(self, x: Floats, d: Floats, x_gain: float, d_gain: float, managed: bool) -> None:
-        self._same_vectors(x, d)
         if not isinstance(self.rpu.update, Pulses):
             raise WrongUse(f"{self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
         trains = ops.Trains(x_gain, d_gain, self.rpu.update.length, managed)
-        stream = self._stream(Operation.UPDATE)
-        self._count(Operation.UPDATE, x.shape[1])
-        counts = ops.update(self._state(), self._cells(), x, d, trains, stream, backend=self.backend)
-        self._add(counts)
-        if counts[:, count.NOT_FINITE].any():
-            raise LawError(
-                f"{self.name}: {type(self.rpu.device).__name__}.pulse returned NaN for "
-                f"{int(counts[:, count.NOT_FINITE].sum())} pulses, and these weights were left as they were; "
-                "mho.testing.check_device(device) shows at which states"
-            )
+        stream = self._advance(Operation.UPDATE, x.shape[1])
+        totals = self._view("totals")
+        ops.update(self._view("state"), self._cells(), x, d, trains, stream, totals, backend=self.backend)
+        if totals[:, count.NOT_FINITE].any():
+            raise self._not_finite(x, d)
 
     def _cycle(self, values: Tensor, *, backward: bool) -> Tensor:
-        rank = values.dim()
         width = self.out_features if backward else self.in_features
         inputs = self._vectors(values, width, "d" if backward else "x")
-        out = self._read_array(inputs, backward=backward, evaluation=not self.training)
-        return out if rank == 3 else out[0]
+        out = torch.from_numpy(self.read_vectors(inputs, backward=backward))
+        return out if values.dim() == 3 else out[0]
 
-    def _read(self, values: Tensor, *, backward: bool, evaluation: bool) -> Tensor:
-        return self._read_array(values.contiguous().numpy(), backward=backward, evaluation=evaluation)
+    def _read(self, inputs: Floats, operation: Operation, *, evaluation: bool) -> Floats:
+        backward = operation is Operation.BACKWARD
+        stream = self._advance(Operation.EVALUATION if evaluation else operation, inputs.shape[1])
+        totals = self._view("totals")
+        out = ops.read(
+            self._view("state"),
+            inputs,
+            self.in_features if backward else self.out_features,
+            self._levels[operation],
+            stream,
+            totals,
+            backward=backward,
+            evaluation=evaluation,
+            backend=self.backend,
+        )
+        if totals[:, count.NOT_FINITE].any():
+            raise self._not_finite(*((None, inputs) if backward else (inputs, None)))
+        return out
 
-    def _read_array(self, inputs: Floats, *, backward: bool, evaluation: bool) -> Tensor:
-        operation = Operation.BACKWARD if backward else Operation.FORWARD
-        operation = Operation.EVALUATION if evaluation else operation
-        outputs = self.in_features if backward else self.out_features
-        stream = self._stream(operation)
-        self._count(operation, inputs.shape[1])
-        levels = self._levels(backward)
-        out, counts = ops.read(
-            self._state(), inputs, outputs, levels, stream,
-            backward=backward, evaluation=evaluation, backend=self.backend,
-        )  # fmt: skip
-        self._add(counts)
-        if counts[:, count.NOT_FINITE].any():
-            raise InvalidValue(
-                f"{self.name}: the {'backward' if backward else 'forward'} read overflowed float32; "
-                "inputs or weights are far beyond any array's range"
+    def _not_finite(self, x: Floats | None, d: Floats | None) -> MhoError:
+        """The error for values that a kernel found to be no number, told by where they come from."""
+        self._view("totals")[:, count.NOT_FINITE] = 0
+        for values, what in ((x, "the input (x)"), (d, "the gradient (d)")):
+            if values is not None and not np.isfinite(values).all():
+                kind = "NaN" if np.isnan(values).any() else "infinite values"
+                return InvalidValue(
+                    f"{self.name}: {what} holds {kind}; the loss may have diverged: try a smaller lr"
+                )
+        if x is not None and d is not None:
+            return LawError(
+                f"{self.name}: {type(self.rpu.device).__name__}.pulse returned NaN; the weights concerned were left "
+                "as they were. mho.testing.check_device(device) shows at which states"
             )
-        return torch.from_numpy(out)
+        return InvalidValue(
+            f"{self.name}: a read overflowed float32; inputs or weights are far beyond any array's range"
+        )
 
     def _vectors(self, values: Tensor, width: int, label: str) -> Floats:
         """Check shape and values, and return them as (R, T, width) NumPy."""
-        given = torch.as_tensor(values, dtype=torch.float32)
+        given = torch.as_tensor(values)
         if given.device.type != "cpu":
             raise WrongUse(f"{self.name}: {label} lies on {given.device}; arrays compute on the CPU, give {label}.cpu()")
-        shape = tuple(given.shape)
-        if len(shape) == 2 and self.replicas == 1:
-            given = given[None]
-        if given.dim() != 3 or given.shape[0] != self.replicas or given.shape[2] != width:
-            rank = f"({self.replicas}, T, {width})" + (f" or (T, {width})" if self.replicas == 1 else "")
-            raise InvalidValue(f"{self.name}: {label} has shape {shape}; give {rank}")
-        array: Floats = given.detach().contiguous().numpy()
+        array: Floats = np.ascontiguousarray(given.detach().numpy(), np.float32)
+        replicas = self.replicas
+        if array.ndim == 2 and replicas == 1:
+            array = array[None]
+        if array.ndim != 3 or array.shape[0] != replicas or array.shape[2] != width:
+            rank = f"({replicas}, T, {width})" + (f" or (T, {width})" if replicas == 1 else "")
+            raise InvalidValue(f"{self.name}: {label} has shape {tuple(given.shape)}; give {rank}")
         if not np.isfinite(array).all():
-            what = "NaN" if np.isnan(array).any() else "infinite values"
-            meaning = {"x": "the input", "d": "the gradient", "p": "the probabilities", "q": "the probabilities"}
-            raise InvalidValue(
-                f"{self.name}: {meaning[label]} ({label}) holds {what}; the loss may have diverged: try a smaller lr"
-            )
+            raise self._not_finite(*((None, array) if label in "dq" else (array, None)))
         return array
 
     def _same_vectors(self, x: Floats, d: Floats) -> None:
@@ -304,31 +326,23 @@ class Crossbar(nn.Module):
         cells: ops.Cells = self._cache["cells"]
         return cells
 
-    def _state(self) -> Floats:
-        if "state" not in self._cache:
-            self._cache["state"] = self.state.numpy()
-        state: Floats = self._cache["state"]
-        return state
+    def _view(self, buffer: str) -> npt.NDArray[Any]:
+        """A buffer as NumPy, on the same memory."""
+        if buffer not in self._cache:
+            self._cache[buffer] = getattr(self, buffer).numpy()
+        view: npt.NDArray[Any] = self._cache[buffer]
+        return view
 
-    def _stream(self, operation: Operation) -> ops.Stream:
+    def _advance(self, operation: Operation, vectors: int) -> ops.Stream:
+        """The stream of an operation at its next vector, which is then counted on."""
         if operation not in self._cache:
             number = random.array_number(self.name)
             keys = [random.stream_key(int(s), number, operation) for s in self.seeds.tolist()]
             self._cache[operation] = np.stack(keys)
-        return ops.Stream(self._cache[operation], int(self.vectors[operation]))
-
-    def _levels(self, backward: bool) -> ops.Levels:
-        key = "backward" if backward else "forward"
-        if key not in self._cache:
-            self._cache[key] = levels_of(self.rpu.backward if backward else self.rpu.forward)
-        levels: ops.Levels = self._cache[key]
-        return levels
-
-    def _count(self, operation: Operation, vectors: int) -> None:
-        self.vectors[operation] += vectors
-
-    def _add(self, counts: npt.NDArray[np.int64]) -> None:
-        self.totals += torch.from_numpy(counts[:, : len(count.COUNTERS)])
+        counted = self._view("vectors")
+        first = int(counted[operation])
+        counted[operation] = first + vectors
+        return ops.Stream(self._cache[operation], first)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Crossbar:
         probe = fn(torch.zeros(1))

@@ -7,6 +7,7 @@ floats are float32, C-contiguous.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,9 @@ Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
 Backend = Literal["cpu", "reference"]
 BACKENDS = ("cpu", "reference")
+TRAINING_SLOTS = (count.CLIPPED_READS, count.HALVINGS)
+EVALUATION_SLOTS = (count.EVALUATION_CLIPPED_READS, count.EVALUATION_HALVINGS)
+NO_COUNTS = np.zeros((0, count.SIZE), np.int64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +49,12 @@ class Levels:
     noise_management: bool
     halvings: int
 
+    @functools.cached_property
+    def numbers(self) -> Floats:
+        """The levels in the order in which kernels take them."""
+        levels = (self.noise, self.bound, self.input_bound, self.input_step, self.output_step)
+        return np.array(levels, np.float32)
+
 
 @dataclasses.dataclass(frozen=True)
 class Cells:
@@ -53,9 +63,12 @@ class Cells:
     law: type
     fields: dict[str, Floats]
 
+    @functools.cached_property
     def flat(self) -> tuple[Floats, ...]:
+        """The fields as flat arrays."""
         return tuple(values.reshape(-1) for values in self.fields.values())
 
+    @functools.cached_property
     def strides(self) -> npt.NDArray[np.int64]:
         """Steps in the flat arrays: replica, line, column."""
         steps = [
@@ -86,35 +99,29 @@ def read(
     outputs: int,
     levels: Levels,
     stream: Stream,
+    counts: Counts,
     *,
     backward: bool,
     evaluation: bool,
     backend: Backend = "cpu",
-) -> tuple[Floats, Counts]:
+) -> Floats:
     """Read the array: x (R, T, in) to (R, T, outputs), through state (R, P, N).
 
-    Backward, x is δ over the M rows and the outputs are the N columns. Returns the answer and
-    the counts (R, SIZE).
+    Backward, x is δ over the M rows and the outputs are the N columns. Adds to counts (R, SIZE).
     """
     replicas, vectors = x.shape[:2]
     out = np.empty((replicas, vectors, outputs), np.float32)
-    numbers = np.array(
-        (levels.noise, levels.bound, levels.input_bound, levels.input_step, levels.output_step), np.float32
-    )
-    slots = (
-        (count.EVALUATION_CLIPPED_READS, count.EVALUATION_HALVINGS)
-        if evaluation
-        else (count.CLIPPED_READS, count.HALVINGS)
-    )
+    clipped, halvings = EVALUATION_SLOTS if evaluation else TRAINING_SLOTS
     arguments = (
-        state, x, out, backward, stream.key, stream.first, numbers, levels.noise_management, levels.halvings, *slots
+        state, x, out, backward, stream.key, stream.first,
+        levels.numbers, levels.noise_management, levels.halvings, clipped, halvings,
     )  # fmt: skip
     if backend == "reference":
-        counts = np.zeros((replicas, count.SIZE), np.int64)
         reference.read(counts, *arguments)
-        return out, counts
-    kernel = compiler.load("mho.kernels.cpu.read", "read")
-    return out, threads.run(kernel, replicas * vectors, state.size * vectors, replicas, *arguments)
+    else:
+        kernel = compiler.load("mho.kernels.cpu.read", "read")
+        threads.run(kernel, replicas * vectors, state.size * vectors, counts, *arguments)
+    return out
 
 
 def update(
@@ -124,54 +131,90 @@ def update(
     d: Floats,
     trains: Trains,
     stream: Stream,
+    counts: Counts,
     *,
     backend: Backend = "cpu",
-) -> Counts:
-    """Pulse the array in place: x (R, T, N), d (R, T, M), state (R, P, N). Returns counts (R, SIZE).
+) -> None:
+    """Pulse the array in place: x (R, T, N), d (R, T, M), state (R, P, N). Adds to counts (R, SIZE).
 
     Raises:
         LawError: if the law cannot be compiled.
     """
     if backend == "reference":
-        return _reference_update(state, cells, x, d, trains, stream)
+        _reference_update(state, cells, x, d, trains, stream, counts)
+        return
     replicas, vectors, columns = x.shape
     lines = state.shape[1]
     x_words = np.empty((replicas, vectors, -(-columns // 16) * 16), np.uint32)
     d_words = np.empty((replicas, lines, vectors), np.uint32)
     x_down, d_down = np.empty(x_words.shape, np.uint8), np.empty(d_words.shape, np.uint8)
     draw = compiler.load("mho.kernels.cpu.trains", "trains")
-    counts = threads.run(
-        draw, replicas * vectors, (x.size + d.size) * trains.length, replicas,
+    threads.run(
+        draw, replicas * vectors, (x.size + d.size) * trains.length, counts,
         x, d, np.float32(trains.x_gain), np.float32(trains.d_gain), trains.length, trains.managed,
         stream.key, stream.first, x_words, x_down, d_words, d_down,
     )  # fmt: skip
     law = read_law(cells.law)
     try:
         kernel = compiler.load("mho.kernels.cpu.update", "update", law, tuple(cells.fields))
-        counts += threads.run(
-            kernel, replicas * lines, state.size * vectors, replicas,
-            state, cells.flat(), cells.strides(), x_words, x_down, d_words, d_down, stream.key, stream.first,
+        threads.run(
+            kernel, replicas * lines, state.size * vectors, counts,
+            state, cells.flat, cells.strides, x_words, x_down, d_words, d_down, stream.key, stream.first,
         )  # fmt: skip
     except NumbaError as error:
         raise LawError(_explain(law, error)) from None
-    return counts
 
 
-def exact_update(state: Floats, x: Floats, d: Floats, lr: float, *, backend: Backend = "cpu") -> Counts:
+def exact_update(
+    state: Floats, x: Floats, d: Floats, lr: float, counts: Counts, *, backend: Backend = "cpu"
+) -> None:
     """w += lr·δ xᵀ, vector after vector, in place: x (R, T, N), d (R, T, M), state (R, P, N)."""
     if backend == "reference":
-        reference.outer(state, x, d, lr)
-        return np.zeros((x.shape[0], count.SIZE), np.int64)
+        reference.outer(counts, state, x, d, lr)
+        return
     kernel = compiler.load("mho.kernels.cpu.outer", "outer")
-    replicas, vectors = x.shape[:2]
-    lines = replicas * state.shape[1]
-    return threads.run(kernel, lines, state.size * vectors, replicas, state, x, d, np.float32(lr))
+    lines = x.shape[0] * state.shape[1]
+    threads.run(kernel, lines, state.size * x.shape[1], counts, state, x, d, np.float32(lr))
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """How patches lie on maps of one size: pairs of (height, width)."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    corner: tuple[int, int]
+    """Zeros above and left of the map."""
+    out: tuple[int, int]
+
+    @functools.cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """In the order in which kernels take them."""
+        return (*self.kernel, *self.stride, *self.dilation, *self.corner, self.out[1])
+
+
+def gather_patches(maps: Floats, geometry: Geometry, *, bias: bool) -> Floats:
+    """Patches of maps (B, C, H, W) as vectors (B, L, N), with a last column of ones where there is a bias."""
+    batch, channels = maps.shape[:2]
+    count = geometry.out[0] * geometry.out[1]
+    out = np.empty((batch, count, channels * geometry.kernel[0] * geometry.kernel[1] + bias), np.float32)
+    kernel = compiler.load("mho.kernels.cpu.patches", "gather_patches")
+    threads.run(kernel, batch, out.size, NO_COUNTS, maps, out, geometry.numbers, bias)
+    return out
+
+
+def scatter_patches(vectors: Floats, shape: tuple[int, ...], geometry: Geometry) -> Floats:
+    """Sum errors of patches (B, L, N) into maps of this shape (B, C, H, W): the adjoint of `gather_patches`."""
+    maps = np.zeros(shape, np.float32)
+    kernel = compiler.load("mho.kernels.cpu.patches", "scatter_patches")
+    threads.run(kernel, shape[0], vectors.size, NO_COUNTS, vectors, maps, geometry.numbers)
+    return maps
 
 
 def _reference_update(
-    state: Floats, cells: Cells, x: Floats, d: Floats, trains: Trains, stream: Stream
-) -> Counts:
-    counts = np.zeros((x.shape[0], count.SIZE), np.int64)
+    state: Floats, cells: Cells, x: Floats, d: Floats, trains: Trains, stream: Stream, counts: Counts
+) -> None:
     x_bits = np.zeros((*x.shape, trains.length), np.bool_)
     d_bits = np.zeros((*d.shape[:2], state.shape[1], trains.length), np.bool_)
     reference.trains(
@@ -180,7 +223,6 @@ def _reference_update(
     )  # fmt: skip
     fields = cells.broadcast(state.shape)
     reference.update(counts, cells.law, state, fields, x, d, x_bits, d_bits, stream.key, stream.first)
-    return counts
 
 
 def _explain(law: Law, error: Any) -> str:

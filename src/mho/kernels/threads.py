@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.errors import InvalidValue
-from mho.kernels.counts import SIZE
 
 WORK_A_THREAD = 200_000
 """Weight-vector pairs below which handing work to a thread (about 20 µs) costs more than it saves."""
@@ -38,26 +37,22 @@ def threads() -> int:
     return _threads
 
 
-def run(
-    kernel: Callable[..., None], lines: int, work: int, replicas: int, *arguments: Any
-) -> npt.NDArray[np.int64]:
-    """Call kernel(start, stop, counts, *arguments) over all lines; return the counts (R, SIZE)."""
+def run(kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[np.int64], *arguments: Any) -> None:
+    """Call kernel(start, stop, counts, *arguments) over all lines; it adds to counts (R, SIZE)."""
     parts = min(_threads, lines, max(1, work // WORK_A_THREAD))
     if parts == 1:
-        counts = np.zeros((replicas, SIZE), np.int64)
         kernel(0, lines, counts, *arguments)
-        return counts
-    every = np.zeros((parts, replicas, SIZE), np.int64)
+        return
+    private = np.zeros((parts, *counts.shape), np.int64)
     ends = [lines * part // parts for part in range(parts + 1)]
+    pool = _pool(os.getpid(), _threads)
     jobs = [
-        _pool(os.getpid(), _threads).submit(kernel, ends[part], ends[part + 1], every[part], *arguments)
-        for part in range(1, parts)
+        pool.submit(kernel, ends[part], ends[part + 1], private[part], *arguments) for part in range(1, parts)
     ]
-    kernel(ends[0], ends[1], every[0], *arguments)
+    kernel(ends[0], ends[1], private[0], *arguments)
     for job in jobs:
         job.result()
-    total: npt.NDArray[np.int64] = every.sum(axis=0)
-    return total
+    counts += private.sum(axis=0)
 
 
 @functools.cache

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from mho.kernels.counts import NOT_FINITE
+
 ZERO = np.float32(0.0)
+LARGEST = np.float32(3.4028235e38)
 
 
 def outer(start: Any, stop: Any, counts: Any, state: Any, x: Any, d: Any, lr: Any) -> None:
@@ -20,6 +23,7 @@ def outer(start: Any, stop: Any, counts: Any, state: Any, x: Any, d: Any, lr: An
         row = np.uintp(p % rows)
         for t in range(vectors):
             step = lr * d[r, np.uintp(t), row]
+            counts[r, NOT_FINITE] += not (abs(step) <= LARGEST)
             if step != ZERO:
                 for j in range(columns):
                     state[r, p, np.uintp(j)] += step * x[r, np.uintp(t), np.uintp(j)]

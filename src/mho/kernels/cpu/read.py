@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mho.kernels.counts import NOT_FINITE
+from mho.kernels.cpu.bits import tile_keys
 from mho.kernels.cpu.products import TILE, column_outputs, row_outputs, tile_outputs
 from mho.kernels.cpu.trains import largest
 from mho.random import mix, normal, vector_keys
@@ -48,6 +49,7 @@ def read(
     transposed = np.zeros((columns, TILE), np.float32)
     acc = np.empty(TILE, np.float32)
     scaled = np.empty(width, np.float32)
+    keys = np.empty((4, TILE), np.uint32)
     linear = levels[2] > LARGEST and levels[3] == ZERO
     q = start
     while q < stop:
@@ -58,6 +60,7 @@ def read(
                 column_outputs(raw[np.uintp(t)], state, r, x[r, np.uintp(t0 + t)], driven)
         elif linear:
             tile_outputs(raw, state, r, x, t0, count, transposed, acc)
+        tile_keys(keys, streams[r, 0], streams[r, 1], np.uint64(first) + np.uint64(t0), count, np.uint32(0))
         for tile in range(count):
             t = np.uintp(t0 + tile)
             line = raw[np.uintp(tile)]
@@ -70,15 +73,19 @@ def read(
             clipped = 0
             for halving in range(halvings + 1):
                 if not linear:
-                    scale_input(scaled, x[r, t], scale, levels)
+                    counts[r, NOT_FINITE] += scale_input(scaled, x[r, t], scale, levels)
                     if backward:
                         column_outputs(line, state, r, scaled, driven)
                     else:
                         row_outputs(line, state, r, scaled)
-                words = vector_keys(
-                    streams[r, 0], streams[r, 1], np.uint64(first) + np.uint64(t), np.uint32(halving)
-                )
-                clipped, bad = answer(seen, line, scale if linear else np.float32(1.0), levels, words[0], words[1])
+                k0, k1 = keys[0, np.uintp(tile)], keys[1, np.uintp(tile)]
+                if halving > 0:
+                    words = vector_keys(
+                        streams[r, 0], streams[r, 1], np.uint64(first) + np.uint64(t), np.uint32(halving)
+                    )
+                    k0, k1 = words[0], words[1]
+                share = np.float32(1.0) / scale if linear else np.float32(1.0)
+                clipped, bad = answer(seen, line, share, levels, k0, k1)
                 counts[r, NOT_FINITE] += bad
                 if clipped == 0 or halving == halvings:
                     break
@@ -98,32 +105,34 @@ def read(
         q += count
 
 
-def scale_input(scaled: Any, x: Any, scale: Any, levels: Any) -> None:
-    """The input stage: x/s, clipped to the input bound, rounded to the converter's levels."""
+def scale_input(scaled: Any, x: Any, scale: Any, levels: Any) -> Any:
+    """The input stage: x/s, clipped to the input bound, rounded; returns how many were no number."""
     bound, step = levels[2], levels[3]
+    bad = 0
     for i in range(x.shape[0]):
         at = np.uintp(i)
-        v = min(max(x[at] / scale, -bound), bound)
+        v = x[at] / scale
+        bad += not (abs(v) <= LARGEST)
+        v = min(max(v, -bound), bound)
         scaled[at] = np.rint(v / step) * step if step > ZERO else v
+    return bad
 
 
-def answer(seen: Any, raw: Any, scale: Any, levels: Any, k0: Any, k1: Any) -> Any:
-    """The output stage: raw/s plus noise, clipped, rounded; returns how many clipped, and how many are no number."""
+def answer(seen: Any, raw: Any, share: Any, levels: Any, k0: Any, k1: Any) -> Any:
+    """The output stage: raw·share plus noise, clipped, rounded.
+
+    Returns how many outputs were clipped, and how many are no number.
+    """
     noise, bound, step = levels[0], levels[1], levels[4]
-    clipped, bad = 0, 0
-    if noise > ZERO:
-        for i in range(raw.shape[0]):
-            at = np.uintp(i)
-            seen[at] = raw[at] / scale + noise * normal(mix(np.uint32(i), k0, k1))
-    else:
-        for i in range(raw.shape[0]):
-            seen[np.uintp(i)] = raw[np.uintp(i)] / scale
+    clipped, bad = np.int32(0), np.int32(0)
     for i in range(raw.shape[0]):
         at = np.uintp(i)
-        v = seen[at]
+        v = raw[at] * share
+        if noise > ZERO:
+            v += noise * normal(mix(np.uint32(i), k0, k1))
         kept = min(max(v, -bound), bound)
-        clipped += kept != v
-        bad += not (abs(v) <= LARGEST)
+        clipped = np.int32(clipped + np.int32(kept != v))
+        bad = np.int32(bad + np.int32(not (abs(v) <= LARGEST)))
         seen[at] = kept
     if step > ZERO:
         for i in range(raw.shape[0]):

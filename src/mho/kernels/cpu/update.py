@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
-from mho.kernels.cpu.bits import popcount
+from mho.kernels.cpu.bits import popcount, tile_keys
 from mho.kernels.law import cell_at, pulse, pulses, reach
 from mho.random import ONE, mix, normal, vector_keys
 
@@ -48,7 +48,7 @@ def update(
     lines, columns, vectors = state.shape[1], state.shape[2], d_words.shape[2]
     lanes = np.zeros(16 * SLOTS, np.float32)
     active = np.empty(vectors, np.uintp)
-    keys = np.empty((vectors, 2), np.uint32)
+    keys = np.empty((4, vectors), np.uint32)
     keyed = -1
     for q in range(start, stop):
         r, p = q // lines, q % lines
@@ -62,11 +62,7 @@ def update(
             continue
         if keyed != r:
             keyed = r
-            for t in range(vectors):
-                words = vector_keys(
-                    streams[replica, 0], streams[replica, 1], np.uint64(first) + np.uint64(t), np.uint32(1)
-                )
-                keys[np.uintp(t), 0], keys[np.uintp(t), 1] = words[0], words[1]
+            tile_keys(keys, streams[replica, 0], streams[replica, 1], np.uint64(first), vectors, np.uint32(1))
         for j0 in range(0, columns, 16):
             width = min(16, columns - j0)
             cell = np.uint32(p * columns + j0)
@@ -85,7 +81,7 @@ def update(
                     loaded = True
                 down = d_down[replica, line, t]
                 signs = x_down[replica, t, np.uintp(j0) : np.uintp(j0 + 16)]
-                k0, k1 = keys[t, 0], keys[t, 1]
+                k0, k1 = keys[0, t], keys[1, t]
                 # 32-bit sums: a 64-bit one would halve the lanes of the whole loop
                 slow, hits, coincidences = np.int32(0), np.int32(0), np.int32(0)
                 for lane in range(16):

@@ -38,9 +38,11 @@ def read(
         number = np.array([first + t], np.uint64)
         for halving in range(halvings + 1):
             if linear:
-                seen = product(state[r], x[r, t], backward) / scale
+                seen = product(state[r], x[r, t], backward) * (np.float32(1) / scale)
             else:
-                driven = np.clip(x[r, t] / scale, -input_bound, input_bound)
+                driven = x[r, t] / scale
+                counts[r, NOT_FINITE] += (~np.isfinite(driven)).sum()
+                driven = np.clip(driven, -input_bound, input_bound)
                 seen = product(state[r], _levels(driven, input_step), backward)
             if noise > 0:
                 block = np.array([halving], np.uint32)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mho.kernels.counts import PULSES, SATURATED_PROBABILITIES
+from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
 from mho.random import SLOTS_A_LINE, mix, threshold, vector_keys
 
 Floats = npt.NDArray[np.float32]
@@ -30,7 +30,8 @@ def trains(
     copies = d_bits.shape[2] // d.shape[2]
     for r, t in np.ndindex(x.shape[:2]):
         x_max, d_max = np.abs(x[r, t]).max(), np.abs(d[r, t]).max()
-        if x_max == 0 or d_max == 0:
+        counts[r, NOT_FINITE] += not np.isfinite(x_max + d_max)
+        if not (x_max > 0 and d_max > 0):
             continue
         cx, cd = np.float32(x_gain), np.float32(d_gain)
         if managed:

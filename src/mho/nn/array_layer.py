@@ -1,0 +1,179 @@
+"""What every layer on arrays shares: reads in autograd's two directions, vectors kept for the update."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from mho.arrays import Crossbar
+from mho.config import RPU
+from mho.errors import InvalidValue, WrongUse
+
+Floats = npt.NDArray[np.float32]
+Vectors = tuple[Crossbar, Floats, Floats]
+
+
+@dataclasses.dataclass
+class Memory:
+    """What a layer keeps between its backward and the update.
+
+    Attributes:
+        pending: vectors (array, x, δ) of finished backwards, in order.
+        running: vectors of the backward under way.
+        backwards: backwards since the start.
+        steered: whether an AnalogSGD will apply what is pending.
+    """
+
+    pending: list[Vectors] = dataclasses.field(default_factory=list)
+    running: list[Vectors] = dataclasses.field(default_factory=list)
+    backwards: int = 0
+    steered: bool = False
+
+
+class ArrayLayer(nn.Module, abc.ABC):
+    """A layer whose weights are the state of crossbars, one for each group.
+
+    The weights are buffers: no torch optimizer can move them, `mho.AnalogSGD` pulses them. The anchor
+    is an empty parameter that requires grad: through it autograd's backward reaches the layer even
+    where its input needs no gradient, and its `grad` tells when a backward has ended and when
+    gradients were zeroed.
+
+    In training mode each backward keeps its vectors (x, δ) in order until `AnalogSGD.step` pulses them.
+    In evaluation mode reads draw from the evaluation stream, and nothing is kept.
+    """
+
+    def __init__(
+        self,
+        rpu: RPU,
+        shapes: Sequence[tuple[int, int]],
+        *,
+        bias: bool,
+        seed: int | Sequence[int],
+        replicas: int,
+        name: str,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.has_bias = bias
+        names = [name] if len(shapes) == 1 else [f"{name}.group{g}" for g in range(len(shapes))]
+        self.arrays = nn.ModuleList(
+            Crossbar(rpu, out, inputs + bias, seed=seed, replicas=replicas, name=label)
+            for label, (out, inputs) in zip(names, shapes, strict=True)
+        )
+        self.anchor = nn.Parameter(torch.empty(0))
+        self.crossbars: list[Crossbar] = list(self.arrays)  # type: ignore[arg-type]
+        self.replicas = self.crossbars[0].replicas
+        self.memory = Memory()
+        self._watch_anchor()
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def respond(self, x: Tensor) -> Tensor:
+        """Send a batch through the layer's arrays, as one node of autograd's graph.
+
+        Arrays run outside torch.compile, which compiles the digital parts between them.
+        """
+        if x.shape[0] % self.replicas:
+            raise InvalidValue(
+                f"{self.name}: a batch of {x.shape[0]} cannot be shared by {self.replicas} replicas; call the "
+                "model that convert returned, not a layer inside it"
+            )
+        self.memory.running.clear()
+        answer: Tensor = _Cycles.apply(x, self.anchor, self)
+        return answer
+
+    @abc.abstractmethod
+    def vectors(self, shape: Sequence[int]) -> int:
+        """Vectors that one sample of an input of this shape (B, ...) sends through an array."""
+
+    @abc.abstractmethod
+    def send(self, x: Tensor) -> list[Floats]:
+        """Inputs of the arrays for a batch (R·B, ...): (R, T, in) for each group, bias column included.
+
+        In memory of their own: they are kept until the update.
+        """
+
+    @abc.abstractmethod
+    def receive(self, answers: list[Floats], shape: torch.Size) -> Tensor:
+        """Output (R·B, ...) from the answers (R, T, out) of the groups, for an input of this shape."""
+
+    @abc.abstractmethod
+    def send_back(self, grad: Tensor) -> list[Floats]:
+        """The adjoint of `receive`."""
+
+    @abc.abstractmethod
+    def receive_back(self, answers: list[Floats], shape: torch.Size) -> Tensor:
+        """The adjoint of `send`."""
+
+    def keep(self, array: Crossbar, x: Floats, d: Floats) -> None:
+        """Note the vectors of a backward that is under way.
+
+        Raises:
+            WrongUse: at the second backward of a layer that no AnalogSGD steers.
+        """
+        memory = self.memory
+        if not self.training:
+            return
+        if memory.backwards and not memory.steered:
+            raise WrongUse(
+                f"{self.name}: a second backward, and no mho.AnalogSGD steers this model's arrays; a plain "
+                "torch optimizer cannot move them. Use  optimizer = mho.AnalogSGD(model, lr=0.01),  or "
+                "model.eval() if you only look at gradients"
+            )
+        if self.anchor.grad is None:
+            memory.pending.clear()
+        memory.running.append((array, x, d))
+
+    def pulse(self, lr: float) -> None:
+        """Apply the pending vectors, in the order of their backwards, and forget them."""
+        kept, self.memory.pending = self.memory.pending, []
+        for array, x, d in kept:
+            array.update_vectors(x, d, lr)
+
+    def _watch_anchor(self) -> None:
+        self.anchor.register_post_accumulate_grad_hook(self._end_of_backward)
+
+    def _end_of_backward(self, anchor: Tensor) -> None:
+        # torch.autograd.grad() accumulates nothing, hence never comes here: its vectors are dropped
+        memory = self.memory
+        memory.backwards += 1
+        memory.pending += memory.running
+        memory.running = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"memory": dataclasses.replace(self.memory, pending=[], running=[])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._watch_anchor()
+
+
+class _Cycles(torch.autograd.Function):
+    """Forward and backward cycle of a layer's arrays."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, anchor: Tensor, layer: ArrayLayer) -> Tensor:
+        inputs = layer.send(x.detach())
+        ctx.layer, ctx.shape, ctx.inputs = layer, x.shape, inputs
+        answers = [array.read_vectors(v, backward=False) for array, v in zip(layer.crossbars, inputs, strict=True)]
+        return layer.receive(answers, x.shape)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
+        layer: ArrayLayer = ctx.layer
+        errors = layer.send_back(grad.neg())
+        downwards = None
+        if ctx.needs_input_grad[0]:
+            answers = [array.read_vectors(d, backward=True) for array, d in zip(layer.crossbars, errors, strict=True)]
+            downwards = layer.receive_back(answers, ctx.shape).neg_()
+        for array, x, d in zip(layer.crossbars, ctx.inputs, errors, strict=True):
+            layer.keep(array, x, d)
+        return downwards, torch.empty(0), None

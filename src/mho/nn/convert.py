@@ -1,0 +1,240 @@
+"""From an ordinary torch model to one whose layers are arrays."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import fnmatch
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, final
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_module_registration_hook
+
+from mho.arrays import seed_list
+from mho.config import RPU
+from mho.errors import InvalidValue, MhoError, WrongUse, nearest
+from mho.nn.array_layer import ArrayLayer
+from mho.nn.conv import Conv2d
+from mho.nn.dropout import Dropout
+from mho.nn.linear import Linear
+from mho.nn.replicas import ReplicaModel
+
+
+@final
+class StaysDigital(UserWarning):
+    """A layer with parameters has no array form and was not excluded by name."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Converted:
+    """What became of one layer: its name, its type, what it is now, share of its weights that bounds clipped."""
+
+    name: str
+    kind: str
+    became: str
+    clipped: float | None = None
+
+
+def convert(
+    model: nn.Module,
+    rpu: RPU,
+    *,
+    seed: int | Sequence[int] = 0,
+    layers: Mapping[str, RPU] | None = None,
+    exclude: Iterable[str] = (),
+    replicas: int = 1,
+    quiet: bool = False,
+) -> nn.Module:
+    """Return a copy of `model` whose Linear and Conv2d layers are arrays, with the same weights.
+
+    Args:
+        model: an ordinary torch model on the CPU; it is left as it is.
+        rpu: what the arrays are made of.
+        seed: seed of replica 0, the others get seed + 1, ...; or one seed a replica.
+        layers: other RPUs for layers whose qualified name matches a pattern ("conv2", "block*.fc").
+        exclude: patterns of layers that stay digital.
+        replicas: R networks side by side; the result then takes (B, ...) or (R, B, ...) and returns
+            (R, B, ...). Digital layers with parameters are refused, they would be shared.
+        quiet: do not print the table of what became of each layer (`conversion_table` has it still).
+
+    Raises:
+        InvalidValue: for a pattern that matches no layer, a model without a layer to convert, or one that is
+            converted already.
+
+    Warns:
+        StaysDigital: naming layers with parameters that have no array form and were not excluded.
+    """
+    seeds = seed_list(seed, replicas)
+    names = [name for name, _ in model.named_modules() if name]
+    special = dict(layers or {})
+    excluded = [exclude] if isinstance(exclude, str) else list(exclude)
+    faults = [
+        f"{pattern!r} matches no layer{nearest(pattern, names)}"
+        for pattern in [*special, *excluded]
+        if not fnmatch.filter(names, pattern)
+    ]
+    faults += [f"layers[{p!r}] is {s!r}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
+    if any(isinstance(module, ArrayLayer) for module in model.modules()):
+        faults.append("the model has array layers already; convert the digital model")
+    if faults:
+        raise InvalidValue("; ".join(faults), faults)
+
+    made = _Conversion(rpu, special, excluded, seeds)
+    converted = made.walk(copy.deepcopy(model), "")
+    if not any(isinstance(module, ArrayLayer) for module in converted.modules()):
+        raise InvalidValue("no layer was converted: the model has no Linear or Conv2d that is not excluded")
+    made.judge()
+    result = ReplicaModel(converted, replicas) if replicas > 1 else converted
+    result.conversion = made.rows  # type: ignore[assignment]
+    if not quiet:
+        Console(stderr=True).print(conversion_table(result))
+    return result
+
+
+def conversion_table(model: nn.Module) -> Table:
+    """The table (rich) of what `convert` made of each layer of the model it returned."""
+    table = Table(title="layers on arrays", title_justify="left")
+    for heading in ("layer", "was", "became", "clipped at bounds"):
+        table.add_column(heading)
+    for row in conversion_rows(model):
+        share = "" if row.clipped is None else f"{100 * row.clipped:.2f} %"
+        table.add_row(row.name, row.kind, row.became, share)
+    return table
+
+
+def conversion_rows(model: nn.Module) -> list[Converted]:
+    """The rows of `conversion_table`."""
+    rows: list[Converted] | None = getattr(model, "conversion", None)  # type: ignore[assignment]
+    if rows is None:
+        raise InvalidValue("this model does not come from mho.convert, so there is no table of its layers")
+    return rows
+
+
+class _Conversion:
+    """One walk over a model."""
+
+    def __init__(self, rpu: RPU, special: Mapping[str, RPU], excluded: list[str], seeds: list[int]) -> None:
+        self.rpu, self.special, self.excluded, self.seeds = rpu, special, excluded, seeds
+        self.rows: list[Converted] = []
+        self.unforeseen: list[str] = []
+        self.digital: list[str] = []
+        self.done: dict[int, nn.Module] = {}
+
+    def walk(self, module: nn.Module, name: str) -> nn.Module:
+        """Replace a module, or what is inside it; a module that appears twice is replaced once."""
+        if id(module) not in self.done:
+            self.done[id(module)] = module  # against cycles
+            self.done[id(module)] = self._replace(module, name)
+        return self.done[id(module)]
+
+    def _replace(self, module: nn.Module, name: str) -> nn.Module:
+        label = name or "model"
+        kind = type(module).__name__
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.excluded):
+            if any(True for _ in module.parameters()):
+                self.digital.append(label)
+                self.rows.append(Converted(label, kind, "digital (excluded)"))
+            return module
+        if type(module) is nn.Linear or type(module) is nn.Conv2d:
+            return self._array(module, name, label)
+        if type(module) in (nn.Dropout, nn.Dropout2d):
+            self.rows.append(Converted(label, kind, "dropout from mho's streams"))
+            return Dropout(
+                module.p,  # type: ignore[arg-type]
+                channels=type(module) is nn.Dropout2d,
+                seed=self.seeds,
+                replicas=len(self.seeds),
+                name=label,
+            )
+        for child_name, child in list(module.named_children()):
+            replaced = self.walk(child, f"{name}.{child_name}" if name else child_name)
+            if replaced is not child:
+                setattr(module, child_name, replaced)
+        own = any(True for _ in module.parameters(recurse=False))
+        if own:
+            self.digital.append(label)
+            self.unforeseen.append(f"{label} ({kind})")
+            self.rows.append(Converted(label, kind, "digital (no array form)"))
+        return module
+
+    def _array(self, module: nn.Linear | nn.Conv2d, name: str, label: str) -> nn.Module:
+        rpu = next((spec for p, spec in self.special.items() if fnmatch.fnmatchcase(name, p)), self.rpu)
+        options: dict[str, Any] = {
+            "rpu": rpu,
+            "bias": module.bias is not None,
+            "seed": self.seeds,
+            "replicas": len(self.seeds),
+            "name": label,
+        }
+        layer: Linear | Conv2d
+        if isinstance(module, nn.Linear):
+            layer = Linear(module.in_features, module.out_features, **options)
+        else:
+            layer = Conv2d(
+                module.in_channels,
+                module.out_channels,
+                module.kernel_size,  # type: ignore[arg-type]
+                stride=module.stride,  # type: ignore[arg-type]
+                padding=module.padding,  # type: ignore[arg-type]
+                dilation=module.dilation,  # type: ignore[arg-type]
+                groups=module.groups,
+                padding_mode=module.padding_mode,
+                **options,
+            )
+        layer.train(module.training)
+        clipped = write_digital(layer, module.weight, module.bias)
+        first = layer.crossbars[0]
+        size = f"{first.out_features}×{first.in_features}"
+        became = f"array {size}" if len(layer.crossbars) == 1 else f"{len(layer.crossbars)} arrays {size}"
+        if first.devices > 1:
+            became += f", {first.devices} devices a weight"
+        self.rows.append(Converted(label, type(module).__name__, became, clipped))
+        return layer
+
+    def judge(self) -> None:
+        """Refuse or warn about what stays digital."""
+        if self.digital and len(self.seeds) > 1:
+            raise WrongUse(
+                f"{', '.join(self.digital)} would stay digital, and replicas would share their parameters; "
+                "use replicas=1, or a model whose layers with parameters all become arrays"
+            )
+        if self.unforeseen:
+            warnings.warn(
+                f"no array form for {', '.join(self.unforeseen)}: they stay digital. Name them in exclude= to say "
+                "that this is meant",
+                StaysDigital,
+                stacklevel=3,
+            )
+
+
+def write_digital(layer: ArrayLayer, weight: Tensor, bias: Tensor | None) -> float:
+    """Program a layer with the weights of its digital twin; return the share that device bounds clipped."""
+    matrix = weight.detach().flatten(1)
+    if bias is not None:
+        matrix = torch.cat([matrix, bias.detach()[:, None]], dim=1)
+    clipped = cells = 0
+    for array, part in zip(layer.crossbars, matrix.chunk(len(layer.crossbars)), strict=True):
+        array.write(part)
+        wanted = part.expand(array.devices, -1, -1).reshape(1, -1, array.in_features)
+        clipped += int((array.state != wanted).sum())
+        cells += array.state.numel()
+    return clipped / cells
+
+
+def _refuse_data_parallel(parent: nn.Module, name: str, child: nn.Module | None) -> None:
+    if type(parent).__name__ == "DistributedDataParallel" and child is not None:
+        arrays = [module.name for module in child.modules() if isinstance(module, ArrayLayer)]
+        if arrays:
+            raise MhoError(
+                f"DistributedDataParallel averages gradients, and {', '.join(arrays)} are arrays, which take every "
+                "vector as pulses, in order: their updates cannot be averaged. Train one process a model"
+            )
+
+
+register_module_module_registration_hook(_refuse_data_parallel)

@@ -1,0 +1,68 @@
+"""Dropout from our own streams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mho import random
+from mho.arrays import seed_list
+from mho.errors import InvalidValue
+from mho.random import Operation
+
+
+@final
+class Dropout(nn.Module):
+    """`torch.nn.Dropout` (or, with `channels`, `Dropout2d`) whose masks are named like every other draw.
+
+    A mask depends on seed, layer name, the running number of the sample and the element, so a replica drops
+    what it would drop alone, and a resumed run what it would have dropped.
+    """
+
+    samples: Tensor
+    seeds: Tensor
+
+    def __init__(
+        self,
+        p: float = 0.5,
+        *,
+        channels: bool = False,
+        seed: int | Sequence[int] = 0,
+        replicas: int = 1,
+        name: str = "dropout",
+    ) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise InvalidValue(f"{name}: p is {p!r}; give a probability from 0 to 1")
+        self.p, self.channels, self.name = p, channels, name
+        self.register_buffer("seeds", torch.tensor(seed_list(seed, replicas)))
+        self.register_buffer("samples", torch.zeros(1, dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero elements (or channels) of (R·B, ...) with probability p and scale the rest by 1/(1 - p)."""
+        if not self.training or self.p == 0:
+            return x
+        replicas = self.seeds.numel()
+        batch = x.shape[0] // replicas
+        shape = x.shape[1:2] if self.channels else x.shape[1:]
+        numbers = np.uint64(self.samples.item()) + np.arange(batch, dtype=np.uint64)
+        elements = np.arange(shape.numel(), dtype=np.uint32)
+        keep = np.empty((replicas, batch, elements.size), np.float32)
+        for r, seed in enumerate(self.seeds.tolist()):
+            key = random.stream_key(seed, random.array_number(self.name), Operation.DROPOUT)
+            words: Any = random.vector_keys(key[:1], key[1:], numbers, np.zeros(1, np.uint32))
+            bits = random.mix(elements, words[0][:, None], words[1][:, None])
+            keep[r] = random.uniform(bits) >= self.p
+        self.samples += batch
+        mask = torch.from_numpy(keep).view(x.shape[0], *shape)
+        if self.channels:
+            mask = mask.view(*mask.shape, *([1] * (x.dim() - 2)))
+        return x * mask / (1 - self.p) if self.p < 1 else x * 0.0
+
+    def extra_repr(self) -> str:
+        """Shown by print(model)."""
+        return f"p={self.p}, channels={self.channels}"

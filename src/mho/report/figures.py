@@ -1,0 +1,78 @@
+"""Figures as functions (data, ax) -> ax; they draw on the axes given and touch nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+TEST_COLOR = "#0a5fb4"
+TRAIN_COLOR = "#b4500a"
+REPLICA_COLOR = "#808080"
+MARKED_EPOCHS = 40
+"""Up to so many epochs each point has a marker."""
+
+
+def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes) -> Axes:
+    """Test and train error [%] against epochs, on a logarithmic error axis.
+
+    With replicas, each is a thin line and their mean a thick one. Errors of 0 leave the axis at the bottom.
+
+    Args:
+        data: the lines of metrics.jsonl: `epoch`, `test_error`, `train_error`, and with replicas
+            `test_error_replicas`, `train_error_replicas`.
+        ax: where to draw; its legend stands above it.
+    """
+    epochs = [line["epoch"] for line in data]
+    seen: list[float] = []
+    replicas = False
+    handles: list[Line2D] = []
+    for name, color, dashes, marker in (("test", TEST_COLOR, "-", "o"), ("train", TRAIN_COLOR, "--", "s")):
+        errors = [line[f"{name}_error"] for line in data]
+        singles: list[Sequence[float]] = [line.get(f"{name}_error_replicas") or () for line in data]
+        seen += errors
+        if singles and all(singles):
+            replicas = True
+            for curve in zip(*singles, strict=True):
+                ax.plot(epochs, curve, dashes, color=color, lw=0.7, alpha=0.45, marker=marker, ms=_size(data, 2))
+                seen += curve
+        handles += ax.plot(
+            epochs, errors, dashes, color=color, lw=2, marker=marker, ms=_size(data, 4), label=name, zorder=3
+        )
+    if replicas:
+        handles.append(Line2D([], [], color=REPLICA_COLOR, lw=0.7, label="one replica"))
+    _error_axis(ax, [error for error in seen if error > 0])
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    if epochs:
+        ax.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("error (%)")
+    ax.grid(True, lw=0.5, alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles), frameon=False,
+        borderaxespad=0.3, columnspacing=1.2, handlelength=2.2,
+    )  # fmt: skip
+    return ax
+
+
+def _size(data: Sequence[Mapping[str, Any]], size: float) -> float:
+    return size if len(data) <= MARKED_EPOCHS else 0
+
+
+def _error_axis(ax: Axes, errors: Sequence[float]) -> None:
+    """Logarithmic, from one round number to another, every 1, 2, 5 labelled."""
+    low, high = (min(errors), max(errors)) if errors else (0.1, 100.0)
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    rounds = [float(f"{step}e{decade}") for decade in decades for step in (1, 2, 5)]
+    bottom = max(tick for tick in rounds if tick <= low)
+    top = min(tick for tick in rounds if tick >= high and tick > bottom)
+    ax.set_yscale("log", nonpositive="clip")
+    ax.set_ylim(bottom * 0.93, top * 1.07)
+    ax.yaxis.set_major_locator(FixedLocator([tick for tick in rounds if bottom <= tick <= top]))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())

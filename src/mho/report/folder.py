@@ -1,0 +1,202 @@
+"""A run folder as a page needs it: read, checked, every fault told at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+from mho.errors import Faults, InvalidValue
+
+T = TypeVar("T")
+CURE = "restore it, or write it again with: mho train --resume --out {folder}"
+ERRORS = ("test_error", "train_error")
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Array:
+    """One array of the network; sizes of one replica."""
+
+    layer: str
+    out: int
+    inputs: int
+    vectors: int
+    devices: int
+    replicas: int
+
+    @property
+    def cross_points(self) -> int:
+        """Devices of the whole array."""
+        return self.out * self.inputs * self.devices
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates an image takes in one forward cycle."""
+        return self.out * self.inputs * self.vectors
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer of the model and what it became; `clipped` is the share of weights cut at bounds, or None."""
+
+    name: str
+    kind: str
+    became: str
+    clipped: float | None
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunFolder:
+    """The contents of config.toml, metrics.jsonl and summary.json."""
+
+    title: str
+    version: str
+    command: str
+    spec: str
+    planned_epochs: int | None
+    metrics: list[dict[str, Any]]
+    arrays: list[Array]
+    layers: list[Layer]
+    counters: dict[str, dict[str, int]]
+    """Layer to counter to its sum over replicas."""
+
+
+def read_folder(folder: Path) -> RunFolder:
+    """Read and check a run folder.
+
+    Raises:
+        InvalidValue: naming every file that is missing or damaged, and what to do.
+    """
+    if not folder.is_dir():
+        raise InvalidValue(f"there is no run folder {folder}; give the folder that `mho train --out` wrote")
+    faults = Faults(f"run folder {folder}")
+    spec, training = _read(folder / "config.toml", _config, faults) or ("", {})
+    metrics = _read(folder / "metrics.jsonl", _metrics, faults) or []
+    parts = _read(folder / "summary.json", _summary, faults) or {}
+    faults.raise_any()
+    planned = training.get("epochs")
+    return RunFolder(spec=spec, planned_epochs=planned if _whole(planned) else None, metrics=metrics, **parts)
+
+
+def _read(path: Path, parse: Callable[[str], T], faults: Faults) -> T | None:
+    """Parse a file, or note what is wrong with it."""
+    cure = CURE.format(folder=path.parent)
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        faults.add(f"{path.name} is missing; {cure}")
+    except OSError as error:
+        faults.add(f"{path.name} cannot be read ({error.strerror}); check its permissions")
+    except InvalidValue as error:
+        faults.add(f"{path.name} is damaged: {error}; {cure}")
+    except UnicodeDecodeError as error:
+        faults.add(f"{path.name} is damaged: byte {error.start} is not UTF-8; {cure}")
+    except tomllib.TOMLDecodeError as error:
+        faults.add(f"{path.name} is damaged: it is not TOML ({error}); {cure}")
+    return None
+
+
+def _config(text: str) -> tuple[str, Mapping[str, Any]]:
+    training = tomllib.loads(text).get("training", {})
+    return text, training if isinstance(training, Mapping) else {}
+
+
+def _metrics(text: str) -> list[dict[str, Any]]:
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    metrics: list[dict[str, Any]] = []
+    for number, line in lines:
+        values = _json(line, f"line {number}")
+        before = metrics[-1]["epoch"] if metrics else 0
+        if not _whole(values.get("epoch")) or values["epoch"] <= before:
+            raise InvalidValue(f"line {number} has epoch {values.get('epoch')!r} after epoch {before}")
+        for name in ERRORS:
+            if not _per_cent(values.get(name)):
+                raise InvalidValue(f"line {number} has {name} {values.get(name)!r}, not a number from 0 to 100")
+            _check_replicas(values, f"{name}_replicas", metrics, number)
+        metrics.append(values)
+    return metrics
+
+
+def _check_replicas(values: dict[str, Any], name: str, metrics: list[dict[str, Any]], number: int) -> None:
+    replicas = values.get(name)
+    if replicas is not None and not (isinstance(replicas, list) and replicas and all(map(_per_cent, replicas))):
+        raise InvalidValue(f"line {number} has {name} {replicas!r}, not a list of numbers from 0 to 100")
+    if metrics and len(replicas or ()) != len(metrics[0].get(name) or ()):
+        raise InvalidValue(f"line {number} has another number of replicas in {name} than line 1")
+
+
+def _summary(text: str) -> dict[str, Any]:
+    summary = _json(text, "the file")
+    try:
+        return {
+            **{name: _text(summary[name], name) for name in ("title", "version", "command")},
+            "arrays": [_array(table) for table in summary["arrays"]],
+            "layers": [_layer(table) for table in summary["layers"]],
+            "counters": {
+                layer: {name: _total(values, f"{layer}.{name}") for name, values in table.items()}
+                for layer, table in summary["counters"].items()
+            },
+        }
+    except KeyError as error:
+        raise InvalidValue(f"it has no {error.args[0]!r}") from None
+    except (TypeError, AttributeError):
+        raise InvalidValue("arrays and layers must be lists of tables, counters a table of tables") from None
+
+
+def _array(table: Mapping[str, Any]) -> Array:
+    sizes = {field: table[key] for field, key in zip(("out", "inputs"), ("out", "in"), strict=True)}
+    sizes |= {name: table[name] for name in ("vectors", "devices", "replicas")}
+    for name, size in sizes.items():
+        if not _whole(size) or size < 1:
+            raise InvalidValue(f"array {table['layer']!r} has {name} {size!r}, not a whole number of at least 1")
+    return Array(layer=_text(table["layer"], "layer"), **sizes)
+
+
+def _layer(table: Mapping[str, Any]) -> Layer:
+    clipped = table.get("clipped")
+    if clipped is not None and not (_number(clipped) and 0 <= clipped <= 1):
+        raise InvalidValue(f"layer {table['name']!r} has clipped {clipped!r}, not a share from 0 to 1")
+    words = {name: _text(table[name], name) for name in ("name", "kind", "became")}
+    return Layer(**words, clipped=clipped)
+
+
+def _total(values: object, name: str) -> int:
+    counts = values if isinstance(values, list) else [values]
+    if not all(_whole(count) for count in counts):
+        raise InvalidValue(f"counter {name} is {values!r}, not a list of whole numbers")
+    return sum(counts)
+
+
+def _json(text: str, subject: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidValue(f"{subject} is not JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise InvalidValue(f"{subject} is not a JSON object")
+    return values
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidValue(f"{name} is {value!r}, not text")
+    return value
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _per_cent(value: Any) -> bool:
+    return _number(value) and 0 <= value <= 100

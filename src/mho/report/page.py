@@ -1,0 +1,232 @@
+"""A run folder as one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR, error_curves
+from mho.report.folder import Array, RunFolder, read_folder
+
+INK = "#010203"
+"""Stands for the colour of the page's text while a figure is drawn."""
+CSS_COLORS = {
+    INK: "currentColor",
+    TEST_COLOR: "var(--test)",
+    TRAIN_COLOR: "var(--train)",
+    REPLICA_COLOR: "var(--muted)",
+}
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mho",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.5,
+    **dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), INK
+    ),
+}
+SIZES = {"wide": (7.6, 3.7), "narrow": (3.8, 3.2)}
+"""Inches; the page shows the one that fits."""
+MEANINGS = {
+    "pulses": "voltage pulses sent along rows and columns",
+    "coincidences": "pulses that met at a cross-point: each is one step of a device",
+    "saturated_probabilities": "rows or columns whose pulse probability would have exceeded 1 and was cut to 1",
+    "bound_hits": "steps cut at a device's weight bound; per cent of the coincidences",
+    "clipped_reads": "outputs that stayed clipped at the bound of a read",
+    "halvings": "times that bound management halved the inputs and read again",
+    "evaluation_clipped_reads": "clipped reads in evaluation",
+    "evaluation_halvings": "halvings in evaluation",
+}
+LAST_EPOCHS = 6
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` from config.toml, metrics.jsonl and summary.json of a run folder.
+
+    The same folder gives the same bytes. An empty metrics.jsonl gives a page without results.
+
+    Returns:
+        The path of the page, replaced at once or not at all.
+
+    Raises:
+        InvalidValue: naming every file that is missing or damaged, and what to do.
+    """
+    page = _render(read_folder(Path(folder)))
+    path = Path(folder) / "report.html"
+    unfinished = path.with_name(f".report.html.{os.getpid()}")
+    try:
+        unfinished.write_text(page, encoding="utf-8", newline="\n")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def _render(run: RunFolder) -> str:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"whole": _whole, "error": _error, "number": _number, "share": _share}
+    template = environment.from_string(resources.files("mho.report").joinpath("page.html").read_text("utf-8"))
+    return template.render(
+        run=run,
+        headlines=_headlines(run),
+        curves={name: _svg(run.metrics, name) for name in SIZES} if run.metrics else {},
+        zero_errors=any(line[name] == 0 for line in run.metrics for name in ("test_error", "train_error")),
+        replicas=_replicas(run.metrics),
+        window=_window(run.metrics),
+        totals=_totals(run.arrays),
+        counters=_counters(run),
+        meanings=MEANINGS,
+    )
+
+
+# Numbers -----------------------------------------------------------------------------------------
+
+
+def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
+    """Number, what it is, and a remark."""
+    if not run.metrics:
+        return []
+    last, window = run.metrics[-1], _window(run.metrics)
+    spread = last.get("test_error_replicas")
+    remark = f"{len(spread)} replicas: {min(spread):.2f} to {max(spread):.2f} %" if spread else ""
+    lines = [(f"{last['test_error']:.2f} %", f"test error after epoch {last['epoch']}", remark)]
+    if window:
+        span = f"epochs {window[0]['epoch']} to {window[-1]['epoch']}"
+        over = [row["mean"] for row in _replicas(run.metrics)] or [line["test_error"] for line in window]
+        what = f"standard deviation over {len(over)} replicas" if spread else "standard deviation over epochs"
+        mean = f"{statistics.fmean(over):.2f}"
+        number = f"{mean} ± {statistics.stdev(over):.2f} %" if len(over) > 1 else f"{mean} %"
+        lines.append((number, f"mean test error, {span}", f"± {what}" if len(over) > 1 else ""))
+    planned = f" of {run.planned_epochs}" if run.planned_epochs else ""
+    lines.append((f"{last['epoch']}{planned}", "epochs finished", ""))
+    seconds = _column(run.metrics, "seconds")
+    if seconds:
+        lines.append((_duration(sum(seconds)), "training time", "without tests"))
+    rates = _column(run.metrics, "images_per_second")
+    if rates and seconds and sum(seconds) > 0:
+        rate = sum(r * s for r, s in zip(rates, seconds, strict=True)) / sum(seconds)
+        lines.append((_number(rate), "images/s", "mean over the training time"))
+    return lines
+
+
+def _column(metrics: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    """A number of every epoch, or nothing where one lacks it."""
+    values = [line.get(name) for line in metrics]
+    numbers = [value for value in values if isinstance(value, (int, float)) and math.isfinite(value)]
+    return numbers if len(numbers) == len(values) else []
+
+
+def _window(metrics: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The last epochs that a mean is taken over: at most half of all, none where that is less than two."""
+    length = min(LAST_EPOCHS, len(metrics) // 2)
+    return metrics[-length:] if length >= 2 else []
+
+
+def _replicas(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Last test error of each replica, and its mean over the window."""
+    if not metrics or not metrics[-1].get("test_error_replicas"):
+        return []
+    window = [line["test_error_replicas"] for line in _window(metrics)]
+    means = [statistics.fmean(errors) for errors in zip(*window, strict=True)]
+    return [
+        {"last": error, "mean": means[number] if means else None}
+        for number, error in enumerate(metrics[-1]["test_error_replicas"])
+    ]
+
+
+def _totals(arrays: Sequence[Array]) -> dict[str, int]:
+    return {
+        "cross_points": sum(array.cross_points for array in arrays),
+        "macs": sum(array.macs for array in arrays),
+    }
+
+
+def _counters(run: RunFolder) -> dict[str, Any]:
+    """Names of the columns, one row a layer, and the row of sums."""
+    names = [name for name in MEANINGS if any(name in row for row in run.counters.values())]
+    names += sorted({name for row in run.counters.values() for name in row} - set(names))
+    sums = {name: sum(row.get(name, 0) for row in run.counters.values()) for name in names}
+    return {"names": names, "rows": run.counters, "sums": sums}
+
+
+# Words -------------------------------------------------------------------------------------------
+
+
+def _whole(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _error(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _number(value: object) -> str:
+    """Four digits or so, grouped; what is no number says so."""
+    if value is None:
+        return "–"
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return "not finite"
+    if value == 0 or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:#.4g}" if abs(value) >= 1e-3 else f"{value:.3e}"
+
+
+def _share(part: float | None) -> str:
+    """A share from 0 to 1 in per cent."""
+    if part is None:
+        return "–"
+    return "0 %" if part == 0 else f"{100 * part:.2g} %" if part < 0.1 else f"{100 * part:.1f} %"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+# Figures -----------------------------------------------------------------------------------------
+
+
+def _svg(metrics: Sequence[Mapping[str, Any]], name: str) -> Markup:
+    """The curves as inline SVG, in the page's own colours."""
+    with mpl.rc_context():
+        # A reader's own matplotlibrc must not change the page.
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        figure = Figure(figsize=SIZES[name], layout="constrained")
+        error_curves(metrics, figure.add_subplot())
+        buffer = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    # The page holds two figures: identifiers must differ.
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg class="{name}" viewBox="\1" {_ARIA}>', svg, count=1)
+    for color, css in CSS_COLORS.items():
+        svg = svg.replace(color, css)
+    return Markup(svg)
+
+
+_ARIA = (
+    'role="img" aria-label="Test and train error in per cent against epochs; the numbers are in the table of epochs" '
+    'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+)

@@ -1,0 +1,81 @@
+"""Checkpoints: everything that the future depends on, in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mho.errors import CheckpointError
+
+FORMAT = "mho checkpoint 1"
+
+
+def write_atomically(file: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also when the disk is full."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def save_checkpoint(file: Path, tensors: dict[str, Tensor], notes: dict[str, Any]) -> None:
+    """Write tensors, and notes as JSON beside them in the file's header."""
+    whole = {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
+    write_atomically(file, save(whole, {"format": FORMAT, "notes": json.dumps(notes)}))
+
+
+def load_checkpoint(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_checkpoint` wrote.
+
+    Raises:
+        CheckpointError: for a file that is damaged, truncated, or not ours.
+    """
+    try:
+        with safe_open(file, framework="pt") as content:
+            header = content.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise CheckpointError(
+                    f"{file} is a safetensors file, but not a checkpoint of this version of mho (format "
+                    f"{header.get('format')!r}, expected {FORMAT!r}); give the folder of a run of mho train"
+                )
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{file} is damaged or no checkpoint ({error}); delete it to start the run afresh with --resume"
+        ) from error
+    return tensors, json.loads(header["notes"])
+
+
+def fill(target: dict[str, Tensor], source: dict[str, Tensor], prefix: str, file: Path) -> None:
+    """Copy every tensor of `target` from `source[prefix + name]`.
+
+    Raises:
+        CheckpointError: naming what is missing or of another shape, before anything is changed.
+    """
+    faults = []
+    for name, tensor in target.items():
+        stored = source.get(prefix + name)
+        if stored is None:
+            faults.append(f"{name} is missing")
+        elif stored.shape != tensor.shape or stored.dtype != tensor.dtype:
+            faults.append(f"{name} is {tuple(stored.shape)} {stored.dtype}, not {tuple(tensor.shape)} {tensor.dtype}")
+    if faults:
+        raise CheckpointError(f"{file} belongs to another network: {'; '.join(faults[:8])}")
+    with torch.no_grad():
+        for name, tensor in target.items():
+            tensor.copy_(source[prefix + name])

@@ -1,0 +1,167 @@
+"""The fit loop: epochs of steps, errors counted on the way, and a state that can be stored at any step."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mho.data import Dataset
+from mho.nn import replica_loss
+from mho.training.optimizer import AnalogSGD
+from mho.training.settings import Training
+
+EVALUATION_BATCH = 250
+
+
+@final
+@dataclasses.dataclass
+class Progress:
+    """Where a run is; what a display shows and what a checkpoint holds beside the tensors.
+
+    Attributes:
+        epoch: epochs finished.
+        position: images of the current epoch that were trained on.
+        steps: steps since the start.
+        seconds: training time of the current epoch, test not included.
+        losses: sum of the losses of this epoch's images, one a replica.
+        wrong: images of this epoch classified wrongly when they were trained on, one a replica.
+        metrics: one entry an epoch, as in metrics.jsonl.
+    """
+
+    epoch: int = 0
+    position: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    losses: list[float] = dataclasses.field(default_factory=list)
+    wrong: list[int] = dataclasses.field(default_factory=list)
+    metrics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+
+@final
+class Loop:
+    """Trains a converted model on a data set; `progress`, `tensors()` and `restore()` make it resumable."""
+
+    def __init__(self, model: nn.Module, optimizer: AnalogSGD, data: Dataset, settings: Training) -> None:
+        self.model, self.optimizer, self.data, self.settings = model, optimizer, data, settings
+        self.progress = Progress(losses=[0.0] * settings.replicas, wrong=[0] * settings.replicas)
+
+    def run(
+        self,
+        *,
+        on_step: Callable[[Progress], None] = lambda progress: None,
+        on_epoch: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        """Train to the last epoch. The callbacks see the progress after each step and each epoch."""
+        while self.progress.epoch < self.settings.epochs:
+            self._epoch(on_step)
+            on_epoch(self.progress)
+
+    def test_errors(self) -> list[float]:
+        """Test error in per cent, one a replica, read through the arrays in evaluation mode."""
+        images, labels = self.data.test_images, self.data.test_labels
+        wrong = np.zeros(self.settings.replicas, np.int64)
+        self.model.eval()
+        with torch.no_grad():
+            for start in range(0, len(labels), EVALUATION_BATCH):
+                out = self._logits(images[start : start + EVALUATION_BATCH])
+                wrong += _wrong(out, labels[start : start + EVALUATION_BATCH])
+        self.model.train()
+        return [100.0 * int(w) / len(labels) for w in wrong]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All state that the future depends on, by name."""
+        found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            found |= {f"optimizer.{i}.{k}": v for k, v in state.items() if isinstance(v, Tensor)}
+        found["torch_generator"] = torch.get_rng_state()
+        return found
+
+    def restore(self, tensors: dict[str, Tensor], progress: Progress) -> None:
+        """Continue from what `tensors()` and `progress` were; the model is filled by the caller."""
+        stored: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, i, key = name.split(".", 2)
+                stored.setdefault(int(i), {})[key] = value
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": stored})
+        torch.set_rng_state(tensors["torch_generator"])
+        self.progress = progress
+
+    def _epoch(self, on_step: Callable[[Progress], None]) -> None:
+        progress, settings = self.progress, self.settings
+        count = len(self.data.train_labels)
+        order = epoch_order(settings.data_seed, progress.epoch, count)
+        self.model.train()
+        while progress.position < count:
+            began = time.perf_counter()
+            self._step(order[progress.position : progress.position + settings.batch_size])
+            progress.seconds += time.perf_counter() - began
+            on_step(progress)
+        progress.metrics.append(self._metrics(count))
+        progress.epoch += 1
+        progress.position, progress.seconds = 0, 0.0
+        progress.losses = [0.0] * settings.replicas
+        progress.wrong = [0] * settings.replicas
+
+    def _step(self, chosen: Tensor) -> None:
+        images, labels = self.data.train_images[chosen], self.data.train_labels[chosen]
+        out = self._logits(images)
+        if self.settings.replicas == 1:
+            loss = F.cross_entropy(out[0], labels)
+            losses = [loss.item()]
+        else:
+            each = [F.cross_entropy(replica, labels) for replica in out]
+            losses = [value.item() for value in each]
+            loss = replica_loss(F.cross_entropy, out, labels)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        progress = self.progress
+        for r, wrong in enumerate(_wrong(out, labels)):
+            progress.losses[r] += losses[r] * len(labels)
+            progress.wrong[r] += int(wrong)
+        progress.position += len(labels)
+        progress.steps += 1
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """(R, B, classes)."""
+        out: Tensor = self.model(images)
+        return out if self.settings.replicas > 1 else out[None]
+
+    def _metrics(self, count: int) -> dict[str, Any]:
+        progress = self.progress
+        train = [100.0 * wrong / count for wrong in progress.wrong]
+        test = self.test_errors()
+        line: dict[str, Any] = {
+            "epoch": progress.epoch + 1,
+            "train_error": _mean(train),
+            "test_error": _mean(test),
+            "train_loss": _mean(progress.losses) / count,
+            "seconds": progress.seconds,
+            "images_per_second": self.settings.replicas * count / progress.seconds,
+        }
+        if self.settings.replicas > 1:
+            line |= {"train_error_replicas": train, "test_error_replicas": test}
+        return line
+
+
+def epoch_order(data_seed: int, epoch: int, count: int) -> Tensor:
+    """The order of the images in one epoch, a permutation that depends on nothing else."""
+    generator = np.random.Generator(np.random.Philox(key=[data_seed, epoch]))
+    return torch.from_numpy(generator.permutation(count))
+
+
+def _wrong(out: Tensor, labels: Tensor) -> np.ndarray[Any, np.dtype[np.int64]]:
+    found: np.ndarray[Any, np.dtype[np.int64]] = (out.argmax(dim=2) != labels).sum(dim=1).numpy()
+    return found
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

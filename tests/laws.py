@@ -1,0 +1,99 @@
+"""Device laws of the tests, in a module of their own so that files and other processes can name them."""
+
+from __future__ import annotations
+
+import math
+
+import mho
+
+
+class Ferro(mho.Device):
+    """Power-law step of a ferroelectric junction: no closed form."""
+
+    dw_min: float = mho.per_cell(1e-3, spread=0.30)
+    gamma: float = mho.per_cell(1.5, spread=0.10)
+    c2c: float = 0.20
+    w_max: float = mho.per_cell(0.6, spread=0.30)
+    w_min: float = mho.per_cell(-0.6, spread=0.30)
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        room = (cell.w_max - w if up else w - cell.w_min) / (cell.w_max - cell.w_min)
+        step = cell.dw_min * room**cell.gamma * (1 + cell.c2c * z)
+        return w + step if up else w - step
+
+
+class StepByStep(mho.Device):
+    """`ConstantStep` without its closed form: what merging several pulses must not differ from."""
+
+    dw_min: float = mho.per_cell(0.001, spread=0.30)
+    up_down: float = mho.per_cell(1.0, spread=0.02)
+    c2c: float = 0.30
+    w_max: float = mho.per_cell(0.6, spread=0.30)
+    w_min: float = mho.per_cell(-0.6, spread=0.30)
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        down_step = cell.dw_min * 2 / (1 + cell.up_down)
+        step = (down_step * cell.up_down if up else down_step) * (1 + cell.c2c * z)
+        return w + step if up else w - step
+
+
+class Root(mho.Device):
+    """NaN above w = 0: a law used outside the range of its formula."""
+
+    dw_min: float = 0.01
+    w_max: float = 0.6
+    w_min: float = -0.6
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        step = cell.dw_min * (1 + (0 - w) ** 0.5)
+        return w + step if up else w - step
+
+
+class RootMerged(mho.Device):
+    """`Root` with a closed form."""
+
+    dw_min: float = 0.01
+    w_max: float = 0.6
+    w_min: float = -0.6
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        step = cell.dw_min * (1 + (0 - w) ** 0.5)
+        return w + step if up else w - step
+
+    @staticmethod
+    def reach(n, up, cell):
+        return 2 * n * cell.dw_min
+
+    @staticmethod
+    def pulses(w, n, up, cell, z):
+        step = n * cell.dw_min * (1 + (0 - w) ** 0.5)
+        return w + step if up else w - step
+
+
+class MistypedField(mho.Device):
+    """Cannot be compiled: `gama` is no field."""
+
+    dw_min: float = 0.001
+    gamma: float = 1.5
+    w_max: float = 0.6
+    w_min: float = -0.6
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        return w + cell.dw_min * cell.gama if up else w - cell.dw_min
+
+
+class NotScalar(mho.Device):
+    """Cannot be compiled: a number plus a text."""
+
+    dw_min: float = 0.001
+    w_max: float = 0.6
+    w_min: float = -0.6
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        return w + math.sqrt(cell.dw_min) + "a"

@@ -1,0 +1,402 @@
+"""Compiled kernels equal the NumPy reference, whatever the threads, the split into calls and the replicas."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from laws import Ferro
+
+import mho
+from mho.kernels import compile as compiler
+from mho.kernels import counts as count
+from mho.kernels import ops, reference, threads
+from mho.random import Operation
+
+SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
+CELLS = [mho.cells.Single(), mho.cells.Replicated(3)]
+# Steps so large that many cells sit near a bound: merged, single and pulse-by-pulse moves all occur.
+COARSE = mho.devices.ConstantStep(dw_min=mho.per_cell(0.03, spread=0.3), up_down=mho.per_cell(1.2, spread=0.1))
+BACKENDS = ("cpu", "reference")
+
+
+def ids(value):
+    return "×".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def signals(*shape: int, seed: int, share: float = 1.0) -> torch.Tensor:
+    """Normal numbers (R, T, width), a share of them not zero; every seventh vector is zero as a whole."""
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(shape, generator=generator) * (torch.rand(shape, generator=generator) < share)
+    values[:, 6::7] = 0
+    return values
+
+
+def sparse_errors(replicas: int, vectors: int, out: int, budget: int, seed: int) -> torch.Tensor:
+    """δ with at most `budget` entries that are not zero."""
+    generator = torch.Generator().manual_seed(seed)
+    d = torch.zeros(replicas, vectors, out)
+    places = torch.randint(d.numel(), (budget,), generator=generator)
+    d.view(-1)[places] = torch.randn(budget, generator=generator)
+    return d
+
+
+def twins(rpu: mho.RPU, size: tuple[int, int], **options) -> list[mho.Crossbar]:
+    """The same array compiled and in the reference, weights spread out to beyond their bounds."""
+    arrays = [mho.Crossbar(rpu, *size, backend=backend, **options) for backend in BACKENDS]
+    for array in arrays:
+        array.write(1.4 * torch.rand(size, generator=torch.Generator().manual_seed(5)) - 0.7)
+    return arrays
+
+
+def equal_counters(a: mho.Crossbar, b: mho.Crossbar) -> bool:
+    return all(torch.equal(value, b.counters()[name]) for name, value in a.counters().items())
+
+
+# Updates
+
+
+@pytest.mark.parametrize("managed", [False, True], ids=["plain", "managed"])
+@pytest.mark.parametrize("length", [1, 10, 32])
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("size", SIZES, ids=ids)
+def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, managed):
+    out, columns = size
+    for replicas, vectors in itertools.product([1, 2], [1, 64]):
+        # gains at which lines of all kinds occur: never, now and then, always, saturated
+        x = signals(replicas, vectors, columns, seed=1, share=0.8).numpy()
+        d = signals(replicas, vectors, out, seed=2, share=0.2).numpy()
+        stream = np.array([[r + 7, 11] for r in range(replicas)], np.uint32)
+        gains = (np.float32(0.6), np.float32(0.4), length, managed)
+        first = 2**32 - 3
+        lines = out * copies
+        expected = np.zeros((replicas, count.SIZE), np.int64)
+        x_bits = np.zeros((*x.shape, length), np.bool_)
+        d_bits = np.zeros((replicas, vectors, lines, length), np.bool_)
+        reference.trains(expected, x, d, *gains, stream, first, x_bits, d_bits)
+
+        counts = np.zeros_like(expected)
+        # full of ones: a word that is not written shows
+        x_words = np.full((replicas, vectors, -(-columns // 16) * 16), 2**32 - 1, np.uint32)
+        d_words = np.full((replicas, lines, vectors), 2**32 - 1, np.uint32)
+        x_down, d_down = np.full(x_words.shape, 255, np.uint8), np.full(d_words.shape, 255, np.uint8)
+        kernel = compiler.load("mho.kernels.cpu.trains", "trains")
+        kernel(0, replicas * vectors, counts, x, d, *gains, stream, first, x_words, x_down, d_words, d_down)
+
+        slots = 1 << np.arange(length, dtype=np.uint64)
+        assert np.array_equal(x_words[:, :, :columns], (x_bits * slots).sum(axis=-1))
+        assert not x_words[:, :, columns:].any()
+        assert np.array_equal(d_words.transpose(0, 2, 1), (d_bits * slots).sum(axis=-1))
+        driven = x_words[:, :, :columns] > 0
+        assert np.array_equal(x_down[:, :, :columns][driven], (x < 0)[driven])
+        driven = d_words > 0
+        assert np.array_equal(d_down[driven], np.tile(d < 0, copies).transpose(0, 2, 1)[driven])
+        assert np.array_equal(counts, expected)
+
+
+@pytest.mark.parametrize("managed", [False, True], ids=["plain", "managed"])
+@pytest.mark.parametrize("length", [1, 10, 32])
+@pytest.mark.parametrize("cell", CELLS, ids=ids)
+@pytest.mark.parametrize("size", SIZES, ids=ids)
+def test_updates_equal_the_reference(size, cell, length, managed):
+    out, columns = size
+    update = mho.Pulses(length=length, update_management=managed)
+    rpu = mho.RPU(device=COARSE, cell=cell, update=update)
+    for replicas, vectors in itertools.product([1, 2], [1, 64]):
+        compiled, truth = twins(rpu, size, seed=3, replicas=replicas)
+        # the reference takes 0.1 ms a pulse: some forty cells move
+        budget = 1 + 40 // (columns * cell.devices)
+        x = signals(replicas, vectors, columns, seed=1, share=min(0.7, 40 / columns))
+        d = sparse_errors(replicas, vectors, out, budget, seed=2)
+        for array in (compiled, truth):
+            array.update(x, d, lr=0.2 * length * 0.03)
+        assert torch.isfinite(compiled.state).all()
+        # the same operations in the same order on float32: no rounding to tell them apart
+        assert torch.equal(compiled.state, truth.state)
+        assert equal_counters(compiled, truth)
+
+
+def test_those_updates_meet_bounds_saturate_and_merge():
+    array = twins(mho.RPU(device=COARSE, update=mho.Pulses(length=32)), (32, 401), seed=3)[0]
+    array.update(signals(1, 64, 401, seed=1), signals(1, 64, 32, seed=2), lr=0.2)
+    counters = array.counters()
+    assert counters["bound_hits"] > 0
+    assert counters["saturated_probabilities"] > 0
+    assert counters["coincidences"] > 2 * array.state.numel()
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=ids)
+@pytest.mark.parametrize("size", [(7, 3), (5, 33)], ids=ids)
+def test_a_law_without_closed_form_equals_the_reference(size, cell):
+    device = Ferro(dw_min=mho.per_cell(0.02, spread=0.3))
+    compiled, truth = twins(mho.RPU(device=device, cell=cell), size, seed=3, replicas=2)
+    before = truth.state.clone()
+    x = signals(2, 5, size[1], seed=1)
+    d = sparse_errors(2, 5, size[0], 4, seed=2)
+    for array in (compiled, truth):
+        array.update(x, d, lr=0.2)
+    assert not torch.equal(truth.state, before)
+    # one rounding of the power function a pulse, for some tens of pulses
+    torch.testing.assert_close(compiled.state, truth.state, rtol=1e-5, atol=1e-6)
+    assert torch.equal(compiled.counters()["coincidences"], truth.counters()["coincidences"])
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=ids)
+@pytest.mark.parametrize("size", SIZES, ids=ids)
+def test_exact_updates_equal_the_reference(size, cell):
+    rpu = mho.presets.floating_point().replace(cell=cell)
+    compiled, truth = twins(rpu, size, replicas=2)
+    for array in (compiled, truth):
+        array.update(signals(2, 9, size[1], seed=1), signals(2, 9, size[0], seed=2), lr=0.01)
+    assert torch.equal(compiled.state, truth.state)
+
+
+# Reads
+
+READS = {
+    "noise": mho.Read(bound=None),
+    "bound": mho.Read(bound=1.5),
+    "noise management": mho.Read(bound=1.5, noise_management=True),
+    "bound management": mho.Read(bound=0.7, bound_management=True),
+    "two halvings": mho.Read(bound=0.2, bound_management=True, max_halvings=2),
+    "both managements": mho.Read(bound=0.4, noise_management=True, bound_management=True),
+    "converters": mho.Read(dac_bits=7, adc_bits=9),
+    "all": mho.Read(bound=0.5, noise_management=True, bound_management=True, input_bound=0.8, dac_bits=4, adc_bits=5),
+    "input bound": mho.Read(noise=0.0, bound=None, input_bound=0.5),
+    "exact": mho.Read.exact(),
+}
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=ids)
+@pytest.mark.parametrize("size", SIZES, ids=ids)
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_reads_equal_the_reference(read, size, cell):
+    rpu = mho.RPU(cell=cell, forward=read, backward=read)
+    for replicas, vectors in [(1, 1), (2, 1), (2, 20)]:
+        compiled, truth = twins(rpu, size, seed=3, replicas=replicas)
+        for way, width in (("forward", size[1]), ("backward", size[0])):
+            inputs = signals(replicas, vectors, width, seed=4, share=0.7)
+            answer = getattr(compiled, way)(inputs)
+            assert torch.isfinite(answer).all()
+            assert torch.equal(answer, getattr(truth, way)(inputs))
+        assert equal_counters(compiled, truth)
+
+
+@pytest.mark.parametrize("vectors", [11, 12, 13, 63, 64, 65, 130])
+def test_long_reads_equal_the_reference(vectors):
+    # around the places where the compiled product changes its order of loops
+    compiled, truth = twins(mho.presets.gokmen_2017(), (5, 9), seed=3)
+    x = signals(1, vectors, 9, seed=4) * 20
+    assert torch.equal(compiled.forward(x), truth.forward(x))
+    assert equal_counters(compiled, truth)
+
+
+def test_those_reads_saturate_halve_and_give_up():
+    array = twins(mho.RPU(forward=READS["two halvings"]), (32, 401))[0]
+    array.forward(signals(1, 20, 401, seed=4))
+    assert array.counters()["halvings"] > 0
+    assert array.counters()["clipped_reads"] > 0
+
+
+def test_array_reads_and_evaluation_equal_the_reference():
+    compiled, truth = twins(mho.presets.gokmen_2017(), (7, 33), seed=3)
+    assert torch.equal(compiled.read(), truth.read())
+    x = signals(1, 3, 33, seed=4) * 50
+    assert torch.equal(compiled.eval().forward(x), truth.eval().forward(x))
+    assert compiled.counters()["evaluation_halvings"] > 0
+    assert equal_counters(compiled, truth)
+
+
+# Memory, threads, calls, replicas
+
+
+def cycles(array: mho.Crossbar, vectors: int = 5, lr: float = 0.05) -> list[torch.Tensor]:
+    """One of each cycle, with everything that they leave behind."""
+    x = signals(array.replicas, vectors, array.in_features, seed=1)
+    d = signals(array.replicas, vectors, array.out_features, seed=2, share=0.4)
+    y, z = array.forward(20 * x), array.backward(d)
+    array.update(x, d, lr)
+    return [y, z, array.state.clone(), *array.counters().values()]
+
+
+def all_equal(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def baseline(cell: mho.cells.Cell, device: mho.Device = COARSE) -> mho.RPU:
+    return mho.presets.gokmen_2017(update_management=True).replace(device=device, cell=cell)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=ids)
+def test_no_result_reads_memory_that_was_never_written(cell, monkeypatch):
+    expected = cycles(mho.Crossbar(baseline(cell), 7, 21, replicas=2))
+    real = np.empty
+    poisoned = []
+
+    def poison(shape, dtype=float, **options):
+        made = real(shape, dtype, **options)
+        made.view(np.uint8).fill(255)  # NaN for floats, every pulse for words
+        poisoned.append(made.dtype)
+        return made
+
+    array = mho.Crossbar(baseline(cell), 7, 21, replicas=2)
+    monkeypatch.setattr(np, "empty", poison)
+    answers = cycles(array)
+    monkeypatch.undo()
+    assert {np.dtype(np.float32), np.dtype(np.uint32)} <= set(poisoned)
+    assert all_equal(answers, expected)
+
+
+@pytest.mark.parametrize("count_", [2, 3, 16])
+@pytest.mark.parametrize("device", [COARSE, Ferro()], ids=["closed form", "pulse by pulse"])
+@pytest.mark.parametrize("cell", CELLS, ids=ids)
+def test_threads_never_change_a_bit(cell, device, count_, monkeypatch, set_threads):
+    # 3·7 lines and 3·5 vectors: the parts are unequal
+    expected = cycles(mho.Crossbar(baseline(cell, device), 7, 21, replicas=3))
+    splits = []
+    pool = threads._pool
+    monkeypatch.setattr(threads, "WORK_A_THREAD", 1)
+    monkeypatch.setattr(threads, "_pool", lambda *key: splits.append(key) or pool(*key))
+    set_threads(count_)
+    assert all_equal(cycles(mho.Crossbar(baseline(cell, device), 7, 21, replicas=3)), expected)
+    assert splits
+
+
+@pytest.mark.parametrize("parts", [(1,) * 70, (64, 6), (11, 12, 47), (3, 67)], ids=ids)
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_vectors_may_come_in_one_call_or_in_several(replicas, parts):
+    whole, split = (mho.Crossbar(baseline(CELLS[0]), 9, 21, replicas=replicas) for _ in range(2))
+    x, d = signals(replicas, 70, 21, seed=1), signals(replicas, 70, 9, seed=2, share=0.3)
+    pieces = list(zip(x.split(parts, dim=1), d.split(parts, dim=1), strict=True))
+    assert torch.equal(whole.forward(9 * x), torch.cat([split.forward(9 * a) for a, _ in pieces], dim=1))
+    assert torch.equal(whole.backward(d), torch.cat([split.backward(b) for _, b in pieces], dim=1))
+    whole.update(x, d, 0.02)
+    for a, b in pieces:
+        split.update(a, b, 0.02)
+    assert torch.equal(whole.state, split.state)
+    assert equal_counters(whole, split)
+    assert torch.equal(whole.vectors, split.vectors)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=ids)
+def test_a_replica_equals_the_array_of_its_seed_alone(cell):
+    seeds = [5, 2**62 + 1, 6]
+    together = mho.Crossbar(baseline(cell), 7, 21, seed=seeds, replicas=3)
+    for r, seed in enumerate(seeds):
+        alone = mho.Crossbar(baseline(cell), 7, 21, seed=seed)
+        for name, values in together.cell_parameters().items():
+            assert torch.equal(values[r], alone.cell_parameters()[name][0])
+        assert torch.equal(together.weight[r], alone.weight[0])
+    x, d = signals(3, 5, 21, seed=1), signals(3, 5, 7, seed=2, share=0.4)
+    y, z = together.forward(20 * x), together.backward(d)
+    together.update(x, d, 0.05)
+    for r, seed in enumerate(seeds):
+        alone = mho.Crossbar(baseline(cell), 7, 21, seed=seed)
+        assert torch.equal(y[r], alone.forward(20 * x[r]))
+        assert torch.equal(z[r], alone.backward(d[r]))
+        alone.update(x[r], d[r], 0.05)
+        assert torch.equal(together.state[r], alone.state[0])
+        for name, values in together.counters().items():
+            assert values[r] == alone.counters()[name][0], name
+
+
+def test_replicas_differ_and_count_up_from_the_seed():
+    array = mho.Crossbar(baseline(CELLS[0]), 7, 21, seed=5, replicas=3)
+    assert array.seeds.tolist() == [5, 6, 7]
+    assert not torch.equal(array.weight[0], array.weight[1])
+    assert torch.equal(array.weight[1], mho.Crossbar(baseline(CELLS[0]), 7, 21, seed=6).weight[0])
+
+
+def test_arrays_of_other_names_draw_other_numbers():
+    first, second = (mho.Crossbar(baseline(CELLS[0]), 7, 21, name=name) for name in ("conv1", "conv2"))
+    for a, b in zip(cycles(first)[:3], cycles(second)[:3], strict=True):
+        assert not torch.equal(a, b)
+
+
+def test_evaluation_never_changes_training():
+    often, never = (mho.Crossbar(baseline(CELLS[0]), 7, 21) for _ in range(2))
+    often.eval()
+    often.forward(signals(1, 5, 21, seed=8))
+    often.read()
+    often.train()
+    for a, b in zip(cycles(often)[:3], cycles(never)[:3], strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.xfail(strict=True, raises=ZeroDivisionError, reason="threads.run divides by its number of parts: 0")
+@pytest.mark.parametrize("way", ["forward", "backward", "update"])
+def test_no_vectors_are_no_cycle(way):
+    array = mho.Crossbar(mho.RPU(), 3, 4)
+    x, d = torch.zeros(0, 4), torch.zeros(0, 3)
+    if way == "update":
+        array.update(x, d, 0.01)
+    else:
+        assert getattr(array, way)(x if way == "forward" else d).shape == (0, 3 if way == "forward" else 4)
+    assert array.vectors[Operation[way.upper()]] == 0
+
+
+# The cache of kernels
+
+LAW = """
+import mho
+
+class Edited(mho.Device):
+    dw_min: float = 0.001
+    w_max: float = 0.6
+    w_min: float = -0.6
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        return w + FACTOR * cell.dw_min if up else w - FACTOR * cell.dw_min
+"""
+RUN = """
+import torch
+import mho
+from mho.kernels import compile
+from edited import Edited
+
+compile.on_compile.append(lambda line: print("told", line))
+array = mho.Crossbar(mho.RPU(device=Edited(), update=mho.Pulses(length=1)), 1, 1)
+array.write(torch.zeros(1, 1))
+array.pulse(torch.ones(1, 1), torch.ones(1, 1))
+print("weight", array.weight.item())
+"""
+
+
+def test_an_edited_law_runs_in_a_new_process_and_an_unedited_one_comes_from_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+
+    def run(factor: str) -> tuple[float, bool, set[str]]:
+        (tmp_path / "edited.py").write_text(LAW.replace("FACTOR", factor))
+        command = [sys.executable, "-c", textwrap.dedent(RUN)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+        lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+        kernels = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.nb?")}
+        return float(lines["weight"]), "told" in lines, kernels
+
+    weight, told, first = run("2")
+    assert weight == pytest.approx(0.002)
+    assert told
+    assert first
+    # an edit of one character, so that the file keeps its size
+    weight, told, second = run("3")
+    assert weight == pytest.approx(0.003)
+    assert told
+    assert second > first
+    weight, told, third = run("2")
+    assert weight == pytest.approx(0.002)
+    assert not told
+    assert third == second
+
+
+def test_two_laws_with_the_same_physics_share_a_kernel_and_others_do_not():
+    hashes = {law: law.law_hash() for law in (Ferro, mho.devices.ConstantStep)}
+    assert len(set(hashes.values())) == 2
+    assert ops.read_law(Ferro) is ops.read_law(Ferro)

@@ -157,6 +157,18 @@ def test_exact_updates_equal_the_reference(size, cell):
     assert torch.equal(compiled.state, truth.state)
 
 
+@pytest.mark.xfail(run=False, reason="trains writes beyond `runs` and corrupts memory: the process aborts")
+def test_many_vectors_with_few_driven_lines_are_drawn():
+    # like patches of a blank image under small errors: the bias is driven, δ lies below the smallest threshold
+    array = mho.Crossbar(mho.presets.gokmen_2017(), 16, 26)
+    x, d = torch.zeros(20_000, 26), torch.zeros(20_000, 16)
+    x[:, 25], d[:, 3] = 1, 1e-12
+    array.update(x, d, 0.01)
+    # C_x = 1: ten pulses a vector
+    assert array.counters()["pulses"].item() == 200_000
+    assert array.counters()["coincidences"].item() == 0
+
+
 # Reads
 
 READS = {
@@ -371,6 +383,7 @@ print("weight", array.weight.item())
 
 def test_an_edited_law_runs_in_a_new_process_and_an_unedited_one_comes_from_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("NUMBA_OPT", "0")  # compiles in half the time
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
     def run(factor: str) -> tuple[float, bool, set[str]]:

@@ -262,9 +262,7 @@ class Crossbar(nn.Module):
         for values, what in ((x, "the input (x)"), (d, "the gradient (d)")):
             if values is not None and not np.isfinite(values).all():
                 kind = "NaN" if np.isnan(values).any() else "infinite values"
-                return InvalidValue(
-                    f"{self.name}: {what} holds {kind}; the loss may have diverged: try a smaller lr"
-                )
+                return InvalidValue(f"{self.name}: {what} holds {kind}; the loss may have diverged: try a smaller lr")
         if x is not None and d is not None:
             return LawError(
                 f"{self.name}: {type(self.rpu.device).__name__}.pulse returned NaN; the weights concerned were left "
@@ -278,7 +276,9 @@ class Crossbar(nn.Module):
         """Check shape and values, and return them as (R, T, width) NumPy."""
         given = torch.as_tensor(values)
         if given.device.type != "cpu":
-            raise WrongUse(f"{self.name}: {label} lies on {given.device}; arrays compute on the CPU, give {label}.cpu()")
+            raise WrongUse(
+                f"{self.name}: {label} lies on {given.device}; arrays compute on the CPU, give {label}.cpu()"
+            )
         array: Floats = np.ascontiguousarray(given.detach().numpy(), np.float32)
         replicas = self.replicas
         if array.ndim == 2 and replicas == 1:
@@ -297,9 +297,9 @@ class Crossbar(nn.Module):
     def _draw_cells(self, seeds: Sequence[int], shape: tuple[int, ...]) -> dict[str, Floats]:
         number, cells = random.array_number(self.name), shape[1] * shape[2]
         fields = {
-            field: np.stack(
-                [parameter.draw(random.field_normals(s, number, field, cells)) for s in seeds]
-            ).reshape(shape)
+            field: np.stack([parameter.draw(random.field_normals(s, number, field, cells)) for s in seeds]).reshape(
+                shape
+            )
             for field, parameter in self.rpu.device.parameters().items()
             if parameter.varies
         }
@@ -351,7 +351,7 @@ class Crossbar(nn.Module):
                 f"{self.name}: arrays live on the CPU in float32, and were asked to move to {probe.device} as "
                 f"{probe.dtype}; move the digital layers on their own, or leave the model where it is"
             )
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self._cache.clear()
         return self
 

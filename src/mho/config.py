@@ -33,7 +33,7 @@ class RPU:
         InvalidValue: for parts of the wrong kind, or that cannot work together.
     """
 
-    device: Device = dataclasses.field(default_factory=ConstantStep)
+    device: Device = dataclasses.field(default_factory=lambda: ConstantStep())
     cell: Cell = dataclasses.field(default_factory=Single)
     forward: Read = dataclasses.field(default_factory=Read)
     backward: Read = dataclasses.field(default_factory=Read)

@@ -151,9 +151,7 @@ def initial_uniforms(seed: int, array: int, cells: int) -> npt.NDArray[np.float3
     return np.asarray(TWO * uniform(bits) - ONE)
 
 
-def _cell_bits(
-    seed: int, array: int, operation: Operation, field: str, cells: int
-) -> npt.NDArray[np.uint32]:
+def _cell_bits(seed: int, array: int, operation: Operation, field: str, cells: int) -> npt.NDArray[np.uint32]:
     key = stream_key(seed, array, operation)
     number = np.array([array_number(field)], np.uint64)
     keys = vector_keys(key[:1], key[1:], number, _words(0))

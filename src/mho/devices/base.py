@@ -7,14 +7,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
-from mho.devices.per_cell import PerCell, per_cell
+from mho.devices.per_cell import PerCell
 from mho.errors import Faults, InvalidValue, LawError, nearest
 from mho.kernels.law import read_law
 
 LATER = ("state", "read", "rest", "draws")
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(per_cell,))
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 class Device(abc.ABC):
     """How one cross-point answers one pulse. Subclass it: annotated fields, then `pulse`.
 
@@ -118,9 +118,7 @@ def device_from_fields(law: type[Device], values: Mapping[str, Any]) -> Device:
             faults.append(f"unknown field {name!r}{nearest(name, known)}")
         elif isinstance(value, Mapping):
             unknown = set(value) - {"mean", "spread", "std"}
-            faults += [
-                f"{name}: unknown key {key!r}{nearest(key, ('mean', 'spread', 'std'))}" for key in unknown
-            ]
+            faults += [f"{name}: unknown key {key!r}{nearest(key, ('mean', 'spread', 'std'))}" for key in unknown]
             if "mean" not in value:
                 faults.append(f"{name}: a table needs a mean, for example {{ mean = 0.6, spread = 0.3 }}")
             elif not unknown:

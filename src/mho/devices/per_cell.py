@@ -45,7 +45,8 @@ class PerCell:
         """Values (float32, the shape of z) for standard normals z."""
         if self.std > 0:
             return (self.mean + self.std * z).astype(np.float32)
-        return np.copysign(np.abs(self.mean * (1.0 + self.spread * z)), self.mean).astype(np.float32)
+        drawn: npt.NDArray[np.float32] = np.copysign(np.abs(self.mean * (1.0 + self.spread * z)), self.mean)
+        return drawn.astype(np.float32)
 
 
 def per_cell(mean: float, *, spread: float = 0.0, std: float = 0.0) -> Any:

@@ -9,6 +9,7 @@ loaded, and an unedited one is found again by every later process.
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import hashlib
 import importlib
@@ -93,7 +94,8 @@ class _Linker:
 @functools.cache
 def _definitions(module: str) -> dict[str, ast.stmt]:
     spec = importlib.util.find_spec(module)
-    assert spec is not None and spec.origin is not None, module
+    assert spec is not None
+    assert spec.origin is not None
     found: dict[str, ast.stmt] = {}
     for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
@@ -112,16 +114,13 @@ def _names(node: ast.AST) -> list[str]:
 
 def _bare(node: ast.stmt) -> ast.stmt:
     """Drop what the compiler does not need: annotations and docstrings."""
+    node = copy.deepcopy(node)
     if isinstance(node, ast.FunctionDef):
-        arguments = [ast.arg(argument.arg) for argument in node.args.args]
-        body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-        node = ast.FunctionDef(
-            name=node.name,
-            args=ast.arguments([], arguments, None, [], [], None, []),
-            body=body,
-            decorator_list=[],
-            type_params=[],
-        )
+        node.returns, node.decorator_list = None, []
+        for argument in node.args.args:
+            argument.annotation = None
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
     return ast.fix_missing_locations(node)
 
 
@@ -156,7 +155,8 @@ def _import(text: str, what: str) -> ModuleType:
         for tell in on_compile:
             tell(f"compiling the {what} (once on this machine)")
     spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # Numba's cache finds a function's module by name while it unpickles, so it must be there first.
     sys.modules[name] = module

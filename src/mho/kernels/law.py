@@ -114,9 +114,7 @@ def _read_function(law: type, name: str, function: Any) -> tuple[ast.FunctionDef
 class _Constants(ast.NodeTransformer):
     """Replaces module constants by their values and refuses every other outside name."""
 
-    def __init__(
-        self, subject: str, file: str, first: int, scope: dict[str, Any], node: ast.FunctionDef
-    ) -> None:
+    def __init__(self, subject: str, file: str, first: int, scope: dict[str, Any], node: ast.FunctionDef) -> None:
         self.subject, self.file, self.first, self.scope = subject, file, first, scope
         self.local = {argument.arg for argument in node.args.args}
         self.local |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

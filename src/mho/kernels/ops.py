@@ -71,16 +71,12 @@ class Cells:
     @functools.cached_property
     def strides(self) -> npt.NDArray[np.int64]:
         """Steps in the flat arrays: replica, line, column."""
-        steps = [
-            (v.shape[1] * v.shape[2], v.shape[2], 1) if v.ndim == 3 else (16, 0, 0) for v in self.fields.values()
-        ]
+        steps = [(v.shape[1] * v.shape[2], v.shape[2], 1) if v.ndim == 3 else (16, 0, 0) for v in self.fields.values()]
         return np.array(steps, np.int64)
 
     def broadcast(self, shape: tuple[int, ...]) -> dict[str, Floats]:
         """Every field in the shape of the state."""
-        return {
-            name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()
-        }
+        return {name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,9 +161,7 @@ def update(
         raise LawError(_explain(law, error)) from None
 
 
-def exact_update(
-    state: Floats, x: Floats, d: Floats, lr: float, counts: Counts, *, backend: Backend = "cpu"
-) -> None:
+def exact_update(state: Floats, x: Floats, d: Floats, lr: float, counts: Counts, *, backend: Backend = "cpu") -> None:
     """w += lr·δ xᵀ, vector after vector, in place: x (R, T, N), d (R, T, M), state (R, P, N)."""
     if backend == "reference":
         reference.outer(counts, state, x, d, lr)

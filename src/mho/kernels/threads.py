@@ -46,9 +46,7 @@ def run(kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[
     private = np.zeros((parts, *counts.shape), np.int64)
     ends = [lines * part // parts for part in range(parts + 1)]
     pool = _pool(os.getpid(), _threads)
-    jobs = [
-        pool.submit(kernel, ends[part], ends[part + 1], private[part], *arguments) for part in range(1, parts)
-    ]
+    jobs = [pool.submit(kernel, ends[part], ends[part + 1], private[part], *arguments) for part in range(1, parts)]
     kernel(ends[0], ends[1], private[0], *arguments)
     for job in jobs:
         job.result()

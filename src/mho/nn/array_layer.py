@@ -86,7 +86,7 @@ class ArrayLayer(nn.Module, abc.ABC):
                 "model that convert returned, not a layer inside it"
             )
         self.memory.running.clear()
-        answer: Tensor = _Cycles.apply(x, self.anchor, self)
+        answer: Tensor = _Cycles.apply(x, self.anchor, self)  # type: ignore[no-untyped-call]
         return answer
 
     @abc.abstractmethod
@@ -151,7 +151,7 @@ class ArrayLayer(nn.Module, abc.ABC):
         return self.__dict__ | {"memory": dataclasses.replace(self.memory, pending=[], running=[])}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._watch_anchor()
 
 
@@ -166,7 +166,7 @@ class _Cycles(torch.autograd.Function):
         return layer.receive(answers, x.shape)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
         layer: ArrayLayer = ctx.layer
         errors = layer.send_back(grad.neg())

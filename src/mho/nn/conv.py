@@ -79,7 +79,8 @@ class Conv2d(ArrayLayer):
             )
         if any(self.edges) and self.padding_mode != "zeros":
             x = F.pad(x, self.edges, mode=self.padding_mode)
-        return self.respond(x)
+        answer: Tensor = self.respond(x)
+        return answer
 
     def vectors(self, shape: Sequence[int]) -> int:
         height, width = self.output_size(shape)

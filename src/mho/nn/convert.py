@@ -110,7 +110,7 @@ def conversion_table(model: nn.Module) -> Table:
 
 def conversion_rows(model: nn.Module) -> list[Converted]:
     """The rows of `conversion_table`."""
-    rows: list[Converted] | None = getattr(model, "conversion", None)  # type: ignore[assignment]
+    rows: list[Converted] | None = getattr(model, "conversion", None)
     if rows is None:
         raise InvalidValue("this model does not come from mho.convert, so there is no table of its layers")
     return rows

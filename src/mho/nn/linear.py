@@ -33,18 +33,15 @@ class Linear(ArrayLayer):
         replicas: int = 1,
         name: str = "linear",
     ) -> None:
-        super().__init__(
-            rpu, [(out_features, in_features)], bias=bias, seed=seed, replicas=replicas, name=name
-        )
+        super().__init__(rpu, [(out_features, in_features)], bias=bias, seed=seed, replicas=replicas, name=name)
         self.in_features, self.out_features = in_features, out_features
 
     def forward(self, x: Tensor) -> Tensor:
         """(R·B, ..., in_features) to (R·B, ..., out_features)."""
         if x.dim() < 2 or x.shape[-1] != self.in_features:
-            raise InvalidValue(
-                f"{self.name}: input of shape {tuple(x.shape)}; give (batch, ..., {self.in_features})"
-            )
-        return self.respond(x)
+            raise InvalidValue(f"{self.name}: input of shape {tuple(x.shape)}; give (batch, ..., {self.in_features})")
+        answer: Tensor = self.respond(x)
+        return answer
 
     def vectors(self, shape: Sequence[int]) -> int:
         return math.prod(shape[1:-1])

@@ -35,7 +35,9 @@ class ReplicaModel(nn.Module):
         batch = x if per_replica else x.expand(self.replicas, *x.shape)
         out = self.model(batch.reshape(-1, *batch.shape[2:]))
         if not isinstance(out, Tensor):
-            raise InvalidValue(f"a model with replicas must return one tensor, and this one returned {type(out).__name__}")
+            raise InvalidValue(
+                f"a model with replicas must return one tensor, and this one returned {type(out).__name__}"
+            )
         return out.reshape(self.replicas, -1, *out.shape[1:])
 
     def _is_per_replica(self, x: Tensor) -> bool:

@@ -27,6 +27,8 @@ def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes) -> Axes:
             `test_error_replicas`, `train_error_replicas`.
         ax: where to draw; its legend stands above it.
     """
+    ax.set_yscale("log", nonpositive="clip")
+    ax.set_autoscaley_on(False)
     epochs = [line["epoch"] for line in data]
     seen: list[float] = []
     replicas = False
@@ -71,7 +73,6 @@ def _error_axis(ax: Axes, errors: Sequence[float]) -> None:
     rounds = [float(f"{step}e{decade}") for decade in decades for step in (1, 2, 5)]
     bottom = max(tick for tick in rounds if tick <= low)
     top = min(tick for tick in rounds if tick >= high and tick > bottom)
-    ax.set_yscale("log", nonpositive="clip")
     ax.set_ylim(bottom * 0.93, top * 1.07)
     ax.yaxis.set_major_locator(FixedLocator([tick for tick in rounds if bottom <= tick <= top]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

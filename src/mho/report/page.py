@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from matplotlib.figure import Figure
 
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR, error_curves
 from mho.report.folder import Array, RunFolder, read_folder
+from mho.training.checkpoint import write_atomically
 
 INK = "#010203"
 """Stands for the colour of the page's text while a figure is drawn."""
@@ -51,6 +51,7 @@ MEANINGS = {
     "evaluation_halvings": "halvings in evaluation",
 }
 LAST_EPOCHS = 6
+PER_CENT = "\u00a0%"
 
 
 def write_report(folder: Path) -> Path:
@@ -64,14 +65,8 @@ def write_report(folder: Path) -> Path:
     Raises:
         InvalidValue: naming every file that is missing or damaged, and what to do.
     """
-    page = _render(read_folder(Path(folder)))
     path = Path(folder) / "report.html"
-    unfinished = path.with_name(f".report.html.{os.getpid()}")
-    try:
-        unfinished.write_text(page, encoding="utf-8", newline="\n")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_atomically(path, _render(read_folder(path.parent)).encode())
     return path
 
 
@@ -103,14 +98,14 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
         return []
     last, window = run.metrics[-1], _window(run.metrics)
     spread = last.get("test_error_replicas")
-    remark = f"{len(spread)} replicas: {min(spread):.2f} to {max(spread):.2f} %" if spread else ""
-    lines = [(f"{last['test_error']:.2f} %", f"test error after epoch {last['epoch']}", remark)]
+    remark = f"{len(spread)} replicas: {min(spread):.2f} to {max(spread):.2f}{PER_CENT}" if spread else ""
+    lines = [(f"{last['test_error']:.2f}{PER_CENT}", f"test error after epoch {last['epoch']}", remark)]
     if window:
         span = f"epochs {window[0]['epoch']} to {window[-1]['epoch']}"
         over = [row["mean"] for row in _replicas(run.metrics)] or [line["test_error"] for line in window]
         what = f"standard deviation over {len(over)} replicas" if spread else "standard deviation over epochs"
         mean = f"{statistics.fmean(over):.2f}"
-        number = f"{mean} ± {statistics.stdev(over):.2f} %" if len(over) > 1 else f"{mean} %"
+        number = f"{mean} ± {statistics.stdev(over):.2f}{PER_CENT}" if len(over) > 1 else f"{mean}{PER_CENT}"
         lines.append((number, f"mean test error, {span}", f"± {what}" if len(over) > 1 else ""))
     planned = f" of {run.planned_epochs}" if run.planned_epochs else ""
     lines.append((f"{last['epoch']}{planned}", "epochs finished", ""))
@@ -120,7 +115,7 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
     rates = _column(run.metrics, "images_per_second")
     if rates and seconds and sum(seconds) > 0:
         rate = sum(r * s for r, s in zip(rates, seconds, strict=True)) / sum(seconds)
-        lines.append((_number(rate), "images/s", "mean over the training time"))
+        lines.append((_number(rate), "images/s", f"{len(spread)} replicas together" if spread else ""))
     return lines
 
 
@@ -190,7 +185,8 @@ def _share(part: float | None) -> str:
     """A share from 0 to 1 in per cent."""
     if part is None:
         return "–"
-    return "0 %" if part == 0 else f"{100 * part:.2g} %" if part < 0.1 else f"{100 * part:.1f} %"
+    digits = "0" if part == 0 else f"{100 * part:.2g}" if part < 0.1 else f"{100 * part:.1f}"
+    return digits + PER_CENT
 
 
 def _duration(seconds: float) -> str:

@@ -135,7 +135,7 @@ def _check_values(device: Device, cell: Any) -> None:
 def _check_arrays(device: Device, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     rpu = RPU(device=device, cell=Single(), update=Pulses(length=10))
-    arrays = [Crossbar(rpu, 5, 19, seed=seed, backend=backend) for backend in ("cpu", "reference")]  # type: ignore[arg-type]
+    arrays = [Crossbar(rpu, 5, 19, seed=seed, backend=backend) for backend in ("cpu", "reference")]
     for _ in range(2):
         p = torch.rand(12, 19, generator=generator) * 2 - 1
         q = torch.rand(12, 5, generator=generator) * 2 - 1

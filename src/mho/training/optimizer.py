@@ -86,7 +86,7 @@ class AnalogSGD(torch.optim.Optimizer):
         for layer in arrays.values():
             layer.memory.steered = True
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Pulse the arrays, then step the digital parameters. A learning rate of 0 does nothing."""
         loss = None
         if closure is not None:

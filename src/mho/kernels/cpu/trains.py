@@ -74,9 +74,7 @@ def trains(
             for side in range(2):
                 begin = found
                 if side == 0:
-                    found, saturated = list_lines(
-                        lists, found, x[r, t], cx, keys[0, t], keys[1, t]
-                    )
+                    found, saturated = list_lines(lists, found, x[r, t], cx, keys[0, t], keys[1, t])
                 else:
                     found, saturated = list_lines(lists, found, errors, cd, keys[2, t], keys[3, t])
                 counts[r, SATURATED_PROBABILITIES] += saturated

@@ -119,9 +119,7 @@ def update(
                     state[replica, line, np.uintp(j0 + lane)] = lanes[np.uintp(lane)]
 
 
-def pulse_by_pulse(
-    lanes: Any, lane: Any, n: Any, up: Any, number: Any, stream: Any, counts: Any, replica: Any
-) -> None:
+def pulse_by_pulse(lanes: Any, lane: Any, n: Any, up: Any, number: Any, stream: Any, counts: Any, replica: Any) -> None:
     """Apply n pulses to one cell, each with its own normal, clipped to the bounds after each."""
     w = lanes[np.uintp(lane)]
     low, high = lanes[np.uintp(W_MIN + lane)], lanes[np.uintp(W_MAX + lane)]
@@ -137,9 +135,7 @@ def pulse_by_pulse(
     lanes[np.uintp(lane)] = w
 
 
-def load_lanes(
-    lanes: Any, state: Any, fields: Any, strides: Any, r: Any, p: Any, j0: Any, width: Any
-) -> None:
+def load_lanes(lanes: Any, state: Any, fields: Any, strides: Any, r: Any, p: Any, j0: Any, width: Any) -> None:
     """Copy a block's weights and fields to its lanes; lanes past the last column repeat it."""
     row = state[np.uintp(r), np.uintp(p)]
     if width == 16:

@@ -38,9 +38,10 @@ def read(
         number = np.array([first + t], np.uint64)
         for halving in range(halvings + 1):
             if linear:
-                seen = product(state[r], x[r, t], backward) * (np.float32(1) / scale)
+                seen = product(state[r], x[r, t], backward)
+                seen *= np.float32(1) / scale
             else:
-                driven = x[r, t] / scale
+                driven: Floats = x[r, t] / scale
                 counts[r, NOT_FINITE] += (~np.isfinite(driven)).sum()
                 driven = np.clip(driven, -input_bound, input_bound)
                 seen = product(state[r], _levels(driven, input_step), backward)
@@ -49,7 +50,7 @@ def read(
                 k0, k1, _, _ = vector_keys(streams[r, :1], streams[r, 1:], number, block)
                 seen = seen + noise * normal(mix(np.arange(seen.size, dtype=np.uint32), k0, k1))
             counts[r, NOT_FINITE] += (~np.isfinite(seen)).sum()
-            kept = np.clip(seen, -bound, bound)
+            kept: Floats = np.clip(seen, -bound, bound)
             clipped = (kept != seen).sum()
             if clipped == 0 or halving == halvings:
                 break

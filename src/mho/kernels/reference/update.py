@@ -35,9 +35,7 @@ def update(
         for p, j in zip(*np.nonzero(coincidences), strict=True):
             cell = types.SimpleNamespace(**{name: values[r, p, j] for name, values in cells.items()})
             draws = _Draws(streams[r], first + int(t), int(p) * state.shape[2] + int(j))
-            state[r, p, j] = move(
-                law, state[r, p, j], int(coincidences[p, j]), bool(up[p, j]), cell, draws, counts[r]
-            )
+            state[r, p, j] = move(law, state[r, p, j], int(coincidences[p, j]), bool(up[p, j]), cell, draws, counts[r])
 
 
 class _Draws:

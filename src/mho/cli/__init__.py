@@ -1,0 +1,38 @@
+"""The command line: one file a verb."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mho.cli.bench import bench
+from mho.cli.report import report
+from mho.cli.train import train
+from mho.errors import MhoError
+
+app = typer.Typer(
+    help="Train neural networks on the physics of resistive cross-point arrays.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (train, report, bench):
+    app.command()(verb)
+
+
+@app.callback()
+def verbs() -> None:
+    """Keeps verbs as words of their own, however many there are."""
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one message and exit status 1."""
+    try:
+        app()
+    except MhoError as error:
+        sys.exit(f"mho: {error}")
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        sys.exit(f"mho: cannot use{place}: {error.strerror or error}; check that it exists, is writable and has room")

@@ -1,0 +1,88 @@
+"""The live display of a training run."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from mho.kernels import compile as compiler
+from mho.runs import Run
+from mho.training import Progress as TrainingProgress
+
+REFRESH = 0.25
+
+
+@final
+class TrainingDisplay:
+    """Epoch, images a second, errors and time left on a terminal; one line an epoch elsewhere."""
+
+    def __init__(self, run: Run) -> None:
+        self.settings = run.experiment.training
+        self.images = len(run.loop.data.train_labels)
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]:,.0f} images/s  train {task.fields[train]}  test {task.fields[test]}  left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            refresh_per_second=4,
+        )
+        done = run.loop.progress
+        self.task = self.bar.add_task(
+            "train",
+            total=self.settings.epochs * self.images,
+            completed=done.epoch * self.images + done.position,
+            epoch=min(done.epoch + 1, self.settings.epochs),
+            epochs=self.settings.epochs,
+            rate=0.0,
+            train="–",
+            test=_last(done),
+        )
+        self.shown = 0.0
+
+    def __enter__(self) -> TrainingDisplay:
+        compiler.on_compile.append(self.console.print)
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        compiler.on_compile.remove(self.console.print)
+        self.bar.stop()
+
+    def step(self, progress: TrainingProgress) -> None:
+        """Refresh at most four times a second: a step takes about a millisecond."""
+        now = time.monotonic()
+        if not self.console.is_terminal or now - self.shown < REFRESH:
+            return
+        self.shown = now
+        seen = max(progress.position, 1)
+        self.bar.update(
+            self.task,
+            completed=progress.epoch * self.images + progress.position,
+            epoch=progress.epoch + 1,
+            rate=self.settings.replicas * progress.position / max(progress.seconds, 1e-9),
+            train=f"{100 * sum(progress.wrong) / seen / len(progress.wrong):.2f} %",
+        )
+
+    def epoch(self, progress: TrainingProgress) -> None:
+        """Show the test error of the epoch that ended."""
+        self.bar.update(self.task, completed=progress.epoch * self.images, test=_last(progress))
+        if not self.console.is_terminal:
+            line = progress.metrics[-1]
+            self.console.print(
+                f"epoch {line['epoch']}/{self.settings.epochs}  {line['images_per_second']:,.0f} images/s  "
+                f"train {line['train_error']:.2f} %  test {line['test_error']:.2f} %"
+            )
+
+
+def _last(progress: TrainingProgress) -> str:
+    return f"{progress.metrics[-1]['test_error']:.2f} %" if progress.metrics else "–"

@@ -1,0 +1,173 @@
+"""mho train: train LeNet on arrays."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mho.errors import InvalidValue, nearest
+
+if TYPE_CHECKING:
+    from mho.runs import Experiment, Run
+
+OPTIONS = ("data", "epochs", "seed", "data_seed", "replicas")
+
+
+def train(
+    config: Annotated[Path | None, typer.Argument(help="A TOML config, such as a run folder's config.toml.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="gokmen_2017 (default) or floating_point; settings of CONFIG win over it.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="digits (default, embedded) or mnist.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images (default 30).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of devices, weights and noise (default 0).")] = None,
+    data_seed: Annotated[int | None, typer.Option(help="Of the order of the images (default 0).")] = None,
+    replicas: Annotated[
+        int | None, typer.Option(help="Networks side by side, with seeds from SEED on (default 1).")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Threads for the arrays; results do not depend on it.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Run folder to make (default runs/DATA-NUMBER).")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out if it has begun.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="section.key=value, for example update.length=1; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the last metrics line, and nothing else.")] = False,
+) -> None:
+    """Train the paper's LeNet on resistive cross-point arrays.
+
+    Without options: the RPU-baseline of Gokmen 2017 with noise and bound management, on the embedded digits.
+    Ends by naming the run folder: config.toml, metrics.jsonl, checkpoint.safetensors, report.html.
+
+    Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
+    update.update_management=true; mho train runs/digits-1/config.toml --seed 1.
+    """
+    if resume and out is None:
+        raise InvalidValue("--resume needs --out: the run folder to continue")
+    given = dict(zip(OPTIONS, (data, epochs, seed, data_seed, replicas), strict=True))
+    experiment = read_experiment(config, preset, given, settings or [], out if resume else None)
+
+    import torch
+
+    from mho.data import load
+    from mho.kernels.threads import set_threads
+    from mho.runs import Run
+
+    set_threads(threads)
+    torch.set_num_threads(1)  # at this size torch is fastest so, and its sums do not depend on threads
+    images = load(experiment.training.data, data_dir)
+    folder = out or _next_folder(experiment.training.data)
+    run = Run(experiment, folder, images, resume=resume, command=shlex.join(["mho", *sys.argv[1:]]))
+    ended = _watch(run) if not run.finished else True
+    if ended and not (folder / "report.html").exists():
+        from mho.report import write_report
+
+        write_report(folder)
+    if as_json:
+        print(json.dumps(run.loop.progress.metrics[-1]) if run.loop.progress.metrics else "{}")
+    elif ended:
+        last = run.loop.progress.metrics[-1]
+        print(f"test error {last['test_error']:.2f} % after epoch {last['epoch']}")
+        print(f"run folder {folder}\nreport     {folder / 'report.html'}")
+    if not ended:
+        print(f"stopped; continue with  mho train --out {shlex.quote(str(folder))} --resume", file=sys.stderr)
+        raise typer.Exit(130)
+
+
+def read_experiment(
+    config: Path | None,
+    preset: str | None,
+    given: dict[str, Any],
+    settings: Sequence[str],
+    resumed: Path | None,
+) -> Experiment:
+    """What the options describe: a config, else the folder to resume, else a preset; then what is given beside.
+
+    Raises:
+        InvalidValue: naming every fault of the file and the options at once.
+    """
+    from mho.config import parse_toml
+    from mho.presets import PRESETS
+    from mho.runs import Experiment, merged
+
+    if preset is not None and preset not in PRESETS:
+        raise InvalidValue(f"no preset {preset!r}{nearest(preset, PRESETS)}")
+    tables: dict[str, Any] = {}
+    if preset is not None or config is None:
+        tables = Experiment.from_dict({}).to_dict() | PRESETS[preset or "gokmen_2017"]().to_dict()
+    file = config or (resumed / "config.toml" if resumed and preset is None else None)
+    if file is not None and (config is not None or file.exists()):
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidValue(f"the config {file} cannot be read: {error}") from None
+        tables = merged(tables, parse_toml(text))
+    tables = merged(tables, {"training": {name: value for name, value in given.items() if value is not None}})
+    for change in sorted((parse_setting(setting) for setting in settings), key=_kinds_first):
+        tables = merged(tables, change)
+    return Experiment.from_dict(tables)
+
+
+def parse_setting(text: str) -> dict[str, Any]:
+    """`section.key=value` as nested tables; the value is TOML, or else a word."""
+    name, equals, value = text.partition("=")
+    keys = [key.strip() for key in name.split(".")]
+    if not equals or len(keys) < 2 or not all(keys):
+        raise InvalidValue(f"--set {text!r}: write section.key=value, for example --set update.length=1")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    for key in reversed(keys):
+        parsed = {key: parsed}
+    tables: dict[str, Any] = parsed
+    return tables
+
+
+def _kinds_first(tables: dict[str, Any]) -> bool:
+    """Another law or kind starts its section afresh, so it must come before the section's fields."""
+    while isinstance(next(iter(tables.values())), dict):
+        tables = next(iter(tables.values()))
+    return next(iter(tables)) not in ("law", "kind")
+
+
+def _next_folder(data: str) -> Path:
+    number = 1
+    while (folder := Path("runs") / f"{data}-{number}").exists():
+        number += 1
+    return folder
+
+
+def _watch(run: Run) -> bool:
+    """Train with a live display on standard error; the first Ctrl-C stops at the end of a step."""
+    from mho.cli.display import TrainingDisplay
+
+    stop = False
+
+    def ask_to_stop(*_: object) -> None:
+        nonlocal stop
+        stop = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, ask_to_stop)
+    try:
+        with TrainingDisplay(run) as display:
+
+            def on_step(progress: Any) -> bool:
+                display.step(progress)
+                return stop
+
+            return run.train(on_step=on_step, on_epoch=display.epoch)
+    finally:
+        signal.signal(signal.SIGINT, before)

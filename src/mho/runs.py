@@ -1,0 +1,270 @@
+"""Run folders: one experiment, its config, metrics, checkpoint and report."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, final
+
+import tomli_w
+import torch
+
+from mho.config import RPU, fields_from_table, parse_toml
+from mho.data import Dataset
+from mho.errors import CheckpointError, InvalidValue, WrongUse
+from mho.hardware import array_table
+from mho.models import LeNet
+from mho.nn import ArrayLayer, convert
+from mho.nn.convert import conversion_rows
+from mho.training import AnalogSGD, Loop, Progress, Training
+from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint, write_atomically
+
+VERSION = importlib.metadata.version("mho")
+CONFIG, METRICS, CHECKPOINT, SUMMARY = "config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"
+MAY_GROW = ("training.epochs", "training.checkpoint_every")
+"""What a resumed run may be told anew: it changes nothing of what is done."""
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """All that decides a result: training, the arrays, and other arrays for some layers by name pattern."""
+
+    training: Training
+    rpu: RPU
+    layers: Mapping[str, RPU] = dataclasses.field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain tables; the RPU's sections stand at the top level."""
+        training = dataclasses.asdict(self.training) | {"exclude": list(self.training.exclude)}
+        tables: dict[str, Any] = {"training": training} | self.rpu.to_dict()
+        if self.layers:
+            tables["layers"] = {pattern: rpu.to_dict() for pattern, rpu in self.layers.items()}
+        return tables
+
+    def to_toml(self) -> str:
+        """The complete config."""
+        return tomli_w.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any]) -> Experiment:
+        """Build from plain tables; a layer's section needs only what differs from the main one.
+
+        Raises:
+            InvalidValue: naming every fault at once.
+        """
+        rest = dict(tables)
+        faults: list[str] = []
+        training, layers = Training(), {}
+        table = rest.pop("training", {})
+        try:
+            training = fields_from_table(Training, table)
+        except InvalidValue as error:
+            faults += [f"training.{fault}" for fault in error.faults]
+        special = rest.pop("layers", {})
+        rpu = RPU()
+        try:
+            rpu = RPU.from_dict(rest)
+        except InvalidValue as error:
+            faults += error.faults
+        else:
+            for pattern, table in special.items():
+                try:
+                    layers[pattern] = RPU.from_dict(merged(rpu.to_dict(), table))
+                except InvalidValue as error:
+                    faults += [f"layers.{pattern}.{fault}" for fault in error.faults]
+        if faults:
+            raise InvalidValue("the config has faults:\n  " + "\n  ".join(faults), faults)
+        return cls(training=training, rpu=rpu, layers=layers)
+
+    @classmethod
+    def from_toml(cls, text: str) -> Experiment:
+        """Read a config."""
+        return cls.from_dict(parse_toml(text))
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` laid over it; another law or kind starts its section afresh."""
+    out = dict(base)
+    for key, value in changes.items():
+        old = out.get(key)
+        if not isinstance(value, Mapping) or not isinstance(old, Mapping):
+            out[key] = value
+        elif any(name in value and value[name] != old.get(name) for name in ("law", "kind")):
+            out[key] = dict(value)
+        else:
+            out[key] = merged(old, value)
+    return out
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of the fields in which two configs differ, with both values."""
+    found: list[str] = []
+    for key in sorted({*old, *new}):
+        name, was, now = f"{prefix}{key}", old.get(key, "absent"), new.get(key, "absent")
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            found += differences(was, now, f"{name}.")
+        elif was != now and name not in MAY_GROW:
+            found.append(f"{name} was {was!r} and is {now!r}")
+    return found
+
+
+@final
+class Run:
+    """One experiment in its folder.
+
+    Args:
+        experiment: what to train.
+        folder: where; it must not exist, or be empty, unless `resume`.
+        data: the data set of the experiment.
+        resume: continue from the folder's checkpoint if there is one.
+        command: what the user typed, for the report.
+
+    Raises:
+        WrongUse: if the folder holds something already.
+        CheckpointError: if its checkpoint is damaged, or of another experiment (naming the fields).
+    """
+
+    def __init__(
+        self, experiment: Experiment, folder: Path, data: Dataset, *, resume: bool = False, command: str = ""
+    ) -> None:
+        self.experiment, self.folder, self.command = experiment, folder, command
+        settings = experiment.training
+        if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            what = "holds a run" if (folder / CONFIG).exists() else "exists and is not empty"
+            raise WrongUse(f"{folder} {what}; add --resume to continue it, or give another --out")
+        stored = None
+        if resume and (folder / CHECKPOINT).exists():
+            stored = load_checkpoint(folder / CHECKPOINT)
+            self._check_same(stored[1])
+
+        torch.manual_seed(settings.seed)
+        self.model = convert(
+            LeNet(),
+            experiment.rpu,
+            seed=settings.seed,
+            layers=experiment.layers,
+            exclude=settings.exclude,
+            replicas=settings.replicas,
+            quiet=True,
+        )
+        for module in self.model.modules():
+            if isinstance(module, ArrayLayer):
+                for array in module.crossbars:
+                    array.reset_weights()
+        self.arrays = array_table(self.model, data.train_images[:1])
+        self.optimizer = AnalogSGD(self.model, lr=settings.lr)
+        self.loop = Loop(self.model, self.optimizer, data.first(settings.train_images, settings.test_images), settings)
+        if stored is not None:
+            self._restore(*stored)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch is done."""
+        return self.loop.progress.epoch >= self.experiment.training.epochs
+
+    def train(self, *, on_step: Callable[[Progress], bool], on_epoch: Callable[[Progress], None]) -> bool:
+        """Train to the end, writing metrics and checkpoints on the way.
+
+        Args:
+            on_step: sees the progress after each step; True asks to stop, which stores a checkpoint first.
+            on_epoch: sees it after each epoch, when everything is written.
+
+        Returns:
+            Whether the run came to its end.
+        """
+        self._open()
+        every = self.experiment.training.checkpoint_every
+
+        def after_step(progress: Progress) -> None:
+            stop = on_step(progress)
+            if stop or progress.steps % every == 0:
+                self._save()
+            if stop:
+                raise _Stop
+
+        def after_epoch(progress: Progress) -> None:
+            self._save()
+            self._write_metrics()
+            self._write_summary()
+            on_epoch(progress)
+
+        try:
+            self.loop.run(on_step=after_step, on_epoch=after_epoch)
+        except _Stop:
+            self._write_summary()
+            return False
+        return True
+
+    def _open(self) -> None:
+        made = not self.folder.exists()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.folder / CONFIG, self.experiment.to_toml().encode())
+            self._write_metrics()
+            self._write_summary()
+        except OSError:
+            if made and self.folder.is_dir():
+                for name in (CONFIG, METRICS, SUMMARY):
+                    (self.folder / name).unlink(missing_ok=True)
+                self.folder.rmdir()
+            raise
+
+    def _save(self) -> None:
+        notes = {"config": self.experiment.to_dict(), "progress": dataclasses.asdict(self.loop.progress)}
+        save_checkpoint(self.folder / CHECKPOINT, self.loop.tensors(), notes)
+
+    def _restore(self, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
+        fill(self.model.state_dict(), tensors, "model.", self.folder / CHECKPOINT)
+        self.loop.restore(tensors, Progress(**notes["progress"]))
+
+    def _check_same(self, notes: dict[str, Any]) -> None:
+        changed = differences(notes["config"], json.loads(json.dumps(self.experiment.to_dict())))
+        if changed:
+            raise CheckpointError(
+                f"{self.folder / CHECKPOINT} belongs to another experiment:\n  "
+                + "\n  ".join(changed)
+                + "\nrepeat the old values, or give another --out"
+            )
+
+    def _write_metrics(self) -> None:
+        lines = "".join(json.dumps(line) + "\n" for line in self.loop.progress.metrics)
+        write_atomically(self.folder / METRICS, lines.encode())
+
+    def _write_summary(self) -> None:
+        """What the report needs beside config and metrics."""
+        counters: dict[str, dict[str, list[int]]] = {}
+        for module in self.model.modules():
+            if isinstance(module, ArrayLayer):
+                each = [array.counters() for array in module.crossbars]
+                counters[module.name] = {
+                    name: [int(n) for n in sum(c[name] for c in each)]  # type: ignore[union-attr]
+                    for name in each[0]
+                }
+        settings = self.experiment.training
+        summary = {
+            "title": f"LeNet on {settings.data}",
+            "version": VERSION,
+            "command": self.command,
+            "arrays": [
+                {
+                    "layer": row.layer,
+                    "out": row.out,
+                    "in": row.inputs,
+                    "vectors": row.vectors,
+                    "devices": row.devices,
+                    "replicas": row.replicas,
+                }
+                for row in self.arrays
+            ],
+            "counters": counters,
+            "layers": [dataclasses.asdict(row) for row in conversion_rows(self.model)],
+        }
+        write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
+
+
+class _Stop(Exception):  # noqa: N818 - no error: the user asked
+    """Ends a run after a step."""

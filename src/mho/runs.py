@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
@@ -121,7 +122,6 @@ class Run:
         folder: where; it must not exist, or be empty, unless `resume`.
         data: the data set of the experiment.
         resume: continue from the folder's checkpoint if there is one.
-        command: what the user typed, for the report.
 
     Raises:
         WrongUse: if the folder holds something already.
@@ -129,9 +129,9 @@ class Run:
     """
 
     def __init__(
-        self, experiment: Experiment, folder: Path, data: Dataset, *, resume: bool = False, command: str = ""
+        self, experiment: Experiment, folder: Path, data: Dataset, *, resume: bool = False
     ) -> None:
-        self.experiment, self.folder, self.command = experiment, folder, command
+        self.experiment, self.folder = experiment, folder
         settings = experiment.training
         if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "holds a run" if (folder / CONFIG).exists() else "exists and is not empty"
@@ -246,9 +246,9 @@ class Run:
                 }
         settings = self.experiment.training
         summary = {
-            "title": f"LeNet on {settings.data}",
+            "title": f"LeNet on {settings.data}, {type(self.experiment.rpu.device).__name__} devices",
             "version": VERSION,
-            "command": self.command,
+            "command": f"mho train {shlex.quote(str(self.folder / CONFIG))}",
             "arrays": [
                 {
                     "layer": row.layer,
@@ -266,5 +266,5 @@ class Run:
         write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
 
 
-class _Stop(Exception):  # noqa: N818 - no error: the user asked
+class _Stop(Exception):
     """Ends a run after a step."""

@@ -68,7 +68,7 @@ def train(
     torch.set_num_threads(1)  # at this size torch is fastest so, and its sums do not depend on threads
     images = load(experiment.training.data, data_dir)
     folder = out or _next_folder(experiment.training.data)
-    run = Run(experiment, folder, images, resume=resume, command=shlex.join(["mho", *sys.argv[1:]]))
+    run = Run(experiment, folder, images, resume=resume)
     ended = _watch(run) if not run.finished else True
     if ended and not (folder / "report.html").exists():
         from mho.report import write_report

@@ -63,7 +63,7 @@ class Device(abc.ABC):
                 )
         read_law(type(self))
 
-    def _more_faults(self, faults: Faults) -> None:
+    def _more_faults(self, faults: Faults) -> None:  # noqa: B027 - a hook: most laws have no further rules
         """Note what else is wrong with the values; laws with further rules override it."""
 
     @staticmethod

@@ -1,0 +1,168 @@
+"""The command line, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SMALL = ["--set", "training.train_images=50", "--set", "training.test_images=40"]
+
+
+def mho(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from mho.cli import main; main()", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "120"} | environment,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["report", "--help"], ["bench", "--help"]])
+def test_help(words, tmp_path):
+    done = mho(*words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_train_writes_a_run_folder_and_names_it(tmp_path):
+    done = mho("train", "--epochs", "2", *SMALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "runs" / "digits-1"
+    assert "runs/digits-1" in done.stdout
+    assert "report.html" in done.stdout
+    assert {"config.toml", "metrics.jsonl", "checkpoint.safetensors", "report.html"} <= {
+        file.name for file in folder.iterdir()
+    }
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert {"epoch", "train_error", "test_error", "train_loss", "seconds"} <= set(lines[0])
+    assert done.stderr.count("epoch ") == 2
+    again = mho("train", "runs/digits-1/config.toml", "--json", cwd=tmp_path)
+    metrics = json.loads(again.stdout)
+    assert metrics["test_error"] == lines[-1]["test_error"]
+    assert (tmp_path / "runs" / "digits-2").is_dir()
+
+
+def test_set_reaches_every_section_and_resume_takes_the_folders_config(tmp_path):
+    words = ["--out", "run", "--epochs", "1", "--set", "update.length=1", "--set", "device.dw_min.spread=0.1"]
+    words += ["--set", "layers.conv2.cell.n=3", "--set", "layers.conv2.cell.kind=Replicated", *SMALL]
+    assert mho("train", *words, cwd=tmp_path).returncode == 0
+    config = (tmp_path / "run" / "config.toml").read_text()
+    assert "length = 1" in config
+    assert 'kind = "Replicated"' in config
+    done = mho("train", "--out", "run", "--resume", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["epoch"] == 1
+    done = mho("train", "--out", "run", "--resume", "--set", "update.length=2", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "update.length was 1 and is 2" in done.stderr
+
+
+MISTAKES = {
+    "preset": (["train", "--preset", "gokmen_2071"], "did you mean 'gokmen_2017'?"),
+    "data": (["train", "--data", "minst"], "did you mean 'mnist'?"),
+    "set": (["train", "--set", "length=1"], "section.key=value"),
+    "field": (["train", "--set", "update.lenght=1"], "did you mean 'length'?"),
+    "range": (["train", "--set", "update.length=40"], "length is 40; give an integer from 1 to 32"),
+    "lr": (["train", "--set", "training.lr=0"], "lr is 0"),
+    "epochs": (["train", "--epochs", "0"], "epochs is 0"),
+    "threads": (["train", "--threads", "0"], "threads is 0"),
+    "config": (["train", "nowhere.toml"], "nowhere.toml"),
+    "resume": (["train", "--resume"], "--resume needs --out"),
+    "report": (["report", "nowhere"], "run folder"),
+    "bench": (["bench", "--rounds", "0"], "at least 1"),
+    "data_dir": (["train", "--data", "mnist", "--data-dir", "."], "train-images-idx3-ubyte.gz"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_get_one_message_and_no_traceback(mistake, tmp_path):
+    words, message = MISTAKES[mistake]
+    done = mho(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_verbs_and_options_are_usage_errors(tmp_path):
+    for words in (["trian"], ["train", "--epoch-count", "3"]):
+        done = mho(*words, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+def test_an_output_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = mho("train", "--out", "file/run", *SMALL, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "file/run" in done.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_mnist_without_files_or_network_says_where_to_put_them(tmp_path):
+    nothing = {"MHO_DATA": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    blocked = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    done = mho("train", "--data", "mnist", cwd=tmp_path, **nothing, **blocked)
+    assert done.returncode == 1
+    assert "train-images-idx3-ubyte.gz" in done.stderr
+    assert "MHO_DATA" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_stores_a_checkpoint_that_resumes(tmp_path):
+    words = ["train", "--out", "run", "--epochs", "1", "--set", "training.test_images=40"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from mho.cli import main; main()", *words, "--set", "training.checkpoint_every=20"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    began = time.monotonic()
+    while not (tmp_path / "run" / "checkpoint.safetensors").exists() and time.monotonic() - began < 100:
+        time.sleep(0.01)
+    process.send_signal(2)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in told
+    done = mho("train", "--out", "run", "--resume", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["epoch"] == 1
+
+
+def test_warm_start_to_the_first_step(tmp_path):
+    """Import, kernels from the cache, model, data, one step: under 3 s on two cores; 6 s for a busy machine."""
+    words = ["train", "--epochs", "1", "--set", "training.train_images=1", "--set", "training.test_images=1", "--json"]
+    mho(*words, "--out", "first", cwd=tmp_path)
+    began = time.monotonic()
+    done = mho(*words, "--out", "second", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "compiling" not in done.stderr
+    assert time.monotonic() - began < 6
+
+
+def test_bench_prints_the_ratio(tmp_path):
+    done = mho("bench", "--rounds", "1", "--images", "5", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for row in json.loads(done.stdout)["lenet"]:
+        assert row["ratio"] > 0
+
+
+def test_examples_run(tmp_path):
+    for name, limit in (("own_loop.py", 45), ("own_device.py", 45)):
+        file = EXAMPLES / name
+        assert len(file.read_text().splitlines()) < limit
+    code = "import own_loop, own_device; own_device.main(); assert own_loop.main(epochs=1, images=300) < 80"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=EXAMPLES, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -375,7 +375,12 @@ def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
     """
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 1:
         raise InvalidValue(f"replicas is {replicas!r}; give an integer of at least 1")
-    seeds = [seed + r for r in range(replicas)] if isinstance(seed, int) else list(seed)
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        seeds = [int(seed) + r for r in range(replicas)]
+    elif isinstance(seed, Sequence) and not isinstance(seed, str):
+        seeds = list(seed)
+    else:
+        raise InvalidValue(f"seed is {seed!r}; give an integer of at least 0, or one a replica")
     if len(seeds) != replicas:
         raise InvalidValue(f"{len(seeds)} seeds for {replicas} replicas; give one seed a replica")
     if not all(isinstance(s, int) and 0 <= s < 2**63 for s in seeds):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import tomllib
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any, TypeVar, final
 import tomli_w
 
 from mho.cells import CELLS, Cell, Single
-from mho.devices import LAWS, ConstantStep, Device
+from mho.devices import LAWS, ConstantStep, Device, PerCell
 from mho.devices.base import device_from_fields
 from mho.errors import Faults, InvalidValue, LawError, nearest
 from mho.periphery import Exact, Pulses, Read
@@ -72,7 +73,7 @@ class RPU:
         for name, parameter in self.device.parameters().items():
             table = {"mean": parameter.mean}
             table |= {key: getattr(parameter, key) for key in ("spread", "std") if getattr(parameter, key)}
-            device[name] = table if parameter.varies else parameter.mean
+            device[name] = table if isinstance(getattr(self.device, name), PerCell) else parameter.mean
         return {
             "device": device,
             "cell": {"kind": type(self.cell).__name__} | dataclasses.asdict(self.cell),  # type: ignore[call-overload]
@@ -169,7 +170,7 @@ def _part(section: str, table: dict[str, Any]) -> Any:
 
 def _by_kind(table: dict[str, Any], kinds: Mapping[str, type], default: str) -> Any:
     kind = table.pop("kind", default)
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise InvalidValue(f"kind: no {kind!r}{nearest(str(kind), kinds)}")
     return fields_from_table(kinds[kind], table)
 
@@ -177,7 +178,7 @@ def _by_kind(table: dict[str, Any], kinds: Mapping[str, type], default: str) -> 
 def _device(table: dict[str, Any]) -> Device:
     name = table.pop("law", "ConstantStep")
     expected = table.pop("law_hash", None)
-    law = LAWS.get(name) or _user_law(str(name))
+    law = LAWS.get(str(name)) or _user_law(str(name))
     if expected is not None and expected != law.law_hash():
         raise InvalidValue(
             f"law_hash: the source of {name} has changed ({law.law_hash()}, the file says {expected}); "
@@ -191,8 +192,8 @@ def _user_law(name: str) -> type[Device]:
         raise InvalidValue(f"law: no {name!r}{nearest(name, LAWS)} (your own is law = 'module:Class')")
     module_name, class_name = name.split(":", 1)
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
+        found = functools.reduce(getattr, class_name.split("."), importlib.import_module(module_name))
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise InvalidValue(f"law: {name!r} cannot be imported ({error}); is its folder on PYTHONPATH?") from None
     if not (isinstance(found, type) and issubclass(found, Device)):
         raise InvalidValue(f"law: {name!r} is not a subclass of mho.Device")

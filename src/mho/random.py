@@ -3,7 +3,8 @@
 A draw is named by (seed, array, operation, vector number, line or cell, draw). The first four
 pass through Philox4x32-10 (Salmon et al. 2011) and give 64-bit keys; the rest is one counter in a
 keyed 32-bit mix (triple32, C. Wellons 2018, avalanche bias 0.021), whose second key word enters
-between its rounds, so that two vectors share a stream only if all 64 bits of their keys agree.
+between its rounds. Related keys (equal second word, first words close together) would give shifted copies
+of one stream; keys come from Philox, where a pair is related by chance of about 2⁻⁴⁸.
 
 Every function below works on NumPy arrays as it stands (the reference) and is inlined into the
 compiled kernels from this very source: `np.uint32(...)` around a result is the wrap to 32 bits

@@ -16,12 +16,13 @@ import torch
 from mho.config import RPU, fields_from_table, parse_toml
 from mho.data import Dataset
 from mho.errors import CheckpointError, InvalidValue, WrongUse
+from mho.files import write_atomically
 from mho.hardware import array_table
 from mho.models import LeNet
 from mho.nn import ArrayLayer, convert
 from mho.nn.convert import conversion_rows
 from mho.training import AnalogSGD, Loop, Progress, Training
-from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint, write_atomically
+from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 
 VERSION = importlib.metadata.version("mho")
 CONFIG, METRICS, CHECKPOINT, SUMMARY = "config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"
@@ -128,9 +129,7 @@ class Run:
         CheckpointError: if its checkpoint is damaged, or of another experiment (naming the fields).
     """
 
-    def __init__(
-        self, experiment: Experiment, folder: Path, data: Dataset, *, resume: bool = False
-    ) -> None:
+    def __init__(self, experiment: Experiment, folder: Path, data: Dataset, *, resume: bool = False) -> None:
         self.experiment, self.folder = experiment, folder
         settings = experiment.training
         if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -38,6 +38,11 @@ class Device(abc.ABC):
 
     def __post_init__(self) -> None:
         faults = Faults(type(self).__name__)
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, PerCell)):
+                faults.add(f"{field.name} is {value!r}; give a number or mho.per_cell(mean, spread=...)")
+        faults.raise_any()
         fields = self.parameters()
         for name, parameter in fields.items():
             faults.number(name, parameter.mean)
@@ -74,10 +79,7 @@ class Device(abc.ABC):
     def parameters(self) -> dict[str, PerCell]:
         """Every field as a `PerCell`, in the order of declaration."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        return {
-            name: value if isinstance(value, PerCell) else PerCell(_number(self, name, value))
-            for name, value in values.items()
-        }
+        return {name: value if isinstance(value, PerCell) else PerCell(float(value)) for name, value in values.items()}
 
     def mean_step(self) -> float:
         """Nominal size of one step, which sets the pulse gains C_x = C_δ = √(η / (BL·Δw_min))."""
@@ -132,14 +134,8 @@ def device_from_fields(law: type[Device], values: Mapping[str, Any]) -> Device:
         device = law(**arguments)
     except InvalidValue as error:
         faults += error.faults
+    except TypeError as error:
+        faults.append(str(error).replace(f"{law.__name__}.__init__() ", ""))
     if faults:
         raise InvalidValue(f"{law.__name__}: " + "; ".join(faults), faults)
     return device
-
-
-def _number(device: Device, name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidValue(
-            f"{type(device).__name__}: {name} is {value!r}; give a number or mho.per_cell(mean, spread=...)"
-        )
-    return float(value)

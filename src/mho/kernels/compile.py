@@ -26,6 +26,7 @@ import numba
 import numpy as np
 import platformdirs
 
+from mho.files import write_atomically
 from mho.kernels.law import Law
 
 HEADER = """import math
@@ -170,9 +171,7 @@ def _write(folder: Path, name: str, text: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not file.exists():
-            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8") as out:
-                out.write(text)
-            os.replace(out.name, file)
+            write_atomically(file, text.encode())
     except OSError:
         private = Path(tempfile.mkdtemp(prefix="mho-kernels-"))
         file = private / f"{name}.py"

@@ -40,7 +40,7 @@ def threads() -> int:
 def run(kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[np.int64], *arguments: Any) -> None:
     """Call kernel(start, stop, counts, *arguments) over all lines; it adds to counts (R, SIZE)."""
     parts = min(_threads, lines, max(1, work // WORK_A_THREAD))
-    if parts == 1:
+    if parts <= 1:  # 0 where there are no vectors
         kernel(0, lines, counts, *arguments)
         return
     private = np.zeros((parts, *counts.shape), np.int64)

@@ -74,7 +74,6 @@ class ArrayLayer(nn.Module, abc.ABC):
         self.memory = Memory()
         self._watch_anchor()
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def respond(self, x: Tensor) -> Tensor:
         """Send a batch through the layer's arrays, as one node of autograd's graph.
 
@@ -86,8 +85,7 @@ class ArrayLayer(nn.Module, abc.ABC):
                 "model that convert returned, not a layer inside it"
             )
         self.memory.running.clear()
-        answer: Tensor = _Cycles.apply(x, self.anchor, self)  # type: ignore[no-untyped-call]
-        return answer
+        return through_arrays(x, self)
 
     @abc.abstractmethod
     def vectors(self, shape: Sequence[int]) -> int:
@@ -177,3 +175,13 @@ class _Cycles(torch.autograd.Function):
         for array, x, d in zip(layer.crossbars, ctx.inputs, errors, strict=True):
             layer.keep(array, x, d)
         return downwards, torch.empty(0), None
+
+
+def through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
+    """One node of autograd's graph; `wrappers.py` hides it from the compiler when a model is compiled."""
+    if torch.compiler.is_compiling():
+        raise WrongUse(
+            f"{layer.name}: arrays cannot be traced; compile with  torch.compile(model),  which leaves them out"
+        )
+    answer: Tensor = _Cycles.apply(x, layer.anchor, layer)  # type: ignore[no-untyped-call]
+    return answer

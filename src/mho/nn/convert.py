@@ -13,11 +13,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_module_registration_hook
 
 from mho.arrays import seed_list
 from mho.config import RPU
-from mho.errors import InvalidValue, MhoError, WrongUse, nearest
+from mho.errors import InvalidValue, WrongUse, nearest
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.conv import Conv2d
 from mho.nn.dropout import Dropout
@@ -225,16 +224,3 @@ def write_digital(layer: ArrayLayer, weight: Tensor, bias: Tensor | None) -> flo
         clipped += int((array.state != wanted).sum())
         cells += array.state.numel()
     return clipped / cells
-
-
-def _refuse_data_parallel(parent: nn.Module, name: str, child: nn.Module | None) -> None:
-    if type(parent).__name__ == "DistributedDataParallel" and child is not None:
-        arrays = [module.name for module in child.modules() if isinstance(module, ArrayLayer)]
-        if arrays:
-            raise MhoError(
-                f"DistributedDataParallel averages gradients, and {', '.join(arrays)} are arrays, which take every "
-                "vector as pulses, in order: their updates cannot be averaged. Train one process a model"
-            )
-
-
-register_module_module_registration_hook(_refuse_data_parallel)

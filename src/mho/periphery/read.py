@@ -41,11 +41,11 @@ class Read:
     def __post_init__(self) -> None:
         faults = Faults("Read")
         faults.number("noise", self.noise, low=0.0, high=1e30)
-        faults.number("bound", self.bound, above=0.0, optional=True)
+        faults.number("bound", self.bound, above=0.0, high=1e30, optional=True)
         faults.flag("noise_management", self.noise_management)
         faults.flag("bound_management", self.bound_management)
         faults.number("max_halvings", self.max_halvings, low=1, high=30, integer=True)
-        faults.number("input_bound", self.input_bound, above=0.0, optional=True)
+        faults.number("input_bound", self.input_bound, above=0.0, high=1e30, optional=True)
         faults.number("dac_bits", self.dac_bits, low=2, high=24, optional=True, integer=True)
         faults.number("adc_bits", self.adc_bits, low=2, high=24, optional=True, integer=True)
         if self.bound is None and self.bound_management:

@@ -16,9 +16,9 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from mho.files import write_atomically
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR, error_curves
 from mho.report.folder import Array, RunFolder, read_folder
-from mho.training.checkpoint import write_atomically
 
 INK = "#010203"
 """Stands for the colour of the page's text while a figure is drawn."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +12,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mho.errors import CheckpointError
+from mho.files import write_atomically
 
 FORMAT = "mho checkpoint 1"
-
-
-def write_atomically(file: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also when the disk is full."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def save_checkpoint(file: Path, tensors: dict[str, Tensor], notes: dict[str, Any]) -> None:

@@ -78,8 +78,9 @@ class Loop:
     def tensors(self) -> dict[str, Tensor]:
         """All state that the future depends on, by name."""
         found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            found |= {f"optimizer.{i}.{k}": v for k, v in state.items() if isinstance(v, Tensor)}
+        if self.optimizer.state:
+            for i, state in self.optimizer.state_dict()["state"].items():
+                found |= {f"optimizer.{i}.{k}": v for k, v in state.items() if isinstance(v, Tensor)}
         found["torch_generator"] = torch.get_rng_state()
         return found
 
@@ -90,7 +91,8 @@ class Loop:
             if name.startswith("optimizer."):
                 _, i, key = name.split(".", 2)
                 stored.setdefault(int(i), {})[key] = value
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": stored})
+        if stored:
+            self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": stored})
         torch.set_rng_state(tensors["torch_generator"])
         self.progress = progress
 

@@ -84,8 +84,7 @@ def read(
                         streams[r, 0], streams[r, 1], np.uint64(first) + np.uint64(t), np.uint32(halving)
                     )
                     k0, k1 = words[0], words[1]
-                share = np.float32(1.0) / scale if linear else np.float32(1.0)
-                clipped, bad = answer(seen, line, share, levels, k0, k1)
+                clipped, bad = answer(seen, line, scale if linear else np.float32(1.0), levels, k0, k1)
                 counts[r, NOT_FINITE] += bad
                 if clipped == 0 or halving == halvings:
                     break
@@ -118,8 +117,8 @@ def scale_input(scaled: Any, x: Any, scale: Any, levels: Any) -> Any:
     return bad
 
 
-def answer(seen: Any, raw: Any, share: Any, levels: Any, k0: Any, k1: Any) -> Any:
-    """The output stage: raw·share plus noise, clipped, rounded.
+def answer(seen: Any, raw: Any, scale: Any, levels: Any, k0: Any, k1: Any) -> Any:
+    """The output stage: raw/s plus noise, clipped, rounded.
 
     Returns how many outputs were clipped, and how many are no number.
     """
@@ -127,7 +126,7 @@ def answer(seen: Any, raw: Any, share: Any, levels: Any, k0: Any, k1: Any) -> An
     clipped, bad = np.int32(0), np.int32(0)
     for i in range(raw.shape[0]):
         at = np.uintp(i)
-        v = raw[at] * share
+        v = raw[at] / scale
         if noise > ZERO:
             v += noise * normal(mix(np.uint32(i), k0, k1))
         kept = min(max(v, -bound), bound)

@@ -69,7 +69,8 @@ def trains(
         if x_max > ZERO and d_max > ZERO:
             cx, cd = x_gain, d_gain
             if managed:
-                balance = np.sqrt(d_max / x_max)
+                # not √(d/x), which over- or underflows where the roots do not
+                balance = np.sqrt(d_max) / np.sqrt(x_max)
                 cx, cd = x_gain * balance, d_gain / balance
             for side in range(2):
                 begin = found
@@ -80,7 +81,7 @@ def trains(
                 counts[r, SATURATED_PROBABILITIES] += saturated
                 runs[driven, 0], runs[driven, 1], runs[driven, 2] = 2 * q + side, begin, found
                 driven += 1
-        if found >= LISTED or q == stop - 1:
+        if found >= LISTED or driven >= LISTED or q == stop - 1:
             draw_words(lists, found, length)
             for i in range(driven):
                 q_run, begin, end = runs[i, 0] // 2, runs[i, 1], runs[i, 2]

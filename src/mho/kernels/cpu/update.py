@@ -83,7 +83,7 @@ def update(
                 signs = x_down[replica, t, np.uintp(j0) : np.uintp(j0 + 16)]
                 k0, k1 = keys[0, t], keys[1, t]
                 # 32-bit sums: a 64-bit one would halve the lanes of the whole loop
-                slow, hits, coincidences = np.int32(0), np.int32(0), np.int32(0)
+                slow, hits, coincidences, bad = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
                 for lane in range(16):
                     at = np.uintp(lane)
                     n = popcount(np.uint32(bits[at] & word))
@@ -97,8 +97,10 @@ def update(
                         here = cell_at(lanes, at)
                         far = min(high - w, w - low) > reach(count, up, here)
                         new = pulses(w, count, up, here, z)
-                        kept = min(max(new, low), high)
                         fast = (n == 1) | ((n > 1) & far)
+                        bad = np.int32(bad + np.int32(fast & (new != new)))
+                        new = new if new == new else w
+                        kept = min(max(new, low), high)
                         stuck = (n > 1) & (not far)
                         hits = np.int32(hits + np.int32(fast & (kept != new)))
                         lanes[at] = kept if fast else w
@@ -114,6 +116,7 @@ def update(
                             pulse_by_pulse(lanes, lane, n, up, number, stream, counts, replica)
                 counts[replica, COINCIDENCES] += coincidences
                 counts[replica, BOUND_HITS] += hits
+                counts[replica, NOT_FINITE] += bad
             if loaded:
                 for lane in range(width):
                     state[replica, line, np.uintp(j0 + lane)] = lanes[np.uintp(lane)]

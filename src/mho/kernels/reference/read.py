@@ -39,7 +39,7 @@ def read(
         for halving in range(halvings + 1):
             if linear:
                 seen = product(state[r], x[r, t], backward)
-                seen *= np.float32(1) / scale
+                seen /= scale
             else:
                 driven: Floats = x[r, t] / scale
                 counts[r, NOT_FINITE] += (~np.isfinite(driven)).sum()

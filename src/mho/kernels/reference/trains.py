@@ -35,7 +35,7 @@ def trains(
             continue
         cx, cd = np.float32(x_gain), np.float32(d_gain)
         if managed:
-            balance = np.sqrt(d_max / x_max)
+            balance = np.sqrt(d_max) / np.sqrt(x_max)
             cx, cd = cx * balance, cd / balance
         number = np.array([first + t], np.uint64)
         k0, k1, k2, k3 = vector_keys(streams[r, :1], streams[r, 1:], number, np.zeros(1, np.uint32))

@@ -58,7 +58,7 @@ def trains(
             keyed = q // vectors
             tile_keys(keys, streams[r, 0], streams[r, 1], np.uint64(first), vectors, np.uint32(0))
         for line in range(lines):
-            errors[np.uintp(line)] = d[r, t, np.uintp(line % rows)]
+            errors[np.uintp(line)] = d[r, t, np.uintp(line if line < rows else line % rows)]
             d_words[r, np.uintp(line), t] = np.uint32(0)
             d_down[r, np.uintp(line), t] = np.uint8(errors[np.uintp(line)] < ZERO)
         x_words[r, t, :] = np.uint32(0)
@@ -86,16 +86,22 @@ def trains(
             for i in range(driven):
                 q_run, begin, end = runs[i, 0] // 2, runs[i, 1], runs[i, 2]
                 r_run, t_run = np.uintp(q_run // vectors), np.uintp(q_run % vectors)
+                bits = lists[BITS, begin:end]
                 pulses = np.int32(0)
-                for k in range(begin, end):
-                    pulses = np.int32(pulses + np.int32(popcount(lists[BITS, np.uintp(k)])))
+                for k in range(end - begin):
+                    pulses = np.int32(pulses + np.int32(popcount(bits[np.uintp(k)])))
                 counts[r_run, PULSES] += pulses
-                for k in range(begin, end):
-                    line = np.uintp(lists[COUNTER, np.uintp(k)] // SLOTS_A_LINE)
+                if runs[i, 0] % 2 == 0 and end - begin == columns:  # no column was left out: side by side
+                    row = x_words[r_run, t_run]
+                    for k in range(columns):
+                        row[np.uintp(k)] = bits[np.uintp(k)]
+                    continue
+                for k in range(end - begin):
+                    line = np.uintp(lists[COUNTER, np.uintp(begin + k)] // SLOTS_A_LINE)
                     if runs[i, 0] % 2 == 0:
-                        x_words[r_run, t_run, line] = lists[BITS, np.uintp(k)]
+                        x_words[r_run, t_run, line] = bits[np.uintp(k)]
                     else:
-                        d_words[r_run, line, t_run] = lists[BITS, np.uintp(k)]
+                        d_words[r_run, line, t_run] = bits[np.uintp(k)]
             found, driven = 0, 0
 
 

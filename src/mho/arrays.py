@@ -216,7 +216,7 @@ class Crossbar(nn.Module):
             self._advance(Operation.UPDATE, x.shape[1])
             totals = self._view("totals")
             ops.exact_update(self._view("state"), x, d, lr, totals, backend=self.backend)
-            if totals[:, count.NOT_FINITE].any():
+            if found_bad(totals):
                 raise self._not_finite(x, d)
 
     # Inside --------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ class Crossbar(nn.Module):
         stream = self._advance(Operation.UPDATE, x.shape[1])
         totals = self._view("totals")
         ops.update(self._view("state"), self._cells(), x, d, trains, stream, totals, backend=self.backend)
-        if totals[:, count.NOT_FINITE].any():
+        if found_bad(totals):
             raise self._not_finite(x, d)
 
     def _cycle(self, values: Tensor, *, backward: bool) -> Tensor:
@@ -252,7 +252,7 @@ class Crossbar(nn.Module):
             evaluation=evaluation,
             backend=self.backend,
         )
-        if totals[:, count.NOT_FINITE].any():
+        if found_bad(totals):
             raise self._not_finite(*((None, inputs) if backward else (inputs, None)))
         return out
 
@@ -386,6 +386,11 @@ def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
     if not all(isinstance(s, int) and 0 <= s < 2**63 for s in seeds):
         raise InvalidValue(f"seed is {seed!r}; give integers from 0 to 2**63 - 1")
     return seeds
+
+
+def found_bad(totals: npt.NDArray[np.int64]) -> bool:
+    """Whether a kernel met a value that is no number. Asked after every cycle: `any` alone costs 5 µs."""
+    return bool(totals[0, count.NOT_FINITE]) or (len(totals) > 1 and bool(totals[:, count.NOT_FINITE].any()))
 
 
 def check_lr(lr: float) -> None:

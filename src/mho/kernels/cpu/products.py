@@ -18,7 +18,7 @@ FEW = 12
 def tile_outputs(raw: Any, state: Any, r: Any, x: Any, t0: Any, count: Any, transposed: Any, acc: Any) -> None:
     """raw[t, p] = Σ_j w_pj x_tj for `count` ≤ 64 vectors from t0; `transposed` and `acc` are scratch.
 
-    Many vectors: lanes run over vectors, so `transposed` (N, 64) holds the inputs. Four terms are
+    Many vectors: lanes run over vectors, so `transposed` (N, tile) holds the inputs. Four terms are
     added for each load of the sum: 1.6 times faster than one.
     """
     lines, columns = state.shape[1], state.shape[2]

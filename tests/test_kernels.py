@@ -74,7 +74,7 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
         x = signals(replicas, vectors, columns, seed=1, share=x_share).numpy()
         d = signals(replicas, vectors, out, seed=2, share=d_share).numpy()
         stream = np.array([[r + 7, 11] for r in range(replicas)], np.uint32)
-        gains = (np.float32(0.6), np.float32(0.4), length, managed)
+        gains = (np.full(replicas, 0.6, np.float32), np.full(replicas, 0.4, np.float32), length, managed)
         first = 2**32 - 3
         lines = out * copies
         expected = np.zeros((replicas, count.SIZE), np.int64)

@@ -77,7 +77,10 @@ class Crossbar(nn.Module):
         self.register_buffer("state", torch.zeros(shape))
         for field, values in self._draw_cells(seeds, shape).items():
             self.register_buffer(f"cell_{field}", torch.from_numpy(values))
-        self._levels = {Operation.FORWARD: levels_of(rpu.forward), Operation.BACKWARD: levels_of(rpu.backward)}
+        self._levels = {
+            Operation.FORWARD: levels_of(rpu.forward, len(seeds)),
+            Operation.BACKWARD: levels_of(rpu.backward, len(seeds)),
+        }
         self._mean_step = rpu.device.mean_step()
         self._cache: dict[str | Operation, Any] = {}
         self.reset_weights()
@@ -224,7 +227,8 @@ class Crossbar(nn.Module):
     def _pulse(self, x: Floats, d: Floats, x_gain: float, d_gain: float, managed: bool) -> None:
         if not isinstance(self.rpu.update, Pulses):
             raise WrongUse(f"{self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
-        trains = ops.Trains(x_gain, d_gain, self.rpu.update.length, managed)
+        gains = (np.full(len(x), gain, np.float32) for gain in (x_gain, d_gain))
+        trains = ops.Trains(*gains, self.rpu.update.length, managed)
         stream = self._advance(Operation.UPDATE, x.shape[1])
         totals = self._view("totals")
         ops.update(self._view("state"), self._cells(), x, d, trains, stream, totals, backend=self.backend)
@@ -399,18 +403,21 @@ def check_lr(lr: float) -> None:
         raise InvalidValue(f"lr is {lr!r}; give a number greater than 0, for example 0.01")
 
 
-def levels_of(read: Read) -> ops.Levels:
-    """The numbers a kernel needs for a `Read`. A converter of b bits has 2ᵇ⁻¹ - 1 steps to full scale."""
+def levels_of(read: Read, replicas: int) -> ops.Levels:
+    """The numbers a kernel needs for a `Read`, for each replica. A converter of b bits has 2ᵇ⁻¹ - 1 steps to full scale."""
     infinite = float("inf")
     bound = infinite if read.bound is None else float(read.bound)
     full = 1.0 if read.dac_bits is not None else infinite
     input_bound = full if read.input_bound is None else float(read.input_bound)
+    numbers = (
+        float(read.noise),
+        bound,
+        input_bound,
+        0.0 if read.dac_bits is None else input_bound / (2 ** (read.dac_bits - 1) - 1),
+        0.0 if read.adc_bits is None else bound / (2 ** (read.adc_bits - 1) - 1),
+    )
     return ops.Levels(
-        noise=float(read.noise),
-        bound=bound,
-        input_bound=input_bound,
-        input_step=0.0 if read.dac_bits is None else input_bound / (2 ** (read.dac_bits - 1) - 1),
-        output_step=0.0 if read.adc_bits is None else bound / (2 ** (read.adc_bits - 1) - 1),
-        noise_management=read.noise_management,
-        halvings=read.max_halvings if read.bound_management else 0,
+        np.tile(np.array(numbers, np.float32), (replicas, 1)),
+        read.noise_management,
+        read.max_halvings if read.bound_management else 0,
     )

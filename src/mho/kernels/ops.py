@@ -39,21 +39,18 @@ class Stream:
 
 @dataclasses.dataclass(frozen=True)
 class Levels:
-    """What a read does, in the units of the array (see `mho.Read`); 0 steps are continuous."""
+    """What a read does, in the units of the array (see `mho.Read`).
 
-    noise: float
-    bound: float
-    input_bound: float
-    input_step: float
-    output_step: float
+    Attributes:
+        numbers: (R, 5), for each replica: noise, output bound, input bound, input step, output step; steps of 0
+            are continuous.
+        noise_management: whether inputs are scaled by their largest.
+        halvings: how often bound management may halve; 0: no bound management.
+    """
+
+    numbers: Floats
     noise_management: bool
     halvings: int
-
-    @functools.cached_property
-    def numbers(self) -> Floats:
-        """The levels in the order in which kernels take them."""
-        levels = (self.noise, self.bound, self.input_bound, self.input_step, self.output_step)
-        return np.array(levels, np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,10 +78,10 @@ class Cells:
 
 @dataclasses.dataclass(frozen=True)
 class Trains:
-    """How lines are driven: gains C_x and C_δ, slots, update management."""
+    """How lines are driven: gains C_x and C_δ of each replica (R,), slots, update management."""
 
-    x_gain: float
-    d_gain: float
+    x_gain: Floats
+    d_gain: Floats
     length: int
     managed: bool
 
@@ -147,7 +144,7 @@ def update(
     draw = compiler.load("mho.kernels.cpu.trains", "trains")
     threads.run(
         draw, replicas * vectors, (x.size + d.size) * trains.length, counts,
-        x, d, np.float32(trains.x_gain), np.float32(trains.d_gain), trains.length, trains.managed,
+        x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed,
         stream.key, stream.first, x_words, x_down, d_words, d_down,
     )  # fmt: skip
     law = read_law(cells.law)

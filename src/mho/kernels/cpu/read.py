@@ -26,7 +26,7 @@ def read(
     backward: Any,
     streams: Any,
     first: Any,
-    levels: Any,
+    all_levels: Any,
     noise_management: Any,
     halvings: Any,
     clipped_slot: Any,
@@ -36,7 +36,7 @@ def read(
 
     Forward: x (R, T, N) to out (R, T, M), P = M·devices lines averaged over devices. Backward: x
     (R, T, M) drives all P lines, the sums (R, T, N) are divided by the devices.
-    levels float32: noise, output bound, input bound, input step, output step (0: continuous).
+    all_levels (R, 5) float32: noise, output bound, input bound, input step, output step (0: continuous).
     halvings: how often bound management may halve; 0 is no bound management.
     """
     lines, columns, vectors, width = state.shape[1], state.shape[2], x.shape[1], x.shape[2]
@@ -52,10 +52,11 @@ def read(
     acc = np.empty(TILE, np.float32)
     scaled = np.empty(width, np.float32)
     keys = np.empty((4, TILE), np.uint32)
-    linear = levels[2] > LARGEST and levels[3] == ZERO
     q = start
     while q < stop:
         r, t0 = np.uintp(q // vectors), q % vectors
+        levels = all_levels[r]
+        linear = levels[2] > LARGEST and levels[3] == ZERO
         count = min(tile_size, vectors - t0, stop - q)
         if linear and backward:
             for t in range(count):

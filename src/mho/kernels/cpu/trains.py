@@ -39,7 +39,7 @@ def trains(
 ) -> None:
     """Draw the trains of vectors `start` to `stop`, counted over replicas times T.
 
-    x (R, T, N), d (R, T, M) float32; streams (R, 2) uint32; x_words (R, T, W) and d_words (R, P, T)
+    x (R, T, N), d (R, T, M), x_gain and d_gain (R,) float32; streams (R, 2) uint32; x_words (R, T, W) and d_words (R, P, T)
     uint32, x_down and d_down likewise uint8: where the line pulses for a negative value. P is M
     times the devices of a weight: copies repeat d, each with its own train.
     """
@@ -67,11 +67,11 @@ def trains(
         x_max, d_max = largest(x[r, t]), largest(errors)
         counts[r, NOT_FINITE] += not (x_max <= LARGEST and d_max <= LARGEST)
         if x_max > ZERO and d_max > ZERO:
-            cx, cd = x_gain, d_gain
+            cx, cd = x_gain[r], d_gain[r]
             if managed:
                 # not √(d/x), which over- or underflows where the roots do not
                 balance = np.sqrt(d_max) / np.sqrt(x_max)
-                cx, cd = x_gain * balance, d_gain / balance
+                cx, cd = cx * balance, cd / balance
             for side in range(2):
                 begin = found
                 if side == 0:

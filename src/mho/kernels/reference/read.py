@@ -26,11 +26,11 @@ def read(
     halvings_slot: int,
 ) -> None:
     """Read x (R, T, in) into out (R, T, out); see `mho.kernels.cpu.read` for the arguments."""
-    noise, bound, input_bound, input_step, output_step = levels
-    linear = np.isinf(input_bound) and input_step == 0
     rows = x.shape[2] if backward else out.shape[2]
     devices = np.float32(state.shape[1] // rows)
     for r, t in np.ndindex(x.shape[:2]):
+        noise, bound, input_bound, input_step, output_step = levels[r]
+        linear = np.isinf(input_bound) and input_step == 0
         scale = np.abs(x[r, t]).max() if noise_management else np.float32(1)
         if scale == 0:
             out[r, t] = 0

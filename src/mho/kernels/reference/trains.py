@@ -17,8 +17,8 @@ def trains(
     counts: npt.NDArray[np.int64],
     x: Floats,
     d: Floats,
-    x_gain: float,
-    d_gain: float,
+    x_gain: Floats,
+    d_gain: Floats,
     length: int,
     managed: bool,
     streams: npt.NDArray[np.uint32],
@@ -33,7 +33,7 @@ def trains(
         counts[r, NOT_FINITE] += not np.isfinite(x_max + d_max)
         if not (x_max > 0 and d_max > 0):
             continue
-        cx, cd = np.float32(x_gain), np.float32(d_gain)
+        cx, cd = x_gain[r], d_gain[r]
         if managed:
             balance = np.sqrt(d_max) / np.sqrt(x_max)
             cx, cd = cx * balance, cd / balance

@@ -89,13 +89,13 @@ def test_names_operations_and_vector_keys_never_change():
 
 def test_draws_never_change():
     bits = np.array([0, 1, 0x80000000, 0x12345678, 0x9ABCDEF1], np.uint32)
-    normals = ["0x1.95a112p+2", "-0x1.95a112p+2", "0x1.5956dep-1", "0x1.ce0536p+0", "-0x1.093a02p-1"]
+    normals = ["0x1.95a136p+2", "-0x1.95a136p+2", "0x1.59576cp-1", "0x1.ce04e8p+0", "-0x1.093a5ap-1"]
     assert normal(bits).tolist() == [float.fromhex(value) for value in normals]
     assert uniform(bits).tolist() == [
         float.fromhex(value) for value in ("0x1p-24", "0x1p-24", "0x1.000002p-1", "0x1.23457p-4", "0x1.3579bep-1")
     ]
     # float32 values print to 8 digits; compared as float32 they are exact
-    assert random.field_normals(3, 5, "dw_min", 3).tolist() == np.float32([0.21169975, -0.8341585, -0.4935229]).tolist()
+    assert random.field_normals(3, 5, "dw_min", 3).tolist() == np.float32([0.21169408, -0.8341635, -0.4935255]).tolist()
     assert random.initial_uniforms(3, 5, 3).tolist() == np.float32([-0.52008, -0.79949105, 0.45377004]).tolist()
 
 
@@ -112,8 +112,8 @@ def test_the_most_extreme_normals_are_finite_monotone_and_below_6_5(sign):
 
 def test_the_smallest_normals_are_zero_to_rounding():
     z = normal(np.uint32(EVERY_BIT) - counters(8192))
-    # 4,096 steps of 2⁻³² at density 1/√(2π) make 2.4e-6; the fit adds its 3e-6
-    assert np.abs(z).max() < 6e-6
+    # 4,096 steps of 2⁻³² at density 1/√(2π) make 2.4e-6; the fit adds its 6e-6
+    assert np.abs(z).max() < 1e-5
 
 
 def test_normals_invert_phi():
@@ -121,8 +121,8 @@ def test_normals_invert_phi():
         np.concatenate([np.linspace(0, 2**31 - 1, 200_000), np.geomspace(1, 2**31 - 1, 200_000)]).astype(np.uint32)
     )
     exact = -special.ndtri((grid + 0.5) / 2**32)
-    # the fit's 1e-6, and float32 rounding near the tails
-    assert np.abs(normal(grid << np.uint32(1)) - exact).max() < 5e-6
+    # the fits' 5.6e-6 and 2.4e-6, and float32 rounding near the tails
+    assert np.abs(normal(grid << np.uint32(1)) - exact).max() < 1e-5
     assert np.array_equal(normal((grid << np.uint32(1)) | np.uint32(1)), -normal(grid << np.uint32(1)))
 
 

@@ -35,6 +35,8 @@ from collections import namedtuple
 
 import numpy as np
 from numba import njit
+
+from mho.kernels.width import full_width
 """
 ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
 # Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every
@@ -91,7 +93,10 @@ class _Linker:
             for used in _names(node):
                 if used != name and used in scope:
                     self._add(module, used)
-            text = ast.unparse(_bare(node))
+            node = _bare(node)
+            if isinstance(node, ast.FunctionDef):  # helpers too: Numba optimises each before it is inlined
+                node.body.insert(0, ast.parse("full_width()").body[0])
+            text = ast.unparse(node)
             self.done[name] = f"{decorator}\n{text}" if isinstance(node, ast.FunctionDef) else text
 
 

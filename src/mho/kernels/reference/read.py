@@ -37,10 +37,11 @@ def read(
             continue
         number = np.array([first + t], np.uint64)
         for halving in range(halvings + 1):
-            if linear:
+            if linear:  # s·clip(W(x/s) + σξ, ±α) as clip(Wx + sσξ, ±sα)
+                factor = scale
                 seen = product(state[r], x[r, t], backward)
-                seen /= scale
             else:
+                factor = np.float32(1)
                 driven: Floats = x[r, t] / scale
                 counts[r, NOT_FINITE] += (~np.isfinite(driven)).sum()
                 driven = np.clip(driven, -input_bound, input_bound)
@@ -48,22 +49,22 @@ def read(
             if noise > 0:
                 block = np.array([halving], np.uint32)
                 k0, k1, _, _ = vector_keys(streams[r, :1], streams[r, 1:], number, block)
-                seen = seen + noise * normal(mix(np.arange(seen.size, dtype=np.uint32), k0, k1))
+                seen = seen + factor * noise * normal(mix(np.arange(seen.size, dtype=np.uint32), k0, k1))
             counts[r, NOT_FINITE] += (~np.isfinite(seen)).sum()
-            kept: Floats = np.clip(seen, -bound, bound)
+            kept: Floats = np.clip(seen, -factor * bound, factor * bound)
             clipped = (kept != seen).sum()
             if clipped == 0 or halving == halvings:
                 break
             counts[r, halvings_slot] += 1
             scale = scale * np.float32(2)
         counts[r, clipped_slot] += clipped
-        kept = _levels(kept, output_step)
+        kept = _levels(kept, factor * output_step)
         if not backward:
-            total = np.zeros(rows, np.float32)
-            for copy in kept.reshape(-1, rows):
-                total += copy
-            kept = total
-        out[r, t] = kept * (scale / devices)
+            copies = kept.reshape(-1, rows)
+            kept = copies[0].copy()
+            for copy in copies[1:]:
+                kept += copy
+        out[r, t] = kept * ((np.float32(1) if linear else scale) / devices)
 
 
 def product(w: Floats, v: Floats, backward: bool) -> Floats:

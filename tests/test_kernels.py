@@ -17,6 +17,7 @@ import mho
 from mho.kernels import compile as compiler
 from mho.kernels import counts as count
 from mho.kernels import ops, reference, threads
+from mho.kernels.cpu.lists import SLACK
 from mho.random import Operation
 
 SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
@@ -84,20 +85,25 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
 
         counts = np.zeros_like(expected)
         # full of ones: a word that is not written shows
-        x_words = np.full((replicas, vectors, -(-columns // 16) * 16), 2**32 - 1, np.uint32)
-        d_words = np.full((replicas, lines, vectors), 2**32 - 1, np.uint32)
-        x_down, d_down = np.full(x_words.shape, 255, np.uint8), np.full(d_words.shape, 255, np.uint8)
+        x_trains = np.full((replicas, vectors, 2, columns + SLACK), 2**32 - 1, np.uint32)
+        d_trains = np.full((replicas, vectors, 2, lines + SLACK), 2**32 - 1, np.uint32)
+        x_found, d_found = np.full((2, replicas, vectors), -1, np.int64)
         kernel = compiler.load("mho.kernels.cpu.trains", "trains")
-        kernel(0, replicas * vectors, counts, x, d, *gains, stream, first, x_words, x_down, d_words, d_down)
+        drawn = (x_trains, x_found, d_trains, d_found)
+        kernel(0, replicas * vectors, counts, x, d, *gains, stream, first, *drawn, copies)
 
-        slots = 1 << np.arange(length, dtype=np.uint64)
-        assert np.array_equal(x_words[:, :, :columns], (x_bits * slots).sum(axis=-1))
-        assert not x_words[:, :, columns:].any()
-        assert np.array_equal(d_words.transpose(0, 2, 1), (d_bits * slots).sum(axis=-1))
-        driven = x_words[:, :, :columns] > 0
-        assert np.array_equal(x_down[:, :, :columns][driven], (x < 0)[driven])
-        driven = d_words > 0
-        assert np.array_equal(d_down[driven], np.tile(d < 0, copies).transpose(0, 2, 1)[driven])
+        slots = np.arange(length)
+        places = np.uint32(1) << (8 * (slots % 4) + slots // 4).astype(np.uint32)
+        for found, listed, bits, values in (
+            (x_found, x_trains, x_bits, x),
+            (d_found, d_trains, d_bits, np.tile(d, copies)),
+        ):
+            words = (bits * places).sum(axis=-1)
+            for r, t in np.ndindex(found.shape):
+                pulsing = words[r, t].nonzero()[0]
+                signs = np.where(values[r, t, pulsing] < 0, 2**31, 0)
+                assert listed[r, t, 0, : found[r, t]].tolist() == (pulsing + signs).tolist()
+                assert listed[r, t, 1, : found[r, t]].tolist() == words[r, t, pulsing].tolist()
         assert np.array_equal(counts, expected)
 
 

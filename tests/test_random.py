@@ -7,6 +7,7 @@ import pytest
 from scipy import special, stats
 
 from mho import random
+from mho.kernels.reference.trains import bernoulli
 from mho.random import Operation, mix, normal, philox, stream_key, threshold, uniform, vector_keys
 
 KEY = (0xA4093822, 0x299F31D0)
@@ -158,10 +159,10 @@ def test_bits_below_a_threshold_have_its_probability(p):
     assert abs(hits - n * p) < 4 * np.sqrt(n * p * (1 - p))
 
 
-# Quality of the mix: lines of 64 slots under the keys of consecutive vectors, as the kernels use it
+# Quality of the mix: lines of 128 counters under the keys of consecutive vectors, as the kernels use it
 
 
-@pytest.mark.parametrize("step", [1, 2, 32, 64, 128, 64 * 401], ids=lambda step: f"{step} counters")
+@pytest.mark.parametrize("step", [1, 2, 64, 128, 256, 128 * 401], ids=lambda step: f"{step} counters")
 def test_bits_of_neighbouring_slots_and_lines_are_uncorrelated(step):
     n = 200_000
     drawn = bit_correlations(mix(counters(n), *words(*KEY)), mix(counters(n, step), *words(*KEY)))
@@ -178,7 +179,7 @@ def test_bits_of_neighbouring_vectors_are_uncorrelated(apart, pair):
         np.concatenate(vector_keys(key[:1], key[1:], n, np.uint32(0))).reshape(4, -1)[2 * pair : 2 * pair + 2]
         for n in (numbers, numbers + np.uint64(apart))
     )
-    lines = counters(500)[:, None] * np.uint32(64)
+    lines = counters(500)[:, None] * np.uint32(128)
     drawn = bit_correlations(mix(lines, *first).ravel(), mix(lines, *second).ravel())
     assert np.abs(drawn).max() < 5
 
@@ -196,13 +197,17 @@ def test_bytes_are_uniform(byte):
     assert 1e-3 < p < 1 - 1e-3
 
 
-@pytest.mark.parametrize("slots", [10, 32])
-def test_slots_within_a_line_have_no_serial_correlation(slots):
-    lines = counters(20_000)[:, None] * random.SLOTS_A_LINE
-    u = uniform(mix(lines + counters(slots), *words(*KEY)))
-    assert abs(correlation(u[:, :-1].ravel(), u[:, 1:].ravel())) < 4
-    # sums over a line see what single pairs hide: variance slots/12 within 4 standard errors
-    assert u.sum(axis=1).var() / (slots / 12) == pytest.approx(1, abs=4 * np.sqrt(2 / 20_000))
+@pytest.mark.parametrize("p", [1e-4, 0.004, 0.3, 0.5, 0.99, 1.0])
+@pytest.mark.parametrize("slots", [1, 10, 32])
+def test_slots_of_a_line_are_independent_and_have_their_probability(slots, p):
+    n = 40_000
+    drawn = bernoulli(np.full(n, p, np.float32), slots, *words(*KEY))
+    # 4 standard errors each: every slot's share, the correlation of neighbours, the variance of a line's sum
+    share = np.sqrt(p * (1 - p) / n)
+    assert np.abs(drawn.mean(axis=0) - p).max() <= 4 * share
+    if 0.3 <= p < 0.99 and slots > 1:
+        assert abs(correlation(drawn[:, :-1].ravel(), drawn[:, 1:].ravel())) < 4
+        assert drawn.sum(axis=1).var() / (slots * p * (1 - p)) == pytest.approx(1, abs=4 * np.sqrt(2 / n))
 
 
 def test_vector_keys_repeat_as_32_bit_words_but_not_as_64():

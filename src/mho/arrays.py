@@ -404,7 +404,7 @@ def check_lr(lr: float) -> None:
 
 
 def levels_of(read: Read, replicas: int) -> ops.Levels:
-    """The numbers a kernel needs for a `Read`, for each replica. A converter of b bits has 2ᵇ⁻¹ - 1 steps to full scale."""
+    """What a kernel needs for a `Read`, for each replica. A converter of b bits has 2ᵇ⁻¹ - 1 steps to full scale."""
     infinite = float("inf")
     bound = infinite if read.bound is None else float(read.bound)
     full = 1.0 if read.dac_bits is not None else infinite

@@ -29,7 +29,14 @@ PHILOX_W1 = np.uint32(0xBB67AE85)
 LOW_WORD = np.uint64(0xFFFFFFFF)
 WORD = np.uint64(32)
 
-SLOTS_A_LINE = np.uint32(64)  # counters kept for the pulse slots of one line
+# Pulse slots. Slot k of a line pulses where 31 bits, drawn for it, lie below the line's threshold. The upper seven come
+# four slots at a time, from one word; the other 24 are drawn only where the seven do not decide, once in 128
+# slots. Slot k is bit 8·(k mod 4) + k div 4 of a train, where a comparison of four bytes at once leaves it.
+COUNTERS_A_LINE = np.uint32(128)
+LOWER_COUNTER = np.uint32(64)
+SLOTS_A_WORD = 4
+UPPER_BITS = np.uint32(0x7F)
+LOWER_BITS = np.uint32(24)
 
 ONE = np.float32(1.0)
 HALF = np.float32(0.5)
@@ -127,6 +134,16 @@ def uniform(bits: Words) -> Any:
 def threshold(probability: Any) -> Words:
     """The 31-bit integer that `bits >> 1` is below with this probability (float32 in [0, 1])."""
     return np.uint32(np.rint(probability * PROBABILITY_SCALE))
+
+
+def upper_threshold(limit: Words) -> Words:
+    """The upper seven bits of a threshold; at most 127, so that all of a probability of 1 is left to the lower."""
+    return np.uint32(np.minimum(limit >> LOWER_BITS, UPPER_BITS))
+
+
+def lower_threshold(limit: Words) -> Words:
+    """The rest of a threshold, 0 to 2²⁴."""
+    return np.uint32(limit - np.uint32(upper_threshold(limit) << LOWER_BITS))
 
 
 def array_number(name: str) -> int:

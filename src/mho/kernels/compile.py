@@ -27,7 +27,8 @@ import numpy as np
 import platformdirs
 
 from mho.files import write_atomically
-from mho.kernels.cpu.update import LISTED
+from mho.kernels import vectors
+from mho.kernels.cpu.update import ROOM
 from mho.kernels.law import Law
 
 HEADER = """import math
@@ -36,7 +37,7 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
-from mho.kernels.width import full_width
+from mho.kernels.vectors import full_width
 """
 ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
 # Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every
@@ -62,7 +63,7 @@ def load(template: str, entry: str, law: Law | None = None, fields: tuple[str, .
         law: the device law to stand inside it, if it has a place for one.
         fields: the law's fields, in the order in which the kernel receives them.
     """
-    given = _law_definitions(law, fields) if law else {}
+    given = {"COMPRESSES": f"COMPRESSES = {vectors.available()}"} | (_law_definitions(law, fields) if law else {})
     text = HEADER + "\n\n".join(["", *_Linker(given).link(template, entry)]) + "\n"
     what = f"{entry} kernel" + (f" for {law.name}" if law else "")
     return getattr(_import(text, what), entry)
@@ -89,6 +90,8 @@ class _Linker:
         node = scope.get(name)
         if isinstance(node, ast.ImportFrom):
             self._add(str(node.module), name)
+        elif isinstance(node, ast.FunctionDef) and node.decorator_list:
+            self.done[name] = f"from {module} import {name}  # {_digest(module)}"
         elif isinstance(node, (ast.Assign, ast.FunctionDef)):
             for used in _names(node):
                 if used != name and used in scope:
@@ -116,6 +119,14 @@ def _definitions(module: str) -> dict[str, ast.stmt]:
     return found
 
 
+def _digest(module: str) -> str:
+    """Of a module that kernels import, so that an edited one is another text."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+
+
 def _names(node: ast.AST) -> list[str]:
     inside = _bare(node) if isinstance(node, ast.FunctionDef) else node
     return [n.id for n in ast.walk(inside) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
@@ -136,9 +147,9 @@ def _bare(node: ast.stmt) -> ast.stmt:
 def _law_definitions(law: Law, fields: tuple[str, ...]) -> dict[str, str]:
     """The law's functions, and how a kernel finds its fields in a list of cross-points.
 
-    One array holds LISTED lanes a slot; slot 0 is the weight, the law's fields follow.
+    One array holds ROOM lanes a slot; slot 0 is the weight, the law's fields follow.
     """
-    record = ", ".join(f"lanes[{LISTED * (1 + slot)} + lane]" for slot in range(len(fields)))
+    record = ", ".join(f"lanes[{ROOM * (1 + slot)} + lane]" for slot in range(len(fields)))
     functions = {name: f"{INLINE}\n{ast.unparse(node)}" for name, node in law.functions.items()}
     if not law.closed_form:
         functions["pulses"] = f"{INLINE}\ndef pulses(w, n, up, cell, z):\n    return w"
@@ -146,8 +157,8 @@ def _law_definitions(law: Law, fields: tuple[str, ...]) -> dict[str, str]:
     return functions | {
         "CLOSED_FORM": f"CLOSED_FORM = {law.closed_form}",
         "SLOTS": f"SLOTS = {1 + len(fields)}",
-        "W_MAX": f"W_MAX = {LISTED * (1 + fields.index('w_max'))}",
-        "W_MIN": f"W_MIN = {LISTED * (1 + fields.index('w_min'))}",
+        "W_MAX": f"W_MAX = {ROOM * (1 + fields.index('w_max'))}",
+        "W_MIN": f"W_MIN = {ROOM * (1 + fields.index('w_min'))}",
         "cell_at": f"Cell = namedtuple('Cell', {list(fields)!r})\n\n"
         f"{INLINE}\ndef cell_at(lanes, lane):\n    return Cell({record})",
     }

@@ -18,6 +18,7 @@ from mho.errors import LawError
 from mho.kernels import compile as compiler
 from mho.kernels import counts as count
 from mho.kernels import reference, threads
+from mho.kernels.cpu.lists import SLACK
 from mho.kernels.law import Law, read_law
 
 Floats = npt.NDArray[np.float32]
@@ -138,21 +139,22 @@ def update(
         return
     replicas, vectors, columns = x.shape
     lines = state.shape[1]
-    x_words = np.empty((replicas, vectors, -(-columns // 16) * 16), np.uint32)
-    d_words = np.empty((replicas, lines, vectors), np.uint32)
-    x_down, d_down = np.empty(x_words.shape, np.uint8), np.empty(d_words.shape, np.uint8)
+    x_trains = np.empty((replicas, vectors, 2, columns + SLACK), np.uint32)
+    d_trains = np.empty((replicas, vectors, 2, lines + SLACK), np.uint32)
+    x_found, d_found = np.empty((replicas, vectors), np.int64), np.empty((replicas, vectors), np.int64)
+    drawn = (x_trains, x_found, d_trains, d_found)
     draw = compiler.load("mho.kernels.cpu.trains", "trains")
     threads.run(
         draw, replicas * vectors, (x.size + d.size) * trains.length, counts,
         x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed,
-        stream.key, stream.first, x_words, x_down, d_words, d_down,
+        stream.key, stream.first, *drawn, lines // d.shape[2],
     )  # fmt: skip
     law = read_law(cells.law)
     try:
         kernel = compiler.load("mho.kernels.cpu.update", "update", law, tuple(cells.fields))
         threads.run(
             kernel, replicas * lines, state.size * vectors, counts,
-            state, cells.flat, cells.strides, x_words, x_down, d_words, d_down, stream.key, stream.first,
+            state, cells.flat, cells.strides, *drawn, stream.key, stream.first,
         )  # fmt: skip
     except NumbaError as error:
         raise LawError(_explain(law, error)) from None

@@ -1,4 +1,4 @@
-"""Pulse trains: one word of bits for each line and vector."""
+"""Pulse trains: for each vector, the lines that pulse and one word of bits for each."""
 
 from __future__ import annotations
 
@@ -8,16 +8,39 @@ import numpy as np
 
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
 from mho.kernels.cpu.bits import popcount, tile_keys
-from mho.random import ONE, SLOTS_A_LINE, mix, threshold
+from mho.kernels.cpu.lists import append
+from mho.random import COUNTERS_A_LINE, LOWER_BITS, LOWER_COUNTER, ONE, UPPER_BITS, mix, threshold
 
 ZERO = np.float32(0.0)
 LARGEST = np.float32(3.4028235e38)
-LISTED = 1024  # lines drawn together: five lists of them stay in the first-level cache
-LIMIT = 0
-COUNTER = 1
-KEY_0 = 2
-KEY_1 = 3
-BITS = 4
+NEGATIVE = np.uint32(0x80000000)
+MAGNITUDE = np.uint32(0x7FFFFFFF)
+EVERY_BIT = np.uint32(0xFFFFFFFF)
+NO_BIT = np.uint32(0)
+EACH_BYTE = np.uint32(0x01010101)
+LOW_SEVEN = np.uint32(0x7F7F7F7F)
+TOP_BITS = np.uint32(0x80808080)
+
+CHUNK = 64  # vectors whose keys are drawn together
+PIECE = 512  # lines looked at in one go
+LISTED = 512  # lines drawn together: what is noted of them stays in the first-level cache
+SEGMENTS = 128
+
+# What is noted of each line in a list, side by side in one array of words.
+ROOM = 1056  # LISTED + PIECE, and room for whole vectors behind
+INDEX = 0
+LINE = 1056
+VALUE = 2112
+GAIN = 3168
+KEY_0 = 4224
+KEY_1 = 5280
+TOP = 6336
+LOWER = 7392
+BITS = 8448
+OPEN = 9504
+TIED = 10560
+TIED_BITS = 11616
+WORK = 12672
 
 
 def trains(
@@ -32,77 +55,50 @@ def trains(
     managed: Any,
     streams: Any,
     first: Any,
-    x_words: Any,
-    x_down: Any,
-    d_words: Any,
-    d_down: Any,
+    x_trains: Any,
+    x_found: Any,
+    d_trains: Any,
+    d_found: Any,
+    copies: Any,
 ) -> None:
     """Draw the trains of vectors `start` to `stop`, counted over replicas times T.
 
-    x (R, T, N), d (R, T, M), x_gain and d_gain (R,) float32; streams (R, 2) uint32; x_words (R, T, W) and d_words (R, P, T)
-    uint32, x_down and d_down likewise uint8: where the line pulses for a negative value. P is M
-    times the devices of a weight: copies repeat d, each with its own train.
+    x (R, T, N), d (R, T, M), x_gain and d_gain (R,) float32; streams (R, 2) uint32. Written: x_trains (R, T, 2, N)
+    and d_trains (R, T, 2, P) uint32, each with SLACK behind, the lines that pulse in ascending order (the highest bit
+    set where the line is driven by a negative value), and their bits; x_found and d_found (R, T), how many. P is M
+    times the devices of a weight: `copies` repeat d, each with its own train.
     """
-    vectors, columns, rows, lines = x.shape[1], x.shape[2], d.shape[2], d_words.shape[1]
-    longest = max(columns, lines)
-    room = LISTED + 2 * (longest + 8)
-    lists = np.empty((5, room), np.uint32)
-    runs = np.empty((room + 2, 3), np.int64)
-    errors = np.empty(lines, np.float32)
-    keys = np.empty((4, vectors), np.uint32)
-    keyed = -1
-    found, driven = 0, 0
-    for q in range(start, stop):
-        r, t = np.uintp(q // vectors), np.uintp(q % vectors)
-        if keyed != q // vectors:
-            keyed = q // vectors
-            tile_keys(keys, streams[r, 0], streams[r, 1], np.uint64(first), vectors, np.uint32(0))
-        for line in range(lines):
-            errors[np.uintp(line)] = d[r, t, np.uintp(line if line < rows else line % rows)]
-            d_words[r, np.uintp(line), t] = np.uint32(0)
-            d_down[r, np.uintp(line), t] = np.uint8(errors[np.uintp(line)] < ZERO)
-        x_words[r, t, :] = np.uint32(0)
-        for j in range(columns):
-            x_down[r, t, np.uintp(j)] = np.uint8(x[r, t, np.uintp(j)] < ZERO)
-        x_max, d_max = largest(x[r, t]), largest(errors)
-        counts[r, NOT_FINITE] += not (x_max <= LARGEST and d_max <= LARGEST)
-        if x_max > ZERO and d_max > ZERO:
-            cx, cd = x_gain[r], d_gain[r]
-            if managed:
+    vectors = x.shape[1]
+    work = np.zeros(WORK, np.uint32)
+    segments = np.empty((3, SEGMENTS), np.int64)
+    keys = np.empty((4, CHUNK), np.uint32)
+    gains = np.empty((2, CHUNK), np.float32)
+    scratch = (work, segments)
+    for i in range(ROOM):
+        work[np.uintp(INDEX + i)] = np.uint32(i)
+    q = start
+    while q < stop:
+        r, t0 = np.uintp(q // vectors), q % vectors
+        count = min(CHUNK, vectors - t0, stop - q)
+        tile_keys(keys, streams[r, 0], streams[r, 1], np.uint64(np.uint64(first) + np.uint64(t0)), count, np.uint32(0))
+        for i in range(count):
+            at, t = np.uintp(i), np.uintp(t0 + i)
+            x_max, d_max = largest(x[r, t]), largest(d[r, t])
+            counts[r, NOT_FINITE] += not (x_max <= LARGEST and d_max <= LARGEST)
+            gains[0, at], gains[1, at] = x_gain[r], d_gain[r]
+            if x_max == ZERO or d_max == ZERO:
+                gains[0, at], gains[1, at] = ZERO, ZERO
+            elif managed:
                 # not √(d/x), which over- or underflows where the roots do not
                 balance = np.sqrt(d_max) / np.sqrt(x_max)
-                cx, cd = cx * balance, cd / balance
-            for side in range(2):
-                begin = found
-                if side == 0:
-                    found, saturated = list_lines(lists, found, x[r, t], cx, keys[0, t], keys[1, t])
-                else:
-                    found, saturated = list_lines(lists, found, errors, cd, keys[2, t], keys[3, t])
-                counts[r, SATURATED_PROBABILITIES] += saturated
-                runs[driven, 0], runs[driven, 1], runs[driven, 2] = 2 * q + side, begin, found
-                driven += 1
-        if found >= LISTED or driven >= LISTED or q == stop - 1:
-            draw_words(lists, found, length)
-            for i in range(driven):
-                q_run, begin, end = runs[i, 0] // 2, runs[i, 1], runs[i, 2]
-                r_run, t_run = np.uintp(q_run // vectors), np.uintp(q_run % vectors)
-                bits = lists[BITS, begin:end]
-                pulses = np.int32(0)
-                for k in range(end - begin):
-                    pulses = np.int32(pulses + np.int32(popcount(bits[np.uintp(k)])))
-                counts[r_run, PULSES] += pulses
-                if runs[i, 0] % 2 == 0 and end - begin == columns:  # no column was left out: side by side
-                    row = x_words[r_run, t_run]
-                    for k in range(columns):
-                        row[np.uintp(k)] = bits[np.uintp(k)]
-                    continue
-                for k in range(end - begin):
-                    line = np.uintp(lists[COUNTER, np.uintp(begin + k)] // SLOTS_A_LINE)
-                    if runs[i, 0] % 2 == 0:
-                        x_words[r_run, t_run, line] = bits[np.uintp(k)]
-                    else:
-                        d_words[r_run, line, t_run] = bits[np.uintp(k)]
-            found, driven = 0, 0
+                gains[0, at], gains[1, at] = gains[0, at] * balance, gains[1, at] / balance
+            x_found[r, t], d_found[r, t] = 0, 0
+        sides = (x[r].reshape(-1).view(np.uint32), x_trains[r].reshape(-1), x_found[r], x.shape[2], x.shape[2])
+        draw_side(counts[r], sides, t0, count, gains[0], keys[0], keys[1], length, scratch)
+        lines = d.shape[2] * copies
+        sides = (d[r].reshape(-1).view(np.uint32), d_trains[r].reshape(-1), d_found[r], d.shape[2], lines)
+        draw_side(counts[r], sides, t0, count, gains[1], keys[2], keys[3], length, scratch)
+        q += count
 
 
 def largest(values: Any) -> Any:
@@ -113,47 +109,121 @@ def largest(values: Any) -> Any:
     return np.int32(found).view(np.float32)
 
 
-def list_lines(lists: Any, found: Any, values: Any, gain: Any, k0: Any, k1: Any) -> Any:
-    """Append the driven lines of one vector to the list; returns its new end, and how many lines saturate."""
-    limits, counters, low, high = lists[LIMIT], lists[COUNTER], lists[KEY_0], lists[KEY_1]
-    lines = values.shape[0]
-    zeros, saturated = np.int32(0), np.int32(0)
-    for i in range(lines):
-        p = gain * abs(values[np.uintp(i)])
-        at = np.uintp(found + i)
-        limits[at] = threshold(min(p, ONE))
-        counters[at] = np.uint32(np.uint32(i) * SLOTS_A_LINE)
-        low[at] = k0
-        high[at] = k1
-        zeros = np.int32(zeros + np.int32(p == ZERO))
-        saturated = np.int32(saturated + np.int32(p > ONE))
-    if 8 * zeros < lines:
-        return found + lines, saturated
-    end = found
-    for i in range(lines):
-        limit = limits[np.uintp(found + i)]
-        counters[np.uintp(end)] = np.uint32(np.uint32(i) * SLOTS_A_LINE)
-        limits[np.uintp(end)] = limit
-        end += limit > np.uint32(0)
-    return end, saturated
+def draw_side(
+    counts: Any,
+    side: Any,
+    t0: Any,
+    count: Any,
+    gains: Any,
+    keys_0: Any,
+    keys_1: Any,
+    length: Any,
+    scratch: Any,
+) -> None:
+    """Draw the trains of one side for `count` vectors from t0.
 
-
-def draw_words(lists: Any, found: Any, length: Any) -> None:
-    """Draw the trains of all listed lines: bit k is set with the probability of the line's limit.
-
-    The lines of many vectors are drawn together, filled up to eights, so that this loop, most of the work,
-    runs in full vectors: twice as fast as vector by vector on LeNet's first layer.
+    Only driven lines are drawn, and those of many vectors together, so that the drawing runs in full vectors.
     """
-    limits, counters, low, high, bits = lists[LIMIT], lists[COUNTER], lists[KEY_0], lists[KEY_1], lists[BITS]
-    full = (found + 7) // 8 * 8
+    work, segments = scratch
+    drive, rows, lines = side[0], side[3], side[4]
+    found, segment = 0, 0
+    for i in range(count):
+        at = np.uintp(i)
+        if gains[at] == ZERO:
+            continue
+        for copy in range(0, lines, rows):
+            for begin in range(0, rows, PIECE):
+                size = min(PIECE, rows - begin)
+                end = found
+                found += append(
+                    work, LINE + found, VALUE + found, work, INDEX, drive, (t0 + i) * rows + begin, size,
+                    MAGNITUDE, EVERY_BIT, np.uint32(copy + begin), NO_BIT,
+                )  # fmt: skip
+                for k in range(end, found):
+                    work[np.uintp(GAIN + k)] = np.float32(gains[at]).view(np.uint32)
+                    work[np.uintp(KEY_0 + k)] = keys_0[at]
+                    work[np.uintp(KEY_1 + k)] = keys_1[at]
+                segments[0, np.uintp(segment)] = t0 + i
+                segments[1, np.uintp(segment)], segments[2, np.uintp(segment)] = end, found
+                segment += 1
+                if found >= LISTED or segment == SEGMENTS:
+                    draw_listed(counts, side, found, segment, length, scratch)
+                    found, segment = 0, 0
+    draw_listed(counts, side, found, segment, length, scratch)
+
+
+def draw_listed(counts: Any, side: Any, found: Any, segments_found: Any, length: Any, scratch: Any) -> None:
+    """Draw the listed lines, and write for each vector those that pulse."""
+    work, segments = scratch
+    out, ends = side[1], side[2]
+    room = out.size // ends.size // 2
+    full = (found + 15) // 16 * 16
     for i in range(found, full):
-        limits[np.uintp(i)] = np.uint32(0)
+        work[np.uintp(VALUE + i)] = NO_BIT
+    saturated = np.int32(0)
     for i in range(full):
-        bits[np.uintp(i)] = np.uint32(0)
-    for k in range(length):
-        slot = np.uint32(k)
-        bit = np.uint32(np.uint32(1) << slot)
+        value = work[np.uintp(VALUE + i)]
+        gain = np.uint32(work[np.uintp(GAIN + i)]).view(np.float32)
+        p = gain * np.uint32(value & MAGNITUDE).view(np.float32)
+        saturated = np.int32(saturated + np.int32(p > ONE))
+        limit = threshold(min(p, ONE))
+        upper = np.uint32(min(np.uint32(limit >> LOWER_BITS), UPPER_BITS))
+        work[np.uintp(TOP + i)] = np.uint32(LOW_SEVEN + np.uint32(upper * EACH_BYTE))
+        work[np.uintp(LOWER + i)] = np.uint32(limit - np.uint32(upper << LOWER_BITS))
+        work[np.uintp(LINE + i)] |= np.uint32(value & NEGATIVE)
+        work[np.uintp(BITS + i)] = NO_BIT
+        work[np.uintp(OPEN + i)] = NO_BIT
+    draw_words(work, full, length)
+    decide_open(work, found)
+    pulses = np.int32(0)
+    for i in range(full):
+        pulses = np.int32(pulses + np.int32(popcount(work[np.uintp(BITS + i)])))
+    counts[SATURATED_PROBABILITIES] += saturated
+    counts[PULSES] += pulses
+    for segment in range(segments_found):
+        at = np.uintp(segment)
+        t, begin, size = segments[0, at], segments[1, at], segments[2, at] - segments[1, at]
+        line_to = 2 * t * room + ends[np.uintp(t)]
+        ends[np.uintp(t)] += append(
+            out, line_to, line_to + room, work, LINE + begin, work, BITS + begin, size,
+            EVERY_BIT, EVERY_BIT, NO_BIT, NO_BIT,
+        )  # fmt: skip
+
+
+def draw_words(work: Any, full: Any, length: Any) -> None:
+    """Draw the slots of all listed lines.
+
+    One word decides four slots, byte by byte: where the threshold's seven bits are larger than the drawn ones,
+    TOP - drawn has the highest bit of the byte set. A word a slot takes three times as long at BL = 10.
+    """
+    for word in range((length + 3) // 4):
+        used = np.uint32(TOP_BITS >> np.uint32(8 * max(0, 4 * word + 4 - length)))
+        place = np.uint32(7 - word)
         for i in range(full):
-            at = np.uintp(i)
-            drawn = np.uint32(mix(np.uint32(counters[at] + slot), low[at], high[at]) >> np.uint32(1))
-            bits[at] = np.uint32(bits[at] | (bit if drawn < limits[at] else np.uint32(0)))
+            top = work[np.uintp(TOP + i)]
+            counter = np.uint32(np.uint32(work[np.uintp(LINE + i)] * COUNTERS_A_LINE) + np.uint32(word))
+            drawn = np.uint32(mix(counter, work[np.uintp(KEY_0 + i)], work[np.uintp(KEY_1 + i)]) & LOW_SEVEN)
+            below = np.uint32(np.uint32(top - drawn) & used)
+            differ = np.uint32(np.uint32(top - LOW_SEVEN) ^ drawn)
+            equal = np.uint32(np.uint32(TOP_BITS - differ) & used)
+            work[np.uintp(BITS + i)] |= np.uint32(below >> place)
+            work[np.uintp(OPEN + i)] |= np.uint32(equal >> place)
+
+
+def decide_open(work: Any, found: Any) -> None:
+    """Draw the lower bits for the slots that the upper ones left open, one slot of each line at a time."""
+    tied = append(work, TIED, TIED_BITS, work, INDEX, work, OPEN, found, EVERY_BIT, EVERY_BIT, NO_BIT, NO_BIT)
+    while tied > 0:
+        left = 0
+        for k in range(tied):
+            i, open_ = work[np.uintp(TIED + k)], work[np.uintp(TIED_BITS + k)]
+            bit = np.uint32(open_ & np.uint32(NO_BIT - open_))
+            counter = np.uint32(np.uint32(work[np.uintp(LINE + i)] * COUNTERS_A_LINE) + LOWER_COUNTER)
+            counter = np.uint32(counter + popcount(np.uint32(bit - np.uint32(1))))
+            drawn = mix(counter, work[np.uintp(KEY_0 + i)], work[np.uintp(KEY_1 + i)])
+            below = np.uint32(drawn >> np.uint32(32 - LOWER_BITS)) < work[np.uintp(LOWER + i)]
+            work[np.uintp(BITS + i)] |= bit if below else NO_BIT
+            work[np.uintp(TIED + left)] = i
+            work[np.uintp(TIED_BITS + left)] = np.uint32(open_ ^ bit)
+            left += open_ != bit
+        tied = left

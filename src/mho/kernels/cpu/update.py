@@ -8,26 +8,36 @@ import numpy as np
 
 from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
 from mho.kernels.cpu.bits import popcount, tile_keys
+from mho.kernels.cpu.lists import append
 from mho.kernels.law import cell_at, pulse, pulses, reach
 from mho.random import mix, normal, vector_keys
 
-LISTED = 512  # cross-points moved together: their lists stay in the first-level cache
+PIECE = 512  # lines looked at in one go
+LISTED = 384  # cross-points from which a list is moved: it stays in the first-level cache
+MANY = 64  # coincidences of one vector that are worth a list of their own
+BLOCK = 32_768  # cross-points whose state and fields stay in the second-level cache
+ROOM = 928  # LISTED + PIECE, and room for whole vectors behind
 
 # Set by the law.
 CLOSED_FORM = True
 SLOTS = 3
-W_MAX = LISTED
-W_MIN = 2 * LISTED
+W_MAX = ROOM
+W_MIN = 2 * ROOM
 
-# Rows of the list of coincidences.
+NEGATIVE = np.uint32(0x80000000)
+INDEX = np.uint32(0x7FFFFFFF)
+
+# What is noted of each coincidence, side by side in one array of words.
 CELL = 0
-BITS = 1
-UP = 2
-VECTOR = 3
-KEY_0 = 4
-KEY_1 = 5
-OUTCOME = 6
-# What an outcome counts: three numbers of up to LISTED in one word, so that one sum finds all of them.
+BITS = 928
+KEY_0 = 1856
+KEY_1 = 2784
+VECTOR = 3712
+OUTCOME = 4640
+ASIDE = 5568
+ASIDE_BITS = 6496
+ITEMS = 7424
+# What an outcome counts: three numbers of up to 1023 in one word, so that one sum finds all of them.
 STUCK = np.uint32(1)
 HIT = np.uint32(1 << 10)
 BAD = np.uint32(1 << 20)
@@ -42,125 +52,168 @@ def update(
     state: Any,
     fields: Any,
     strides: Any,
-    x_words: Any,
-    x_down: Any,
-    d_words: Any,
-    d_down: Any,
+    x_trains: Any,
+    x_found: Any,
+    d_trains: Any,
+    d_found: Any,
     streams: Any,
     first: Any,
 ) -> None:
     """Apply the vectors' trains, one vector after another, to lines `start` to `stop` of R·P.
 
     state (R, P, N) float32; fields: one flat float32 array for each field of the law, with strides
-    (field, 3) for replica, row and column (a field without spread has strides (16, 0, 0)); words and
-    signs as `trains` writes them; streams (R, 2); first: number of the first vector.
+    (field, 3) for replica, row and column (a field without spread has strides (16, 0, 0)); trains as
+    `trains` writes them; streams (R, 2); first: number of the first vector.
+
+    Coincidences are listed, and the cross-points of a list moved together in full vectors: whole blocks of columns
+    take 1.1 to 3.9 times as long on LeNet, where one in six coincides. No list holds a cross-point twice, so each
+    meets its vectors in order. Lines are taken in blocks, vector by vector.
     """
-    lines, columns, vectors = state.shape[1], state.shape[2], d_words.shape[2]
-    lanes = np.zeros(SLOTS * LISTED, np.float32)
-    items = np.zeros((7, LISTED), np.uint32)
-    hits = np.empty(2 * LISTED, np.uint64)
-    listed_in = np.empty(columns, np.int64)
-    active = np.empty(vectors, np.uintp)
+    lines, columns, vectors = state.shape[1], state.shape[2], x_found.shape[1]
+    block = min(lines, max(1, BLOCK // columns))
+    lanes = np.zeros(SLOTS * ROOM, np.float32)
+    items = np.zeros(ITEMS, np.uint32)
+    cursors = np.zeros(vectors, np.int64)
     keys = np.empty((4, vectors), np.uint32)
-    scratch = (lanes, items, hits, listed_in, active, keys)
+    stamps = np.zeros(block * columns if vectors > 1 else 1, np.uint32)
+    scratch = (lanes, items, stamps)
+    number = 0
     q = start
     while q < stop:
         r, p = q // lines, q % lines
         end = min(lines, p + stop - q)
-        words, signs = (x_words[r], d_words[r]), (x_down[r], d_down[r])
         stream = (streams[r, 0], streams[r, 1], np.uint64(first))
-        update_lines(p, end, r, counts[r], state[r].reshape(-1), fields, strides, words, signs, stream, scratch)
+        tile_keys(keys, stream[0], stream[1], stream[2], vectors, np.uint32(1))
+        cells = (r, state[r].reshape(-1), fields, strides)
+        sides = (x_trains[r].reshape(-1), x_found[r], d_trains[r], d_found[r], columns)
+        for t in range(vectors):
+            at = np.uintp(t)
+            cursors[at] = 0
+            while cursors[at] < d_found[r, at] and (d_trains[r, at, 0, np.uintp(cursors[at])] & INDEX) < p:
+                cursors[at] += 1
+        for begin in range(p, end, block):
+            number = update_block(
+                counts[r], begin, min(begin + block, end), cells, sides, cursors, keys, stream, number, scratch
+            )
         q += end - p
 
 
-def update_lines(
+def update_block(
+    counts: Any,
     start: Any,
     stop: Any,
-    r: Any,
+    cells: Any,
+    sides: Any,
+    cursors: Any,
+    keys: Any,
+    stream: Any,
+    number: Any,
+    scratch: Any,
+) -> Any:
+    """Lines `start` to `stop`. The pending list has stamp `number`; returns a number not yet used."""
+    items, stamps = scratch[1], scratch[2]
+    x_trains, x_found, d_trains, d_found, columns = sides
+    vectors = x_found.shape[0]
+    room = x_trains.size // vectors // 2
+    base = np.uint32(start * columns)
+    found = 0
+    number += 1
+    for t in range(vectors):
+        at = np.uintp(t)
+        driven, d_end, cursor = x_found[at], d_found[at], cursors[at]
+        begin = found
+        while cursor < d_end:
+            signed = d_trains[at, 0, np.uintp(cursor)]
+            line, word = signed & INDEX, d_trains[at, 1, np.uintp(cursor)]
+            if line >= stop:
+                break
+            cursor += 1
+            for piece in range(0, driven, PIECE):
+                line_at = 2 * t * room + piece
+                found += append(
+                    items, CELL + found, BITS + found, x_trains, line_at, x_trains, line_at + room,
+                    min(PIECE, driven - piece), word, word, np.uint32(line * columns), np.uint32(signed & NEGATIVE),
+                )  # fmt: skip
+                if found >= LISTED:
+                    found = settle(counts, begin, found, t, base, number, cells, keys, stream, scratch)
+                    move(counts, found, cells, stream, scratch)
+                    found, begin = 0, 0
+                    number += 1
+        cursors[at] = cursor
+        pending = settle(counts, begin, found, t, base, number, cells, keys, stream, scratch)
+        if pending < found:
+            begin = 0
+            number += 1
+        found = pending
+        if found >= MANY or (found > 0 and t == vectors - 1):
+            move(counts, found, cells, stream, scratch)
+            found = 0
+            number += 1
+        else:
+            for k in range(begin, found):
+                stamps[np.uintp((items[np.uintp(CELL + k)] & INDEX) - base)] = np.uint32(number)
+    return number
+
+
+def settle(
     counts: Any,
-    weights: Any,
-    fields: Any,
-    strides: Any,
-    words: Any,
-    signs: Any,
+    begin: Any,
+    found: Any,
+    t: Any,
+    base: Any,
+    number: Any,
+    cells: Any,
+    keys: Any,
     stream: Any,
     scratch: Any,
-) -> None:
-    """Lines `start` to `stop` of one replica, its weights flat.
+) -> Any:
+    """Note the vector of the coincidences from `begin` on; if one is pending already, move what is pending first.
 
-    Coincidences are listed, and the cross-points of a list moved together in full vectors: 1.1 to 3.9 times
-    faster on LeNet than whole blocks of columns, of which one in six coincides. No list holds a cross-point
-    twice, so each meets its vectors in order.
+    Returns how many coincidences are pending then.
     """
-    lanes, items, hits, listed_in, active, keys = scratch
-    columns, vectors = listed_in.shape[0], active.shape[0]
-    blocks = (columns + LISTED - 1) // LISTED
-    tile_keys(keys, stream[0], stream[1], stream[2], vectors, np.uint32(1))
-    found, number = 0, 0
-    listed_in[:] = number
-    for p in range(start, stop):
-        number += 1
-        d_words, d_down = words[1][np.uintp(p)], signs[1][np.uintp(p)]
-        driven = 0
-        for t in range(vectors):
-            active[np.uintp(driven)] = np.uintp(t)
-            driven += d_words[np.uintp(t)] != 0
-        count = 0
-        for b in range(driven * blocks):
-            t, j0 = active[np.uintp(b // blocks)], b % blocks * LISTED
-            count = find_hits(hits, count, t, j0, min(j0 + LISTED, columns), words[0][t], d_words[t])
-            if count <= LISTED and b + 1 < driven * blocks:
-                continue
-            for i in range(count):
-                t, j = np.uintp(hits[np.uintp(i)] >> np.uint64(32)), np.uintp(hits[np.uintp(i)] & np.uint64(0xFFFFFFFF))
-                if listed_in[j] == number or found == LISTED:
-                    move(found, lanes, items, r, counts, weights, fields, strides, stream)
-                    found = 0
-                    number += 1
-                listed_in[j] = number
-                at = np.uintp(found)
-                items[CELL, at] = np.uint32(np.uint32(p * columns) + np.uint32(j))
-                items[BITS, at] = np.uint32(words[0][t, j] & d_words[t])
-                items[UP, at] = np.uint32(signs[0][t, j] == d_down[t])
-                items[VECTOR, at] = np.uint32(t)
-                items[KEY_0, at], items[KEY_1, at] = keys[0, t], keys[1, t]
-                found += 1
-            count = 0
-    move(found, lanes, items, r, counts, weights, fields, strides, stream)
+    items, stamps = scratch[1], scratch[2]
+    again = 0
+    if begin > 0:
+        for k in range(begin, found):
+            again += stamps[np.uintp((items[np.uintp(CELL + k)] & INDEX) - base)] == np.uint32(number)
+    if again > 0:
+        found -= begin
+        for k in range(found):  # moving writes behind the end of a list
+            items[np.uintp(ASIDE + k)] = items[np.uintp(CELL + begin + k)]
+            items[np.uintp(ASIDE_BITS + k)] = items[np.uintp(BITS + begin + k)]
+        move(counts, begin, cells, stream, scratch)
+        for k in range(found):
+            items[np.uintp(CELL + k)] = items[np.uintp(ASIDE + k)]
+            items[np.uintp(BITS + k)] = items[np.uintp(ASIDE_BITS + k)]
+        begin = 0
+    for k in range(begin, found):
+        items[np.uintp(KEY_0 + k)] = keys[0, np.uintp(t)]
+        items[np.uintp(KEY_1 + k)] = keys[1, np.uintp(t)]
+        items[np.uintp(VECTOR + k)] = np.uint32(t)
+    return found
 
 
-def find_hits(hits: Any, count: Any, t: Any, start: Any, stop: Any, row: Any, word: Any) -> Any:
-    """Append (t, column) for columns that pulse in a slot of `word`; returns the new end.
-
-    Without a branch, whose outcome no machine could guess: one cycle a column.
-    """
-    for j in range(start, stop):
-        hits[np.uintp(count)] = (np.uint64(t) << np.uint64(32)) | np.uint64(j)
-        count += (row[np.uintp(j)] & word) != 0
-    return count
-
-
-def move(
-    found: Any, lanes: Any, items: Any, r: Any, counts: Any, weights: Any, fields: Any, strides: Any, stream: Any
-) -> None:
+def move(counts: Any, found: Any, cells: Any, stream: Any, scratch: Any) -> None:
     """Apply the listed coincidences to their cross-points, no two of them the same."""
-    cells, bits, ups, outcomes = items[CELL], items[BITS], items[UP], items[OUTCOME]
-    low_keys, high_keys = items[KEY_0], items[KEY_1]
-    load_lanes(lanes, cells, found, r, weights, fields, strides)
-    full = (found + 7) // 8 * 8
+    lanes, items = scratch[0], scratch[1]
+    r, weights, fields, strides = cells
+    load_lanes(lanes, items, found, r, weights, fields, strides)
+    full = (found + 15) // 16 * 16
     for i in range(found, full):
-        bits[np.uintp(i)] = np.uint32(0)
+        items[np.uintp(BITS + i)] = np.uint32(0)
     for i in range(full):
         at = np.uintp(i)
-        n = popcount(bits[at])
+        n = popcount(items[np.uintp(BITS + i)])
         outcome = STUCK if n > 0 else NONE
         if CLOSED_FORM:
             w, low, high = lanes[at], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
-            up = ups[at] != 0
+            cell = items[np.uintp(CELL + i)]
+            up = cell < NEGATIVE
             count = np.float32(np.int32(n))
             here = cell_at(lanes, at)
             far = min(high - w, w - low) > reach(count, up, here)
-            new = pulses(w, count, up, here, normal(mix(cells[at], low_keys[at], high_keys[at])))
+            bits = mix(np.uint32(cell & INDEX), items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)])
+            new = pulses(w, count, up, here, normal(bits))
             fast = (n == 1) | ((n > 1) & far)
             outcome = BAD if fast & (new != new) else NONE
             new = new if new == new else w
@@ -168,31 +221,32 @@ def move(
             outcome = np.uint32(outcome + (HIT if fast & (kept != new) else NONE))
             outcome = np.uint32(outcome + (STUCK if (n > 1) & (not far) else NONE))
             lanes[at] = kept if fast else w
-        outcomes[at] = outcome
+        items[np.uintp(OUTCOME + i)] = outcome
     total, coincidences = np.uint32(0), np.uint32(0)
     for i in range(full):
-        total = np.uint32(total + outcomes[np.uintp(i)])
-        coincidences = np.uint32(coincidences + popcount(bits[np.uintp(i)]))
+        total = np.uint32(total + items[np.uintp(OUTCOME + i)])
+        coincidences = np.uint32(coincidences + popcount(items[np.uintp(BITS + i)]))
     counts[COINCIDENCES] += coincidences
     counts[BOUND_HITS] += (total // HIT) & COUNT
     counts[NOT_FINITE] += total // BAD
     if total & COUNT != 0:
         for i in range(found):
-            if outcomes[np.uintp(i)] & COUNT != 0:
+            if items[np.uintp(OUTCOME + i)] & COUNT != 0:
                 pulse_by_pulse(lanes, i, items, stream, counts)
     for i in range(found):
-        weights[np.uintp(cells[np.uintp(i)])] = lanes[np.uintp(i)]
+        weights[np.uintp(items[np.uintp(CELL + i)] & INDEX)] = lanes[np.uintp(i)]
 
 
 def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any) -> None:
     """Apply the pulses of one cell, each with its own normal, clipped to the bounds after each."""
     at = np.uintp(lane)
     w, low, high = lanes[at], lanes[np.uintp(W_MIN + lane)], lanes[np.uintp(W_MAX + lane)]
-    here, up = cell_at(lanes, at), items[UP, at] != 0
-    vector = np.uint64(stream[2] + np.uint64(items[VECTOR, at]))
-    for k in range(popcount(items[BITS, at])):
+    cell = items[np.uintp(CELL + lane)]
+    here, up, index = cell_at(lanes, at), cell < NEGATIVE, np.uint32(cell & INDEX)
+    vector = np.uint64(stream[2] + np.uint64(items[np.uintp(VECTOR + lane)]))
+    for k in range(popcount(items[np.uintp(BITS + lane)])):
         words = vector_keys(stream[0], stream[1], vector, np.uint32(1 + k))
-        new = np.float32(pulse(w, up, here, normal(mix(items[CELL, at], words[0], words[1]))))
+        new = np.float32(pulse(w, up, here, normal(mix(index, words[0], words[1]))))
         if new != new:
             counts[NOT_FINITE] += 1
             new = w
@@ -201,12 +255,12 @@ def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any) 
     lanes[at] = w
 
 
-def load_lanes(lanes: Any, cells: Any, found: Any, r: Any, weights: Any, fields: Any, strides: Any) -> None:
+def load_lanes(lanes: Any, items: Any, found: Any, r: Any, weights: Any, fields: Any, strides: Any) -> None:
     """Gather weights and fields of the listed cells."""
     for i in range(found):
-        lanes[np.uintp(i)] = weights[np.uintp(cells[np.uintp(i)])]
+        lanes[np.uintp(i)] = weights[np.uintp(items[np.uintp(CELL + i)] & INDEX)]
     for f in range(SLOTS - 1):
-        field, slot = fields[f], LISTED * (1 + f)
+        field, slot = fields[f], ROOM * (1 + f)
         base, step = np.uintp(r * strides[f, 0]), np.uintp(strides[f, 2])
         for i in range(found):
-            lanes[np.uintp(slot + i)] = field[base + np.uintp(cells[np.uintp(i)]) * step]
+            lanes[np.uintp(slot + i)] = field[base + np.uintp(items[np.uintp(CELL + i)] & INDEX) * step]

@@ -8,7 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
-from mho.random import SLOTS_A_LINE, mix, threshold, vector_keys
+from mho.random import (
+    COUNTERS_A_LINE,
+    LOWER_BITS,
+    LOWER_COUNTER,
+    SLOTS_A_WORD,
+    UPPER_BITS,
+    lower_threshold,
+    mix,
+    threshold,
+    upper_threshold,
+    vector_keys,
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -49,8 +60,12 @@ def trains(
 
 def bernoulli(p: Floats, length: int, k0: Any, k1: Any) -> npt.NDArray[np.bool_]:
     """(lines, BL) bits, each set with the probability of its line."""
-    lines = np.arange(p.size, dtype=np.uint32)[:, None]
+    lines = np.arange(p.size, dtype=np.uint32)[:, None] * COUNTERS_A_LINE
     slots = np.arange(length, dtype=np.uint32)
-    bits = mix(lines * SLOTS_A_LINE + slots, k0, k1)
-    set_: npt.NDArray[np.bool_] = (bits >> np.uint32(1)) < threshold(np.minimum(p, np.float32(1)))[:, None]
+    limits = threshold(np.minimum(p, np.float32(1)))[:, None]
+    words, byte = slots // np.uint32(SLOTS_A_WORD), np.uint32(8) * (slots % np.uint32(SLOTS_A_WORD))
+    upper = (mix(lines + words, k0, k1) >> byte) & UPPER_BITS
+    lower = mix(lines + LOWER_COUNTER + byte + words, k0, k1) >> (np.uint32(32) - LOWER_BITS)
+    undecided = upper == upper_threshold(limits)
+    set_: npt.NDArray[np.bool_] = (upper < upper_threshold(limits)) | (undecided & (lower < lower_threshold(limits)))
     return set_

@@ -1,0 +1,99 @@
+"""What Numba does not offer of a machine's vectors: their full width, and packing of chosen lanes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.ir as ir
+from llvmlite import binding
+from numba import types
+from numba.core import cgutils, config
+from numba.extending import intrinsic
+
+LANES = 16
+WORD = ir.IntType(32)
+VECTOR = ir.VectorType(WORD, LANES)
+MASK = ir.VectorType(ir.IntType(1), LANES)
+
+
+def available() -> bool:
+    """Whether the machine, as Numba was told to see it, has AVX-512."""
+    told = config.CPU_FEATURES
+    return "+avx512f" in told.split(",") if told is not None else bool(binding.get_host_cpu_features().get("avx512f"))
+
+
+@intrinsic
+def full_width(typingctx: Any) -> Any:  # type: ignore[no-untyped-def]
+    """Let the function that calls this use vectors of 512 bits where the machine has them.
+
+    LLVM prefers 256 bits on such machines, for the sake of code that is not all arithmetic: a normal takes 1.30 ns
+    so and 1.05 ns with 512. Results do not depend on the width. Numba has no option for one function.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # the set of llvmlite refuses attributes that it does not know, and prints any that are there
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def compress(  # type: ignore[no-untyped-def]
+    typingctx: Any,
+    out: Any,
+    line_to: Any,
+    word_to: Any,
+    lines: Any,
+    line_at: Any,
+    words: Any,
+    word_at: Any,
+    size: Any,
+    test: Any,
+    keep: Any,
+    base: Any,
+    flip: Any,
+) -> Any:
+    """As `mho.kernels.cpu.lists.append`, in AVX-512; LLVM makes no such loop by itself.
+
+    Looks at whole vectors of words, and writes as many.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def pointer(place: int, *offsets: Any) -> Any:
+            start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
+            for offset in offsets:
+                start = builder.gep(start, [offset])
+            return builder.bitcast(start, VECTOR.as_pointer())
+
+        line_to, word_to, line_at, word_at, size = (arguments[place] for place in (1, 2, 4, 6, 7))
+        test, keep, base, flip = (_splat(builder, value) for value in arguments[8:])
+        zero, numbers = ir.Constant(VECTOR, [0] * LANES), ir.Constant(VECTOR, list(range(LANES)))
+        limit = _splat(builder, builder.trunc(size, WORD))
+        pack = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(VECTOR, [VECTOR, VECTOR, MASK]), "llvm.x86.avx512.mask.compress.v16i32"
+        )
+        total = cgutils.alloca_once_value(builder, size.type(0))
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
+            word = builder.load(pointer(5, word_at, offset), align=4)
+            line = builder.load(pointer(3, line_at, offset), align=4)
+            place = builder.add(numbers, _splat(builder, builder.trunc(offset, WORD)))
+            inside = builder.icmp_unsigned("<", place, limit)
+            found = builder.and_(builder.icmp_unsigned("!=", builder.and_(word, test), zero), inside)
+            here = builder.load(total)
+            cell = builder.xor(builder.add(line, base), flip)
+            builder.store(builder.call(pack, [cell, zero, found]), pointer(0, line_to, here), align=4)
+            kept = builder.and_(word, keep)
+            builder.store(builder.call(pack, [kept, zero, found]), pointer(0, word_to, here), align=4)
+            number = builder.ctpop(builder.bitcast(found, ir.IntType(LANES)))
+            builder.store(builder.add(here, builder.zext(number, here.type)), total)
+        return builder.load(total)
+
+    index, word = types.intp, types.uint32
+    return index(out, index, index, lines, index, words, index, index, word, word, word, word), codegen
+
+
+def _splat(builder: Any, value: Any) -> Any:
+    undefined = ir.Constant(VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.Constant(WORD, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(VECTOR, [0] * LANES))

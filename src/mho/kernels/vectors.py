@@ -11,8 +11,11 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 LANES = 16
+RUN = 8
 WORD = ir.IntType(32)
 VECTOR = ir.VectorType(WORD, LANES)
+BYTE = ir.IntType(8)
+FLOATS = ir.VectorType(ir.FloatType(), LANES)
 MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
@@ -91,6 +94,76 @@ def compress(  # type: ignore[no-untyped-def]
 
     index, word = types.intp, types.uint32
     return index(out, index, index, lines, index, words, index, index, word, word, word, word), codegen
+
+
+@intrinsic
+def gather(  # type: ignore[no-untyped-def]
+    typingctx: Any, out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size: Any
+) -> Any:
+    """As `mho.kernels.cpu.lists.take`, in AVX-512. Looks at whole vectors of cells."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def pointer(place: int, offset: Any, kind: Any) -> Any:
+            start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
+            return builder.bitcast(builder.gep(start, [offset]), kind.as_pointer())
+
+        to, base, step, size = (arguments[place] for place in (1, 3, 4, 6))
+        first = pointer(2, base, BYTE)
+        stride = _splat(builder, builder.trunc(step, WORD))
+        index = _splat(builder, WORD(0x7FFFFFFF))
+        fetch = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(FLOATS, [FLOATS, BYTE.as_pointer(), VECTOR, MASK, WORD]),
+            "llvm.x86.avx512.mask.gather.dps.512",
+        )
+        every = ir.Constant(MASK, [1] * LANES)
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
+            cell = builder.load(pointer(5, offset, VECTOR), align=4)
+            place = builder.mul(builder.and_(cell, index), stride)
+            taken = builder.call(fetch, [ir.Constant(FLOATS, ir.Undefined), first, place, every, WORD(4)])
+            builder.store(taken, pointer(0, builder.add(to, offset), FLOATS), align=4)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(out, index, source, index, index, cells, index), codegen
+
+
+@intrinsic
+def copy_run(typingctx: Any, out: Any, to: Any, source: Any, at: Any) -> Any:  # type: ignore[no-untyped-def]
+    """out[to : to + RUN] = source[at : at + RUN], in one vector: unrolled loops stay scalar in Numba."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, origin = (_run(context, builder, signature, arguments, place) for place in (0, 2))
+        builder.store(builder.load(origin, align=4), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(out, types.uintp, source, types.uintp), codegen
+
+
+@intrinsic
+def add_run(typingctx: Any, out: Any, to: Any, source: Any, at: Any, size: Any) -> Any:  # type: ignore[no-untyped-def]
+    """out[to : to + RUN] += source[at : at + RUN], where zeros stand for what lies behind the first `size`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, origin = (_run(context, builder, signature, arguments, place) for place in (0, 2))
+        numbers = ir.Constant(ir.VectorType(WORD, RUN), list(range(RUN)))
+        size = builder.trunc(arguments[4], WORD)
+        undefined = ir.Constant(numbers.type, ir.Undefined)
+        first = builder.insert_element(undefined, size, WORD(0))
+        limit = builder.shuffle_vector(first, undefined, ir.Constant(numbers.type, [0] * RUN))
+        zeros = ir.Constant(ir.VectorType(ir.FloatType(), RUN), [0.0] * RUN)
+        inside = builder.icmp_signed("<", numbers, limit)
+        more = builder.select(inside, builder.load(origin, align=4), zeros)
+        builder.store(builder.fadd(builder.load(target, align=4), more), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(out, types.uintp, source, types.uintp, types.intp), codegen
+
+
+def _run(context: Any, builder: Any, signature: Any, arguments: Any, place: int) -> Any:
+    start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
+    start = builder.gep(start, [arguments[place + 1]])
+    return builder.bitcast(start, ir.VectorType(ir.FloatType(), RUN).as_pointer())
 
 
 def _splat(builder: Any, value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mho.kernels.vectors import compress
+from mho.kernels.vectors import compress, gather
 
 SLACK = 16  # words behind the end of a list that may be written
 COMPRESSES = True  # set by the compiler: whether the machine has AVX-512
@@ -45,3 +45,16 @@ def append(
         out[np.uintp(word_to + found)] = np.uint32(word & keep)
         found += (word & test) != 0
     return found
+
+
+def take(out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size: Any) -> None:
+    """out[to + i] = source[base + step·cell i] for the first `size` cells; their highest bits say something else.
+
+    With AVX-512 whole vectors are taken: the cells behind must be cells too.
+    """
+    if COMPRESSES:
+        gather(out, to, source, base, step, cells, size)
+    else:
+        for i in range(size):
+            cell = np.uintp(cells[np.uintp(i)] & np.uint32(0x7FFFFFFF))
+            out[np.uintp(to + i)] = source[np.uintp(base) + np.uintp(step) * cell]

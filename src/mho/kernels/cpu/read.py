@@ -66,8 +66,31 @@ def read(
     driven = np.empty(lines, np.uintp)
     scaled = np.empty(width, np.float32)
     keys = np.empty((4, TILE), np.uint32)
-    scratch = (line, seen, driven, scaled)
     kind = (backward, noise_management, halvings, clipped_slot, halvings_slot)
+    scratch = (line, seen, driven, scaled)
+    tile = (raw, sums, columns_first, notes, keys)
+    read_vectors(start, stop, counts, state, x, out, streams, first, all_levels, kind, tile, scratch)
+
+
+def read_vectors(
+    start: Any,
+    stop: Any,
+    counts: Any,
+    state: Any,
+    x: Any,
+    out: Any,
+    streams: Any,
+    first: Any,
+    all_levels: Any,
+    kind: Any,
+    tile: Any,
+    scratch: Any,
+) -> None:
+    """The loop over tiles and vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
+    raw, sums, columns_first, notes, keys = tile
+    backward, noise_management, halvings, clipped_slot, halvings_slot = kind
+    lines, vectors = state.shape[1], x.shape[1]
+    tiled = not backward and vectors >= FEW
     q = start
     while q < stop:
         r, t0 = np.uintp(q // vectors), q % vectors

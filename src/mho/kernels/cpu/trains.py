@@ -68,12 +68,34 @@ def trains(
     set where the line is driven by a negative value), and their bits; x_found and d_found (R, T), how many. P is M
     times the devices of a weight: `copies` repeat d, each with its own train.
     """
-    vectors = x.shape[1]
     work = np.zeros(WORK, np.uint32)
     segments = np.empty((3, SEGMENTS), np.int64)
     keys = np.empty((4, CHUNK), np.uint32)
     gains = np.empty((2, CHUNK), np.float32)
     scratch = (work, segments)
+    levels = (x_gain, d_gain, length, managed)
+    written = (x_trains, x_found, d_trains, d_found, copies)
+    draw_vectors(start, stop, counts, x, d, levels, streams, first, written, keys, gains, scratch)
+
+
+def draw_vectors(
+    start: Any,
+    stop: Any,
+    counts: Any,
+    x: Any,
+    d: Any,
+    levels: Any,
+    streams: Any,
+    first: Any,
+    written: Any,
+    keys: Any,
+    gains: Any,
+    scratch: Any,
+) -> None:
+    """The loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
+    x_gain, d_gain, length, managed = levels
+    x_trains, x_found, d_trains, d_found, copies = written
+    work, vectors = scratch[0], x.shape[1]
     for i in range(ROOM):
         work[np.uintp(INDEX + i)] = np.uint32(i)
     q = start

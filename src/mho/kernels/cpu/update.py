@@ -8,7 +8,7 @@ import numpy as np
 
 from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
 from mho.kernels.cpu.bits import popcount, tile_keys
-from mho.kernels.cpu.lists import append
+from mho.kernels.cpu.lists import append, take
 from mho.kernels.law import cell_at, pulse, pulses, reach
 from mho.random import mix, normal, vector_keys
 
@@ -257,10 +257,6 @@ def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any) 
 
 def load_lanes(lanes: Any, items: Any, found: Any, r: Any, weights: Any, fields: Any, strides: Any) -> None:
     """Gather weights and fields of the listed cells."""
-    for i in range(found):
-        lanes[np.uintp(i)] = weights[np.uintp(items[np.uintp(CELL + i)] & INDEX)]
+    take(lanes, 0, weights, 0, 1, items, found)
     for f in range(SLOTS - 1):
-        field, slot = fields[f], ROOM * (1 + f)
-        base, step = np.uintp(r * strides[f, 0]), np.uintp(strides[f, 2])
-        for i in range(found):
-            lanes[np.uintp(slot + i)] = field[base + np.uintp(items[np.uintp(CELL + i)] & INDEX) * step]
+        take(lanes, ROOM * (1 + f), fields[f], r * strides[f, 0], strides[f, 2], items, found)

@@ -201,7 +201,10 @@ class Crossbar(nn.Module):
                     f"{self.name}: {label} holds a probability of {np.abs(values).max():g}; give values from -1 to 1"
                 )
         self._same_vectors(columns, rows)
-        self._pulse(columns, rows, 1.0, 1.0, managed=False)
+        if not isinstance(self.rpu.update, Pulses):
+            raise WrongUse(f"{self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
+        ones = np.ones(self.replicas, np.float32)
+        self._pulse(columns, rows, ops.Trains(ones, ones, self.rpu.update.length, managed=False))
 
     # The same cycles for layers, whose vectors are (R, T, ...) float32 NumPy already -----------------
 
@@ -213,8 +216,7 @@ class Crossbar(nn.Module):
     def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
         """As `update`: x (R, T, in) and d (R, T, out)."""
         if isinstance(self.rpu.update, Pulses):
-            x_gain, d_gain = self.rpu.update.gains(lr, self._mean_step)
-            self._pulse(x, d, x_gain, d_gain, self.rpu.update.update_management)
+            self._pulse(x, d, self._trains(lr))
         else:
             self._advance(Operation.UPDATE, x.shape[1])
             totals = self._view("totals")
@@ -224,11 +226,14 @@ class Crossbar(nn.Module):
 
     # Inside --------------------------------------------------------------------------------------
 
-    def _pulse(self, x: Floats, d: Floats, x_gain: float, d_gain: float, managed: bool) -> None:
-        if not isinstance(self.rpu.update, Pulses):
-            raise WrongUse(f"{self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
-        gains = (np.full(len(x), gain, np.float32) for gain in (x_gain, d_gain))
-        trains = ops.Trains(*gains, self.rpu.update.length, managed)
+    def _trains(self, lr: float) -> ops.Trains:
+        """How the lines are driven at a learning rate."""
+        pulses = self.rpu.update
+        assert isinstance(pulses, Pulses)
+        gains = [np.full(self.replicas, gain, np.float32) for gain in pulses.gains(lr, self._mean_step)]
+        return ops.Trains(gains[0], gains[1], pulses.length, pulses.update_management)
+
+    def _pulse(self, x: Floats, d: Floats, trains: ops.Trains) -> None:
         stream = self._advance(Operation.UPDATE, x.shape[1])
         totals = self._view("totals")
         ops.update(self._view("state"), self._cells(), x, d, trains, stream, totals, backend=self.backend)
@@ -339,14 +344,22 @@ class Crossbar(nn.Module):
 
     def _advance(self, operation: Operation, vectors: int) -> ops.Stream:
         """The stream of an operation at its next vector, which is then counted on."""
+        first = int(self._view("vectors")[operation])
+        self.count_on(operation, vectors)
+        return ops.Stream(self._keys(operation), first)
+
+    def count_on(self, operation: Operation, vectors: int) -> None:
+        """Number the vectors that an operation has seen."""
+        self._view("vectors")[operation] += vectors
+
+    def _keys(self, operation: Operation) -> npt.NDArray[np.uint32]:
+        """Keys (R, 2) of the streams of an operation."""
         if operation not in self._cache:
             number = random.array_number(self.name)
             keys = [random.stream_key(int(s), number, operation) for s in self.seeds.tolist()]
             self._cache[operation] = np.stack(keys)
-        counted = self._view("vectors")
-        first = int(counted[operation])
-        counted[operation] = first + vectors
-        return ops.Stream(self._cache[operation], first)
+        found: npt.NDArray[np.uint32] = self._cache[operation]
+        return found
 
     def _apply(self, fn: Any, recurse: bool = True) -> Crossbar:
         probe = fn(torch.zeros(1))

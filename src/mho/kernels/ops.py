@@ -53,6 +53,10 @@ class Levels:
     noise_management: bool
     halvings: int
 
+    def part(self, replicas: slice) -> Levels:
+        """Those of some replicas."""
+        return dataclasses.replace(self, numbers=self.numbers[replicas])
+
 
 @dataclasses.dataclass(frozen=True)
 class Cells:
@@ -72,6 +76,10 @@ class Cells:
         steps = [(v.shape[1] * v.shape[2], v.shape[2], 1) if v.ndim == 3 else (16, 0, 0) for v in self.fields.values()]
         return np.array(steps, np.int64)
 
+    def part(self, replicas: slice) -> Cells:
+        """Those of some replicas."""
+        return Cells(self.law, {name: values[replicas] for name, values in self.fields.items()})
+
     def broadcast(self, shape: tuple[int, ...]) -> dict[str, Floats]:
         """Every field in the shape of the state."""
         return {name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()}
@@ -86,6 +94,10 @@ class Trains:
     length: int
     managed: bool
 
+    def part(self, replicas: slice) -> Trains:
+        """Those of some replicas."""
+        return dataclasses.replace(self, x_gain=self.x_gain[replicas], d_gain=self.d_gain[replicas])
+
 
 def read(
     state: Floats,
@@ -98,13 +110,15 @@ def read(
     backward: bool,
     evaluation: bool,
     backend: Backend = "cpu",
+    out: Floats | None = None,
 ) -> Floats:
-    """Read the array: x (R, T, in) to (R, T, outputs), through state (R, P, N).
+    """Read the array: x (R, T, in) to (R, T, outputs), through state (R, P, N); into `out` if it is given.
 
     Backward, x is δ over the M rows and the outputs are the N columns. Adds to counts (R, SIZE).
     """
     replicas, vectors = x.shape[:2]
-    out = np.empty((replicas, vectors, outputs), np.float32)
+    if out is None:
+        out = np.empty((replicas, vectors, outputs), np.float32)
     clipped, halvings = EVALUATION_SLOTS if evaluation else TRAINING_SLOTS
     arguments = (
         state, x, out, backward, stream.key, stream.first,
@@ -118,6 +132,20 @@ def read(
     return out
 
 
+Drawn = tuple[npt.NDArray[np.uint32], Counts, npt.NDArray[np.uint32], Counts]
+"""Trains of x and of d: (R, T, 2, lines) and how many lines pulse (R, T), for each side."""
+
+
+def room_for_trains(replicas: int, vectors: int, columns: int, lines: int) -> Drawn:
+    """Where `update` writes the trains of one call; whoever updates again and again keeps it."""
+    return (
+        np.empty((replicas, vectors, 2, columns + SLACK), np.uint32),
+        np.empty((replicas, vectors), np.int64),
+        np.empty((replicas, vectors, 2, lines + SLACK), np.uint32),
+        np.empty((replicas, vectors), np.int64),
+    )
+
+
 def update(
     state: Floats,
     cells: Cells,
@@ -128,8 +156,12 @@ def update(
     counts: Counts,
     *,
     backend: Backend = "cpu",
+    drawn: Drawn | None = None,
 ) -> None:
     """Pulse the array in place: x (R, T, N), d (R, T, M), state (R, P, N). Adds to counts (R, SIZE).
+
+    Args:
+        drawn: room for the trains, from `room_for_trains`.
 
     Raises:
         LawError: if the law cannot be compiled.
@@ -139,10 +171,8 @@ def update(
         return
     replicas, vectors, columns = x.shape
     lines = state.shape[1]
-    x_trains = np.empty((replicas, vectors, 2, columns + SLACK), np.uint32)
-    d_trains = np.empty((replicas, vectors, 2, lines + SLACK), np.uint32)
-    x_found, d_found = np.empty((replicas, vectors), np.int64), np.empty((replicas, vectors), np.int64)
-    drawn = (x_trains, x_found, d_trains, d_found)
+    if drawn is None:
+        drawn = room_for_trains(replicas, vectors, columns, lines)
     draw = compiler.load("mho.kernels.cpu.trains", "trains")
     threads.run(
         draw, replicas * vectors, (x.size + d.size) * trains.length, counts,
@@ -187,22 +217,63 @@ class Geometry:
         return (*self.kernel, *self.stride, *self.dilation, *self.corner, self.out[1])
 
 
-def gather_patches(maps: Floats, geometry: Geometry, *, bias: bool) -> Floats:
+def gather_patches(maps: Floats, geometry: Geometry, *, bias: bool, out: Floats | None = None) -> Floats:
     """Patches of maps (B, C, H, W) as vectors (B, L, N), with a last column of ones where there is a bias."""
     batch, channels = maps.shape[:2]
     count = geometry.out[0] * geometry.out[1]
-    out = np.empty((batch, count, channels * geometry.kernel[0] * geometry.kernel[1] + bias), np.float32)
+    if out is None:
+        out = np.empty((batch, count, channels * geometry.kernel[0] * geometry.kernel[1] + bias), np.float32)
     kernel = compiler.load("mho.kernels.cpu.patches", "gather_patches")
     threads.run(kernel, batch, out.size, NO_COUNTS, maps, out, geometry.numbers, bias)
     return out
 
 
-def scatter_patches(vectors: Floats, shape: tuple[int, ...], geometry: Geometry) -> Floats:
-    """Sum errors of patches (B, L, N) into maps of this shape (B, C, H, W): the adjoint of `gather_patches`."""
-    maps = np.zeros(shape, np.float32)
+def scatter_patches(vectors: Floats, maps: Floats, geometry: Geometry) -> None:
+    """Add errors of patches (B, L, N) to maps (B, C, H, W): the adjoint of `gather_patches`."""
     kernel = compiler.load("mho.kernels.cpu.patches", "scatter_patches")
-    threads.run(kernel, shape[0], vectors.size, NO_COUNTS, vectors, maps, geometry.numbers)
-    return maps
+    threads.run(kernel, len(maps), vectors.size, NO_COUNTS, vectors, maps, geometry.numbers)
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """How a pooling window lies on maps: pairs of (height, width)."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    out: tuple[int, int]
+
+    @functools.cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """In the order in which kernels take them."""
+        return (*self.kernel, *self.stride, *self.padding, *self.out)
+
+
+def max_pool(maps: Floats, window: Window, out: Floats, chosen: npt.NDArray[np.int32], *, last: bool) -> None:
+    """Largest of each window of maps (B, C, H, W), or (B, H, W, C) with `last`, into out (B, C, H', W').
+
+    `chosen`, of the same shape, takes the place y·W + x of each; of equals it is the first, as in torch.
+    """
+    kernel = compiler.load("mho.kernels.cpu.pooling", "max_pool")
+    threads.run(kernel, len(maps), maps.size, NO_COUNTS, maps, out, chosen, window.numbers, last)
+
+
+def max_unpool(errors: Floats, chosen: npt.NDArray[np.int32], maps: Floats, *, last: bool) -> None:
+    """Add errors (B, C, H', W') to the chosen places of maps: the adjoint of `max_pool`."""
+    kernel = compiler.load("mho.kernels.cpu.pooling", "max_unpool")
+    threads.run(kernel, len(maps), maps.size, NO_COUNTS, errors, chosen, maps, last)
+
+
+def mean_pool(maps: Floats, window: Window, out: Floats, *, last: bool, count_padding: bool) -> None:
+    """Mean of each window, as `max_pool`; windows over an edge are divided by what lies inside, or by all."""
+    kernel = compiler.load("mho.kernels.cpu.pooling", "mean_pool")
+    threads.run(kernel, len(maps), maps.size, NO_COUNTS, maps, out, window.numbers, last, count_padding)
+
+
+def mean_unpool(errors: Floats, window: Window, maps: Floats, *, last: bool, count_padding: bool) -> None:
+    """Add errors to the windows of maps: the adjoint of `mean_pool`."""
+    kernel = compiler.load("mho.kernels.cpu.pooling", "mean_unpool")
+    threads.run(kernel, len(maps), maps.size, NO_COUNTS, errors, maps, window.numbers, last, count_padding)
 
 
 def _reference_update(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,15 @@ WORK_A_THREAD = 200_000
 """Weight-vector pairs below which handing work to a thread (about 20 µs) costs more than it saves."""
 
 _threads = 1
+
+
+class _Here(threading.local):
+    """What a thread knows of itself: whether it runs one job of several."""
+
+    alone = False
+
+
+_here = _Here()
 
 
 def set_threads(count: int) -> None:
@@ -37,9 +47,32 @@ def threads() -> int:
     return _threads
 
 
+def spread(jobs: Sequence[Callable[[], None]]) -> None:
+    """Call every job, each on a thread of its own; kernels inside a job are not spread any further."""
+    if len(jobs) == 1:
+        jobs[0]()
+        return
+    pool = _pool(os.getpid(), _threads)
+    others = [pool.submit(_alone, job) for job in jobs[1:]]
+    try:
+        _alone(jobs[0])
+    finally:
+        concurrent.futures.wait(others)
+    for other in others:
+        other.result()
+
+
+def _alone(job: Callable[[], None]) -> None:
+    _here.alone = True
+    try:
+        job()
+    finally:
+        _here.alone = False
+
+
 def run(kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[np.int64], *arguments: Any) -> None:
     """Call kernel(start, stop, counts, *arguments) over all lines; it adds to counts (R, SIZE)."""
-    parts = min(_threads, lines, max(1, work // WORK_A_THREAD))
+    parts = 1 if _here.alone else min(_threads, lines, max(1, work // WORK_A_THREAD))
     if parts <= 1:  # 0 where there are no vectors
         kernel(0, lines, counts, *arguments)
         return

@@ -62,7 +62,7 @@ class Conv2d(ArrayLayer):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.dilation = kernel, steps, spread
         self.padding_mode = padding_mode
-        self._geometries: dict[torch.Size, Geometry] = {}
+        self._geometries: dict[tuple[int, ...], Geometry] = {}
         self.edges = _edges(padding, kernel, steps, spread, name)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,13 +87,13 @@ class Conv2d(ArrayLayer):
         return height * width
 
     def send(self, x: Tensor) -> list[Floats]:
-        geometry = self._geometry(x.shape)
+        geometry = self.geometry(x.shape)
         parts = np.split(x.contiguous().numpy(), self.groups, axis=1) if self.groups > 1 else [x.contiguous().numpy()]
         vectors = [gather_patches(np.ascontiguousarray(part), geometry, bias=self.has_bias) for part in parts]
         return [v.reshape(self.replicas, -1, v.shape[2]) for v in vectors]
 
     def receive(self, answers: list[Floats], shape: torch.Size) -> Tensor:
-        out = self._geometry(shape).out
+        out = self.geometry(shape).out
         joined = answers[0] if self.groups == 1 else np.concatenate(answers, axis=2)
         maps = joined.reshape(shape[0], out[0] * out[1], self.out_channels).transpose(0, 2, 1)
         return torch.from_numpy(np.ascontiguousarray(maps).reshape(shape[0], self.out_channels, *out))
@@ -106,21 +106,24 @@ class Conv2d(ArrayLayer):
         return [np.ascontiguousarray(part) for part in np.split(rows, self.groups, axis=2)]
 
     def receive_back(self, answers: list[Floats], shape: torch.Size) -> Tensor:
-        geometry, part = self._geometry(shape), (shape[0], shape[1] // self.groups, *shape[2:])
-        maps = [scatter_patches(v.reshape(shape[0], -1, v.shape[2]), part, geometry) for v in answers]
+        geometry, part = self.geometry(shape), (shape[0], shape[1] // self.groups, *shape[2:])
+        maps = [np.zeros(part, np.float32) for _ in answers]
+        for vectors, errors in zip(answers, maps, strict=True):
+            scatter_patches(vectors.reshape(shape[0], -1, vectors.shape[2]), errors, geometry)
         return torch.from_numpy(maps[0] if self.groups == 1 else np.concatenate(maps, axis=1))
 
-    def _geometry(self, shape: torch.Size) -> Geometry:
-        """Of an input of this shape, which `forward` has padded already unless it pads with zeros."""
-        if shape not in self._geometries:
+    def geometry(self, shape: Sequence[int]) -> Geometry:
+        """How patches lie on an input (B, C, H, W), which `forward` has padded already unless it pads with zeros."""
+        size = tuple(shape)
+        if size not in self._geometries:
             left, right, top, bottom = self.edges
             padded = self.padding_mode != "zeros"
-            size = shape if not padded else (*shape[:2], shape[2] - top - bottom, shape[3] - left - right)
+            bare = size if not padded else (*size[:2], size[2] - top - bottom, size[3] - left - right)
             corner = (0, 0) if padded else (top, left)
-            self._geometries[shape] = Geometry(
-                self.kernel_size, self.stride, self.dilation, corner, self.output_size(size)
+            self._geometries[size] = Geometry(
+                self.kernel_size, self.stride, self.dilation, corner, self.output_size(bare)
             )
-        return self._geometries[shape]
+        return self._geometries[size]
 
     def output_size(self, shape: Sequence[int]) -> tuple[int, int]:
         """H' and W' for an input (B, C, H, W)."""

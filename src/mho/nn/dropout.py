@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -47,21 +49,33 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         replicas = self.seeds.numel()
-        batch = x.shape[0] // replicas
-        shape = x.shape[1:2] if self.channels else x.shape[1:]
+        factors = torch.from_numpy(self.factors(x.shape, slice(0, replicas)))
+        self.count_on(x.shape[0] // replicas)
+        return x * factors
+
+    def factors(self, shape: Sequence[int], replicas: slice) -> npt.NDArray[np.float32]:
+        """What the next samples (R·B, ...) of some replicas are multiplied with: 0 or 1/(1 - p)."""
+        seeds = self.seeds.tolist()[replicas]
+        batch = shape[0] // len(seeds)
+        own = tuple(shape[1:2] if self.channels else shape[1:])
         numbers = np.uint64(self.samples.item()) + np.arange(batch, dtype=np.uint64)
-        elements = np.arange(shape.numel(), dtype=np.uint32)
-        keep = np.empty((replicas, batch, elements.size), np.float32)
-        for r, seed in enumerate(self.seeds.tolist()):
+        elements = np.arange(math.prod(own), dtype=np.uint32)
+        keep = np.empty((len(seeds), batch, elements.size), np.float32)
+        for r, seed in enumerate(seeds):
             key = random.stream_key(seed, random.array_number(self.name), Operation.DROPOUT)
             words: Any = random.vector_keys(key[:1], key[1:], numbers, np.zeros(1, np.uint32))
             bits = random.mix(elements, words[0][:, None], words[1][:, None])
             keep[r] = random.uniform(bits) >= self.p
-        self.samples += batch
-        mask = torch.from_numpy(keep).view(x.shape[0], *shape)
+        if self.p < 1:
+            keep /= np.float32(1 - self.p)
+        factors = keep.reshape(shape[0], *own)
         if self.channels:
-            mask = mask.view(*mask.shape, *([1] * (x.dim() - 2)))
-        return x * mask / (1 - self.p) if self.p < 1 else x * 0.0
+            factors = factors.reshape(*factors.shape, *([1] * (len(shape) - 2)))
+        return factors
+
+    def count_on(self, samples: int) -> None:
+        """Number the samples that were dropped from."""
+        self.samples += samples
 
     def extra_repr(self) -> str:
         """Shown by print(model)."""

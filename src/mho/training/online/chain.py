@@ -1,0 +1,131 @@
+"""A chain: the stages of a model for one batch size, spread over threads by replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from mho.kernels import threads
+from mho.random import Operation
+from mho.training.online.losses import Loss
+from mho.training.online.stages import ArrayStage, ChannelsFirst, ConvStage, DropoutStage, Flatten, Form, Stage
+from mho.training.online.trace import Link, NoChain
+
+Floats = npt.NDArray[np.float32]
+
+
+@final
+class Chain:
+    """Forward, backward and update of a whole model on buffers made once.
+
+    Args:
+        links: of the model.
+        replicas: R.
+        batch: B.
+        sizes: of one sample.
+
+    Raises:
+        NoChain: if the links do not fit together for samples of this size.
+    """
+
+    def __init__(self, links: Sequence[Link], replicas: int, batch: int, sizes: tuple[int, ...]) -> None:
+        self.replicas, self.batch, self.sizes = replicas, batch, sizes
+        parts = min(threads.threads(), replicas)
+        ends = [replicas * part // parts for part in range(parts + 1)]
+        self.lanes = [
+            _Lane(links, slice(start, stop), batch, sizes) for start, stop in zip(ends[:-1], ends[1:], strict=True)
+        ]
+        form = self.lanes[0].stages[-1].form
+        self.out: Floats = np.empty((replicas, batch, *form.sizes), np.float32)
+        self.losses = [0.0] * replicas
+
+    def step(self, images: Floats, targets: Tensor, loss: Loss, rates: Mapping[str, float]) -> None:
+        """One training step; fills `out` (R, B, ...) and `losses`.
+
+        Args:
+            images: (B, ...), shared, or (R, B, ...).
+            targets: likewise.
+            loss: of the outputs.
+            rates: learning rate of each array layer by name; 0 leaves it as it is.
+        """
+        own = images.shape != (self.batch, *self.sizes)
+        own_targets = own and targets.dim() > 1 and targets.shape[:2] == (self.replicas, self.batch)
+
+        def job(lane: _Lane) -> None:
+            part = lane.replicas
+            x = images[part] if own else np.broadcast_to(images, (lane.count, *images.shape))
+            out = lane.forward(x.reshape(lane.count * self.batch, *self.sizes))
+            self.out[part] = out.reshape(lane.count, *self.out.shape[1:])
+            wanted = targets[part] if own_targets else targets
+            self.losses[part], errors = loss(self.out[part], wanted)
+            lane.backward(errors)
+            lane.update(rates)
+
+        threads.spread([lambda lane=lane: job(lane) for lane in self.lanes])  # type: ignore[misc]
+        self.lanes[0].count_on(rates, self.batch)
+
+
+class _Lane:
+    """The stages of some replicas."""
+
+    def __init__(self, links: Sequence[Link], replicas: slice, batch: int, sizes: tuple[int, ...]) -> None:
+        self.replicas, self.count = replicas, replicas.stop - replicas.start
+        self.stages: list[Stage] = []
+        form = Form(self.count * batch, sizes)
+        for link in links:
+            stage = link(form, replicas)
+            if form.last and isinstance(stage, (ConvStage, DropoutStage, Flatten)):
+                self._add(ChannelsFirst(form))
+                stage = link(self.stages[-1].form, replicas)
+            self._add(stage)
+            form = stage.form
+        if form.last:
+            self._add(ChannelsFirst(form))
+        self.arrays = [stage for stage in self.stages if isinstance(stage, ArrayStage)]
+        if not self.stages or self.stages[0] is not self.arrays[0]:
+            raise NoChain("its first layer is no array")
+
+    def _add(self, stage: Stage) -> None:
+        self.stages.append(stage)
+
+    def forward(self, x: Floats) -> Floats:
+        for stage in self.stages:
+            x = stage.forward(x)
+        for array in self.arrays:
+            array.lane.check(None)
+        return x
+
+    def backward(self, errors: Floats) -> None:
+        """The first array's inputs are the data: nothing is read back through it."""
+        form = self.stages[-1].form
+        errors = errors.reshape(form.shape)
+        for stage in reversed(self.stages):
+            if isinstance(stage, ArrayStage):
+                stage.keep(errors)
+            if stage is not self.stages[0]:
+                errors = stage.backward(errors)
+        for array in self.arrays:
+            array.lane.check(array.errors)
+
+    def update(self, rates: Mapping[str, float]) -> None:
+        for array in self.arrays:
+            if rates[array.name] != 0:
+                array.update(rates[array.name])
+                array.lane.check(array.errors)
+
+    def count_on(self, rates: Mapping[str, float], batch: int) -> None:
+        """Number the vectors that this step has sent, for all lanes."""
+        for array in self.arrays:
+            vectors = array.lane.outputs.shape[1]
+            array.lane.array.count_on(Operation.FORWARD, vectors)
+            if array is not self.arrays[0]:
+                array.lane.array.count_on(Operation.BACKWARD, vectors)
+            if rates[array.name] != 0:
+                array.lane.array.count_on(Operation.UPDATE, vectors)
+        for stage in self.stages:
+            if isinstance(stage, DropoutStage):
+                stage.layer.count_on(batch)

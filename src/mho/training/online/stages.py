@@ -1,0 +1,287 @@
+"""Stages of a chain: each keeps its buffers, answers forward, and sends errors back.
+
+Values travel as float32 NumPy of R·B samples: vectors (R·B, n), or maps, channels first (R·B, C, H, W) as torch has
+them, or last (R·B, H, W, C) as arrays answer. Errors are δ = -∂L/∂y. What a stage returns stays its own
+and lasts until its next call.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.kernels import ops
+from mho.nn import Conv2d, Dropout, Linear
+from mho.training.online.lane import Lane
+
+Floats = npt.NDArray[np.float32]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """What travels between two stages.
+
+    Attributes:
+        samples: R·B.
+        sizes: of one sample: (n,), or (C, H, W) in whichever order the numbers lie.
+        last: whether channels lie last.
+    """
+
+    samples: int
+    sizes: tuple[int, ...]
+    last: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the NumPy array."""
+        if self.last:
+            channels, height, width = self.sizes
+            return (self.samples, height, width, channels)
+        return (self.samples, *self.sizes)
+
+    def buffer(self) -> Floats:
+        """Room for it."""
+        return np.zeros(self.shape, np.float32)
+
+
+class Stage(abc.ABC):
+    """One step of a chain.
+
+    Attributes:
+        form: of what it returns forward.
+    """
+
+    form: Form
+
+    @abc.abstractmethod
+    def forward(self, x: Floats) -> Floats:
+        """Answer."""
+
+    @abc.abstractmethod
+    def backward(self, errors: Floats) -> Floats:
+        """Send errors of the answer back to the input. The first stage of a chain is not asked."""
+
+
+class ArrayStage(Stage):
+    """A layer on an array: what it was asked and its errors are kept for the update."""
+
+    def __init__(self, lane: Lane, name: str) -> None:
+        self.lane, self.name = lane, name
+        self.errors: Floats = lane.outputs
+
+    @final
+    def update(self, lr: float) -> None:
+        """Pulse the array with what the last pass kept."""
+        self.lane.update(self.errors, lr)
+
+    @final
+    def keep(self, errors: Floats) -> None:
+        """Note the errors (R, T, out) of this pass."""
+        self.errors = errors.reshape(self.lane.outputs.shape)
+
+
+@final
+class ConvStage(ArrayStage):
+    """A convolution: patches pass through the array one after another."""
+
+    def __init__(self, layer: Conv2d, replicas: slice, form: Form) -> None:
+        size = torch_size(form)
+        high, wide = layer.output_size(size)
+        count = len(range(*replicas.indices(layer.replicas)))
+        lane = Lane(layer.crossbars[0], replicas, form.samples // count * high * wide)
+        super().__init__(lane, layer.name)
+        self.geometry = layer.geometry(size)
+        self.bias = layer.has_bias
+        self.form = Form(form.samples, (layer.out_channels, high, wide), last=True)
+        self.back = form.buffer()
+        patches = (form.samples, high * wide, lane.array.in_features)
+        self.inputs, self.downwards = lane.inputs.reshape(patches), lane.downwards.reshape(patches)
+
+    def forward(self, x: Floats) -> Floats:
+        ops.gather_patches(x, self.geometry, bias=self.bias, out=self.inputs)
+        return self.lane.forward().reshape(self.form.shape)
+
+    def backward(self, errors: Floats) -> Floats:
+        self.lane.backward(self.errors)
+        self.back.fill(0.0)
+        ops.scatter_patches(self.downwards, self.back, self.geometry)
+        return self.back
+
+
+@final
+class LinearStage(ArrayStage):
+    """A fully connected layer: every sample is one vector."""
+
+    def __init__(self, layer: Linear, replicas: slice, form: Form) -> None:
+        count = len(range(*replicas.indices(layer.replicas)))
+        lane = Lane(layer.crossbars[0], replicas, form.samples // count)
+        super().__init__(lane, layer.name)
+        self.form = Form(form.samples, (layer.out_features,))
+        width = layer.in_features
+        self.inputs = lane.inputs.reshape(form.samples, -1)[:, :width]
+        self.downwards = lane.downwards.reshape(form.samples, -1)[:, :width]
+        self.back = form.buffer()
+
+    def forward(self, x: Floats) -> Floats:
+        self.inputs[...] = x
+        return self.lane.forward().reshape(self.form.shape)
+
+    def backward(self, errors: Floats) -> Floats:
+        self.lane.backward(self.errors)
+        self.back[...] = self.downwards
+        return self.back
+
+
+class Activation(Stage):
+    """A function of each number, whose slope follows from its value."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.out, self.slope = form.buffer(), form.buffer()
+
+    @final
+    def backward(self, errors: Floats) -> Floats:
+        self.find_slope()
+        return np.multiply(errors.reshape(self.slope.shape), self.slope, out=self.slope)
+
+    @abc.abstractmethod
+    def find_slope(self) -> None:
+        """Write the slope at the last values `out` into `slope`."""
+
+
+@final
+class Tanh(Activation):
+    """tanh x; slope 1 - y²."""
+
+    def forward(self, x: Floats) -> Floats:
+        return np.tanh(x, out=self.out)
+
+    def find_slope(self) -> None:
+        np.multiply(self.out, self.out, out=self.slope)
+        np.subtract(1.0, self.slope, out=self.slope)
+
+
+@final
+class Sigmoid(Activation):
+    """1 / (1 + e⁻ˣ), as ½ + ½ tanh(x/2), which cannot overflow; slope y (1 - y)."""
+
+    def forward(self, x: Floats) -> Floats:
+        np.multiply(x, 0.5, out=self.out)
+        np.tanh(self.out, out=self.out)
+        np.multiply(self.out, 0.5, out=self.out)
+        return np.add(self.out, 0.5, out=self.out)
+
+    def find_slope(self) -> None:
+        np.subtract(1.0, self.out, out=self.slope)
+        np.multiply(self.out, self.slope, out=self.slope)
+
+
+@final
+class ReLU(Activation):
+    """max(x, 0); slope 1 where y is above 0."""
+
+    def forward(self, x: Floats) -> Floats:
+        return np.maximum(x, 0.0, out=self.out)
+
+    def find_slope(self) -> None:
+        np.greater(self.out, 0.0, out=self.slope, casting="unsafe")
+
+
+@final
+class MaxPool(Stage):
+    """The largest of each window."""
+
+    def __init__(self, form: Form, window: ops.Window) -> None:
+        self.window, self.last = window, form.last
+        self.form = Form(form.samples, (form.sizes[0], *window.out))
+        self.out, self.back = self.form.buffer(), form.buffer()
+        self.chosen = np.zeros(self.form.shape, np.int32)
+
+    def forward(self, x: Floats) -> Floats:
+        ops.max_pool(x, self.window, self.out, self.chosen, last=self.last)
+        return self.out
+
+    def backward(self, errors: Floats) -> Floats:
+        self.back.fill(0.0)
+        ops.max_unpool(errors.reshape(self.form.shape), self.chosen, self.back, last=self.last)
+        return self.back
+
+
+@final
+class MeanPool(Stage):
+    """The mean of each window."""
+
+    def __init__(self, form: Form, window: ops.Window, count_padding: bool) -> None:
+        self.window, self.last, self.count_padding = window, form.last, count_padding
+        self.form = Form(form.samples, (form.sizes[0], *window.out))
+        self.out, self.back = self.form.buffer(), form.buffer()
+
+    def forward(self, x: Floats) -> Floats:
+        ops.mean_pool(x, self.window, self.out, last=self.last, count_padding=self.count_padding)
+        return self.out
+
+    def backward(self, errors: Floats) -> Floats:
+        self.back.fill(0.0)
+        maps = errors.reshape(self.form.shape)
+        ops.mean_unpool(maps, self.window, self.back, last=self.last, count_padding=self.count_padding)
+        return self.back
+
+
+@final
+class Flatten(Stage):
+    """Each sample as one vector."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = Form(form.samples, (math.prod(form.sizes),))
+        self.before = form.shape
+
+    def forward(self, x: Floats) -> Floats:
+        return x.reshape(self.form.shape)
+
+    def backward(self, errors: Floats) -> Floats:
+        return errors.reshape(self.before)
+
+
+@final
+class ChannelsFirst(Stage):
+    """Brings channels to the front, for stages that need them there."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = dataclasses.replace(form, last=False)
+        self.out, self.back = self.form.buffer(), form.buffer()
+
+    def forward(self, x: Floats) -> Floats:
+        self.out[...] = x.transpose(0, 3, 1, 2)
+        return self.out
+
+    def backward(self, errors: Floats) -> Floats:
+        self.back[...] = errors.reshape(self.form.shape).transpose(0, 2, 3, 1)
+        return self.back
+
+
+@final
+class DropoutStage(Stage):
+    """Drops what the layer of the model would drop."""
+
+    def __init__(self, layer: Dropout, replicas: slice, form: Form) -> None:
+        self.layer, self.replicas, self.form = layer, replicas, form
+        self.out, self.back = form.buffer(), form.buffer()
+        self.factor: Floats = np.ones(form.shape, np.float32)
+
+    def forward(self, x: Floats) -> Floats:
+        self.factor = self.layer.factors(self.form.shape, self.replicas)
+        return np.multiply(x, self.factor, out=self.out)
+
+    def backward(self, errors: Floats) -> Floats:
+        return np.multiply(errors.reshape(self.form.shape), self.factor, out=self.back)
+
+
+def torch_size(form: Form) -> tuple[int, ...]:
+    """Shape of maps as torch has them."""
+    return (form.samples, *form.sizes)

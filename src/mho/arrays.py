@@ -344,13 +344,10 @@ class Crossbar(nn.Module):
 
     def _advance(self, operation: Operation, vectors: int) -> ops.Stream:
         """The stream of an operation at its next vector, which is then counted on."""
-        first = int(self._view("vectors")[operation])
-        self.count_on(operation, vectors)
+        counted = self._view("vectors")
+        first = int(counted[operation])
+        counted[operation] = first + vectors
         return ops.Stream(self._keys(operation), first)
-
-    def count_on(self, operation: Operation, vectors: int) -> None:
-        """Number the vectors that an operation has seen."""
-        self._view("vectors")[operation] += vectors
 
     def _keys(self, operation: Operation) -> npt.NDArray[np.uint32]:
         """Keys (R, 2) of the streams of an operation."""

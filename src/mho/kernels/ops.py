@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -110,26 +111,41 @@ def read(
     backward: bool,
     evaluation: bool,
     backend: Backend = "cpu",
-    out: Floats | None = None,
 ) -> Floats:
-    """Read the array: x (R, T, in) to (R, T, outputs), through state (R, P, N); into `out` if it is given.
+    """Read the array: x (R, T, in) to (R, T, outputs), through state (R, P, N).
 
     Backward, x is δ over the M rows and the outputs are the N columns. Adds to counts (R, SIZE).
     """
-    replicas, vectors = x.shape[:2]
-    if out is None:
-        out = np.empty((replicas, vectors, outputs), np.float32)
-    clipped, halvings = EVALUATION_SLOTS if evaluation else TRAINING_SLOTS
-    arguments = (
-        state, x, out, backward, stream.key, stream.first,
-        levels.numbers, levels.noise_management, levels.halvings, clipped, halvings,
+    out = np.empty((*x.shape[:2], outputs), np.float32)
+    reader(state, x, out, levels, stream.key, counts, backward=backward, evaluation=evaluation, backend=backend)(
+        stream.first
+    )
+    return out
+
+
+def reader(
+    state: Floats,
+    x: Floats,
+    out: Floats,
+    levels: Levels,
+    key: npt.NDArray[np.uint32],
+    counts: Counts,
+    *,
+    backward: bool,
+    evaluation: bool,
+    backend: Backend = "cpu",
+) -> Callable[[int], None]:
+    """A read of x into `out`, to be done again and again: it takes the number of the first vector."""
+    before = (state, x, out, backward, key)
+    after = (
+        levels.numbers, levels.noise_management, levels.halvings,
+        *(EVALUATION_SLOTS if evaluation else TRAINING_SLOTS),
     )  # fmt: skip
     if backend == "reference":
-        reference.read(counts, *arguments)
-    else:
-        kernel = compiler.load("mho.kernels.cpu.read", "read")
-        threads.run(kernel, replicas * vectors, state.size * vectors, counts, *arguments)
-    return out
+        return lambda first: reference.read(counts, *before, first, *after)
+    kernel = compiler.load("mho.kernels.cpu.read", "read")
+    lines, work = x.shape[0] * x.shape[1], state.size * x.shape[1]
+    return lambda first: threads.run(kernel, lines, work, counts, *before, first, *after)
 
 
 Drawn = tuple[npt.NDArray[np.uint32], Counts, npt.NDArray[np.uint32], Counts]
@@ -156,38 +172,51 @@ def update(
     counts: Counts,
     *,
     backend: Backend = "cpu",
-    drawn: Drawn | None = None,
 ) -> None:
     """Pulse the array in place: x (R, T, N), d (R, T, M), state (R, P, N). Adds to counts (R, SIZE).
-
-    Args:
-        drawn: room for the trains, from `room_for_trains`.
 
     Raises:
         LawError: if the law cannot be compiled.
     """
+    drawn = room_for_trains(*x.shape, state.shape[1])
+    updater(state, cells, x, d, trains, stream.key, counts, drawn, backend=backend)(stream.first)
+
+
+def updater(
+    state: Floats,
+    cells: Cells,
+    x: Floats,
+    d: Floats,
+    trains: Trains,
+    key: npt.NDArray[np.uint32],
+    counts: Counts,
+    drawn: Drawn,
+    *,
+    backend: Backend = "cpu",
+) -> Callable[[int], None]:
+    """An update with x and d, to be done again and again: it takes the number of the first vector.
+
+    Args:
+        drawn: from `room_for_trains`.
+    """
     if backend == "reference":
-        _reference_update(state, cells, x, d, trains, stream, counts)
-        return
-    replicas, vectors, columns = x.shape
-    lines = state.shape[1]
-    if drawn is None:
-        drawn = room_for_trains(replicas, vectors, columns, lines)
-    draw = compiler.load("mho.kernels.cpu.trains", "trains")
-    threads.run(
-        draw, replicas * vectors, (x.size + d.size) * trains.length, counts,
-        x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed,
-        stream.key, stream.first, *drawn, lines // d.shape[2],
-    )  # fmt: skip
+        return lambda first: _reference_update(state, cells, x, d, trains, Stream(key, first), counts)
     law = read_law(cells.law)
-    try:
-        kernel = compiler.load("mho.kernels.cpu.update", "update", law, tuple(cells.fields))
-        threads.run(
-            kernel, replicas * lines, state.size * vectors, counts,
-            state, cells.flat, cells.strides, *drawn, stream.key, stream.first,
-        )  # fmt: skip
-    except NumbaError as error:
-        raise LawError(_explain(law, error)) from None
+    draw = compiler.load("mho.kernels.cpu.trains", "trains")
+    move = compiler.load("mho.kernels.cpu.update", "update", law, tuple(cells.fields))
+    vectors, lines, copies = x.shape[1], state.shape[1], state.shape[1] // d.shape[2]
+    drives = (x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed, key)
+    fields = (state, cells.flat, cells.strides, *drawn, key)
+    draws, works = (x.size + d.size) * trains.length, state.size * vectors
+
+    def run(first: int) -> None:
+        threads.run(draw, len(x) * vectors, draws, counts, *drives, first, *drawn, copies)
+        try:
+            threads.run(move, len(x) * lines, works, counts, *fields, first)
+        except NumbaError as error:
+            raise LawError(_explain(law, error)) from None
+
+    return run
 
 
 def exact_update(state: Floats, x: Floats, d: Floats, lr: float, counts: Counts, *, backend: Backend = "cpu") -> None:
@@ -247,6 +276,17 @@ class Window:
     def numbers(self) -> tuple[int, ...]:
         """In the order in which kernels take them."""
         return (*self.kernel, *self.stride, *self.padding, *self.out)
+
+
+def cross_entropy(
+    logits: Floats, labels: npt.NDArray[np.int64], losses: npt.NDArray[np.float64], errors: Floats
+) -> None:
+    """Mean of -log softmax at the label over each replica's batch, and δ = -∂loss/∂logits.
+
+    logits, errors (R, B, classes), labels (R, B), losses (R,): NaN where a label is no class.
+    """
+    kernel = compiler.load("mho.kernels.cpu.losses", "cross_entropy")
+    kernel(0, len(logits), NO_COUNTS, logits, labels, losses, errors)
 
 
 def max_pool(maps: Floats, window: Window, out: Floats, chosen: npt.NDArray[np.int32], *, last: bool) -> None:

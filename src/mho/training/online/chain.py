@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import final
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from mho.kernels import threads
-from mho.random import Operation
+from mho.training.online.lane import BACKWARD, FORWARD, UPDATE
 from mho.training.online.losses import Loss
 from mho.training.online.stages import ArrayStage, ChannelsFirst, ConvStage, DropoutStage, Flatten, Form, Stage
 from mho.training.online.trace import Link, NoChain
@@ -36,9 +37,7 @@ class Chain:
         self.replicas, self.batch, self.sizes = replicas, batch, sizes
         parts = min(threads.threads(), replicas)
         ends = [replicas * part // parts for part in range(parts + 1)]
-        self.lanes = [
-            _Lane(links, slice(start, stop), batch, sizes) for start, stop in zip(ends[:-1], ends[1:], strict=True)
-        ]
+        self.lanes = [_Lane(links, slice(start, stop), batch, sizes) for start, stop in itertools.pairwise(ends)]
         form = self.lanes[0].stages[-1].form
         self.out: Floats = np.empty((replicas, batch, *form.sizes), np.float32)
         self.losses = [0.0] * replicas
@@ -86,6 +85,7 @@ class _Lane:
         if form.last:
             self._add(ChannelsFirst(form))
         self.arrays = [stage for stage in self.stages if isinstance(stage, ArrayStage)]
+        self.dropouts = [stage for stage in self.stages if isinstance(stage, DropoutStage)]
         if not self.stages or self.stages[0] is not self.arrays[0]:
             raise NoChain("its first layer is no array")
 
@@ -96,36 +96,34 @@ class _Lane:
         for stage in self.stages:
             x = stage.forward(x)
         for array in self.arrays:
-            array.lane.check(None)
+            array.lane.check()
         return x
 
     def backward(self, errors: Floats) -> None:
         """The first array's inputs are the data: nothing is read back through it."""
-        form = self.stages[-1].form
-        errors = errors.reshape(form.shape)
-        for stage in reversed(self.stages):
+        for stage in self.stages[:0:-1]:
             if isinstance(stage, ArrayStage):
-                stage.keep(errors)
-            if stage is not self.stages[0]:
-                errors = stage.backward(errors)
+                stage.errors[...] = errors.reshape(stage.form.shape)
+            errors = stage.backward(errors)
+        first = self.arrays[0]
+        first.errors[...] = errors.reshape(first.form.shape)
         for array in self.arrays:
             array.lane.check(array.errors)
 
     def update(self, rates: Mapping[str, float]) -> None:
         for array in self.arrays:
             if rates[array.name] != 0:
-                array.update(rates[array.name])
+                array.lane.update(rates[array.name])
                 array.lane.check(array.errors)
 
     def count_on(self, rates: Mapping[str, float], batch: int) -> None:
         """Number the vectors that this step has sent, for all lanes."""
         for array in self.arrays:
-            vectors = array.lane.outputs.shape[1]
-            array.lane.array.count_on(Operation.FORWARD, vectors)
+            numbers, vectors = array.lane.numbers, array.lane.outputs.shape[1]
+            numbers[FORWARD] += vectors
             if array is not self.arrays[0]:
-                array.lane.array.count_on(Operation.BACKWARD, vectors)
+                numbers[BACKWARD] += vectors
             if rates[array.name] != 0:
-                array.lane.array.count_on(Operation.UPDATE, vectors)
-        for stage in self.stages:
-            if isinstance(stage, DropoutStage):
-                stage.layer.count_on(batch)
+                numbers[UPDATE] += vectors
+        for dropout in self.dropouts:
+            dropout.layer.count_on(batch)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
-from mho.arrays import Crossbar, check_lr, found_bad
+from mho.arrays import Crossbar, check_lr
+from mho.kernels import counts as count
 from mho.kernels import ops
 from mho.periphery import Pulses
 from mho.random import Operation
 
 Floats = npt.NDArray[np.float32]
+FORWARD, BACKWARD, UPDATE = int(Operation.FORWARD), int(Operation.BACKWARD), int(Operation.UPDATE)
 
 
 @final
@@ -27,46 +30,56 @@ class Lane:
         self.array, self.replicas = array, replicas
         self.state = array._view("state")[replicas]
         self.totals = array._view("totals")[replicas]
-        self.cells = array._cells().part(replicas)
-        self.keys = {operation: array._keys(operation)[replicas] for operation in Operation}
-        self.levels = {operation: levels.part(replicas) for operation, levels in array._levels.items()}
-        count = len(self.state)
-        self.inputs: Floats = np.ones((count, vectors, array.in_features), np.float32)
-        self.outputs: Floats = np.empty((count, vectors, array.out_features), np.float32)
+        self.numbers = array._view("vectors")
+        self.bad = self.totals[:, count.NOT_FINITE]
+        shape = (len(self.state), vectors)
+        self.inputs: Floats = np.ones((*shape, array.in_features), np.float32)
+        self.outputs: Floats = np.empty((*shape, array.out_features), np.float32)
+        self.errors: Floats = np.empty_like(self.outputs)
         self.downwards: Floats = np.empty_like(self.inputs)
-        self.drawn = ops.room_for_trains(count, vectors, array.in_features, self.state.shape[1])
-        self._trains: dict[float, ops.Trains] = {}
+        self._forward = self._reader(Operation.FORWARD, self.inputs, self.outputs)
+        self._backward = self._reader(Operation.BACKWARD, self.errors, self.downwards)
+        self._drawn = ops.room_for_trains(*self.inputs.shape, self.state.shape[1])
+        self._updaters: dict[float, Callable[[int], None]] = {}
 
-    def forward(self) -> Floats:
+    def forward(self) -> None:
         """Read `inputs` (R, T, in) into `outputs` (R, T, out)."""
-        return self._read(Operation.FORWARD, self.inputs, self.outputs)
+        self._forward(int(self.numbers[FORWARD]))
 
-    def backward(self, errors: Floats) -> Floats:
-        """Read δ (R, T, out) back into `downwards` (R, T, in)."""
-        return self._read(Operation.BACKWARD, errors, self.downwards)
+    def backward(self) -> None:
+        """Read `errors`, δ (R, T, out), back into `downwards` (R, T, in)."""
+        self._backward(int(self.numbers[BACKWARD]))
 
-    def update(self, errors: Floats, lr: float) -> None:
-        """Update with `inputs` and δ."""
-        if not isinstance(self.array.rpu.update, Pulses):
-            ops.exact_update(self.state, self.inputs, errors, lr, self.totals, backend=self.array.backend)
-            return
-        if lr not in self._trains:
+    def update(self, lr: float) -> None:
+        """Update with `inputs` and `errors`."""
+        if lr not in self._updaters:
             check_lr(lr)
-            self._trains[lr] = self.array._trains(lr).part(self.replicas)
-        stream = ops.Stream(self.keys[Operation.UPDATE], int(self.array._view("vectors")[Operation.UPDATE]))
-        ops.update(
-            self.state, self.cells, self.inputs, errors, self._trains[lr], stream, self.totals,
-            backend=self.array.backend, drawn=self.drawn,
-        )  # fmt: skip
+            self._updaters = {lr: self._updater(lr)}
+        self._updaters[lr](int(self.numbers[UPDATE]))
 
-    def check(self, errors: Floats | None) -> None:
-        """Raise what a kernel has found wrong since the last call."""
-        if found_bad(self.totals):
+    def check(self, errors: Floats | None = None) -> None:
+        """Raise what a kernel has found wrong since the last call; δ is given where it may be to blame."""
+        if self.bad[0] or (len(self.bad) > 1 and self.bad.any()):
             raise self.array._not_finite(self.inputs, errors)
 
-    def _read(self, operation: Operation, inputs: Floats, out: Floats) -> Floats:
-        stream = ops.Stream(self.keys[operation], int(self.array._view("vectors")[operation]))
-        return ops.read(
-            self.state, inputs, out.shape[2], self.levels[operation], stream, self.totals,
-            backward=operation is Operation.BACKWARD, evaluation=False, backend=self.array.backend, out=out,
+    def _reader(self, operation: Operation, inputs: Floats, out: Floats) -> Callable[[int], None]:
+        array = self.array
+        return ops.reader(
+            self.state, inputs, out, array._levels[operation].part(self.replicas), self._keys(operation), self.totals,
+            backward=operation is Operation.BACKWARD, evaluation=False, backend=array.backend,
         )  # fmt: skip
+
+    def _updater(self, lr: float) -> Callable[[int], None]:
+        array = self.array
+        if not isinstance(array.rpu.update, Pulses):
+            return lambda first: ops.exact_update(
+                self.state, self.inputs, self.errors, lr, self.totals, backend=array.backend
+            )
+        return ops.updater(
+            self.state, array._cells().part(self.replicas), self.inputs, self.errors,
+            array._trains(lr).part(self.replicas), self._keys(Operation.UPDATE), self.totals, self._drawn,
+            backend=array.backend,
+        )  # fmt: skip
+
+    def _keys(self, operation: Operation) -> npt.NDArray[np.uint32]:
+        return self.array._keys(operation)[self.replicas]

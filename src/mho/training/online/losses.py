@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.errors import InvalidValue
+from mho.kernels import ops
 from mho.nn import replica_loss
 
 Floats = npt.NDArray[np.float32]
@@ -32,20 +33,16 @@ def loss_of(fn: TorchLoss) -> Loss:
 
 def cross_entropy(out: Floats, labels: Tensor) -> tuple[list[float], Floats]:
     """-log softmax at the label: logits (R, B, classes), labels (B,) or (R, B) of integers."""
-    classes = np.broadcast_to(labels.numpy(), out.shape[:2])[..., None]
-    if out.ndim != 3 or classes.dtype != np.int64:
+    classes = labels.numpy()
+    if out.ndim != 3 or classes.dtype != np.int64 or classes.shape not in (out.shape[1:2], out.shape[:2]):
         return _through_autograd(F.cross_entropy, out, labels)
-    if classes.size and not 0 <= classes.min() <= classes.max() < out.shape[2]:
+    if classes.ndim == 1:
+        classes = classes[None] if len(out) == 1 else np.tile(classes, (len(out), 1))
+    losses, errors = np.empty(len(out)), np.empty_like(out)
+    ops.cross_entropy(out, np.ascontiguousarray(classes), losses, errors)
+    means: list[float] = losses.tolist()
+    if any(mean != mean for mean in means):
         raise InvalidValue(f"labels lie from {classes.min()} to {classes.max()}; give 0 to {out.shape[2] - 1}")
-    shifted = out - out.max(axis=2, keepdims=True)
-    errors = np.exp(shifted)
-    total = errors.sum(axis=2, keepdims=True)
-    losses = np.log(total) - np.take_along_axis(shifted, classes, 2)
-    errors /= total
-    chosen = np.take_along_axis(errors, classes, 2) - np.float32(1)
-    np.put_along_axis(errors, classes, chosen, 2)
-    errors *= np.float32(-1.0 / out.shape[1])
-    means: list[float] = losses.mean(axis=(1, 2)).tolist()
     return means, errors
 
 

@@ -69,21 +69,11 @@ class Stage(abc.ABC):
 
 
 class ArrayStage(Stage):
-    """A layer on an array: what it was asked and its errors are kept for the update."""
+    """A layer on an array. Its lane holds the inputs of the last forward, and δ for backward and update."""
 
-    def __init__(self, lane: Lane, name: str) -> None:
-        self.lane, self.name = lane, name
-        self.errors: Floats = lane.outputs
-
-    @final
-    def update(self, lr: float) -> None:
-        """Pulse the array with what the last pass kept."""
-        self.lane.update(self.errors, lr)
-
-    @final
-    def keep(self, errors: Floats) -> None:
-        """Note the errors (R, T, out) of this pass."""
-        self.errors = errors.reshape(self.lane.outputs.shape)
+    def __init__(self, lane: Lane, name: str, form: Form) -> None:
+        self.lane, self.name, self.form = lane, name, form
+        self.outputs, self.errors = lane.outputs.reshape(form.shape), lane.errors.reshape(form.shape)
 
 
 @final
@@ -91,24 +81,23 @@ class ConvStage(ArrayStage):
     """A convolution: patches pass through the array one after another."""
 
     def __init__(self, layer: Conv2d, replicas: slice, form: Form) -> None:
-        size = torch_size(form)
+        size = (form.samples, *form.sizes)
         high, wide = layer.output_size(size)
-        count = len(range(*replicas.indices(layer.replicas)))
+        count = replicas.stop - replicas.start
         lane = Lane(layer.crossbars[0], replicas, form.samples // count * high * wide)
-        super().__init__(lane, layer.name)
-        self.geometry = layer.geometry(size)
-        self.bias = layer.has_bias
-        self.form = Form(form.samples, (layer.out_channels, high, wide), last=True)
+        super().__init__(lane, layer.name, Form(form.samples, (layer.out_channels, high, wide), last=True))
+        self.geometry, self.bias = layer.geometry(size), layer.has_bias
         self.back = form.buffer()
         patches = (form.samples, high * wide, lane.array.in_features)
         self.inputs, self.downwards = lane.inputs.reshape(patches), lane.downwards.reshape(patches)
 
     def forward(self, x: Floats) -> Floats:
         ops.gather_patches(x, self.geometry, bias=self.bias, out=self.inputs)
-        return self.lane.forward().reshape(self.form.shape)
+        self.lane.forward()
+        return self.outputs
 
     def backward(self, errors: Floats) -> Floats:
-        self.lane.backward(self.errors)
+        self.lane.backward()
         self.back.fill(0.0)
         ops.scatter_patches(self.downwards, self.back, self.geometry)
         return self.back
@@ -119,10 +108,9 @@ class LinearStage(ArrayStage):
     """A fully connected layer: every sample is one vector."""
 
     def __init__(self, layer: Linear, replicas: slice, form: Form) -> None:
-        count = len(range(*replicas.indices(layer.replicas)))
+        count = replicas.stop - replicas.start
         lane = Lane(layer.crossbars[0], replicas, form.samples // count)
-        super().__init__(lane, layer.name)
-        self.form = Form(form.samples, (layer.out_features,))
+        super().__init__(lane, layer.name, Form(form.samples, (layer.out_features,)))
         width = layer.in_features
         self.inputs = lane.inputs.reshape(form.samples, -1)[:, :width]
         self.downwards = lane.downwards.reshape(form.samples, -1)[:, :width]
@@ -130,10 +118,11 @@ class LinearStage(ArrayStage):
 
     def forward(self, x: Floats) -> Floats:
         self.inputs[...] = x
-        return self.lane.forward().reshape(self.form.shape)
+        self.lane.forward()
+        return self.outputs
 
     def backward(self, errors: Floats) -> Floats:
-        self.lane.backward(self.errors)
+        self.lane.backward()
         self.back[...] = self.downwards
         return self.back
 
@@ -280,8 +269,3 @@ class DropoutStage(Stage):
 
     def backward(self, errors: Floats) -> Floats:
         return np.multiply(errors.reshape(self.form.shape), self.factor, out=self.back)
-
-
-def torch_size(form: Form) -> tuple[int, ...]:
-    """Shape of maps as torch has them."""
-    return (form.samples, *form.sizes)

@@ -1,0 +1,7 @@
+"""Arrays of cross-points: one crossbar, or several that share a matrix."""
+
+from mho.arrays.base import Array, check_lr, seed_list
+from mho.arrays.crossbar import Crossbar
+from mho.arrays.tiled import TiledArray, build_array
+
+__all__ = ["Array", "Crossbar", "TiledArray", "build_array", "check_lr", "seed_list"]

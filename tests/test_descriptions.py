@@ -328,7 +328,7 @@ def test_printing_an_rpu_shows_every_field():
         for part in dataclasses.fields(rpu):
             value = getattr(rpu, part.name)
             assert part.name in shown
-            for field in dataclasses.fields(value):
+            for field in dataclasses.fields(value) if value is not None else ():
                 assert f"{field.name}={getattr(value, field.name)!r}" in shown
 
 

@@ -7,6 +7,7 @@ from mho.devices import Device, per_cell
 from mho.kernels.threads import set_threads
 from mho.nn import conversion_table, convert, replica_loss
 from mho.periphery import Exact, Pulses, Read
+from mho.tile import Tile
 from mho.training import AnalogSGD
 
 __version__ = "0.1.0"
@@ -19,6 +20,7 @@ __all__ = [
     "Exact",
     "Pulses",
     "Read",
+    "Tile",
     "cells",
     "conversion_table",
     "convert",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any, TypeVar, final
@@ -14,8 +15,10 @@ import tomli_w
 from mho.cells import CELLS, Cell, Single
 from mho.devices import LAWS, ConstantStep, Device, PerCell
 from mho.devices.base import device_from_fields
-from mho.errors import Faults, InvalidValue, LawError, nearest
+from mho.errors import CAN_DIFFER, Faults, InvalidValue, LawError, nearest
+from mho.per_replica import check_lengths, lengths, map_lists, of_replica
 from mho.periphery import Exact, Pulses, Read
+from mho.tile import Tile
 
 T = TypeVar("T")
 UPDATES: dict[str, type[Pulses] | type[Exact]] = {"Pulses": Pulses, "Exact": Exact}
@@ -26,9 +29,15 @@ NONE = "none"
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RPU:
-    """A resistive processing unit: device, cell, forward and backward read, update.
+    """A resistive processing unit: device, cell, forward and backward read, update, and the size of its arrays.
 
-    The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management.
+    The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management. Numbers of the device,
+    `noise`, `bound` and `input_bound` of the reads, `x_gain` and `d_gain` of the update may be lists of one value
+    a replica, all of one length.
+
+    Attributes:
+        tile: (rows, columns) of the largest array that is built, in physical lines; a layer that is larger is
+            spread over several. None: every layer fits.
 
     Raises:
         InvalidValue: for parts of the wrong kind, or that cannot work together.
@@ -39,9 +48,11 @@ class RPU:
     forward: Read = dataclasses.field(default_factory=Read)
     backward: Read = dataclasses.field(default_factory=Read)
     update: Pulses | Exact = dataclasses.field(default_factory=Pulses)
+    tile: Tile | tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         faults = Faults("RPU")
+        object.__setattr__(self, "tile", _tile(self.tile, faults))
         kinds = {
             "device": (Device, "mho.devices.ConstantStep()"),
             "cell": (Cell, "mho.cells.Single()"),
@@ -59,7 +70,36 @@ class RPU:
                 f"a {type(self.device).__name__} device cannot be updated by {type(self.update).__name__}; "
                 + ("use Pulses" if self.device.pulse_driven else "use Exact, or a device with steps")
             )
+        rows, _ = self.tile_size
+        if rows is not None and rows < self.cell.devices:
+            faults.add(f"a cell of {self.cell.devices} devices does not fit a tile of {rows} rows; give more rows")
+        check_lengths(lengths(self), faults)
         faults.raise_any()
+
+    @property
+    def tile_size(self) -> tuple[int | None, int | None]:
+        """Rows and columns of the largest array; None where it has no limit."""
+        return (self.tile.rows, self.tile.columns) if isinstance(self.tile, Tile) else (None, None)
+
+    @property
+    def replicas(self) -> int | None:
+        """R, the length of the lists; None where every replica has the same values."""
+        return next(iter(lengths(self).values()), None)
+
+    def of_replica(self, replica: int) -> RPU:
+        """What one replica gets: numbers in place of lists.
+
+        Raises:
+            InvalidValue: if the lists have no such replica.
+        """
+        replicas = self.replicas
+        if replicas is not None and not 0 <= replica < replicas:
+            raise InvalidValue(f"there is no replica {replica}: the lists hold {replicas}; give 0 to {replicas - 1}")
+        return of_replica(self, replica)
+
+    def repeated(self, times: int) -> RPU:
+        """The same for `times` batches of replicas, one after another: every list so many times over."""
+        return map_lists(self, lambda values: values * times)
 
     def replace(self, **parts: Any) -> RPU:
         """A copy with some parts exchanged, for example `rpu.replace(cell=mho.cells.Replicated(13))`."""
@@ -71,15 +111,16 @@ class RPU:
         if device["law"] not in LAWS:
             device["law_hash"] = self.device.law_hash()
         for name, parameter in self.device.parameters().items():
-            table = {"mean": parameter.mean}
-            table |= {key: getattr(parameter, key) for key in ("spread", "std") if getattr(parameter, key)}
-            device[name] = table if isinstance(getattr(self.device, name), PerCell) else parameter.mean
+            # complete, so that a layer's own table wins over the main one in all its keys
+            table = _plain(parameter)
+            device[name] = table if isinstance(getattr(self.device, name), PerCell) else table["mean"]
         return {
             "device": device,
             "cell": {"kind": type(self.cell).__name__} | dataclasses.asdict(self.cell),  # type: ignore[call-overload]
             "forward": _plain(self.forward),
             "backward": _plain(self.backward),
             "update": {"kind": type(self.update).__name__} | _plain(self.update),
+            "tile": _plain(self.tile or Tile()),
         }
 
     def to_toml(self) -> str:
@@ -88,7 +129,7 @@ class RPU:
         Raises:
             LawError: if the device's class is defined in `__main__`, where no file can refer to it.
         """
-        return tomli_w.dumps(self.to_dict())
+        return write_toml(self.to_dict())
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> RPU:
@@ -130,6 +171,28 @@ class RPU:
         return "RPU\n  " + "\n  ".join(lines)
 
 
+def replicas_fault(rpu: RPU, replicas: int) -> str | None:
+    """What is wrong if an RPU's lists do not fit this number of replicas."""
+    found = lengths(rpu)
+    if rpu.replicas in (None, replicas):
+        return None
+    names = ", ".join(list(found)[:3]) + (", ..." if len(found) > 3 else "")
+    return (
+        f"{names} {'has' if len(found) == 1 else 'have'} values for {rpu.replicas} replicas, and replicas is "
+        f"{replicas}; give replicas = {rpu.replicas}, or lists of {replicas}"
+    )
+
+
+def write_toml(tables: Mapping[str, Any]) -> str:
+    """Tables as TOML, lists of numbers on one line."""
+    text = tomli_w.dumps(tables)
+    return re.sub(r"(?<= = )\[\n(?: +[\w.+-]+,\n)+\](?=\n)", lambda found: _one_line(found[0]), text)
+
+
+def _one_line(array: str) -> str:
+    return "[" + ", ".join(array[1:-1].replace(",", " ").split()) + "]"
+
+
 def parse_toml(text: str) -> dict[str, Any]:
     """TOML as tables, with an error in our words."""
     try:
@@ -165,11 +228,14 @@ def _part(section: str, table: dict[str, Any]) -> Any:
         return _by_kind(table, CELLS, "Single")
     if section == "update":
         return _by_kind(table, UPDATES, "Pulses")
+    if section == "tile":
+        return fields_from_table(Tile, table)
     return fields_from_table(Read, table)
 
 
 def _by_kind(table: dict[str, Any], kinds: Mapping[str, type], default: str) -> Any:
     kind = table.pop("kind", default)
+    _refuse_list("kind", kind)
     if not isinstance(kind, str) or kind not in kinds:
         raise InvalidValue(f"kind: no {kind!r}{nearest(str(kind), kinds)}")
     return fields_from_table(kinds[kind], table)
@@ -177,6 +243,7 @@ def _by_kind(table: dict[str, Any], kinds: Mapping[str, type], default: str) -> 
 
 def _device(table: dict[str, Any]) -> Device:
     name = table.pop("law", "ConstantStep")
+    _refuse_list("law", name)
     expected = table.pop("law_hash", None)
     law = LAWS.get(str(name)) or _user_law(str(name))
     if expected is not None and expected != law.law_hash():
@@ -185,6 +252,11 @@ def _device(table: dict[str, Any]) -> Device:
             "restore the law, or delete the line law_hash to accept the new one"
         )
     return device_from_fields(law, table)
+
+
+def _refuse_list(name: str, value: object) -> None:
+    if isinstance(value, list):
+        raise InvalidValue(f"{name} is {value!r}: it cannot differ between replicas ({CAN_DIFFER}); give one")
 
 
 def _user_law(name: str) -> type[Device]:
@@ -201,4 +273,26 @@ def _user_law(name: str) -> type[Device]:
 
 
 def _plain(part: Any) -> dict[str, Any]:
-    return {name: NONE if value is None else value for name, value in dataclasses.asdict(part).items()}
+    return {name: _value(value) for name, value in dataclasses.asdict(part).items()}
+
+
+def _value(value: Any) -> Any:
+    """A value as TOML and JSON have it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return NONE if value is None else value
+
+
+def _tile(value: Any, faults: Faults) -> Tile | None:
+    """A Tile from what a user gave: a pair, a Tile, or None; without any limit it is None."""
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        try:
+            value = Tile(rows=value[0], columns=value[1])
+        except InvalidValue as error:
+            for fault in error.faults:
+                faults.add(f"tile: {fault}")
+            return None
+    if value is not None and not isinstance(value, Tile):
+        faults.add(f"tile is {value!r}; give (rows, columns), for example (64, 256), or None")
+        return None
+    return None if value == Tile() else value

@@ -6,6 +6,9 @@ import difflib
 import math
 from collections.abc import Iterable, Sequence
 
+CAN_DIFFER = "the fields of a device, noise, bound and input_bound of a Read, x_gain and d_gain of Pulses can"
+"""Which fields take a list of one value a replica."""
+
 
 class MhoError(Exception):
     """Base of every error that mho raises on purpose."""
@@ -72,6 +75,8 @@ class Faults:
         allowed = ("an integer" if integer else "a number") + _range(low, high, above)
         if optional:
             allowed += ", or None"
+        if self.list_refused(name, value, allowed):
+            return False
         if not isinstance(value, kind) or isinstance(value, bool):
             self.add(f"{name} is {value!r}; give {allowed}")
             return False
@@ -82,8 +87,15 @@ class Faults:
 
     def flag(self, name: str, value: object) -> None:
         """Note a fault unless `value` is a bool."""
-        if not isinstance(value, bool):
+        if not self.list_refused(name, value, "true or false") and not isinstance(value, bool):
             self.add(f"{name} is {value!r}; give true or false")
+
+    def list_refused(self, name: str, value: object, allowed: str) -> bool:
+        """Note a fault if `value` is a list, which only fields that may differ between replicas take."""
+        if not isinstance(value, (list, tuple)):
+            return False
+        self.add(f"{name} is {list(value)!r}: it cannot differ between replicas ({CAN_DIFFER}); give {allowed}")
+        return True
 
     def raise_any(self) -> None:
         """Raise one `InvalidValue` that names every fault noted so far."""

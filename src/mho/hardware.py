@@ -25,6 +25,9 @@ class ArrayRow:
         devices: cross-points a weight.
         arrays: arrays of this size that the layer has (one a group).
         replicas: networks side by side.
+        tiles: crossbars that an array of this size is spread over; 1 where it is one.
+        tile_out: rows of weights of the largest of them.
+        tile_inputs: columns likewise.
     """
 
     layer: str
@@ -34,6 +37,9 @@ class ArrayRow:
     devices: int
     arrays: int
     replicas: int
+    tiles: int
+    tile_out: int
+    tile_inputs: int
 
 
 def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
@@ -47,6 +53,7 @@ def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> None:
         assert isinstance(layer, ArrayLayer)
         first = layer.crossbars[0]
+        shapes = list(first.tile_shapes.values())
         rows.append(
             ArrayRow(
                 layer.name,
@@ -56,6 +63,8 @@ def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
                 first.devices,
                 len(layer.crossbars),
                 first.replicas,
+                len(shapes),
+                *shapes[0],
             )
         )
 

@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
 
-import tomli_w
 import torch
 
-from mho.config import RPU, fields_from_table, parse_toml
+from mho.config import RPU, fields_from_table, parse_toml, replicas_fault, write_toml
 from mho.data import Dataset
-from mho.errors import CheckpointError, InvalidValue, WrongUse
+from mho.errors import CheckpointError, Faults, InvalidValue, WrongUse
 from mho.files import write_atomically
 from mho.hardware import array_table
 from mho.models import LeNet
@@ -33,11 +32,23 @@ MAY_GROW = ("training.epochs", "training.checkpoint_every")
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """All that decides a result: training, the arrays, and other arrays for some layers by name pattern."""
+    """All that decides a result: training, the arrays, and other arrays for some layers by name pattern.
+
+    Raises:
+        InvalidValue: for lists in an RPU that do not have one value for each of `training.replicas`.
+    """
 
     training: Training
     rpu: RPU
     layers: Mapping[str, RPU] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        faults = Faults("the config")
+        for prefix, rpu in [("", self.rpu), *((f"layers.{pattern}: ", rpu) for pattern, rpu in self.layers.items())]:
+            fault = replicas_fault(rpu, self.training.replicas)
+            if fault:
+                faults.add(prefix + fault)
+        faults.raise_any()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain tables; the RPU's sections stand at the top level."""
@@ -49,7 +60,7 @@ class Experiment:
 
     def to_toml(self) -> str:
         """The complete config."""
-        return tomli_w.dumps(self.to_dict())
+        return write_toml(self.to_dict())
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> Experiment:
@@ -256,6 +267,9 @@ class Run:
                     "vectors": row.vectors,
                     "devices": row.devices,
                     "replicas": row.replicas,
+                    "tiles": row.tiles,
+                    "tile_out": row.tile_out,
+                    "tile_in": row.tile_inputs,
                 }
                 for row in self.arrays
             ],

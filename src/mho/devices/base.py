@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
 from mho.devices.per_cell import PerCell
-from mho.errors import Faults, InvalidValue, LawError, nearest
+from mho.errors import Faults, InvalidValue, LawError, WrongUse, nearest
 from mho.kernels.law import read_law
+from mho.per_replica import check_lists, lengths
 
 LATER = ("state", "read", "rest", "draws")
 
@@ -19,7 +20,8 @@ class Device(abc.ABC):
     """How one cross-point answers one pulse. Subclass it: annotated fields, then `pulse`.
 
     Each field is a number, the same for the whole array, or `mho.per_cell(...)`, drawn for every
-    cell. `w_max` and `w_min` are obligatory: the array clips to them after every pulse.
+    cell; or a list of one number a replica. `w_max` and `w_min` are obligatory: the array clips to them
+    after every pulse.
 
     A law may use its arguments, `math`, and module constants that are numbers; nothing else. It is
     compiled from its source, in which literals are read as float32, and runs as plain Python in
@@ -30,6 +32,7 @@ class Device(abc.ABC):
     any of their partial sums can go; arrays use it where no bound is within reach.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     pulse_driven: ClassVar[bool] = True
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -38,10 +41,17 @@ class Device(abc.ABC):
 
     def __post_init__(self) -> None:
         faults = Faults(type(self).__name__)
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+        names = [field.name for field in dataclasses.fields(self)]
+        if check_lists(self, faults, names):
+            faults.raise_any()
+            return
+        for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, bool) or not isinstance(value, (int, float, PerCell)):
-                faults.add(f"{field.name} is {value!r}; give a number or mho.per_cell(mean, spread=...)")
+                faults.add(
+                    f"{field.name} is {value!r}; give a number or mho.per_cell(mean, spread=...), or a list of one "
+                    "number a replica"
+                )
         faults.raise_any()
         fields = self.parameters()
         for name, parameter in fields.items():
@@ -78,11 +88,19 @@ class Device(abc.ABC):
 
     def parameters(self) -> dict[str, PerCell]:
         """Every field as a `PerCell`, in the order of declaration."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        return {name: value if isinstance(value, PerCell) else PerCell(float(value)) for name, value in values.items()}
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: v if isinstance(v, PerCell) else PerCell(_floats(v)) for name, v in values.items()}
 
     def mean_step(self) -> float:
-        """Nominal size of one step, which sets the pulse gains C_x = C_δ = √(η / (BL·Δw_min))."""
+        """Nominal size of one step, which sets the pulse gains C_x = C_δ = √(η / (BL·Δw_min)).
+
+        Arrays ask the device of each replica, so a law that overrides this sees numbers only.
+        """
+        if lengths(self):
+            raise WrongUse(
+                f"{type(self).__name__}.mean_step: the device has lists, and a step for each replica; ask "
+                "rpu.of_replica(0).device.mean_step()"
+            )
         parameters = self.parameters()
         if "dw_min" not in parameters:
             raise LawError(
@@ -110,9 +128,13 @@ class Device(abc.ABC):
         return read_law(cls).hash
 
 
+def _floats(value: Any) -> Any:
+    return tuple(float(v) for v in value) if isinstance(value, tuple) else float(value)
+
+
 def device_from_fields(law: type[Device], values: Mapping[str, Any]) -> Device:
-    """Build a law from plain values: numbers, or tables with `mean` and `spread` or `std`."""
-    known = {field.name for field in dataclasses.fields(law)}  # type: ignore[arg-type]
+    """Build a law from plain values: numbers, lists, or tables with `mean` and `spread` or `std`."""
+    known = {field.name for field in dataclasses.fields(law)}
     faults: list[str] = []
     arguments: dict[str, Any] = {}
     for name, value in values.items():

@@ -68,13 +68,19 @@ class Cells:
 
     @functools.cached_property
     def flat(self) -> tuple[Floats, ...]:
-        """The fields as flat arrays."""
-        return tuple(values.reshape(-1) for values in self.fields.values())
+        """The fields on their memory as flat arrays, each from its first number to its last."""
+        return tuple(
+            np.lib.stride_tricks.as_strided(v, ((v.size - 1) * _step(v) + 1,), (v.itemsize,))
+            for v in self.fields.values()
+        )
 
     @functools.cached_property
     def strides(self) -> npt.NDArray[np.int64]:
         """Steps in the flat arrays: replica, line, column."""
-        steps = [(v.shape[1] * v.shape[2], v.shape[2], 1) if v.ndim == 3 else (16, 0, 0) for v in self.fields.values()]
+        steps = [
+            tuple(np.array(v.strides) // v.itemsize) if v.ndim == 3 else (v.shape[1], 0, 0)
+            for v in self.fields.values()
+        ]
         return np.array(steps, np.int64)
 
     def part(self, replicas: slice) -> Cells:
@@ -84,6 +90,11 @@ class Cells:
     def broadcast(self, shape: tuple[int, ...]) -> dict[str, Floats]:
         """Every field in the shape of the state."""
         return {name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()}
+
+
+def _step(values: Floats) -> int:
+    """From one number to the next, in numbers: fields may lie side by side."""
+    return values.strides[-1] // values.itemsize
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,8 +163,9 @@ Drawn = tuple[npt.NDArray[np.uint32], Counts, npt.NDArray[np.uint32], Counts]
 """Trains of x and of d: (R, T, 2, lines) and how many lines pulse (R, T), for each side."""
 
 
-def room_for_trains(replicas: int, vectors: int, columns: int, lines: int) -> Drawn:
-    """Where `update` writes the trains of one call; whoever updates again and again keeps it."""
+def room_for_trains(x: Floats, lines: int) -> Drawn:
+    """Where an update of an array of this many lines with x (R, T, N) writes its trains."""
+    replicas, vectors, columns = x.shape
     return (
         np.empty((replicas, vectors, 2, columns + SLACK), np.uint32),
         np.empty((replicas, vectors), np.int64),
@@ -178,7 +190,7 @@ def update(
     Raises:
         LawError: if the law cannot be compiled.
     """
-    drawn = room_for_trains(*x.shape, state.shape[1])
+    drawn = room_for_trains(x, state.shape[1])
     updater(state, cells, x, d, trains, stream.key, counts, drawn, backend=backend)(stream.first)
 
 

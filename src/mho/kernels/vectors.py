@@ -21,12 +21,12 @@ MASK = ir.VectorType(ir.IntType(1), LANES)
 
 def available() -> bool:
     """Whether the machine, as Numba was told to see it, has AVX-512."""
-    told = config.CPU_FEATURES
+    told: str | None = getattr(config, "CPU_FEATURES")  # noqa: B009  (set while Numba is imported)
     return "+avx512f" in told.split(",") if told is not None else bool(binding.get_host_cpu_features().get("avx512f"))
 
 
 @intrinsic
-def full_width(typingctx: Any) -> Any:  # type: ignore[no-untyped-def]
+def full_width(typingctx: Any) -> Any:
     """Let the function that calls this use vectors of 512 bits where the machine has them.
 
     LLVM prefers 256 bits on such machines, for the sake of code that is not all arithmetic: a normal takes 1.30 ns
@@ -42,7 +42,7 @@ def full_width(typingctx: Any) -> Any:  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def compress(  # type: ignore[no-untyped-def]
+def compress(
     typingctx: Any,
     out: Any,
     line_to: Any,
@@ -97,9 +97,7 @@ def compress(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def gather(  # type: ignore[no-untyped-def]
-    typingctx: Any, out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size: Any
-) -> Any:
+def gather(typingctx: Any, out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size: Any) -> Any:
     """As `mho.kernels.cpu.lists.take`, in AVX-512. Looks at whole vectors of cells."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -129,7 +127,7 @@ def gather(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def copy_run(typingctx: Any, out: Any, to: Any, source: Any, at: Any) -> Any:  # type: ignore[no-untyped-def]
+def copy_run(typingctx: Any, out: Any, to: Any, source: Any, at: Any) -> Any:
     """out[to : to + RUN] = source[at : at + RUN], in one vector: unrolled loops stay scalar in Numba."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -141,7 +139,7 @@ def copy_run(typingctx: Any, out: Any, to: Any, source: Any, at: Any) -> Any:  #
 
 
 @intrinsic
-def add_run(typingctx: Any, out: Any, to: Any, source: Any, at: Any, size: Any) -> Any:  # type: ignore[no-untyped-def]
+def add_run(typingctx: Any, out: Any, to: Any, source: Any, at: Any, size: Any) -> Any:
     """out[to : to + RUN] += source[at : at + RUN], where zeros stand for what lies behind the first `size`."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mho.arrays import Crossbar
+from mho.arrays import Array, build_array
 from mho.config import RPU
 from mho.errors import InvalidValue, WrongUse
 
 Floats = npt.NDArray[np.float32]
-Vectors = tuple[Crossbar, Floats, Floats]
+Vectors = tuple[Array, Floats, Floats]
 
 
 @dataclasses.dataclass
@@ -39,7 +39,7 @@ class Memory:
 
 
 class ArrayLayer(nn.Module, abc.ABC):
-    """A layer whose weights are the state of crossbars, one for each group.
+    """A layer whose weights are the state of arrays, one for each group: a crossbar, or tiles where it is larger.
 
     The weights are buffers: no torch optimizer can move them, `mho.AnalogSGD` pulses them. The anchor
     is an empty parameter that requires grad: through it autograd's backward reaches the layer even
@@ -65,11 +65,11 @@ class ArrayLayer(nn.Module, abc.ABC):
         self.has_bias = bias
         names = [name] if len(shapes) == 1 else [f"{name}.group{g}" for g in range(len(shapes))]
         self.arrays = nn.ModuleList(
-            Crossbar(rpu, out, inputs + bias, seed=seed, replicas=replicas, name=label)
+            build_array(rpu, out, inputs + bias, seed=seed, replicas=replicas, name=label)
             for label, (out, inputs) in zip(names, shapes, strict=True)
         )
         self.anchor = nn.Parameter(torch.empty(0))
-        self.crossbars: list[Crossbar] = list(self.arrays)  # type: ignore[arg-type]
+        self.crossbars: list[Array] = list(self.arrays)  # type: ignore[arg-type]
         self.replicas = self.crossbars[0].replicas
         self.memory = Memory()
         self._watch_anchor()
@@ -110,7 +110,7 @@ class ArrayLayer(nn.Module, abc.ABC):
     def receive_back(self, answers: list[Floats], shape: torch.Size) -> Tensor:
         """The adjoint of `send`."""
 
-    def keep(self, array: Crossbar, x: Floats, d: Floats) -> None:
+    def keep(self, array: Array, x: Floats, d: Floats) -> None:
         """Note the vectors of a backward that is under way.
 
         Raises:

@@ -15,7 +15,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from mho.arrays import seed_list
-from mho.config import RPU
+from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse, nearest
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.conv import Conv2d
@@ -54,17 +54,18 @@ def convert(
 
     Args:
         model: an ordinary torch model on the CPU; it is left as it is.
-        rpu: what the arrays are made of.
+        rpu: what the arrays are made of; layers larger than its tile are spread over several.
         seed: seed of replica 0, the others get seed + 1, ...; or one seed a replica.
         layers: other RPUs for layers whose qualified name matches a pattern ("conv2", "block*.fc").
         exclude: patterns of layers that stay digital.
-        replicas: R networks side by side; the result then takes (B, ...) or (R, B, ...) and returns
-            (R, B, ...). Digital layers with parameters are refused, they would be shared.
+        replicas: R networks side by side, which may differ in their values too (lists in the RPUs); the result
+            then takes (B, ...) or (R, B, ...) and returns (R, B, ...). Digital layers with parameters are
+            refused, they would be shared.
         quiet: do not print the table of what became of each layer (`conversion_table` has it still).
 
     Raises:
-        InvalidValue: for a pattern that matches no layer, a model without a layer to convert, or one that is
-            converted already.
+        InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value a replica, a
+            model without a layer to convert, or one that is converted already.
 
     Warns:
         StaysDigital: naming layers with parameters that have no array form and were not excluded.
@@ -79,6 +80,10 @@ def convert(
         if not fnmatch.filter(names, pattern)
     ]
     faults += [f"layers[{p!r}] is {s!r}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
+    for label, spec in [("rpu", rpu), *((f"layers[{p!r}]", s) for p, s in special.items())]:
+        fault = replicas_fault(spec, replicas) if isinstance(spec, RPU) else None
+        if fault:
+            faults.append(f"{label}: {fault}")
     if any(isinstance(module, ArrayLayer) for module in model.modules()):
         faults.append("the model has array layers already; convert the digital model")
     if faults:
@@ -191,6 +196,9 @@ class _Conversion:
         first = layer.crossbars[0]
         size = f"{first.out_features}×{first.in_features}"
         became = f"array {size}" if len(layer.crossbars) == 1 else f"{len(layer.crossbars)} arrays {size}"
+        if len(first.tile_shapes) > 1:
+            rows, columns = next(iter(first.tile_shapes.values()))
+            became += f", {'' if len(layer.crossbars) == 1 else 'each '}{len(first.tile_shapes)} tiles {rows}×{columns}"
         if first.devices > 1:
             became += f", {first.devices} devices a weight"
         self.rows.append(Converted(label, type(module).__name__, became, clipped))
@@ -220,7 +228,7 @@ def write_digital(layer: ArrayLayer, weight: Tensor, bias: Tensor | None) -> flo
     clipped = cells = 0
     for array, part in zip(layer.crossbars, matrix.chunk(len(layer.crossbars)), strict=True):
         array.write(part)
-        wanted = part.expand(array.devices, -1, -1).reshape(1, -1, array.in_features)
-        clipped += int((array.state != wanted).sum())
-        cells += array.state.numel()
+        held = array.device_weights
+        clipped += int((held != part).sum())
+        cells += held.numel()
     return clipped / cells

@@ -7,6 +7,7 @@ import math
 from typing import final
 
 from mho.errors import Faults
+from mho.per_replica import check_lists
 
 
 @final
@@ -24,6 +25,8 @@ class Pulses:
         x_gain: C_x in place of √(η / (BL·Δw_min)).
         d_gain: C_δ likewise.
 
+    The gains may be lists of one number a replica.
+
     Raises:
         InvalidValue: for a value out of range.
     """
@@ -35,6 +38,9 @@ class Pulses:
 
     def __post_init__(self) -> None:
         faults = Faults("Pulses")
+        if check_lists(self, faults, ("x_gain", "d_gain")):
+            faults.raise_any()
+            return
         faults.number("length", self.length, low=1, high=32, integer=True)
         faults.flag("update_management", self.update_management)
         faults.number("x_gain", self.x_gain, above=0.0, high=1e30, optional=True)
@@ -42,7 +48,7 @@ class Pulses:
         faults.raise_any()
 
     def gains(self, lr: float, mean_step: float) -> tuple[float, float]:
-        """C_x and C_δ at learning rate `lr` for devices whose nominal step is `mean_step`."""
+        """C_x and C_δ of one replica at learning rate `lr`, for devices whose nominal step is `mean_step`."""
         gain = math.sqrt(lr / (self.length * mean_step))
         return (
             gain if self.x_gain is None else self.x_gain,

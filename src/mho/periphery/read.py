@@ -6,6 +6,7 @@ import dataclasses
 from typing import final
 
 from mho.errors import Faults
+from mho.per_replica import check_lists
 
 
 @final
@@ -23,7 +24,8 @@ class Read:
         dac_bits: resolution of the input, 2 to 24 bits over ± `input_bound`; None: continuous.
         adc_bits: resolution of the output, 2 to 24 bits over ± `bound`; None: continuous.
 
-    A converter of b bits has 2ᵇ − 1 levels: zero, and as many above as below it.
+    `noise`, `bound` and `input_bound` may be lists of one number a replica. A converter of b bits has 2ᵇ − 1
+    levels: zero, and as many above as below it.
 
     Raises:
         InvalidValue: for a value out of range or an option that could have no effect.
@@ -40,6 +42,9 @@ class Read:
 
     def __post_init__(self) -> None:
         faults = Faults("Read")
+        if check_lists(self, faults, ("noise", "bound", "input_bound")):
+            faults.raise_any()
+            return
         faults.number("noise", self.noise, low=0.0, high=1e30)
         faults.number("bound", self.bound, above=0.0, high=1e30, optional=True)
         faults.flag("noise_management", self.noise_management)

@@ -28,6 +28,9 @@ class Array:
     vectors: int
     devices: int
     replicas: int
+    tiles: int
+    tile_out: int
+    tile_in: int
 
     @property
     def cross_points(self) -> int:
@@ -153,6 +156,9 @@ def _summary(text: str) -> dict[str, Any]:
 def _array(table: Mapping[str, Any]) -> Array:
     sizes = {field: table[key] for field, key in zip(("out", "inputs"), ("out", "in"), strict=True)}
     sizes |= {name: table[name] for name in ("vectors", "devices", "replicas")}
+    # run folders of before there were tiles do not name them
+    whole = {"tiles": 1, "tile_out": sizes["out"], "tile_in": sizes["inputs"]}
+    sizes |= {name: table.get(name, size) for name, size in whole.items()}
     for name, size in sizes.items():
         if not _whole(size) or size < 1:
             raise InvalidValue(f"array {table['layer']!r} has {name} {size!r}, not a whole number of at least 1")

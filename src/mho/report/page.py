@@ -148,6 +148,7 @@ def _totals(arrays: Sequence[Array]) -> dict[str, int]:
     return {
         "cross_points": sum(array.cross_points for array in arrays),
         "macs": sum(array.macs for array in arrays),
+        "tiles": sum(array.tiles for array in arrays),
     }
 
 

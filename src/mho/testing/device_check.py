@@ -15,6 +15,7 @@ from mho.config import RPU
 from mho.devices import Device
 from mho.errors import InvalidValue, LawError
 from mho.kernels.law import read_law
+from mho.per_replica import lengths
 from mho.periphery import Pulses
 
 STATES = 41
@@ -64,12 +65,18 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
 
     Raises:
         LawError: with the first rule that is broken, and where.
-        InvalidValue: for a device that takes no pulses.
+        InvalidValue: for a device that takes no pulses, or has lists.
     """
     if not isinstance(device, Device):
         raise InvalidValue(f"check_device takes a device, for example MyDevice(), and got {device!r}")
     if not device.pulse_driven:
         raise InvalidValue(f"{type(device).__name__} takes no pulses; there is no law to check")
+    lists = lengths(device)
+    if lists:
+        raise InvalidValue(
+            f"check_device takes one device, and {', '.join(lists)} of this {type(device).__name__} are lists; check "
+            "each replica's: mho.testing.check_device(mho.RPU(device=device).of_replica(0).device)"
+        )
     law = read_law(type(device))
     cell = _nominal(device)
     _check_values(device, cell)

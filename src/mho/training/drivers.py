@@ -65,7 +65,7 @@ class AutogradDriver(Driver):
             out = out[None]
             loss = self.loss(out[0], targets)
             losses = [loss.item()]
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
         return Outcome(losses, out.detach().numpy())

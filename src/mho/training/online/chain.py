@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from mho.arrays.lane import BACKWARD, FORWARD, UPDATE
 from mho.kernels import threads
-from mho.training.online.lane import BACKWARD, FORWARD, UPDATE
 from mho.training.online.losses import Loss
 from mho.training.online.stages import ArrayStage, ChannelsFirst, ConvStage, DropoutStage, Flatten, Form, Stage
 from mho.training.online.trace import Link, NoChain
@@ -56,7 +56,7 @@ class Chain:
 
         def job(lane: _Lane) -> None:
             part = lane.replicas
-            x = images[part] if own else np.broadcast_to(images, (lane.count, *images.shape))
+            x = images[part] if own else np.repeat(images[None], lane.count, axis=0)
             out = lane.forward(x.reshape(lane.count * self.batch, *self.sizes))
             self.out[part] = out.reshape(lane.count, *self.out.shape[1:])
             wanted = targets[part] if own_targets else targets

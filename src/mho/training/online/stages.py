@@ -15,9 +15,9 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
+from mho.arrays import Crossbar, Lane
 from mho.kernels import ops
 from mho.nn import Conv2d, Dropout, Linear
-from mho.training.online.lane import Lane
 
 Floats = npt.NDArray[np.float32]
 
@@ -80,11 +80,11 @@ class ArrayStage(Stage):
 class ConvStage(ArrayStage):
     """A convolution: patches pass through the array one after another."""
 
-    def __init__(self, layer: Conv2d, replicas: slice, form: Form) -> None:
+    def __init__(self, layer: Conv2d, array: Crossbar, replicas: slice, form: Form) -> None:
         size = (form.samples, *form.sizes)
         high, wide = layer.output_size(size)
         count = replicas.stop - replicas.start
-        lane = Lane(layer.crossbars[0], replicas, form.samples // count * high * wide)
+        lane = Lane(array, replicas, form.samples // count * high * wide)
         super().__init__(lane, layer.name, Form(form.samples, (layer.out_channels, high, wide), last=True))
         self.geometry, self.bias = layer.geometry(size), layer.has_bias
         self.back = form.buffer()
@@ -107,9 +107,9 @@ class ConvStage(ArrayStage):
 class LinearStage(ArrayStage):
     """A fully connected layer: every sample is one vector."""
 
-    def __init__(self, layer: Linear, replicas: slice, form: Form) -> None:
+    def __init__(self, layer: Linear, array: Crossbar, replicas: slice, form: Form) -> None:
         count = replicas.stop - replicas.start
-        lane = Lane(layer.crossbars[0], replicas, form.samples // count)
+        lane = Lane(array, replicas, form.samples // count)
         super().__init__(lane, layer.name, Form(form.samples, (layer.out_features,)))
         width = layer.in_features
         self.inputs = lane.inputs.reshape(form.samples, -1)[:, :width]

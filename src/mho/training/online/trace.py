@@ -176,30 +176,32 @@ def _conv(layer: Conv2d) -> Link:
         raise NoChain(f"{layer.name} has {layer.groups} groups")
     if layer.padding_mode != "zeros" and any(layer.edges):
         raise NoChain(f"{layer.name} pads with {layer.padding_mode!r}")
-    _one_crossbar(layer)
+    array = _crossbar(layer)
 
     def link(form: Form, replicas: slice) -> Stage:
         if len(form.sizes) != 3 or form.sizes[0] != layer.in_channels:
             raise NoChain(f"{layer.name} takes maps of {layer.in_channels} channels, not {form.sizes}")
-        return stages.ConvStage(layer, replicas, form)
+        return stages.ConvStage(layer, array, replicas, form)
 
     return link
 
 
 def _linear(layer: Linear) -> Link:
-    _one_crossbar(layer)
+    array = _crossbar(layer)
 
     def link(form: Form, replicas: slice) -> Stage:
         if form.sizes != (layer.in_features,):
             raise NoChain(f"{layer.name} takes vectors of {layer.in_features}, not {form.sizes}")
-        return stages.LinearStage(layer, replicas, form)
+        return stages.LinearStage(layer, array, replicas, form)
 
     return link
 
 
-def _one_crossbar(layer: ArrayLayer) -> None:
-    if not isinstance(layer.crossbars[0], Crossbar):
+def _crossbar(layer: ArrayLayer) -> Crossbar:
+    array = layer.crossbars[0]
+    if not isinstance(array, Crossbar):
         raise NoChain(f"{layer.name} is spread over tiles")
+    return array
 
 
 def _max_pool(options: Mapping[str, Any]) -> Link:

@@ -8,13 +8,12 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from mho.arrays import Crossbar, check_lr
+from mho.arrays.base import Floats, check_lr
+from mho.arrays.crossbar import Crossbar
 from mho.kernels import counts as count
 from mho.kernels import ops
-from mho.periphery import Pulses
 from mho.random import Operation
 
-Floats = npt.NDArray[np.float32]
 FORWARD, BACKWARD, UPDATE = int(Operation.FORWARD), int(Operation.BACKWARD), int(Operation.UPDATE)
 
 
@@ -39,7 +38,7 @@ class Lane:
         self.downwards: Floats = np.empty_like(self.inputs)
         self._forward = self._reader(Operation.FORWARD, self.inputs, self.outputs)
         self._backward = self._reader(Operation.BACKWARD, self.errors, self.downwards)
-        self._drawn = ops.room_for_trains(*self.inputs.shape, self.state.shape[1])
+        self._drawn = ops.room_for_trains(self.inputs, self.state.shape[1])
         self._updaters: dict[float, Callable[[int], None]] = {}
 
     def forward(self) -> None:
@@ -71,7 +70,7 @@ class Lane:
 
     def _updater(self, lr: float) -> Callable[[int], None]:
         array = self.array
-        if not isinstance(array.rpu.update, Pulses):
+        if not array._drives:
             return lambda first: ops.exact_update(
                 self.state, self.inputs, self.errors, lr, self.totals, backend=array.backend
             )

@@ -1,0 +1,8 @@
+"""Arrays of cross-points: one crossbar, or several that share a matrix."""
+
+from mho.arrays.base import Array, check_lr, seed_list
+from mho.arrays.crossbar import Crossbar
+from mho.arrays.lane import Lane
+from mho.arrays.tiled import TiledArray, build_array
+
+__all__ = ["Array", "Crossbar", "Lane", "TiledArray", "build_array", "check_lr", "seed_list"]

@@ -1,0 +1,276 @@
+"""What every array is to scripts and layers, whether it is one crossbar or several."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from mho import random
+from mho.config import RPU, replicas_fault
+from mho.errors import InvalidValue, WrongUse
+from mho.kernels import counts as count
+from mho.kernels import ops
+
+Floats = npt.NDArray[np.float32]
+
+
+class Array(nn.Module, abc.ABC):
+    """R replicas of an M×N matrix of weights on cross-points, and its three cycles.
+
+    Scripts give tensors to `forward`, `backward` and `update`; layers give float32 NumPy of shape (R, T, ...) to
+    the methods that end in `_vectors`. `replicas` is R, `devices` the cross-points of one weight.
+    """
+
+    seeds: Tensor
+
+    def __init__(
+        self,
+        rpu: RPU,
+        out_features: int,
+        in_features: int,
+        *,
+        seeds: Sequence[int],
+        name: str,
+        backend: ops.Backend,
+    ) -> None:
+        super().__init__()
+        if not isinstance(rpu, RPU):
+            raise InvalidValue(f"rpu is {rpu!r}; give a mho.RPU, for example mho.presets.gokmen_2017()")
+        for label, size in (("out_features", out_features), ("in_features", in_features)):
+            if not isinstance(size, int) or size < 1:
+                raise InvalidValue(f"{label} is {size!r}; give an integer of at least 1")
+        if backend not in ops.BACKENDS:
+            raise InvalidValue(f"backend is {backend!r}; give 'cpu' or 'reference'")
+        fault = replicas_fault(rpu, len(seeds))
+        if fault:
+            raise InvalidValue(f"{name}: {fault}")
+        self.rpu, self.name, self.backend = rpu, name, backend
+        self.out_features, self.in_features = out_features, in_features
+        self.devices, self.replicas = rpu.cell.devices, len(seeds)
+        self.register_buffer("seeds", torch.tensor(seeds, dtype=torch.int64))
+
+    # State ---------------------------------------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def device_weights(self) -> Tensor:
+        """The exact weight of every device: (R, devices, out, in)."""
+
+    @property
+    @abc.abstractmethod
+    def tile_shapes(self) -> Mapping[str, tuple[int, int]]:
+        """The crossbars that make this array: name to weights (out, in)."""
+
+    @property
+    def weight(self) -> Tensor:
+        """The exact weights (R, out, in): the mean over the devices of each."""
+        stacked = self.device_weights
+        return stacked[:, 0] if self.devices == 1 else stacked.mean(dim=1)
+
+    def write(self, weight: Tensor) -> None:
+        """Program every device of a weight to its value, clipped to the device's bounds.
+
+        Args:
+            weight: (R, out, in), or (out, in) for all replicas alike.
+
+        Raises:
+            InvalidValue: for another shape, or values that are not finite.
+        """
+        given = torch.as_tensor(weight, dtype=torch.float32, device="cpu").detach()
+        shape = (self.replicas, self.out_features, self.in_features)
+        if given.shape not in (shape, shape[1:]):
+            raise InvalidValue(f"{self.name}: weights of shape {tuple(given.shape)}; give {shape} or {shape[1:]}")
+        if not torch.isfinite(given).all():
+            raise InvalidValue(f"{self.name}: the weights to write hold NaN or infinite values")
+        self._program(given.expand(shape))
+
+    def reset_weights(self) -> None:
+        """Start again from the initial weights of this array's seeds: uniform within ±1/√in."""
+        cells = self.out_features * self.in_features
+        named = zip(self._seeds(), self._numbers(), strict=True)
+        starts = np.stack([random.initial_uniforms(seed, number, cells) for seed, number in named])
+        starts *= np.float32(self.in_features**-0.5)
+        self.write(torch.from_numpy(starts.reshape(self.replicas, self.out_features, self.in_features)))
+
+    def read(self) -> Tensor:
+        """Weights (R, out, in) as forward reads of unit vectors see them, noise and bounds included."""
+        units = torch.eye(self.in_features).expand(self.replicas, -1, -1)
+        return torch.from_numpy(self._evaluate(units.contiguous().numpy())).transpose(1, 2)
+
+    @abc.abstractmethod
+    def cell_parameters(self) -> dict[str, Tensor]:
+        """Every field of the law as drawn: name to (R, devices, out, in)."""
+
+    def counters(self) -> dict[str, Tensor]:
+        """What happened since the start, int64 (R,) each.
+
+        pulses: voltage pulses on rows and columns; coincidences: steps of cross-points;
+        saturated_probabilities: lines whose pulse probability would have exceeded 1; bound_hits: steps
+        clipped at a device's bound; clipped_reads: outputs that stayed clipped; halvings: rounds of bound
+        management; evaluation_...: the same in evaluation.
+        """
+        totals = self._counts()
+        return {name: totals[:, i].clone() for i, name in enumerate(count.COUNTERS)}
+
+    # The three cycles ----------------------------------------------------------------------------
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forward cycle: x (R, T, in) to y (R, T, out), or without R where R = 1.
+
+        In evaluation mode (`eval()`) the noise comes from a stream of its own, so that evaluating
+        never changes training.
+
+        Raises:
+            InvalidValue: for a wrong shape, or NaN or infinite values.
+        """
+        return self._cycle(x, backward=False)
+
+    def backward(self, d: Tensor) -> Tensor:
+        """Backward cycle: δ (R, T, out) to Wᵀδ (R, T, in), or without R where R = 1."""
+        return self._cycle(d, backward=True)
+
+    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+        """Update cycle: W += lr·δ xᵀ in expectation, one vector after another.
+
+        Args:
+            x: (R, T, in) inputs, or (T, in) where R = 1.
+            d: (R, T, out) = -∂L/∂y, likewise.
+            lr: learning rate η, greater than 0.
+
+        Raises:
+            InvalidValue: for a wrong shape, values that are not finite, or lr ≤ 0.
+        """
+        check_lr(lr)
+        inputs = self._vectors(x, self.in_features, "x")
+        errors = self._vectors(d, self.out_features, "d")
+        self._same_vectors(inputs, errors)
+        self.update_vectors(inputs, errors, lr)
+
+    def pulse(self, p: Tensor, q: Tensor) -> None:
+        """Drive the lines with given pulse probabilities; signs give the direction of the steps.
+
+        Args:
+            p: columns, (R, T, in) or (T, in) where R = 1, from -1 to 1.
+            q: rows, (R, T, out) likewise. A cross-point moves up where p and q have the same sign.
+
+        Raises:
+            InvalidValue: for a probability above 1, a wrong shape, or an array without pulses.
+        """
+        columns = self._vectors(p, self.in_features, "p")
+        rows = self._vectors(q, self.out_features, "q")
+        for label, values in (("p", columns), ("q", rows)):
+            if values.size and np.abs(values).max() > 1:
+                raise InvalidValue(
+                    f"{self.name}: {label} holds a probability of {np.abs(values).max():g}; give values from -1 to 1"
+                )
+        self._same_vectors(columns, rows)
+        self.pulse_vectors(columns, rows)
+
+    # The same cycles for layers, whose vectors are (R, T, ...) float32 NumPy already -----------------
+
+    @abc.abstractmethod
+    def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
+        """As `forward` or `backward`: (R, T, in) to (R, T, out), or back."""
+
+    @abc.abstractmethod
+    def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
+        """As `update`: x (R, T, in) and d (R, T, out)."""
+
+    @abc.abstractmethod
+    def pulse_vectors(self, p: Floats, q: Floats) -> None:
+        """As `pulse`: p (R, T, in) and q (R, T, out)."""
+
+    # Inside --------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def _program(self, values: Tensor) -> None:
+        """Set the devices to weights (R, out, in), clipped to their bounds."""
+
+    @abc.abstractmethod
+    def _evaluate(self, inputs: Floats) -> Floats:
+        """A forward read from the stream of evaluation: (R, T, in) to (R, T, out)."""
+
+    @abc.abstractmethod
+    def _counts(self) -> Tensor:
+        """int64 (R, SIZE), in the order of `mho.kernels.counts`."""
+
+    def _numbers(self) -> list[int]:
+        """The number of the array that each replica draws as."""
+        return [random.array_number(self.name)] * self.replicas
+
+    def _seeds(self) -> list[int]:
+        return [int(seed) for seed in self.seeds.tolist()]
+
+    def _cycle(self, values: Tensor, *, backward: bool) -> Tensor:
+        width = self.out_features if backward else self.in_features
+        inputs = self._vectors(values, width, "d" if backward else "x")
+        out = torch.from_numpy(self.read_vectors(inputs, backward=backward))
+        return out if values.dim() == 3 else out[0]
+
+    def _vectors(self, values: Tensor, width: int, label: str) -> Floats:
+        """Check shape and values, and return them as (R, T, width) NumPy."""
+        given = torch.as_tensor(values)
+        if given.device.type != "cpu":
+            raise WrongUse(
+                f"{self.name}: {label} lies on {given.device}; arrays compute on the CPU, give {label}.cpu()"
+            )
+        array: Floats = np.ascontiguousarray(given.detach().numpy(), np.float32)
+        replicas = self.replicas
+        if array.ndim == 2 and replicas == 1:
+            array = array[None]
+        if array.ndim != 3 or array.shape[0] != replicas or array.shape[2] != width:
+            rank = f"({replicas}, T, {width})" + (f" or (T, {width})" if replicas == 1 else "")
+            raise InvalidValue(f"{self.name}: {label} has shape {tuple(given.shape)}; give {rank}")
+        fault = not_finite(self.name, *((None, array) if label in "dq" else (array, None)))
+        if fault is not None:
+            raise fault
+        return array
+
+    def _same_vectors(self, x: Floats, d: Floats) -> None:
+        if x.shape[1] != d.shape[1]:
+            raise InvalidValue(f"{self.name}: x has {x.shape[1]} vectors and d has {d.shape[1]}; give as many")
+
+    def extra_repr(self) -> str:
+        """Shown by print(model)."""
+        return f"{self.out_features}×{self.in_features}, devices={self.devices}, replicas={self.replicas}"
+
+
+def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
+    """One seed a replica: seed, seed + 1, ..., or the list given.
+
+    Raises:
+        InvalidValue: for a list of another length, or a seed outside 0 to 2⁶³ - 1.
+    """
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 1:
+        raise InvalidValue(f"replicas is {replicas!r}; give an integer of at least 1")
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        seeds = [int(seed) + r for r in range(replicas)]
+    elif isinstance(seed, Sequence) and not isinstance(seed, str):
+        seeds = list(seed)
+    else:
+        raise InvalidValue(f"seed is {seed!r}; give an integer of at least 0, or one a replica")
+    if len(seeds) != replicas:
+        raise InvalidValue(f"{len(seeds)} seeds for {replicas} replicas; give one seed a replica")
+    if not all(isinstance(s, int) and 0 <= s < 2**63 for s in seeds):
+        raise InvalidValue(f"seed is {seed!r}; give integers from 0 to 2**63 - 1")
+    return seeds
+
+
+def check_lr(lr: float) -> None:
+    """Raise unless lr is a positive, finite number."""
+    if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not 0 < lr < float("inf"):
+        raise InvalidValue(f"lr is {lr!r}; give a number greater than 0, for example 0.01")
+
+
+def not_finite(name: str, x: Floats | None, d: Floats | None) -> InvalidValue | None:
+    """The error if an input x or a gradient d of an array holds what is no number."""
+    for values, what in ((x, "the input (x)"), (d, "the gradient (d)")):
+        if values is not None and not np.isfinite(values).all():
+            kind = "NaN" if np.isnan(values).any() else "infinite values"
+            return InvalidValue(f"{name}: {what} holds {kind}; the loss may have diverged: try a smaller lr")
+    return None

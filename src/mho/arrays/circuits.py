@@ -1,0 +1,91 @@
+"""What kernels need of a device and a periphery: their numbers, replica by replica."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mho import random
+from mho.config import RPU
+from mho.errors import InvalidValue
+from mho.kernels import ops
+from mho.per_replica import of_replica
+from mho.periphery import Pulses, Read
+
+Floats = npt.NDArray[np.float32]
+
+
+def levels_of(read: Read, replicas: int) -> ops.Levels:
+    """What a kernel needs for a `Read`, for each replica."""
+    return ops.Levels(
+        np.array([_levels(of_replica(read, r)) for r in range(replicas)], np.float32),
+        read.noise_management,
+        read.max_halvings if read.bound_management else 0,
+    )
+
+
+def _levels(read: Read) -> tuple[float, ...]:
+    """A row of `Levels.numbers`. A converter of b bits has 2ᵇ⁻¹ - 1 steps to full scale."""
+    infinite = float("inf")
+    bound = infinite if read.bound is None else float(read.bound)
+    full = 1.0 if read.dac_bits is not None else infinite
+    input_bound = full if read.input_bound is None else float(read.input_bound)
+    return (
+        float(read.noise),
+        bound,
+        input_bound,
+        0.0 if read.dac_bits is None else input_bound / (2 ** (read.dac_bits - 1) - 1),
+        0.0 if read.adc_bits is None else bound / (2 ** (read.adc_bits - 1) - 1),
+    )
+
+
+def drives_of(rpu: RPU, replicas: int) -> list[tuple[Pulses, float]]:
+    """Each replica's own pulses, and the nominal step of its devices; none where updates are exact."""
+    if not isinstance(rpu.update, Pulses):
+        return []
+    steps = [of_replica(rpu.device, r).mean_step() for r in range(replicas)]
+    return [(of_replica(rpu.update, r), step) for r, step in enumerate(steps)]
+
+
+def fields_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]) -> dict[str, Floats]:
+    """Draw the fields of the law that differ from cell to cell: name to (R, P, N).
+
+    Args:
+        rpu: with lists of R values, or none.
+        seeds: R of them.
+        numbers: of the arrays as which the replicas draw.
+        shape: (R, P, N).
+
+    Raises:
+        InvalidValue: where spreads are so wide that bounds cross.
+    """
+    cells = shape[1] * shape[2]
+    each = [of_replica(rpu.device, r).parameters() for r in range(len(seeds))]
+    drawn = {
+        field: np.stack(
+            [
+                own[field].draw(random.field_normals(seed, number, field, cells))
+                for own, seed, number in zip(each, seeds, numbers, strict=True)
+            ]
+        ).reshape(shape)
+        for field, parameter in rpu.device.parameters().items()
+        if parameter.varies
+    }
+    if "w_max" in each[0]:
+        means = {name: np.array([own[name].mean for own in each])[:, None, None] for name in ("w_max", "w_min")}
+        crossed = int(np.sum(drawn.get("w_min", means["w_min"]) >= drawn.get("w_max", means["w_max"])))
+        if crossed:
+            raise InvalidValue(
+                f"the spreads of w_min and w_max are so wide that they crossed in {crossed} cells; narrow them, or "
+                "move the means apart"
+            )
+    return drawn
+
+
+def shared_field(rpu: RPU, field: str, replicas: int) -> Floats:
+    """A field that does not differ from cell to cell as kernels take it: (R, 16) of one number a replica."""
+    mean = rpu.device.parameters()[field].mean
+    column = np.array(mean, np.float32).reshape(-1, 1)
+    return np.ascontiguousarray(np.broadcast_to(column, (replicas, 16)))

@@ -1,0 +1,43 @@
+"""How a matrix is spread over tiles."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import final
+
+from mho.config import RPU
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """One tile: its place in the grid, and the rows and columns of the matrix that it holds."""
+
+    i: int
+    j: int
+    rows: slice
+    columns: slice
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Weights: rows, columns."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+
+def places(rpu: RPU, out_features: int, in_features: int) -> list[Place]:
+    """The tiles of a matrix, row after row: as few as hold it, in sizes that differ by at most one.
+
+    A tile holds whole weights: a cell of n devices takes n of its lines, so `rows // n` weights lie in a column.
+    """
+    rows, columns = rpu.tile_size
+    down = spread(out_features, out_features if rows is None else rows // rpu.cell.devices)
+    across = spread(in_features, in_features if columns is None else columns)
+    return [Place(i, j, r, c) for i, r in enumerate(down) for j, c in enumerate(across)]
+
+
+def spread(total: int, most: int) -> list[slice]:
+    """Cut `total` into as few parts as there are when none is longer than `most`, the longer ones first."""
+    parts = -(-total // most)
+    length, longer = divmod(total, parts)
+    ends = [part * length + min(part, longer) for part in range(parts + 1)]
+    return [slice(ends[part], ends[part + 1]) for part in range(parts)]

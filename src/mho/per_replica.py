@@ -1,0 +1,113 @@
+"""Fields that differ between replicas: a tuple of one number a replica in place of a number.
+
+A description is a frozen dataclass, or one made of others; any tuple in it is such a list.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mho.errors import Faults, InvalidValue
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Number = float | Sequence[float]
+"""A number, or one a replica; lists are stored as tuples."""
+T = TypeVar("T", bound="DataclassInstance")
+
+
+def check_lists(part: DataclassInstance, faults: Faults, may_differ: Collection[str]) -> bool:
+    """Store the lists of a description under construction as tuples, and note what is wrong with them.
+
+    With lists, all other rules are checked on what each replica gets, so that no rule has to know of lists.
+
+    Args:
+        part: the description, from its `__post_init__`.
+        faults: where to note them.
+        may_differ: names of the fields that may be lists.
+
+    Returns:
+        Whether there is a list, and hence nothing left to check.
+    """
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, (list, tuple)):
+            # what may not be a list stays one, which the field's own rule refuses
+            kept = tuple(value) if field.name in may_differ else list(value)
+            object.__setattr__(part, field.name, kept)
+            if field.name in may_differ:
+                _check_numbers(field.name, value, faults)
+    found = lengths(part)
+    if found and not faults.found:
+        check_lengths(found, faults)
+    if found and not faults.found:
+        _check_each(part, next(iter(found.values())), faults)
+    return bool(found) or bool(faults.found)
+
+
+def lengths(part: DataclassInstance, prefix: str = "") -> dict[str, int]:
+    """Dotted names of all lists in a description, with their lengths."""
+    found: dict[str, int] = {}
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, tuple):
+            found[prefix + field.name] = len(value)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            found |= lengths(value, f"{prefix}{field.name}.")
+    return found
+
+
+def check_lengths(found: Mapping[str, int], faults: Faults) -> None:
+    """Note a fault unless all lists have one length."""
+    if len(set(found.values())) > 1:
+        each = ", ".join(f"{name} has {length}" for name, length in found.items())
+        faults.add(f"lists of different lengths: {each}; give each one value a replica")
+
+
+def map_lists(part: T, change: Callable[[tuple[float, ...]], Any]) -> T:
+    """The description with `change` applied to each of its lists; itself if it has none."""
+    changed: dict[str, Any] = {}
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, tuple):
+            changed[field.name] = change(value)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            inner = map_lists(value, change)
+            if inner is not value:
+                changed[field.name] = inner
+    return dataclasses.replace(part, **changed) if changed else part
+
+
+def of_replica(part: T, replica: int) -> T:
+    """What one replica gets: the description with numbers only."""
+    return map_lists(part, lambda values: values[replica])
+
+
+def _check_numbers(name: str, values: Sequence[object], faults: Faults) -> None:
+    wrong = [value for value in values if isinstance(value, bool) or not isinstance(value, (int, float))]
+    if not values:
+        faults.add(f"{name} is an empty list; give one number a replica")
+    elif wrong:
+        faults.add(f"{name} is {list(values)!r}: a list holds one number a replica, and {wrong[0]!r} is none")
+
+
+def _check_each(part: DataclassInstance, replicas: int, faults: Faults) -> None:
+    """Note what is wrong with each replica's own; what is wrong with all is told once."""
+    each: list[Sequence[str]] = []
+    for replica in range(replicas):
+        try:
+            of_replica(part, replica)
+        except InvalidValue as error:
+            each.append(error.faults)
+        else:
+            each.append(())
+    shared = [fault for fault in each[0] if all(fault in others for others in each)]
+    for fault in shared:
+        faults.add(fault)
+    for replica, own in enumerate(each):
+        for fault in own:
+            if fault not in shared:
+                faults.add(f"replica {replica}: {fault}")

@@ -92,6 +92,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             )
             for row in rows
         ),
+        names=2,
         note="A pair: one cross-point and one vector. A field without spread takes no bytes.",
     )
 

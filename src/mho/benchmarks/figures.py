@@ -24,6 +24,7 @@ def draw(chart: Chart, ax: Axes) -> Axes:
         _lines(chart, ax)
     if len(chart.lines) > 1 or not chart.bars:
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.3, columnspacing=1.2)
+    ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 

@@ -65,11 +65,12 @@ def _table(times: dict[str, dict[str, Samples]]) -> Table:
             extremes = f"{digits(min(ratio.values))} to {digits(max(ratio.values))}"
             row = (spec, who, span(samples), digits(ratio.median), extremes)
             rows.append((*row, digits(taken[AIHWKIT].over(samples).median)) if peer else row)
-    columns = ("spec", "contestant", "µs an image (quartiles)", "ratio to plain torch", "smallest to largest")
+    columns = ("spec", "contestant", "µs an image (quartiles)", "ratio to torch", "smallest to largest")
     return Table(
         title="Microseconds an image",
         columns=(*columns, "times faster than aihwkit") if peer else columns,
         rows=tuple(rows),
+        names=2,
         note="Medians over rounds. NM, BM, UM: noise, bound and update management.",
     )
 

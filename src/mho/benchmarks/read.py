@@ -6,8 +6,8 @@ from typing import Any
 
 from mho.benchmarks.loads import Call, Case, array_of, reader
 from mho.benchmarks.plan import Plan
-from mho.benchmarks.results import Chart, Line, Result, Table, Tell, exponent_table, span
-from mho.benchmarks.roofs import NOTE, Work, reached, read_work, roof_blocks, share_words
+from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, exponent_table, span
+from mho.benchmarks.roofs import NOTE, SHARES, Work, reached, read_work, roof_blocks, share_words
 from mho.benchmarks.scaling import Point, Series, curves, pair_time
 from mho.benchmarks.timing import Samples, alternate, blocks_of
 from mho.benchmarks.update import CASES, LENET, QUICK_CASES, QUICK_SIDES, QUICK_VECTORS, SIDES, VECTORS
@@ -109,19 +109,21 @@ def _samples(row: dict[str, Any]) -> Samples:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
+    """A line for each array and cycle: the specs side by side, shares for the last."""
+    lines: list[tuple[str, ...]] = []
+    for first in range(0, len(rows), len(SPECS)):
+        *others, last = rows[first : first + len(SPECS)]
+        numbers = (digits(row["ns_a_pair"]) for row in others)
+        lines.append((_name(last), last["direction"], *numbers, span(_samples(last)), *share_words(last)))
     return Table(
-        title="Reads",
-        columns=(
-            "array",
-            "cycle",
-            "read",
-            "ns a pair (quartiles)",
-            "of bandwidth",
-            "of arithmetic peak",
-            "nearer roof",
+        title="Reads: nanoseconds a (weight, vector) pair",
+        columns=("array", "cycle", *SPECS, *SHARES),
+        rows=tuple(lines),
+        names=2,
+        note=(
+            f"{NOTE} Bytes: weights, inputs, outputs once. Operations: two a pair, 40 an output with noise. Quartiles "
+            "and shares are those of the last read."
         ),
-        rows=tuple((_name(r), r["direction"], r["read"], span(_samples(r)), *share_words(r)) for r in rows),
-        note=f"{NOTE} Bytes: weights, inputs, outputs once. Operations: two a pair, 40 an output with noise.",
     )
 
 

@@ -12,11 +12,12 @@ from mho.benchmarks.timing import Samples
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of words as people read them; the first column names the row."""
+    """Rows as people read them; the first `names` columns name the row, the others hold numbers."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    names: int = 1
     note: str = ""
 
 

@@ -20,8 +20,9 @@ OPERATIONS_A_COINCIDENCE = OPERATIONS_A_DRAW + 20
 OPERATIONS_A_SLOT = 10
 """A hash, a comparison and a shift for each line and slot of a pulse train."""
 PRODUCT = "matrix product"
+SHARES = ("of bandwidth", "of peak", "nearer roof")
 NOTE = (
-    "Bandwidth: of a triad over as many bytes as the array takes, so from the same cache or none. Arithmetic peak: "
+    "Bandwidth: of a triad over as many bytes as the array takes, so from the same cache or none. Peak: "
     "half of a float32 matrix product's, for kernels never fuse multiplication and addition. Both are measured between "
     "the rounds. The nearer roof limits first."
 )

@@ -72,14 +72,17 @@ def run_plan(plan: Plan, tell: Tell, *, seen: Callable[[Result], object] = lambd
     return Outcome(plan=plan, machine=described, results=tuple(results))
 
 
-def open_folder(folder: Path) -> None:
-    """Make the folder for the results, before hours are spent on them.
+def open_folder(folder: Path, plan: Plan) -> None:
+    """Make the folder for the results, before time is spent on them, once the images of the plan are there.
 
     Raises:
         WrongUse: if something is in it.
+        DataMissing: see `run_plan`.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongUse(f"{folder} exists and is not empty; give another --out, or empty it")
+    if plan.needs_pictures:
+        plan.pictures()
     folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -28,7 +28,7 @@ def show(result: Result, console: Console) -> None:
     for table in result.tables:
         grid = RichTable(title=table.title, title_justify="left", caption=table.note or None, caption_justify="left")
         for number, heading in enumerate(table.columns):
-            grid.add_column(heading, justify="left" if number == 0 else "right")
+            grid.add_column(heading, justify="left" if number < table.names else "right", overflow="fold")
         for row in table.rows:
             grid.add_row(*row)
         console.print(grid)

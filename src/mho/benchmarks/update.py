@@ -20,7 +20,7 @@ from mho.benchmarks.loads import (
 )
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, exponent_table, span
-from mho.benchmarks.roofs import NOTE, reached, roof_blocks, share_words, update_work
+from mho.benchmarks.roofs import NOTE, SHARES, reached, roof_blocks, share_words, update_work
 from mho.benchmarks.scaling import Point, Series, curves, pair_time
 from mho.benchmarks.timing import Samples, alternate, blocks_of
 from mho.presets import gokmen_2017
@@ -129,7 +129,7 @@ def _name(row: dict[str, Any]) -> str:
 def _main_table(rows: list[dict[str, Any]]) -> Table:
     return Table(
         title=f"Update, BL = {LENGTH}",
-        columns=("array", "ns a pair (quartiles)", "of bandwidth", "of arithmetic peak", "nearer roof"),
+        columns=("array", "ns a pair (quartiles)", *SHARES),
         rows=tuple((_name(row), span(Samples(tuple(row["ns_a_pair_samples"]))), *share_words(row)) for row in rows),
         note=(
             f"{NOTE} Bytes: each cache line with a coincidence once, its weights back, and the pulse trains. "

@@ -47,7 +47,7 @@ def bench(
     from mho.kernels import compile as compiler
 
     if out is not None:
-        open_folder(out)
+        open_folder(out, plan)
     aside, console = Console(stderr=True), Console()
     compiler.on_compile.append(aside.print)
     try:

@@ -255,7 +255,7 @@ def test_aihwkit_gets_the_same_spec(fake_aihwkit):
     assert (device.up_down, device.up_down_dtod) == (0.0, 0.01)
     assert (config.forward.bound_management, config.forward.noise_management) == ("iterative", "none")
     assert (config.backward.bound_management, config.backward.noise_management) == ("none", "abs max")
-    assert config.forward.max_bm_factor == 1024
+    assert config.forward.max_bm_factor == 1023
     for read in (config.forward, config.backward):
         assert (read.out_noise, read.out_bound, read.inp_res, read.out_res) == (0.06, 12.0, 0.0, 0.0)
     assert (config.update.desired_bl, config.update.update_management) == (7, True)

@@ -105,6 +105,6 @@ def _read(configs: Any, read: Read) -> Any:
         out_bound=read.bound,
         out_noise=read.noise,
         bound_management=bounds.ITERATIVE if read.bound_management else bounds.NONE,
-        max_bm_factor=2**read.max_halvings,
+        max_bm_factor=2**read.max_halvings - 1,  # the read beyond it is the last
         noise_management=noise.ABS_MAX if read.noise_management else noise.NONE,
     )

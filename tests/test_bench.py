@@ -110,22 +110,29 @@ def test_six_per_cent_of_the_pairs_coincide(driven):
 
 
 def test_weights_stay_where_they_are_however_long_one_measures():
-    array = loads.array_of(gokmen_2017(pulses=LENGTH), Case(40, 50, 16))
+    """400 vectors of one sign would move them by 0.025; as many of either walk 0.005."""
+    array = loads.array_of(gokmen_2017(pulses=LENGTH), Case(40, 50, 1))
     before = array.weight.clone()
-    call = loads.updater(array, 16)
-    for _ in range(100):
+    call = loads.updater(array, 1)
+    for _ in range(400):
         call()
-    assert float((array.weight - before).abs().mean()) < 0.05
-    assert int(array.counters()["bound_hits"]) < 0.01 * int(array.counters()["coincidences"])
+    assert 0 < float((array.weight - before).abs().mean()) < 0.01
 
 
 def test_update_parts_are_the_kernels_that_ran():
     array = loads.array_of(gokmen_2017(), Case(16, 17, 4))
     before = threads.run
-    times = loads.kernel_times(loads.updater(array, 4))
+    times = loads.kernel_times(loads.updater(array, 4), seconds=0.0)
     assert set(times) == {"trains", "update"}
     assert all(seconds > 0 for seconds in times.values())
     assert threads.run is before
+
+
+def test_threads_are_set_for_the_call_only(set_threads):
+    set_threads(3)
+    seen = []
+    loads.on_threads(2, lambda: seen.append(threads.threads()))()
+    assert (seen, threads.threads()) == ([2], 3)
 
 
 def test_bytes_a_cross_point_are_those_of_the_buffers():
@@ -346,10 +353,7 @@ def test_a_chosen_cpu_is_not_compared_with_itself(monkeypatch):
 
 @pytest.fixture(scope="module")
 def outcome() -> Outcome:
-    before = threads.threads(), torch.get_num_threads()
-    found = run_plan(make_plan(["all"], {}, quick=True), lambda line: None)
-    assert (threads.threads(), torch.get_num_threads()) == before
-    return found
+    return run_plan(make_plan(["all"], {}, quick=True), lambda line: None)
 
 
 def test_json_holds_machine_settings_and_records_of_every_suite(outcome):
@@ -372,7 +376,12 @@ def test_json_holds_machine_settings_and_records_of_every_suite(outcome):
 def test_suites_measure_what_the_issue_asks(outcome):
     found = outcome.to_dict()
     assert {row["contestant"] for row in found["lenet"]} >= {"plain torch", *DRIVERS}
-    assert {row["over"] for row in found["update"] if row["measured"] == "exponent"} == {"T", "BL", "area"}
+    assert {row["over"] for row in found["update"] if row["measured"] == "exponent"} == {
+        "T",
+        "BL",
+        "area",
+        "threads",
+    }
     reads = {(row["direction"], row["read"]) for row in found["read"] if row["measured"] == "read"}
     assert reads == set(itertools.product(("forward", "backward"), ("exact", "noise", "noise, management")))
     ways = {(row["replicas"], row["side_by_side"], row["threads"]) for row in found["replicas"] if "threads" in row}
@@ -381,6 +390,18 @@ def test_suites_measure_what_the_issue_asks(outcome):
     assert {*LAWS, "PowerLaw (a user's own)"} <= set(laws)
     assert laws["ConstantStep"]["ratio"] == 1.0
     assert laws["PowerLaw (a user's own)"]["closed_form"] == "pulse by pulse"
+
+
+def test_copies_are_cross_points_of_their_own(outcome):
+    for row in outcome.to_dict()["devices"]:
+        pairs = row["rows"] * row["columns"] * row["vectors"] * row["devices"]
+        assert row["ns_a_pair"] * pairs == pytest.approx(row["us_a_call"] * 1e3)
+
+
+def test_threads_are_set_back_after_a_benchmark(set_threads):
+    set_threads(3)
+    run_plan(make_plan(["devices"], {"rounds": 1, "threads": 2}, quick=True), lambda line: None)
+    assert threads.threads() == 3
 
 
 def test_full_sizes_are_those_of_the_issue():

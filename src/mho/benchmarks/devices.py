@@ -6,7 +6,7 @@ from typing import Any
 
 from mho.benchmarks.loads import ACTIVE, LENGTH, Case, array_of, cross_point_bytes, updater
 from mho.benchmarks.plan import Plan
-from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, span
+from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, percent, span
 from mho.benchmarks.scaling import pair_time
 from mho.benchmarks.timing import Samples, alternate, blocks_of
 from mho.benchmarks.user_law import PowerLaw
@@ -54,6 +54,7 @@ def run(plan: Plan, tell: Tell) -> Result:
                 "devices": array.devices,
                 "closed_form": _form(array.rpu),
                 "bytes_a_cross_point": cross_point_bytes(array),
+                "us_a_call": taken[name].median * 1e6,
                 **ns.record("ns_a_pair"),
                 **ns.over(pair_time(taken[BASE], case)).record("ratio"),
             }
@@ -62,7 +63,7 @@ def run(plan: Plan, tell: Tell) -> Result:
         suite="devices",
         title="Laws and cells",
         method=(
-            f"Update of {case}, BL = {LENGTH}, {ACTIVE:.0%} active pairs (as in the suite update), {plan.threads} "
+            f"Update of {case}, BL = {LENGTH}, {percent(ACTIVE)} active pairs (as in the suite update), {plan.threads} "
             f"thread(s); the laws take turns, {plan.rounds} rounds. Bytes are those of all buffers of the array, its "
             "weights included."
         ),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
 from mho.benchmarks.results import Chart, Line, digits
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
@@ -14,6 +14,8 @@ from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
 COLORS = (TEST_COLOR, TRAIN_COLOR, REPLICA_COLOR)
 MARKS = (("-", "o"), ("--", "s"), (":", "^"))
 BAR_HEIGHT = 0.75
+SIZE = EngFormatter(places=0, sep="")
+"""4k for 4,096: every size must fit beside the next on a phone."""
 
 
 def draw(chart: Chart, ax: Axes) -> Axes:
@@ -40,7 +42,7 @@ def _lines(chart: Chart, ax: Axes) -> None:
             label=line.label,
         )  # fmt: skip
     sizes = sorted({size for line in chart.lines for size in line.x})
-    ax.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+    ax.set_xticks(sizes, [SIZE(size) for size in sizes])
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.minorticks_off()
     ax.yaxis.set_major_locator(LogLocator(subs=_steps([v for line in chart.lines for v in _medians(line)])))

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.arrays import Crossbar
+from mho.benchmarks.timing import repeat
 from mho.config import RPU
 from mho.kernels import threads
 from mho.periphery import Pulses
@@ -109,12 +110,25 @@ def coincidences(array: Crossbar, call: Call, vectors: int) -> float:
     return int(found) / (2 * vectors * array.state.numel())
 
 
-def kernel_times(call: Call, calls: int = 5) -> dict[str, float]:
-    """Median seconds that each kernel takes in one call, by the kernel's name."""
+def on_threads(count: int, call: Call) -> Call:
+    """The call on so many threads; afterwards there are as many as before."""
+
+    def called() -> None:
+        before = threads.threads()
+        threads.set_threads(count)
+        try:
+            call()
+        finally:
+            threads.set_threads(before)
+
+    return called
+
+
+def kernel_times(call: Call, seconds: float) -> dict[str, float]:
+    """Median seconds that each kernel takes in one call, by the kernel's name; calls for about `seconds`."""
     taken: dict[str, list[float]] = defaultdict(list)
     with _watched(taken):
-        for _ in range(calls):
-            call()
+        repeat(call, seconds=seconds)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 

@@ -90,6 +90,11 @@ def digits(value: float) -> str:
     return f"{value:.2e}"
 
 
+def percent(share: float) -> str:
+    """A share from 0 to 1 in whole per cent."""
+    return f"{100 * share:.0f}\u00a0%"
+
+
 def span(samples: Samples) -> str:
     """Median and quartiles as words."""
     low, high = samples.quartiles
@@ -101,5 +106,8 @@ def exponent_table(title: str, fitted: dict[str, Samples]) -> Table:
     rows = tuple(
         (name, digits(b.median), f"{digits(min(b.values))} to {digits(max(b.values))}") for name, b in fitted.items()
     )
-    note = "Least squares over the logarithms, round by round; 1 is linear, below 1 is better."
+    note = (
+        "Least squares over the logarithms, round by round; 1 is linear, below 1 is better; against "
+        "threads, −1 is ideal."
+    )
     return Table(title=title, columns=("time against", "exponent", "smallest to largest"), rows=rows, note=note)

@@ -9,6 +9,7 @@ from typing import Any, final
 from mho.arrays import Crossbar
 from mho.benchmarks.loads import ACTIVE, LENGTH, Case
 from mho.benchmarks.machine import product, triad
+from mho.benchmarks.results import percent
 from mho.benchmarks.timing import Block, Samples
 
 LINE = 16
@@ -100,4 +101,4 @@ def share_words(row: Mapping[str, Any]) -> tuple[str, str, str]:
     """A record's shares and its nearer roof, for a table."""
     if "nearer_roof" not in row:
         return ("–", "–", "–")
-    return (f"{row['share_of_bandwidth']:.0%}", f"{row['share_of_peak']:.0%}", str(row["nearer_roof"]))
+    return (percent(row["share_of_bandwidth"]), percent(row["share_of_peak"]), str(row["nearer_roof"]))

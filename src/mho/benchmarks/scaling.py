@@ -10,7 +10,7 @@ from mho.benchmarks.loads import Call, Case
 from mho.benchmarks.results import Chart, Line
 from mho.benchmarks.timing import Samples, exponent
 
-LABELS = {"T": "vectors a call, T", "BL": "bit length, BL", "area": "cross-points, M·N"}
+LABELS = {"T": "vectors a call, T", "BL": "bit length, BL", "area": "cross-points, M·N", "threads": "threads"}
 
 
 @final
@@ -68,7 +68,7 @@ def pair_time(taken: Samples, case: Case) -> Samples:
 def curves(group: list[Series], taken: Mapping[str, Samples]) -> Chart:
     """Time against the one size that the series share."""
     over, case = group[0].over, group[0].points[0].case
-    at = f"T = {case.vectors}" if over == "area" else f"{case.rows}×{case.columns}"
+    at = {"area": f"T = {case.vectors}", "T": f"{case.rows}×{case.columns}"}.get(over, str(case))
     lines = tuple(
         Line(
             label=f"{series.what}: time ∝ size^{series.fit(taken).median:.2f}",

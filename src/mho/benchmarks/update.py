@@ -74,8 +74,9 @@ def run(plan: Plan, tell: Tell) -> Result:
         method=(
             f"ConstantStep devices with all spreads, {plan.threads} thread(s). {percent(ACTIVE)} of the (weight, "
             f"vector) pairs coincide at BL = {LENGTH}: every row and column pulses in a slot with the same "
-            f"probability p = {line_probability():.4f}, from 1 − (1 − p²)^{LENGTH} = {ACTIVE}; signs are random. Calls of all sizes "
-            f"take turns, {plan.rounds} rounds. Against BL, x, δ and the learning rate stay what they are."
+            f"probability p = {line_probability():.4f}, from 1 − (1 − p²)^{LENGTH} = {ACTIVE}; signs are random. "
+            f"Calls of all sizes take turns, {plan.rounds} rounds. Against BL, x, δ and the learning rate stay what "
+            "they are."
         ),
         records=(*rows, *parts, *compared, *(row for group in series for row in group.records(taken))),
         tables=(

@@ -17,7 +17,7 @@ from mho.presets import gokmen_2017
 REPLICAS = (1, 2, 4, 8)
 THREADS = (1, 2)
 WARM_UP = 100
-RPU = gokmen_2017(pulses=10, update_management=True)
+SPEC = gokmen_2017(pulses=10, update_management=True)
 Key = tuple[int, int]
 """R and threads; 0 threads: in turn."""
 IN_TURN = 0
@@ -31,7 +31,7 @@ def run(plan: Plan, tell: Tell) -> Result:
 
     def block(seed: int, replicas: int, threads: int) -> Block:
         set_threads(threads)
-        inner = turns(make(RPU, seed=seed, replicas=replicas), plan.pictures(), plan.images, warm_up=warm_up)
+        inner = turns(make(SPEC, seed=seed, replicas=replicas), plan.pictures(), plan.images, warm_up=warm_up)
 
         def turn() -> float:
             set_threads(threads)

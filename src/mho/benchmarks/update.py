@@ -39,7 +39,7 @@ SHARED, QUICK_SHARED = Case(512, 512, 64), Case(48, 48, 4)
 """The case that threads share."""
 THREADS = (1, 2, 4, 8, 16)
 """Two, and more where there are cores."""
-RPU = gokmen_2017(pulses=LENGTH)
+SPEC = gokmen_2017(pulses=LENGTH)
 
 
 @final
@@ -93,9 +93,9 @@ def run(plan: Plan, tell: Tell) -> Result:
 def _measure(plan: Plan, tell: Tell) -> Measured:
     seconds = plan.pick(0.02, 0.001)
     cases = plan.pick(CASES, QUICK_CASES)
-    arrays = {case: array_of(RPU, case) for case in cases}
+    arrays = {case: array_of(SPEC, case) for case in cases}
     calls: dict[str, Call] = {str(case): updater(arrays[case], case.vectors) for case in cases}
-    calls[_pooled(cases[0])] = updater(array_of(RPU, cases[0]), cases[0].vectors, driven_rows=POOLED)
+    calls[_pooled(cases[0])] = updater(array_of(SPEC, cases[0]), cases[0].vectors, driven_rows=POOLED)
     met = {case: coincidences(arrays[case], calls[str(case)], case.vectors) for case in cases}
     works = {case: update_work(arrays[case], case, met[case]) for case in cases}
     roofs, amounts = roof_blocks(works, seconds)
@@ -105,7 +105,7 @@ def _measure(plan: Plan, tell: Tell) -> Measured:
     narrow_cases = () if narrow.left_out() else tuple(case for case in cases if case.vectors > 1)[:2]
     if narrow_cases:
         tell("update: a process without AVX-512 compiles kernels of its own")
-    others = narrow.narrow_blocks(RPU, narrow_cases, threads=plan.threads, seconds=seconds) if narrow_cases else None
+    others = narrow.narrow_blocks(SPEC, narrow_cases, threads=plan.threads, seconds=seconds) if narrow_cases else None
     with others or nullcontext({}) as there:
         tell(f"update: {plan.rounds} rounds of {len(blocks) + len(there)} contestants")
         taken = alternate(blocks | {_narrow(case): block for case, block in there.items()}, plan.rounds)
@@ -121,13 +121,13 @@ def _series(plan: Plan) -> list[Series]:
     shared = plan.pick(SHARED, QUICK_SHARED)
 
     def point(size: float, case: Case, length: int = LENGTH) -> Point:
-        rpu = RPU if length == LENGTH else gokmen_2017(pulses=length)
+        rpu = SPEC if length == LENGTH else gokmen_2017(pulses=length)
         return Point(size, case, updater(array_of(rpu, case), case.vectors))
 
     longer = [Case(base.rows, base.columns, vectors) for vectors in plan.pick(VECTORS, QUICK_VECTORS)]
     wider = [Case(n, n, few) for n in plan.pick(SIDES, QUICK_SIDES)]
     counts = [n for n in THREADS if n <= max(2, usable_cores())]
-    together = updater(array_of(RPU, shared), shared.vectors)
+    together = updater(array_of(SPEC, shared), shared.vectors)
     points = {
         "T": [point(case.vectors, case) for case in longer],
         "BL": [point(length, base, length) for length in plan.pick(LENGTHS, QUICK_LENGTHS)],

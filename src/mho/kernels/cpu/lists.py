@@ -52,7 +52,10 @@ def take(out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size:
 
     With AVX-512 whole vectors are taken: the cells behind must be cells too.
     """
-    if COMPRESSES:
+    if step == 0:
+        for i in range(size):
+            out[np.uintp(to + i)] = source[np.uintp(base)]
+    elif COMPRESSES:
         gather(out, to, source, base, step, cells, size)
     else:
         for i in range(size):

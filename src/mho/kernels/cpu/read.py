@@ -58,7 +58,7 @@ def read(
     padded = (max(lines, columns) + 15) // 16 * 16
     tiled = not backward and vectors >= FEW
     raw = np.empty((lines + ROWS) * TILE if tiled else padded, np.float32)
-    columns_first = np.zeros(columns * TILE if tiled else 1, np.float32)
+    columns_first = np.empty(columns * TILE if tiled else 1, np.float32)
     sums = np.empty(ROWS * TILE, np.float32)
     notes = np.zeros(NOTES, np.float32)
     line = np.zeros(padded, np.float32)

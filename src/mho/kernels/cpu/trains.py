@@ -68,7 +68,7 @@ def trains(
     set where the line is driven by a negative value), and their bits; x_found and d_found (R, T), how many. P is M
     times the devices of a weight: `copies` repeat d, each with its own train.
     """
-    work = np.zeros(WORK, np.uint32)
+    work = np.empty(WORK, np.uint32)
     segments = np.empty((3, SEGMENTS), np.int64)
     keys = np.empty((4, CHUNK), np.uint32)
     gains = np.empty((2, CHUNK), np.float32)
@@ -181,7 +181,7 @@ def draw_listed(counts: Any, side: Any, found: Any, segments_found: Any, length:
     room = out.size // ends.size // 2
     full = (found + 15) // 16 * 16
     for i in range(found, full):
-        work[np.uintp(VALUE + i)] = NO_BIT
+        work[np.uintp(VALUE + i)], work[np.uintp(GAIN + i)] = NO_BIT, NO_BIT
     saturated = np.int32(0)
     for i in range(full):
         value = work[np.uintp(VALUE + i)]

@@ -33,16 +33,11 @@ BITS = 928
 KEY_0 = 1856
 KEY_1 = 2784
 VECTOR = 3712
-OUTCOME = 4640
+NOTES = 5
+LEFT = 4640
 ASIDE = 5568
 ASIDE_BITS = 6496
 ITEMS = 7424
-# What an outcome counts: three numbers of up to 1023 in one word, so that one sum finds all of them.
-STUCK = np.uint32(1)
-HIT = np.uint32(1 << 10)
-BAD = np.uint32(1 << 20)
-NONE = np.uint32(0)
-COUNT = np.uint32(1023)
 
 
 def update(
@@ -71,12 +66,12 @@ def update(
     """
     lines, columns, vectors = state.shape[1], state.shape[2], x_found.shape[1]
     block = min(lines, max(1, BLOCK // columns))
-    lanes = np.zeros(SLOTS * ROOM, np.float32)
-    items = np.zeros(ITEMS, np.uint32)
+    lanes = np.empty(SLOTS * ROOM, np.float32)
+    items = np.empty(ITEMS, np.uint32)
     cursors = np.zeros(vectors, np.int64)
     keys = np.empty((4, vectors), np.uint32)
     stamps = np.zeros(block * columns if vectors > 1 else 1, np.uint32)
-    scratch = (lanes, items, stamps)
+    scratch = (lanes, items, stamps, np.empty_like(lanes), np.empty_like(items), np.empty(ROOM, np.int64))
     number = 0
     q = start
     while q < stop:
@@ -197,44 +192,101 @@ def move(counts: Any, found: Any, cells: Any, stream: Any, scratch: Any) -> None
     """Apply the listed coincidences to their cross-points, no two of them the same."""
     lanes, items = scratch[0], scratch[1]
     r, weights, fields, strides = cells
-    load_lanes(lanes, items, found, r, weights, fields, strides)
     full = (found + 15) // 16 * 16
     for i in range(found, full):
-        items[np.uintp(BITS + i)] = np.uint32(0)
-    for i in range(full):
-        at = np.uintp(i)
-        n = popcount(items[np.uintp(BITS + i)])
-        outcome = STUCK if n > 0 else NONE
-        if CLOSED_FORM:
-            w, low, high = lanes[at], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
-            cell = items[np.uintp(CELL + i)]
-            up = cell < NEGATIVE
-            count = np.float32(np.int32(n))
-            here = cell_at(lanes, at)
-            far = min(high - w, w - low) > reach(count, up, here)
-            bits = mix(np.uint32(cell & INDEX), items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)])
-            new = pulses(w, count, up, here, normal(bits))
-            fast = (n == 1) | ((n > 1) & far)
-            outcome = BAD if fast & (new != new) else NONE
-            new = new if new == new else w
-            kept = min(max(new, low), high)
-            outcome = np.uint32(outcome + (HIT if fast & (kept != new) else NONE))
-            outcome = np.uint32(outcome + (STUCK if (n > 1) & (not far) else NONE))
-            lanes[at] = kept if fast else w
-        items[np.uintp(OUTCOME + i)] = outcome
-    total, coincidences = np.uint32(0), np.uint32(0)
-    for i in range(full):
-        total = np.uint32(total + items[np.uintp(OUTCOME + i)])
-        coincidences = np.uint32(coincidences + popcount(items[np.uintp(BITS + i)]))
+        items[np.uintp(CELL + i)], items[np.uintp(BITS + i)] = np.uint32(0), np.uint32(0)
+    load_lanes(lanes, items, found, r, weights, fields, strides)
+    coincidences, several = move_single(counts, lanes, items, full)
     counts[COINCIDENCES] += coincidences
-    counts[BOUND_HITS] += (total // HIT) & COUNT
-    counts[NOT_FINITE] += total // BAD
-    if total & COUNT != 0:
-        for i in range(found):
-            if items[np.uintp(OUTCOME + i)] & COUNT != 0:
-                pulse_by_pulse(lanes, i, items, stream, counts)
+    if several > 0:
+        if 4 * several > found:
+            merge(counts, lanes, items, found)
+            left_by_pulses(lanes, items, found, stream, counts)
+        else:
+            move_several(counts, lanes, items, found, stream, scratch)
     for i in range(found):
         weights[np.uintp(items[np.uintp(CELL + i)] & INDEX)] = lanes[np.uintp(i)]
+
+
+def move_single(counts: Any, lanes: Any, items: Any, full: Any) -> Any:
+    """Move the cross-points that coincide once; returns all coincidences, and how many coincide more often.
+
+    Most coincide once, and one pulse needs neither a root nor a look at how far several would reach.
+    """
+    hits, bad, several, coincidences = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+    for i in range(full):
+        at = np.uintp(i)
+        n = np.int32(popcount(items[np.uintp(BITS + i)]))
+        w, low, high = lanes[at], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
+        cell = items[np.uintp(CELL + i)]
+        bits = mix(np.uint32(cell & INDEX), items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)])
+        new = np.float32(pulse(w, cell < NEGATIVE, cell_at(lanes, at), normal(bits)))
+        sound = new if new == new else w
+        kept = min(max(sound, low), high)
+        lanes[at] = kept if n == 1 else w
+        hits = np.int32(hits + np.int32((n == 1) & (kept != sound)))
+        bad = np.int32(bad + np.int32((n == 1) & (new != new)))
+        several = np.int32(several + np.int32(n > 1))
+        coincidences = np.int32(coincidences + n)
+    counts[BOUND_HITS] += hits
+    counts[NOT_FINITE] += bad
+    return coincidences, several
+
+
+def move_several(counts: Any, all_lanes: Any, all_items: Any, found: Any, stream: Any, scratch: Any) -> None:
+    """Move the cross-points that coincide more than once: by the closed form away from bounds, else by each pulse.
+
+    Where they are few, they are put together first.
+    """
+    lanes, items, places = scratch[3], scratch[4], scratch[5]
+    several = 0
+    for i in range(found):
+        bits = all_items[np.uintp(BITS + i)]
+        places[np.uintp(several)] = i
+        several += (bits & np.uint32(bits - np.uint32(1))) != 0
+    for k in range(several):
+        i = places[np.uintp(k)]
+        for slot in range(SLOTS):
+            lanes[np.uintp(slot * ROOM + k)] = all_lanes[np.uintp(slot * ROOM + i)]
+        for note in range(NOTES):
+            items[np.uintp(note * ROOM + k)] = all_items[np.uintp(note * ROOM + i)]
+    merge(counts, lanes, items, several)
+    left_by_pulses(lanes, items, several, stream, counts)
+    for k in range(several):
+        all_lanes[np.uintp(places[np.uintp(k)])] = lanes[np.uintp(k)]
+
+
+def left_by_pulses(lanes: Any, items: Any, found: Any, stream: Any, counts: Any) -> None:
+    """Move what the closed form left, pulse by pulse."""
+    for i in range(found):
+        if items[np.uintp(LEFT + i)] != 0:
+            pulse_by_pulse(lanes, i, items, stream, counts)
+
+
+def merge(counts: Any, lanes: Any, items: Any, found: Any) -> None:
+    """Move by the closed form what coincides more than once and has no bound within reach; note what is left."""
+    if not CLOSED_FORM:
+        for i in range(found):
+            bits = items[np.uintp(BITS + i)]
+            items[np.uintp(LEFT + i)] = np.uint32(bits & np.uint32(bits - np.uint32(1)))
+        return
+    hits, bad = np.int32(0), np.int32(0)
+    for i in range(found):
+        at = np.uintp(i)
+        w, low, high = lanes[at], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
+        cell, n = items[np.uintp(CELL + i)], np.int32(popcount(items[np.uintp(BITS + i)]))
+        here, up, count = cell_at(lanes, at), cell < NEGATIVE, np.float32(n)
+        far = (n > 1) & (min(high - w, w - low) > reach(count, up, here))
+        bits = mix(np.uint32(cell & INDEX), items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)])
+        new = np.float32(pulses(w, count, up, here, normal(bits)))
+        sound = new if new == new else w
+        kept = min(max(sound, low), high)
+        lanes[at] = kept if far else w
+        hits = np.int32(hits + np.int32(far & (kept != sound)))
+        bad = np.int32(bad + np.int32(far & (new != new)))
+        items[np.uintp(LEFT + i)] = np.uint32((n > 1) & (not far))
+    counts[BOUND_HITS] += hits
+    counts[NOT_FINITE] += bad
 
 
 def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any) -> None:

@@ -55,10 +55,10 @@ def move(
     law: Any, w: np.float32, n: int, up: bool, cell: Any, draws: _Draws, counts: npt.NDArray[np.int64]
 ) -> np.float32:
     """Weight of one cell after n coincidences of one direction."""
-    if hasattr(law, "pulses"):
+    if n > 1 and hasattr(law, "pulses"):
         count = np.float32(n)
         room = min(cell.w_max - w, w - cell.w_min)
-        if n == 1 or room > law.reach(count, up, cell):
+        if room > law.reach(count, up, cell):
             return _clip(np.float32(law.pulses(w, count, up, cell, draws[0])), w, cell, counts)
     for pulse in range(n):
         w = _clip(np.float32(law.pulse(w, up, cell, draws[pulse])), w, cell, counts)

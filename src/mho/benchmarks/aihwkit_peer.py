@@ -1,0 +1,110 @@
+"""IBM's aihwkit as a contestant, where the user has it installed. The only file that imports it.
+
+Written against the documented interface of aihwkit 1.2.0; `benchmarks/README.md` tells what can be compared.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from mho.benchmarks.steps import LR, Step, lenet
+from mho.cells import Single
+from mho.config import RPU
+from mho.devices import ConstantStep
+from mho.errors import InvalidValue
+from mho.periphery import Pulses, Read
+
+MODULES = ("aihwkit.nn.conversion", "aihwkit.optim", "aihwkit.simulator.configs")
+
+
+def missing() -> str | None:
+    """Why aihwkit cannot take part, with the cure, in one line; None if it can."""
+    try:
+        for name in MODULES:
+            importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "aihwkit":
+            return "aihwkit is not installed; to compare with it: pip install aihwkit==1.2.0 (see benchmarks/README.md)"
+        return f"aihwkit cannot be imported: {error}; see benchmarks/README.md"
+    except Exception as error:  # a wheel built for another torch fails in ways of its own
+        reason = " ".join(str(error).split())
+        return (
+            f"aihwkit cannot be imported: {reason}; it needs the torch its wheel was built for (benchmarks/README.md)"
+        )
+    return None
+
+
+def aihwkit(rpu: RPU) -> Step:
+    """The same network, spec and optimiser in aihwkit, at mini-batch 1.
+
+    Raises:
+        InvalidValue: for a spec that aihwkit cannot express.
+    """
+    conversion, optim, _ = (importlib.import_module(name) for name in MODULES)
+    model = conversion.convert_to_analog(lenet(), rpu_config(rpu))
+    optimizer = optim.AnalogSGD(model.parameters(), lr=LR)
+    optimizer.regroup_param_groups(model)
+
+    def step(images: Tensor, labels: Tensor) -> None:
+        F.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def rpu_config(rpu: RPU) -> Any:
+    """The spec in aihwkit's words: constant-step devices, one a weight, the bias as a column of the array."""
+    configs = importlib.import_module(MODULES[2])
+    if not isinstance(rpu.device, ConstantStep) or not isinstance(rpu.cell, Single):
+        raise InvalidValue("only ConstantStep devices in Single cells are compared with aihwkit")
+    assert isinstance(rpu.update, Pulses)
+    fields = rpu.device.parameters()
+    device = configs.ConstantStepDevice(
+        dw_min=fields["dw_min"].mean,
+        dw_min_dtod=fields["dw_min"].spread,
+        dw_min_std=fields["c2c"].mean,
+        # The ratio r of our steps is (1 + β)/(1 - β) there, so a spread of r is twice that of β.
+        up_down=(fields["up_down"].mean - 1) / (fields["up_down"].mean + 1),
+        up_down_dtod=fields["up_down"].spread / 2,
+        w_max=fields["w_max"].mean,
+        w_max_dtod=fields["w_max"].spread,
+        w_min=fields["w_min"].mean,
+        w_min_dtod=fields["w_min"].spread,
+    )
+    return configs.SingleRPUConfig(
+        device=device,
+        forward=_read(configs, rpu.forward),
+        backward=_read(configs, rpu.backward),
+        update=configs.UpdateParameters(
+            desired_bl=rpu.update.length,
+            fixed_bl=True,
+            update_bl_management=False,
+            update_management=rpu.update.update_management,
+            pulse_type=configs.PulseType.STOCHASTIC_COMPRESSED,
+        ),
+        # Sizes of 0 keep the 128×513 layer on one tile, as here.
+        mapping=configs.MappingParameter(
+            digital_bias=False, weight_scaling_omega=0.0, max_input_size=0, max_output_size=0
+        ),
+    )
+
+
+def _read(configs: Any, read: Read) -> Any:
+    bounds, noise = configs.BoundManagementType, configs.NoiseManagementType
+    if read.bound is None or read.dac_bits is not None or read.adc_bits is not None or read.input_bound is not None:
+        raise InvalidValue("only continuous reads with an output bound are compared with aihwkit")
+    return configs.IOParameters(
+        inp_bound=1.0,  # cuts nothing: images and tanh stay within ±1, and δ is scaled to it
+        inp_res=0.0,
+        out_res=0.0,
+        out_bound=read.bound,
+        out_noise=read.noise,
+        bound_management=bounds.ITERATIVE if read.bound_management else bounds.NONE,
+        max_bm_factor=2**read.max_halvings - 1,  # the read beyond it is the last
+        noise_management=noise.ABS_MAX if read.noise_management else noise.NONE,
+    )

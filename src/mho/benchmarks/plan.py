@@ -1,0 +1,109 @@
+"""What a benchmark is told: which suites, on what, how often."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+from mho.data import Dataset, load
+from mho.errors import Faults, InvalidValue, nearest
+from mho.training.settings import DATA
+
+T = TypeVar("T")
+
+SUITES = ("lenet", "update", "read", "replicas", "devices")
+ALL = "all"
+USED_BY = {
+    "data": ("lenet", "replicas"),
+    "data_dir": ("lenet", "replicas"),
+    "images": ("lenet", "replicas"),
+    "threads": ("lenet", "update", "read", "devices"),
+}
+"""Options that only some suites look at; `replicas` chooses its threads itself."""
+QUICK = {"rounds": 2, "images": 5}
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One benchmark.
+
+    Attributes:
+        suites: names from `SUITES`, in the order in which they run.
+        rounds: how often the contestants take turns, at least 1.
+        images: training steps a round at mini-batch 1, at least 1 (lenet, replicas).
+        data: "digits" or "mnist" (lenet, replicas).
+        data_dir: folder with MNIST's files.
+        threads: threads for the arrays and for torch, 1 to 1024 (all suites but replicas).
+        quick: small sizes, for tests: the machinery works, the numbers mean little.
+
+    Raises:
+        InvalidValue: naming every fault at once.
+    """
+
+    suites: tuple[str, ...] = ("lenet",)
+    rounds: int = 7
+    images: int = 200
+    data: str = "digits"
+    data_dir: Path | None = None
+    threads: int = 1
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        faults = Faults("bench")
+        for name in self.suites:
+            if name not in SUITES:
+                faults.add(f"no suite {name!r}{nearest(name, (*SUITES, ALL))}")
+        faults.number("rounds", self.rounds, low=1, integer=True)
+        faults.number("images", self.images, low=1, integer=True)
+        if self.data not in DATA:
+            faults.add(f"data is {self.data!r}{nearest(str(self.data), DATA)}")
+        faults.number("threads", self.threads, low=1, high=1024, integer=True)
+        faults.raise_any()
+
+    def pick(self, full: T, quick: T) -> T:
+        """The first, or the second in a quick benchmark."""
+        return quick if self.quick else full
+
+    def pictures(self) -> Dataset:
+        """The data set, loaded once a process.
+
+        Raises:
+            DataMissing: if it is neither on this machine nor to be had from the network.
+        """
+        return _load(self.data, self.data_dir)
+
+    @property
+    def needs_pictures(self) -> bool:
+        """Whether a suite trains on images."""
+        return any(name in USED_BY["data"] for name in self.suites)
+
+
+def make_plan(suites: Sequence[str], given: Mapping[str, Any], *, quick: bool = False) -> Plan:
+    """A plan from what a user typed: "all" or suites, and options that are None where they were left out.
+
+    Raises:
+        InvalidValue: naming every fault at once, options that no chosen suite looks at included.
+    """
+    chosen = SUITES if ALL in suites and set(suites) <= {ALL, *SUITES} else tuple(dict.fromkeys(suites)) or ("lenet",)
+    values = {name: value for name, value in given.items() if value is not None}
+    faults = Faults("bench")
+    for name in values:
+        users = USED_BY.get(name, chosen)
+        if not any(suite in users for suite in chosen) and set(chosen) <= set(SUITES):
+            option = "--" + name.replace("_", "-")
+            faults.add(f"{option} has no effect on {', '.join(chosen)}; leave it out, or add {' or '.join(users)}")
+    try:
+        plan = Plan(suites=chosen, quick=quick, **((QUICK if quick else {}) | values))
+    except InvalidValue as error:
+        faults.found += error.faults
+    faults.raise_any()
+    return plan
+
+
+@functools.cache
+def _load(name: str, folder: Path | None) -> Dataset:
+    return load(name, folder)

@@ -1,0 +1,91 @@
+"""Whole training steps of the paper's LeNet: one function a contestant."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mho.benchmarks.timing import Block
+from mho.config import RPU
+from mho.data import Dataset
+from mho.models import LeNet
+from mho.nn import convert, replica_loss
+from mho.training import AnalogSGD
+
+LR = 0.01
+Step = Callable[[Tensor, Tensor], object]
+"""Trains on images (1, 1, 28, 28) and labels (1,)."""
+
+
+def lenet() -> LeNet:
+    """The network that every contestant starts from."""
+    torch.manual_seed(0)
+    return LeNet()
+
+
+def plain_torch() -> Step:
+    """Eager torch with its own SGD, in floating point."""
+    model = lenet()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+
+    def step(images: Tensor, labels: Tensor) -> None:
+        F.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def mho_autograd(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step:
+    """Arrays driven by torch's autograd."""
+    model = convert(lenet(), rpu, seed=seed, replicas=replicas, quiet=True)
+    optimizer = AnalogSGD(model, lr=LR)
+
+    def step(images: Tensor, labels: Tensor) -> None:
+        out = model(images)
+        loss = F.cross_entropy(out, labels) if replicas == 1 else replica_loss(F.cross_entropy, out, labels)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+class Driver(Protocol):
+    """Makes the step of converted networks, one a replica, with seeds from `seed` on."""
+
+    def __call__(self, rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step: ...
+
+
+DRIVERS: dict[str, Driver] = {"mho autograd": mho_autograd}
+"""How arrays can be driven, by the contestant's name; the suite `replicas` takes the first."""
+
+
+def turns(step: Step, pictures: Dataset, images: int, *, warm_up: int) -> Block:
+    """A block that trains on the next `images` images and returns the median seconds of a step.
+
+    Every contestant meets the same images in the same order.
+    """
+    total = len(pictures.train_labels)
+    position = 0
+
+    def train(count: int) -> list[float]:
+        nonlocal position
+        seconds = []
+        for k in range(position, position + count):
+            at = k % total
+            image, label = pictures.train_images[at : at + 1], pictures.train_labels[at : at + 1]
+            began = time.perf_counter()
+            step(image, label)
+            seconds.append(time.perf_counter() - began)
+        position += count
+        return seconds
+
+    train(warm_up)
+    return lambda: statistics.median(train(images))

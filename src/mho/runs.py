@@ -273,6 +273,7 @@ class Run:
                 }
                 for row in self.arrays
             ],
+            "driver": {"name": self.loop.driver.name, "reason": self.loop.driver.reason},
             "counters": counters,
             "layers": [dataclasses.asdict(row) for row in conversion_rows(self.model)],
         }

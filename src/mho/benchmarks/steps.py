@@ -17,6 +17,7 @@ from mho.data import Dataset
 from mho.models import LeNet
 from mho.nn import convert, replica_loss
 from mho.training import AnalogSGD
+from mho.training.drivers import OnlineDriver
 
 LR = 0.01
 Step = Callable[[Tensor, Tensor], object]
@@ -57,13 +58,19 @@ def mho_autograd(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step:
     return step
 
 
+def mho_online(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step:
+    """Arrays driven by a static chain of stages, without autograd."""
+    model = convert(lenet(), rpu, seed=seed, replicas=replicas, quiet=True)
+    return OnlineDriver(model, AnalogSGD(model, lr=LR), F.cross_entropy).step
+
+
 class Driver(Protocol):
     """Makes the step of converted networks, one a replica, with seeds from `seed` on."""
 
     def __call__(self, rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step: ...
 
 
-DRIVERS: dict[str, Driver] = {"mho autograd": mho_autograd}
+DRIVERS: dict[str, Driver] = {"mho online": mho_online, "mho autograd": mho_autograd}
 """How arrays can be driven, by the contestant's name; the suite `replicas` takes the first."""
 
 

@@ -119,6 +119,7 @@ def choose_driver(
     loss: LossFunction = F.cross_entropy,
     *,
     sample: Tensor | None = None,
+    prefer: str = "auto",
 ) -> Driver:
     """The online driver where the model is a chain of layers that it knows, else autograd, with the reason.
 
@@ -127,11 +128,19 @@ def choose_driver(
         optimizer: of this model.
         loss: mean over a batch, as `torch.nn.functional.cross_entropy`.
         sample: a batch as the steps will get it; with it the choice is certain before the first step.
+        prefer: "auto", or "online" or "autograd" to have that one.
+
+    Raises:
+        WrongUse: if "online" is asked for and the model is no such chain.
     """
+    if prefer == "autograd":
+        return AutogradDriver(model, optimizer, loss, "it was asked for")
     try:
         driver = OnlineDriver(model, optimizer, loss)
         if sample is not None:
             driver.chain(sample)
     except NoChain as reason:
+        if prefer == "online":
+            raise WrongUse(f"the model cannot be driven online: {reason}; use driver autograd, or auto") from None
         return AutogradDriver(model, optimizer, loss, str(reason))
     return driver

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.data import Dataset
-from mho.nn import replica_loss
+from mho.training.drivers import choose_driver
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
 
@@ -50,6 +51,9 @@ class Loop:
 
     def __init__(self, model: nn.Module, optimizer: AnalogSGD, data: Dataset, settings: Training) -> None:
         self.model, self.optimizer, self.data, self.settings = model, optimizer, data, settings
+        self.driver = choose_driver(
+            model, optimizer, F.cross_entropy, sample=data.train_images[: settings.batch_size], prefer=settings.driver
+        )
         self.progress = Progress(losses=[0.0] * settings.replicas, wrong=[0] * settings.replicas)
 
     def run(
@@ -71,7 +75,7 @@ class Loop:
         with torch.no_grad():
             for start in range(0, len(labels), EVALUATION_BATCH):
                 out = self._logits(images[start : start + EVALUATION_BATCH])
-                wrong += _wrong(out, labels[start : start + EVALUATION_BATCH])
+                wrong += _wrong(out.numpy(), labels[start : start + EVALUATION_BATCH])
         self.model.train()
         return [100.0 * int(w) / len(labels) for w in wrong]
 
@@ -113,21 +117,11 @@ class Loop:
         progress.wrong = [0] * settings.replicas
 
     def _step(self, chosen: Tensor) -> None:
-        images, labels = self.data.train_images[chosen], self.data.train_labels[chosen]
-        out = self._logits(images)
-        if self.settings.replicas == 1:
-            loss = F.cross_entropy(out[0], labels)
-            losses = [loss.item()]
-        else:
-            each = [F.cross_entropy(replica, labels) for replica in out]
-            losses = [value.item() for value in each]
-            loss = replica_loss(F.cross_entropy, out, labels)
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        labels = self.data.train_labels[chosen]
+        outcome = self.driver.step(self.data.train_images[chosen], labels)
         progress = self.progress
-        for r, wrong in enumerate(_wrong(out, labels)):
-            progress.losses[r] += losses[r] * len(labels)
+        for r, wrong in enumerate(_wrong(outcome.out, labels)):
+            progress.losses[r] += outcome.losses[r] * len(labels)
             progress.wrong[r] += int(wrong)
         progress.position += len(labels)
         progress.steps += 1
@@ -160,8 +154,9 @@ def epoch_order(data_seed: int, epoch: int, count: int) -> Tensor:
     return torch.from_numpy(generator.permutation(count))
 
 
-def _wrong(out: Tensor, labels: Tensor) -> np.ndarray[Any, np.dtype[np.int64]]:
-    found: np.ndarray[Any, np.dtype[np.int64]] = (out.argmax(dim=2) != labels).sum(dim=1).numpy()
+def _wrong(out: npt.NDArray[np.float32], labels: Tensor) -> npt.NDArray[np.int64]:
+    """How many of each replica's answers (R, B, classes) are not the label."""
+    found: npt.NDArray[np.int64] = (out.argmax(axis=2) != labels.numpy()).sum(axis=1)
     return found
 
 

@@ -8,6 +8,7 @@ from typing import final
 from mho.errors import Faults, nearest
 
 DATA = ("digits", "mnist")
+DRIVERS = ("auto", "online", "autograd")
 
 
 @final
@@ -23,6 +24,7 @@ class Training:
         seed: seed of devices, weights and noise; replica r has seed + r.
         data_seed: seed of the order of the images, shared by the replicas.
         replicas: networks trained side by side.
+        driver: "online" (a static chain without autograd), "autograd", or "auto": online where the model allows it.
         exclude: patterns of layers that stay digital.
         checkpoint_every: steps between checkpoints inside an epoch (one is always written at its end).
         train_images: use only the first so many training images; 0: all.
@@ -36,6 +38,7 @@ class Training:
     seed: int = 0
     data_seed: int = 0
     replicas: int = 1
+    driver: str = "auto"
     exclude: tuple[str, ...] = ()
     checkpoint_every: int = 10_000
     train_images: int = 0
@@ -46,6 +49,8 @@ class Training:
         faults = Faults("training")
         if self.data not in DATA:
             faults.add(f"data is {self.data!r}{nearest(str(self.data), DATA)}")
+        if self.driver not in DRIVERS:
+            faults.add(f"driver is {self.driver!r}{nearest(str(self.driver), DRIVERS)}")
         faults.number("epochs", self.epochs, low=1, integer=True)
         faults.number("lr", self.lr, above=0.0, high=1e6)
         faults.number("batch_size", self.batch_size, low=1, integer=True)

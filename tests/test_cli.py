@@ -26,7 +26,9 @@ def mho(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["report", "--help"], ["bench", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "--help"], ["report", "--help"], ["bench", "--help"], ["map", "--help"]]
+)
 def test_help(words, tmp_path):
     done = mho(*words, cwd=tmp_path)
     assert done.returncode == 0
@@ -78,6 +80,14 @@ MISTAKES = {
     "threads": (["train", "--threads", "0"], "threads is 0"),
     "config": (["train", "nowhere.toml"], "nowhere.toml"),
     "resume": (["train", "--resume"], "--resume needs --out"),
+    "list": (
+        ["train", "--set", "device.dw_min=[0.001, 0.002]"],
+        "device.dw_min has values for 2 replicas, and replicas",
+    ),
+    "no list": (["train", "--set", "update.length=[1, 10]"], "length is [1, 10]: it cannot differ between replicas"),
+    "tile": (["train", "--set", "tile.rows=0"], "tile.rows is 0; give an integer of at least 1"),
+    "map": (["map", "lenett"], "did you mean 'lenet'?"),
+    "map tile": (["map", "lenet", "--tile", "64"], "write ROWSxCOLUMNS"),
     "report": (["report", "nowhere"], "run folder"),
     "bench": (["bench", "--rounds", "0"], "at least 1"),
     "data_dir": (["train", "--data", "mnist", "--data-dir", "."], "train-images-idx3-ubyte.gz"),
@@ -92,6 +102,36 @@ def test_mistakes_get_one_message_and_no_traceback(mistake, tmp_path):
     assert message in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lists_and_tiles_can_be_set(tmp_path):
+    words = ["--out", "run", "--epochs", "1", "--replicas", "2", *SMALL, "--json", "--set", "tile.rows=64"]
+    done = mho("train", *words, "--set", "forward.noise=[0.06, 0.6]", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    errors = json.loads(done.stdout)["test_error_replicas"]
+    assert len(errors) == 2
+    config = (tmp_path / "run" / "config.toml").read_text()
+    assert "noise = [0.06, 0.6]\n" in config
+    assert 'rows = 64\ncolumns = "none"\n' in config
+    again = mho("train", "run/config.toml", "--json", cwd=tmp_path)
+    assert json.loads(again.stdout)["test_error_replicas"] == errors
+
+
+def test_map_prints_the_papers_arrays(tmp_path):
+    done = mho("map", "lenet", "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    sizes = [tuple(array[key] for key in ("name", "out", "in", "vectors", "macs")) for array in found["arrays"]]
+    assert sizes == [
+        ("conv1", 16, 26, 576, 16 * 26 * 576),
+        ("conv2", 32, 401, 64, 32 * 401 * 64),
+        ("fc1", 128, 513, 1, 128 * 513),
+        ("fc2", 10, 129, 1, 10 * 129),
+    ]
+    assert found["macs"] == sum(size[-1] for size in sizes)
+    assert {array["tiles"] for array in found["arrays"]} == {1}
+    assert "80,202 weights" in mho("map", "lenet", cwd=tmp_path).stdout
+    tiled = mho("map", "lenet", "--tile", "64x257", cwd=tmp_path)
+    assert "4 of 64 × 257" in tiled.stdout
 
 
 def test_unknown_verbs_and_options_are_usage_errors(tmp_path):

@@ -17,7 +17,6 @@ import mho
 from mho.kernels import compile as compiler
 from mho.kernels import counts as count
 from mho.kernels import ops, reference, threads
-from mho.kernels.cpu.lists import SLACK
 from mho.random import Operation
 
 SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
@@ -85,11 +84,11 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
 
         counts = np.zeros_like(expected)
         # full of ones: a word that is not written shows
-        x_trains = np.full((replicas, vectors, 2, columns + SLACK), 2**32 - 1, np.uint32)
-        d_trains = np.full((replicas, vectors, 2, lines + SLACK), 2**32 - 1, np.uint32)
-        x_found, d_found = np.full((2, replicas, vectors), -1, np.int64)
+        drawn = ops.room_for_trains(x, lines)
+        for room in drawn:
+            room.fill(2**32 - 1)
+        x_trains, x_found, d_trains, d_found = drawn
         kernel = compiler.load("mho.kernels.cpu.trains", "trains")
-        drawn = (x_trains, x_found, d_trains, d_found)
         kernel(0, replicas * vectors, counts, x, d, *gains, stream, first, *drawn, copies)
 
         slots = np.arange(length)
@@ -99,11 +98,12 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
             (d_found, d_trains, d_bits, np.tile(d, copies)),
         ):
             words = (bits * places).sum(axis=-1)
-            for r, t in np.ndindex(found.shape):
+            for r, t in np.ndindex(found.shape[:2]):
+                own = slice(found[r, t, 0], found[r, t, 0] + found[r, t, 1])
                 pulsing = words[r, t].nonzero()[0]
                 signs = np.where(values[r, t, pulsing] < 0, 2**31, 0)
-                assert listed[r, t, 0, : found[r, t]].tolist() == (pulsing + signs).tolist()
-                assert listed[r, t, 1, : found[r, t]].tolist() == words[r, t, pulsing].tolist()
+                assert listed[r, 0, own].tolist() == (pulsing + signs).tolist()
+                assert listed[r, 1, own].tolist() == words[r, t, pulsing].tolist()
         assert np.array_equal(counts, expected)
 
 

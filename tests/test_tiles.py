@@ -24,7 +24,8 @@ from mho.cells import Replicated, Single
 from mho.data import digits
 from mho.devices import ConstantStep
 from mho.errors import InvalidValue
-from mho.hardware import array_table
+from mho.hardware import array_table, planned_table
+from mho.models import NETWORKS, Network
 from mho.nn import ArrayLayer, conversion_rows
 from mho.report import write_report
 from mho.runs import Experiment, Run
@@ -291,6 +292,16 @@ def test_tables_show_the_tiles():
     ]
     grouped = mho.convert(net(), NOISY.replace(tile=(2, 100)), quiet=True)
     assert conversion_rows(grouped)[0].became == "2 arrays 3×10, each 2 tiles 2×10"
+
+
+@pytest.mark.parametrize(
+    "network", [NETWORKS["lenet"], Network(net, (2, 8, 8)), Network(lambda: nn.Linear(8, 70), (1, 3, 8))], ids=str
+)
+@pytest.mark.parametrize("rpu", [NOISY, NOISY.replace(tile=(8, 100), cell=Replicated(2))], ids=["one", "tiled"])
+def test_the_plan_of_a_network_is_the_table_of_the_converted_one(network, rpu):
+    model = mho.convert(network.build(), rpu, quiet=True)
+    found = array_table(model, torch.zeros(1, *network.image))
+    assert planned_table(network, rpu) == found
 
 
 def test_bad_values_name_the_layer_and_the_tile():

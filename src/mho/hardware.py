@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from mho.arrays.layout import places
+from mho.config import RPU
+from mho.models import Network
 from mho.nn import ArrayLayer
 
 
@@ -40,6 +44,11 @@ class ArrayRow:
     tiles: int
     tile_out: int
     tile_inputs: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates an image takes in one forward cycle, in all arrays of the layer."""
+        return self.out * self.inputs * self.vectors * self.arrays
 
 
 def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
@@ -73,4 +82,28 @@ def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
             module.register_forward_hook(note)
     with torch.no_grad():
         twin(image)
+    return rows
+
+
+def planned_table(network: Network, rpu: RPU) -> list[ArrayRow]:
+    """The arrays that a network would have on an RPU, without any weight in memory."""
+    rows: list[ArrayRow] = []
+    with torch.device("meta"):
+        model, image = network.build(), torch.empty(1, *network.image)
+
+    def note(name: str, layer: nn.Linear | nn.Conv2d, output: Tensor) -> None:
+        groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
+        out, inputs = layer.weight.shape[0] // groups, layer.weight[0].numel() + (layer.bias is not None)
+        vectors = math.prod(output.shape[2:] if isinstance(layer, nn.Conv2d) else output.shape[1:-1])
+        tiles = places(rpu, out, inputs)
+        replicas, devices = rpu.replicas or 1, rpu.cell.devices
+        rows.append(
+            ArrayRow(name or "model", out, inputs, vectors, devices, groups, replicas, len(tiles), *tiles[0].shape)
+        )
+
+    for name, module in model.named_modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            module.register_forward_hook(lambda layer, _, output, name=name: note(name, layer, output))
+    with torch.no_grad():
+        model(image)
     return rows

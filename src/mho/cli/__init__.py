@@ -7,6 +7,7 @@ import sys
 import typer
 
 from mho.cli.bench import bench
+from mho.cli.map import map_
 from mho.cli.report import report
 from mho.cli.train import train
 from mho.errors import MhoError
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 for verb in (train, report, bench):
     app.command()(verb)
+app.command("map")(map_)
 
 
 @app.callback()

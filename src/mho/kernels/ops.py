@@ -160,17 +160,17 @@ def reader(
 
 
 Drawn = tuple[npt.NDArray[np.uint32], Counts, npt.NDArray[np.uint32], Counts]
-"""Trains of x and of d: (R, T, 2, lines) and how many lines pulse (R, T), for each side."""
+"""Trains of x and of d, for each side the lines that pulse with their bits, and where those of each vector are."""
 
 
 def room_for_trains(x: Floats, lines: int) -> Drawn:
     """Where an update of an array of this many lines with x (R, T, N) writes its trains."""
     replicas, vectors, columns = x.shape
     return (
-        np.empty((replicas, vectors, 2, columns + SLACK), np.uint32),
-        np.empty((replicas, vectors), np.int64),
-        np.empty((replicas, vectors, 2, lines + SLACK), np.uint32),
-        np.empty((replicas, vectors), np.int64),
+        np.empty((replicas, 2, vectors * (columns + SLACK)), np.uint32),
+        np.empty((replicas, vectors, 2), np.int64),
+        np.empty((replicas, 2, vectors * (lines + SLACK)), np.uint32),
+        np.empty((replicas, vectors, 2), np.int64),
     )
 
 

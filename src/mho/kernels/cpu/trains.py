@@ -8,7 +8,7 @@ import numpy as np
 
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
 from mho.kernels.cpu.bits import popcount, tile_keys
-from mho.kernels.cpu.lists import append
+from mho.kernels.cpu.lists import SLACK, append
 from mho.random import COUNTERS_A_LINE, LOWER_BITS, LOWER_COUNTER, ONE, UPPER_BITS, mix, threshold
 
 ZERO = np.float32(0.0)
@@ -63,10 +63,12 @@ def trains(
 ) -> None:
     """Draw the trains of vectors `start` to `stop`, counted over replicas times T.
 
-    x (R, T, N), d (R, T, M), x_gain and d_gain (R,) float32; streams (R, 2) uint32. Written: x_trains (R, T, 2, N)
-    and d_trains (R, T, 2, P) uint32, each with SLACK behind, the lines that pulse in ascending order (the highest bit
-    set where the line is driven by a negative value), and their bits; x_found and d_found (R, T), how many. P is M
-    times the devices of a weight: `copies` repeat d, each with its own train.
+    x (R, T, N), d (R, T, M), x_gain and d_gain (R,) float32; streams (R, 2) uint32. Written: x_trains
+    (R, 2, T·(N + SLACK)) and d_trains (R, 2, T·(P + SLACK)) uint32, the lines that pulse in ascending order (the
+    highest bit set where the line is driven by a negative value), and their bits; x_found and d_found
+    (R, T, 2), where those of each vector begin and how many they are. Lists of vectors follow one another closely:
+    few pulse, and what is not written needs no place in a cache. P is M times the devices of a weight:
+    `copies` repeat d, each with its own train.
     """
     work = np.empty(WORK, np.uint32)
     segments = np.empty((3, SEGMENTS), np.int64)
@@ -114,10 +116,9 @@ def draw_vectors(
                 # not √(d/x), which over- or underflows where the roots do not
                 balance = np.sqrt(d_max) / np.sqrt(x_max)
                 gains[0, at], gains[1, at] = gains[0, at] * balance, gains[1, at] / balance
-            x_found[r, t], d_found[r, t] = 0, 0
+        lines = d.shape[2] * copies
         sides = (x[r].reshape(-1).view(np.uint32), x_trains[r].reshape(-1), x_found[r], x.shape[2], x.shape[2])
         draw_side(counts[r], sides, t0, count, gains[0], keys[0], keys[1], length, scratch)
-        lines = d.shape[2] * copies
         sides = (d[r].reshape(-1).view(np.uint32), d_trains[r].reshape(-1), d_found[r], d.shape[2], lines)
         draw_side(counts[r], sides, t0, count, gains[1], keys[2], keys[3], length, scratch)
         q += count
@@ -147,38 +148,40 @@ def draw_side(
     Only driven lines are drawn, and those of many vectors together, so that the drawing runs in full vectors.
     """
     work, segments = scratch
-    drive, rows, lines = side[0], side[3], side[4]
+    drive, ends, rows, lines = side[0], side[2], side[3], side[4]
     found, segment = 0, 0
+    end = t0 * (lines + SLACK)
     for i in range(count):
         at = np.uintp(i)
+        ends[np.uintp(t0 + i), 0], ends[np.uintp(t0 + i), 1] = end, 0
         if gains[at] == ZERO:
             continue
         for copy in range(0, lines, rows):
             for begin in range(0, rows, PIECE):
                 size = min(PIECE, rows - begin)
-                end = found
+                begun = found
                 found += append(
                     work, LINE + found, VALUE + found, work, INDEX, drive, (t0 + i) * rows + begin, size,
                     MAGNITUDE, EVERY_BIT, np.uint32(copy + begin), NO_BIT,
                 )  # fmt: skip
-                for k in range(end, found):
+                for k in range(begun, found):
                     work[np.uintp(GAIN + k)] = np.float32(gains[at]).view(np.uint32)
                     work[np.uintp(KEY_0 + k)] = keys_0[at]
                     work[np.uintp(KEY_1 + k)] = keys_1[at]
                 segments[0, np.uintp(segment)] = t0 + i
-                segments[1, np.uintp(segment)], segments[2, np.uintp(segment)] = end, found
+                segments[1, np.uintp(segment)], segments[2, np.uintp(segment)] = begun, found
                 segment += 1
                 if found >= LISTED or segment == SEGMENTS:
-                    draw_listed(counts, side, found, segment, length, scratch)
+                    end = draw_listed(counts, side, end, found, segment, length, scratch)
                     found, segment = 0, 0
-    draw_listed(counts, side, found, segment, length, scratch)
+    draw_listed(counts, side, end, found, segment, length, scratch)
 
 
-def draw_listed(counts: Any, side: Any, found: Any, segments_found: Any, length: Any, scratch: Any) -> None:
-    """Draw the listed lines, and write for each vector those that pulse."""
+def draw_listed(counts: Any, side: Any, end: Any, found: Any, segments_found: Any, length: Any, scratch: Any) -> Any:
+    """Draw the listed lines, and write for each vector those that pulse, from `end` on; returns the new end."""
     work, segments = scratch
     out, ends = side[1], side[2]
-    room = out.size // ends.size // 2
+    room = out.size // 2
     full = (found + 15) // 16 * 16
     for i in range(found, full):
         work[np.uintp(VALUE + i)], work[np.uintp(GAIN + i)] = NO_BIT, NO_BIT
@@ -204,12 +207,15 @@ def draw_listed(counts: Any, side: Any, found: Any, segments_found: Any, length:
     counts[PULSES] += pulses
     for segment in range(segments_found):
         at = np.uintp(segment)
-        t, begin, size = segments[0, at], segments[1, at], segments[2, at] - segments[1, at]
-        line_to = 2 * t * room + ends[np.uintp(t)]
-        ends[np.uintp(t)] += append(
-            out, line_to, line_to + room, work, LINE + begin, work, BITS + begin, size,
-            EVERY_BIT, EVERY_BIT, NO_BIT, NO_BIT,
-        )  # fmt: skip
+        t, begin, size = np.uintp(segments[0, at]), segments[1, at], segments[2, at] - segments[1, at]
+        if ends[t, 1] == 0:
+            ends[t, 0] = end
+        more = append(
+            out, end, room + end, work, LINE + begin, work, BITS + begin, size, EVERY_BIT, EVERY_BIT, NO_BIT, NO_BIT
+        )
+        ends[t, 1] += more
+        end += more
+    return end
 
 
 def draw_words(work: Any, full: Any, length: Any) -> None:

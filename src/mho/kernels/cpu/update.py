@@ -83,8 +83,9 @@ def update(
         sides = (x_trains[r].reshape(-1), x_found[r], d_trains[r], d_found[r], columns)
         for t in range(vectors):
             at = np.uintp(t)
-            cursors[at] = 0
-            while cursors[at] < d_found[r, at] and (d_trains[r, at, 0, np.uintp(cursors[at])] & INDEX) < p:
+            cursors[at] = d_found[r, at, 0]
+            d_end = d_found[r, at, 0] + d_found[r, at, 1]
+            while cursors[at] < d_end and (d_trains[r, 0, np.uintp(cursors[at])] & INDEX) < p:
                 cursors[at] += 1
         for begin in range(p, end, block):
             number = update_block(
@@ -109,22 +110,23 @@ def update_block(
     items, stamps = scratch[1], scratch[2]
     x_trains, x_found, d_trains, d_found, columns = sides
     vectors = x_found.shape[0]
-    room = x_trains.size // vectors // 2
+    room = x_trains.size // 2
     base = np.uint32(start * columns)
     found = 0
     number += 1
     for t in range(vectors):
         at = np.uintp(t)
-        driven, d_end, cursor = x_found[at], d_found[at], cursors[at]
+        first, driven, cursor = x_found[at, 0], x_found[at, 1], cursors[at]
+        d_end = d_found[at, 0] + d_found[at, 1]
         begin = found
         while cursor < d_end:
-            signed = d_trains[at, 0, np.uintp(cursor)]
-            line, word = signed & INDEX, d_trains[at, 1, np.uintp(cursor)]
+            signed = d_trains[0, np.uintp(cursor)]
+            line, word = signed & INDEX, d_trains[1, np.uintp(cursor)]
             if line >= stop:
                 break
             cursor += 1
             for piece in range(0, driven, PIECE):
-                line_at = 2 * t * room + piece
+                line_at = first + piece
                 found += append(
                     items, CELL + found, BITS + found, x_trains, line_at, x_trains, line_at + room,
                     min(PIECE, driven - piece), word, word, np.uint32(line * columns), np.uint32(signed & NEGATIVE),

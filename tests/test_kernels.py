@@ -89,7 +89,7 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
             room.fill(2**32 - 1)
         x_trains, x_found, d_trains, d_found = drawn
         kernel = compiler.load("mho.kernels.cpu.trains", "trains")
-        kernel(0, replicas * vectors, counts, x, d, *gains, stream, first, *drawn, copies)
+        kernel(0, replicas * vectors, counts, x, d, *gains, stream, *drawn, copies, first)
 
         slots = np.arange(length)
         places = np.uint32(1) << (8 * (slots % 4) + slots // 4).astype(np.uint32)

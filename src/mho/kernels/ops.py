@@ -128,9 +128,13 @@ def read(
     Backward, x is δ over the M rows and the outputs are the N columns. Adds to counts (R, SIZE).
     """
     out = np.empty((*x.shape[:2], outputs), np.float32)
-    reader(state, x, out, levels, stream.key, counts, backward=backward, evaluation=evaluation, backend=backend)(
-        stream.first
-    )
+    arguments = _read_arguments(state, x, out, levels, stream.key, backward, evaluation)
+    if backend == "reference":
+        reference.read(counts, *arguments, stream.first)
+    else:
+        kernel = compiler.load("mho.kernels.cpu.read", "read")
+        lines, work = x.shape[0] * x.shape[1], state.size * x.shape[1]
+        threads.run(kernel, lines, work, counts, *arguments, stream.first)
     return out
 
 
@@ -147,16 +151,27 @@ def reader(
     backend: Backend = "cpu",
 ) -> Callable[[int], None]:
     """A read of x into `out`, to be done again and again: it takes the number of the first vector."""
-    before = (state, x, out, backward, key)
-    after = (
-        levels.numbers, levels.noise_management, levels.halvings,
-        *(EVALUATION_SLOTS if evaluation else TRAINING_SLOTS),
-    )  # fmt: skip
+    arguments = _read_arguments(state, x, out, levels, key, backward, evaluation)
     if backend == "reference":
-        return lambda first: reference.read(counts, *before, first, *after)
+        return functools.partial(reference.read, counts, *arguments)
     kernel = compiler.load("mho.kernels.cpu.read", "read")
     lines, work = x.shape[0] * x.shape[1], state.size * x.shape[1]
-    return lambda first: threads.run(kernel, lines, work, counts, *before, first, *after)
+    return threads.bind(kernel, lines, work, counts, *arguments)
+
+
+def _read_arguments(
+    state: Floats,
+    x: Floats,
+    out: Floats,
+    levels: Levels,
+    key: npt.NDArray[np.uint32],
+    backward: bool,
+    evaluation: bool,
+) -> tuple[Any, ...]:
+    slots = EVALUATION_SLOTS if evaluation else TRAINING_SLOTS
+    return (
+        state, x, out, backward, key, levels.numbers, levels.noise_management, levels.halvings, *slots
+    )  # fmt: skip
 
 
 Drawn = tuple[npt.NDArray[np.uint32], Counts, npt.NDArray[np.uint32], Counts]
@@ -190,8 +205,16 @@ def update(
     Raises:
         LawError: if the law cannot be compiled.
     """
+    if backend == "reference":
+        _reference_update(state, cells, x, d, trains, stream, counts)
+        return
     drawn = room_for_trains(x, state.shape[1])
-    updater(state, cells, x, d, trains, stream.key, counts, drawn, backend=backend)(stream.first)
+    (draw, *drawing), (move, *moving) = _update_calls(state, cells, x, d, trains, stream.key, counts, drawn)
+    try:
+        threads.run(draw, *drawing, stream.first)
+        threads.run(move, *moving, stream.first)
+    except NumbaError as error:
+        raise LawError(_explain(read_law(cells.law), error)) from None
 
 
 def updater(
@@ -213,22 +236,40 @@ def updater(
     """
     if backend == "reference":
         return lambda first: _reference_update(state, cells, x, d, trains, Stream(key, first), counts)
-    law = read_law(cells.law)
-    draw = compiler.load("mho.kernels.cpu.trains", "trains")
-    move = compiler.load("mho.kernels.cpu.update", "update", law, tuple(cells.fields))
-    vectors, lines, copies = x.shape[1], state.shape[1], state.shape[1] // d.shape[2]
-    drives = (x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed, key)
-    fields = (state, cells.flat, cells.strides, *drawn, key)
-    draws, works = (x.size + d.size) * trains.length, state.size * vectors
+    (draw, *drawing), (move, *moving) = _update_calls(state, cells, x, d, trains, key, counts, drawn)
+    draw, move = threads.bind(draw, *drawing), threads.bind(move, *moving)
 
     def run(first: int) -> None:
-        threads.run(draw, len(x) * vectors, draws, counts, *drives, first, *drawn, copies)
         try:
-            threads.run(move, len(x) * lines, works, counts, *fields, first)
+            draw(first)
+            move(first)
         except NumbaError as error:
-            raise LawError(_explain(law, error)) from None
+            raise LawError(_explain(read_law(cells.law), error)) from None
 
     return run
+
+
+def _update_calls(
+    state: Floats,
+    cells: Cells,
+    x: Floats,
+    d: Floats,
+    trains: Trains,
+    key: npt.NDArray[np.uint32],
+    counts: Counts,
+    drawn: Drawn,
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The two kernels of an update, each with its lines, its work and its arguments but the last."""
+    draw = compiler.load("mho.kernels.cpu.trains", "trains")
+    move = compiler.load("mho.kernels.cpu.update", "update", read_law(cells.law), tuple(cells.fields))
+    vectors, lines = x.shape[1], state.shape[1]
+    return (
+        (
+            draw, len(x) * vectors, (x.size + d.size) * trains.length, counts,
+            x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed, key, *drawn, lines // d.shape[2],
+        ),
+        (move, len(x) * lines, state.size * vectors, counts, state, cells.flat, cells.strides, *drawn, key),
+    )  # fmt: skip
 
 
 def exact_update(state: Floats, x: Floats, d: Floats, lr: float, counts: Counts, *, backend: Backend = "cpu") -> None:

@@ -86,6 +86,18 @@ def run(kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[
     counts += private.sum(axis=0)
 
 
+def bind(
+    kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[np.int64], *arguments: Any
+) -> Callable[..., None]:
+    """`run` with all but the last arguments given, for calls that come again and again with as many threads.
+
+    On one thread the kernel is called by nothing but C: 1.2 µs less a call.
+    """
+    if _threads == 1:
+        return functools.partial(kernel, 0, lines, counts, *arguments)
+    return functools.partial(run, kernel, lines, work, counts, *arguments)
+
+
 @functools.cache
 def _pool(process: int, count: int) -> concurrent.futures.ThreadPoolExecutor:
     """A pool a process: threads do not survive a fork."""

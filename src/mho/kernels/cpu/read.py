@@ -38,12 +38,12 @@ def read(
     out: Any,
     backward: Any,
     streams: Any,
-    first: Any,
     all_levels: Any,
     noise_management: Any,
     halvings: Any,
     clipped_slot: Any,
     halvings_slot: Any,
+    first: Any,
 ) -> None:
     """Read vectors `start` to `stop`, counted over replicas times T.
 

@@ -54,12 +54,12 @@ def trains(
     length: Any,
     managed: Any,
     streams: Any,
-    first: Any,
     x_trains: Any,
     x_found: Any,
     d_trains: Any,
     d_found: Any,
     copies: Any,
+    first: Any,
 ) -> None:
     """Draw the trains of vectors `start` to `stop`, counted over replicas times T.
 

@@ -18,12 +18,12 @@ def read(
     out: Floats,
     backward: bool,
     streams: npt.NDArray[np.uint32],
-    first: int,
     levels: Floats,
     noise_management: bool,
     halvings: int,
     clipped_slot: int,
     halvings_slot: int,
+    first: int,
 ) -> None:
     """Read x (R, T, in) into out (R, T, out); see `mho.kernels.cpu.read` for the arguments."""
     rows = x.shape[2] if backward else out.shape[2]

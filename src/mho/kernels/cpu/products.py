@@ -1,7 +1,7 @@
 """Vector-matrix products in a fixed order: every output sums its terms one by one, in index order.
 
-No product is fused or reassociated, so a result depends neither on the number of vectors in
-a call nor on threads or vector width, and equals the reference to the bit.
+Every product is added with one rounding, and none is reassociated, so a result depends neither on the number of
+vectors in a call nor on threads or vector width, and equals the reference to the bit.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
+from mho.kernels.vectors import fma
 
 ZERO = np.float32(0.0)
 TILE = 64  # vectors side by side in the lanes of a tile
@@ -47,22 +49,26 @@ def tile_outputs(raw: Any, sums: Any, state: Any, r: Any, x: Any, t0: Any, count
                 at, term = np.uintp(lane), np.uintp(j * TILE + lane)
                 xa, xb = columns_first[term], columns_first[term + np.uintp(TILE)]
                 xc, xd = columns_first[term + np.uintp(2 * TILE)], columns_first[term + np.uintp(3 * TILE)]
-                sums[at] = (((sums[at] + va * xa) + vb * xb) + vc * xc) + vd * xd
+                sums[at] = fma(vd, xd, fma(vc, xc, fma(vb, xb, fma(va, xa, sums[at]))))
                 at = np.uintp(lane + TILE)
-                sums[at] = (((sums[at] + wa * xa) + wb * xb) + wc * xc) + wd * xd
+                sums[at] = fma(wd, xd, fma(wc, xc, fma(wb, xb, fma(wa, xa, sums[at]))))
                 at = np.uintp(lane + 2 * TILE)
-                sums[at] = (((sums[at] + ya * xa) + yb * xb) + yc * xc) + yd * xd
+                sums[at] = fma(yd, xd, fma(yc, xc, fma(yb, xb, fma(ya, xa, sums[at]))))
                 at = np.uintp(lane + 3 * TILE)
-                sums[at] = (((sums[at] + za * xa) + zb * xb) + zc * xc) + zd * xd
+                sums[at] = fma(zd, xd, fma(zc, xc, fma(zb, xb, fma(za, xa, sums[at]))))
         for j in range(fours, columns):
             at_j = np.uintp(j)
             vj, wj, yj, zj = v[at_j], w[at_j], y[at_j], z[at_j]
             for lane in range(lanes):
                 xj = columns_first[np.uintp(j * TILE + lane)]
-                sums[np.uintp(lane)] += vj * xj
-                sums[np.uintp(lane + TILE)] += wj * xj
-                sums[np.uintp(lane + 2 * TILE)] += yj * xj
-                sums[np.uintp(lane + 3 * TILE)] += zj * xj
+                at = np.uintp(lane)
+                sums[at] = fma(vj, xj, sums[at])
+                at = np.uintp(lane + TILE)
+                sums[at] = fma(wj, xj, sums[at])
+                at = np.uintp(lane + 2 * TILE)
+                sums[at] = fma(yj, xj, sums[at])
+                at = np.uintp(lane + 3 * TILE)
+                sums[at] = fma(zj, xj, sums[at])
         for i in range(ROWS * TILE):
             raw[np.uintp(p * TILE + i)] = sums[np.uintp(i)]
 
@@ -77,20 +83,20 @@ def row_outputs(raw: Any, state: Any, r: Any, x: Any) -> None:
         for j in range(columns):
             at = np.uintp(j)
             v = x[at]
-            s0 += state[r, i, at] * v
-            s1 += state[r, i + np.uintp(1), at] * v
-            s2 += state[r, i + np.uintp(2), at] * v
-            s3 += state[r, i + np.uintp(3), at] * v
-            s4 += state[r, i + np.uintp(4), at] * v
-            s5 += state[r, i + np.uintp(5), at] * v
-            s6 += state[r, i + np.uintp(6), at] * v
-            s7 += state[r, i + np.uintp(7), at] * v
+            s0 = fma(state[r, i, at], v, s0)
+            s1 = fma(state[r, i + np.uintp(1), at], v, s1)
+            s2 = fma(state[r, i + np.uintp(2), at], v, s2)
+            s3 = fma(state[r, i + np.uintp(3), at], v, s3)
+            s4 = fma(state[r, i + np.uintp(4), at], v, s4)
+            s5 = fma(state[r, i + np.uintp(5), at], v, s5)
+            s6 = fma(state[r, i + np.uintp(6), at], v, s6)
+            s7 = fma(state[r, i + np.uintp(7), at], v, s7)
         raw[i], raw[i + np.uintp(1)], raw[i + np.uintp(2)], raw[i + np.uintp(3)] = s0, s1, s2, s3
         raw[i + np.uintp(4)], raw[i + np.uintp(5)], raw[i + np.uintp(6)], raw[i + np.uintp(7)] = s4, s5, s6, s7
     for p in range(eights, lines):
         total = ZERO
         for j in range(columns):
-            total += state[r, np.uintp(p), np.uintp(j)] * x[np.uintp(j)]
+            total = fma(state[r, np.uintp(p), np.uintp(j)], x[np.uintp(j)], total)
         raw[np.uintp(p)] = total
 
 
@@ -112,9 +118,9 @@ def column_outputs(raw: Any, state: Any, r: Any, d: Any, driven: Any) -> None:
         da, db, dc, dd = d[pa % rows], d[pb % rows], d[pc % rows], d[pd % rows]
         for j in range(columns):
             at = np.uintp(j)
-            raw[at] = (((raw[at] + wa[at] * da) + wb[at] * db) + wc[at] * dc) + wd[at] * dd
+            raw[at] = fma(wd[at], dd, fma(wc[at], dc, fma(wb[at], db, fma(wa[at], da, raw[at]))))
     for i in range(fours, found):
         p = driven[np.uintp(i)]
         w, v = state[r, p], d[p % rows]
         for j in range(columns):
-            raw[np.uintp(j)] += w[np.uintp(j)] * v
+            raw[np.uintp(j)] = fma(w[np.uintp(j)], v, raw[np.uintp(j)])

@@ -32,6 +32,7 @@ WORD = np.uint64(32)
 # Pulse slots. Slot k of a line pulses where 31 bits, drawn for it, lie below the line's threshold. The upper seven come
 # four slots at a time, from one word; the other 24 are drawn only where the seven do not decide, once in 128
 # slots. Slot k is bit 8·(k mod 4) + k div 4 of a train, where a comparison of four bytes at once leaves it.
+# A single slot takes its 31 bits from one word.
 COUNTERS_A_LINE = np.uint32(128)
 LOWER_COUNTER = np.uint32(64)
 SLOTS_A_WORD = 4

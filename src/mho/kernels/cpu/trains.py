@@ -185,25 +185,15 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, segments_found: An
     full = (found + 15) // 16 * 16
     for i in range(found, full):
         work[np.uintp(VALUE + i)], work[np.uintp(GAIN + i)] = NO_BIT, NO_BIT
-    saturated = np.int32(0)
-    for i in range(full):
-        value = work[np.uintp(VALUE + i)]
-        gain = np.uint32(work[np.uintp(GAIN + i)]).view(np.float32)
-        p = gain * np.uint32(value & MAGNITUDE).view(np.float32)
-        saturated = np.int32(saturated + np.int32(p > ONE))
-        limit = threshold(min(p, ONE))
-        upper = np.uint32(min(np.uint32(limit >> LOWER_BITS), UPPER_BITS))
-        work[np.uintp(TOP + i)] = np.uint32(LOW_SEVEN + np.uint32(upper * EACH_BYTE))
-        work[np.uintp(LOWER + i)] = np.uint32(limit - np.uint32(upper << LOWER_BITS))
-        work[np.uintp(LINE + i)] |= np.uint32(value & NEGATIVE)
-        work[np.uintp(BITS + i)] = NO_BIT
-        work[np.uintp(OPEN + i)] = NO_BIT
-    draw_words(work, full, length)
-    decide_open(work, found)
+    if length == 1:
+        counts[SATURATED_PROBABILITIES] += draw_slot(work, full)
+    else:
+        counts[SATURATED_PROBABILITIES] += note_thresholds(work, full)
+        draw_words(work, full, length)
+        decide_open(work, found)
     pulses = np.int32(0)
     for i in range(full):
         pulses = np.int32(pulses + np.int32(popcount(work[np.uintp(BITS + i)])))
-    counts[SATURATED_PROBABILITIES] += saturated
     counts[PULSES] += pulses
     for segment in range(segments_found):
         at = np.uintp(segment)
@@ -216,6 +206,37 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, segments_found: An
         ends[t, 1] += more
         end += more
     return end
+
+
+def draw_slot(work: Any, full: Any) -> Any:
+    """Draw the only slot of all listed lines, its 31 bits from one word; returns how many saturate."""
+    saturated = np.int32(0)
+    for i in range(full):
+        value, line = work[np.uintp(VALUE + i)], work[np.uintp(LINE + i)]
+        p = np.uint32(work[np.uintp(GAIN + i)]).view(np.float32) * np.uint32(value & MAGNITUDE).view(np.float32)
+        saturated = np.int32(saturated + np.int32(p > ONE))
+        counter = np.uint32(line * COUNTERS_A_LINE)
+        drawn = np.uint32(mix(counter, work[np.uintp(KEY_0 + i)], work[np.uintp(KEY_1 + i)]) >> np.uint32(1))
+        work[np.uintp(BITS + i)] = np.uint32(drawn < threshold(min(p, ONE)))
+        work[np.uintp(LINE + i)] = np.uint32(line | np.uint32(value & NEGATIVE))
+    return saturated
+
+
+def note_thresholds(work: Any, full: Any) -> Any:
+    """Note the thresholds of all listed lines, for several slots; returns how many saturate."""
+    saturated = np.int32(0)
+    for i in range(full):
+        value = work[np.uintp(VALUE + i)]
+        p = np.uint32(work[np.uintp(GAIN + i)]).view(np.float32) * np.uint32(value & MAGNITUDE).view(np.float32)
+        saturated = np.int32(saturated + np.int32(p > ONE))
+        limit = threshold(min(p, ONE))
+        upper = np.uint32(min(np.uint32(limit >> LOWER_BITS), UPPER_BITS))
+        work[np.uintp(TOP + i)] = np.uint32(LOW_SEVEN + np.uint32(upper * EACH_BYTE))
+        work[np.uintp(LOWER + i)] = np.uint32(limit - np.uint32(upper << LOWER_BITS))
+        work[np.uintp(LINE + i)] |= np.uint32(value & NEGATIVE)
+        work[np.uintp(BITS + i)] = NO_BIT
+        work[np.uintp(OPEN + i)] = NO_BIT
+    return saturated
 
 
 def draw_words(work: Any, full: Any, length: Any) -> None:

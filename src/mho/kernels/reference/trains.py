@@ -63,6 +63,9 @@ def bernoulli(p: Floats, length: int, k0: Any, k1: Any) -> npt.NDArray[np.bool_]
     lines = np.arange(p.size, dtype=np.uint32)[:, None] * COUNTERS_A_LINE
     slots = np.arange(length, dtype=np.uint32)
     limits = threshold(np.minimum(p, np.float32(1)))[:, None]
+    if length == 1:
+        only: npt.NDArray[np.bool_] = (mix(lines, k0, k1) >> np.uint32(1)) < limits
+        return only
     words, byte = slots // np.uint32(SLOTS_A_WORD), np.uint32(8) * (slots % np.uint32(SLOTS_A_WORD))
     upper = (mix(lines + words, k0, k1) >> byte) & UPPER_BITS
     lower = mix(lines + LOWER_COUNTER + byte + words, k0, k1) >> (np.uint32(32) - LOWER_BITS)

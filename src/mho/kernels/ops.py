@@ -130,7 +130,7 @@ def read(
     out = np.empty((*x.shape[:2], outputs), np.float32)
     arguments = _read_arguments(state, x, out, levels, stream.key, backward, evaluation)
     if backend == "reference":
-        reference.read(counts, *arguments, stream.first)
+        reference.read(counts, *(*arguments, stream.first))
     else:
         kernel = compiler.load("mho.kernels.cpu.read", "read")
         lines, work = x.shape[0] * x.shape[1], state.size * x.shape[1]

@@ -13,7 +13,17 @@ from torch import Tensor
 from mho.arrays.lane import BACKWARD, FORWARD, UPDATE
 from mho.kernels import threads
 from mho.training.online.losses import Loss
-from mho.training.online.stages import ArrayStage, ChannelsFirst, ConvStage, DropoutStage, Flatten, Form, Stage
+from mho.training.online.stages import (
+    Activation,
+    ArrayStage,
+    ChannelsFirst,
+    ConvStage,
+    DropoutStage,
+    Flatten,
+    Form,
+    MaxPool,
+    Stage,
+)
 from mho.training.online.trace import Link, NoChain
 
 Floats = npt.NDArray[np.float32]
@@ -85,12 +95,25 @@ class _Lane:
         if form.last:
             self._add(ChannelsFirst(form))
         self.arrays = [stage for stage in self.stages if isinstance(stage, ArrayStage)]
+        self._join()
         self.dropouts = [stage for stage in self.stages if isinstance(stage, DropoutStage)]
         if not self.stages or self.stages[0] is not self.arrays[0]:
             raise NoChain("its first layer is no array")
 
     def _add(self, stage: Stage) -> None:
         self.stages.append(stage)
+
+    def _join(self) -> None:
+        """Spare passes over memory where stages follow one another."""
+        for before, stage in itertools.pairwise(self.stages):
+            if isinstance(before, Activation) and isinstance(stage, MaxPool):
+                stage.absorb(before)
+        for i, array in enumerate(self.stages[:-1]):
+            after = self.stages[i + 1]
+            if isinstance(after, Activation) and not after.bends:
+                after = self.stages[i + 2]
+            if isinstance(array, ArrayStage) and isinstance(after, (Activation, MaxPool)):
+                after.back = array.errors
 
     def forward(self, x: Floats) -> Floats:
         for stage in self.stages:
@@ -103,10 +126,9 @@ class _Lane:
         """The first array's inputs are the data: nothing is read back through it."""
         for stage in self.stages[:0:-1]:
             if isinstance(stage, ArrayStage):
-                stage.errors[...] = errors.reshape(stage.form.shape)
+                stage.take(errors)
             errors = stage.backward(errors)
-        first = self.arrays[0]
-        first.errors[...] = errors.reshape(first.form.shape)
+        self.arrays[0].take(errors)
         for array in self.arrays:
             array.lane.check(array.errors)
 

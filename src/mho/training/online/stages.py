@@ -75,6 +75,12 @@ class ArrayStage(Stage):
         self.lane, self.name, self.form = lane, name, form
         self.outputs, self.errors = lane.outputs.reshape(form.shape), lane.errors.reshape(form.shape)
 
+    @final
+    def take(self, errors: Floats) -> None:
+        """Bring errors to where the lane reads them, if the next stage has not written them there."""
+        if errors is not self.errors:
+            self.errors[...] = errors.reshape(self.form.shape)
+
 
 @final
 class ConvStage(ArrayStage):
@@ -132,16 +138,18 @@ class Activation(Stage):
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        self.out, self.slope = form.buffer(), form.buffer()
+        self.out, self.back = form.buffer(), form.buffer()
+        self.bends = True
 
     @final
     def backward(self, errors: Floats) -> Floats:
-        self.find_slope()
-        return np.multiply(errors.reshape(self.slope.shape), self.slope, out=self.slope)
+        if not self.bends:
+            return errors
+        return self.bend(errors.reshape(self.form.shape), self.out, self.back)
 
     @abc.abstractmethod
-    def find_slope(self) -> None:
-        """Write the slope at the last values `out` into `slope`."""
+    def bend(self, errors: Floats, y: Floats, out: Floats) -> Floats:
+        """Write errors times the slope where the value is y into `out`, which is no other's memory."""
 
 
 @final
@@ -151,9 +159,10 @@ class Tanh(Activation):
     def forward(self, x: Floats) -> Floats:
         return np.tanh(x, out=self.out)
 
-    def find_slope(self) -> None:
-        np.multiply(self.out, self.out, out=self.slope)
-        np.subtract(1.0, self.slope, out=self.slope)
+    def bend(self, errors: Floats, y: Floats, out: Floats) -> Floats:
+        np.multiply(y, y, out=out)
+        np.subtract(1.0, out, out=out)
+        return np.multiply(errors, out, out=out)
 
 
 @final
@@ -166,9 +175,10 @@ class Sigmoid(Activation):
         np.multiply(self.out, 0.5, out=self.out)
         return np.add(self.out, 0.5, out=self.out)
 
-    def find_slope(self) -> None:
-        np.subtract(1.0, self.out, out=self.slope)
-        np.multiply(self.out, self.slope, out=self.slope)
+    def bend(self, errors: Floats, y: Floats, out: Floats) -> Floats:
+        np.subtract(1.0, y, out=out)
+        np.multiply(y, out, out=out)
+        return np.multiply(errors, out, out=out)
 
 
 @final
@@ -178,8 +188,9 @@ class ReLU(Activation):
     def forward(self, x: Floats) -> Floats:
         return np.maximum(x, 0.0, out=self.out)
 
-    def find_slope(self) -> None:
-        np.greater(self.out, 0.0, out=self.slope, casting="unsafe")
+    def bend(self, errors: Floats, y: Floats, out: Floats) -> Floats:
+        np.greater(y, 0.0, out=out, casting="unsafe")
+        return np.multiply(errors, out, out=out)
 
 
 @final
@@ -191,14 +202,24 @@ class MaxPool(Stage):
         self.form = Form(form.samples, (form.sizes[0], *window.out))
         self.out, self.back = self.form.buffer(), form.buffer()
         self.chosen = np.zeros(self.form.shape, np.int32)
+        self._activation: Activation | None = None
+        self._bent = self.form.buffer()
+
+    def absorb(self, activation: Activation) -> None:
+        """Bend errors on behalf of the activation before: its value at a chosen place is the one chosen, and errors
+        are as many as windows, not as places."""
+        self._activation, activation.bends = activation, False
 
     def forward(self, x: Floats) -> Floats:
         ops.max_pool(x, self.window, self.out, self.chosen, last=self.last)
         return self.out
 
     def backward(self, errors: Floats) -> Floats:
+        own = errors.reshape(self.form.shape)
+        if self._activation is not None:
+            own = self._activation.bend(own, self.out, self._bent)
         self.back.fill(0.0)
-        ops.max_unpool(errors.reshape(self.form.shape), self.chosen, self.back, last=self.last)
+        ops.max_unpool(own, self.chosen, self.back, last=self.last)
         return self.back
 
 

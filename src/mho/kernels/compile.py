@@ -17,6 +17,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +45,9 @@ ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
 # slice, the update of a 128×513 array takes 0.7 of the time.
 INLINE = "@njit(error_model='numpy', forceinline=True, _nrt=False)"
 
+_importing = threading.RLock()
+"""A module stands in `sys.modules` before it has run: other threads must not find it then."""
+
 on_compile: list[Callable[[str], None]] = []
 """Called with a line of text before a kernel is compiled for the first time on this machine."""
 
@@ -66,7 +70,8 @@ def load(template: str, entry: str, law: Law | None = None, fields: tuple[str, .
     given = {"COMPRESSES": f"COMPRESSES = {vectors.available()}"} | (_law_definitions(law, fields) if law else {})
     text = HEADER + "\n\n".join(["", *_Linker(given).link(template, entry)]) + "\n"
     what = f"{entry} kernel" + (f" for {law.name}" if law else "")
-    return getattr(_import(text, what), entry)
+    with _importing:
+        return getattr(_import(text, what), entry)
 
 
 class _Linker:

@@ -197,7 +197,7 @@ def move(counts: Any, found: Any, cells: Any, stream: Any, scratch: Any) -> None
     full = (found + 15) // 16 * 16
     for i in range(found, full):
         items[np.uintp(CELL + i)], items[np.uintp(BITS + i)] = np.uint32(0), np.uint32(0)
-    load_lanes(lanes, items, found, r, weights, fields, strides)
+    load_lanes(lanes, items, full, r, weights, fields, strides)
     coincidences, several = move_single(counts, lanes, items, full)
     counts[COINCIDENCES] += coincidences
     if several > 0:

@@ -58,11 +58,7 @@ def triad(size: int, seconds: float) -> tuple[Block, int]:
 
 
 def product(seconds: float) -> tuple[Block, float]:
-    """A square float32 matrix product: a block, and half its operations a run.
-
-    Half, because it fuses multiplication and addition, which kernels may not: their results must not depend on
-    the machine.
-    """
+    """A square float32 matrix product: a block, and its operations a run, a fused product counted as one."""
     a, b = torch.ones(PRODUCT, PRODUCT), torch.ones(PRODUCT, PRODUCT)
     out = torch.empty(PRODUCT, PRODUCT)
     return lambda: repeat(lambda: torch.mm(a, b, out=out), seconds=seconds), float(PRODUCT**3)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from mho.arrays import Crossbar
-from mho.benchmarks.loads import ACTIVE, LENGTH, Case
+from mho.benchmarks.loads import ACTIVE, LENGTH, Case, line_probability
 from mho.benchmarks.machine import product, triad
 from mho.benchmarks.results import percent
 from mho.benchmarks.timing import Block, Samples
@@ -19,12 +19,12 @@ OPERATIONS_A_DRAW = 40
 OPERATIONS_A_COINCIDENCE = OPERATIONS_A_DRAW + 20
 """The draw, the law and the bounds."""
 OPERATIONS_A_SLOT = 10
-"""A hash, a comparison and a shift for each line and slot of a pulse train."""
+"""A quarter of a hash and of a comparison of four bytes, and a tenth of what is noted of a line once (BL = 10)."""
 PRODUCT = "matrix product"
 SHARES = ("of bandwidth", "of peak", "nearer roof")
 NOTE = (
     "Bandwidth: of a triad over as many bytes as the array takes, so from the same cache or none. Peak: "
-    "half of a float32 matrix product's, for kernels never fuse multiplication and addition. Both are measured between "
+    "a float32 matrix product's, a multiplication and its addition counted as one operation. Both are measured between "
     "the rounds. The nearer roof limits first."
 )
 
@@ -42,24 +42,26 @@ class Work:
 def update_work(array: Crossbar, case: Case, coincidences: float) -> Work:
     """Of an update: each cache line with a coincidence is read once, weights and fields, and its weights written.
 
-    Operations: AND and test for every pair, and the draw, law and bounds of every coincidence.
+    Operations: AND and test for every pair of lines that both pulse, and the draw, law and bounds of every coincidence.
     """
-    touched = 1 - (1 - ACTIVE) ** (case.vectors * LINE)
-    fields = sum(b.nbytes for name, b in array.named_buffers() if name.startswith("cell_"))
+    own = [buffer for name, buffer in array.named_buffers() if name.startswith("cell_")]
+    fields = sum(buffer.nbytes for buffer in own)
+    touched, touched_fields = (1 - (1 - ACTIVE) ** (case.vectors * cells) for cells in (LINE, LINE / max(1, len(own))))
+    pulsing = 1 - (1 - line_probability()) ** LENGTH
     words = 4 * case.vectors * (case.rows + case.columns)
     slots = LENGTH * case.vectors * (case.rows + case.columns)
     return Work(
-        bytes=touched * (8 * case.cells + fields) + 2 * words,
-        operations=case.pairs * (2 + coincidences * OPERATIONS_A_COINCIDENCE) + slots * OPERATIONS_A_SLOT,
+        bytes=touched * 8 * case.cells + touched_fields * fields + 2 * words,
+        operations=case.pairs * (2 * pulsing**2 + coincidences * OPERATIONS_A_COINCIDENCE) + slots * OPERATIONS_A_SLOT,
         footprint=4 * case.cells + fields + words,
     )
 
 
 def read_work(case: Case, *, backward: bool, noise: bool) -> Work:
-    """Of a read: weights, inputs and outputs once; multiply and add for every pair, a draw for every output."""
+    """Of a read: weights, inputs and outputs once; a fused product for every pair, a draw for every output."""
     outputs = case.vectors * (case.columns if backward else case.rows)
     moved = 4 * (case.cells + case.vectors * (case.rows + case.columns))
-    operations = 2 * case.pairs + (OPERATIONS_A_DRAW * outputs if noise else 0)
+    operations = case.pairs + (OPERATIONS_A_DRAW * outputs if noise else 0)
     return Work(bytes=moved, operations=operations, footprint=moved)
 
 

@@ -76,12 +76,21 @@ class Cells:
 
     @functools.cached_property
     def strides(self) -> npt.NDArray[np.int64]:
-        """Steps in the flat arrays: replica, line, column."""
-        steps = [
-            tuple(np.array(v.strides) // v.itemsize) if v.ndim == 3 else (v.shape[1], 0, 0)
-            for v in self.fields.values()
-        ]
-        return np.array(steps, np.int64)
+        """How the flat arrays lie, (fields, 7): steps to the next replica, line and column; then whether a field comes
+        by itself (0), is the first of four side by side (1), or another of them (2); and for the first, the
+        numbers of the other three, counted from 1."""
+        rows = np.zeros((len(self.fields), 7), np.int64)
+        values = list(self.fields.values())
+        for row, v in zip(rows, values, strict=True):
+            row[:3] = np.array(v.strides) // v.itemsize if v.ndim == 3 else (v.shape[1], 0, 0)
+        own = [f for f, v in enumerate(values) if v.ndim == 3]
+        if len(own) == 4 and all(
+            values[f].ctypes.data - values[own[0]].ctypes.data == 4 * place and rows[f, 2] == 4
+            for place, f in enumerate(own)
+        ):
+            rows[own, 3] = (1, 2, 2, 2)
+            rows[own[0], 4:] = [1 + f for f in own[1:]]
+        return rows
 
     def part(self, replicas: slice) -> Cells:
         """Those of some replicas."""

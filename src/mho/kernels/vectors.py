@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import llvmlite.ir as ir
@@ -134,6 +135,44 @@ def gather(typingctx: Any, out: Any, to: Any, source: Any, base: Any, step: Any,
 
     index = types.intp
     return types.void(out, index, source, index, index, cells, index), codegen
+
+
+@intrinsic
+def gather_fours(typingctx: Any, out: Any, to: Any, source: Any, base: Any, cells: Any, size: Any) -> Any:
+    """As `mho.kernels.cpu.lists.take_fours`, in AVX-512. Looks at whole vectors of cells.
+
+    Sixteen loads of four numbers and a transposition, for four gathers of sixteen: 1.2 to 0.6 ns a cell.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def pointer(place: int, offset: Any, kind: Any) -> Any:
+            start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
+            return builder.bitcast(builder.gep(start, [offset]), kind.as_pointer())
+
+        def joined(a: Any, b: Any, places: Sequence[int]) -> Any:
+            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(WORD, len(places)), list(places)))
+
+        four = ir.VectorType(ir.FloatType(), 4)
+        base, size = arguments[3], arguments[5]
+        targets = [builder.extract_value(arguments[1], f) for f in range(4)]
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
+            cell = builder.and_(builder.load(pointer(4, offset, VECTOR), align=4), _splat(builder, WORD(0x7FFFFFFF)))
+            records = []
+            for lane in range(LANES):
+                place = builder.zext(builder.extract_element(cell, WORD(lane)), size.type)
+                start = builder.add(base, builder.shl(place, size.type(2)))
+                records.append(builder.load(pointer(2, start, four), align=4))
+            while len(records) > 4:
+                width = 2 * records[0].type.count
+                records = [joined(a, b, range(width)) for a, b in zip(records[::2], records[1::2], strict=True)]
+            for f, to in enumerate(targets):
+                halves = [joined(a, b, range(f, 32, 4)) for a, b in (records[:2], records[2:])]
+                column = joined(halves[0], halves[1], range(LANES))
+                builder.store(column, pointer(0, builder.add(to, offset), FLOATS), align=4)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(out, types.UniTuple(index, 4), source, index, cells, index), codegen
 
 
 @intrinsic

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mho.kernels.vectors import compress, gather
+from mho.kernels.vectors import compress, gather, gather_fours
 
 SLACK = 16  # words behind the end of a list that may be written
 COMPRESSES = True  # set by the compiler: whether the machine has AVX-512
@@ -61,3 +61,14 @@ def take(out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size:
         for i in range(size):
             cell = np.uintp(cells[np.uintp(i)] & np.uint32(0x7FFFFFFF))
             out[np.uintp(to + i)] = source[np.uintp(base) + np.uintp(step) * cell]
+
+
+def take_fours(out: Any, to: Any, source: Any, base: Any, cells: Any, size: Any) -> None:
+    """out[to[f] + i] = source[base + 4·cell i + f] for f from 0 to 3: as four times `take`."""
+    if COMPRESSES:
+        gather_fours(out, to, source, base, cells, size)
+    else:
+        for i in range(size):
+            cell = np.uintp(base) + np.uintp(4) * np.uintp(cells[np.uintp(i)] & np.uint32(0x7FFFFFFF))
+            for f in range(4):
+                out[np.uintp(to[f] + i)] = source[cell + np.uintp(f)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
 from mho.kernels.cpu.bits import popcount, tile_keys
-from mho.kernels.cpu.lists import append, take
+from mho.kernels.cpu.lists import append, take, take_fours
 from mho.kernels.law import cell_at, pulse, pulses, reach
 from mho.random import mix, normal, vector_keys
 
@@ -56,9 +56,8 @@ def update(
 ) -> None:
     """Apply the vectors' trains, one vector after another, to lines `start` to `stop` of R·P.
 
-    state (R, P, N) float32; fields: one flat float32 array for each field of the law, with strides
-    (field, 3) for replica, row and column (a field without spread has strides (16, 0, 0)); trains as
-    `trains` writes them; streams (R, 2); first: number of the first vector.
+    state (R, P, N) float32; fields: one flat float32 array for each field of the law; strides (field, 7) say
+    how they lie (`mho.kernels.ops.Cells.strides`); trains as `trains` writes them; streams (R, 2); first: number of the first vector.
 
     Coincidences are listed, and the cross-points of a list moved together in full vectors: whole blocks of columns
     take 1.1 to 3.9 times as long on LeNet, where one in six coincides. No list holds a cross-point twice, so each
@@ -310,7 +309,11 @@ def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any) 
 
 
 def load_lanes(lanes: Any, items: Any, found: Any, r: Any, weights: Any, fields: Any, strides: Any) -> None:
-    """Gather weights and fields of the listed cells."""
+    """Gather weights and fields of the listed cells; four fields that lie side by side come together."""
     take(lanes, 0, weights, 0, 1, items, found)
     for f in range(SLOTS - 1):
-        take(lanes, ROOM * (1 + f), fields[f], r * strides[f, 0], strides[f, 2], items, found)
+        if strides[f, 3] == 1:
+            slots = (ROOM * (1 + f), ROOM * strides[f, 4], ROOM * strides[f, 5], ROOM * strides[f, 6])
+            take_fours(lanes, slots, fields[f], r * strides[f, 0], items, found)
+        elif strides[f, 3] == 0:
+            take(lanes, ROOM * (1 + f), fields[f], r * strides[f, 0], strides[f, 2], items, found)

@@ -16,7 +16,6 @@ from mho.cli.train import kinds_first, next_folder, parse_setting, read_config
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
-    from mho.runs.batches import Batch
     from mho.runs.coordinator import Coordinator
     from mho.runs.engine import Engine
     from mho.runs.results import Results
@@ -46,7 +45,8 @@ def sweep(
         bool, typer.Option("--resume", help="Do what is missing in --out; what failed is tried again.")
     ] = False,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, for example training.epochs=3; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="section.key=value, for example training.epochs=3; may be repeated."),
     ] = None,
     as_list: Annotated[bool, typer.Option("--list", help="Show the rows and batches, and run nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,

@@ -142,7 +142,7 @@ def parse_setting(text: str) -> dict[str, Any]:
 
 
 def kinds_first(tables: dict[str, Any]) -> bool:
-    """Sorting key of settings: another law or kind starts its section afresh, so it must come before the section's fields."""
+    """Sorting key: another law or kind starts its section afresh, so it must come before the section's fields."""
     while isinstance(next(iter(tables.values())), dict):
         tables = next(iter(tables.values()))
     return next(iter(tables)) not in ("law", "kind")

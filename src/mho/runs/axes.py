@@ -113,11 +113,12 @@ class Axes:
 
     def points(self) -> Iterator[Point]:
         """Every point; the last of the grid's fields changes faster than the first, draws fastest."""
-        rows = zip(*self.columns.values(), strict=True) if self.columns else [()]
+        rows = list(zip(*self.columns.values(), strict=True)) if self.columns else [()]
         numbers = range(self.count) if self.draws else [0]
-        for *values, row, number in itertools.product(*self.grid.values(), rows, numbers):
-            drawn = (draw.value(self.draw_seed, name, number) for name, draw in self.draws.items())
-            yield dict(zip(self.fields, (*values, *row, *drawn), strict=True))
+        for values in itertools.product(*self.grid.values()):
+            for row, number in itertools.product(rows, numbers):
+                drawn = (draw.value(self.draw_seed, name, number) for name, draw in self.draws.items())
+                yield dict(zip(self.fields, (*values, *row, *drawn), strict=True))
 
 
 def flat(table: Mapping[str, Any], *, leaves: Sequence[str] = (), prefix: str = "") -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Collection, Sequence
 from typing import Any, final
@@ -38,7 +39,7 @@ def batches(sweep: Sweep, *, done: Collection[int] = ()) -> list[Batch]:
     for group in groups(sweep):
         parts = -(-len(group) // sweep.replicas)
         ends = [len(group) * part // parts for part in range(parts + 1)]
-        for start, stop in zip(ends, ends[1:], strict=False):
+        for start, stop in itertools.pairwise(ends):
             rows = [row for row in group[start:stop] if row.number not in done]
             if rows:
                 found.append(batch(sweep, rows))
@@ -57,7 +58,9 @@ def groups(sweep: Sweep) -> list[list[Row]]:
         key = json.dumps([fixed, [value for value in row.values.items() if value[0] not in shared[fixed]]])
         found.setdefault(key, []).append(row)
     rows = found.values()
-    return [part for group in rows for part in ([group] if _replicas_allowed(sweep, group[0]) else [[r] for r in group])]
+    return [
+        part for group in rows for part in ([group] if _replicas_allowed(sweep, group[0]) else [[r] for r in group])
+    ]
 
 
 def batch(sweep: Sweep, rows: Sequence[Row]) -> Batch:

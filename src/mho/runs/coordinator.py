@@ -116,7 +116,9 @@ class Coordinator:
             with FileLock(self.folder / LOCK, timeout=0):
                 yield
         except Timeout:
-            raise WrongUse(f"another mho sweep works in {self.folder}; wait for its end, or give another --out") from None
+            raise WrongUse(
+                f"another mho sweep works in {self.folder}; wait for its end, or give another --out"
+            ) from None
 
 
 @final

@@ -111,7 +111,9 @@ def _check_answers(address: str | None) -> None:
     if address is not None:
         host, colon, port = address.rpartition(":")
         if not colon or not host or not port.isdigit() or "/" in host:
-            raise InvalidValue(f"--address {address!r}: write HOST:PORT of the cluster's head, as `ray start` printed it")
+            raise InvalidValue(
+                f"--address {address!r}: write HOST:PORT of the cluster's head, as `ray start` printed it"
+            )
         try:
             socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         except (OSError, OverflowError) as error:

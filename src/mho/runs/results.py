@@ -129,8 +129,8 @@ class Results:
         if digest(content) == digest(self._content):
             return
         changed = differences(content, json.loads(json.dumps(self._content)))
-        # the hash of the points tells only that something differs: said where nothing else is
-        changed = [line for line in changed if not line.startswith("points ")] or changed
+        # these follow from the others: said where nothing else is
+        changed = [line for line in changed if not line.startswith(("points ", "rows "))] or changed
         raise WrongUse(
             f"{self.file} belongs to another sweep:\n  " + "\n  ".join(changed[:SHOWN]) + "\nrepeat the old values, or "
             "give another --out"
@@ -219,8 +219,8 @@ def result_of(metrics: Sequence[Mapping[str, Any]], folder: str, replica: int, r
 
 def _swept_column(pa: Any, values: Sequence[Value], all_values: Sequence[Value]) -> Any:
     """A column with the type that fits every value of the field; among numbers, "none" is null."""
-    kinds = {type(value) for value in all_values if value != NONE}
-    types = [({bool}, pa.bool_()), ({int}, pa.int64()), ({int, float}, pa.float64())]
+    kinds: set[type] = {type(value) for value in all_values if value != NONE}
+    types: list[tuple[set[type], Any]] = [({bool}, pa.bool_()), ({int}, pa.int64()), ({int, float}, pa.float64())]
     kind = next((kind for fitting, kind in types if kinds and kinds <= fitting), None)
     if kind is None:
         return pa.array([value if isinstance(value, str) else json.dumps(value) for value in values], pa.string())

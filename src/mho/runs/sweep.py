@@ -87,7 +87,7 @@ class Sweep:
         return cls(parse_toml(text))
 
     def to_toml(self) -> str:
-        """The file again, with all that was set beside it; swept fields by dotted name, so that they keep their order."""
+        """The file again, with all that was set beside it; swept fields by dotted name, to keep their order."""
         table = dict(self.tables["sweep"])
         for key in ("grid", "list", "random"):
             if key in table:
@@ -128,6 +128,7 @@ class Sweep:
             "random": {name: dataclasses.asdict(draw) for name, draw in self.axes.draws.items()}
             | ({"count": self.axes.count, "seed": self.axes.draw_seed} if self.axes.draws else {}),
             "seeds": self.seeds,
+            "rows": len(points) * len(self.seeds),
             "points": _hash(points),
         }
 
@@ -241,7 +242,7 @@ def _seeds(given: object, base: Mapping[str, Any], faults: Faults) -> list[int]:
         return [first + place for place in range(given)] if valid else [0]  # type: ignore[call-overload]
     if not given:
         faults.add("sweep.seeds is an empty list; give at least one seed, or a number of seeds")
-    valid = all([faults.number(f"sweep.seeds: {seed!r}", seed, low=0, high=MAX_SEED, integer=True) for seed in given])
+    valid = not [s for s in given if not faults.number("a seed of sweep.seeds", s, low=0, high=MAX_SEED, integer=True)]
     if valid and len(set(given)) < len(given):
         faults.add(f"sweep.seeds is {given!r}, with a seed twice; a seed twice gives the same bits")
     return given if valid and given else [0]

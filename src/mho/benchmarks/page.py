@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from mho.benchmarks.figures import draw
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Result
-from mho.report.page import CSS_COLORS, STYLE
+from mho.report.drawing import CSS_COLORS, STYLE
 
 WIDTHS = {"wide": 7.6, "narrow": 3.9}
 """Inches; the page shows the one that fits."""
@@ -56,10 +56,8 @@ def render(machine: dict[str, Any], plan: Plan, results: Sequence[Result]) -> st
 
 def _run_page_style() -> Markup:
     """The style sheet of a run's page, so that both look the same."""
-    text = resources.files("mho.report").joinpath("page.html").read_text("utf-8")
-    found = re.search(r"<style>.*?</style>", text, re.DOTALL)
-    assert found is not None
-    return Markup(found.group())
+    text = resources.files("mho.report").joinpath("style.css").read_text("utf-8")
+    return Markup(f"<style>\n{text}</style>")
 
 
 def _words(value: object) -> str:

@@ -1,4 +1,4 @@
-"""mho report: the page of a run."""
+"""mho report: the page of a run or a sweep."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mho.errors import InvalidValue
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A run folder, as mho train makes it.")],
+    folder: Annotated[Path, typer.Argument(help="A folder, as mho train or mho sweep makes it.")],
 ) -> None:
-    """Write report.html anew from a run folder: error curves, spec, arrays, counters."""
+    """Write report.html anew: of a run its error curves, spec, arrays and counters; of a sweep errors by value."""
     if not folder.is_dir():
-        raise InvalidValue(f"{folder} is no folder; give the run folder that mho train named")
-    from mho.report import write_report
+        raise InvalidValue(f"{folder} is no folder; give the folder that mho train or mho sweep named")
+    from mho.report import is_sweep, write_report, write_sweep_report
 
-    print(write_report(folder))
+    print(write_sweep_report(folder) if is_sweep(folder) else write_report(folder))

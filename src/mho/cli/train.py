@@ -67,7 +67,7 @@ def train(
     set_threads(threads)
     torch.set_num_threads(1)  # at this size torch is fastest so, and its sums do not depend on threads
     images = load(experiment.training.data, data_dir)
-    folder = out or _next_folder(experiment.training.data)
+    folder = out or next_folder(experiment.training.data)
     run = Run(experiment, folder, images, resume=resume)
     ended = _watch(run) if not run.finished else True
     if ended and not (folder / "report.html").exists():
@@ -97,7 +97,6 @@ def read_experiment(
     Raises:
         InvalidValue: naming every fault of the file and the options at once.
     """
-    from mho.config import parse_toml
     from mho.presets import PRESETS
     from mho.runs import Experiment, merged
 
@@ -108,15 +107,22 @@ def read_experiment(
         tables = Experiment.from_dict({}).to_dict() | PRESETS[preset or "gokmen_2017"]().to_dict()
     file = config or (resumed / "config.toml" if resumed and preset is None else None)
     if file is not None and (config is not None or file.exists()):
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidValue(f"the config {file} cannot be read: {error}") from None
-        tables = merged(tables, parse_toml(text))
+        tables = merged(tables, read_config(file))
     tables = merged(tables, {"training": {name: value for name, value in given.items() if value is not None}})
-    for change in sorted((parse_setting(setting) for setting in settings), key=_kinds_first):
+    for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):
         tables = merged(tables, change)
     return Experiment.from_dict(tables)
+
+
+def read_config(file: Path) -> dict[str, Any]:
+    """A TOML file as tables."""
+    from mho.config import parse_toml
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidValue(f"the config {file} cannot be read: {error}") from None
+    return parse_toml(text)
 
 
 def parse_setting(text: str) -> dict[str, Any]:
@@ -135,16 +141,17 @@ def parse_setting(text: str) -> dict[str, Any]:
     return tables
 
 
-def _kinds_first(tables: dict[str, Any]) -> bool:
-    """Another law or kind starts its section afresh, so it must come before the section's fields."""
+def kinds_first(tables: dict[str, Any]) -> bool:
+    """Sorting key: another law or kind starts its section afresh, so it must come before the section's fields."""
     while isinstance(next(iter(tables.values())), dict):
         tables = next(iter(tables.values()))
     return next(iter(tables)) not in ("law", "kind")
 
 
-def _next_folder(data: str) -> Path:
+def next_folder(name: str) -> Path:
+    """The first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
     number = 1
-    while (folder := Path("runs") / f"{data}-{number}").exists():
+    while (folder := Path("runs") / f"{name}-{number}").exists():
         number += 1
     return folder
 

@@ -47,7 +47,7 @@ def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes) -> Axes:
         )
     if replicas:
         handles.append(Line2D([], [], color=REPLICA_COLOR, lw=0.7, label="one replica"))
-    _error_axis(ax, [error for error in seen if error > 0])
+    error_axis(ax, [error for error in seen if error > 0])
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     if epochs:
         ax.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
@@ -66,7 +66,7 @@ def _size(data: Sequence[Mapping[str, Any]], size: float) -> float:
     return size if len(data) <= MARKED_EPOCHS else 0
 
 
-def _error_axis(ax: Axes, errors: Sequence[float]) -> None:
+def error_axis(ax: Axes, errors: Sequence[float]) -> None:
     """Logarithmic, from one round number to another, every 1, 2, 5 labelled."""
     low, high = (min(errors), max(errors)) if errors else (0.1, 100.0)
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
-import re
 import statistics
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib as mpl
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from mho.files import write_atomically
-from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR, error_curves
+from mho.report.drawing import svg
+from mho.report.figures import error_curves
 from mho.report.folder import Array, RunFolder, read_folder
+from mho.report.template import PER_CENT, duration, plain_number, render
 
-INK = "#010203"
-"""Stands for the colour of the page's text while a figure is drawn."""
-CSS_COLORS = {
-    INK: "currentColor",
-    TEST_COLOR: "var(--test)",
-    TRAIN_COLOR: "var(--train)",
-    REPLICA_COLOR: "var(--muted)",
-}
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "mho",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9.5,
-    **dict.fromkeys(
-        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), INK
-    ),
-}
 SIZES = {"wide": (7.6, 3.7), "narrow": (3.8, 3.2)}
 """Inches; the page shows the one that fits."""
 MEANINGS = {
@@ -51,7 +29,6 @@ MEANINGS = {
     "evaluation_halvings": "halvings in evaluation",
 }
 LAST_EPOCHS = 6
-PER_CENT = "\u00a0%"
 
 
 def write_report(folder: Path) -> Path:
@@ -71,15 +48,11 @@ def write_report(folder: Path) -> Path:
 
 
 def _render(run: RunFolder) -> str:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"whole": _whole, "error": _error, "number": _number, "share": _share}
-    template = environment.from_string(resources.files("mho.report").joinpath("page.html").read_text("utf-8"))
-    return template.render(
+    return render(
+        "page.html",
         run=run,
         headlines=_headlines(run),
-        curves={name: _svg(run.metrics, name) for name in SIZES} if run.metrics else {},
+        curves={name: _curves(run.metrics, name) for name in SIZES} if run.metrics else {},
         zero_errors=any(line[name] == 0 for line in run.metrics for name in ("test_error", "train_error")),
         replicas=_replicas(run.metrics),
         window=_window(run.metrics),
@@ -111,11 +84,11 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
     lines.append((f"{last['epoch']}{planned}", "epochs finished", ""))
     seconds = _column(run.metrics, "seconds")
     if seconds:
-        lines.append((_duration(sum(seconds)), "training time", "without tests"))
+        lines.append((duration(sum(seconds)), "training time", "without tests"))
     rates = _column(run.metrics, "images_per_second")
     if rates and seconds and sum(seconds) > 0:
         rate = sum(r * s for r, s in zip(rates, seconds, strict=True)) / sum(seconds)
-        lines.append((_number(rate), "images/s", f"{len(spread)} replicas together" if spread else ""))
+        lines.append((plain_number(rate), "images/s", f"{len(spread)} replicas together" if spread else ""))
     return lines
 
 
@@ -160,70 +133,11 @@ def _counters(run: RunFolder) -> dict[str, Any]:
     return {"names": names, "rows": run.counters, "sums": sums}
 
 
-# Words -------------------------------------------------------------------------------------------
-
-
-def _whole(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
-
-
-def _error(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _number(value: object) -> str:
-    """Four digits or so, grouped; what is no number says so."""
-    if value is None:
-        return "–"
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
-        return "not finite"
-    if value == 0 or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:#.4g}" if abs(value) >= 1e-3 else f"{value:.3e}"
-
-
-def _share(part: float | None) -> str:
-    """A share from 0 to 1 in per cent."""
-    if part is None:
-        return "–"
-    digits = "0" if part == 0 else f"{100 * part:.2g}" if part < 0.1 else f"{100 * part:.1f}"
-    return digits + PER_CENT
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60:,} h {minutes % 60} min"
-
-
-# Figures -----------------------------------------------------------------------------------------
-
-
-def _svg(metrics: Sequence[Mapping[str, Any]], name: str) -> Markup:
-    """The curves as inline SVG, in the page's own colours."""
-    with mpl.rc_context():
-        # A reader's own matplotlibrc must not change the page.
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
-        figure = Figure(figsize=SIZES[name], layout="constrained")
-        error_curves(metrics, figure.add_subplot())
-        buffer = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    # The page holds two figures: identifiers must differ.
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg class="{name}" viewBox="\1" {_ARIA}>', svg, count=1)
-    for color, css in CSS_COLORS.items():
-        svg = svg.replace(color, css)
-    return Markup(svg)
-
-
-_ARIA = (
-    'role="img" aria-label="Test and train error in per cent against epochs; the numbers are in the table of epochs" '
-    'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-)
+def _curves(metrics: Sequence[Mapping[str, Any]], name: str) -> Markup:
+    return svg(
+        lambda ax: error_curves(metrics, ax),
+        size=SIZES[name],
+        name=name,
+        kind=name,
+        label="Test and train error in per cent against epochs; the numbers are in the table of epochs",
+    )

@@ -134,17 +134,22 @@ class Loop:
     def _metrics(self, count: int) -> dict[str, Any]:
         progress = self.progress
         train = [100.0 * wrong / count for wrong in progress.wrong]
+        losses = [loss / count for loss in progress.losses]
         test = self.test_errors()
         line: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             "train_error": _mean(train),
             "test_error": _mean(test),
-            "train_loss": _mean(progress.losses) / count,
+            "train_loss": _mean(losses),
             "seconds": progress.seconds,
             "images_per_second": self.settings.replicas * count / progress.seconds,
         }
         if self.settings.replicas > 1:
-            line |= {"train_error_replicas": train, "test_error_replicas": test}
+            line |= {
+                "train_error_replicas": train,
+                "test_error_replicas": test,
+                "train_loss_replicas": losses,
+            }
         return line
 
 

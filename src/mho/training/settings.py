@@ -9,6 +9,7 @@ from mho.errors import Faults, nearest
 
 DATA = ("digits", "mnist")
 DRIVERS = ("auto", "online", "autograd")
+MAX_SEED = 2**62
 
 
 @final
@@ -21,7 +22,7 @@ class Training:
         epochs: passes over the training images, at least 1.
         lr: learning rate η.
         batch_size: images a step; 1 is the hardware's own mode and the papers' protocol.
-        seed: seed of devices, weights and noise; replica r has seed + r.
+        seed: seed of devices, weights and noise; replica r has seed + r. Or a list of one seed a replica.
         data_seed: seed of the order of the images, shared by the replicas.
         replicas: networks trained side by side.
         driver: "online" (a static chain without autograd), "autograd", or "auto": online where the model allows it.
@@ -35,7 +36,7 @@ class Training:
     epochs: int = 30
     lr: float = 0.01
     batch_size: int = 1
-    seed: int = 0
+    seed: int | tuple[int, ...] = 0
     data_seed: int = 0
     replicas: int = 1
     driver: str = "auto"
@@ -46,6 +47,8 @@ class Training:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exclude", tuple(self.exclude))
+        if isinstance(self.seed, list):
+            object.__setattr__(self, "seed", tuple(self.seed))
         faults = Faults("training")
         if self.data not in DATA:
             faults.add(f"data is {self.data!r}{nearest(str(self.data), DATA)}")
@@ -54,10 +57,28 @@ class Training:
         faults.number("epochs", self.epochs, low=1, integer=True)
         faults.number("lr", self.lr, above=0.0, high=1e6)
         faults.number("batch_size", self.batch_size, low=1, integer=True)
-        for name in ("seed", "data_seed"):
-            faults.number(name, getattr(self, name), low=0, high=2**62, integer=True)
-        faults.number("replicas", self.replicas, low=1, integer=True)
+        faults.number("data_seed", self.data_seed, low=0, high=MAX_SEED, integer=True)
+        if faults.number("replicas", self.replicas, low=1, integer=True) and isinstance(self.seed, tuple):
+            self._check_seeds(self.seed, faults)
+        elif not isinstance(self.seed, tuple):
+            faults.number("seed", self.seed, low=0, high=MAX_SEED, integer=True)
         faults.number("checkpoint_every", self.checkpoint_every, low=1, integer=True)
         faults.number("train_images", self.train_images, low=0, integer=True)
         faults.number("test_images", self.test_images, low=0, integer=True)
         faults.raise_any()
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each replica."""
+        if isinstance(self.seed, tuple):
+            return list(self.seed)
+        return [self.seed + replica for replica in range(self.replicas)]
+
+    def _check_seeds(self, seeds: tuple[int, ...], faults: Faults) -> None:
+        if len(seeds) != self.replicas:
+            faults.add(
+                f"seed has {len(seeds)} values, and replicas is {self.replicas}; give replicas = {len(seeds)}, "
+                "or one seed a replica"
+            )
+        for place, seed in enumerate(seeds):
+            faults.number(f"seed {place} of the list", seed, low=0, high=MAX_SEED, integer=True)

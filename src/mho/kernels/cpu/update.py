@@ -57,7 +57,8 @@ def update(
     """Apply the vectors' trains, one vector after another, to lines `start` to `stop` of R·P.
 
     state (R, P, N) float32; fields: one flat float32 array for each field of the law; strides (field, 7) say
-    how they lie (`mho.kernels.ops.Cells.strides`); trains as `trains` writes them; streams (R, 2); first: number of the first vector.
+    how they lie (`mho.kernels.ops.Cells.strides`); trains as `trains` writes them; streams (R, 2); first: number of
+    the first vector.
 
     Coincidences are listed, and the cross-points of a list moved together in full vectors: whole blocks of columns
     take 1.1 to 3.9 times as long on LeNet, where one in six coincides. No list holds a cross-point twice, so each

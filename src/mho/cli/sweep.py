@@ -1,0 +1,219 @@
+"""mho sweep: many experiments from one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mho.cli.train import kinds_first, next_folder, parse_setting, read_config
+from mho.errors import InvalidValue, nearest
+
+if TYPE_CHECKING:
+    from mho.runs.coordinator import Coordinator
+    from mho.runs.engine import Engine
+    from mho.runs.results import Results
+    from mho.runs.sweep import Sweep
+
+ENGINES = ("local", "ray")
+
+
+def sweep(
+    file: Annotated[Path | None, typer.Argument(help=r"A config of mho train with a table \[sweep].")] = None,
+    engine: Annotated[str, typer.Option(help="local: processes of this machine; ray: an existing cluster.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Ray's head (default: this machine's cluster).")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Batches at a time, local engine (default: cores / threads).")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Threads of each batch; results do not depend on it.")] = 1,
+    replicas: Annotated[
+        int | None, typer.Option(help="At most so many rows side by side in a batch (default 8); changes no result.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to make (default runs/NAME-NUMBER).")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Do what is missing in --out; what failed is tried again.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="section.key=value, for example training.epochs=3; may be repeated."),
+    ] = None,
+    as_list: Annotated[bool, typer.Option("--list", help="Show the rows and batches, and run nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> None:
+    """Train every point of a sweep with every seed; one row each in results.parquet.
+
+    FILE is a config with, for example,
+
+    \b
+    \\[sweep]
+    seeds = 3                        # or a list of seeds
+    \\[sweep.grid]                     # every combination
+    "forward.noise" = [0.0, 0.06]
+    \\[sweep.list]                     # columns side by side
+    "update.length" = [1, 10]
+    "update.update_management" = \\[true, false]
+    \\[sweep.random]                   # count draws, the same in every run
+    count = 8
+    "device.dw_min.mean" = { low = 1e-4, high = 1e-2, log = true }
+
+    Fields are named as for --set. Rows that differ in seeds or in numbers of device, noise and bounds train side by
+    side; each has the bits of its own mho train. Exit status 1 if a row failed.
+    """
+    if resume and out is None:
+        raise InvalidValue("--resume needs --out: the sweep's folder to continue")
+    _check_options(engine, address, processes, threads)
+    described = _read(file, settings or [], replicas, out if resume else None)
+    if as_list:
+        _show(described, as_json)
+        return
+    from mho.runs.coordinator import Coordinator
+    from mho.runs.results import import_pyarrow
+
+    import_pyarrow()
+    folder = out or next_folder(file.stem if file else "sweep")
+    coordinator = Coordinator(described, folder, resume=resume)
+    if engine == "local":
+        _check_data(described, data_dir)
+    results = _run(coordinator, _engine(engine, address, processes, threads), threads, data_dir)
+    missing = len(described.rows) - len(results.done) - len(results.failed)
+    page = _report(folder) if results.done and not missing else None
+    if as_json:
+        counts = {"rows": len(described.rows), "done": len(results.done), "failed": len(results.failed)}
+        print(json.dumps({"folder": str(folder), "results": str(results.file), **counts, "missing": missing}))
+    else:
+        print(f"{len(results.done)} of {len(described.rows)} rows done, {len(results.failed)} failed")
+        print(f"results {folder / results.file.name}" + (f"\nreport  {page}" if page else ""))
+    if missing:
+        print(f"stopped; continue with  mho sweep --out {shlex.quote(str(folder))} --resume", file=sys.stderr)
+        raise typer.Exit(130)
+    if results.failed:
+        raise typer.Exit(1)
+
+
+def _check_options(engine: str, address: str | None, processes: int | None, threads: int) -> None:
+    faults = []
+    if engine not in ENGINES:
+        faults.append(f"no engine {engine!r}{nearest(engine, ENGINES)}")
+    if engine == "local" and address is not None:
+        faults.append("--address has no effect on the local engine; add --engine ray")
+    if engine == "ray" and processes is not None:
+        faults.append("--processes has no effect on Ray, whose cluster decides; leave it out")
+    if processes is not None and processes < 1:
+        faults.append(f"--processes is {processes}; give an integer of at least 1")
+    if not 1 <= threads <= 1024:
+        faults.append(f"threads is {threads}; give an integer from 1 to 1024")
+    if faults:
+        raise InvalidValue("; ".join(faults), faults)
+
+
+def _read(file: Path | None, settings: list[str], replicas: int | None, resumed: Path | None) -> Sweep:
+    """The sweep of a file, or else of the folder to resume."""
+    from mho.runs import merged
+    from mho.runs.coordinator import FILE
+    from mho.runs.sweep import Sweep
+
+    if file is None:
+        if resumed is None or not (resumed / FILE).exists():
+            raise InvalidValue("no sweep is given; write mho sweep FILE, or --resume --out with a sweep's folder")
+        file = resumed / FILE
+    tables = read_config(file)
+    for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):
+        tables = merged(tables, change)
+    if replicas is not None and isinstance(tables.get("sweep"), dict):
+        tables = merged(tables, {"sweep": {"replicas": replicas}})
+    return Sweep(tables)
+
+
+def _check_data(described: Sweep, data_dir: Path | None) -> None:
+    """Find missing data before the first worker starts."""
+    from mho.data import load
+
+    for name in sorted({described.experiment(values, {}).training.data for values in described.points}):
+        load(name, data_dir)
+
+
+def _engine(name: str, address: str | None, processes: int | None, threads: int) -> Engine:
+    if name == "ray":
+        from mho.runs.ray_engine import RayEngine
+
+        return RayEngine(address, threads)
+    from mho.runs.local import LocalEngine
+
+    return LocalEngine(processes or max(1, (os.cpu_count() or 1) // threads))
+
+
+def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path | None) -> Results:
+    """Run with a live table on standard error; the first Ctrl-C stops at checkpoints, the second at once."""
+    from mho.cli.sweep_display import SweepDisplay
+
+    stop = False
+
+    def ask_to_stop(*_: object) -> None:
+        nonlocal stop
+        stop = True
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+        display.say("stopping at checkpoints; Ctrl-C again leaves at once")
+
+    before = signal.getsignal(signal.SIGINT)
+    display = SweepDisplay(coordinator.sweep)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    try:
+        with display:
+            return coordinator.run(
+                engine,
+                threads=threads,
+                data_folder=data_dir,
+                on_start=display.start,
+                on_end=display.end,
+                stop=lambda: stop,
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
+        engine.close()
+
+
+def _report(folder: Path) -> Path:
+    """The pages of the runs that have none yet, and of the sweep."""
+    from mho.report import write_report, write_sweep_report
+    from mho.runs.worker import FOLDERS
+
+    for run in sorted((folder / FOLDERS).iterdir()):
+        if (run / "summary.json").exists() and not (run / "report.html").exists():
+            write_report(run)
+    return write_sweep_report(folder)
+
+
+def _show(described: Sweep, as_json: bool) -> None:
+    """The rows of a sweep and the batch of each."""
+    from mho.runs.batches import batches
+
+    planned = batches(described)
+    place = {row.number: number for number, one in enumerate(planned) for row in one.rows}
+    if as_json:
+        rows: list[dict[str, Any]] = [
+            {"point": row.point, **row.values, "seed": row.seed, "batch": place[row.number]} for row in described.rows
+        ]
+        print(json.dumps({"rows": rows, "batches": len(planned)}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    count = f"{len(described.points)} points × {len(described.seeds)} seeds = {len(place)} rows, {len(planned)} batches"
+    table = Table(title=count, title_justify="left")
+    side: Literal["right"] = "right"
+    for heading in ("point", *described.axes.fields, "seed", "batch"):
+        table.add_column(heading, justify=side)
+    for row in described.rows:
+        table.add_row(str(row.point), *map(str, row.values.values()), str(row.seed), str(place[row.number]))
+    Console().print(table)

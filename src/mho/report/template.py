@@ -1,0 +1,70 @@
+"""Pages from their templates, and how they write numbers."""
+
+from __future__ import annotations
+
+import math
+from importlib import resources
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+PER_CENT = "\u00a0%"
+
+
+def render(template: str, **values: Any) -> str:
+    """A page of this room: its template with the common style sheet and these values."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"whole": whole, "error": error, "number": plain_number, "share": share, "value": value}
+    return environment.from_string(_text(template)).render(style=Markup(_text("style.css")), **values)
+
+
+def _text(name: str) -> str:
+    return resources.files("mho.report").joinpath(name).read_text("utf-8")
+
+
+def whole(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def error(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def plain_number(value: object) -> str:
+    """Four digits or so, grouped; what is no number says so."""
+    if value is None:
+        return "–"
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return "not finite"
+    if value == 0 or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:#.4g}" if abs(value) >= 1e-3 else f"{value:.3e}"
+
+
+def share(part: float | None) -> str:
+    """A share from 0 to 1 in per cent."""
+    if part is None:
+        return "–"
+    digits = "0" if part == 0 else f"{100 * part:.2g}" if part < 0.1 else f"{100 * part:.1f}"
+    return digits + PER_CENT
+
+
+def value(given: object) -> str:
+    """A swept value as a file has it; null is "none"."""
+    if given is None:
+        return "none"
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    return f"{given:g}" if isinstance(given, float) else str(given)
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"

@@ -1,0 +1,113 @@
+"""All that decides a run's result, as one description; reads and writes TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, final
+
+from mho.config import RPU, fields_from_table, parse_toml, replicas_fault, write_toml
+from mho.errors import Faults, InvalidValue
+from mho.training import Training
+
+MAY_GROW = ("training.epochs", "training.checkpoint_every")
+"""What a resumed run may be told anew: it changes nothing of what is done."""
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """All that decides a result: training, the arrays, and other arrays for some layers by name pattern.
+
+    Raises:
+        InvalidValue: for lists in an RPU that do not have one value for each of `training.replicas`.
+    """
+
+    training: Training
+    rpu: RPU
+    layers: Mapping[str, RPU] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        faults = Faults("the config")
+        for prefix, rpu in [("", self.rpu), *((f"layers.{pattern}: ", rpu) for pattern, rpu in self.layers.items())]:
+            fault = replicas_fault(rpu, self.training.replicas)
+            if fault:
+                faults.add(prefix + fault)
+        faults.raise_any()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain tables; the RPU's sections stand at the top level."""
+        training = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self.training).items()
+        }
+        tables: dict[str, Any] = {"training": training} | self.rpu.to_dict()
+        if self.layers:
+            tables["layers"] = {pattern: rpu.to_dict() for pattern, rpu in self.layers.items()}
+        return tables
+
+    def to_toml(self) -> str:
+        """The complete config."""
+        return write_toml(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any]) -> Experiment:
+        """Build from plain tables; a layer's section needs only what differs from the main one.
+
+        Raises:
+            InvalidValue: naming every fault at once.
+        """
+        rest = dict(tables)
+        faults: list[str] = []
+        training, layers = Training(), {}
+        table = rest.pop("training", {})
+        try:
+            training = fields_from_table(Training, table)
+        except InvalidValue as error:
+            faults += [f"training.{fault}" for fault in error.faults]
+        special = rest.pop("layers", {})
+        rpu = RPU()
+        try:
+            rpu = RPU.from_dict(rest)
+        except InvalidValue as error:
+            faults += error.faults
+        else:
+            for pattern, table in special.items():
+                try:
+                    layers[pattern] = RPU.from_dict(merged(rpu.to_dict(), table))
+                except InvalidValue as error:
+                    faults += [f"layers.{pattern}.{fault}" for fault in error.faults]
+        if faults:
+            raise InvalidValue("the config has faults:\n  " + "\n  ".join(faults), faults)
+        return cls(training=training, rpu=rpu, layers=layers)
+
+    @classmethod
+    def from_toml(cls, text: str) -> Experiment:
+        """Read a config."""
+        return cls.from_dict(parse_toml(text))
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` laid over it; another law or kind starts its section afresh."""
+    out = dict(base)
+    for key, value in changes.items():
+        old = out.get(key)
+        if not isinstance(value, Mapping) or not isinstance(old, Mapping):
+            out[key] = value
+        elif any(name in value and value[name] != old.get(name) for name in ("law", "kind")):
+            out[key] = dict(value)
+        else:
+            out[key] = merged(old, value)
+    return out
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of the fields in which two configs differ, with both values."""
+    found: list[str] = []
+    for key in sorted({*old, *new}):
+        name, was, now = f"{prefix}{key}", old.get(key, "absent"), new.get(key, "absent")
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            found += differences(was, now, f"{name}.")
+        elif was != now and name not in MAY_GROW:
+            found.append(f"{name} was {was!r} and is {now!r}")
+    return found

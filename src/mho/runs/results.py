@@ -1,0 +1,227 @@
+"""The results of a sweep: one Parquet file, one row a point and seed, written whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from mho.config import NONE
+from mho.errors import InvalidValue, WrongUse
+from mho.files import write_atomically
+from mho.runs.axes import Value
+from mho.runs.experiment import differences
+from mho.runs.run import VERSION
+from mho.runs.sweep import Sweep, digest
+
+RESULTS = "results.parquet"
+DONE, FAILED = "done", "failed"
+FORMAT = b"mho sweep 1"
+SHOWN = 12
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one row came to.
+
+    Attributes:
+        status: "done" or "failed"; a failed row has its reason in `message` and no numbers.
+        epoch: epochs trained.
+        train_error, test_error: of the last epoch, in per cent.
+        train_loss: mean of the last epoch.
+        test_errors: in per cent, one an epoch.
+        seconds: training time, the row's share of its batch.
+        folder: run folder of its batch, within the sweep's folder.
+        replica: which of the batch.
+    """
+
+    status: str = DONE
+    message: str = ""
+    epoch: int | None = None
+    train_error: float | None = None
+    test_error: float | None = None
+    train_loss: float | None = None
+    test_errors: Sequence[float] | None = None
+    seconds: float | None = None
+    folder: str
+    replica: int
+
+
+@final
+class Results:
+    """The rows of a sweep that have come to an end, in a folder.
+
+    Args:
+        folder: of the sweep; it exists.
+        sweep: whose results these are; a file of another sweep is refused.
+
+    Raises:
+        WrongUse: if the file is of another sweep, naming what differs, or no such file at all.
+        InvalidValue: without pyarrow, naming the extra that brings it.
+    """
+
+    def __init__(self, folder: Path, sweep: Sweep) -> None:
+        self.file, self.sweep = folder / RESULTS, sweep
+        self._rows = {row.number: row for row in sweep.rows}
+        self._content = sweep.content()
+        self._records: dict[int, dict[str, Any]] = {}
+        if self.file.exists():
+            table = read_table(self.file)
+            self._check_same(table.content)
+            count = len(sweep.seeds)
+            for record in table.records:
+                number = record["point"] * count + sweep.seeds.index(record["seed"])
+                self._records[number] = {name: record[name] for name in _COLUMNS}
+
+    @property
+    def done(self) -> set[int]:
+        """Numbers of the rows that are done; failed ones are not."""
+        return {number for number, record in self._records.items() if record["status"] == DONE}
+
+    @property
+    def failed(self) -> list[int]:
+        """Numbers of the rows that failed."""
+        return sorted(number for number, record in self._records.items() if record["status"] == FAILED)
+
+    def test_error(self, number: int) -> float | None:
+        """Of the last epoch of a row."""
+        error: float | None = self._records[number]["test_error"]
+        return error
+
+    def forget_failed(self) -> None:
+        """Drop failed rows, which are tried again."""
+        for number in self.failed:
+            del self._records[number]
+
+    def add(self, results: Mapping[int, Result]) -> None:
+        """Note what rows (by number) came to, and write the file."""
+        for number, result in results.items():
+            self._records[number] = {name: getattr(result, name) for name in _COLUMNS}
+        self.write()
+
+    def write(self) -> None:
+        """Write the file: the rows so far, sorted, and the sweep they belong to."""
+        pa, parquet = import_pyarrow()
+        rows = [self._rows[number] for number in sorted(self._records)]
+        names = self.sweep.axes.fields
+        columns = {"point": pa.array([row.point for row in rows], pa.int64())}
+        for name in names:
+            columns[name] = _swept_column(pa, [row.values[name] for row in rows], [p[name] for p in self.sweep.points])
+        columns["seed"] = pa.array([row.seed for row in rows], pa.int64())
+        for name, kind in _COLUMNS.items():
+            values = [self._records[row.number][name] for row in rows]
+            columns[name] = pa.array(values, pa.list_(pa.float64()) if kind == "list" else getattr(pa, kind)())
+        metadata = {
+            b"mho.format": FORMAT,
+            b"mho.version": VERSION.encode(),
+            b"mho.sweep": json.dumps(self._content).encode(),
+            b"mho.sweep.hash": digest(self._content).encode(),
+        }
+        content = io.BytesIO()
+        parquet.write_table(pa.table(columns).replace_schema_metadata(metadata), content)
+        write_atomically(self.file, content.getvalue())
+
+    def _check_same(self, content: Mapping[str, Any]) -> None:
+        if digest(content) == digest(self._content):
+            return
+        changed = differences(content, json.loads(json.dumps(self._content)))
+        # these follow from the others: said where nothing else is
+        changed = [line for line in changed if not line.startswith(("points ", "rows "))] or changed
+        raise WrongUse(
+            f"{self.file} belongs to another sweep:\n  " + "\n  ".join(changed[:SHOWN]) + "\nrepeat the old values, or "
+            "give another --out"
+        )
+
+
+_COLUMNS = {
+    "status": "string",
+    "message": "string",
+    "epoch": "int64",
+    "train_error": "float64",
+    "test_error": "float64",
+    "train_loss": "float64",
+    "test_errors": "list",
+    "seconds": "float64",
+    "folder": "string",
+    "replica": "int64",
+}
+"""Fields of a `Result` to their types in the file."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class ResultTable:
+    """A results file as read: the content of its sweep, its version of mho, and a record a row."""
+
+    content: dict[str, Any]
+    version: str
+    fields: list[str]
+    records: list[dict[str, Any]]
+
+
+def read_table(file: Path) -> ResultTable:
+    """Read a results file.
+
+    Raises:
+        WrongUse: if it is damaged or no results of a sweep.
+        InvalidValue: without pyarrow, naming the extra that brings it.
+    """
+    pa, parquet = import_pyarrow()
+    try:
+        table = parquet.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise WrongUse(f"{file} is damaged or no Parquet file ({error}); restore it, or give another --out") from None
+    metadata = table.schema.metadata or {}
+    missing = [name for name in ("point", "seed", *_COLUMNS) if name not in table.column_names]
+    if metadata.get(b"mho.format") != FORMAT or missing:
+        raise WrongUse(f"{file} is a Parquet file, but not the results of a sweep of mho; give another --out")
+    content = json.loads(metadata[b"mho.sweep"])
+    start = table.column_names.index("point") + 1
+    fields = table.column_names[start : table.column_names.index("seed")]
+    return ResultTable(content, metadata[b"mho.version"].decode(), fields, table.to_pylist())
+
+
+def import_pyarrow() -> tuple[Any, Any]:
+    """pyarrow and pyarrow.parquet, which only sweeps need."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise InvalidValue(
+            'the results of a sweep are a Parquet file, and pyarrow is not installed; run: pip install "mho[sweep]"'
+        ) from None
+    return pyarrow, pyarrow.parquet
+
+
+def result_of(metrics: Sequence[Mapping[str, Any]], folder: str, replica: int, replicas: int) -> Result:
+    """The result of one replica, from the lines of its run's metrics."""
+    last = metrics[-1]
+
+    def own(line: Mapping[str, Any], name: str) -> float:
+        value: float = line[name] if replicas == 1 else line[f"{name}_replicas"][replica]
+        return value
+
+    return Result(
+        epoch=last["epoch"],
+        train_error=own(last, "train_error"),
+        test_error=own(last, "test_error"),
+        train_loss=own(last, "train_loss"),
+        test_errors=[own(line, "test_error") for line in metrics],
+        seconds=sum(line["seconds"] for line in metrics) / replicas,
+        folder=folder,
+        replica=replica,
+    )
+
+
+def _swept_column(pa: Any, values: Sequence[Value], all_values: Sequence[Value]) -> Any:
+    """A column with the type that fits every value of the field; among numbers, "none" is null."""
+    kinds: set[type] = {type(value) for value in all_values if value != NONE}
+    types: list[tuple[set[type], Any]] = [({bool}, pa.bool_()), ({int}, pa.int64()), ({int, float}, pa.float64())]
+    kind = next((kind for fitting, kind in types if kinds and kinds <= fitting), None)
+    if kind is None:
+        return pa.array([value if isinstance(value, str) else json.dumps(value) for value in values], pa.string())
+    return pa.array([None if value == NONE else value for value in values], kind)

@@ -1,0 +1,255 @@
+"""A sweep: a config, the fields that change, and seeds; every point with every seed is one row."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+from mho.config import fields_from_table, parse_toml, write_toml
+from mho.errors import Faults, InvalidValue, nearest
+from mho.presets import PRESETS
+from mho.runs.axes import MAX_SEED, Axes, Draw, Point, flat
+from mho.runs.experiment import Experiment, merged
+
+KEYS = ("seeds", "replicas", "grid", "list", "random")
+EXAMPLE = '[sweep.grid] with for example "forward.noise" = [0.0, 0.06], or [sweep] with seeds = 3'
+LEAVES = ("low", "high")
+"""Keys of a draw: a table that has one is a value, no section."""
+REPLICAS = 8
+MAX_ROWS = 100_000
+SHOWN_FAULTS = 12
+CANNOT = {
+    "training.seed": "write seeds = 3, or seeds = [0, 4, 7], in [sweep]",
+    "training.replicas": "rows are trained side by side by themselves; [sweep] replicas limits how many",
+    "training.checkpoint_every": "it changes no result; set it in [training]",
+    "training.exclude": "it is a list; run one sweep for each",
+    "device.law_hash": "sweep device.law",
+}
+"""Fields that are not swept, and what to do instead."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One point with one seed: `number` counts rows, `point` points, both from 0."""
+
+    number: int
+    point: int
+    values: Point
+    seed: int
+
+
+@final
+class Sweep:
+    """A description of a sweep, checked to the last point.
+
+    Args:
+        tables: the config of `mho train` as plain tables, `preset` allowed, with a table `sweep`.
+
+    Attributes:
+        axes: what is swept.
+        seeds: one run a point and seed.
+        replicas: at most so many rows are trained side by side; no result depends on it.
+
+    Raises:
+        InvalidValue: naming every fault at once, those of single points too.
+    """
+
+    def __init__(self, tables: Mapping[str, Any]) -> None:
+        self.tables = copy.deepcopy(dict(tables))
+        table = self.tables.get("sweep")
+        if not isinstance(table, Mapping) or not table:
+            raise InvalidValue(f"there is no table [sweep] that says what to sweep; write {EXAMPLE}")
+        faults = Faults("the sweep")
+        self.base = _base(self.tables, faults)
+        for key in table:
+            if key not in KEYS:
+                faults.add(f"sweep.{key}: no such field{nearest(key, KEYS)}")
+        self.replicas: int = table.get("replicas", REPLICAS)
+        faults.number("sweep.replicas", self.replicas, low=1, high=1024, integer=True)
+        self.axes = _axes(table, faults)
+        for name in self.axes.fields:
+            _check_name(name, faults)
+        self.seeds = _seeds(table.get("seeds", 1), self.base, faults)
+        if len(self.axes) * len(self.seeds) > MAX_ROWS:
+            faults.add(f"{len(self.axes) * len(self.seeds):,} rows; a sweep has at most {MAX_ROWS:,}")
+        _raise(faults.found)
+        self.points = list(self.axes.points())
+        self._check_points()
+
+    @classmethod
+    def from_toml(cls, text: str) -> Sweep:
+        """Read a sweep file."""
+        return cls(parse_toml(text))
+
+    def to_toml(self) -> str:
+        """The file again, with all that was set beside it; swept fields by dotted name, to keep their order."""
+        table = dict(self.tables["sweep"])
+        for key in ("grid", "list", "random"):
+            if key in table:
+                table[key] = flat(table[key], leaves=LEAVES)
+        return write_toml(self.tables | {"sweep": table})
+
+    @property
+    def rows(self) -> list[Row]:
+        """Every point with every seed, point after point."""
+        count = len(self.seeds)
+        return [
+            Row(point * count + place, point, values, seed)
+            for point, values in enumerate(self.points)
+            for place, seed in enumerate(self.seeds)
+        ]
+
+    def config(self, values: Point, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """The config of a point as tables, with further `changes` by dotted name."""
+        tables = self.base
+        named = {**values, **changes}
+        # another law or kind starts its section afresh, so it comes before the section's fields
+        for name in sorted(named, key=lambda name: name.rpartition(".")[2] not in ("law", "kind")):
+            tables = merged(tables, nested(name, named[name]))
+        return tables
+
+    def experiment(self, values: Point, changes: Mapping[str, Any]) -> Experiment:
+        """What `config` describes."""
+        return Experiment.from_dict(self.config(values, changes))
+
+    def content(self) -> dict[str, Any]:
+        """All that decides a result, in a form that does not depend on how the file is written."""
+        points = [self._lasting(values) for values in self.points]
+        base = {name: value for name, value in flat(points[0]).items() if not self._swept(name)}
+        return {
+            "base": base,
+            "grid": {name: list(values) for name, values in self.axes.grid.items()},
+            "list": {name: list(values) for name, values in self.axes.columns.items()},
+            "random": {name: dataclasses.asdict(draw) for name, draw in self.axes.draws.items()}
+            | ({"count": self.axes.count, "seed": self.axes.draw_seed} if self.axes.draws else {}),
+            "seeds": self.seeds,
+            "rows": len(points) * len(self.seeds),
+            "points": _hash(points),
+        }
+
+    def _lasting(self, values: Point) -> dict[str, Any]:
+        """A point's complete config without what changes no result."""
+        config = self.experiment(values, {}).to_dict()
+        for name in ("seed", "replicas", "checkpoint_every"):
+            del config["training"][name]
+        return config
+
+    def _swept(self, name: str) -> bool:
+        return any(name == field or name.startswith(f"{field}.") for field in self.axes.fields)
+
+    def _check_points(self) -> None:
+        faults: list[str] = []
+        for number, values in enumerate(self.points):
+            try:
+                experiment = self.experiment(values, {})
+            except InvalidValue as error:
+                faults += [fault for fault in error.faults if fault not in faults]
+                continue
+            if number == 0:
+                self._check_base(experiment, faults)
+        _raise(faults)
+
+    def _check_base(self, experiment: Experiment, faults: list[str]) -> None:
+        training = experiment.training
+        if training.replicas != 1:
+            faults.append(
+                f"training.replicas is {training.replicas}: a sweep trains rows side by side by itself; leave it at 1, "
+                f"and write seeds = {training.replicas} in [sweep] for as many seeds"
+            )
+
+
+def nested(name: str, value: Any) -> dict[str, Any]:
+    """`a.b` and a value as nested tables."""
+    for key in reversed(name.split(".")):
+        value = {key: value}
+    tables: dict[str, Any] = value
+    return tables
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """Hash of a sweep's content."""
+    return _hash(content)
+
+
+def _hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _base(tables: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
+    base = {name: table for name, table in tables.items() if name not in ("sweep", "preset")}
+    preset = tables.get("preset")
+    if preset is None:
+        return base
+    if not isinstance(preset, str) or preset not in PRESETS:
+        faults.add(f"no preset {preset!r}{nearest(str(preset), PRESETS)}")
+        return base
+    return merged(PRESETS[preset]().to_dict(), base)
+
+
+def _axes(table: Mapping[str, Any], faults: Faults) -> Axes:
+    parts: dict[str, Any] = {}
+    for key, name in (("grid", "grid"), ("list", "columns"), ("random", "draws")):
+        value = table.get(key, {})
+        if not isinstance(value, Mapping):
+            faults.add(f"sweep.{key} is {value!r}; write a table [sweep.{key}]")
+            value = {}
+        parts[name] = flat(value, leaves=LEAVES)
+    parts["count"], parts["draw_seed"] = parts["draws"].pop("count", 0), parts["draws"].pop("seed", 0)
+    drawn = dict(parts["draws"])
+    parts["draws"] = {}
+    for name, how in drawn.items():
+        if not isinstance(how, Mapping):
+            faults.add(f"sweep.random: {name} is {how!r}; write {{ low = 0.01, high = 0.1, log = true }}")
+            continue
+        try:
+            parts["draws"][name] = fields_from_table(Draw, how)
+        except InvalidValue as error:
+            for fault in error.faults:
+                faults.add(f"sweep.random: {name}: {fault}")
+    if not drawn and "random" in table:
+        faults.add("sweep.random names no field; write for example forward.noise = { low = 0.0, high = 0.1 }")
+    try:
+        return Axes(**parts)
+    except InvalidValue as error:
+        for fault in error.faults:
+            faults.add(fault)
+        for name in {name for kind in ("grid", "columns") for name in parts[kind]}:
+            _check_name(name, faults)
+        return Axes()
+
+
+def _check_name(name: str, faults: Faults) -> None:
+    if name in CANNOT:
+        faults.add(f"{name} cannot be swept: {CANNOT[name]}")
+    elif name.count(".") == 0 or not all(name.split(".")):
+        faults.add(f"{name} cannot be swept: write section.key, for example forward.noise")
+
+
+def _seeds(given: object, base: Mapping[str, Any], faults: Faults) -> list[int]:
+    training = base.get("training", {})
+    first = training.get("seed", 0) if isinstance(training, Mapping) else 0
+    if isinstance(first, list):
+        faults.add(f"training.seed is {first!r}; in a sweep write seeds = {first!r} in [sweep]")
+        return [0]
+    if not isinstance(given, list):
+        valid = faults.number("sweep.seeds", given, low=1, high=MAX_ROWS, integer=True)
+        valid = faults.number("training.seed", first, low=0, high=MAX_SEED, integer=True) and valid
+        return [first + place for place in range(given)] if valid else [0]  # type: ignore[call-overload]
+    if not given:
+        faults.add("sweep.seeds is an empty list; give at least one seed, or a number of seeds")
+    valid = not [s for s in given if not faults.number("a seed of sweep.seeds", s, low=0, high=MAX_SEED, integer=True)]
+    if valid and len(set(given)) < len(given):
+        faults.add(f"sweep.seeds is {given!r}, with a seed twice; a seed twice gives the same bits")
+    return given if valid and given else [0]
+
+
+def _raise(faults: Sequence[str]) -> None:
+    if faults:
+        more = len(faults) - SHOWN_FAULTS
+        shown = [*faults[:SHOWN_FAULTS], f"and {more} more"] if more > 0 else faults
+        raise InvalidValue("the sweep has faults:\n  " + "\n  ".join(shown), faults)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -10,14 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from zoo import SIZES, ZOO, batch_of, model_of
+from zoo import ZOO, batch_of, model_of
 
 import mho
 from mho.cells import Replicated
-from mho.kernels import counts as count
-from mho.kernels import ops
 from mho.models import LeNet
-from mho.nn import ArrayLayer, ReplicaModel
+from mho.nn import ArrayLayer
 from mho.training import Driver, choose_driver
 
 EXACT = mho.presets.floating_point()

@@ -46,7 +46,6 @@ def widths(m: Written, x: Tensor) -> Tensor:
     return m.fc2(m.fc1(torch.reshape(x.view(-1, 100), (sizes[0], -1))))
 
 
-
 ZOO: dict[str, Callable[[], nn.Module]] = {
     "one linear": lambda: nn.Sequential(nn.Linear(8, 3)),
     "mlp": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 9), nn.Sigmoid(), nn.Linear(9, 3, bias=False)),

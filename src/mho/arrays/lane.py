@@ -56,10 +56,20 @@ class Lane:
             self._updaters = {lr: self._updater(lr)}
         self._updaters[lr](int(self.numbers[UPDATE]))
 
-    def check(self, errors: Floats | None = None) -> None:
-        """Raise what a kernel has found wrong since the last call; δ is given where it may be to blame."""
+    @property
+    def stale(self) -> bool:
+        """Whether the array has got other memory or other seeds since, as by `load_state_dict`."""
+        return self.array._view("vectors") is not self.numbers
+
+    def check(self, cycle: int) -> None:
+        """Raise what the kernels of a cycle have found wrong."""
         if self.bad[0] or (len(self.bad) > 1 and self.bad.any()):
-            raise self.array._not_finite(self.inputs, errors)
+            x, d = None if cycle == BACKWARD else self.inputs, None if cycle == FORWARD else self.errors
+            raise self.array._not_finite(x, d)
+
+    def forget(self) -> None:
+        """Take what kernels have found wrong as told."""
+        self.bad.fill(0)
 
     def _reader(self, operation: Operation, inputs: Floats, out: Floats) -> Callable[[int], None]:
         array = self.array

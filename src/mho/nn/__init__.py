@@ -6,7 +6,7 @@ from mho.nn.conv import Conv2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert
 from mho.nn.dropout import Dropout
 from mho.nn.linear import Linear
-from mho.nn.replicas import ReplicaModel, replica_loss
+from mho.nn.replicas import ReplicaModel, replica_loss, replica_losses, replica_targets
 
 __all__ = [
     "ArrayLayer",
@@ -20,4 +20,6 @@ __all__ = [
     "conversion_table",
     "convert",
     "replica_loss",
+    "replica_losses",
+    "replica_targets",
 ]

@@ -88,7 +88,8 @@ class Conv2d(ArrayLayer):
 
     def send(self, x: Tensor) -> list[Floats]:
         geometry = self.geometry(x.shape)
-        parts = np.split(x.contiguous().numpy(), self.groups, axis=1) if self.groups > 1 else [x.contiguous().numpy()]
+        maps = np.ascontiguousarray(x.numpy(), np.float32)  # kernels copy words of 32 bits, whatever they mean
+        parts = np.split(maps, self.groups, axis=1) if self.groups > 1 else [maps]
         vectors = [gather_patches(np.ascontiguousarray(part), geometry, bias=self.has_bias) for part in parts]
         return [v.reshape(self.replicas, -1, v.shape[2]) for v in vectors]
 

@@ -31,7 +31,7 @@ class ReplicaModel(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         """Run all replicas."""
-        per_replica = self._is_per_replica(x)
+        per_replica = self.is_per_replica(x)
         batch = x if per_replica else x.expand(self.replicas, *x.shape)
         out = self.model(batch.reshape(-1, *batch.shape[2:]))
         if not isinstance(out, Tensor):
@@ -40,8 +40,12 @@ class ReplicaModel(nn.Module):
             )
         return out.reshape(self.replicas, -1, *out.shape[1:])
 
-    def _is_per_replica(self, x: Tensor) -> bool:
-        """Tell (R, B, ...) from (B, ...) by what the first array takes."""
+    def is_per_replica(self, x: Tensor) -> bool:
+        """Tell (R, B, ...) from (B, ...) by what the first array takes.
+
+        Raises:
+            InvalidValue: for a shape that is neither.
+        """
         (first,) = self._first
         replicated = x.dim() > 2 and x.shape[0] == self.replicas
         if isinstance(first, Conv2d):
@@ -69,6 +73,14 @@ def replica_loss(fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor)
         out: (R, B, ...), what a model with replicas returns.
         y: targets (B, ...), shared, or (R, B, ...).
     """
-    shared = y.shape[0] != out.shape[0] or (y.shape[:2] != out.shape[:2])
-    losses = [fn(out[r], y if shared else y[r]) for r in range(out.shape[0])]
-    return torch.stack(losses).sum()
+    return torch.stack(replica_losses(fn, out, y)).sum()
+
+
+def replica_losses(fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor) -> list[Tensor]:
+    """Each replica's loss; arguments as for `replica_loss`."""
+    return [fn(own, target) for own, target in zip(out, replica_targets(y, *out.shape[:2]), strict=True)]
+
+
+def replica_targets(y: Tensor, replicas: int, batch: int) -> Tensor:
+    """Targets (R, B, ...), given so or as (B, ...), shared."""
+    return y if y.shape[:2] == (replicas, batch) else y.expand(replicas, *y.shape)

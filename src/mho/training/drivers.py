@@ -9,17 +9,21 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mho.errors import WrongUse
+from mho.errors import InvalidValue, WrongUse, nearest
 from mho.kernels import threads
-from mho.nn import ReplicaModel, replica_loss
+from mho.nn import ArrayLayer, ReplicaModel, replica_losses
 from mho.training.online import Chain, NoChain, links_of, loss_of
 from mho.training.optimizer import AnalogSGD
+from mho.training.settings import DRIVERS
 
 Floats = npt.NDArray[np.float32]
 LossFunction = Callable[[Tensor, Tensor], Tensor]
+CHAINS = 8
+"""Shapes of batches whose buffers an online driver keeps."""
 
 
 @final
@@ -44,7 +48,12 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
-        """Train on a batch: images (B, ...), shared by the replicas, or (R, B, ...); targets likewise."""
+        """Train on a batch: images (B, ...), shared by the replicas, or (R, B, ...); targets likewise.
+
+        Raises:
+            InvalidValue: for an empty batch, or values that an array cannot take.
+            WrongUse: if the model is in evaluation mode.
+        """
 
 
 @final
@@ -54,21 +63,21 @@ class AutogradDriver(Driver):
     name = "autograd"
 
     def __init__(self, model: nn.Module, optimizer: AnalogSGD, loss: LossFunction, reason: str = "") -> None:
+        _check_optimizer(model, optimizer)
         self.model, self.optimizer, self.loss, self.reason = model, optimizer, loss, reason
 
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
-        out = self.model(images)
-        if isinstance(self.model, ReplicaModel):
-            losses = [self.loss(own, targets).item() for own in out]
-            loss = replica_loss(self.loss, out, targets)
-        else:
-            out = out[None]
-            loss = self.loss(out[0], targets)
-            losses = [loss.item()]
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return Outcome(losses, out.detach().numpy())
+        _check_step(self.model, images)
+        out: Tensor = self.model(images)
+        if not isinstance(self.model, ReplicaModel):
+            out, targets = out[None], targets[None]
+        losses = replica_losses(self.loss, out, targets)
+        try:
+            torch.stack(losses).sum().backward()
+            self.optimizer.step()
+        finally:  # else vectors of a step that failed would wait for the next one
+            self.optimizer.zero_grad()
+        return Outcome([loss.item() for loss in losses], out.detach().numpy())
 
 
 @final
@@ -76,28 +85,34 @@ class OnlineDriver(Driver):
     """The same arrays, driven by a static chain of stages without autograd.
 
     Array reads and updates are those of the autograd driver to the bit, given the same inputs; digital functions may
-    differ from torch's in the last place.
+    differ from torch's in the last place. The model is read once: hooks that it gets later are not called.
 
     Raises:
         NoChain: with the reason, if the model cannot be driven so.
+        WrongUse: if the optimizer was made for another model.
     """
 
     name = "online"
     reason = ""
 
     def __init__(self, model: nn.Module, optimizer: AnalogSGD, loss: LossFunction) -> None:
+        _check_optimizer(model, optimizer)
+        if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+            raise NoChain("its optimizer has hooks")
         self.model, self.optimizer, self.loss = model, optimizer, loss_of(loss)
         self.links = links_of(model)
         self.replicas = model.replicas if isinstance(model, ReplicaModel) else 1
+        self._modules = list(model.named_modules())
+        self._layers = _layers(model)
         self._chains: dict[tuple[int, ...], Chain] = {}
 
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
-        if not self.model.training:
-            raise WrongUse("the model is in evaluation mode; call model.train() before a training step")
-        chain = self.chain(images)
-        rates = {group["layer"]: float(group["lr"]) for group in self.optimizer.param_groups}
-        chain.step(images.numpy(), targets, self.loss, rates)
-        return Outcome(list(chain.losses), chain.out)
+        self._check_layers()
+        _check_step(self.model, images)
+        chain, rates = self._chain_for(images), self.optimizer.rates()
+        chain.step(images.detach().to(torch.float32).contiguous().numpy(), targets, self.loss, rates)
+        self.optimizer._opt_called = True  # type: ignore[attr-defined]  # else torch's schedulers warn
+        return Outcome(list(chain.losses), chain.out.copy())
 
     def chain(self, images: Tensor) -> Chain:
         """The chain for batches of this shape.
@@ -106,11 +121,39 @@ class OnlineDriver(Driver):
             NoChain: if the layers do not fit together for it.
         """
         key = (*images.shape, threads.threads())
+        if key in self._chains and self._chains[key].stale:
+            self._chains.clear()
         if key not in self._chains:
-            own = self.replicas > 1 and images.dim() in (3, 5) and images.shape[0] == self.replicas
+            own = isinstance(self.model, ReplicaModel) and self.model.is_per_replica(images)
             batch, sizes = (images.shape[1], images.shape[2:]) if own else (images.shape[0], images.shape[1:])
             self._chains[key] = Chain(self.links, self.replicas, batch, tuple(sizes))
+            if len(self._chains) > CHAINS:
+                del self._chains[next(iter(self._chains))]
         return self._chains[key]
+
+    def _chain_for(self, images: Tensor) -> Chain:
+        try:
+            return self.chain(images)
+        except NoChain as reason:
+            raise InvalidValue(
+                f"images of shape {tuple(images.shape)} cannot be driven online: {reason}; give images that fit, or "
+                "use driver autograd"
+            ) from None
+
+    def _check_layers(self) -> None:
+        """What only autograd can leave out of a step."""
+        for name, module in self._modules:
+            if not module.training and name:
+                raise WrongUse(
+                    f"{name} is in evaluation mode, and the online driver trains every layer; call model.train(), give "
+                    "the layer a learning rate of 0, or use driver autograd"
+                )
+        for layer in self._layers:
+            if not layer.anchor.requires_grad:
+                raise WrongUse(
+                    f"the anchor of {layer.name} requires no grad, and the online driver trains every layer; give the "
+                    "layer a learning rate of 0, or use driver autograd"
+                )
 
 
 def choose_driver(
@@ -131,8 +174,11 @@ def choose_driver(
         prefer: "auto", or "online" or "autograd" to have that one.
 
     Raises:
-        WrongUse: if "online" is asked for and the model is no such chain.
+        InvalidValue: for another `prefer`.
+        WrongUse: if "online" is asked for and the model is no such chain, or if the optimizer is not of this model.
     """
+    if prefer not in DRIVERS:
+        raise InvalidValue(f"prefer is {prefer!r}{nearest(prefer, DRIVERS)}")
     if prefer == "autograd":
         return AutogradDriver(model, optimizer, loss, "it was asked for")
     try:
@@ -144,3 +190,24 @@ def choose_driver(
             raise WrongUse(f"the model cannot be driven online: {reason}; use driver autograd, or auto") from None
         return AutogradDriver(model, optimizer, loss, str(reason))
     return driver
+
+
+def _layers(model: nn.Module) -> list[ArrayLayer]:
+    return [module for module in model.modules() if isinstance(module, ArrayLayer)]
+
+
+def _check_optimizer(model: nn.Module, optimizer: AnalogSGD) -> None:
+    """Raise if the optimizer would not move the model's arrays."""
+    cure = "give optimizer = mho.AnalogSGD(model, lr=0.01)"
+    if not isinstance(optimizer, AnalogSGD):
+        raise WrongUse(f"the optimizer is a {type(optimizer).__name__}, which cannot move arrays; {cure}")
+    strange = [layer.name for layer in _layers(model) if not optimizer.steers(layer)]
+    if strange:
+        raise WrongUse(f"the optimizer was made for another model: it does not know {', '.join(strange)}; {cure}")
+
+
+def _check_step(model: nn.Module, images: Tensor) -> None:
+    if not model.training:
+        raise WrongUse("the model is in evaluation mode; call model.train() before a training step")
+    if not images.numel():
+        raise InvalidValue(f"a batch of shape {tuple(images.shape)} is empty; give at least one image")

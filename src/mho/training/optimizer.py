@@ -103,6 +103,22 @@ class AnalogSGD(torch.optim.Optimizer):
                 self._layers[group["layer"]].pulse(float(group["lr"]))
         return loss
 
+    def steers(self, layer: ArrayLayer) -> bool:
+        """Whether it was made for the model of this layer."""
+        return self._layers.get(layer.name) is layer
+
+    def rates(self) -> dict[str, float]:
+        """The learning rate of each array layer by name, as a step finds them.
+
+        Raises:
+            InvalidValue: for one that is no number of at least 0.
+        """
+        found = {group["layer"]: float(group["lr"]) for group in self.param_groups if group["layer"] is not None}
+        for rate in found.values():
+            if rate != 0:
+                check_lr(rate)
+        return found
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in torch, without its decorator, which imports the compiler: 1.5 s at every start."""
         inspect.unwrap(torch.optim.Optimizer.add_param_group)(self, param_group)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from mho.arrays.lane import BACKWARD, FORWARD, UPDATE
 from mho.kernels import threads
+from mho.nn import replica_targets
 from mho.training.online.losses import Loss
 from mho.training.online.stages import (
     Activation,
@@ -56,26 +58,38 @@ class Chain:
         """One training step; fills `out` (R, B, ...) and `losses`.
 
         Args:
-            images: (B, ...), shared, or (R, B, ...).
+            images: (B, ...), shared, or (R, B, ...), contiguous.
             targets: likewise.
             loss: of the outputs.
             rates: learning rate of each array layer by name; 0 leaves it as it is.
         """
         own = images.shape != (self.batch, *self.sizes)
-        own_targets = own and targets.dim() > 1 and targets.shape[:2] == (self.replicas, self.batch)
+        wanted = targets[None] if self.replicas == 1 else replica_targets(targets, self.replicas, self.batch)
 
-        def job(lane: _Lane) -> None:
+        def ask(lane: _Lane) -> None:
             part = lane.replicas
             x = images[part] if own else np.repeat(images[None], lane.count, axis=0)
             out = lane.forward(x.reshape(lane.count * self.batch, *self.sizes))
             self.out[part] = out.reshape(lane.count, *self.out.shape[1:])
-            wanted = targets[part] if own_targets else targets
-            self.losses[part], errors = loss(self.out[part], wanted)
+            self.losses[part], errors = loss(self.out[part], wanted[part])
             lane.backward(errors)
-            lane.update(rates)
 
-        threads.spread([lambda lane=lane: job(lane) for lane in self.lanes])  # type: ignore[misc]
+        try:
+            self._spread(ask)  # no lane updates before all have answered: one that raises leaves all as they were
+            self._spread(lambda lane: lane.update(rates))
+        except BaseException:
+            for lane in self.lanes:
+                lane.forget()
+            raise
         self.lanes[0].count_on(rates, self.batch)
+
+    @property
+    def stale(self) -> bool:
+        """Whether an array has got other memory since."""
+        return any(array.lane.stale for array in self.lanes[0].arrays)
+
+    def _spread(self, job: Callable[[_Lane], None]) -> None:
+        threads.spread([functools.partial(job, lane) for lane in self.lanes])
 
 
 class _Lane:
@@ -95,10 +109,11 @@ class _Lane:
         if form.last:
             self._add(ChannelsFirst(form))
         self.arrays = [stage for stage in self.stages if isinstance(stage, ArrayStage)]
+        if not self.arrays:
+            raise NoChain("its forward uses no array")
+        self.first = self.stages.index(self.arrays[0])
         self._join()
         self.dropouts = [stage for stage in self.stages if isinstance(stage, DropoutStage)]
-        if not self.stages or self.stages[0] is not self.arrays[0]:
-            raise NoChain("its first layer is no array")
 
     def _add(self, stage: Stage) -> None:
         self.stages.append(stage)
@@ -119,24 +134,29 @@ class _Lane:
         for stage in self.stages:
             x = stage.forward(x)
         for array in self.arrays:
-            array.lane.check()
+            array.lane.check(FORWARD)
         return x
 
     def backward(self, errors: Floats) -> None:
         """The first array's inputs are the data: nothing is read back through it."""
-        for stage in self.stages[:0:-1]:
+        for stage in self.stages[: self.first : -1]:
             if isinstance(stage, ArrayStage):
                 stage.take(errors)
             errors = stage.backward(errors)
         self.arrays[0].take(errors)
-        for array in self.arrays:
-            array.lane.check(array.errors)
+        for array in reversed(self.arrays):  # the one that errors met first is to blame
+            array.lane.check(BACKWARD)
 
     def update(self, rates: Mapping[str, float]) -> None:
         for array in self.arrays:
             if rates[array.name] != 0:
                 array.lane.update(rates[array.name])
-                array.lane.check(array.errors)
+                array.lane.check(UPDATE)
+
+    def forget(self) -> None:
+        """Take what is wrong as told: it shows in the arrays behind the one to blame, too."""
+        for array in self.arrays:
+            array.lane.forget()
 
     def count_on(self, rates: Mapping[str, float], batch: int) -> None:
         """Number the vectors that this step has sent, for all lanes."""
@@ -148,4 +168,5 @@ class _Lane:
             if rates[array.name] != 0:
                 numbers[UPDATE] += vectors
         for dropout in self.dropouts:
-            dropout.layer.count_on(batch)
+            if dropout.layer.p > 0:
+                dropout.layer.count_on(batch)

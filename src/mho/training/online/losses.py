@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from mho.errors import InvalidValue
 from mho.kernels import ops
-from mho.nn import replica_loss
 
 Floats = npt.NDArray[np.float32]
 TorchLoss = Callable[[Tensor, Tensor], Tensor]
 Loss = Callable[[Floats, Tensor], tuple[list[float], Floats]]
-"""Outputs (R, B, ...) and targets (B, ...) to each replica's loss, and δ = -∂L/∂out (R, B, ...)."""
+"""Outputs and targets (R, B, ...) to each replica's loss, and δ = -∂L/∂out (R, B, ...)."""
+IGNORED = -100
+"""The label that torch's cross entropy leaves out."""
 
 
 def loss_of(fn: TorchLoss) -> Loss:
@@ -32,16 +33,16 @@ def loss_of(fn: TorchLoss) -> Loss:
 
 
 def cross_entropy(out: Floats, labels: Tensor) -> tuple[list[float], Floats]:
-    """-log softmax at the label: logits (R, B, classes), labels (B,) or (R, B) of integers."""
+    """-log softmax at the label: logits (R, B, classes), labels (R, B) of integers."""
     classes = labels.numpy()
-    if out.ndim != 3 or classes.dtype != np.int64 or classes.shape not in (out.shape[1:2], out.shape[:2]):
+    if out.ndim != 3 or classes.dtype != np.int64 or classes.shape != out.shape[:2]:
         return _through_autograd(F.cross_entropy, out, labels)
-    if classes.ndim == 1:
-        classes = classes[None] if len(out) == 1 else np.tile(classes, (len(out), 1))
     losses, errors = np.empty(len(out)), np.empty_like(out)
     ops.cross_entropy(out, np.ascontiguousarray(classes), losses, errors)
     means: list[float] = losses.tolist()
     if any(mean != mean for mean in means):
+        if IGNORED in classes:
+            return _through_autograd(F.cross_entropy, out, labels)
         raise InvalidValue(f"labels lie from {classes.min()} to {classes.max()}; give 0 to {out.shape[2] - 1}")
     return means, errors
 
@@ -49,7 +50,7 @@ def cross_entropy(out: Floats, labels: Tensor) -> tuple[list[float], Floats]:
 def squared_error(out: Floats, targets: Tensor) -> tuple[list[float], Floats]:
     """Mean of (out - target)²."""
     wanted = targets.numpy()
-    if wanted.shape not in (out.shape, out.shape[1:]) or wanted.dtype != np.float32:
+    if wanted.shape != out.shape or wanted.dtype != np.float32:
         return _through_autograd(F.mse_loss, out, targets)
     errors = wanted - out
     losses: list[float] = np.square(errors).reshape(len(out), -1).mean(axis=1).tolist()
@@ -59,10 +60,9 @@ def squared_error(out: Floats, targets: Tensor) -> tuple[list[float], Floats]:
 
 def _through_autograd(fn: TorchLoss, out: Floats, targets: Tensor) -> tuple[list[float], Floats]:
     leaf = torch.from_numpy(out.copy()).requires_grad_()
-    shared = targets.shape[0] != len(out) or targets.shape[:2] != leaf.shape[:2]
-    losses = [fn(leaf[r].detach(), targets if shared else targets[r]).item() for r in range(len(out))]
-    (gradient,) = torch.autograd.grad(replica_loss(fn, leaf, targets), leaf)
-    return losses, -gradient.numpy()
+    losses = [fn(own, target) for own, target in zip(leaf, targets, strict=True)]
+    (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), leaf)
+    return [loss.item() for loss in losses], -gradient.numpy()
 
 
 def _is_plain(fn: Any, kind: type[nn.Module]) -> bool:

@@ -32,12 +32,18 @@ def links_of(model: nn.Module) -> list[Link]:
         NoChain: if the model is no chain of layers that have a stage.
     """
     inner = model.model if isinstance(model, ReplicaModel) else model
-    _refuse_unseen(inner)
+    _refuse_unseen(model)
+    modes = {module: module.training for module in model.modules()}
+    inner.train()  # as every step finds it
     try:
-        graph = _Tracer().trace(inner)
+        with torch.enable_grad():
+            graph = _Tracer().trace(inner)
     except Exception as error:  # whatever a model's own code raises when it meets a stand-in for its input
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
         raise NoChain(f"its forward cannot be traced ({reason})") from None
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
     return _walk(graph, dict(inner.named_modules()))
 
 
@@ -45,22 +51,38 @@ class _Tracer(fx.Tracer):
     """Looks into containers only."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, ArrayLayer) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (ArrayLayer, Dropout)) or super().is_leaf_module(m, module_qualified_name)
+
+    def create_node(self, *arguments: Any, **options: Any) -> fx.Node:
+        if not torch.is_grad_enabled():
+            raise RuntimeError("a part of it runs without gradients")
+        return super().create_node(*arguments, **options)
 
 
 def _refuse_unseen(model: nn.Module) -> None:
-    """Digital parameters and hooks are not part of a traced graph."""
-    anchors = {id(module.anchor) for module in model.modules() if isinstance(module, ArrayLayer)}
+    """Digital parameters, hooks and what is frozen are not part of a traced graph."""
+    layers = [module for module in model.modules() if isinstance(module, ArrayLayer)]
+    anchors = {id(layer.anchor) for layer in layers}
     for name, parameter in model.named_parameters():
         if id(parameter) not in anchors:
             raise NoChain(f"{name} is a digital parameter, which only autograd can train")
     for name, module in model.named_modules():
         if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
             raise NoChain(f"{name or 'the model'} has hooks")
+        if model.training and not module.training:
+            raise NoChain(f"{name} is in evaluation mode, in a model that is not")
+    replicas = model.replicas if isinstance(model, ReplicaModel) else 1
+    for layer in layers:
+        if not layer.anchor.requires_grad:
+            raise NoChain(f"{layer.name} is frozen: its anchor requires no grad")
+        if layer.replicas != replicas:
+            raise NoChain(f"{layer.name} has {layer.replicas} replicas, the model given {replicas}: a part of a model")
 
 
 def _walk(graph: fx.Graph, modules: Mapping[str, nn.Module]) -> list[Link]:
     links: list[Link] = []
+    used: set[nn.Module] = set()
+    shapes: set[fx.Node] = set()
     sizes: set[fx.Node] = set()  # the batch size, asked for by x.view(x.size(0), -1)
     last: fx.Node | None = None
     for node in graph.nodes:
@@ -71,23 +93,41 @@ def _walk(graph: fx.Graph, modules: Mapping[str, nn.Module]) -> list[Link]:
         elif node.op == "output":
             if node.args[0] is not last:
                 raise NoChain("it does not return one tensor, that of its last layer")
-        elif _asks_size(node, last, sizes):
+        elif _asks_shape(node):
+            shapes.add(node)
+        elif _asks_size(node, shapes):
             sizes.add(node)
         else:
             others = [a for a in node.all_input_nodes if a is not last and a not in sizes]
             if others or last not in node.all_input_nodes:
                 raise NoChain(f"{node.name} does not simply follow the layer before it")
+            if node.op == "call_module":
+                _refuse_second_use(str(node.target), modules[str(node.target)], used)
             links.append(_link(node, modules, sizes))
             last = node
     return links
 
 
-def _asks_size(node: fx.Node, last: fx.Node | None, sizes: set[fx.Node]) -> bool:
+def _refuse_second_use(name: str, module: nn.Module, used: set[nn.Module]) -> None:
+    """Within a step a layer numbers its vectors once, and a second use would draw the same noise."""
+    if module in used:
+        raise NoChain(f"{name} is used twice")
+    if isinstance(module, (ArrayLayer, Dropout)):
+        used.add(module)
+
+
+def _asks_shape(node: fx.Node) -> bool:
+    """Every node of a chain has the batch first, so any will do."""
     if node.op == "call_method" and node.target == "size":
-        return node.args[0] is last
-    if node.op == "call_function" and node.target is getattr:
-        return node.args[0] is last and node.args[1] == "shape"
-    return node.op == "call_function" and node.target is operator.getitem and node.args[0] in sizes
+        return len(node.args) == 1 and not node.kwargs
+    return node.op == "call_function" and node.target is getattr and node.args[1] == "shape"
+
+
+def _asks_size(node: fx.Node, shapes: set[fx.Node]) -> bool:
+    if node.op == "call_method" and node.target == "size":
+        return (*node.args[1:], *node.kwargs.values()) == (0,)
+    picks = node.op == "call_function" and node.target is operator.getitem
+    return bool(picks and node.args[0] in shapes and node.args[1] == 0)
 
 
 def _link(node: fx.Node, modules: Mapping[str, nn.Module], sizes: set[fx.Node]) -> Link:
@@ -181,6 +221,8 @@ def _conv(layer: Conv2d) -> Link:
     def link(form: Form, replicas: slice) -> Stage:
         if len(form.sizes) != 3 or form.sizes[0] != layer.in_channels:
             raise NoChain(f"{layer.name} takes maps of {layer.in_channels} channels, not {form.sizes}")
+        if min(layer.output_size((form.samples, *form.sizes))) < 1:
+            raise NoChain(f"maps of {form.sizes} are smaller than the kernel of {layer.name}")
         return stages.ConvStage(layer, array, replicas, form)
 
     return link
@@ -207,20 +249,28 @@ def _crossbar(layer: ArrayLayer) -> Crossbar:
 def _max_pool(options: Mapping[str, Any]) -> Link:
     if options["return_indices"] or _pair(options["dilation"]) != (1, 1):
         raise NoChain("a max pooling returns indices, or is dilated")
+    _check_window(options)
     return lambda form, replicas: stages.MaxPool(form, _window(form, options))
 
 
 def _mean_pool(options: Mapping[str, Any]) -> Link:
     if options["divisor_override"] is not None:
         raise NoChain("an average pooling overrides its divisor")
+    _check_window(options)
     return lambda form, replicas: stages.MeanPool(form, _window(form, options), bool(options["count_include_pad"]))
+
+
+def _check_window(options: Mapping[str, Any]) -> None:
+    if options["ceil_mode"]:
+        raise NoChain("a pooling has ceil_mode")
+    kernel, padding = _pair(options["kernel_size"]), _pair(options["padding"])
+    if any(2 * pad > size for pad, size in zip(padding, kernel, strict=True)):
+        raise NoChain("a pooling pads by more than half its window")  # which torch refuses
 
 
 def _window(form: Form, options: Mapping[str, Any]) -> Window:
     if len(form.sizes) != 3:
         raise NoChain(f"a pooling takes maps, not {form.sizes}")
-    if options["ceil_mode"]:
-        raise NoChain("a pooling has ceil_mode")
     kernel, padding = _pair(options["kernel_size"]), _pair(options["padding"])
     stride = kernel if options["stride"] in (None, (), []) else _pair(options["stride"])
     out = tuple((form.sizes[i + 1] + 2 * padding[i] - kernel[i]) // stride[i] + 1 for i in range(2))

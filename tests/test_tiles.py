@@ -295,7 +295,9 @@ def test_tables_show_the_tiles():
 
 
 @pytest.mark.parametrize(
-    "network", [NETWORKS["lenet"], Network(net, (2, 8, 8)), Network(lambda: nn.Linear(8, 70), (1, 3, 8))], ids=str
+    "network",
+    [NETWORKS["lenet"], Network(net, (2, 8, 8)), Network(lambda: nn.Linear(8, 70), (1, 3, 8))],
+    ids=["lenet", "net", "linear"],
 )
 @pytest.mark.parametrize("rpu", [NOISY, NOISY.replace(tile=(8, 100), cell=Replicated(2))], ids=["one", "tiled"])
 def test_the_plan_of_a_network_is_the_table_of_the_converted_one(network, rpu):

@@ -176,44 +176,95 @@ def gather_fours(typingctx: Any, out: Any, to: Any, source: Any, base: Any, cell
 
 
 @intrinsic
-def copy_run(typingctx: Any, out: Any, to: Any, source: Any, at: Any) -> Any:
-    """out[to : to + RUN] = source[at : at + RUN], in one vector: unrolled loops stay scalar in Numba."""
+def copy_run(
+    typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, low: Any, high: Any
+) -> Any:
+    """out[to + l] = source[at + l] where low <= l < high, else 0, for the first `size` of RUN lanes.
+
+    What is masked out is neither read nor written, so it may lie outside the arrays.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        target, origin = (_run(context, builder, signature, arguments, place) for place in (0, 2))
-        builder.store(builder.load(origin, align=4), target, align=4)
+        pointer = _pointers(context, builder, signature, arguments)
+        size, low, high = (builder.trunc(arguments[place], WORD) for place in (2, 5, 6))
+        numbers = ir.Constant(ir.VectorType(WORD, RUN), list(range(RUN)))
+        zeros = ir.Constant(ir.VectorType(ir.FloatType(), RUN), [0.0] * RUN)
+        inside = builder.and_(
+            builder.icmp_signed(">=", numbers, _splat(builder, low, RUN)),
+            builder.icmp_signed("<", numbers, _splat(builder, high, RUN)),
+        )
+        read = _masked_load(builder, pointer(3, arguments[4]), inside, zeros)
+        _masked_store(builder, read, pointer(0, arguments[1]), builder.icmp_signed("<", numbers, _splat(builder, size, RUN)))
         return context.get_dummy_value()
 
-    return types.void(out, types.uintp, source, types.uintp), codegen
+    index = types.intp
+    return types.void(out, index, index, source, index, index, index), codegen
 
 
 @intrinsic
-def add_run(typingctx: Any, out: Any, to: Any, source: Any, at: Any, size: Any) -> Any:
-    """out[to : to + RUN] += source[at : at + RUN], where zeros stand for what lies behind the first `size`."""
+def add_runs(
+    typingctx: Any, out: Any, to: Any, inside: Any, source: Any, at: Any, step: Any, shift: Any, stride: Any, size: Any,
+    count: Any,
+) -> Any:  # fmt: skip
+    """Add `count` runs of `size` numbers, one after another, to the first `inside` of LANES at out[to].
+
+    Run k begins at source[at + k·step] and at lane k·stride - shift; lanes outside are left out.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        target, origin = (_run(context, builder, signature, arguments, place) for place in (0, 2))
-        numbers = ir.Constant(ir.VectorType(WORD, RUN), list(range(RUN)))
-        size = builder.trunc(arguments[4], WORD)
-        undefined = ir.Constant(numbers.type, ir.Undefined)
-        first = builder.insert_element(undefined, size, WORD(0))
-        limit = builder.shuffle_vector(first, undefined, ir.Constant(numbers.type, [0] * RUN))
-        zeros = ir.Constant(ir.VectorType(ir.FloatType(), RUN), [0.0] * RUN)
-        inside = builder.icmp_signed("<", numbers, limit)
-        more = builder.select(inside, builder.load(origin, align=4), zeros)
-        builder.store(builder.fadd(builder.load(target, align=4), more), target, align=4)
+        pointer = _pointers(context, builder, signature, arguments)
+        to, inside, at, step, shift, stride, size, count = (arguments[place] for place in (1, 2, 4, 5, 6, 7, 8, 9))
+        numbers = ir.Constant(VECTOR, list(range(LANES)))
+        zeros = ir.Constant(FLOATS, [0.0] * LANES)
+        written = builder.icmp_signed("<", numbers, _splat(builder, builder.trunc(inside, WORD)))
+        limit = _splat(builder, builder.trunc(size, WORD))
+        sums = cgutils.alloca_once_value(builder, _masked_load(builder, pointer(0, to), written, zeros))
+        with cgutils.for_range(builder, count) as loop:
+            lag = builder.sub(shift, builder.mul(loop.index, stride))
+            place = builder.add(numbers, _splat(builder, builder.trunc(lag, WORD)))
+            start = builder.add(builder.add(at, builder.mul(loop.index, step)), lag)
+            own = builder.icmp_unsigned("<", place, limit)
+            more = _masked_load(builder, pointer(3, start), own, zeros)
+            builder.store(builder.fadd(builder.load(sums), more), sums)
+        _masked_store(builder, builder.load(sums), pointer(0, to), written)
         return context.get_dummy_value()
 
-    return types.void(out, types.uintp, source, types.uintp, types.intp), codegen
+    index = types.intp
+    return types.void(out, index, index, source, index, index, index, index, index, index), codegen
 
 
-def _run(context: Any, builder: Any, signature: Any, arguments: Any, place: int) -> Any:
-    start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
-    start = builder.gep(start, [arguments[place + 1]])
-    return builder.bitcast(start, ir.VectorType(ir.FloatType(), RUN).as_pointer())
+def _pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """How an intrinsic reaches the numbers of its arrays."""
+
+    def pointer(place: int, offset: Any) -> Any:
+        start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
+        return builder.gep(start, [offset])
+
+    return pointer
 
 
-def _splat(builder: Any, value: Any) -> Any:
-    undefined = ir.Constant(VECTOR, ir.Undefined)
+def _masked_load(builder: Any, start: Any, mask: Any, instead: Any) -> Any:
+    kind = instead.type
+    load = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(kind, [kind.as_pointer(), WORD, mask.type, kind]),
+        f"llvm.masked.load.v{kind.count}f32.p0",
+    )
+    return builder.call(load, [builder.bitcast(start, kind.as_pointer()), WORD(4), mask, instead])
+
+
+def _masked_store(builder: Any, value: Any, start: Any, mask: Any) -> None:
+    kind = value.type
+    store = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), WORD, mask.type]),
+        f"llvm.masked.store.v{kind.count}f32.p0",
+    )
+    builder.call(store, [value, builder.bitcast(start, kind.as_pointer()), WORD(4), mask])
+
+
+def _splat(builder: Any, value: Any, lanes: int = LANES) -> Any:
+    kind = ir.VectorType(WORD, lanes)
+    undefined = ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(undefined, value, ir.Constant(WORD, 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(VECTOR, [0] * LANES))
+    return builder.shuffle_vector(first, undefined, ir.Constant(kind, [0] * lanes))

@@ -74,7 +74,7 @@ MISTAKES = {
     "data": (["train", "--data", "minst"], "did you mean 'mnist'?"),
     "set": (["train", "--set", "length=1"], "section.key=value"),
     "field": (["train", "--set", "update.lenght=1"], "did you mean 'length'?"),
-    "range": (["train", "--set", "update.length=40"], "length is 40; give an integer from 1 to 32"),
+    "range": (["train", "--set", "update.length=65"], "length is 65; give an integer from 1 to 64"),
     "lr": (["train", "--set", "training.lr=0"], "lr is 0"),
     "epochs": (["train", "--epochs", "0"], "epochs is 0"),
     "threads": (["train", "--threads", "0"], "threads is 0"),

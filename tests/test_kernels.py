@@ -63,7 +63,7 @@ def equal_counters(a: mho.Crossbar, b: mho.Crossbar) -> bool:
 
 
 @pytest.mark.parametrize("managed", [False, True], ids=["plain", "managed"])
-@pytest.mark.parametrize("length", [1, 10, 32])
+@pytest.mark.parametrize("length", [1, 10, 32, 33, 64])
 @pytest.mark.parametrize("copies", [1, 3])
 @pytest.mark.parametrize("size", SIZES, ids=ids)
 def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, managed):
@@ -84,31 +84,34 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
 
         counts = np.zeros_like(expected)
         # full of ones: a word that is not written shows
-        drawn = ops.room_for_trains(x, lines)
+        drawn = ops.room_for_trains(x, lines, length)
         for room in drawn:
             room.fill(2**32 - 1)
         x_trains, x_found, d_trains, d_found = drawn
         kernel = compiler.load("mho.kernels.cpu.trains", "trains")
         kernel(0, replicas * vectors, counts, x, d, *gains, stream, *drawn, copies, first)
 
-        slots = np.arange(length)
+        slots = np.arange(32)
         places = np.uint32(1) << (8 * (slots % 4) + slots // 4).astype(np.uint32)
         for found, listed, bits, values in (
             (x_found, x_trains, x_bits, x),
             (d_found, d_trains, d_bits, np.tile(d, copies)),
         ):
-            words = (bits * places).sum(axis=-1)
-            for r, t in np.ndindex(found.shape[:2]):
-                own = slice(found[r, t, 0], found[r, t, 0] + found[r, t, 1])
-                pulsing = words[r, t].nonzero()[0]
+            trains = found.shape[1] // vectors
+            for r, t, k in np.ndindex(replicas, vectors, trains):
+                begin, size = found[r, t * trains + k]
+                own = slice(begin, begin + size)
+                sent = bits[r, t, :, 32 * k : 32 * k + 32]
+                words = (sent * places[: sent.shape[1]]).sum(axis=-1)
+                pulsing = words.nonzero()[0]
                 signs = np.where(values[r, t, pulsing] < 0, 2**31, 0)
                 assert listed[r, 0, own].tolist() == (pulsing + signs).tolist()
-                assert listed[r, 1, own].tolist() == words[r, t, pulsing].tolist()
+                assert listed[r, 1, own].tolist() == words[pulsing].tolist()
         assert np.array_equal(counts, expected)
 
 
 @pytest.mark.parametrize("managed", [False, True], ids=["plain", "managed"])
-@pytest.mark.parametrize("length", [1, 10, 32])
+@pytest.mark.parametrize("length", [1, 10, 32, 40])
 @pytest.mark.parametrize("cell", CELLS, ids=ids)
 @pytest.mark.parametrize("size", SIZES, ids=ids)
 def test_updates_equal_the_reference(size, cell, length, managed):

@@ -16,7 +16,7 @@ def gokmen_2017(*, managed: bool = True, pulses: int = 10, update_management: bo
     Args:
         managed: noise management (backward) and bound management (forward), section "Noise and bound
             management"; without them LeNet trains badly, which is the paper's point.
-        pulses: bit length BL, 1 to 32.
+        pulses: bit length BL, 1 to 64.
         update_management: scale both pulse trains to one peak probability.
     """
     return RPU(

@@ -33,7 +33,10 @@ WORD = np.uint64(32)
 # four slots at a time, from one word; the other 24 are drawn only where the seven do not decide, once in 128
 # slots. Slot k is bit 8·(k mod 4) + k div 4 of a train, where a comparison of four bytes at once leaves it.
 # A single slot takes its 31 bits from one word.
+# Trains of more than 32 slots are sent as several, each with the keys of the next BLOCKS_A_WORD blocks.
 COUNTERS_A_LINE = np.uint32(128)
+SLOTS_A_TRAIN = 32
+BLOCKS_A_WORD = 64
 LOWER_COUNTER = np.uint32(64)
 SLOTS_A_WORD = 4
 UPPER_BITS = np.uint32(0x7F)

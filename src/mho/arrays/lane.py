@@ -38,7 +38,8 @@ class Lane:
         self.downwards: Floats = np.empty_like(self.inputs)
         self._forward = self._reader(Operation.FORWARD, self.inputs, self.outputs)
         self._backward = self._reader(Operation.BACKWARD, self.errors, self.downwards)
-        self._drawn = ops.room_for_trains(self.inputs, self.state.shape[1])
+        length = array._drives[0][0].length if array._drives else 0
+        self._drawn = ops.room_for_trains(self.inputs, self.state.shape[1], length)
         self._updaters: dict[float, Callable[[int], None]] = {}
 
     def forward(self) -> None:

@@ -21,6 +21,7 @@ from mho.kernels import counts as count
 from mho.kernels import reference, threads
 from mho.kernels.cpu.lists import SLACK
 from mho.kernels.law import Law, read_law
+from mho.random import SLOTS_A_TRAIN
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -187,15 +188,21 @@ Drawn = tuple[npt.NDArray[np.uint32], Counts, npt.NDArray[np.uint32], Counts]
 """Trains of x and of d, for each side the lines that pulse with their bits, and where those of each vector are."""
 
 
-def room_for_trains(x: Floats, lines: int) -> Drawn:
-    """Where an update of an array of this many lines with x (R, T, N) writes its trains."""
+def room_for_trains(x: Floats, lines: int, length: int) -> Drawn:
+    """Where an update of an array of this many lines with x (R, T, N) writes its trains of `length` slots."""
     replicas, vectors, columns = x.shape
+    trains = vectors * trains_a_vector(length)
     return (
-        np.empty((replicas, 2, vectors * (columns + SLACK)), np.uint32),
-        np.empty((replicas, vectors, 2), np.int64),
-        np.empty((replicas, 2, vectors * (lines + SLACK)), np.uint32),
-        np.empty((replicas, vectors, 2), np.int64),
+        np.empty((replicas, 2, trains * (columns + SLACK)), np.uint32),
+        np.empty((replicas, trains, 2), np.int64),
+        np.empty((replicas, 2, trains * (lines + SLACK)), np.uint32),
+        np.empty((replicas, trains, 2), np.int64),
     )
+
+
+def trains_a_vector(length: int) -> int:
+    """Words of slots: longer trains are sent as several."""
+    return -(-length // SLOTS_A_TRAIN)
 
 
 def update(
@@ -217,7 +224,7 @@ def update(
     if backend == "reference":
         _reference_update(state, cells, x, d, trains, stream, counts)
         return
-    drawn = room_for_trains(x, state.shape[1])
+    drawn = room_for_trains(x, state.shape[1], trains.length)
     (draw, *drawing), (move, *moving) = _update_calls(state, cells, x, d, trains, stream.key, counts, drawn)
     try:
         threads.run(draw, *drawing, stream.first)
@@ -277,7 +284,10 @@ def _update_calls(
             draw, len(x) * vectors, (x.size + d.size) * trains.length, counts,
             x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed, key, *drawn, lines // d.shape[2],
         ),
-        (move, len(x) * lines, state.size * vectors, counts, state, cells.flat, cells.strides, *drawn, key),
+        (
+            move, len(x) * lines, state.size * vectors, counts,
+            state, cells.flat, cells.strides, *drawn, key, trains_a_vector(trains.length),
+        ),
     )  # fmt: skip
 
 

@@ -84,9 +84,7 @@ def compress(
         test, keep, base, flip = (_splat(builder, value) for value in arguments[8:])
         zero, numbers = ir.Constant(VECTOR, [0] * LANES), ir.Constant(VECTOR, list(range(LANES)))
         limit = _splat(builder, builder.trunc(size, WORD))
-        pack = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(VECTOR, [VECTOR, VECTOR, MASK]), "llvm.x86.avx512.mask.compress.v16i32"
-        )
+        pack = _packer(builder)
         total = cgutils.alloca_once_value(builder, size.type(0))
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
             word = builder.load(pointer(5, word_at, offset), align=4)
@@ -99,12 +97,122 @@ def compress(
             builder.store(builder.call(pack, [cell, zero, found]), pointer(0, line_to, here), align=4)
             kept = builder.and_(word, keep)
             builder.store(builder.call(pack, [kept, zero, found]), pointer(0, word_to, here), align=4)
-            number = builder.ctpop(builder.bitcast(found, ir.IntType(LANES)))
-            builder.store(builder.add(here, builder.zext(number, here.type)), total)
+            builder.store(builder.add(here, _count(builder, found, here.type)), total)
         return builder.load(total)
 
     index, word = types.intp, types.uint32
     return index(out, index, index, lines, index, words, index, index, word, word, word, word), codegen
+
+
+@intrinsic
+def list_lines(
+    typingctx: Any, out: Any, found: Any, room: Any, drive: Any, at: Any, size: Any, gain: Any, key_0: Any, key_1: Any,
+    line: Any, vector: Any,
+) -> Any:  # fmt: skip
+    """As `mho.kernels.cpu.lists.list_driven`, in AVX-512: what is the same for all lines is written in full vectors."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointers(context, builder, signature, arguments)
+        first, room, at, size, line = (arguments[place] for place in (1, 2, 4, 5, 9))
+        gain, key_0, key_1, vector = (_splat(builder, arguments[place]) for place in (6, 7, 8, 10))
+        zero, numbers = ir.Constant(VECTOR, [0] * LANES), ir.Constant(VECTOR, list(range(LANES)))
+        magnitude, sign = (ir.Constant(VECTOR, [word] * LANES) for word in (0x7FFFFFFF, 0x80000000))
+        limit, start = _splat(builder, builder.trunc(size, WORD)), _splat(builder, builder.trunc(line, WORD))
+        pack = _packer(builder)
+        total = cgutils.alloca_once_value(builder, first)
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
+            place = builder.add(numbers, _splat(builder, builder.trunc(offset, WORD)))
+            inside = builder.icmp_unsigned("<", place, limit)
+            word = _masked_load(builder, pointer(3, builder.add(at, offset)), inside, zero)
+            driven = builder.icmp_unsigned("!=", builder.and_(word, magnitude), zero)
+            number = builder.add(start, place)
+            probability = builder.fmul(builder.bitcast(word, FLOATS), builder.bitcast(gain, FLOATS))
+            counter = builder.add(builder.shl(number, ir.Constant(VECTOR, [7] * LANES)), key_0)
+            here = builder.load(total)
+            columns = (
+                builder.call(pack, [builder.or_(number, builder.and_(word, sign)), zero, driven]),
+                builder.call(pack, [builder.bitcast(probability, VECTOR), zero, driven]),
+                builder.call(pack, [counter, zero, driven]),
+                key_1,
+                vector,
+            )
+            to = here
+            for column in columns:
+                builder.store(column, builder.bitcast(pointer(0, to), VECTOR.as_pointer()), align=4)
+                to = builder.add(to, room)
+            builder.store(builder.add(here, _count(builder, driven, here.type)), total)
+        return builder.load(total)
+
+    index, word = types.intp, types.uint32
+    return index(out, index, index, drive, index, index, word, word, word, index, word), codegen
+
+
+@intrinsic
+def pack_three(
+    typingctx: Any, out: Any, line_to: Any, word_to: Any, owners: Any, owner_to: Any, work: Any, lines: Any, words: Any,
+    vectors: Any, size: Any,
+) -> Any:  # fmt: skip
+    """As `mho.kernels.cpu.lists.pack_trains`, in AVX-512. Looks at whole vectors of words, and writes as many."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointers(context, builder, signature, arguments)
+        line_to, word_to, owner_to, lines, words, vectors, size = (arguments[place] for place in (1, 2, 4, 6, 7, 8, 9))
+        zero = ir.Constant(VECTOR, [0] * LANES)
+        pack = _packer(builder)
+        total = cgutils.alloca_once_value(builder, size.type(0))
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
+
+            def load(column: Any, offset: Any = offset) -> Any:
+                start = builder.bitcast(pointer(5, builder.add(column, offset)), VECTOR.as_pointer())
+                return builder.load(start, align=4)
+
+            word = load(words)
+            pulsing = builder.icmp_unsigned("!=", word, zero)
+            here = builder.load(total)
+            for place, to, column in ((0, line_to, load(lines)), (0, word_to, word), (3, owner_to, load(vectors))):
+                target = builder.bitcast(pointer(place, builder.add(to, here)), VECTOR.as_pointer())
+                builder.store(builder.call(pack, [column, zero, pulsing]), target, align=4)
+            builder.store(builder.add(here, _count(builder, pulsing, here.type)), total)
+        return builder.load(total)
+
+    index = types.intp
+    return index(out, index, index, owners, index, work, index, index, index, index), codegen
+
+
+@intrinsic
+def largest_word(typingctx: Any, words: Any, at: Any, size: Any) -> Any:
+    """Largest of words[at : at + size] without their highest bits; LLVM leaves short rows to scalar code."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointers(context, builder, signature, arguments)
+        at, size = arguments[1:]
+        zero, numbers = ir.Constant(VECTOR, [0] * LANES), ir.Constant(VECTOR, list(range(LANES)))
+        limit, magnitude = _splat(builder, builder.trunc(size, WORD)), ir.Constant(VECTOR, [0x7FFFFFFF] * LANES)
+        top = cgutils.alloca_once_value(builder, zero)
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
+            place = builder.add(numbers, _splat(builder, builder.trunc(offset, WORD)))
+            inside = builder.icmp_unsigned("<", place, limit)
+            word = _masked_load(builder, pointer(0, builder.add(at, offset)), inside, zero)
+            word, before = builder.and_(word, magnitude), builder.load(top)
+            builder.store(builder.select(builder.icmp_unsigned(">", word, before), word, before), top)
+        reduce = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(WORD, [VECTOR]), f"llvm.vector.reduce.umax.v{LANES}i32"
+        )
+        return builder.call(reduce, [builder.load(top)])
+
+    return types.uint32(words, types.intp, types.intp), codegen
+
+
+def _packer(builder: Any) -> Any:
+    """AVX-512's instruction that brings chosen lanes to the front."""
+    return cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(VECTOR, [VECTOR, VECTOR, MASK]), "llvm.x86.avx512.mask.compress.v16i32"
+    )
+
+
+def _count(builder: Any, mask: Any, kind: Any) -> Any:
+    """Number of chosen lanes."""
+    return builder.zext(builder.ctpop(builder.bitcast(mask, ir.IntType(LANES))), kind)
 
 
 @intrinsic
@@ -176,9 +284,7 @@ def gather_fours(typingctx: Any, out: Any, to: Any, source: Any, base: Any, cell
 
 
 @intrinsic
-def copy_run(
-    typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, low: Any, high: Any
-) -> Any:
+def copy_run(typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, low: Any, high: Any) -> Any:
     """out[to + l] = source[at + l] where low <= l < high, else 0, for the first `size` of RUN lanes.
 
     What is masked out is neither read nor written, so it may lie outside the arrays.
@@ -194,7 +300,9 @@ def copy_run(
             builder.icmp_signed("<", numbers, _splat(builder, high, RUN)),
         )
         read = _masked_load(builder, pointer(3, arguments[4]), inside, zeros)
-        _masked_store(builder, read, pointer(0, arguments[1]), builder.icmp_signed("<", numbers, _splat(builder, size, RUN)))
+        _masked_store(
+            builder, read, pointer(0, arguments[1]), builder.icmp_signed("<", numbers, _splat(builder, size, RUN))
+        )
         return context.get_dummy_value()
 
     index = types.intp
@@ -248,7 +356,7 @@ def _masked_load(builder: Any, start: Any, mask: Any, instead: Any) -> Any:
     load = cgutils.get_or_insert_function(
         builder.module,
         ir.FunctionType(kind, [kind.as_pointer(), WORD, mask.type, kind]),
-        f"llvm.masked.load.v{kind.count}f32.p0",
+        f"llvm.masked.load.{_mangled(kind)}.p0",
     )
     return builder.call(load, [builder.bitcast(start, kind.as_pointer()), WORD(4), mask, instead])
 
@@ -258,9 +366,14 @@ def _masked_store(builder: Any, value: Any, start: Any, mask: Any) -> None:
     store = cgutils.get_or_insert_function(
         builder.module,
         ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), WORD, mask.type]),
-        f"llvm.masked.store.v{kind.count}f32.p0",
+        f"llvm.masked.store.{_mangled(kind)}.p0",
     )
     builder.call(store, [value, builder.bitcast(start, kind.as_pointer()), WORD(4), mask])
+
+
+def _mangled(kind: Any) -> str:
+    """A vector type in the name of an intrinsic."""
+    return f"v{kind.count}{'f32' if kind.element == ir.FloatType() else 'i32'}"
 
 
 def _splat(builder: Any, value: Any, lanes: int = LANES) -> Any:

@@ -19,7 +19,7 @@ class Pulses:
     with min(1, C_δ|δ|), and a cross-point moves one step wherever both pulse.
 
     Attributes:
-        length: bit length BL, 1 to 32.
+        length: bit length BL, 1 to 64.
         update_management: C_x ← C_x·m, C_δ ← C_δ/m with m = √(max|δ| / max|x|) of each vector pair, so
             that both sides peak at the same probability.
         x_gain: C_x in place of √(η / (BL·Δw_min)).
@@ -41,7 +41,7 @@ class Pulses:
         if check_lists(self, faults, ("x_gain", "d_gain")):
             faults.raise_any()
             return
-        faults.number("length", self.length, low=1, high=32, integer=True)
+        faults.number("length", self.length, low=1, high=64, integer=True)
         faults.flag("update_management", self.update_management)
         faults.number("x_gain", self.x_gain, above=0.0, high=1e30, optional=True)
         faults.number("d_gain", self.d_gain, above=0.0, high=1e30, optional=True)

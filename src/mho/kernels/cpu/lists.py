@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mho.kernels.vectors import compress, gather, gather_fours
+from mho.kernels.vectors import compress, gather, gather_fours, list_lines, pack_three
 
 SLACK = 16  # words behind the end of a list that may be written
 COMPRESSES = True  # set by the compiler: whether the machine has AVX-512
@@ -44,6 +44,68 @@ def append(
         out[np.uintp(line_to + found)] = np.uint32(np.uint32(lines[np.uintp(line_at + i)] + base) ^ flip)
         out[np.uintp(word_to + found)] = np.uint32(word & keep)
         found += (word & test) != 0
+    return found
+
+
+def list_driven(
+    out: Any,
+    found: Any,
+    room: Any,
+    drive: Any,
+    at: Any,
+    size: Any,
+    gain: Any,
+    key_0: Any,
+    key_1: Any,
+    line: Any,
+    vector: Any,
+) -> Any:
+    """List the lines of a vector that are driven: not 0 in drive[at : at + size]; returns the new length of the list.
+
+    Five columns of `room` words, one behind another: the line's number, counted from `line`, with the sign of its
+    drive in the highest bit; its probability, the drive times `gain`; its first counter, 128 a line, plus
+    `key_0`; `key_1`; `vector`. Behind the end of the list SLACK words of junk are written. All are uint32.
+    """
+    if COMPRESSES:
+        return list_lines(out, found, room, drive, at, size, gain, key_0, key_1, line, vector)
+    for i in range(size):
+        word, number = drive[np.uintp(at + i)], np.uint32(line + i)
+        probability = np.uint32(word).view(np.float32) * np.uint32(gain).view(np.float32)
+        out[np.uintp(found)] = np.uint32(number | np.uint32(word & np.uint32(0x80000000)))
+        out[np.uintp(found + room)] = np.float32(probability).view(np.uint32)
+        out[np.uintp(found + 2 * room)] = np.uint32(np.uint32(number << np.uint32(7)) + key_0)
+        out[np.uintp(found + 3 * room)] = key_1
+        out[np.uintp(found + 4 * room)] = vector
+        found += (word & np.uint32(0x7FFFFFFF)) != 0
+    return found
+
+
+def pack_trains(
+    out: Any,
+    line_to: Any,
+    word_to: Any,
+    owners: Any,
+    owner_to: Any,
+    work: Any,
+    lines: Any,
+    words: Any,
+    vectors: Any,
+    size: Any,
+) -> Any:
+    """Pack the lines whose word is not 0: lines and words into `out`, vectors into `owners`; returns how many.
+
+    `lines`, `words` and `vectors` say where the columns of `size` words begin in `work`; whole vectors are looked
+    at, and SLACK words of junk written behind the end.
+    """
+    if COMPRESSES:
+        return pack_three(out, line_to, word_to, owners, owner_to, work, lines, words, vectors, size)
+    found = 0
+    for i in range(size):
+        word = work[np.uintp(words + i)]
+        out[np.uintp(line_to + found)] = work[np.uintp(lines + i)]
+        out[np.uintp(word_to + found)] = word
+        owners[np.uintp(owner_to + found)] = work[np.uintp(vectors + i)]
+        found += word != 0
     return found
 
 

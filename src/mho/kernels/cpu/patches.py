@@ -89,9 +89,7 @@ def scatter_images(start: Any, stop: Any, errors: Any, pixels: Any, sizes: Any, 
             scatter_strip(b, x, first, last, errors, pixels, sizes, geometry)
 
 
-def scatter_strip(
-    b: Any, x: Any, first: Any, last: Any, errors: Any, pixels: Any, sizes: Any, geometry: Any
-) -> None:
+def scatter_strip(b: Any, x: Any, first: Any, last: Any, errors: Any, pixels: Any, sizes: Any, geometry: Any) -> None:
     """Add to ROW columns of an image's maps, from x on, what patches `first` to `last` of each row of patches send.
 
     A pixel meets one row of the kernel in a row of patches: it takes its errors in the order of the vectors.

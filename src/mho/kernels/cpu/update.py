@@ -10,7 +10,7 @@ from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
 from mho.kernels.cpu.bits import popcount, tile_keys
 from mho.kernels.cpu.lists import append, take, take_fours
 from mho.kernels.law import cell_at, pulse, pulses, reach
-from mho.random import mix, normal, vector_keys
+from mho.random import BLOCKS_A_WORD, mix, normal, vector_keys
 
 PIECE = 512  # lines looked at in one go
 LISTED = 384  # cross-points from which a list is moved: it stays in the first-level cache
@@ -52,13 +52,14 @@ def update(
     d_trains: Any,
     d_found: Any,
     streams: Any,
+    words: Any,
     first: Any,
 ) -> None:
     """Apply the vectors' trains, one vector after another, to lines `start` to `stop` of R·P.
 
     state (R, P, N) float32; fields: one flat float32 array for each field of the law; strides (field, 7) say
-    how they lie (`mho.kernels.ops.Cells.strides`); trains as `trains` writes them; streams (R, 2); first: number of
-    the first vector.
+    how they lie (`mho.kernels.ops.Cells.strides`); trains as `trains` writes them, `words` a vector; streams (R, 2);
+    first: number of the first vector.
 
     Coincidences are listed, and the cross-points of a list moved together in full vectors: whole blocks of columns
     take 1.1 to 3.9 times as long on LeNet, where one in six coincides. No list holds a cross-point twice, so each
@@ -77,8 +78,8 @@ def update(
     while q < stop:
         r, p = q // lines, q % lines
         end = min(lines, p + stop - q)
-        stream = (streams[r, 0], streams[r, 1], np.uint64(first))
-        tile_keys(keys, stream[0], stream[1], stream[2], vectors, np.uint32(1))
+        stream = (streams[r, 0], streams[r, 1], np.uint64(first), words)
+        pulse_keys(keys, stream, vectors)
         cells = (r, state[r].reshape(-1), fields, strides)
         sides = (x_trains[r].reshape(-1), x_found[r], d_trains[r], d_found[r], columns)
         for t in range(vectors):
@@ -92,6 +93,18 @@ def update(
                 counts[r], begin, min(begin + block, end), cells, sides, cursors, keys, stream, number, scratch
             )
         q += end - p
+
+
+def pulse_keys(keys: Any, stream: Any, trains: Any) -> None:
+    """Keys of what each train moves, as `tile_keys` writes them."""
+    words = stream[3]
+    if words == 1:
+        tile_keys(keys, stream[0], stream[1], stream[2], trains, np.uint32(1))
+    else:
+        for t in range(trains):
+            vector, block = np.uint64(stream[2] + np.uint64(t // words)), np.uint32(1 + BLOCKS_A_WORD * (t % words))
+            drawn = vector_keys(stream[0], stream[1], vector, block)
+            keys[0, np.uintp(t)], keys[1, np.uintp(t)] = drawn[0], drawn[1]
 
 
 def update_block(
@@ -297,9 +310,11 @@ def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any) 
     w, low, high = lanes[at], lanes[np.uintp(W_MIN + lane)], lanes[np.uintp(W_MAX + lane)]
     cell = items[np.uintp(CELL + lane)]
     here, up, index = cell_at(lanes, at), cell < NEGATIVE, np.uint32(cell & INDEX)
-    vector = np.uint64(stream[2] + np.uint64(items[np.uintp(VECTOR + lane)]))
+    train, trains_a_vector = np.int64(items[np.uintp(VECTOR + lane)]), stream[3]
+    vector = np.uint64(stream[2] + np.uint64(train // trains_a_vector))
+    block = 1 + BLOCKS_A_WORD * (train % trains_a_vector)
     for k in range(popcount(items[np.uintp(BITS + lane)])):
-        words = vector_keys(stream[0], stream[1], vector, np.uint32(1 + k))
+        words = vector_keys(stream[0], stream[1], vector, np.uint32(block + k))
         new = np.float32(pulse(w, up, here, normal(mix(index, words[0], words[1]))))
         if new != new:
             counts[NOT_FINITE] += 1

@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
 from mho.random import (
+    BLOCKS_A_WORD,
     COUNTERS_A_LINE,
     LOWER_BITS,
     LOWER_COUNTER,
+    SLOTS_A_TRAIN,
     SLOTS_A_WORD,
     UPPER_BITS,
     lower_threshold,
@@ -49,17 +51,20 @@ def trains(
             balance = np.sqrt(d_max) / np.sqrt(x_max)
             cx, cd = cx * balance, cd / balance
         number = np.array([first + t], np.uint64)
-        k0, k1, k2, k3 = vector_keys(streams[r, :1], streams[r, 1:], number, np.zeros(1, np.uint32))
         p = cx * np.abs(x[r, t])
         q = cd * np.tile(np.abs(d[r, t]), copies)
-        x_bits[r, t] = bernoulli(p, length, k0, k1)
-        d_bits[r, t] = bernoulli(q, length, k2, k3)
+        for start in range(0, length, SLOTS_A_TRAIN):
+            slots = min(SLOTS_A_TRAIN, length - start)
+            block = np.array([BLOCKS_A_WORD * (start // SLOTS_A_TRAIN)], np.uint32)
+            k0, k1, k2, k3 = vector_keys(streams[r, :1], streams[r, 1:], number, block)
+            x_bits[r, t, :, start : start + slots] = bernoulli(p, slots, k0, k1)
+            d_bits[r, t, :, start : start + slots] = bernoulli(q, slots, k2, k3)
         counts[r, SATURATED_PROBABILITIES] += (p > 1).sum() + (q > 1).sum()
         counts[r, PULSES] += x_bits[r, t].sum() + d_bits[r, t].sum()
 
 
 def bernoulli(p: Floats, length: int, k0: Any, k1: Any) -> npt.NDArray[np.bool_]:
-    """(lines, BL) bits, each set with the probability of its line."""
+    """(lines, slots) bits, each set with the probability of its line."""
     lines = np.arange(p.size, dtype=np.uint32)[:, None] * COUNTERS_A_LINE
     slots = np.arange(length, dtype=np.uint32)
     limits = threshold(np.minimum(p, np.float32(1)))[:, None]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
-from mho.random import mix, normal, vector_keys
+from mho.random import BLOCKS_A_WORD, SLOTS_A_TRAIN, mix, normal, vector_keys
 
 Floats = npt.NDArray[np.float32]
 
@@ -29,24 +29,27 @@ def update(
     """Apply trains to state (R, P, N); cells: each field of the law, broadcast to the state's shape."""
     copies = state.shape[1] // d.shape[2]
     for r, t in np.ndindex(x.shape[:2]):
-        coincidences = d_bits[r, t].astype(np.int64) @ x_bits[r, t].T.astype(np.int64)
-        counts[r, COINCIDENCES] += coincidences.sum()
         up = np.equal.outer(np.tile(d[r, t] < 0, copies), x[r, t] < 0)
-        for p, j in zip(*np.nonzero(coincidences), strict=True):
-            cell = types.SimpleNamespace(**{name: values[r, p, j] for name, values in cells.items()})
-            draws = _Draws(streams[r], first + int(t), int(p) * state.shape[2] + int(j))
-            state[r, p, j] = move(law, state[r, p, j], int(coincidences[p, j]), bool(up[p, j]), cell, draws, counts[r])
+        for word, start in enumerate(range(0, x_bits.shape[3], SLOTS_A_TRAIN)):
+            slots = slice(start, start + SLOTS_A_TRAIN)
+            coincidences = d_bits[r, t, :, slots].astype(np.int64) @ x_bits[r, t, :, slots].T.astype(np.int64)
+            counts[r, COINCIDENCES] += coincidences.sum()
+            for p, j in zip(*np.nonzero(coincidences), strict=True):
+                cell = types.SimpleNamespace(**{name: values[r, p, j] for name, values in cells.items()})
+                draws = _Draws(streams[r], first + int(t), word, int(p) * state.shape[2] + int(j))
+                n, rises = int(coincidences[p, j]), bool(up[p, j])
+                state[r, p, j] = move(law, state[r, p, j], n, rises, cell, draws, counts[r])
 
 
 class _Draws:
-    """Standard normals of one cell and vector, by the number of the pulse."""
+    """Standard normals of one cell, vector and word of slots, by the number of the pulse."""
 
-    def __init__(self, stream: npt.NDArray[np.uint32], vector: int, cell: int) -> None:
+    def __init__(self, stream: npt.NDArray[np.uint32], vector: int, word: int, cell: int) -> None:
         self.stream, self.vector = stream, np.array([vector], np.uint64)
-        self.cell = np.array([cell], np.uint32)
+        self.first, self.cell = 1 + BLOCKS_A_WORD * word, np.array([cell], np.uint32)
 
     def __getitem__(self, pulse: int) -> np.float32:
-        block = np.array([1 + pulse], np.uint32)
+        block = np.array([self.first + pulse], np.uint32)
         k0, k1, _, _ = vector_keys(self.stream[:1], self.stream[1:], self.vector, block)
         return np.float32(normal(mix(self.cell, k0, k1))[0])
 

@@ -67,7 +67,8 @@ def load(template: str, entry: str, law: Law | None = None, fields: tuple[str, .
         law: the device law to stand inside it, if it has a place for one.
         fields: the law's fields, in the order in which the kernel receives them.
     """
-    given = {"COMPRESSES": f"COMPRESSES = {vectors.available()}"} | (_law_definitions(law, fields) if law else {})
+    given = {name: f"{name} = {vectors.available()}" for name in ("COMPRESSES", "WIDE")}
+    given |= _law_definitions(law, fields) if law else {}
     text = HEADER + "\n\n".join(["", *_Linker(given).link(template, entry)]) + "\n"
     what = f"{entry} kernel" + (f" for {law.name}" if law else "")
     with _importing:

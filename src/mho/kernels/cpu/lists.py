@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mho.kernels.vectors import compress, gather, gather_fours, list_lines, pack_three
+from mho.kernels.vectors import compress, draw_lines, gather, gather_fours, list_lines, pack_three
+from mho.random import COUNTERS_A_LINE, ONE, mix, threshold
 
 SLACK = 16  # words behind the end of a list that may be written
 COMPRESSES = True  # set by the compiler: whether the machine has AVX-512
@@ -78,6 +79,38 @@ def list_driven(
         out[np.uintp(found + 4 * room)] = vector
         found += (word & np.uint32(0x7FFFFFFF)) != 0
     return found
+
+
+def draw_single(
+    out: Any,
+    line_to: Any,
+    word_to: Any,
+    drive: Any,
+    at: Any,
+    size: Any,
+    gain: Any,
+    key_0: Any,
+    key_1: Any,
+    line: Any,
+) -> Any:
+    """Draw the only slot of the lines driven by drive[at : at + size], its 31 bits from one word each.
+
+    Writes the numbers of those that pulse, counted from `line`, with the signs of their drives, and words of 1; behind
+    their end SLACK words of junk. Returns how many pulse, and how many have a probability above 1. Listed
+    first, 64 vectors of 401 take 30 µs instead of 12.
+    """
+    if COMPRESSES:
+        return draw_lines(out, line_to, word_to, drive, at, size, gain, key_0, key_1, line)
+    found, saturated = 0, 0
+    for i in range(size):
+        word, number = drive[np.uintp(at + i)], np.uint32(line + i)
+        p = np.uint32(gain).view(np.float32) * np.uint32(word & np.uint32(0x7FFFFFFF)).view(np.float32)
+        saturated += p > ONE
+        drawn = np.uint32(mix(np.uint32(number * COUNTERS_A_LINE), key_0, key_1) >> np.uint32(1))
+        out[np.uintp(line_to + found)] = np.uint32(number | np.uint32(word & np.uint32(0x80000000)))
+        out[np.uintp(word_to + found)] = np.uint32(1)
+        found += drawn < threshold(min(p, ONE))
+    return found, saturated
 
 
 def pack_trains(

@@ -8,8 +8,9 @@ import numpy as np
 
 from mho.kernels.counts import NOT_FINITE
 from mho.kernels.cpu.bits import tile_keys
-from mho.kernels.cpu.products import ROWS, TILE, column_outputs, row_outputs, tile_outputs
+from mho.kernels.cpu.products import LANES, ROWS, TILE, WIDE, column_outputs, row_outputs, tile_outputs
 from mho.kernels.cpu.trains import largest
+from mho.kernels.vectors import turn
 from mho.random import mix, normal, vector_keys
 
 ZERO = np.float32(0.0)
@@ -160,15 +161,24 @@ def answer_tile(raw: Any, notes: Any, lines: Any, count: Any, levels: Any) -> No
 
 def write_tile(out: Any, raw: Any, notes: Any, r: Any, t0: Any, count: Any, devices: Any) -> None:
     """Average the devices of each output of a tile."""
-    rows = out.shape[2]
-    for i in range(count):
-        share = notes[np.uintp(SHARE + i)]
-        line = out[r, np.uintp(t0 + i)]
-        for p in range(rows):
-            total = raw[np.uintp(p * TILE + i)]
+    vectors, rows = out.shape[1], out.shape[2]
+    for p in range(rows):
+        for lane in range(TILE):
+            at = np.uintp(p * TILE + lane)
+            total = raw[at]
             for copy in range(1, devices):
-                total += raw[np.uintp((copy * rows + p) * TILE + i)]
-            line[np.uintp(p)] = total * share
+                total += raw[at + np.uintp(copy * rows * TILE)]
+            raw[at] = total * notes[np.uintp(SHARE + lane)]
+    answers, first = out.reshape(-1), (r * vectors + t0) * rows
+    if WIDE:
+        for t in range(0, count, LANES):
+            for p in range(0, rows, LANES):
+                down, across = min(LANES, rows - p), min(LANES, count - t)
+                turn(answers, first + t * rows + p, rows, down, raw, p * TILE + t, TILE, down, across)
+        return
+    for t in range(count):
+        for p in range(rows):
+            answers[np.uintp(first + t * rows + p)] = raw[np.uintp(p * TILE + t)]
 
 
 def read_vector(

@@ -8,7 +8,7 @@ import numpy as np
 
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
 from mho.kernels.cpu.bits import popcount, tile_keys
-from mho.kernels.cpu.lists import SLACK, append, list_driven, pack_trains, take
+from mho.kernels.cpu.lists import SLACK, append, draw_single, list_driven, pack_trains, take
 from mho.kernels.vectors import largest_word
 from mho.random import BLOCKS_A_WORD, LOWER_BITS, LOWER_COUNTER, ONE, SLOTS_A_TRAIN, UPPER_BITS, mix, threshold
 
@@ -122,17 +122,21 @@ def draw_vectors(
 def set_gains(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: Any, levels: Any) -> None:
     """Gains of both sides for each vector; 0 where a side has no drive, so that nothing pulses."""
     x_gain, d_gain, length, managed = levels
+    across, down = gains[0], gains[1]
+    bad = 0
     for i in range(count):
         at, t = np.uintp(i), np.uintp(t0 + i)
-        x_max, d_max = largest(x[r, t]), largest(d[r, t])
-        counts[NOT_FINITE] += not (x_max <= LARGEST and d_max <= LARGEST)
-        gains[0, at], gains[1, at] = x_gain[r], d_gain[r]
-        if x_max == ZERO or d_max == ZERO:
-            gains[0, at], gains[1, at] = ZERO, ZERO
-        elif managed:
-            # not √(d/x), which over- or underflows where the roots do not
-            balance = np.sqrt(d_max) / np.sqrt(x_max)
-            gains[0, at], gains[1, at] = gains[0, at] * balance, gains[1, at] / balance
+        across[at], down[at] = largest(x[r, t]), largest(d[r, t])
+        bad += not (across[at] <= LARGEST and down[at] <= LARGEST)
+    counts[NOT_FINITE] += bad
+    for i in range(count):
+        at = np.uintp(i)
+        x_max, d_max = across[at], down[at]
+        # not √(d/x), which over- or underflows where the roots do not
+        balance = np.sqrt(d_max) / np.sqrt(x_max) if managed else ONE
+        silent = (x_max == ZERO) | (d_max == ZERO)
+        across[at] = ZERO if silent else x_gain[r] * balance
+        down[at] = ZERO if silent else d_gain[r] / balance
 
 
 def largest(values: Any) -> Any:
@@ -145,16 +149,27 @@ def draw_side(
 ) -> None:
     """Draw the trains of one side for `count` vectors: number of the first, from one to the next, their room.
 
-    Only driven lines are drawn, and those of many vectors together, so that the drawing runs in full vectors.
+    Of several slots, only driven lines are drawn, and those of many vectors together, so that the drawing runs in
+    full vectors.
     """
     drive, ends, rows, lines, driven_at = side[0], side[2], side[3], side[4], side[5]
     place, step, room = places
     whole, found = place % step == 0, 0
     end = room * (lines + SLACK)
     for i in range(count):
-        at = np.uintp(i)
+        at, out, here = np.uintp(i), side[1], end
         ends[np.uintp(place), 0], ends[np.uintp(place), 1] = end, 0
-        if gains[at] != ZERO:
+        if gains[at] != ZERO and slots == 1:
+            gain, half = np.float32(gains[at]).view(np.uint32), out.size // 2
+            for copy in range(0, lines, rows):
+                drawn = draw_single(
+                    out, end, half + end, drive, driven_at, rows, gain, keys_0[at], keys_1[at], copy
+                )
+                end += drawn[0]
+                counts[SATURATED_PROBABILITIES] += drawn[1] if whole else 0
+            ends[np.uintp(place), 1] = end - here
+            counts[PULSES] += end - here
+        elif gains[at] != ZERO:
             gain = np.float32(gains[at]).view(np.uint32)
             for copy in range(0, lines, rows):
                 for begin in range(0, rows, PIECE):
@@ -180,9 +195,8 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, slots: Any, whole:
     full = (found + 15) // 16 * 16
     for i in range(found, full):
         work[np.uintp(PROBABILITY + i)] = NO_BIT
-    saturated = draw_slot(work, full) if slots == 1 else draw_slots(work, full, slots)
-    if slots > 1:
-        decide_open(work, found)
+    saturated = draw_slots(work, full, slots)
+    decide_open(work, found)
     if whole:
         counts[SATURATED_PROBABILITIES] += saturated
     room = out.size // 2
@@ -196,17 +210,6 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, slots: Any, whole:
         pulses += popcount(out[np.uintp(room + end + k)])
     counts[PULSES] += pulses
     return end + more
-
-
-def draw_slot(work: Any, full: Any) -> Any:
-    """Draw the only slot of all listed lines, its 31 bits from one word; returns how many saturate."""
-    saturated = np.int32(0)
-    for i in range(full):
-        p = np.uint32(work[np.uintp(PROBABILITY + i)] & MAGNITUDE).view(np.float32)
-        saturated = np.int32(saturated + np.int32(p > ONE))
-        drawn = np.uint32(mix(work[np.uintp(COUNTER + i)], NO_BIT, work[np.uintp(KEY + i)]) >> np.uint32(1))
-        work[np.uintp(BITS + i)] = np.uint32(drawn < threshold(min(p, ONE)))
-    return saturated
 
 
 def draw_slots(work: Any, full: Any, slots: Any) -> Any:

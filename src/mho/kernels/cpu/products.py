@@ -138,10 +138,10 @@ def column_outputs(raw: Any, state: Any, r: Any, d: Any, driven: Any) -> None:
     """raw[j] = Σ_p w_pj d_p for one vector; rows with d = 0 are skipped; `driven` is scratch."""
     lines, columns, rows = state.shape[1], state.shape[2], d.shape[0]
     found = 0
-    for p in range(lines):
-        if d[np.uintp(p % rows)] != ZERO:
-            driven[np.uintp(found)] = np.uintp(p)
-            found += 1
+    for copy in range(0, lines, rows):
+        for p in range(rows):  # without a branch, whose outcome no machine could guess
+            driven[np.uintp(found)] = np.uintp(copy + p)
+            found += d[np.uintp(p)] != ZERO
     for j in range(columns):
         raw[np.uintp(j)] = ZERO
     fours = found // 4 * 4

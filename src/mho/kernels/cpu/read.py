@@ -213,6 +213,7 @@ def read_vector(
     if linear:
         products(line, state, r, inputs, backward, driven)
     clipped = 0
+    direct = backward or devices == 1  # then each answer is an output
     for halving in range(done, halvings + 1):
         factor = scale
         if not linear:
@@ -223,7 +224,7 @@ def read_vector(
         if halving > 0:
             words = vector_keys(stream[0], stream[1], np.uint64(stream[2] + np.uint64(t)), np.uint32(halving))
             k0, k1 = words[0], words[1]
-        clipped, bad = answer(seen, line, size, factor, levels, k0, k1)
+        clipped, bad = answer(outputs if direct else seen, line, size, factor, levels, k0, k1)
         counts[NOT_FINITE] += bad
         if clipped == 0 or halving == halvings:
             break
@@ -231,9 +232,10 @@ def read_vector(
         scale = scale * np.float32(2.0)
     counts[clipped_slot] += clipped
     share = (ONE if linear else scale) / np.float32(devices)
-    if backward or devices == 1:
-        for i in range(outputs.shape[0]):
-            outputs[np.uintp(i)] = seen[np.uintp(i)] * share
+    if direct:
+        if share != ONE:
+            for i in range(size):
+                outputs[np.uintp(i)] *= share
     else:
         for i in range(rows):
             total = seen[np.uintp(i)]
@@ -271,19 +273,21 @@ def answer(seen: Any, line: Any, size: Any, scale: Any, levels: Any, k0: Any, k1
     noise, bound, step = scale * levels[0], scale * levels[1], scale * levels[4]
     clipped, bad = np.int32(0), np.int32(0)
     if noise > ZERO:
-        for i in range((size + 15) // 16 * 16):
+        for i in range(size):
             at = np.uintp(i)
-            seen[at] = line[at] + noise * normal(mix(np.uint32(i), k0, k1))
+            v = line[at] + noise * normal(mix(np.uint32(i), k0, k1))
+            kept = min(max(v, -bound), bound)
+            clipped = np.int32(clipped + np.int32(kept != v))
+            bad = np.int32(bad + np.int32(not (abs(v) <= LARGEST)))
+            seen[at] = kept
     else:
         for i in range(size):
-            seen[np.uintp(i)] = line[np.uintp(i)]
-    for i in range(size):
-        at = np.uintp(i)
-        v = seen[at]
-        kept = min(max(v, -bound), bound)
-        clipped = np.int32(clipped + np.int32(kept != v))
-        bad = np.int32(bad + np.int32(not (abs(v) <= LARGEST)))
-        seen[at] = kept
+            at = np.uintp(i)
+            v = line[at]
+            kept = min(max(v, -bound), bound)
+            clipped = np.int32(clipped + np.int32(kept != v))
+            bad = np.int32(bad + np.int32(not (abs(v) <= LARGEST)))
+            seen[at] = kept
     if step > ZERO:
         for i in range(size):
             seen[np.uintp(i)] = np.rint(seen[np.uintp(i)] / step) * step

@@ -27,6 +27,7 @@ import numba
 import numpy as np
 import platformdirs
 
+from mho import random
 from mho.files import write_atomically
 from mho.kernels import vectors
 from mho.kernels.cpu.update import ROOM
@@ -69,7 +70,8 @@ def load(template: str, entry: str, law: Law | None = None, fields: tuple[str, .
     """
     given = {name: f"{name} = {vectors.available()}" for name in ("COMPRESSES", "WIDE")}
     given |= _law_definitions(law, fields) if law else {}
-    text = HEADER + "\n\n".join(["", *_Linker(given).link(template, entry)]) + "\n"
+    header = f"{HEADER}# vectors: {_digest()}\n"
+    text = header + "\n\n".join(["", *_Linker(given).link(template, entry)]) + "\n"
     what = f"{entry} kernel" + (f" for {law.name}" if law else "")
     with _importing:
         return getattr(_import(text, what), entry)
@@ -97,7 +99,7 @@ class _Linker:
         if isinstance(node, ast.ImportFrom):
             self._add(str(node.module), name)
         elif isinstance(node, ast.FunctionDef) and node.decorator_list:
-            self.done[name] = f"from {module} import {name}  # {_digest(module)}"
+            self.done[name] = f"from {module} import {name}"
         elif isinstance(node, (ast.Assign, ast.FunctionDef)):
             for used in _names(node):
                 if used != name and used in scope:
@@ -125,12 +127,11 @@ def _definitions(module: str) -> dict[str, ast.stmt]:
     return found
 
 
-def _digest(module: str) -> str:
-    """Of a module that kernels import, so that an edited one is another text."""
-    spec = importlib.util.find_spec(module)
-    assert spec is not None
-    assert spec.origin is not None
-    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+@functools.cache
+def _digest() -> str:
+    """Of what kernels import, so that after an edit they are another text."""
+    files = [*sorted(Path(vectors.__file__).parent.glob("*.py")), Path(random.__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _names(node: ast.AST) -> list[str]:

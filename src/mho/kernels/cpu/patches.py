@@ -32,7 +32,7 @@ def gather_patches(start: Any, stop: Any, counts: Any, maps: Any, out: Any, geom
 def gather_images(start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geometry: Any, bias: Any) -> None:
     """The loop, apart from the kernel: only helpers are free of Numba's reference counts."""
     channels, height, width, vectors, columns = sizes
-    kh, kw, sh, sw, dh, dw, top, left, across = geometry
+    kh, kw, sh, dh, top, across = geometry[0], geometry[1], geometry[2], geometry[4], geometry[6], geometry[8]
     for b in range(start, stop):
         y0 = -top
         for first in range(0, vectors, across):
@@ -95,7 +95,7 @@ def scatter_strip(b: Any, x: Any, first: Any, last: Any, errors: Any, pixels: An
     A pixel meets one row of the kernel in a row of patches: it takes its errors in the order of the vectors.
     """
     channels, height, width, vectors, columns = sizes
-    kh, kw, sh, sw, dh, dw, top, left, across = geometry
+    kh, kw, sh, sw, dh, _, top, left, across = geometry
     shift = x + left - first * sw
     y0 = -top
     for v in range(0, vectors, across):

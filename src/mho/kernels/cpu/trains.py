@@ -121,7 +121,7 @@ def draw_vectors(
 
 def set_gains(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: Any, levels: Any) -> None:
     """Gains of both sides for each vector; 0 where a side has no drive, so that nothing pulses."""
-    x_gain, d_gain, length, managed = levels
+    x_gain, d_gain, managed = levels[0], levels[1], levels[3]
     across, down = gains[0], gains[1]
     bad = 0
     for i in range(count):
@@ -162,9 +162,7 @@ def draw_side(
         if gains[at] != ZERO and slots == 1:
             gain, half = np.float32(gains[at]).view(np.uint32), out.size // 2
             for copy in range(0, lines, rows):
-                drawn = draw_single(
-                    out, end, half + end, drive, driven_at, rows, gain, keys_0[at], keys_1[at], copy
-                )
+                drawn = draw_single(out, end, half + end, drive, driven_at, rows, gain, keys_0[at], keys_1[at], copy)
                 end += drawn[0]
                 counts[SATURATED_PROBABILITIES] += drawn[1] if whole else 0
             ends[np.uintp(place), 1] = end - here

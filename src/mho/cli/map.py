@@ -1,68 +1,166 @@
-"""mho map: a network as a table of arrays."""
+"""mho map: a network as a table of arrays, its time and its energy."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mho.errors import InvalidValue, nearest
+from mho.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from mho.hardware import ArraySize
+
+FIGURES = (".png", ".svg", ".pdf")
 
 
 def map_(
-    model: Annotated[str, typer.Argument(help="lenet.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(help="lenet, mlp, alexnet, vgg16, resnet18, or your own as module:Callable.", metavar="MODEL"),
+    ] = None,
+    input_shape: Annotated[
+        str | None, typer.Option(metavar="3x32x32", help="Sizes of one image; a model of your own needs it.")
+    ] = None,
+    array: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROWSxCOLUMNS:NS",
+            help="An array there is and its t_meas; may be repeated (default 4096x4096:80 and 512x512:10).",
+        ),
+    ] = None,
+    arrays: Annotated[
+        Path | None, typer.Option(help="The same as TOML: tables named array with rows, columns, t_meas (ns).")
+    ] = None,
+    copies: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[LAYER=]N", help="Split each image over N arrays, for example conv1=4; may be repeated."),
+    ] = None,
+    devices: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[LAYER=]N", help="Cross-points a weight, for example conv2=13; may be repeated."),
+    ] = None,
     tile: Annotated[
         str | None,
-        typer.Option(metavar="ROWSxCOLUMNS", help="Largest array, for example 64x256; larger layers are spread."),
+        typer.Option(metavar="ROWSxCOLUMNS", help="Cut layers to at most this size, as RPU(tile=...) does."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER", help="Stays digital; a pattern; may be repeated.")
+    ] = None,
+    no_bias_column: Annotated[
+        bool, typer.Option("--no-bias-column", help="Biases are added digitally, not by a column of the array.")
+    ] = False,
+    energy: Annotated[bool, typer.Option("--energy", help="Add the energy of an image, and its constants.")] = False,
+    constants: Annotated[
+        Path | None, typer.Option(help="TOML with constants of the energy model that differ from mho's.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="In place of MODEL: the arrays of a run, and what it cost them.")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw shares of MACs and time; .png, .svg or .pdf.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a layer, and nothing else.")] = False,
 ) -> None:
-    """Show the arrays of a network: their sizes, tiles, vectors and multiply-accumulates an image.
+    """Show a network as arrays: sizes, multiply-accumulates (MACs), time and energy.
 
-    The bias of a layer is a column of its array. Tiles of a layer differ in size by at most one row and one column;
-    the largest is shown.
+    A cycle of a layer takes T·t_meas: the T vectors of an image pass one after
+    another. Inference is one cycle, a training image three: forward, backward,
+    update. Each layer is put on the fastest array that holds it; what none
+    holds is spread over several. LAYER is a name, or a pattern such as 'conv*'.
+
+    Examples: mho map alexnet; mho map alexnet --array 4096x4096:80; mho map
+    lenet --copies conv1=4 --figure lenet.png; mho map mynet:Net --input-shape
+    3x32x32; mho map --run runs/digits-1.
     """
-    from mho.config import RPU
-    from mho.hardware import planned_table
-    from mho.models import NETWORKS
+    _check(model, run, as_json=as_json, as_csv=as_csv, figure=figure)
+    plan = {
+        "--input-shape": input_shape, "--devices": devices, "--tile": tile, "--exclude": exclude,
+        "--no-bias-column": no_bias_column or None,
+    }  # fmt: skip
+    if run is not None and (given := [name for name, value in plan.items() if value]):
+        raise InvalidValue(f"--run tells the arrays that the run trained; leave out {', '.join(given)}")
+    if constants is not None and not energy and run is None:
+        raise InvalidValue("--constants are of the energy model; add --energy, or --run DIR")
 
-    if model not in NETWORKS:
-        raise InvalidValue(f"no model {model!r}{nearest(model, NETWORKS)}")
-    rows = planned_table(NETWORKS[model], RPU(tile=parse_tile(tile)))
-    total = sum(row.macs for row in rows)
+    from mho.cli.map_records import record, to_csv
+    from mho.cli.map_result import from_model, from_run
+
+    sizes = _sizes(array or [], arrays)
+    split = parse_numbers("--copies", copies or [])
+    if run is not None:
+        result = from_run(run, sizes, split, constants=constants, energy=energy)
+    else:
+        assert model is not None
+        result = from_model(
+            model,
+            input_shape,
+            sizes,
+            split,
+            devices=parse_numbers("--devices", devices or []),
+            tile=parse_tile(tile),
+            exclude=exclude or [],
+            bias_column=not no_bias_column,
+            constants=constants,
+            energy=energy,
+        )
+    if figure is not None:
+        from mho.report import save_shares
+
+        save_shares(result.name, result.time, figure)
     if as_json:
-        arrays = [
-            {
-                "name": row.layer if row.arrays == 1 else f"{row.layer}.group{group}",
-                "out": row.out,
-                "in": row.inputs,
-                "vectors": row.vectors,
-                "macs": row.macs // row.arrays,
-                "tiles": row.tiles,
-                "tile_out": row.tile_out,
-                "tile_in": row.tile_inputs,
-            }
-            for row in rows
-            for group in range(row.arrays)
-        ]
-        print(json.dumps({"arrays": arrays, "macs": total}))
-        return
-    from rich.console import Console
-    from rich.table import Table
+        print(json.dumps(record(result)))
+    elif as_csv:
+        print(to_csv(result), end="")
+    else:
+        from mho.cli.map_display import show
 
-    table = Table(title=f"{model} on arrays; vectors and MACs an image", title_justify="left", show_footer=True)
-    weights = sum(row.out * row.inputs * row.arrays for row in rows)
-    footers = {"layer": "all", "out × in": f"{weights:,} weights", "MACs": f"{total:,}"}
-    for heading in ("layer", "arrays", "out × in", "tiles", "vectors", "MACs"):
-        side: Literal["left", "right"] = "left" if heading == "layer" else "right"
-        table.add_column(heading, footer=footers.get(heading, ""), justify=side, no_wrap=True)
-    for row in rows:
-        tiles = f"{row.tiles} of {row.tile_out} × {row.tile_inputs}" if row.tiles > 1 else "1"
-        size = f"{row.out} × {row.inputs}"
-        table.add_row(row.layer, str(row.arrays), size, tiles, f"{row.vectors:,}", f"{row.macs:,}")
-    Console().print(table)
+        show(result)
+        if figure is not None:
+            print(f"figure {figure}")
+
+
+def _check(model: str | None, run: Path | None, *, as_json: bool, as_csv: bool, figure: Path | None) -> None:
+    """Raise for options that do not go together."""
+    if (model is None) == (run is None):
+        given = "both" if run is not None else "neither"
+        raise InvalidValue(f"give a MODEL, for example mho map lenet, or --run DIR; {given} was given")
+    if as_json and as_csv:
+        raise InvalidValue("--json and --csv both print; give one")
+    if figure is not None and figure.suffix.lower() not in FIGURES:
+        raise InvalidValue(f"--figure {figure}: name a file that ends in {', '.join(FIGURES)}")
+
+
+def _sizes(texts: Sequence[str], file: Path | None) -> Sequence[ArraySize]:
+    """The arrays there are."""
+    from mho.hardware import GOKMEN_2017, parse_size, read_sizes
+
+    if texts and file is not None:
+        raise InvalidValue("--array and --arrays both say which arrays there are; give one")
+    if file is not None:
+        return read_sizes(file)
+    return [parse_size(text) for text in texts] or GOKMEN_2017
+
+
+def parse_numbers(option: str, texts: Sequence[str]) -> Mapping[str, int]:
+    """`LAYER=N` as pattern to number; N alone is for every layer, and counts where no other pattern matches."""
+    numbers: dict[str, int] = {}
+    for text in texts:
+        found = re.fullmatch(r"\s*(?:(.+?)\s*=)?\s*(\d+)\s*", text)
+        if found is None or int(found[2]) < 1:
+            raise InvalidValue(f"{option} {text!r}: write LAYER=N, N at least 1, for example {option} conv1=4")
+        pattern = found[1] or "*"
+        if pattern in numbers:
+            raise InvalidValue(f"{option} names {pattern!r} twice; give it once")
+        numbers[pattern] = int(found[2])
+    if "*" in numbers:
+        numbers["*"] = numbers.pop("*")
+    return numbers
 
 
 def parse_tile(text: str | None) -> tuple[int, int] | None:

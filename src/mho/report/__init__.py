@@ -1,6 +1,11 @@
-"""Figures of a run or a sweep, and its page. Imports matplotlib and jinja2: import this room only where it is used."""
+"""Figures and pages of runs, sweeps and networks on arrays. Imports matplotlib and jinja2: import only where used."""
 
+from mho.report.costs import run_cost as run_cost
+from mho.report.costs import run_rows as run_rows
 from mho.report.figures import error_curves as error_curves
+from mho.report.folder import read_folder as read_folder
 from mho.report.page import write_report as write_report
+from mho.report.share_figure import save_shares as save_shares
+from mho.report.share_figure import share_bars as share_bars
 from mho.report.sweep_page import is_sweep as is_sweep
 from mho.report.sweep_page import write_sweep_report as write_sweep_report

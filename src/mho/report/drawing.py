@@ -1,10 +1,11 @@
-"""Figures as inline SVG in the colours of the page, dark or light."""
+"""Figures as inline SVG in the colours of the page, dark or light; or as files."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -12,6 +13,7 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mho.files import write_atomically
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
 
 INK = "#010203"
@@ -62,6 +64,24 @@ def svg(draw: Callable[[Axes], Any], *, size: tuple[float, float], name: str, la
     for color, css in CSS_COLORS.items():
         text = text.replace(color, css)
     return Markup(text)
+
+
+def save(draw: Callable[[Axes], Any], path: Path, *, size: tuple[float, float]) -> None:
+    """Write what `draw` draws to a file, black on white, replaced at once or not at all.
+
+    Args:
+        draw: draws on the axes that it is given.
+        path: its ending says which kind of file: .png, .svg, .pdf.
+        size: width and height in inches.
+    """
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE | {name: "black" for name, color in STYLE.items() if color == INK})
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure.add_subplot())
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=160)
+    write_atomically(path, buffer.getvalue())
 
 
 XML = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'

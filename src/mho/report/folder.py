@@ -69,6 +69,8 @@ class RunFolder:
     layers: list[Layer]
     counters: dict[str, dict[str, int]]
     """Layer to counter to its sum over replicas."""
+    images: int | None
+    """Images that each replica was trained on; None in folders of before it was written."""
 
 
 def read_folder(folder: Path) -> RunFolder:
@@ -142,6 +144,7 @@ def _summary(text: str) -> dict[str, Any]:
             **{name: _text(summary[name], name) for name in ("title", "version", "command")},
             "arrays": [_array(table) for table in summary["arrays"]],
             "layers": [_layer(table) for table in summary["layers"]],
+            "images": _images(summary.get("images")),
             "counters": {
                 layer: {name: _total(values, f"{layer}.{name}") for name, values in table.items()}
                 for layer, table in summary["counters"].items()
@@ -178,6 +181,12 @@ def _total(values: object, name: str) -> int:
     if not all(_whole(count) for count in counts):
         raise InvalidValue(f"counter {name} is {values!r}, not a list of whole numbers")
     return sum(counts)
+
+
+def _images(value: Any) -> int | None:
+    if value is not None and not (_whole(value) and value >= 0):
+        raise InvalidValue(f"images is {value!r}, not a whole number of at least 0")
+    return value  # type: ignore[no-any-return]
 
 
 def _json(text: str, subject: str) -> dict[str, Any]:

@@ -156,7 +156,7 @@ class Run:
                     name: [int(n) for n in sum(c[name] for c in each)]  # type: ignore[union-attr]
                     for name in each[0]
                 }
-        settings = self.experiment.training
+        settings, progress = self.experiment.training, self.loop.progress
         summary = {
             "title": f"LeNet on {settings.data}, {type(self.experiment.rpu.device).__name__} devices",
             "version": VERSION,
@@ -176,6 +176,7 @@ class Run:
                 for row in self.arrays
             ],
             "driver": {"name": self.loop.driver.name, "reason": self.loop.driver.reason},
+            "images": progress.epoch * len(self.loop.data.train_labels) + progress.position,
             "counters": counters,
             "layers": [dataclasses.asdict(row) for row in conversion_rows(self.model)],
         }

@@ -1,10 +1,6 @@
-"""The papers' networks in plain torch."""
+"""LeNet of Gokmen 2017."""
 
 from __future__ import annotations
-
-import dataclasses
-from collections.abc import Callable
-from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -30,15 +26,3 @@ class LeNet(nn.Module):
         x = self.pool(torch.tanh(self.conv2(x)))
         logits: Tensor = self.fc2(torch.tanh(self.fc1(x.flatten(1))))
         return logits
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """A network by name: how it is built, and the shape of its images (channels, height, width)."""
-
-    build: Callable[[], nn.Module]
-    image: tuple[int, int, int]
-
-
-NETWORKS = {"lenet": Network(LeNet, (1, 28, 28))}

@@ -1,0 +1,141 @@
+"""What a training run cost its arrays: pulses and coincidences as energy, and writes a device."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import final
+
+from mho.errors import InvalidValue
+from mho.hardware.constants import Constants
+from mho.hardware.energy import coincidence, half_pulse, lines, read_energy
+from mho.hardware.time import NetworkTime, Placed
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class LayerCost:
+    """What a run took in one layer, the mean over replicas.
+
+    Attributes:
+        placed: the layer.
+        pulses: pulses on rows and columns.
+        coincidences: steps of its devices.
+        update: (least, most) energy [J] of these pulses and steps in the arrays. Pulses are counted over rows and
+            columns together, and a pulse costs by the length of its line: least if all were on the shorter lines, most
+            if on the longer.
+        trains: energy [J] of drawing the pulse trains; 0 where there were none, None as for `forward`.
+        forward: energy [J] of the forward cycles, repeats of bound management included; None if the number of images
+            is not known.
+        backward: energy [J] of the backward cycles likewise.
+    """
+
+    placed: Placed
+    pulses: float
+    coincidences: float
+    update: tuple[float, float]
+    trains: float | None
+    forward: float | None
+    backward: float | None
+
+    @property
+    def writes(self) -> float:
+        """Steps a device, the mean; how they are spread over the devices is not counted."""
+        return self.coincidences / self.placed.row.cross_points
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class TrainingCost:
+    """What a run took, the mean over replicas; `images` is how many it trained on, None if not known."""
+
+    layers: tuple[LayerCost, ...]
+    images: int | None
+    endurance: float
+
+    @property
+    def update(self) -> tuple[float, float]:
+        """(Least, most) energy [J] of all pulses and steps."""
+        return sum(layer.update[0] for layer in self.layers), sum(layer.update[1] for layer in self.layers)
+
+    @property
+    def trains(self) -> float | None:
+        """Energy [J] of drawing all pulse trains, None where images are not known."""
+        return _sum(layer.trains for layer in self.layers)
+
+    @property
+    def reads(self) -> float | None:
+        """Energy [J] of all forward and backward cycles of training, None where images are not known."""
+        return _sum(part for layer in self.layers for part in (layer.forward, layer.backward))
+
+    @property
+    def most_written(self) -> LayerCost:
+        """The layer whose devices wear out first."""
+        return max(self.layers, key=lambda layer: layer.writes)
+
+    @property
+    def lifetime(self) -> float | None:
+        """Trainings like this one until the mean device of the most written layer is worn out; None: no writes."""
+        writes = self.most_written.writes
+        return self.endurance / writes if writes else None
+
+
+def training_cost(
+    time: NetworkTime,
+    counters: Mapping[str, Mapping[str, int]],
+    constants: Constants,
+    *,
+    replicas: int = 1,
+    images: int | None = None,
+) -> TrainingCost:
+    """Turn what the arrays of a run counted into energy and writes.
+
+    Args:
+        time: its layers, from `network_time`.
+        counters: layer to counter to sum over replicas, as `Crossbar.counters` counts: `pulses`, `coincidences`, and
+            `halvings` where there are any.
+        constants: of the energy model.
+        replicas: networks that the counters are summed over, at least 1.
+        images: images trained on, each replica; for the energy of reads.
+
+    Raises:
+        InvalidValue: naming the layers without counters.
+    """
+    faults = [
+        f"{layer.row.layer} has no {name}"
+        for layer in time.layers
+        for name in ("pulses", "coincidences")
+        if name not in counters.get(layer.row.layer, {})
+    ]
+    if replicas < 1 or (images is not None and images < 1):
+        faults.append(f"replicas is {replicas} and images {images}; give at least 1")
+    if faults:
+        raise InvalidValue("the counters lack what energy is made of: " + "; ".join(faults), faults)
+    costs = [_layer(layer, counters[layer.row.layer], constants, replicas, images) for layer in time.layers]
+    return TrainingCost(tuple(costs), images, constants["endurance"])
+
+
+def _layer(
+    placed: Placed, counters: Mapping[str, int], constants: Constants, replicas: int, images: int | None
+) -> LayerCost:
+    row = placed.row
+    pulses, steps = counters["pulses"] / replicas, counters["coincidences"] / replicas
+    lengths = row.inputs / placed.across, row.out * row.devices / placed.down
+    trains = forward = backward = None
+    if images is not None:
+        rows, columns = lines(placed)
+        vectors = images * row.vectors * row.arrays
+        # an exact update has neither pulses nor trains
+        trains = vectors * (rows + columns) * constants["pulse_train"] if pulses else 0.0
+        repeats = counters.get("halvings", 0) / replicas / (vectors * row.tiles)
+        forward = images * (1 + repeats) * read_energy(placed, constants, backward=False).total
+        backward = images * read_energy(placed, constants, backward=True).total
+    whole = steps * coincidence(constants)
+    least, most = (whole + pulses * length * half_pulse(constants) for length in sorted(lengths))
+    return LayerCost(placed, pulses, steps, (least, most), trains, forward, backward)
+
+
+def _sum(parts: Iterable[float | None]) -> float | None:
+    """None if a part is not known."""
+    known = list(parts)
+    return None if None in known else sum(part for part in known if part is not None)

@@ -1,0 +1,120 @@
+"""What a network on arrays costs in energy: a plain sum of parts, for orders of magnitude.
+
+Reads: every cross-point carries V²/R during t_meas, lines are charged, each input line is driven, each output line is
+integrated and converted. Update: a pulse puts half the voltage on all of its line, a coincidence the whole on one
+cross-point. Digital: an activation an output, forward, and its derivative, backward; sums over tiles and devices, and
+backward over the overlapping patches of a convolution.
+
+Not known and not counted: buffers and wiring between the arrays, pooling, normalisation, losses and control, what
+circuits draw while they wait, how conductances are spread around their mean, and the cost of keeping copies of a layer
+alike. The backward cycle of the first layer is counted, though no layer below needs its errors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import final
+
+from mho.hardware.constants import Constants
+from mho.hardware.time import Placed
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class CycleEnergy:
+    """Energy [J] of one cycle of one image in one layer.
+
+    Attributes:
+        arrays: currents through cross-points, and charging of lines.
+        inputs: circuits that drive lines: converters, or makers of pulse trains.
+        outputs: integrators and analogue-to-digital converters.
+        digital: activations and sums.
+    """
+
+    arrays: float
+    inputs: float
+    outputs: float
+    digital: float
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+        return self.arrays + self.inputs + self.outputs + self.digital
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class LayerEnergy:
+    """Energy of one image in one layer; `update_bound` is the most that an update can take, every line pulsing in
+    every slot. What it takes in training is counted: `mho.hardware.training_cost`.
+    """
+
+    placed: Placed
+    forward: CycleEnergy
+    backward: CycleEnergy
+    update_bound: CycleEnergy
+
+
+def layer_energy(placed: Placed, constants: Constants) -> LayerEnergy:
+    """Energy of the three cycles of an image in a layer."""
+    return LayerEnergy(
+        placed,
+        read_energy(placed, constants, backward=False),
+        read_energy(placed, constants, backward=True),
+        update_bound(placed, constants),
+    )
+
+
+def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> CycleEnergy:
+    """Energy of the forward or backward cycle of an image; no vector is read twice."""
+    row, c = placed.row, constants
+    rows, columns = lines(placed)
+    driven, answering = (rows, columns) if backward else (columns, rows)
+    current = c["read_voltage"] ** 2 / c["device_resistance"] * placed.size.t_meas * 1e-9
+    charge = c["line_capacitance"] * c["read_voltage"] ** 2
+    if backward:
+        # where there are many vectors, their answers are added into the error maps of the layer below
+        sums = row.inputs * (placed.down - 1 + (row.vectors > 1))
+    else:
+        # the mean over the devices of a weight is digital; backward, a line makes their sum
+        sums = row.out * (row.devices * placed.across - 1)
+    vectors = row.vectors * row.arrays
+    return CycleEnergy(
+        arrays=row.vectors * row.cross_points * (current + charge),
+        inputs=vectors * driven * c["dac"],
+        outputs=vectors * answering * (c["integrator_power"] * placed.size.t_meas * 1e-9 + c["adc"]),
+        digital=vectors * (row.out * c["activation"] + sums * c["addition"]),
+    )
+
+
+def update_bound(placed: Placed, constants: Constants) -> CycleEnergy:
+    """The most that the update cycle of an image can take."""
+    row = placed.row
+    slots = row.vectors * constants["train_length"]
+    rows, columns = lines(placed)
+    # in each slot every cross-point sees a pulse of its row and one of its column
+    pulses = 2 * row.cross_points * slots * half_pulse(constants)
+    return CycleEnergy(
+        arrays=pulses + row.cross_points * slots * coincidence(constants),
+        inputs=row.vectors * row.arrays * (rows + columns) * constants["pulse_train"],
+        outputs=0.0,
+        digital=0.0,
+    )
+
+
+def lines(placed: Placed) -> tuple[int, int]:
+    """Rows and columns of all tiles of one matrix."""
+    row = placed.row
+    return row.out * row.devices * placed.across, row.inputs * placed.down
+
+
+def half_pulse(constants: Constants) -> float:
+    """Energy [J] of a pulse for each cross-point of its line: half the voltage charges the line and drives it."""
+    voltage = constants["pulse_voltage"] / 2
+    current = voltage**2 / constants["device_resistance"] * constants["pulse_time"]
+    return current + constants["line_capacitance"] * voltage**2
+
+
+def coincidence(constants: Constants) -> float:
+    """Energy [J] of a coincidence beyond its two pulses: V² in place of twice (V/2)²."""
+    return constants["pulse_voltage"] ** 2 / 2 / constants["device_resistance"] * constants["pulse_time"]

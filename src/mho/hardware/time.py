@@ -1,0 +1,177 @@
+"""How long a network takes on arrays.
+
+A cycle (forward, backward or update) of a layer takes T·t_meas: its T vectors pass one after another, and an array
+answers in t_meas whatever its size (T. Gokmen, M. Onen, W. Haensch, Front. Neurosci. 11:538 (2017), Discussion).
+A training image takes three cycles of every layer, inference one; the backward cycle of the first layer is counted too,
+though no layer below needs its errors. Digital work between the arrays, bound management's
+repeated reads, and moving vectors about are not counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from mho.arrays.layout import spread
+from mho.errors import Faults, InvalidValue
+from mho.hardware.sizes import GOKMEN_2017, ArraySize, check_sizes
+from mho.hardware.table import ArrayRow, check_patterns
+
+CYCLES = ("forward", "backward", "update")
+"""The cycles of a training image; inference takes the first."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Placed:
+    """A layer on arrays of a size that hardware has.
+
+    Attributes:
+        row: the layer.
+        size: the array it is put on.
+        down: arrays side by side over its rows, for each of its groups and copies.
+        across: likewise over its columns.
+        tile_out: rows of weights of the largest part.
+        tile_inputs: columns likewise.
+        fits: whether an array of the table holds it, so that no part of it was cut for want of size.
+        copies: arrays that share the vectors of an image.
+    """
+
+    row: ArrayRow
+    size: ArraySize
+    down: int
+    across: int
+    tile_out: int
+    tile_inputs: int
+    fits: bool
+    copies: int
+
+    @property
+    def tiles(self) -> int:
+        """Arrays that one matrix is spread over."""
+        return self.down * self.across
+
+    @property
+    def vectors(self) -> int:
+        """Vectors an image sends through the busiest copy."""
+        return -(-self.row.vectors // self.copies)
+
+    @property
+    def cycle(self) -> float:
+        """Time [ns] of one cycle of an image. Tiles and groups work at once."""
+        return self.vectors * self.size.t_meas
+
+    @property
+    def arrays(self) -> int:
+        """Physical arrays of the layer: groups, tiles and copies."""
+        return self.row.arrays * self.tiles * self.copies
+
+    @property
+    def cross_points(self) -> int:
+        """Devices of the layer in all its copies."""
+        return self.row.cross_points * self.copies
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class NetworkTime:
+    """A whole network on arrays."""
+
+    layers: tuple[Placed, ...]
+
+    @property
+    def sequential(self) -> float:
+        """Time [ns] of one cycle, one layer after another."""
+        return sum(layer.cycle for layer in self.layers)
+
+    @property
+    def bottleneck(self) -> Placed:
+        """The slowest layer, which sets the pace of a pipeline."""
+        return max(self.layers, key=lambda layer: layer.cycle)
+
+    @property
+    def pipelined(self) -> float:
+        """Time [ns] of one cycle an image, every layer at work on another image."""
+        return self.bottleneck.cycle
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates an image in one forward cycle."""
+        return sum(layer.row.macs for layer in self.layers)
+
+    def share_of_macs(self, layer: Placed) -> float:
+        """Share of a layer in the multiply-accumulates, 0 to 1: its share of time on conventional hardware."""
+        return layer.row.macs / self.macs
+
+    def share_of_time(self, layer: Placed) -> float:
+        """Share of a layer in the time of arrays that work one layer after another, 0 to 1."""
+        return layer.cycle / self.sequential
+
+
+def network_time(
+    rows: Sequence[ArrayRow],
+    sizes: Sequence[ArraySize] = GOKMEN_2017,
+    *,
+    copies: Mapping[str, int] | None = None,
+) -> NetworkTime:
+    """Put each layer on the fastest array that holds it, the smallest where several are as fast.
+
+    A layer that no array holds is spread over several of the kind that needs fewest; their partial sums are added
+    digitally. A layer with r copies sends every r-th vector through each, which divides T by r (rounded up); the
+    copies must be kept alike after an update, and the time of that is not counted. (Copies that are trained apart make
+    another network: M. J. Rasch et al., Front. Neurosci. 13:753 (2019).)
+
+    Args:
+        rows: the layers, from `planned_table` or `array_table`.
+        sizes: the arrays there are.
+        copies: pattern of layer names to number of copies, at least 1; the first that matches counts. A layer has no
+            more copies than vectors.
+
+    Raises:
+        InvalidValue: for no rows or sizes, a pattern that matches no layer, a number of copies below 1 or above the
+            vectors of every layer it is for, or a cell of more devices than any array has rows.
+    """
+    check_sizes(sizes)
+    if not rows:
+        raise InvalidValue("no layer is on arrays; there is no time to tell")
+    special = dict(copies or {})
+    check_patterns(special, [row.layer for row in rows])
+    faults = Faults("copies")
+    for pattern, number in special.items():
+        most = max(row.vectors for row in rows if fnmatch.fnmatchcase(row.layer, pattern))
+        if faults.number(pattern, number, low=1, integer=True) and number > most:
+            faults.add(
+                f"{pattern} is {number}, and its layers have at most {most} vectors to share; give at most {most}"
+            )
+    faults.raise_any()
+    layers = []
+    for row in rows:
+        number = next((n for pattern, n in special.items() if fnmatch.fnmatchcase(row.layer, pattern)), 1)
+        layers.append(_placed(row, sizes, min(number, row.vectors)))
+    return NetworkTime(tuple(layers))
+
+
+def _placed(row: ArrayRow, sizes: Sequence[ArraySize], copies: int) -> Placed:
+    lines = row.tile_out * row.devices
+    holding = [size for size in sizes if lines <= size.rows and row.tile_inputs <= size.columns]
+    if holding:
+        best = min(holding, key=lambda size: (size.t_meas, size.rows * size.columns))
+        return _spread(row, best, copies, fits=True)
+    able = [size for size in sizes if size.rows >= row.devices]
+    if not able:
+        most = max(size.rows for size in sizes)
+        raise InvalidValue(
+            f"{row.layer}: a weight of {row.devices} devices does not fit arrays of at most {most} rows; "
+            "give a larger array, or fewer devices"
+        )
+    options = [_spread(row, size, copies, fits=False) for size in able]
+    return min(options, key=lambda option: (option.tiles, option.size.t_meas))
+
+
+def _spread(row: ArrayRow, size: ArraySize, copies: int, *, fits: bool) -> Placed:
+    down = spread(row.out, min(row.tile_out, size.rows // row.devices))
+    across = spread(row.inputs, min(row.tile_inputs, size.columns))
+    largest = (down[0].stop - down[0].start, across[0].stop - across[0].start)
+    return Placed(row, size, len(down), len(across), *largest, fits, copies)

@@ -1,0 +1,61 @@
+"""ResNet-18."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
+"""Channels and first stride of each stage of two blocks."""
+
+
+@final
+class ResNet18(nn.Module):
+    """ResNet-18: images (B, 3, 224, 224), or others of at least 32×32, to logits (B, 1000); 11,689,512 parameters.
+
+    K. He, X. Zhang, S. Ren, J. Sun, CVPR 2016, arXiv 1512.03385, Table 1, with projections where the size changes
+    (option B). Parameters have torchvision's names, so that its weights can be loaded. Batch normalisation is
+    digital.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        channels = 64
+        for stage, (width, stride) in enumerate(STAGES, 1):
+            self.add_module(f"layer{stage}", nn.Sequential(Block(channels, width, stride), Block(width, width, 1)))
+            channels = width
+        self.fc = nn.Linear(512, 1000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        for stage in range(1, len(STAGES) + 1):
+            x = self.get_submodule(f"layer{stage}")(x)
+        logits: Tensor = self.fc(x.mean(dim=(2, 3)))
+        return logits
+
+
+@final
+class Block(nn.Module):
+    """Two 3×3 convolutions beside a shortcut: (B, inputs, H, W) to (B, width, H/stride, W/stride)."""
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        projected = stride != 1 or inputs != width
+        self.downsample = (
+            nn.Sequential(nn.Conv2d(inputs, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
+            if projected
+            else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(out + (x if self.downsample is None else self.downsample(x)))

@@ -32,6 +32,24 @@ class LeNet(nn.Module):
         return logits
 
 
+class MLP(nn.Module):
+    """The fully connected network of Gokmen & Vlasov 2016: images (B, 1, 28, 28) to logits (B, 10).
+
+    784-256-128-10, sigmoid. With the bias as a column the arrays are 256×785, 128×257 and 10×129: 235,146 weights.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(784, 256)
+        self.fc2 = nn.Linear(256, 128)
+        self.fc3 = nn.Linear(128, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.sigmoid(self.fc1(x.flatten(1)))
+        logits: Tensor = self.fc3(torch.sigmoid(self.fc2(x)))
+        return logits
+
+
 @final
 @dataclasses.dataclass(frozen=True)
 class Network:
@@ -41,4 +59,4 @@ class Network:
     image: tuple[int, int, int]
 
 
-NETWORKS = {"lenet": Network(LeNet, (1, 28, 28))}
+NETWORKS = {"lenet": Network(LeNet, (1, 28, 28)), "mlp": Network(MLP, (1, 28, 28))}

@@ -33,17 +33,23 @@ LENGTH = 12
 
 @functools.cache
 def code_version(model: str) -> str:
-    """Hash of the code that trains a network of `mho.models.NETWORKS`; comments, docstrings and layout do not count."""
-    root = Path(__file__).parent.parent
-    digest = hashlib.sha256()
-    for place in DECIDES:
-        found = sorted((root / place).rglob("*.py")) if (root / place).is_dir() else [root / place]
-        for file in found:
-            digest.update(f"{file.relative_to(root).as_posix()}\n{bare(file.read_text(encoding='utf-8'))}\n".encode())
+    """Hash of the code that trains a network of `mho.models.NETWORKS`; comments and docstrings do not count."""
+    digest = hashlib.sha256(code_of(Path(__file__).parent.parent).encode())
     digest.update(bare(inspect.getsource(NETWORKS[model].build)).encode())
     return digest.hexdigest()[:LENGTH]
 
 
+def code_of(root: Path) -> str:
+    """All code of a package folder of mho that decides a result, the networks apart."""
+    parts = []
+    for place in DECIDES:
+        found = sorted((root / place).rglob("*.py")) if (root / place).is_dir() else [root / place]
+        for file in found:
+            parts.append(f"{file.relative_to(root).as_posix()}\n{bare(file.read_text(encoding='utf-8'))}\n")
+    return "".join(parts)
+
+
+@functools.cache
 def bare(source: str) -> str:
     """Python source without comments, docstrings and empty lines."""
     lines = [line.encode() for line in source.splitlines()]

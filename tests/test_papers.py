@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +27,9 @@ from mho.errors import InvalidValue, MhoError, WrongUse
 from mho.papers import PAPERS
 from mho.papers.code import bare, code_of
 from mho.papers.expected import read_expected
+from mho.papers.figures import COLORS
 from mho.papers.jobs import Scale, address, job
+from mho.papers.page import write_paper_page
 from mho.papers.records import Record, read_record, read_records
 from mho.papers.reproduction import Reproduction
 from mho.papers.verdicts import Verdict, judge, measure
@@ -294,7 +298,16 @@ def record(curve: str, *seeds: list[float]) -> Record:
     }
     counters = {seed: {"conv1": {"pulses": 3}} for seed in lines}
     arrays = [{"layer": "conv1", "out": 16, "in": 26, "vectors": 576, "devices": 1}]
-    return Record(curve=curve, command="mho", code="0" * 12, version="0", arrays=arrays, seeds=lines, counters=counters)
+    return Record(
+        curve=curve,
+        command="mho",
+        code="0" * 12,
+        version="0",
+        images=60_000,
+        arrays=arrays,
+        seeds=lines,
+        counters=counters,
+    )
 
 
 def curve_of(end: float, epochs: int = 30) -> list[float]:
@@ -466,6 +479,85 @@ def test_folders_of_others_are_refused(trained, tmp_path):
             Reproduction(LENET, ["um_bl1"], Scale(), tmp_path)
 
 
+# Pages -------------------------------------------------------------------------------------------
+
+
+def results(*, but: str = "", seeds: int = 1) -> dict[str, Record]:
+    """Made-up results of all curves."""
+    found = {}
+    for place, name in enumerate(LENET.curves):
+        if name != but:
+            found[name] = record(name, *(curve_of(1.0 + 0.1 * place + 0.05 * seed) for seed in range(seeds)))
+    return found
+
+
+def test_a_page_has_every_figure_with_its_curves_and_the_papers_numbers(tmp_path):
+    text = write_paper_page(LENET, results(but="bl2", seeds=2), tmp_path / "page.html").read_text()
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', text)  # nothing is fetched
+    assert "<script" not in text
+    sections = re.findall(r'<section id="figure-(\d)">(.*?)</section>', text, re.S)
+    assert [name for name, _ in sections] == ["3", "4", "5", "6"]
+    for name, section in sections:
+        curves = [curve for curve in LENET.expected.figures[name].curves if curve != "bl2"]
+        for svg in re.findall(r"<svg.*?</svg>", section, re.S):
+            drawn = html.unescape(svg)
+            assert all(f">{LENET.expected.curves[curve].label}<" in drawn for curve in curves), name
+            lines = re.findall(r"stroke: (#[0-9a-f]{6})", svg)
+            assert {COLORS[place] for place in range(len(curves))} <= set(lines)
+            assert svg.count(">paper<") == 1
+    rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in re.findall(r"<tr>.*?</tr>", text, re.S)]
+    managed = next(row for row in rows if "NM + BM " in row)
+    assert "1.7 [r]" in managed
+    assert "1.73 ± 0.04" in managed
+    assert "✓ kept: ≥ 1.4, ≤ 2" in html.unescape(managed)
+    assert any("✗ off" in row for row in rows)
+    assert "not trained" in next(row for row in rows if "NM + BM, BL = 2 " in row)
+    assert text.count("<details>") == len(LENET.curves) - 1
+    assert write_paper_page(LENET, results(but="bl2", seeds=2), tmp_path / "again.html").read_text() == text
+
+
+def test_pages_without_results_and_of_short_trainings(tmp_path):
+    empty = write_paper_page(MLP, {}, tmp_path / "page.html").read_text()
+    assert "Nothing is trained yet" in empty
+    assert "mho reproduce gokmen_2016 --figure noise" in empty
+    quick = {name: record(name, [20.0, 10.0]) for name in ("floating_point", "baseline", "nm_bm", "um_bl1")}
+    text = write_paper_page(LENET, quick, tmp_path / "page.html", kind="quick").read_text()
+    assert "A quick training" in text
+    assert ">paper<" not in text  # its numbers are of whole trainings
+    assert "✗ off:</span> ≥ nm_bm + 5" in html.unescape(text)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("name", "size"), [("screen", "1100,2600"), ("phone", "500,2600")])
+def test_a_browser_shows_every_curve_without_an_error(tmp_path, name, size):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert browser is not None, "install Chromium, for example: apt-get install chromium"
+    page = write_paper_page(LENET, results(seeds=2), tmp_path / "page.html")
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-sync",
+        "--enable-logging=stderr",
+    ]
+    options += [
+        "--disable-background-networking",
+        "--disable-component-update",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
+    command = [browser, *options, f"--window-size={size}"]
+    shot = tmp_path / f"{name}.png"
+    done = subprocess.run(
+        [*command, f"--screenshot={shot}", page.as_uri()], capture_output=True, text=True, timeout=120
+    )
+    assert shot.stat().st_size > 50_000
+    assert "CONSOLE" not in done.stderr
+    dump = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120)
+    assert dump.stdout.count("<svg") == 8
+    assert dump.stdout.count("<section") == 4
+
+
 # The command line --------------------------------------------------------------------------------
 
 MISTAKES = {
@@ -477,6 +569,7 @@ MISTAKES = {
     "seeds": (["gokmen_2017", "--seeds", "0"], "seeds is 0"),
     "threads": (["gokmen_2017", "--threads", "0"], "threads is 0"),
     "nothing": (["gokmen_2017", "--from-results", "--out", "nowhere"], "there are no results in nowhere"),
+    "page": (["gokmen_2017", "--page", "x.html"], "--page goes with a paper and --from-results"),
     "both": (["gokmen_2017", "--from-results", "--list"], "exclude each other"),
 }
 
@@ -500,11 +593,21 @@ def test_a_mistake_is_one_message(tmp_path):
 def test_results_are_judged_whatever_code_made_them(tmp_path):
     for name, end in (("um_bl1", 1.1), ("um_bl1_devices_13_k2", 0.9), ("floating_point", 0.9), ("baseline", 12.0)):
         record(name, curve_of(end)).write(tmp_path / "results")
-    words = ["gokmen_2017", "--figure", "6", "--from-results", "--out", str(tmp_path)]
+    words = [
+        "gokmen_2017",
+        "--figure",
+        "6",
+        "--from-results",
+        "--out",
+        str(tmp_path),
+        "--page",
+        str(tmp_path / "p.html"),
+    ]
     done = told(*words)
     assert done.exit_code == 0
     assert "not trained" in done.stdout  # nm_bm
     assert "trained by code 000000000000" in done.stdout
+    assert "Figure 6" in (tmp_path / "p.html").read_text()
     record("nm_bm", curve_of(2.5)).write(tmp_path / "results")
     done = told(*words)
     assert done.exit_code == 1
@@ -539,6 +642,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(trained, tmp_path):
     assert kills == 2
     assert lasting(tmp_path / "run") == lasting(trained)
     assert "no verdict: not all images" in done.stdout
+    assert "A trial on a part of the images" in (tmp_path / "run" / "trial.html").read_text()
 
 
 def _written(folder: Path) -> set[tuple[str, int]]:

@@ -13,6 +13,9 @@ import typer
 
 from mho.errors import Faults, InvalidValue, nearest
 
+PAGES = {"results": "report.html", "quick": "quick.html", "trial": "trial.html"}
+"""The page of each kind of results."""
+
 if TYPE_CHECKING:
     from mho.papers import Paper
     from mho.papers.jobs import Scale
@@ -51,11 +54,14 @@ def reproduce(
     from_results: Annotated[
         bool, typer.Option("--from-results", help="Judge the results in --out, or those that come with mho.")
     ] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="Page to write of the results that --from-results judges (HTML).")
+    ] = None,
 ) -> None:
     """Train the curves of a paper's figures and compare them with the paper.
 
     Finished curves are kept: stopped, killed or given more epochs or seeds, the same command does what is missing, with
-    the same bits. What it writes into --out/results are small files, one a curve.
+    the same bits. It writes small files, one a curve, into --out/results, and a page, --out/report.html.
 
     The verdict is on the mean over the epochs that the paper quotes, 25 to 30; a training that has not come so far
     has none. Exit status 1 if a verdict fails.
@@ -68,7 +74,7 @@ def reproduce(
     if paper is not None and paper not in PAPERS:
         raise InvalidValue(f"no paper {paper!r}{nearest(paper, PAPERS)}")
     papers = [PAPERS[paper]] if paper is not None else list(PAPERS.values())
-    _check_options(paper, figure, curve, threads, out, as_list=as_list, from_results=from_results)
+    _check_options(paper, figure, curve, threads, out, page, as_list=as_list, from_results=from_results)
 
     from mho.papers.jobs import Scale
 
@@ -80,7 +86,7 @@ def reproduce(
     kept = True
     for one, curves in chosen:
         if from_results:
-            kept = _judge_results(one, curves, scale, out) and kept
+            kept = _judge_results(one, curves, scale, out, page) and kept
         else:
             kept = _reproduce(one, curves, scale, out, threads or os.cpu_count() or 1, data_dir) and kept
     if not kept:
@@ -93,6 +99,7 @@ def _check_options(
     curve: list[str] | None,
     threads: int | None,
     out: Path | None,
+    page: Path | None,
     *,
     as_list: bool,
     from_results: bool,
@@ -103,6 +110,8 @@ def _check_options(
             if value:
                 faults.add(f"{name} needs a paper: mho reproduce gokmen_2017 {name} ...")
     faults.number("threads", threads, low=1, high=1024, integer=True, optional=True)
+    if page is not None and (paper is None or not from_results):
+        faults.add("--page goes with a paper and --from-results; a training writes its page into --out")
     if as_list and from_results:
         faults.add("--list and --from-results exclude each other")
     faults.raise_any()
@@ -127,7 +136,10 @@ def _reproduce(
     ended = _run(work, threads, data_dir)
     verdicts = work.verdicts()
     show_verdicts(paper, verdicts, scale)
-    print(f"results {_folder(paper, out) / scale.kind}")
+    folder = _folder(paper, out)
+    print(
+        f"results {folder / scale.kind}\nreport  {_write_page(paper, folder / scale.kind, folder / PAGES[scale.kind])}"
+    )
     for name, fault in work.faults.items():
         print(f"{name} failed: {fault}", file=sys.stderr)
     if not ended:
@@ -168,10 +180,18 @@ def _run(work: Reproduction, threads: int, data_dir: Path | None) -> bool:
         engine.close()
 
 
-def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | None) -> bool:
+def _write_page(paper: Paper, results: Path, file: Path) -> Path:
+    from mho.papers.page import write_paper_page
+    from mho.papers.records import read_records
+
+    return write_paper_page(paper, read_records(results), file, kind=results.name)
+
+
+def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | None, page: Path | None) -> bool:
     from mho.cli.reproduce_display import show_verdicts
     from mho.papers.code import code_version
     from mho.papers.jobs import QUICK_EPOCHS
+    from mho.papers.page import write_paper_page
     from mho.papers.records import read_records
     from mho.papers.verdicts import judge
 
@@ -180,9 +200,10 @@ def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | No
     if not records:
         where = f"in {folder}" if out is not None else f"of {paper.name} with this mho"
         raise InvalidValue(f"there are no results {where}; train them with: mho reproduce {paper.name}")
-    last = QUICK_EPOCHS
-    verdicts = judge(paper.expected, records, curves, kind=scale.kind, last=last)
+    verdicts = judge(paper.expected, records, curves, kind=scale.kind, last=QUICK_EPOCHS)
     show_verdicts(paper, verdicts, scale)
+    if page is not None:
+        print(f"report  {write_paper_page(paper, records, page, kind=scale.kind)}")
     codes = {records[name].code for name in curves if name in records}
     here = {code_version(paper.curves[name]().training.model) for name in curves}
     if not codes <= here:

@@ -445,9 +445,7 @@ def turn(
 
 
 @intrinsic
-def rows_by_tile(
-    typingctx: Any, out: Any, to: Any, weights: Any, rows: Any, columns: Any, tile: Any
-) -> Any:
+def rows_by_tile(typingctx: Any, out: Any, to: Any, weights: Any, rows: Any, columns: Any, tile: Any) -> Any:
     """out[to + k·64 + t] = Σ_j weights[rows[k] + j] · tile[j·64 + t], for four rows and the 64 vectors of a tile.
 
     Sums stay in registers, sixteen of them: 25 to 19 µs for 32×401. Term by term in index order, each product added with one rounding.

@@ -26,6 +26,7 @@ class Record:
         command: what trains it again.
         code: hash of the code that trained it.
         version: of mho.
+        images: training images an epoch.
         arrays: the network as a table of arrays, as in summary.json.
         seeds: seed to its lines of metrics, one an epoch.
         counters: seed to layer to counter, totals at the last epoch; evaluation's apart.
@@ -35,6 +36,7 @@ class Record:
     command: str
     code: str
     version: str
+    images: int
     arrays: list[dict[str, Any]]
     seeds: Mapping[int, list[dict[str, Any]]]
     counters: Mapping[int, dict[str, dict[str, int]]]
@@ -53,7 +55,7 @@ class Record:
         return file
 
 
-_HEAD = ("curve", "command", "code", "version", "arrays")
+_HEAD = ("curve", "command", "code", "version", "images", "arrays")
 
 
 def read_record(file: Path) -> Record:

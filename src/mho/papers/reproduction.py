@@ -179,6 +179,7 @@ class Reproduction:
                 command=self._command(curve, max(map(len, seeds.values())), max(seeds) + 1),
                 code=code_version(self.jobs[0].experiment.training.model),
                 version=VERSION,
+                images=_images(next(iter(seeds.values()))[0]),
                 arrays=arrays,
                 seeds=seeds,
                 counters=counters,
@@ -238,6 +239,12 @@ class Reproduction:
             raise WrongUse(
                 f"another mho reproduce works in {self.folder}; wait for its end, or give another --out"
             ) from None
+
+
+def _images(line: dict[str, Any]) -> int:
+    """Training images of an epoch, from its line of metrics."""
+    images: float = line["images_per_second"] * line["seconds"]
+    return round(images)
 
 
 def _metrics(folder: Path) -> list[dict[str, Any]]:

@@ -162,9 +162,7 @@ def draw_side(
         if gains[at] != ZERO and slots == 1:
             gain, half = np.float32(gains[at]).view(np.uint32), out.size // 2
             for copy in range(0, lines, rows):
-                drawn = draw_single(
-                    out, end, half + end, drive, driven_at, rows, gain, keys_0[at], keys_1[at], copy
-                )
+                drawn = draw_single(out, end, half + end, drive, driven_at, rows, gain, keys_0[at], keys_1[at], copy)
                 end += drawn[0]
                 counts[SATURATED_PROBABILITIES] += drawn[1] if whole else 0
             ends[np.uintp(place), 1] = end - here

@@ -250,3 +250,77 @@ def test_all_faults_of_a_config_are_told_at_once():
 
 def test_progress_is_what_a_checkpoint_stores():
     assert Progress().metrics == []
+
+
+def test_a_learning_rate_in_steps_holds_from_its_epoch_on_and_survives_a_stop(tmp_path):
+    """Stopped within epoch 2 and resumed, and compared with a loop whose rates are set by hand."""
+    steps = {"lr": 0.01, "lr_steps": {2: 0.002, 3: 0.05}, "epochs": 3}
+    go(tmp_path / "whole", **steps)
+    go(tmp_path / "parts", stop_at=75, **steps)
+    go(tmp_path / "parts", resume=True, **steps)
+    same(tmp_path / "whole", tmp_path / "parts")
+
+    run = Run(experiment(epochs=1), tmp_path / "by hand", digits())
+    for epoch, rate in enumerate((0.01, 0.002, 0.05), 1):
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate
+        run.loop.settings = experiment(epochs=epoch).training
+        run.loop.run()
+    assert [line["test_error"] for line in run.loop.progress.metrics] == [
+        line["test_error"] for line in lasting(tmp_path / "whole")
+    ]
+    for name, value in run.loop.tensors().items():
+        assert torch.equal(value, tensors(tmp_path / "whole")[name]), name
+
+
+def test_steps_of_the_learning_rate_are_read_and_written(tmp_path):
+    given = experiment(model="mlp", lr_steps={21: 0.0025, "11": 0.005})
+    assert given.training.lr_steps == {"11": 0.005, "21": 0.0025}
+    assert Experiment.from_toml(given.to_toml()) == given
+    rates = [given.training.rate(epoch) for epoch in (1, 10, 11, 20, 21, 30)]
+    assert rates == [0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025]
+    for steps, fault in {
+        (("1", 0.1),): "give an integer of at least 2",
+        (("x", 0.1),): "give an integer of at least 2",
+        (("2", 0.0),): "lr_steps.2 is 0.0; give a number greater than 0",
+        (("2", 0.1), ("02", 0.1)): "twice",
+    }.items():
+        with pytest.raises(InvalidValue, match=fault.replace(".", r"\.")):
+            experiment(lr_steps=dict(steps))
+    with pytest.raises(InvalidValue, match="lr_steps is 3"):
+        experiment(lr_steps=3)
+
+
+def test_a_model_is_chosen_by_name(tmp_path):
+    run = go(tmp_path / "run", model="mlp", epochs=1)
+    assert [row.layer for row in run.arrays] == ["fc1", "fc2", "fc3"]
+    assert (run.arrays[0].out, run.arrays[0].inputs) == (256, 785)
+    assert run.loop.driver.name == "online"
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["title"].startswith("MLP on digits")
+    with pytest.raises(InvalidValue, match="did you mean 'lenet'"):
+        experiment(model="lenett")
+
+
+def test_a_checkpoint_of_before_there_were_models_and_steps_continues(whole, tmp_path):
+    """As such a run stored it: without the two fields."""
+    from mho.training.checkpoint import load_checkpoint, save_checkpoint
+
+    folder = tmp_path / "run"
+    go(folder, stop_at=70)
+    stored, notes = load_checkpoint(folder / "checkpoint.safetensors")
+    for name in ("model", "lr_steps"):
+        del notes["config"]["training"][name]
+    save_checkpoint(folder / "checkpoint.safetensors", stored, notes)
+    with pytest.raises(CheckpointError, match=r"training\.model was 'lenet' and is 'mlp'"):
+        go(folder, resume=True, model="mlp")
+    go(folder, resume=True)
+    same(folder, whole)
+
+
+def test_a_run_killed_between_its_last_checkpoint_and_its_metrics_catches_up(whole, tmp_path):
+    folder = tmp_path / "run"
+    go(folder)
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(lines[:-1]))
+    assert Run(experiment(), folder, digits(), resume=True).finished
+    same(folder, whole)

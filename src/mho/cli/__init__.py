@@ -9,6 +9,7 @@ import typer
 from mho.cli.bench import bench
 from mho.cli.map import map_
 from mho.cli.report import report
+from mho.cli.reproduce import reproduce
 from mho.cli.sweep import sweep
 from mho.cli.train import train
 from mho.errors import MhoError
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, sweep, report, bench):
+for verb in (train, reproduce, sweep, report, bench):
     app.command()(verb)
 app.command("map")(map_)
 

@@ -1,4 +1,4 @@
-"""mho train: train LeNet on arrays."""
+"""mho train: train a network on arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mho.errors import InvalidValue, nearest
 if TYPE_CHECKING:
     from mho.runs import Experiment, Run
 
-OPTIONS = ("data", "epochs", "seed", "data_seed", "replicas")
+OPTIONS = ("model", "data", "epochs", "seed", "data_seed", "replicas")
 
 
 def train(
@@ -26,6 +26,7 @@ def train(
     preset: Annotated[
         str | None, typer.Option(help="gokmen_2017 (default) or floating_point; settings of CONFIG win over it.")
     ] = None,
+    model: Annotated[str | None, typer.Option(help="lenet (default) or mlp, the networks of the papers.")] = None,
     data: Annotated[str | None, typer.Option(help="digits (default, embedded) or mnist.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
@@ -45,9 +46,9 @@ def train(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the last metrics line, and nothing else.")] = False,
 ) -> None:
-    """Train the paper's LeNet on resistive cross-point arrays.
+    """Train a paper's network on resistive cross-point arrays.
 
-    Without options: the RPU-baseline of Gokmen 2017 with noise and bound management, on the embedded digits.
+    Without options: LeNet on the RPU-baseline of Gokmen 2017 with noise and bound management, on the embedded digits.
     Ends by naming the run folder: config.toml, metrics.jsonl, checkpoint.safetensors, report.html.
 
     Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
@@ -55,7 +56,7 @@ def train(
     """
     if resume and out is None:
         raise InvalidValue("--resume needs --out: the run folder to continue")
-    given = dict(zip(OPTIONS, (data, epochs, seed, data_seed, replicas), strict=True))
+    given = dict(zip(OPTIONS, (model, data, epochs, seed, data_seed, replicas), strict=True))
     experiment = read_experiment(config, preset, given, settings or [], out if resume else None)
 
     import torch

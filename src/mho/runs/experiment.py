@@ -12,6 +12,8 @@ from mho.training import Training
 
 MAY_GROW = ("training.epochs", "training.checkpoint_every")
 """What a resumed run may be told anew: it changes nothing of what is done."""
+LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}}
+"""Fields of [training] that stored configs may lack, with what they were then."""
 
 
 @final
@@ -99,6 +101,11 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         else:
             out[key] = merged(old, value)
     return out
+
+
+def completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored config with the fields of [training] that it is too old to have."""
+    return {**config, "training": LATER | dict(config.get("training", {}))}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -69,8 +69,10 @@ class LocalEngine(Engine):
         self._waiting.clear()
 
     def close(self) -> None:
-        for pool in [*self._idle, *(pool for pool, _ in self._running.values())]:
+        for pool, _ in self._running.values():
             pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._idle:  # waited for: else the interpreter's own end may find a pool half closed
+            pool.shutdown()
 
     def _fill(self) -> None:
         while self._waiting and len(self._running) < self._processes:

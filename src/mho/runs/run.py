@@ -16,10 +16,11 @@ from mho.data import Dataset
 from mho.errors import CheckpointError, WrongUse
 from mho.files import write_atomically
 from mho.hardware import array_table
-from mho.models import LeNet
-from mho.nn import ArrayLayer, convert
+from mho.models import NETWORKS
+from mho.nn import ArrayLayer
 from mho.nn.convert import conversion_rows
-from mho.runs.experiment import Experiment, differences
+from mho.runs.build import build
+from mho.runs.experiment import Experiment, completed, differences
 from mho.training import AnalogSGD, Loop, Progress
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 
@@ -53,25 +54,14 @@ class Run:
             stored = load_checkpoint(folder / CHECKPOINT)
             self._check_same(stored[1])
 
-        torch.manual_seed(settings.seeds[0])
-        self.model = convert(
-            LeNet(),
-            experiment.rpu,
-            seed=settings.seeds,
-            layers=experiment.layers,
-            exclude=settings.exclude,
-            replicas=settings.replicas,
-            quiet=True,
-        )
-        for module in self.model.modules():
-            if isinstance(module, ArrayLayer):
-                for array in module.crossbars:
-                    array.reset_weights()
+        self.model = build(experiment)
         self.arrays = array_table(self.model, data.train_images[:1])
         self.optimizer = AnalogSGD(self.model, lr=settings.lr)
         self.loop = Loop(self.model, self.optimizer, data.first(settings.train_images, settings.test_images), settings)
         if stored is not None:
             self._restore(*stored)
+            if self.finished:
+                self._catch_up()
 
     @property
     def finished(self) -> bool:
@@ -134,7 +124,7 @@ class Run:
         self.loop.restore(tensors, Progress(**notes["progress"]))
 
     def _check_same(self, notes: dict[str, Any]) -> None:
-        changed = differences(notes["config"], json.loads(json.dumps(self.experiment.to_dict())))
+        changed = differences(completed(notes["config"]), json.loads(json.dumps(self.experiment.to_dict())))
         if changed:
             raise CheckpointError(
                 f"{self.folder / CHECKPOINT} belongs to another experiment:\n  "
@@ -142,9 +132,18 @@ class Run:
                 + "\nrepeat the old values, or give another --out"
             )
 
+    def _catch_up(self) -> None:
+        """Write what a run that was killed between its last checkpoint and its metrics has left out."""
+        file = self.folder / METRICS
+        if not file.exists() or file.read_bytes() != self._lines():
+            self._write_metrics()
+            self._write_summary()
+
     def _write_metrics(self) -> None:
-        lines = "".join(json.dumps(line) + "\n" for line in self.loop.progress.metrics)
-        write_atomically(self.folder / METRICS, lines.encode())
+        write_atomically(self.folder / METRICS, self._lines())
+
+    def _lines(self) -> bytes:
+        return "".join(json.dumps(line) + "\n" for line in self.loop.progress.metrics).encode()
 
     def _write_summary(self) -> None:
         """What the report needs beside config and metrics."""
@@ -157,8 +156,9 @@ class Run:
                     for name in each[0]
                 }
         settings, progress = self.experiment.training, self.loop.progress
+        name = NETWORKS[settings.model].build.__name__
         summary = {
-            "title": f"LeNet on {settings.data}, {type(self.experiment.rpu.device).__name__} devices",
+            "title": f"{name} on {settings.data}, {type(self.experiment.rpu.device).__name__} devices",
             "version": VERSION,
             "command": f"mho train {shlex.quote(str(self.folder / CONFIG))}",
             "arrays": [

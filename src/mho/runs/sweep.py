@@ -13,7 +13,7 @@ from mho.config import fields_from_table, parse_toml, write_toml
 from mho.errors import Faults, InvalidValue, nearest
 from mho.presets import PRESETS
 from mho.runs.axes import MAX_SEED, Axes, Draw, Point, flat
-from mho.runs.experiment import Experiment, merged
+from mho.runs.experiment import LATER, Experiment, merged
 
 KEYS = ("seeds", "replicas", "grid", "list", "random")
 EXAMPLE = '[sweep.grid] with for example "forward.noise" = [0.0, 0.06], or [sweep] with seeds = 3'
@@ -137,6 +137,8 @@ class Sweep:
         config = self.experiment(values, {}).to_dict()
         for name in ("seed", "replicas", "checkpoint_every"):
             del config["training"][name]
+        # a field at the value that it had before it was a field leaves the sweep's hash as it was then
+        config["training"] = {k: v for k, v in config["training"].items() if k not in LATER or v != LATER[k]}
         return config
 
     def _swept(self, name: str) -> bool:

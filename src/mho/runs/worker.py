@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
+import math
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
@@ -18,6 +21,7 @@ from mho.kernels.threads import set_threads
 from mho.runs.experiment import Experiment
 from mho.runs.results import Result, result_of
 from mho.runs.run import VERSION, Run
+from mho.training import Progress
 
 FOLDERS = "runs"
 """Run folders of a sweep are in this folder of the sweep's own."""
@@ -25,6 +29,9 @@ MARK = ".sweep"
 """A file in the sweep's folder: who reads the expected mark from it sees the same folder as the coordinator."""
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
+PROGRESS = ".progress"
+"""A file in a watched run's folder: epochs finished, and images of the one that runs."""
+PROGRESS_SECONDS = 0.5
 
 
 @final
@@ -40,6 +47,7 @@ class Task:
         mark: content of the sweep's `MARK`.
         threads: for the arrays.
         data_folder: folder with the data set's files, or None.
+        watched: whether the run keeps `PROGRESS` up to date.
         version: of mho; another one may give other bits.
     """
 
@@ -50,6 +58,7 @@ class Task:
     mark: str
     threads: int
     data_folder: str | None
+    watched: bool = False
     version: str = VERSION
 
 
@@ -112,7 +121,13 @@ def _train(task: Task, folder: Path, stop: Callable[[], bool]) -> Answer:
         # a worker whose coordinator was killed may live for a moment longer
         with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
             run = Run(experiment, folder, data, resume=True)
-            ended = run.finished or run.train(on_step=lambda progress: stop(), on_epoch=lambda progress: None)
+            tell = _Teller(folder / PROGRESS) if task.watched else lambda progress: None
+
+            def on_step(progress: Progress) -> bool:
+                tell(progress)
+                return stop()
+
+            ended = run.finished or run.train(on_step=on_step, on_epoch=lambda progress: None)
             if not ended:
                 return Answer(stopped=True)
     except Timeout:
@@ -120,6 +135,20 @@ def _train(task: Task, folder: Path, stop: Callable[[], bool]) -> Answer:
     metrics = run.loop.progress.metrics
     name = f"{FOLDERS}/{task.name}"
     return Answer(results=tuple(result_of(metrics, name, r, task.replicas) for r in range(task.replicas)))
+
+
+@final
+class _Teller:
+    """Writes progress to a file, at most so often. A reader may meet half a line, and reads again."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.told = file, -math.inf
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self.told >= PROGRESS_SECONDS:
+            self.told = now
+            self.file.write_text(json.dumps({"epoch": progress.epoch, "position": progress.position}))
 
 
 @functools.cache

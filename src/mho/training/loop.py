@@ -104,6 +104,8 @@ class Loop:
         progress, settings = self.progress, self.settings
         count = len(self.data.train_labels)
         order = epoch_order(settings.data_seed, progress.epoch, count)
+        if settings.lr_steps:
+            self._set_rate(settings.rate(progress.epoch + 1))
         self.model.train()
         while progress.position < count:
             began = time.perf_counter()
@@ -115,6 +117,10 @@ class Loop:
         progress.position, progress.seconds = 0, 0.0
         progress.losses = [0.0] * settings.replicas
         progress.wrong = [0] * settings.replicas
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
 
     def _step(self, chosen: Tensor) -> None:
         labels = self.data.train_labels[chosen]

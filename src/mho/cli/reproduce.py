@@ -1,0 +1,218 @@
+"""mho reproduce: the curves of a paper, trained and judged."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mho.errors import Faults, InvalidValue, nearest
+
+PAGES = {"results": "report.html", "quick": "quick.html", "trial": "trial.html"}
+"""The page of each kind of results."""
+
+if TYPE_CHECKING:
+    from mho.papers import Paper
+    from mho.papers.jobs import Scale
+    from mho.papers.reproduction import Reproduction
+
+
+def reproduce(
+    paper: Annotated[str | None, typer.Argument(help="gokmen_2017 or gokmen_2016 (default: every paper).")] = None,
+    figure: Annotated[
+        list[str] | None, typer.Option("--figure", help="A figure of the paper (default: all); may be repeated.")
+    ] = None,
+    curve: Annotated[
+        list[str] | None, typer.Option("--curve", help="A single curve, as --list names it; may be repeated.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training images (default: the paper's 30).")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Runs a curve, with seeds from 0 on.")] = 1,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="2 epochs of 5,000 images; checks only what these can show.")
+    ] = False,
+    train_images: Annotated[int, typer.Option(help="Only the first so many, for a trial without verdicts.")] = 0,
+    test_images: Annotated[int, typer.Option(help="Likewise.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Cores to use: runs go side by side, one a core (default: all).")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the runs and results (default runs/reproduce-PAPER).")
+    ] = None,
+    as_list: Annotated[
+        bool, typer.Option("--list", help="Show the curves, and how long they take on this machine; train nothing.")
+    ] = False,
+    from_results: Annotated[
+        bool, typer.Option("--from-results", help="Judge the results in --out, or those that come with mho.")
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="Page to write of the results that --from-results judges (HTML).")
+    ] = None,
+) -> None:
+    """Train the curves of a paper's figures and compare them with the paper.
+
+    Finished curves are kept: stopped, killed or given more epochs or seeds, the same command does what is missing, with
+    the same bits. It writes small files, one a curve, into --out/results, and a page, --out/report.html.
+
+    The verdict is on the mean over the epochs that the paper quotes, 25 to 30; a training that has not come so far
+    has none. Exit status 1 if a verdict fails.
+
+    Examples: mho reproduce --list; mho reproduce gokmen_2017 --figure 6 --seeds 3; mho reproduce gokmen_2017
+    --figure 6 --quick; mho reproduce gokmen_2017 --from-results.
+    """
+    from mho.papers import PAPERS
+
+    if paper is not None and paper not in PAPERS:
+        raise InvalidValue(f"no paper {paper!r}{nearest(paper, PAPERS)}")
+    papers = [PAPERS[paper]] if paper is not None else list(PAPERS.values())
+    _check_options(paper, figure, curve, threads, out, page, as_list=as_list, from_results=from_results)
+
+    from mho.papers.jobs import Scale
+
+    scale = Scale(epochs=epochs, seeds=seeds, quick=quick, train_images=train_images, test_images=test_images)
+    chosen = [(one, one.choose(figure or (), curve or ())) for one in papers]
+    if as_list:
+        _show_list(chosen, scale, data_dir)
+        return
+    kept = True
+    for one, curves in chosen:
+        if from_results:
+            kept = _judge_results(one, curves, scale, out, page) and kept
+        else:
+            kept = _reproduce(one, curves, scale, out, threads or os.cpu_count() or 1, data_dir) and kept
+    if not kept:
+        raise typer.Exit(1)
+
+
+def _check_options(
+    paper: str | None,
+    figure: list[str] | None,
+    curve: list[str] | None,
+    threads: int | None,
+    out: Path | None,
+    page: Path | None,
+    *,
+    as_list: bool,
+    from_results: bool,
+) -> None:
+    faults = Faults("reproduce")
+    if paper is None:
+        for name, value in (("--figure", figure), ("--curve", curve), ("--out", out)):
+            if value:
+                faults.add(f"{name} needs a paper: mho reproduce gokmen_2017 {name} ...")
+    faults.number("threads", threads, low=1, high=1024, integer=True, optional=True)
+    if page is not None and (paper is None or not from_results):
+        faults.add("--page goes with a paper and --from-results; a training writes its page into --out")
+    if as_list and from_results:
+        faults.add("--list and --from-results exclude each other")
+    faults.raise_any()
+
+
+def _folder(paper: Paper, out: Path | None) -> Path:
+    return out or Path("runs") / f"reproduce-{paper.name}"
+
+
+def _reproduce(
+    paper: Paper, curves: list[str], scale: Scale, out: Path | None, threads: int, data_dir: Path | None
+) -> bool:
+    """Train what is missing and show the verdicts; whether all are kept."""
+    from mho.cli.reproduce_display import show_verdicts
+    from mho.data import load
+    from mho.papers.reproduction import Reproduction
+
+    work = Reproduction(paper, curves, scale, _folder(paper, out))
+    missing = work.missing()
+    for name in sorted({one.experiment.training.data for one in missing}):
+        load(name, data_dir)  # what is missing is told before a process starts
+    ended = _run(work, threads, data_dir)
+    verdicts = work.verdicts()
+    show_verdicts(paper, verdicts, scale)
+    folder = _folder(paper, out)
+    print(
+        f"results {folder / scale.kind}\nreport  {_write_page(paper, folder / scale.kind, folder / PAGES[scale.kind])}"
+    )
+    for name, fault in work.faults.items():
+        print(f"{name} failed: {fault}", file=sys.stderr)
+    if not ended:
+        words = shlex.join(["mho", *sys.argv[1:]])
+        print(f"stopped; the same command continues:  {words}", file=sys.stderr)
+        raise typer.Exit(130)
+    return not work.faults and all(verdict.kept is not False for verdict in verdicts)
+
+
+def _run(work: Reproduction, threads: int, data_dir: Path | None) -> bool:
+    """Train with live bars on standard error; the first Ctrl-C stops at checkpoints, the second at once."""
+    from mho.cli.reproduce_display import ReproduceDisplay
+    from mho.runs.local import LocalEngine
+
+    count = max(1, min(threads, len(work.missing())))
+    engine, display, stop = LocalEngine(count), ReproduceDisplay(work), False
+
+    def ask_to_stop(*_: object) -> None:
+        nonlocal stop
+        stop = True
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+        display.say("stopping at checkpoints; Ctrl-C again leaves at once")
+
+    before = signal.signal(signal.SIGINT, ask_to_stop)
+    try:
+        with display:
+            return work.run(
+                engine,
+                threads=max(1, threads // count),
+                data_folder=data_dir,
+                on_start=display.start,
+                on_tick=display.tick,
+                on_end=display.end,
+                stop=lambda: stop,
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
+        engine.close()
+
+
+def _write_page(paper: Paper, results: Path, file: Path) -> Path:
+    from mho.papers.page import write_paper_page
+    from mho.papers.records import read_records
+
+    return write_paper_page(paper, read_records(results), file, kind=results.name)
+
+
+def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | None, page: Path | None) -> bool:
+    from mho.cli.reproduce_display import show_verdicts
+    from mho.papers.code import code_version
+    from mho.papers.jobs import QUICK_EPOCHS
+    from mho.papers.page import write_paper_page
+    from mho.papers.records import read_records
+    from mho.papers.verdicts import judge
+
+    folder = out / scale.kind if out is not None else paper.results
+    records = read_records(folder)
+    if not records:
+        where = f"in {folder}" if out is not None else f"of {paper.name} with this mho"
+        raise InvalidValue(f"there are no results {where}; train them with: mho reproduce {paper.name}")
+    verdicts = judge(paper.expected, records, curves, kind=scale.kind, last=QUICK_EPOCHS)
+    show_verdicts(paper, verdicts, scale)
+    if page is not None:
+        print(f"report  {write_paper_page(paper, records, page, kind=scale.kind)}")
+    codes = {records[name].code for name in curves if name in records}
+    here = {code_version(paper.curves[name]().training.model) for name in curves}
+    if not codes <= here:
+        print(f"trained by code {', '.join(sorted(codes))}; the code here is {', '.join(sorted(here))}")
+    return all(verdict.kept is not False for verdict in verdicts)
+
+
+def _show_list(chosen: list[tuple[Paper, list[str]]], scale: Scale, data_dir: Path | None) -> None:
+    from mho.cli.reproduce_display import show_list
+
+    for paper, curves in chosen:
+        show_list(paper, curves, scale, data_dir)

@@ -1,0 +1,192 @@
+"""What mho reproduce shows: bars while it trains, the verdicts, the list of curves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, final
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, track
+from rich.table import Table
+
+from mho.data import load
+from mho.kernels import compile as compiler
+from mho.papers import Paper
+from mho.papers.jobs import Job, Scale
+from mho.papers.reproduction import Reproduction, State
+from mho.papers.timing import seconds_an_epoch
+from mho.papers.verdicts import Verdict
+
+REFRESH = 0.5
+
+
+@final
+class ReproduceDisplay:
+    """A bar a curve and one for the whole on a terminal; one line an epoch elsewhere."""
+
+    def __init__(self, work: Reproduction) -> None:
+        self.work = work
+        self.console = Console(stderr=True)
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[told]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            refresh_per_second=2,
+        )
+        self.missing: list[Job] = []
+        self.states: dict[str, State] = {}
+        self.told: dict[str, int] = {}
+        self.tasks: dict[str, TaskID] = {}
+        self.shown = 0.0
+
+    def __enter__(self) -> ReproduceDisplay:
+        if self.console.is_terminal:
+            self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._update()
+        self.bars.stop()
+
+    def say(self, text: str) -> None:
+        """One line for the reader."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    def start(self, missing: list[Job]) -> None:
+        """Show what is done already, and what is to come."""
+        self.missing = missing
+        for one in self.work.jobs:
+            self.states[one.name] = self.work.state(one)
+            self.told[one.name] = self.states[one.name].epoch
+        done = len(self.work.jobs) - len(missing)
+        already = f", {done} done before" if done else ""
+        self.say(f"{self.work.paper.name}: {len(self.work.curves)} curves, {len(self.work.jobs)} runs{already}")
+        if missing:
+            self.say("the first runs may compile kernels")
+        for curve in self.work.curves:
+            total = sum(self.work.epochs(one) for one in self._jobs(curve))
+            self.tasks[curve] = self.bars.add_task(curve, total=total, told="")
+        total = sum(self.work.epochs(one) for one in self.work.jobs)
+        self.tasks[""] = self.bars.add_task("the whole", total=total, told="")
+        self._update()
+
+    def tick(self) -> None:
+        """Read how far the runs are, at most twice a second."""
+        now = time.monotonic()
+        if now - self.shown >= REFRESH:
+            self.shown = now
+            self._update()
+
+    def end(self, one: Job) -> None:
+        """A run has ended."""
+        if one.name in self.work.faults:
+            self.say(f"{one.curve}, seed {one.seed}: failed: {self.work.faults[one.name]}")
+        self._update()
+
+    def _jobs(self, curve: str) -> list[Job]:
+        return [one for one in self.work.jobs if one.curve == curve]
+
+    def _update(self) -> None:
+        for one in self.missing:
+            state = self.states[one.name] = self.work.state(one)
+            if not self.console.is_terminal:
+                for line in state.metrics[self.told[one.name] :]:
+                    epochs = self.work.epochs(one)
+                    self.say(
+                        f"{one.curve}, seed {one.seed}, epoch {line['epoch']}/{epochs}: "
+                        f"test {line['test_error']:.2f} %, {line['images_per_second']:,.0f} images/s"
+                    )
+            self.told[one.name] = state.epoch
+        whole = 0.0
+        for curve in self.work.curves:
+            mine = self._jobs(curve)
+            done = sum(self._epochs(one) for one in mine)
+            whole += done
+            errors = [self.states[one.name].metrics[-1]["test_error"] for one in mine if self.states[one.name].metrics]
+            told = f"test {sum(errors) / len(errors):.2f} %" if errors else ""
+            self.bars.update(self.tasks[curve], completed=done, told=told)
+        self.bars.update(self.tasks[""], completed=whole)
+
+    def _epochs(self, one: Job) -> float:
+        """Epochs of a run that are done, the present one in part; not more than are asked for."""
+        state, images = self.states[one.name], one.experiment.training.train_images or FULL
+        return min(state.epoch + state.position / images, float(self.work.epochs(one)))
+
+
+FULL = 60_000
+"""Training images of MNIST, for the bars only."""
+
+
+def show_verdicts(paper: Paper, verdicts: Sequence[Verdict], scale: Scale) -> None:
+    """The table at the end."""
+    first, last = paper.expected.epochs
+    title = f"{paper.name}: test error in per cent, mean over epochs {first} to {last}"
+    if scale.quick:
+        title = (
+            f"{paper.name}, quick: test error in per cent after a short training; only some curves can be judged by it"
+        )
+    table = Table(title=title, title_justify="left")
+    for heading in ("curve", "paper", "measured", "verdict"):
+        table.add_column(heading, justify="right" if heading == "measured" else "left", no_wrap=heading == "curve")
+    for verdict in verdicts:
+        mine = verdict.measured
+        measured = "–" if mine is None else str(mine)
+        if mine is not None and mine.seeds > 1:
+            measured += f" ({mine.seeds} seeds)"
+        if mine is not None and not mine.whole:
+            span = f"{mine.epochs[0]} to {mine.epochs[1]}" if mine.epochs[0] < mine.epochs[1] else f"{mine.epochs[1]}"
+            measured += f" (epoch {span})" if mine.epochs[0] == mine.epochs[1] else f" (epochs {span})"
+        mark = {True: "[green]yes[/]", False: "[red]NO[/]", None: ""}[verdict.kept]
+        table.add_row(
+            verdict.curve, verdict.expected.paper.replace("[", "\\["), measured, f"{mark} {verdict.words}".strip()
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        "±: standard deviation over the seeds, or over the epochs of a single one.  \\[r] recalled, \\[p] printed"
+    )
+
+
+def show_list(paper: Paper, curves: Sequence[str], scale: Scale, data_dir: Path | None) -> None:
+    """The curves of a paper with the time that each would take."""
+    torch.set_num_threads(1)
+    aside, expected = Console(stderr=True), paper.expected
+    experiments = {name: scale.of(paper.curves[name](), 0) for name in curves}
+    compiler.on_compile.append(aside.print)
+    seconds: dict[str, float] = {}
+    try:
+        for name in track(curves, "timing", console=aside, transient=True):
+            settings = experiments[name].training
+            epoch = seconds_an_epoch(experiments[name], load(settings.data, data_dir))
+            seconds[name] = epoch * settings.epochs * scale.seeds
+    finally:
+        compiler.on_compile.remove(aside.print)
+    runs = f"{scale.seeds} seeds" if scale.seeds > 1 else "one seed"
+    title = f"{expected.title}\ntime: {experiments[curves[0]].training.epochs} epochs, {runs}, one core"
+    table = Table(title=title, title_justify="left")
+    columns: dict[str, Any] = {"curve": "left", "figures": "left", "label": "left", "paper": "left", "time": "right"}
+    for heading, side in columns.items():
+        table.add_column(heading, justify=side, no_wrap=heading in ("curve", "time"))
+    for name in curves:
+        shown = expected.curves[name]
+        figures = ", ".join(expected.figures_of(name))
+        table.add_row(name, figures, shown.label, shown.paper.replace("[", "\\["), _duration(seconds[name]))
+    table.add_section()
+    table.add_row("all", "", "", "", _duration(sum(seconds.values())))
+    Console().print(table)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,98 @@
+"""Results of a paper's curves as small files: one a curve, one line an epoch of each seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from mho.errors import InvalidValue
+from mho.files import write_atomically
+
+FORMAT = "mho curve 1"
+KEPT = ("epoch", "train_error", "test_error", "train_loss", "seconds")
+"""What is kept of a line of metrics.jsonl."""
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Record:
+    """The results of one curve.
+
+    Attributes:
+        curve: name.
+        command: what trains it again.
+        code: hash of the code that trained it.
+        version: of mho.
+        images: training images an epoch.
+        arrays: the network as a table of arrays, as in summary.json.
+        seeds: seed to its lines of metrics, one an epoch.
+        counters: seed to layer to counter, totals at the last epoch; evaluation's apart.
+    """
+
+    curve: str
+    command: str
+    code: str
+    version: str
+    images: int
+    arrays: list[dict[str, Any]]
+    seeds: Mapping[int, list[dict[str, Any]]]
+    counters: Mapping[int, dict[str, dict[str, int]]]
+
+    def write(self, folder: Path) -> Path:
+        """Write `<curve>.jsonl`: a head, then the epochs and the counters of each seed."""
+        head = {"format": FORMAT, **{name: getattr(self, name) for name in _HEAD}}
+        lines = [head]
+        for seed, metrics in sorted(self.seeds.items()):
+            names = {"curve": self.curve, "seed": seed}
+            lines += [names | {name: line[name] for name in KEPT} for line in metrics]
+            lines.append(names | {"counters": self.counters[seed]})
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{self.curve}.jsonl"
+        write_atomically(file, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        return file
+
+
+_HEAD = ("curve", "command", "code", "version", "images", "arrays")
+
+
+def read_record(file: Path) -> Record:
+    """Read what `Record.write` wrote.
+
+    Raises:
+        InvalidValue: naming the line that is damaged.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidValue(f"{file} cannot be read: {error}") from None
+    head: dict[str, Any] = {}
+    seeds: dict[int, list[dict[str, Any]]] = {}
+    counters: dict[int, dict[str, dict[str, int]]] = {}
+    for number, content in enumerate(text.splitlines(), 1):
+        try:
+            line = json.loads(content)
+            if number == 1:
+                if line["format"] != FORMAT:
+                    raise ValueError(f"format {line['format']!r}, not {FORMAT!r}")
+                head = {name: line[name] for name in _HEAD}
+            elif "counters" in line:
+                counters[line["seed"]] = line["counters"]
+            else:
+                lines = seeds.setdefault(line["seed"], [])
+                lines.append({name: line[name] for name in KEPT})
+                if line["epoch"] != len(lines):
+                    raise ValueError(f"epoch {line['epoch']} stands where {len(lines)} should")
+        except (ValueError, KeyError, TypeError) as error:
+            what = f"no {error}" if isinstance(error, KeyError) else error
+            raise InvalidValue(f"{file}, line {number}, is no result of a curve ({what}); restore the file") from None
+    if not head:
+        raise InvalidValue(f"{file} is empty; restore the file")
+    return Record(**head, seeds=seeds, counters=counters)
+
+
+def read_records(folder: Path) -> dict[str, Record]:
+    """All records of a folder by curve; none if it does not exist."""
+    return {file.stem: read_record(file) for file in sorted(folder.glob("*.jsonl"))}

@@ -1,0 +1,259 @@
+"""Trains what is missing of a paper's curves, and writes the results as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from filelock import FileLock, Timeout
+
+from mho.errors import InvalidValue, WrongUse
+from mho.files import write_atomically
+from mho.papers.code import code_version
+from mho.papers.jobs import Job, Scale, job, jobs
+from mho.papers.paper import Paper
+from mho.papers.records import Record, read_records
+from mho.papers.verdicts import Verdict, judge
+from mho.runs.engine import Engine
+from mho.runs.run import METRICS, SUMMARY, VERSION
+from mho.runs.worker import FOLDERS, MARK, PROGRESS, Task
+
+HEAD = "reproduce.json"
+LOCK = ".lock"
+POLL_SECONDS = 0.25
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class State:
+    """How far a run is: epochs finished, images of the next one, and the lines of metrics so far."""
+
+    epoch: int
+    position: int
+    metrics: list[dict[str, Any]]
+
+
+@final
+class Reproduction:
+    """Some curves of a paper in a folder: `runs` with a run folder for each curve and seed, and results beside.
+
+    Killed at any moment and started again it does what is missing: finished runs are kept, those begun continue from
+    their checkpoints, and more epochs or seeds add to what is there.
+
+    Args:
+        paper: which.
+        curves: names.
+        scale: how much of each is trained.
+        folder: where; made if it does not exist.
+
+    Raises:
+        WrongUse: if the folder holds something else, another paper, or results of other code.
+    """
+
+    def __init__(self, paper: Paper, curves: Sequence[str], scale: Scale, folder: Path) -> None:
+        self.paper, self.curves, self.scale, self.folder = paper, list(curves), scale, folder.absolute()
+        self.jobs = jobs(paper, curves, scale)
+        self.models = sorted({one.experiment.training.model for one in self.jobs})
+        self.faults: dict[str, str] = {}
+        """Why runs failed, by name of the run folder."""
+        self._check_folder()
+
+    @property
+    def results(self) -> Path:
+        """Folder of the results."""
+        return self.folder / self.scale.kind
+
+    def epochs(self, one: Job) -> int:
+        """Epochs that a run is to have."""
+        return one.experiment.training.epochs
+
+    def state(self, one: Job) -> State:
+        """How far a run is."""
+        folder = self.folder / FOLDERS / one.name
+        metrics = _metrics(folder)
+        epoch, position = len(metrics), 0
+        with contextlib.suppress(OSError, ValueError):
+            told = json.loads((folder / PROGRESS).read_text())
+            if told["epoch"] == epoch:
+                position = told["position"]
+        return State(epoch, position, metrics)
+
+    def done(self, one: Job) -> bool:
+        """Whether nothing is missing of a run."""
+        return len(_metrics(self.folder / FOLDERS / one.name)) >= self.epochs(one)
+
+    def missing(self) -> list[Job]:
+        """Runs that have something to do."""
+        return [one for one in self.jobs if not self.done(one)]
+
+    def run(
+        self,
+        engine: Engine,
+        *,
+        threads: int = 1,
+        data_folder: Path | None = None,
+        on_start: Callable[[list[Job]], None] = lambda missing: None,
+        on_tick: Callable[[], None] = lambda: None,
+        on_end: Callable[[Job], None] = lambda one: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Train what is missing.
+
+        Args:
+            engine: what trains.
+            threads: of each run.
+            data_folder: folder with the data set's files; None: where `mho.data.load` looks.
+            on_start: sees the runs that are missing.
+            on_tick: called a few times a second.
+            on_end: sees each run that ends, when its curve's results are written; `faults` says which failed.
+            stop: asked a few times a second; True ends everything at checkpoints.
+
+        Returns:
+            Whether every run came to its end, or failed, before `stop` said so.
+        """
+        with self._alone():
+            missing = {one.name: one for one in self.missing()}
+            self._open()
+            mark = uuid.uuid4().hex
+            write_atomically(self.folder / MARK, mark.encode())
+            for curve in self.curves:
+                self._record(curve)
+            on_start(list(missing.values()))
+            data = str(data_folder.absolute()) if data_folder is not None else None
+            for one in missing.values():
+                engine.submit(
+                    Task(
+                        tables=one.experiment.to_dict(),
+                        name=one.name,
+                        replicas=1,
+                        folder=str(self.folder),
+                        mark=mark,
+                        threads=threads,
+                        data_folder=data,
+                        watched=True,
+                    )
+                )
+            stopping = False
+            while engine.unfinished:
+                if not stopping and stop():
+                    stopping = True
+                    engine.stop()
+                for task, answer in engine.wait(POLL_SECONDS):
+                    if answer.fault and not stopping:
+                        self.faults[task.name] = answer.fault
+                    self._record(missing[task.name].curve)
+                    if not answer.stopped:
+                        on_end(missing[task.name])
+                on_tick()
+            return not stopping or not self.missing()
+
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts on the curves, from the results in the folder."""
+        last = self.epochs(self.jobs[0])
+        return judge(self.paper.expected, read_records(self.results), self.curves, kind=self.scale.kind, last=last)
+
+    def _record(self, curve: str) -> None:
+        """Write the results of a curve: all seeds that have run in this folder, however many are asked for now."""
+        seeds, counters, arrays = {}, {}, []
+        for folder in sorted((self.folder / FOLDERS).glob(f"{curve}-s*")):
+            found = re.fullmatch(rf"{re.escape(curve)}-s(\d+)-\w+", folder.name)
+            if found is None or job(self.paper, curve, int(found[1]), self.scale).name != folder.name:
+                continue
+            metrics = _metrics(folder)
+            if metrics:
+                summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+                seeds[int(found[1])], arrays = metrics, summary["arrays"]
+                counters[int(found[1])] = {
+                    layer: {name: sum(values) for name, values in table.items()}
+                    for layer, table in summary["counters"].items()
+                }
+        if seeds:
+            Record(
+                curve=curve,
+                command=self._command(curve, max(map(len, seeds.values())), max(seeds) + 1),
+                code=code_version(self.jobs[0].experiment.training.model),
+                version=VERSION,
+                images=_images(next(iter(seeds.values()))[0]),
+                arrays=arrays,
+                seeds=seeds,
+                counters=counters,
+            ).write(self.results)
+
+    def _command(self, curve: str, epochs: int, seeds: int) -> str:
+        words = ["mho reproduce", self.paper.name, "--curve", curve, "--seeds", str(seeds)]
+        words += ["--quick"] if self.scale.quick else ["--epochs", str(epochs)]
+        for name in ("train_images", "test_images"):
+            if getattr(self.scale, name):
+                words += [f"--{name.replace('_', '-')}", str(getattr(self.scale, name))]
+        return " ".join(words)
+
+    def _check_folder(self) -> None:
+        if not self.folder.exists():
+            return
+        cure = "give another --out"
+        if not self.folder.is_dir():
+            raise WrongUse(f"{self.folder} is no folder; {cure}")
+        file = self.folder / HEAD
+        if not file.exists():
+            if any(entry.name not in (LOCK, MARK) for entry in self.folder.iterdir()):
+                raise WrongUse(f"{self.folder} exists, is not empty, and is not of mho reproduce; {cure}")
+            return
+        try:
+            head = json.loads(file.read_text(encoding="utf-8"))
+            paper, code = head["paper"], dict(head["code"])
+        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise InvalidValue(f"{file} is damaged ({error}); restore it, or {cure}") from None
+        if paper != self.paper.name:
+            raise WrongUse(f"{self.folder} holds results of {paper}; {cure} for {self.paper.name}")
+        for model in self.models:
+            now = code_version(model)
+            if code.get(model, now) != now:
+                raise WrongUse(
+                    f"{self.folder} holds results of other code: what trains {model} has the hash {now} now, and had "
+                    f"{code[model]} there. One table must not mix them. {cure.capitalize()} to train with this code; "
+                    f"use the code of that time to continue there; or judge what is there as it is, with "
+                    f"mho reproduce {paper} --from-results --out {self.folder}"
+                )
+
+    def _open(self) -> None:
+        file = self.folder / HEAD
+        code = json.loads(file.read_text(encoding="utf-8"))["code"] if file.exists() else {}
+        code |= {model: code_version(model) for model in self.models}
+        head = {"paper": self.paper.name, "version": VERSION, "code": code}
+        write_atomically(file, json.dumps(head).encode())
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder's lock; the system lets go of it if this process is killed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / LOCK, timeout=0):
+                yield
+        except Timeout:
+            raise WrongUse(
+                f"another mho reproduce works in {self.folder}; wait for its end, or give another --out"
+            ) from None
+
+
+def _images(line: dict[str, Any]) -> int:
+    """Training images of an epoch, from its line of metrics."""
+    images: float = line["images_per_second"] * line["seconds"]
+    return round(images)
+
+
+def _metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl, which is whole or not there."""
+    try:
+        text = (folder / METRICS).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    try:
+        return [json.loads(line) for line in text.splitlines()]
+    except ValueError as error:
+        raise InvalidValue(f"{folder / METRICS} is damaged ({error}); delete {folder} to train it anew") from None

@@ -1,0 +1,30 @@
+"""From an experiment to the model that it trains."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from mho.models import NETWORKS
+from mho.nn import ArrayLayer, convert
+from mho.runs.experiment import Experiment
+
+
+def build(experiment: Experiment) -> nn.Module:
+    """The converted network of an experiment, its arrays at their initial weights."""
+    settings = experiment.training
+    torch.manual_seed(settings.seeds[0])
+    model = convert(
+        NETWORKS[settings.model].build(),
+        experiment.rpu,
+        seed=settings.seeds,
+        layers=experiment.layers,
+        exclude=settings.exclude,
+        replicas=settings.replicas,
+        quiet=True,
+    )
+    for module in model.modules():
+        if isinstance(module, ArrayLayer):
+            for array in module.crossbars:
+                array.reset_weights()
+    return model

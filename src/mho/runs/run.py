@@ -25,6 +25,7 @@ from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 
 VERSION = importlib.metadata.version("mho")
 CONFIG, METRICS, CHECKPOINT, SUMMARY = "config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"
+REPORT = "report.html"
 
 
 @final
@@ -72,6 +73,7 @@ class Run:
         self.loop = Loop(self.model, self.optimizer, data.first(settings.train_images, settings.test_images), settings)
         if stored is not None:
             self._restore(*stored)
+            self._catch_up()
 
     @property
     def finished(self) -> bool:
@@ -100,8 +102,8 @@ class Run:
 
         def after_epoch(progress: Progress) -> None:
             self._save()
-            self._write_metrics()
             self._write_summary()
+            self._write_metrics()  # last: see _catch_up
             on_epoch(progress)
 
         try:
@@ -118,6 +120,8 @@ class Run:
             write_atomically(self.folder / CONFIG, self.experiment.to_toml().encode())
             self._write_metrics()
             self._write_summary()
+            # a page of fewer epochs
+            (self.folder / REPORT).unlink(missing_ok=True)
         except OSError:
             if made and self.folder.is_dir():
                 for name in (CONFIG, METRICS, SUMMARY):
@@ -142,9 +146,21 @@ class Run:
                 + "\nrepeat the old values, or give another --out"
             )
 
+    def _catch_up(self) -> None:
+        """Write what a finished run lacks: killed after its last checkpoint, its other files are an epoch behind."""
+        if not self.finished:
+            return
+        metrics, summary = self.folder / METRICS, self.folder / SUMMARY
+        if not metrics.exists() or metrics.read_bytes() != self._metrics():
+            self._open()
+        elif not summary.exists():
+            self._write_summary()
+
+    def _metrics(self) -> bytes:
+        return "".join(json.dumps(line) + "\n" for line in self.loop.progress.metrics).encode()
+
     def _write_metrics(self) -> None:
-        lines = "".join(json.dumps(line) + "\n" for line in self.loop.progress.metrics)
-        write_atomically(self.folder / METRICS, lines.encode())
+        write_atomically(self.folder / METRICS, self._metrics())
 
     def _write_summary(self) -> None:
         """What the report needs beside config and metrics."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mho.cli.train import kinds_first, next_folder, parse_setting, read_config
+from mho.cli.train import kinds_first, naming, next_folder, parse_setting, read_config
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def sweep(
     count = 8
     "device.dw_min.mean" = { low = 1e-4, high = 1e-2, log = true }
 
-    Fields are named as for --set. Rows that differ in seeds or in numbers of device, noise and bounds train side by
-    side; each has the bits of its own mho train. Exit status 1 if a row failed.
+    Fields are named as for --set. Exit status 1 if a row failed.
+    Rows that differ in seeds, or in numbers of device, noise and bounds, train
+    side by side; each has the bits of its own mho train.
     """
     if resume and out is None:
         raise InvalidValue("--resume needs --out: the sweep's folder to continue")
@@ -87,7 +89,7 @@ def sweep(
         _check_data(described, data_dir)
     results = _run(coordinator, _engine(engine, address, processes, threads), threads, data_dir)
     missing = len(described.rows) - len(results.done) - len(results.failed)
-    page = _report(folder) if results.done and not missing else None
+    page = _report(folder, results) if results.done and not missing else None
     if as_json:
         counts = {"rows": len(described.rows), "done": len(results.done), "failed": len(results.failed)}
         print(json.dumps({"folder": str(folder), "results": str(results.file), **counts, "missing": missing}))
@@ -124,15 +126,33 @@ def _read(file: Path | None, settings: list[str], replicas: int | None, resumed:
     from mho.runs.sweep import Sweep
 
     if file is None:
-        if resumed is None or not (resumed / FILE).exists():
+        if resumed is None:
             raise InvalidValue("no sweep is given; write mho sweep FILE, or --resume --out with a sweep's folder")
+        if not (resumed / FILE).exists():
+            raise InvalidValue(f"{resumed} holds no {FILE} to continue; write mho sweep FILE --resume --out {resumed}")
         file = resumed / FILE
     tables = read_config(file)
-    for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):
+    changes = sorted((parse_setting(setting) for setting in settings), key=kinds_first)
+    for change in changes:
         tables = merged(tables, change)
     if replicas is not None and isinstance(tables.get("sweep"), dict):
         tables = merged(tables, {"sweep": {"replicas": replicas}})
-    return Sweep(tables)
+    with naming(file, settings):
+        described = Sweep(tables)
+    _check_effect(described, changes)
+    return described
+
+
+def _check_effect(described: Sweep, changes: list[dict[str, Any]]) -> None:
+    """Refuse a --set that the sweep's own values would undo."""
+    from mho.runs.axes import flat
+
+    named = [name for change in changes for name in flat(change)]
+    swept = described.axes.fields
+    lost = [name for name in named if any(f"{name}.".startswith(f"{field}.") for field in swept)]
+    if lost:
+        faults = [f"--set {name} has no effect, because the sweep gives it values of its own" for name in lost]
+        raise InvalidValue("; ".join(faults) + f"; set sweep.grid.{lost[0]}=[...], or another field", faults)
 
 
 def _check_data(described: Sweep, data_dir: Path | None) -> None:
@@ -162,14 +182,19 @@ def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path 
     def ask_to_stop(*_: object) -> None:
         nonlocal stop
         stop = True
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-        display.say("stopping at checkpoints; Ctrl-C again leaves at once")
+        signal.signal(signal.SIGINT, leave)
+        display.say("stopping; Ctrl-C again leaves at once")
+
+    def leave(*_: object) -> None:
+        display.console.show_cursor()
+        os._exit(130)
 
     before = signal.getsignal(signal.SIGINT)
     display = SweepDisplay(coordinator.sweep)
     signal.signal(signal.SIGINT, ask_to_stop)
     try:
-        with display:
+        # Ray reports workers that die on standard output, which is for the results
+        with contextlib.redirect_stdout(sys.stderr), display:
             return coordinator.run(
                 engine,
                 threads=threads,
@@ -183,13 +208,14 @@ def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path 
         engine.close()
 
 
-def _report(folder: Path) -> Path:
+def _report(folder: Path, results: Results) -> Path:
     """The pages of the runs that have none yet, and of the sweep."""
     from mho.report import write_report, write_sweep_report
-    from mho.runs.worker import FOLDERS
+    from mho.runs.run import REPORT
 
-    for run in sorted((folder / FOLDERS).iterdir()):
-        if (run / "summary.json").exists() and not (run / "report.html").exists():
+    for run in (folder / place for place in results.folders):
+        # a folder that the user has thrown away is not missed: its numbers are in the results
+        if run.is_dir() and not (run / REPORT).exists():
             write_report(run)
     return write_sweep_report(folder)
 

@@ -11,7 +11,6 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from mho.runs.batches import Batch
 from mho.runs.coordinator import Ended
@@ -29,11 +28,11 @@ class SweepDisplay:
     def __init__(self, sweep: Sweep) -> None:
         self.sweep, self.rows = sweep, {row.number: row for row in sweep.rows}
         self.console = Console(stderr=True)
-        self.live = Live(console=self.console, auto_refresh=False)
         self.points: dict[int, list[float]] = {}
         self.failed = self.ended = 0
         self.began = time.monotonic()
         self.fresh = 0
+        self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=1)
 
     def __enter__(self) -> SweepDisplay:
         if self.console.is_terminal:
@@ -54,7 +53,8 @@ class SweepDisplay:
         for number in sorted(results.done):
             self._note(self.rows[number], results.test_error(number))
         already = f", {self.ended} done before" if self.ended else ""
-        self.say(f"{len(self.rows)} rows{already}; {count} batches to train, the first may compile kernels")
+        plan = f"{count} batch{'es' if count > 1 else ''} to train, the first may compile kernels"
+        self.say(f"{len(self.rows)} rows{already}; {plan if count else 'nothing is left to train'}")
         self._refresh()
 
     def end(self, ended: Ended) -> None:
@@ -83,8 +83,10 @@ class SweepDisplay:
         self.points[row.point] = errors if error is None else [*errors, error]
 
     def _refresh(self) -> None:
-        if not self.console.is_terminal:
-            return
+        if self.console.is_terminal:
+            self.live.refresh()
+
+    def _table(self) -> Group:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for heading in ("point", *self.sweep.axes.fields, "seeds", "test error, %"):
             table.add_column(heading, justify="right")
@@ -92,11 +94,13 @@ class SweepDisplay:
             spread = f" ± {statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
             values = map(str, self.sweep.points[point].values())
             table.add_row(str(point), *values, str(len(errors)), f"{statistics.fmean(errors):.2f}{spread}")
-        total = len(self.rows)
-        left = (time.monotonic() - self.began) / self.fresh * (total - self.ended) if self.fresh else None
-        words = f"{self.ended} of {total} rows, {self.failed} failed"
+        total, elapsed = len(self.rows), time.monotonic() - self.began
+        left = elapsed / self.fresh * (total - self.ended) if self.fresh else None
+        words = f"{self.ended} of {total} rows, {self.failed} failed, {elapsed // 60:.0f}:{int(elapsed) % 60:02}"
         words += f", about {left / 60:.0f} min left" if left is not None and left >= 60 else ""
-        self.live.update(Group(table, ProgressBar(total, self.ended, width=40), Text(words)), refresh=True)
+        below = Table.grid(padding=(0, 2, 0, 0))
+        below.add_row(ProgressBar(total, self.ended, width=40), words)
+        return Group(table, below)
 
 
 def _span(batch: Batch) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import signal
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,11 +109,29 @@ def read_experiment(
         tables = Experiment.from_dict({}).to_dict() | PRESETS[preset or "gokmen_2017"]().to_dict()
     file = config or (resumed / "config.toml" if resumed and preset is None else None)
     if file is not None and (config is not None or file.exists()):
-        tables = merged(tables, read_config(file))
-    tables = merged(tables, {"training": {name: value for name, value in given.items() if value is not None}})
+        tables = merged(tables, _config(file, preset))
+    given = {name: value for name, value in given.items() if value is not None}
+    tables = merged(tables, {"training": given})
     for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):
         tables = merged(tables, change)
-    return Experiment.from_dict(tables)
+    with naming(file if config else None, [*given, *settings]):
+        return Experiment.from_dict(tables)
+
+
+def _config(file: Path, preset: str | None) -> dict[str, Any]:
+    """The tables of a config, over those of the preset that it names unless another is given."""
+    from mho.presets import PRESETS
+    from mho.runs import merged
+
+    tables = read_config(file)
+    if "sweep" in tables:
+        raise InvalidValue(f"{file} describes a sweep; train it with mho sweep {shlex.quote(str(file))}")
+    own = tables.pop("preset", None)
+    if own is None or preset is not None:
+        return tables
+    if own not in PRESETS:
+        raise InvalidValue(f"{file}: no preset {own!r}{nearest(str(own), PRESETS)}")
+    return merged(PRESETS[own]().to_dict(), tables)
 
 
 def read_config(file: Path) -> dict[str, Any]:
@@ -123,7 +142,20 @@ def read_config(file: Path) -> dict[str, Any]:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidValue(f"the config {file} cannot be read: {error}") from None
-    return parse_toml(text)
+    with naming(file):
+        return parse_toml(text)
+
+
+@contextlib.contextmanager
+def naming(file: Path | None, options: Sequence[str] = ()) -> Iterator[None]:
+    """Faults found in here are those of a file, with the options that were given beside it."""
+    try:
+        yield
+    except InvalidValue as error:
+        if file is None:
+            raise
+        beside = " with the options beside it" if options else ""
+        raise InvalidValue(f"{file}{beside}: {error}", error.faults) from None
 
 
 def parse_setting(text: str) -> dict[str, Any]:

@@ -74,11 +74,7 @@ def convert(
     names = [name for name, _ in model.named_modules() if name]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
-    faults = [
-        f"{pattern!r} matches no layer{nearest(pattern, names)}"
-        for pattern in [*special, *excluded]
-        if not fnmatch.filter(names, pattern)
-    ]
+    faults = unmatched([*special, *excluded], names)
     faults += [f"layers[{p!r}] is {s!r}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
     for label, spec in [("rpu", rpu), *((f"layers[{p!r}]", s) for p, s in special.items())]:
         fault = replicas_fault(spec, replicas) if isinstance(spec, RPU) else None
@@ -99,6 +95,15 @@ def convert(
     if not quiet:
         Console(stderr=True).print(conversion_table(result))
     return result
+
+
+def unmatched(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
+    """A fault for each pattern that matches none of the names of layers."""
+    return [
+        f"{pattern!r} matches no layer{nearest(pattern, names)}"
+        for pattern in patterns
+        if not fnmatch.filter(names, pattern)
+    ]
 
 
 def conversion_table(model: nn.Module) -> Table:

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 PER_CENT = "\u00a0%"
 
@@ -18,6 +18,7 @@ def render(template: str, **values: Any) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"whole": whole, "error": error, "number": plain_number, "share": share, "value": value}
+    environment.filters["breakable"] = breakable
     return environment.from_string(_text(template)).render(style=Markup(_text("style.css")), **values)
 
 
@@ -59,6 +60,11 @@ def value(given: object) -> str:
     if isinstance(given, bool):
         return "true" if given else "false"
     return f"{given:g}" if isinstance(given, float) else str(given)
+
+
+def breakable(name: str) -> Markup:
+    """A dotted name that may go on in the next line after a dot or an underscore."""
+    return Markup(str(escape(name)).replace(".", ".<wbr>").replace("_", "_<wbr>"))
 
 
 def duration(seconds: float) -> str:

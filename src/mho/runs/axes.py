@@ -70,7 +70,7 @@ class Axes:
         grid: field to its values.
         columns: field to its values, one a row.
         draws: field to how it is drawn.
-        count: rows of draws; 0 without any.
+        count: draws; 0 without any. One that comes again gives no second point.
         draw_seed: seed of the draws.
     """
 
@@ -86,7 +86,7 @@ class Axes:
         for kind, values in (("grid", self.grid), ("list", self.columns)):
             for name, given in values.items():
                 _check_values(f"sweep.{kind}: {name}", given, faults, distinct=kind == "grid")
-        lengths = {name: len(values) for name, values in self.columns.items()}
+        lengths = {name: len(values) for name, values in self.columns.items() if isinstance(values, (list, tuple))}
         if len(set(lengths.values())) > 1:
             each = ", ".join(f"{name} has {length}" for name, length in lengths.items())
             faults.add(f"sweep.list has columns of different lengths: {each}; give each one value a row")
@@ -108,17 +108,23 @@ class Axes:
         return [*self.grid, *self.columns, *self.draws]
 
     def __len__(self) -> int:
+        """Points, counting those that are drawn again."""
         rows = len(next(iter(self.columns.values()))) if self.columns else 1
         return math.prod(map(len, self.grid.values())) * rows * (self.count if self.draws else 1)
 
     def points(self) -> Iterator[Point]:
         """Every point; the last of the grid's fields changes faster than the first, draws fastest."""
         rows = list(zip(*self.columns.values(), strict=True)) if self.columns else [()]
-        numbers = range(self.count) if self.draws else [0]
+        drawings = self._drawings()
         for values in itertools.product(*self.grid.values()):
-            for row, number in itertools.product(rows, numbers):
-                drawn = (draw.value(self.draw_seed, name, number) for name, draw in self.draws.items())
+            for row, drawn in itertools.product(rows, drawings):
                 yield dict(zip(self.fields, (*values, *row, *drawn), strict=True))
+
+    def _drawings(self) -> list[tuple[Value, ...]]:
+        """The draws, each once: whole numbers may come again, and a point is trained once."""
+        numbers = range(self.count) if self.draws else [0]
+        each = [tuple(d.value(self.draw_seed, name, n) for name, d in self.draws.items()) for n in numbers]
+        return list(dict.fromkeys(each))
 
 
 def flat(table: Mapping[str, Any], *, leaves: Sequence[str] = (), prefix: str = "") -> dict[str, Any]:
@@ -142,18 +148,29 @@ def _check_values(name: str, values: object, faults: Faults, *, distinct: bool) 
         return
     if not values:
         faults.add(f"{name} is an empty list; give at least one value, or leave the field out")
-    for value in values:
-        if not isinstance(value, (bool, int, float, str)):
-            faults.add(f"{name} has the value {value!r}; a swept value is a number, true or false, or a word")
-    if distinct and len({(isinstance(value, bool), repr(value)) for value in values}) < len(values):
+        return
+    wrong = [value for value in values if not isinstance(value, (bool, int, float, str))]
+    for value in wrong:
+        faults.add(f"{name} has the value {value!r}; a swept value is a number, true or false, or a word")
+    if wrong:
+        return
+    if distinct and len({_same(value) for value in values}) < len(values):
         faults.add(f"{name} is {list(values)!r}, with a value twice; seeds are what repeats a point")
 
 
 def _check_rows(columns: Mapping[str, Sequence[Value]], faults: Faults) -> None:
-    rows = list(zip(*columns.values(), strict=True))
-    again = next((row for row in rows if rows.count(row) > 1), None)
-    if again is not None:
-        faults.add(f"sweep.list has the row {list(again)!r} twice; seeds are what repeats a point")
+    seen: set[tuple[tuple[bool, Value], ...]] = set()
+    for row in zip(*columns.values(), strict=True):
+        same = tuple(map(_same, row))
+        if same in seen:
+            faults.add(f"sweep.list has the row {list(row)!r} twice; seeds are what repeats a point")
+            return
+        seen.add(same)
+
+
+def _same(value: Value) -> tuple[bool, Value]:
+    """Equal for values that are one: 1 and 1.0 are, 1 and true are not."""
+    return isinstance(value, bool), value
 
 
 def _uniform(seed: int, field: str, number: int) -> float:

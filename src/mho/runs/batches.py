@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, final
 
 from mho.errors import InvalidValue
+from mho.runs.axes import flat
+from mho.runs.experiment import MAY_GROW
 from mho.runs.sweep import Row, Sweep
 
 
@@ -21,7 +23,8 @@ class Batch:
     Attributes:
         rows: replica r is rows[r].
         tables: the run's config.
-        name: of its run folder, from the first row's number and a hash of the config.
+        name: of its run folder, from the first row's number and a hash of the config, without what a resumed run may
+            be told anew.
     """
 
     rows: tuple[Row, ...]
@@ -72,7 +75,8 @@ def batch(sweep: Sweep, rows: Sequence[Row]) -> Batch:
         if any(other != value for other in values):
             changes[name] = values
     tables = sweep.config(rows[0].values, changes)
-    code = hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()[:8]
+    lasting = {name: value for name, value in flat(tables).items() if name not in MAY_GROW}
+    code = hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:8]
     return Batch(tuple(rows), tables, f"{rows[0].number:04d}-{code}")
 
 

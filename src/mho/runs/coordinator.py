@@ -78,7 +78,7 @@ class Coordinator:
         """
         with self._alone():
             results = Results(self.folder, self.sweep)
-            results.forget_failed()
+            results.forget_unfinished()
             results.write()
             write_atomically(self.folder / FILE, self.sweep.to_toml().encode())
             mark = uuid.uuid4().hex

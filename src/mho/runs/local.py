@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.synchronize import Event
 from typing import final
 
 from mho.runs.engine import ATTEMPTS, Engine, died
@@ -18,7 +20,7 @@ from mho.runs.worker import Answer, Task, run_task
 
 SPAWN = multiprocessing.get_context("spawn")
 """Never fork: threads of torch and of the kernels would not survive it."""
-_stop: Event | None = None
+_stop: ctypes.c_bool | None = None
 
 
 @final
@@ -30,7 +32,8 @@ class LocalEngine(Engine):
     """
 
     def __init__(self, processes: int) -> None:
-        self._stop = SPAWN.Event()
+        # shared memory without a lock, which a worker that is killed could leave locked for all others
+        self._stop: ctypes.c_bool = SPAWN.RawValue(ctypes.c_bool, False)
         self._waiting: collections.deque[Task] = collections.deque()
         self._running: dict[Future[Answer], tuple[ProcessPoolExecutor, Task]] = {}
         self._idle: list[ProcessPoolExecutor] = []
@@ -55,7 +58,7 @@ class LocalEngine(Engine):
                 self._idle.append(pool)
             except BrokenProcessPool:
                 pool.shutdown(wait=False)
-                if self._stop.is_set():
+                if self._stop.value:
                     answers.append((task, Answer(stopped=True)))
                 elif self._begun[task.name] < ATTEMPTS:
                     self._waiting.appendleft(task)
@@ -65,10 +68,12 @@ class LocalEngine(Engine):
         return answers
 
     def stop(self) -> None:
-        self._stop.set()
+        self._stop.value = True
         self._waiting.clear()
 
     def close(self) -> None:
+        # what still runs, after an error of the coordinator, is not waited for to its end
+        self.stop()
         for pool, _ in self._running.values():
             pool.shutdown(wait=False, cancel_futures=True)
         for pool in self._idle:  # waited for: else the interpreter's own end may find a pool half closed
@@ -77,19 +82,35 @@ class LocalEngine(Engine):
     def _fill(self) -> None:
         while self._waiting and len(self._running) < self._processes:
             task = self._waiting.popleft()
-            pool = self._idle.pop() if self._idle else self._pool()
             self._begun[task.name] += 1
-            self._running[pool.submit(_run, task)] = pool, task
+            future, pool = self._begin(task)
+            self._running[future] = pool, task
 
-    def _pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, SPAWN, initializer=_prepare, initargs=(self._stop,))
+    def _begin(self, task: Task) -> tuple[Future[Answer], ProcessPoolExecutor]:
+        while self._idle:
+            pool = self._idle.pop()
+            # its process may have died while it had nothing to do
+            with contextlib.suppress(BrokenProcessPool):
+                return pool.submit(_run, task), pool
+        pool = ProcessPoolExecutor(1, SPAWN, initializer=_prepare, initargs=(self._stop,))
+        with _deaf():
+            return pool.submit(_run, task), pool
 
 
-def _prepare(stop: Event) -> None:
-    """In a new worker: the coordinator decides on Ctrl-C, and no worker outlives it."""
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes begun in here never hear Ctrl-C, not even while they import; this one hears it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _prepare(stop: ctypes.c_bool) -> None:
+    """In a new worker: no worker outlives the coordinator, which decides on Ctrl-C."""
     global _stop
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -102,4 +123,5 @@ def _end_with_parent() -> None:
 
 def _run(task: Task) -> Answer:
     assert _stop is not None
-    return run_task(task, _stop.is_set)
+    stop = _stop
+    return run_task(task, lambda: bool(stop.value))

@@ -60,7 +60,7 @@ class Results:
         sweep: whose results these are; a file of another sweep is refused.
 
     Raises:
-        WrongUse: if the file is of another sweep, naming what differs, or no such file at all.
+        WrongUse: if the file is of another sweep, naming what differs, or has more epochs, or is no such file at all.
         InvalidValue: without pyarrow, naming the extra that brings it.
     """
 
@@ -76,6 +76,7 @@ class Results:
             for record in table.records:
                 number = record["point"] * count + sweep.seeds.index(record["seed"])
                 self._records[number] = {name: record[name] for name in _COLUMNS}
+            self._check_epochs()
 
     @property
     def done(self) -> set[int]:
@@ -87,15 +88,22 @@ class Results:
         """Numbers of the rows that failed."""
         return sorted(number for number, record in self._records.items() if record["status"] == FAILED)
 
+    @property
+    def folders(self) -> list[str]:
+        """Run folders of the rows that are done, within the sweep's folder."""
+        return sorted({record["folder"] for record in self._records.values() if record["status"] == DONE})
+
     def test_error(self, number: int) -> float | None:
         """Of the last epoch of a row."""
         error: float | None = self._records[number]["test_error"]
         return error
 
-    def forget_failed(self) -> None:
-        """Drop failed rows, which are tried again."""
-        for number in self.failed:
-            del self._records[number]
+    def forget_unfinished(self) -> None:
+        """Drop failed rows, which are tried again, and those of fewer epochs than the sweep has now."""
+        epochs = self.sweep.epochs
+        for number, record in list(self._records.items()):
+            if record["status"] != DONE or (epochs is not None and record["epoch"] < epochs):
+                del self._records[number]
 
     def add(self, results: Mapping[int, Result]) -> None:
         """Note what rows (by number) came to, and write the file."""
@@ -129,12 +137,24 @@ class Results:
         if digest(content) == digest(self._content):
             return
         changed = differences(content, json.loads(json.dumps(self._content)))
-        # these follow from the others: said where nothing else is
-        changed = [line for line in changed if not line.startswith(("points ", "rows "))] or changed
+        changed = [line.removeprefix("base.") for line in changed]
+        # these follow from the others
+        changed = [line for line in changed if not line.startswith(("points ", "rows "))] or [
+            "its points are others, or stand in another order: a law's source may have changed, or the order of fields"
+        ]
         raise WrongUse(
             f"{self.file} belongs to another sweep:\n  " + "\n  ".join(changed[:SHOWN]) + "\nrepeat the old values, or "
             "give another --out"
         )
+
+    def _check_epochs(self) -> None:
+        epochs = self.sweep.epochs
+        most = max((record["epoch"] for record in self._records.values() if record["status"] == DONE), default=0)
+        if epochs is not None and epochs < most:
+            raise WrongUse(
+                f"{self.file} has rows of {most} epochs, and training.epochs is {epochs}; epochs can only grow: repeat "
+                "the old value, or give another --out"
+            )
 
 
 _COLUMNS = {
@@ -174,7 +194,10 @@ def read_table(file: Path) -> ResultTable:
     try:
         table = parquet.read_table(file)
     except (pa.ArrowException, OSError) as error:
-        raise WrongUse(f"{file} is damaged or no Parquet file ({error}); restore it, or give another --out") from None
+        raise WrongUse(
+            f"{file} is damaged or no Parquet file ({error}); restore it, or delete it and use mho sweep "
+            "--resume, which reads what is done from the run folders"
+        ) from None
     metadata = table.schema.metadata or {}
     missing = [name for name in ("point", "seed", *_COLUMNS) if name not in table.column_names]
     if metadata.get(b"mho.format") != FORMAT or missing:

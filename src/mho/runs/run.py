@@ -26,6 +26,7 @@ from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 
 VERSION = importlib.metadata.version("mho")
 CONFIG, METRICS, CHECKPOINT, SUMMARY = "config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"
+REPORT = "report.html"
 
 
 @final
@@ -60,8 +61,7 @@ class Run:
         self.loop = Loop(self.model, self.optimizer, data.first(settings.train_images, settings.test_images), settings)
         if stored is not None:
             self._restore(*stored)
-            if self.finished:
-                self._catch_up()
+            self._catch_up()
 
     @property
     def finished(self) -> bool:
@@ -90,8 +90,8 @@ class Run:
 
         def after_epoch(progress: Progress) -> None:
             self._save()
-            self._write_metrics()
             self._write_summary()
+            self._write_metrics()  # last: see _catch_up
             on_epoch(progress)
 
         try:
@@ -108,6 +108,8 @@ class Run:
             write_atomically(self.folder / CONFIG, self.experiment.to_toml().encode())
             self._write_metrics()
             self._write_summary()
+            # a page of fewer epochs
+            (self.folder / REPORT).unlink(missing_ok=True)
         except OSError:
             if made and self.folder.is_dir():
                 for name in (CONFIG, METRICS, SUMMARY):
@@ -133,17 +135,20 @@ class Run:
             )
 
     def _catch_up(self) -> None:
-        """Write what a run that was killed between its last checkpoint and its metrics has left out."""
-        file = self.folder / METRICS
-        if not file.exists() or file.read_bytes() != self._lines():
-            self._write_metrics()
+        """Write what a finished run lacks: killed after its last checkpoint, its other files are an epoch behind."""
+        if not self.finished:
+            return
+        metrics, summary = self.folder / METRICS, self.folder / SUMMARY
+        if not metrics.exists() or metrics.read_bytes() != self._metrics():
+            self._open()
+        elif not summary.exists():
             self._write_summary()
 
-    def _write_metrics(self) -> None:
-        write_atomically(self.folder / METRICS, self._lines())
-
-    def _lines(self) -> bytes:
+    def _metrics(self) -> bytes:
         return "".join(json.dumps(line) + "\n" for line in self.loop.progress.metrics).encode()
+
+    def _write_metrics(self) -> None:
+        write_atomically(self.folder / METRICS, self._metrics())
 
     def _write_summary(self) -> None:
         """What the report needs beside config and metrics."""

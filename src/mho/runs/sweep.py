@@ -11,6 +11,8 @@ from typing import Any, final
 
 from mho.config import fields_from_table, parse_toml, write_toml
 from mho.errors import Faults, InvalidValue, nearest
+from mho.models import LeNet
+from mho.nn.convert import unmatched
 from mho.presets import PRESETS
 from mho.runs.axes import MAX_SEED, Axes, Draw, Point, flat
 from mho.runs.experiment import LATER, Experiment, merged
@@ -21,7 +23,7 @@ LEAVES = ("low", "high")
 """Keys of a draw: a table that has one is a value, no section."""
 REPLICAS = 8
 MAX_ROWS = 100_000
-SHOWN_FAULTS = 12
+SHOWN_FAULTS = 24
 CANNOT = {
     "training.seed": "write seeds = 3, or seeds = [0, 4, 7], in [sweep]",
     "training.replicas": "rows are trained side by side by themselves; [sweep] replicas limits how many",
@@ -71,15 +73,17 @@ class Sweep:
                 faults.add(f"sweep.{key}: no such field{nearest(key, KEYS)}")
         self.replicas: int = table.get("replicas", REPLICAS)
         faults.number("sweep.replicas", self.replicas, low=1, high=1024, integer=True)
-        self.axes = _axes(table, faults)
-        for name in self.axes.fields:
+        parts = _parts(table, faults)
+        for name in {**parts["grid"], **parts["columns"], **parts["draws"]}:
             _check_name(name, faults)
+        self.axes = _axes(parts, faults)
         self.seeds = _seeds(table.get("seeds", 1), self.base, faults)
         if len(self.axes) * len(self.seeds) > MAX_ROWS:
             faults.add(f"{len(self.axes) * len(self.seeds):,} rows; a sweep has at most {MAX_ROWS:,}")
-        _raise(faults.found)
+        if faults.found:
+            _raise([*faults.found, *self._faults(_sample(parts))])
         self.points = list(self.axes.points())
-        self._check_points()
+        _raise(self._faults(self.points))
 
     @classmethod
     def from_toml(cls, text: str) -> Sweep:
@@ -117,8 +121,13 @@ class Sweep:
         """What `config` describes."""
         return Experiment.from_dict(self.config(values, changes))
 
+    @property
+    def epochs(self) -> int | None:
+        """Epochs of every row; None where the sweep changes them."""
+        return None if self._swept("training.epochs") else self.experiment(self.points[0], {}).training.epochs
+
     def content(self) -> dict[str, Any]:
-        """All that decides a result, in a form that does not depend on how the file is written."""
+        """All that decides a result but epochs, which may grow; it does not depend on how the file is written."""
         points = [self._lasting(values) for values in self.points]
         base = {name: value for name, value in flat(points[0]).items() if not self._swept(name)}
         return {
@@ -133,9 +142,9 @@ class Sweep:
         }
 
     def _lasting(self, values: Point) -> dict[str, Any]:
-        """A point's complete config without what changes no result."""
+        """A point's complete config without seeds, and without what changes no result or may grow."""
         config = self.experiment(values, {}).to_dict()
-        for name in ("seed", "replicas", "checkpoint_every"):
+        for name in ("seed", "replicas", "checkpoint_every", *(() if self._swept("training.epochs") else ["epochs"])):
             del config["training"][name]
         # a field at the value that it had before it was a field leaves the sweep's hash as it was then
         config["training"] = {k: v for k, v in config["training"].items() if k not in LATER or v != LATER[k]}
@@ -144,25 +153,19 @@ class Sweep:
     def _swept(self, name: str) -> bool:
         return any(name == field or name.startswith(f"{field}.") for field in self.axes.fields)
 
-    def _check_points(self) -> None:
+    def _faults(self, points: Sequence[Point]) -> list[str]:
+        """What is wrong with the experiments of some points."""
         faults: list[str] = []
-        for number, values in enumerate(self.points):
+        names = [name for name, _ in LeNet().named_modules() if name]
+        for values in points:
             try:
                 experiment = self.experiment(values, {})
             except InvalidValue as error:
                 faults += [fault for fault in error.faults if fault not in faults]
                 continue
-            if number == 0:
-                self._check_base(experiment, faults)
-        _raise(faults)
-
-    def _check_base(self, experiment: Experiment, faults: list[str]) -> None:
-        training = experiment.training
-        if training.replicas != 1:
-            faults.append(
-                f"training.replicas is {training.replicas}: a sweep trains rows side by side by itself; leave it at 1, "
-                f"and write seeds = {training.replicas} in [sweep] for as many seeds"
-            )
+            lost = unmatched([*experiment.layers, *experiment.training.exclude], names)
+            faults += [fault for fault in lost if fault not in faults]
+        return faults
 
 
 def nested(name: str, value: Any) -> dict[str, Any]:
@@ -183,7 +186,19 @@ def _hash(content: object) -> str:
 
 
 def _base(tables: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
+    """The config of every point, without what differs between replicas: that is the sweep's own business."""
     base = {name: table for name, table in tables.items() if name not in ("sweep", "preset")}
+    for name, value in flat(base).items():
+        if name == "training.replicas" and value != 1:
+            faults.add(
+                f"{name} is {value!r}: a sweep trains rows side by side by itself; leave it at 1, and write seeds = "
+                f"{value!r} in [sweep] for as many seeds"
+            )
+        elif isinstance(value, list) and not name.startswith("training."):
+            faults.add(f'{name} is {value!r}; write "{name}" = {value!r} under [sweep.grid], or give one value')
+        else:
+            continue
+        base = _without(base, name)
     preset = tables.get("preset")
     if preset is None:
         return base
@@ -193,7 +208,15 @@ def _base(tables: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     return merged(PRESETS[preset]().to_dict(), base)
 
 
-def _axes(table: Mapping[str, Any], faults: Faults) -> Axes:
+def _without(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    key, _, rest = name.partition(".")
+    if not rest:
+        return {other: value for other, value in tables.items() if other != key}
+    return {**tables, key: _without(tables[key], rest)}
+
+
+def _parts(table: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
+    """What `Axes` is made of, as far as the table tells."""
     parts: dict[str, Any] = {}
     for key, name in (("grid", "grid"), ("list", "columns"), ("random", "draws")):
         value = table.get(key, {})
@@ -215,14 +238,28 @@ def _axes(table: Mapping[str, Any], faults: Faults) -> Axes:
                 faults.add(f"sweep.random: {name}: {fault}")
     if not drawn and "random" in table:
         faults.add("sweep.random names no field; write for example forward.noise = { low = 0.0, high = 0.1 }")
+    return parts
+
+
+def _axes(parts: Mapping[str, Any], faults: Faults) -> Axes:
     try:
         return Axes(**parts)
     except InvalidValue as error:
         for fault in error.faults:
             faults.add(fault)
-        for name in {name for kind in ("grid", "columns") for name in parts[kind]}:
-            _check_name(name, faults)
         return Axes()
+
+
+def _sample(parts: Mapping[str, Any]) -> list[Point]:
+    """Points that hold every value of axes which are no axes yet: what else is wrong is told at once."""
+    grid, columns = (
+        {name: values for name, values in parts[kind].items() if isinstance(values, list) and name not in CANNOT}
+        for kind in ("grid", "columns")
+    )
+    draws = {name: [draw.low, draw.high] for name, draw in parts["draws"].items() if name not in CANNOT}
+    usable = {name: values for name, values in (grid | columns | draws).items() if values and "." in name}
+    most = max(map(len, usable.values()), default=1)
+    return [{name: values[min(place, len(values) - 1)] for name, values in usable.items()} for place in range(most)]
 
 
 def _check_name(name: str, faults: Faults) -> None:

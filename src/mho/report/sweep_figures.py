@@ -5,7 +5,8 @@ from __future__ import annotations
 import collections
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,17 +41,22 @@ UNITS = {
     "spread": "relative",
     "c2c": "relative",
 }
+TWO_DECADES = 100.0
+"""Powers of ten alone are too few labels below this factor."""
 LINEAR_BELOW = 3.0
 """Errors that span less than this factor are drawn on a linear axis."""
 
 
-def error_against(field: str, points: Sequence[PointErrors], ax: Axes) -> Axes:
+def error_against(
+    field: str, points: Sequence[PointErrors], ax: Axes, *, drawn: Mapping[str, bool] = MappingProxyType({})
+) -> Axes:
     """Test error [%] against one swept field.
 
     Every point is a small dot (its mean over seeds). Where several points share a value, the line is their mean and
     the band its confidence interval over seeds; where each has a value of its own, bars are each point's interval.
+    `drawn` has the fields with random values, and whether these are drawn by their logarithm.
     """
-    x = axis(field, points)
+    x = axis(field, points, drawn.get(field))
     groups: dict[float, list[PointErrors]] = collections.defaultdict(list)
     for point in points:
         groups[x.place(point.values[field])].append(point)
@@ -78,12 +84,18 @@ def error_against(field: str, points: Sequence[PointErrors], ax: Axes) -> Axes:
     return ax
 
 
-def error_map(fields: tuple[str, str], points: Sequence[PointErrors], ax: Axes) -> Axes:
+def error_map(
+    fields: tuple[str, str],
+    points: Sequence[PointErrors],
+    ax: Axes,
+    *,
+    drawn: Mapping[str, bool] = MappingProxyType({}),
+) -> Axes:
     """Mean test error [%] of every pair of values of two fields, as a table of colours.
 
     Fields whose values are mostly drawn at random give a dot a point in place of a table.
     """
-    x, y = (axis(field, points) for field in fields)
+    x, y = (axis(field, points, drawn.get(field)) for field in fields)
     cells: dict[tuple[int, int], list[PointErrors]] = collections.defaultdict(list)
     for point in points:
         cells[y.values.index(point.values[y.field]), x.values.index(point.values[x.field])].append(point)
@@ -93,20 +105,20 @@ def error_map(fields: tuple[str, str], points: Sequence[PointErrors], ax: Axes) 
         places = [(x.place(p.values[x.field]), y.place(p.values[y.field])) for p in points]
         errors = [point.interval.mean for point in points]
         across, up = zip(*places, strict=True)
-        drawn: Any = ax.scatter(across, up, c=errors, cmap=MAP, norm=scale, s=34, lw=0)
+        colours: Any = ax.scatter(across, up, c=errors, cmap=MAP, norm=scale, s=34, lw=0)
         _value_axis(ax.xaxis, x, ax)
         _value_axis(ax.yaxis, y, ax)
     else:
         table = np.full((len(y.values), len(x.values)), np.nan)
         for cell, mean in means.items():
             table[cell] = mean
-        drawn = ax.pcolormesh(table, cmap=MAP, norm=scale, edgecolors="none")
+        colours = ax.pcolormesh(table, cmap=MAP, norm=scale, edgecolors="none")
         for side, which in ((ax.xaxis, x), (ax.yaxis, y)):
             _cell_axis(side, which)
         if len(x.values) <= 8 and len(y.values) <= FEW:
             _write_errors(ax, means, scale)
     if not ax.texts:
-        bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02)
+        bar = ax.figure.colorbar(colours, ax=ax, pad=0.02)
         bar.set_label("test error (%)")
         bar.outline.set_visible(False)
     ax.spines[:].set_visible(False)
@@ -157,6 +169,9 @@ def _value_axis(side: Any, which: Axis, ax: Axes) -> None:
         side.set_major_locator(LogLocator(numticks=6))
         side.set_minor_formatter(NullFormatter())
     values = [float(value) for value in which.values]
+    if which.log and values[-1] / values[0] < TWO_DECADES:
+        side.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if len(values) <= 6 and _apart(values, log=which.log):
         side.set_major_locator(FixedLocator(values))
         side.set_minor_locator(NullLocator())

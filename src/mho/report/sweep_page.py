@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,14 @@ def _render(folder: Path, table: ResultTable, spec: str) -> str:
     swept = [field for field in table.fields if len(axis(field, points).values) > 1] if points else []
     pairs = list(itertools.combinations(swept, 2))
     seeds: list[int] = table.content["seeds"]
+    drawn = {field: draw["log"] for field, draw in table.content["random"].items() if field in table.fields}
     return render(
         "sweep.html",
         title=f"Sweep of {_listed(table.fields) or 'seeds'}",
         version=table.version,
         headlines=_headlines(table, points) if points else [],
-        curves=[_curve(number, field, points) for number, field in enumerate(swept)],
-        maps=[_map(number, pair, points) for number, pair in enumerate(pairs[:MAPS])],
+        curves=[_curve(number, field, points, drawn) for number, field in enumerate(swept)],
+        maps=[_map(number, pair, points, drawn) for number, pair in enumerate(pairs[:MAPS])],
         maps_left_out=max(0, len(pairs) - MAPS),
         fields=[label(field) for field in table.fields],
         best=_best(points).number if points else None,
@@ -76,14 +77,14 @@ def _render(folder: Path, table: ResultTable, spec: str) -> str:
     )
 
 
-def _curve(number: int, field: str, points: Sequence[PointErrors]) -> Any:
+def _curve(number: int, field: str, points: Sequence[PointErrors], drawn: Mapping[str, bool]) -> Any:
     words = f"Test error in per cent against {field}; the numbers are in the table of points"
-    return svg(lambda ax: error_against(field, points, ax), size=CURVE, name=f"curve{number}", label=words)
+    return svg(lambda ax: error_against(field, points, ax, drawn=drawn), size=CURVE, name=f"curve{number}", label=words)
 
 
-def _map(number: int, pair: tuple[str, str], points: Sequence[PointErrors]) -> Any:
+def _map(number: int, pair: tuple[str, str], points: Sequence[PointErrors], drawn: Mapping[str, bool]) -> Any:
     words = f"Mean test error in per cent for every {pair[0]} and {pair[1]}"
-    return svg(lambda ax: error_map(pair, points, ax), size=HEAT, name=f"map{number}", label=words)
+    return svg(lambda ax: error_map(pair, points, ax, drawn=drawn), size=HEAT, name=f"map{number}", label=words)
 
 
 def _best(points: Sequence[PointErrors]) -> PointErrors:

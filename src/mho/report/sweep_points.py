@@ -109,23 +109,22 @@ def over_seeds(points: Sequence[PointErrors]) -> Interval:
     return interval(statistics.fmean(point.test[seed] for point in points) for seed in shared)
 
 
-def axis(field: str, points: Sequence[PointErrors]) -> Axis:
-    """The axis of a field."""
+def axis(field: str, points: Sequence[PointErrors], log: bool | None = None) -> Axis:
+    """The axis of a field; logarithmic where its values are drawn so, else where they lie so."""
     found = {(isinstance(v, bool), v): v for v in (point.values[field] for point in points)}.values()
     numbers = sorted(v for v in found if isinstance(v, (int, float)) and not isinstance(v, bool))
     words = sorted((v for v in found if isinstance(v, (bool, str))), key=str)
     categorical = bool(words) or len(numbers) < 2 or math.isinf(numbers[0]) or math.isinf(numbers[-1])
-    return Axis(field, [*numbers, *words], categorical, not categorical and _log_spaced(numbers))
+    return Axis(
+        field, [*numbers, *words], categorical, not categorical and (_log_spaced(numbers) if log is None else log)
+    )
 
 
 def _log_spaced(values: Sequence[float]) -> bool:
-    """Whether positive values lie more evenly by ratio than by difference."""
-    if values[0] <= 0 or values[-1] / values[0] < LOG_SPAN:
+    """Whether the median of positive values is nearer to the middle by ratio than by difference."""
+    low, middle, high = values[0], statistics.median(values), values[-1]
+    if low <= 0 or high / low < LOG_SPAN:
         return False
-    steps = [b - a for a, b in itertools.pairwise(values)]
-    ratios = [math.log(b / a) for a, b in itertools.pairwise(values)]
-    return len(values) == 2 or _unevenness(ratios) < _unevenness(steps)
-
-
-def _unevenness(steps: Sequence[float]) -> float:
-    return statistics.pstdev(steps) / statistics.fmean(steps)
+    by_ratio = math.log(middle / low) / math.log(high / low)
+    by_difference = (middle - low) / (high - low)
+    return len(values) == 2 or abs(by_ratio - 0.5) < abs(by_difference - 0.5)

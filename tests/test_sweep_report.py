@@ -1,0 +1,153 @@
+"""The page of a sweep: intervals, figures, and what stands in it."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+
+import pytest
+from matplotlib.figure import Figure
+
+from mho.errors import InvalidValue
+from mho.report import is_sweep, write_sweep_report
+from mho.report.sweep_figures import error_against, error_map
+from mho.report.sweep_points import PointErrors, axis, interval, over_seeds
+from mho.runs.results import FAILED, Result, Results
+from mho.runs.sweep import Sweep
+
+
+def points(grid: dict[tuple[object, ...], list[float]], *fields: str) -> list[PointErrors]:
+    """Points with these values of the fields, and the errors of seeds 0, 1, ..."""
+    return [
+        PointErrors(n, dict(zip(fields, values, strict=True)), dict(enumerate(errors)), errors, errors, 1.0, 1)
+        for n, (values, errors) in enumerate(grid.items())
+    ]
+
+
+def test_interval_is_students():
+    # t for 2 degrees of freedom and 95 %, from a table
+    assert interval([1.0, 2.0, 3.0]).half == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)
+    assert interval([4.0]).half is None
+
+
+def test_differences_between_points_do_not_widen_the_interval_over_seeds():
+    far = points({(0,): [10.0, 11.0], (1,): [50.0, 51.0]}, "a.b")
+    assert over_seeds(far).mean == 30.5
+    assert over_seeds(far).half == pytest.approx(interval([30.0, 31.0]).half)
+
+
+@pytest.mark.parametrize(
+    ("values", "log"),
+    [
+        ([1e-4, 1e-3, 1e-2], True),
+        ([0.01, 0.02, 0.05, 0.1], True),
+        ([0.0, 1.0, 10.0], False),
+        ([1, 2, 3, 4, 5, 6, 7], False),
+        ([1.0, 2.0], False),
+    ],
+)
+def test_how_values_lie_decides_the_axis(values, log):
+    found = axis("a.b", points({(value,): [1.0] for value in values}, "a.b"))
+    assert not found.categorical
+    assert found.log is log
+    assert found.values == sorted(values)
+
+
+def test_draws_lie_as_they_were_drawn():
+    data = points({(n / 10 + 0.01,): [n + 1.0] for n in range(9)}, "a.b")
+    scales = [
+        error_against("a.b", data, Figure().add_subplot(), drawn={"a.b": log}).get_xscale() for log in (True, False)
+    ]
+    assert scales == ["log", "linear"]
+
+
+def test_words_and_no_bound_are_categories():
+    found = axis("a.b", points({("none",): [1.0], (3.0,): [2.0], (1.0,): [2.0]}, "a.b"))
+    assert found.categorical
+    assert found.values == [1.0, 3.0, "none"]
+
+
+def test_curve_holds_means_and_band():
+    data = points(
+        {(0, 1): [10.0, 12.0], (0, 2): [20.0, 22.0], (5, 1): [30.0, 31.0], (5, 2): [40.0, 43.0]}, "a.b", "c.d"
+    )
+    ax = Figure().add_subplot()
+    assert error_against("a.b", data, ax) is ax
+    dots, line = ax.get_lines()
+    assert list(line.get_ydata()) == [16.0, 36.0]
+    assert sorted(dots.get_ydata()) == [11.0, 21.0, 30.5, 41.5]
+    band = ax.collections[0].get_paths()[0].vertices
+    half = interval([15.0, 17.0]).half
+    assert min(band[:, 1]) == pytest.approx(max(16.0 - half, 0.0))
+    assert ax.get_xlabel() == "a.b"
+
+
+def test_categories_have_bars():
+    ax = Figure().add_subplot()
+    error_against("a.b", points({(True,): [1.0, 2.0], (False,): [5.0, 6.0]}, "a.b"), ax)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["false", "true"]
+    assert len(ax.containers) == 1
+
+
+def test_map_holds_the_mean_of_every_pair_and_leaves_others_empty():
+    data = points({(0, 1, 7): [10.0], (0, 1, 8): [20.0], (0, 2, 7): [30.0], (5, 1, 7): [40.0]}, "a.b", "c.d", "e.f")
+    ax = error_map(("a.b", "c.d"), data, Figure().add_subplot())
+    cells = ax.collections[0].get_array()
+    assert [[float(v) for v in row] for row in cells.filled(-1)] == [[15.0, 40.0], [30.0, -1.0]]
+    assert {text.get_text() for text in ax.texts} == {"15.0", "40.0", "30.0"}
+
+
+def test_pairs_of_draws_are_dots():
+    data = points({(n / 10, math.sin(n)): [n + 1.0] for n in range(9)}, "a.b", "c.d")
+    ax = error_map(("a.b", "c.d"), data, Figure().add_subplot())
+    assert len(ax.collections[0].get_offsets()) == 9
+
+
+# the page
+
+GRID = {"forward.bound": ["none", 3.0], "update.length": [1, 10]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A sweep of 8 rows, of which one failed and one is missing."""
+    sweep = Sweep(
+        {"preset": "gokmen_2017", "forward": {"bound_management": False}, "sweep": {"seeds": 2, "grid": GRID}}
+    )
+    results = Results(tmp_path, sweep)
+    for number in range(6):
+        error = 10.0 + number
+        numbers = {"epoch": 2, "train_error": 1.0, "test_error": error, "train_loss": 0.5, "test_errors": [50.0, error]}
+        results.add({number: Result(**numbers, seconds=3.0, folder="runs/a", replica=number)})
+    results.add({6: Result(status=FAILED, message="<no> reason & none", folder="runs/b", replica=0)})
+    (tmp_path / "sweep.toml").write_text(sweep.to_toml())
+    return tmp_path
+
+
+def test_page_holds_points_best_failed_and_missing_rows_and_needs_nothing_else(folder):
+    assert is_sweep(folder)
+    path = write_sweep_report(folder)
+    page = path.read_text()
+    text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    best = statistics.fmean([10.0, 11.0])
+    assert f"{best:.2f} ± {interval([10.0, 11.0]).half:.2f}" in text
+    assert "6 of 8" in text
+    assert "1 failed" in text
+    assert "1 row is missing" in text
+    assert "&lt;no&gt; reason &amp; none" in page
+    assert page.count("<svg") == 3
+    assert "none 1 2 10.50" in text
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
+    before = path.read_bytes()
+    assert write_sweep_report(folder).read_bytes() == before
+
+
+def test_a_page_without_rows_and_one_without_its_file(folder):
+    (folder / "results.parquet").unlink()
+    sweep = Sweep.from_toml((folder / "sweep.toml").read_text())
+    Results(folder, sweep).write()
+    assert "No row is done yet." in write_sweep_report(folder).read_text()
+    (folder / "sweep.toml").unlink()
+    with pytest.raises(InvalidValue, match="mho sweep --resume --out"):
+        write_sweep_report(folder)

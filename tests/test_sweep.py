@@ -142,8 +142,12 @@ def test_all_faults_are_told_at_once():
 FAULTS = {
     "nothing": ({}, "there is no table [sweep]"),
     "section": ({"grid": {"foward.noise": [1]}}, "did you mean 'forward'?"),
-    "value of one point": ({"grid": {"update.length": [1, 64]}}, "update.length is 64; give an integer from 1 to 32"),
+    "value of one point": ({"grid": {"update.length": [1, 0]}}, "update.length is 0; give an integer from 1 to "),
     "layer": ({"grid": {"layers.conv3.forward.noise": [1]}}, "'conv3' matches no layer; did you mean 'conv"),
+    "another network's layer": (
+        {"grid": {"training.model": ["lenet", "mlp"], "layers.conv2.forward.noise": [1]}},
+        "'conv2' matches no layer",
+    ),
     "list in a list": (
         {"grid": {"forward.noise": [[0.1, 0.2]]}},
         "a swept value is a number, true or false, or a word",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
+import torch
+
 from mho.config import fields_from_table, parse_toml, write_toml
 from mho.errors import Faults, InvalidValue, nearest
-from mho.models import LeNet
+from mho.models import NETWORKS
 from mho.nn.convert import unmatched
 from mho.presets import PRESETS
 from mho.runs.axes import MAX_SEED, Axes, Draw, Point, flat
@@ -156,14 +159,14 @@ class Sweep:
     def _faults(self, points: Sequence[Point]) -> list[str]:
         """What is wrong with the experiments of some points."""
         faults: list[str] = []
-        names = [name for name, _ in LeNet().named_modules() if name]
         for values in points:
             try:
                 experiment = self.experiment(values, {})
             except InvalidValue as error:
                 faults += [fault for fault in error.faults if fault not in faults]
                 continue
-            lost = unmatched([*experiment.layers, *experiment.training.exclude], names)
+            training = experiment.training
+            lost = unmatched([*experiment.layers, *training.exclude], _layer_names(training.model))
             faults += [fault for fault in lost if fault not in faults]
         return faults
 
@@ -179,6 +182,12 @@ def nested(name: str, value: Any) -> dict[str, Any]:
 def digest(content: Mapping[str, Any]) -> str:
     """Hash of a sweep's content."""
     return _hash(content)
+
+
+@functools.cache
+def _layer_names(model: str) -> list[str]:
+    with torch.device("meta"):
+        return [name for name, _ in NETWORKS[model].build().named_modules() if name]
 
 
 def _hash(content: object) -> str:

@@ -27,7 +27,15 @@ def mho(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["train", "--help"], ["report", "--help"], ["bench", "--help"], ["map", "--help"]]
+    "words",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["report", "--help"],
+        ["reproduce", "--help"],
+        ["bench", "--help"],
+        ["map", "--help"],
+    ],
 )
 def test_help(words, tmp_path):
     done = mho(*words, cwd=tmp_path)

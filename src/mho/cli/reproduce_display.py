@@ -24,6 +24,8 @@ from mho.papers.timing import seconds_an_epoch
 from mho.papers.verdicts import Verdict
 
 REFRESH = 0.5
+WIDE = 110
+"""Columns of a terminal that has room for labels."""
 
 
 @final
@@ -182,16 +184,23 @@ def show_list(paper: Paper, curves: Sequence[str], scale: Scale, folder: Path, d
     epochs = planned[0].experiment.training.epochs
     table = Table(title=f"{expected.title}\nepochs: {epochs}; time: of the runs not yet done, on one core")
     table.title_justify = "left"
-    for heading in ("curve", "figures", "label", "paper", "done", "time"):
-        right, whole = heading in ("done", "time"), heading in ("curve", "done", "time")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=whole, overflow="fold")
+    console = Console()
+    headings = ["curve", "figures", "label", "paper", "done", "time"]
+    if console.width < WIDE:
+        headings.remove("label")
+    for heading in headings:
+        wraps = heading in ("figures", "label", "paper")
+        table.add_column(heading, justify="right" if heading in ("done", "time") else "left", no_wrap=not wraps)
     for name in curves:
-        shown, figures = expected.curves[name], ", ".join(expected.figures_of(name))
-        says, runs = shown.paper.replace("[", "\\["), f"{done[name]} of {scale.seeds}"
-        table.add_row(name, figures, shown.label, says, runs, _duration(seconds[name]))
+        shown = expected.curves[name]
+        cells = {"curve": name, "figures": ", ".join(expected.figures_of(name)), "label": shown.label}
+        cells |= {"paper": shown.paper.replace("[", "\\["), "done": f"{done[name]} of {scale.seeds}"}
+        cells |= {"time": _duration(seconds[name])}
+        table.add_row(*(cells[heading] for heading in headings))
     table.add_section()
-    table.add_row("all", "", "", "", f"{sum(done.values())} of {len(planned)}", _duration(sum(seconds.values())))
-    Console().print(table)
+    blank = [""] * (len(headings) - 3)
+    table.add_row("all", *blank, f"{sum(done.values())} of {len(planned)}", _duration(sum(seconds.values())))
+    console.print(table)
 
 
 def _duration(seconds: float) -> str:

@@ -33,6 +33,7 @@ def mho(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProce
         ["train", "--help"],
         ["sweep", "--help"],
         ["report", "--help"],
+        ["reproduce", "--help"],
         ["bench", "--help"],
         ["map", "--help"],
     ],

@@ -453,6 +453,14 @@ def test_results_are_made_anew_from_finished_runs(trained, tmp_path):
     assert lasting(tmp_path) == lasting(trained)
 
 
+def test_trainings_of_other_sizes_are_kept_apart(trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    smaller = Reproduction(LENET, ["um_bl1"], Scale(epochs=1, train_images=30, test_images=20), tmp_path)
+    assert smaller.run(Here())
+    record = read_records(tmp_path / "trial")["um_bl1"]
+    assert (record.images, [len(lines) for lines in record.seeds.values()]) == (30, [1])
+
+
 def test_a_failed_run_is_told_and_the_others_go_on(tmp_path):
     work, _ = train(tmp_path, "um_bl1", epochs=1)
     name = work.jobs[0].name
@@ -498,18 +506,20 @@ def test_a_page_has_every_figure_with_its_curves_and_the_papers_numbers(tmp_path
     sections = re.findall(r'<section id="figure-(\d)">(.*?)</section>', text, re.S)
     assert [name for name, _ in sections] == ["3", "4", "5", "6"]
     for name, section in sections:
-        curves = [curve for curve in LENET.expected.figures[name].curves if curve != "bl2"]
+        everyone = LENET.expected.figures[name].curves
+        curves = [curve for curve in everyone if curve != "bl2"]
         for svg in re.findall(r"<svg.*?</svg>", section, re.S):
             drawn = html.unescape(svg)
             assert all(f">{LENET.expected.curves[curve].label}<" in drawn for curve in curves), name
             lines = re.findall(r"stroke: (#[0-9a-f]{6})", svg)
-            assert {COLORS[place] for place in range(len(curves))} <= set(lines)
-            assert svg.count(">paper<") == 1
+            assert {COLORS[everyone.index(curve)] for curve in curves} <= set(lines)
+            assert svg.count(">paper ↑<") == 1
     rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in re.findall(r"<tr>.*?</tr>", text, re.S)]
     managed = next(row for row in rows if "NM + BM " in row)
     assert "1.7 [r]" in managed
     assert "1.73 ± 0.04" in managed
     assert "✓ kept: ≥ 1.4, ≤ 2" in html.unescape(managed)
+    assert "recalled to one digit; seeds differ by 0.1 to 0.2" in managed
     assert any("✗ off" in row for row in rows)
     assert "not trained" in next(row for row in rows if "NM + BM, BL = 2 " in row)
     assert text.count("<details>") == len(LENET.curves) - 1
@@ -523,7 +533,7 @@ def test_pages_without_results_and_of_short_trainings(tmp_path):
     quick = {name: record(name, [20.0, 10.0]) for name in ("floating_point", "baseline", "nm_bm", "um_bl1")}
     text = write_paper_page(LENET, quick, tmp_path / "page.html", kind="quick").read_text()
     assert "A quick training" in text
-    assert ">paper<" not in text  # its numbers are of whole trainings
+    assert "paper ↑" not in text  # its numbers are of whole trainings
     assert "✗ off:</span> ≥ nm_bm + 5" in html.unescape(text)
 
 
@@ -622,6 +632,26 @@ def test_list_shows_every_curve_with_its_time(tmp_path, monkeypatch):
         (line,) = [line for line in done.stdout.splitlines() if f" {name} " in line]
         assert " h " in line  # 1,000 epochs of 60,000 images
     assert list(tmp_path.iterdir()) == []
+
+
+def test_list_counts_runs_that_are_done(trained):
+    words = [
+        "--list",
+        "--seeds",
+        "3",
+        "--epochs",
+        "2",
+        "--train-images",
+        "40",
+        "--test-images",
+        "20",
+        "--out",
+        str(trained),
+    ]
+    done = told("gokmen_2017", "--curve", "um_bl1", *words)
+    assert "2 of 3" in next(line for line in done.stdout.splitlines() if " um_bl1 " in line)
+    done = told("gokmen_2017", "--curve", "um_bl1", *words[:2], "2", *words[3:])
+    assert "2 of 2 │  0 s" in next(line for line in done.stdout.splitlines() if " um_bl1 " in line)
 
 
 def test_killed_again_and_again_it_ends_with_the_same_bits(trained, tmp_path):

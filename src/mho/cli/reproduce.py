@@ -49,7 +49,8 @@ def reproduce(
         Path | None, typer.Option(help="Folder of the runs and results (default runs/reproduce-PAPER).")
     ] = None,
     as_list: Annotated[
-        bool, typer.Option("--list", help="Show the curves, and how long they take on this machine; train nothing.")
+        bool,
+        typer.Option("--list", help="Show the curves, and how long those not yet trained take here; train nothing."),
     ] = False,
     from_results: Annotated[
         bool, typer.Option("--from-results", help="Judge the results in --out, or those that come with mho.")
@@ -81,7 +82,7 @@ def reproduce(
     scale = Scale(epochs=epochs, seeds=seeds, quick=quick, train_images=train_images, test_images=test_images)
     chosen = [(one, one.choose(figure or (), curve or ())) for one in papers]
     if as_list:
-        _show_list(chosen, scale, data_dir)
+        _show_list(chosen, scale, out, data_dir)
         return
     kept = True
     for one, curves in chosen:
@@ -211,8 +212,8 @@ def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | No
     return all(verdict.kept is not False for verdict in verdicts)
 
 
-def _show_list(chosen: list[tuple[Paper, list[str]]], scale: Scale, data_dir: Path | None) -> None:
+def _show_list(chosen: list[tuple[Paper, list[str]]], scale: Scale, out: Path | None, data_dir: Path | None) -> None:
     from mho.cli.reproduce_display import show_list
 
     for paper, curves in chosen:
-        show_list(paper, curves, scale, data_dir)
+        show_list(paper, curves, scale, _folder(paper, out), data_dir)

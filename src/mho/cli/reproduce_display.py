@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, final
+from typing import final
 
 import torch
 from rich.console import Console
@@ -14,14 +15,17 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from mho.data import load
+from mho.errors import InvalidValue, WrongUse
 from mho.kernels import compile as compiler
 from mho.papers import Paper
-from mho.papers.jobs import Job, Scale
+from mho.papers.jobs import Job, Scale, jobs
 from mho.papers.reproduction import Reproduction, State
 from mho.papers.timing import seconds_an_epoch
 from mho.papers.verdicts import Verdict
 
 REFRESH = 0.5
+WIDE = 110
+"""Columns of a terminal that has room for labels."""
 
 
 @final
@@ -156,33 +160,47 @@ def show_verdicts(paper: Paper, verdicts: Sequence[Verdict], scale: Scale) -> No
     )
 
 
-def show_list(paper: Paper, curves: Sequence[str], scale: Scale, data_dir: Path | None) -> None:
-    """The curves of a paper with the time that each would take."""
+def show_list(paper: Paper, curves: Sequence[str], scale: Scale, folder: Path, data_dir: Path | None) -> None:
+    """The curves of a paper, how many of their runs are done in a folder, and the time that the others would take."""
     torch.set_num_threads(1)
-    aside, expected = Console(stderr=True), paper.expected
-    experiments = {name: scale.of(paper.curves[name](), 0) for name in curves}
-    compiler.on_compile.append(aside.print)
+    aside, expected, planned = Console(stderr=True), paper.expected, jobs(paper, curves, scale)
+    work = None
+    with contextlib.suppress(WrongUse, InvalidValue):  # a folder of others has nothing of ours
+        work = Reproduction(paper, curves, scale, folder)
+    done: dict[str, int] = {}
     seconds: dict[str, float] = {}
+    compiler.on_compile.append(aside.print)
     try:
         for name in track(curves, "timing", console=aside, transient=True):
-            settings = experiments[name].training
-            epoch = seconds_an_epoch(experiments[name], load(settings.data, data_dir))
-            seconds[name] = epoch * settings.epochs * scale.seeds
+            mine = [one for one in planned if one.curve == name]
+            finished = [work.state(one).epoch if work is not None else 0 for one in mine]
+            epochs = mine[0].experiment.training.epochs
+            done[name] = sum(epoch >= epochs for epoch in finished)
+            left = sum(max(0, epochs - epoch) for epoch in finished)
+            data = load(mine[0].experiment.training.data, data_dir)
+            seconds[name] = left * seconds_an_epoch(mine[0].experiment, data) if left else 0.0
     finally:
         compiler.on_compile.remove(aside.print)
-    runs = f"{scale.seeds} seeds" if scale.seeds > 1 else "one seed"
-    title = f"{expected.title}\ntime: {experiments[curves[0]].training.epochs} epochs, {runs}, one core"
-    table = Table(title=title, title_justify="left")
-    columns: dict[str, Any] = {"curve": "left", "figures": "left", "label": "left", "paper": "left", "time": "right"}
-    for heading, side in columns.items():
-        table.add_column(heading, justify=side, no_wrap=heading in ("curve", "time"))
+    epochs = planned[0].experiment.training.epochs
+    table = Table(title=f"{expected.title}\nepochs: {epochs}; time: of the runs not yet done, on one core")
+    table.title_justify = "left"
+    console = Console()
+    headings = ["curve", "figures", "label", "paper", "done", "time"]
+    if console.width < WIDE:
+        headings.remove("label")
+    for heading in headings:
+        wraps = heading in ("figures", "label", "paper")
+        table.add_column(heading, justify="right" if heading in ("done", "time") else "left", no_wrap=not wraps)
     for name in curves:
         shown = expected.curves[name]
-        figures = ", ".join(expected.figures_of(name))
-        table.add_row(name, figures, shown.label, shown.paper.replace("[", "\\["), _duration(seconds[name]))
+        cells = {"curve": name, "figures": ", ".join(expected.figures_of(name)), "label": shown.label}
+        cells |= {"paper": shown.paper.replace("[", "\\["), "done": f"{done[name]} of {scale.seeds}"}
+        cells |= {"time": _duration(seconds[name])}
+        table.add_row(*(cells[heading] for heading in headings))
     table.add_section()
-    table.add_row("all", "", "", "", _duration(sum(seconds.values())))
-    Console().print(table)
+    blank = [""] * (len(headings) - 3)
+    table.add_row("all", *blank, f"{sum(done.values())} of {len(planned)}", _duration(sum(seconds.values())))
+    console.print(table)
 
 
 def _duration(seconds: float) -> str:

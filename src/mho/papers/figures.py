@@ -29,11 +29,13 @@ class Drawn:
 
     Attributes:
         label: for the legend.
+        place: among all curves of the figure, trained or not: it decides colour and marker.
         seeds: test errors [%] of each seed, one an epoch from epoch 1 on.
         number: the paper's, in per cent, a range, or None.
     """
 
     label: str
+    place: int
     seeds: Sequence[Sequence[float]]
     number: float | tuple[float, float] | None
 
@@ -55,8 +57,8 @@ def paper_figure(data: Sequence[Drawn], ax: Axes, *, window: tuple[int, int] | N
     last = max((len(errors) for curve in data for errors in curve.seeds), default=1)
     right = last + 0.5
     mark = right + ROOM / 2 * (right - 0.5)
-    for number, curve in enumerate(data):
-        color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
+    for curve in data:
+        color, marker = COLORS[curve.place % len(COLORS)], MARKERS[curve.place % len(MARKERS)]
         line = {"color": color, "marker": marker, "ms": 4.5, "markevery": (0, EVERY if last > 2 * EVERY else 1)}
         mean = [statistics.fmean(errors) for errors in zip(*curve.seeds, strict=False)]
         if len(curve.seeds) > 1:
@@ -73,8 +75,9 @@ def paper_figure(data: Sequence[Drawn], ax: Axes, *, window: tuple[int, int] | N
     if window is not None:
         if last >= window[1]:
             ax.axvspan(window[0] - 0.5, window[1] + 0.5, color=COLORS[-1], alpha=0.12, lw=0, zorder=0)
-        place = {"xy": (mark, ax.get_ylim()[0]), "xytext": (0, 4), "textcoords": "offset points"}
-        ax.annotate("paper", **place, ha="center", va="bottom", rotation=90, fontsize="small")  # type: ignore[arg-type]
+        # level with the axis' own label, out of the way of marks and ticks
+        place = {"xy": (1, 0), "xycoords": "axes fraction", "xytext": (0, -21), "textcoords": "offset points"}
+        ax.annotate("paper ↑", **place, ha="right", va="top")  # type: ignore[arg-type]
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     ax.set_xlabel("epoch")
     ax.set_ylabel("test error (%)")

@@ -19,6 +19,8 @@ from mho.papers.verdicts import Verdict, judge
 from mho.report.drawing import svg
 from mho.report.template import duration, render
 
+DRAWN = 2
+"""Curves that a figure must have to be drawn: one alone compares nothing."""
 LEGEND = 0.21
 """Inches that a line of the legend takes."""
 COUNTED = {
@@ -53,7 +55,7 @@ def write_paper_page(paper: Paper, records: Mapping[str, Record], file: Path, *,
 
     Args:
         paper: which.
-        records: our results by curve; figures of which nothing is trained are named and not drawn.
+        records: our results by curve; figures with fewer than two of their curves are named and not drawn.
         file: the page, replaced at once or not at all.
         kind: "results", "quick" or "trial", as `Scale.kind`.
 
@@ -72,7 +74,7 @@ def _render(paper: Paper, records: Mapping[str, Record], kind: str) -> str:
     rows = {name: _row(paper, one, known.get(name), kind) for name, one in verdicts.items()}
     figures, missing = [], []
     for name, figure in expected.figures.items():
-        if not any(curve in known for curve in figure.curves):
+        if sum(curve in known for curve in figure.curves) < DRAWN:
             missing.append((name, figure.title))
             continue
         drawings = [_drawing(paper, name, known, kind, narrow=narrow) for narrow in (False, True)]
@@ -100,10 +102,11 @@ def _drawing(paper: Paper, name: str, records: Mapping[str, Record], kind: str, 
     data = [
         Drawn(
             expected.curves[curve].label,
+            place,
             [[line["test_error"] for line in metrics] for metrics in records[curve].seeds.values()],
             expected.curves[curve].number,
         )
-        for curve in curves
+        for place, curve in enumerate(curves)
         if curve in records
     ]
     columns = 1 if narrow else 2

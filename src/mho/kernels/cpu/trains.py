@@ -134,7 +134,7 @@ def set_gains(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: A
         x_max, d_max = across[at], down[at]
         # not √(d/x), which over- or underflows where the roots do not
         balance = np.sqrt(d_max) / np.sqrt(x_max) if managed else ONE
-        silent = (x_max == ZERO) | (d_max == ZERO)
+        silent = not ((x_max > ZERO) & (d_max > ZERO))  # NaN too, which raises
         across[at] = ZERO if silent else x_gain[r] * balance
         down[at] = ZERO if silent else d_gain[r] / balance
 

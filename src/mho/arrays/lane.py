@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import final
 
 import numpy as np
@@ -12,6 +12,7 @@ from mho.arrays.base import Floats, check_lr
 from mho.arrays.crossbar import Crossbar
 from mho.kernels import counts as count
 from mho.kernels import ops
+from mho.kernels.program import Step
 from mho.random import Operation
 
 FORWARD, BACKWARD, UPDATE = int(Operation.FORWARD), int(Operation.BACKWARD), int(Operation.UPDATE)
@@ -19,10 +20,15 @@ FORWARD, BACKWARD, UPDATE = int(Operation.FORWARD), int(Operation.BACKWARD), int
 
 @final
 class Lane:
-    """The three cycles of some replicas of a crossbar, T vectors at a time.
+    """The three cycles of some replicas of a crossbar, T vectors at a time, as steps to be done again and again.
 
     The same kernels on the same state as the crossbar's own cycles, without checks or new memory. The numbers of the
     vectors stay the crossbar's: a step reads them, and whoever drives all lanes counts them on.
+
+    Attributes:
+        forward: reads `inputs` (R, T, in) into `outputs` (R, T, out).
+        backward: reads `errors`, δ (R, T, out), back into `downwards` (R, T, in).
+        update: updates with `inputs` and `errors`, at the rate of `set_rate`.
     """
 
     def __init__(self, array: Crossbar, replicas: slice, vectors: int) -> None:
@@ -36,26 +42,21 @@ class Lane:
         self.outputs: Floats = np.empty((*shape, array.out_features), np.float32)
         self.errors: Floats = np.empty_like(self.outputs)
         self.downwards: Floats = np.empty_like(self.inputs)
-        self._forward = self._reader(Operation.FORWARD, self.inputs, self.outputs)
-        self._backward = self._reader(Operation.BACKWARD, self.errors, self.downwards)
-        length = array._drives[0][0].length if array._drives else 0
-        self._drawn = ops.room_for_trains(self.inputs, self.state.shape[1], length)
-        self._updaters: dict[float, Callable[[int], None]] = {}
+        self.forward = self._reader(Operation.FORWARD, self.inputs, self.outputs)
+        self.backward = self._reader(Operation.BACKWARD, self.errors, self.downwards)
+        self._rate = np.zeros(1, np.float32)
+        self._gains = array._trains(1.0).part(replicas) if array._drives else None
+        self.update = self._updater()
+        self._lr = math.nan
 
-    def forward(self) -> None:
-        """Read `inputs` (R, T, in) into `outputs` (R, T, out)."""
-        self._forward(int(self.numbers[FORWARD]))
-
-    def backward(self) -> None:
-        """Read `errors`, δ (R, T, out), back into `downwards` (R, T, in)."""
-        self._backward(int(self.numbers[BACKWARD]))
-
-    def update(self, lr: float) -> None:
-        """Update with `inputs` and `errors`."""
-        if lr not in self._updaters:
+    def set_rate(self, lr: float) -> None:
+        """Updates take this learning rate from now on."""
+        if lr != self._lr:
             check_lr(lr)
-            self._updaters = {lr: self._updater(lr)}
-        self._updaters[lr](int(self.numbers[UPDATE]))
+            self._rate[0], self._lr = lr, lr
+            if self._gains is not None:
+                gains = self.array._trains(lr).part(self.replicas)
+                self._gains.x_gain[...], self._gains.d_gain[...] = gains.x_gain, gains.d_gain
 
     @property
     def stale(self) -> bool:
@@ -72,24 +73,30 @@ class Lane:
         """Take what kernels have found wrong as told."""
         self.bad.fill(0)
 
-    def _reader(self, operation: Operation, inputs: Floats, out: Floats) -> Callable[[int], None]:
+    def _reader(self, operation: Operation, inputs: Floats, out: Floats) -> Step:
         array = self.array
         return ops.reader(
-            self.state, inputs, out, array._levels[operation].part(self.replicas), self._keys(operation), self.totals,
+            self.state, inputs, out, array._levels[operation].part(self.replicas), self._keys(operation),
+            self._number(operation), self.totals,
             backward=operation is Operation.BACKWARD, evaluation=False, backend=array.backend,
         )  # fmt: skip
 
-    def _updater(self, lr: float) -> Callable[[int], None]:
+    def _updater(self) -> list[Step]:
         array = self.array
-        if not array._drives:
-            return lambda first: ops.exact_update(
-                self.state, self.inputs, self.errors, lr, self.totals, backend=array.backend
+        if self._gains is None:
+            exact = ops.exact_updater(
+                self.state, self.inputs, self.errors, self._rate, self.totals, backend=array.backend
             )
+            return [exact]
+        drawn = ops.room_for_trains(self.inputs, self.state.shape[1], self._gains.length)
         return ops.updater(
-            self.state, array._cells().part(self.replicas), self.inputs, self.errors,
-            array._trains(lr).part(self.replicas), self._keys(Operation.UPDATE), self.totals, self._drawn,
-            backend=array.backend,
+            self.state, array._cells().part(self.replicas), self.inputs, self.errors, self._gains,
+            self._keys(Operation.UPDATE), self._number(Operation.UPDATE), self.totals, drawn, backend=array.backend,
         )  # fmt: skip
+
+    def _number(self, operation: Operation) -> npt.NDArray[np.int64]:
+        """Where the number of the operation's next vector stands."""
+        return self.numbers[int(operation) : int(operation) + 1]
 
     def _keys(self, operation: Operation) -> npt.NDArray[np.uint32]:
         return self.array._keys(operation)[self.replicas]

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from numba.core.errors import NumbaError
 
 from mho.errors import LawError
 from mho.kernels import compile as compiler
@@ -21,12 +19,15 @@ from mho.kernels import counts as count
 from mho.kernels import reference, threads
 from mho.kernels.cpu.lists import SLACK
 from mho.kernels.law import Law, read_law
+from mho.kernels.program import Call, Step
 from mho.random import SLOTS_A_TRAIN
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
 Backend = Literal["cpu", "reference"]
 BACKENDS = ("cpu", "reference")
+Slope = Literal["tanh", "sigmoid", "relu"]
+"""Functions whose slope follows from their value."""
 TRAINING_SLOTS = (count.CLIPPED_READS, count.HALVINGS)
 EVALUATION_SLOTS = (count.EVALUATION_CLIPPED_READS, count.EVALUATION_HALVINGS)
 NO_COUNTS = np.zeros((0, count.SIZE), np.int64)
@@ -154,19 +155,20 @@ def reader(
     out: Floats,
     levels: Levels,
     key: npt.NDArray[np.uint32],
+    number: npt.NDArray[np.int64],
     counts: Counts,
     *,
     backward: bool,
     evaluation: bool,
     backend: Backend = "cpu",
-) -> Callable[[int], None]:
-    """A read of x into `out`, to be done again and again: it takes the number of the first vector."""
+) -> Step:
+    """A read of x into `out`, to be done again and again; number[0] is that of the first vector."""
     arguments = _read_arguments(state, x, out, levels, key, backward, evaluation)
     if backend == "reference":
-        return functools.partial(reference.read, counts, *arguments)
+        return lambda: reference.read(counts, *(*arguments, int(number[0])))
     kernel = compiler.load("mho.kernels.cpu.read", "read")
     lines, work = x.shape[0] * x.shape[1], state.size * x.shape[1]
-    return threads.bind(kernel, lines, work, counts, *arguments)
+    return Call(kernel, lines, work, counts, arguments, number)
 
 
 def _read_arguments(
@@ -221,16 +223,10 @@ def update(
     Raises:
         LawError: if the law cannot be compiled.
     """
-    if backend == "reference":
-        _reference_update(state, cells, x, d, trains, stream, counts)
-        return
     drawn = room_for_trains(x, state.shape[1], trains.length)
-    (draw, *drawing), (move, *moving) = _update_calls(state, cells, x, d, trains, stream.key, counts, drawn)
-    try:
-        threads.run(draw, *drawing, stream.first)
-        threads.run(move, *moving, stream.first)
-    except NumbaError as error:
-        raise LawError(_explain(read_law(cells.law), error)) from None
+    number = np.array([stream.first], np.int64)
+    for step in updater(state, cells, x, d, trains, stream.key, number, counts, drawn, backend=backend):
+        step()
 
 
 def updater(
@@ -240,65 +236,46 @@ def updater(
     d: Floats,
     trains: Trains,
     key: npt.NDArray[np.uint32],
+    number: npt.NDArray[np.int64],
     counts: Counts,
     drawn: Drawn,
     *,
     backend: Backend = "cpu",
-) -> Callable[[int], None]:
-    """An update with x and d, to be done again and again: it takes the number of the first vector.
+) -> list[Step]:
+    """An update with x and d, to be done again and again; number[0] is that of the first vector.
 
     Args:
         drawn: from `room_for_trains`.
     """
     if backend == "reference":
-        return lambda first: _reference_update(state, cells, x, d, trains, Stream(key, first), counts)
-    (draw, *drawing), (move, *moving) = _update_calls(state, cells, x, d, trains, key, counts, drawn)
-    draw, move = threads.bind(draw, *drawing), threads.bind(move, *moving)
-
-    def run(first: int) -> None:
-        try:
-            draw(first)
-            move(first)
-        except NumbaError as error:
-            raise LawError(_explain(read_law(cells.law), error)) from None
-
-    return run
-
-
-def _update_calls(
-    state: Floats,
-    cells: Cells,
-    x: Floats,
-    d: Floats,
-    trains: Trains,
-    key: npt.NDArray[np.uint32],
-    counts: Counts,
-    drawn: Drawn,
-) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The two kernels of an update, each with its lines, its work and its arguments but the last."""
+        return [lambda: _reference_update(state, cells, x, d, trains, Stream(key, int(number[0])), counts)]
+    law = read_law(cells.law)
     draw = compiler.load("mho.kernels.cpu.trains", "trains")
-    move = compiler.load("mho.kernels.cpu.update", "update", read_law(cells.law), tuple(cells.fields))
+    move = compiler.load("mho.kernels.cpu.update", "update", law, tuple(cells.fields))
     vectors, lines = x.shape[1], state.shape[1]
-    return (
-        (
-            draw, len(x) * vectors, (x.size + d.size) * trains.length, counts,
-            x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed, key, *drawn, lines // d.shape[2],
-        ),
-        (
-            move, len(x) * lines, state.size * vectors, counts,
-            state, cells.flat, cells.strides, *drawn, key, trains_a_vector(trains.length),
-        ),
+    drawing = (
+        x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed, key, *drawn, lines // d.shape[2]
     )  # fmt: skip
+    moving = (state, cells.flat, cells.strides, *drawn, key, trains_a_vector(trains.length))
+    return [
+        Call(draw, len(x) * vectors, (x.size + d.size) * trains.length, counts, drawing, number),
+        Call(move, len(x) * lines, state.size * vectors, counts, moving, number, lambda error: _law_error(law, error)),
+    ]
 
 
 def exact_update(state: Floats, x: Floats, d: Floats, lr: float, counts: Counts, *, backend: Backend = "cpu") -> None:
     """w += lr·δ xᵀ, vector after vector, in place: x (R, T, N), d (R, T, M), state (R, P, N)."""
+    exact_updater(state, x, d, np.full(1, lr, np.float32), counts, backend=backend)()
+
+
+def exact_updater(
+    state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts, *, backend: Backend = "cpu"
+) -> Step:
+    """An exact update, to be done again and again; rate[0] is the learning rate."""
     if backend == "reference":
-        reference.outer(counts, state, x, d, lr)
-        return
+        return lambda: reference.outer(counts, state, x, d, rate[0])
     kernel = compiler.load("mho.kernels.cpu.outer", "outer")
-    lines = x.shape[0] * state.shape[1]
-    threads.run(kernel, lines, state.size * x.shape[1], counts, state, x, d, np.float32(lr))
+    return Call(kernel, x.shape[0] * state.shape[1], state.size * x.shape[1], counts, (state, x, d, rate))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -324,15 +301,47 @@ def gather_patches(maps: Floats, geometry: Geometry, *, bias: bool, out: Floats 
     count = geometry.out[0] * geometry.out[1]
     if out is None:
         out = np.empty((batch, count, channels * geometry.kernel[0] * geometry.kernel[1] + bias), np.float32)
-    kernel = compiler.load("mho.kernels.cpu.patches", "gather_patches")
-    threads.run(kernel, batch, out.size, NO_COUNTS, maps, out, geometry.numbers, bias)
+    gather(maps, geometry, out, bias=bias)()
     return out
 
 
 def scatter_patches(vectors: Floats, maps: Floats, geometry: Geometry) -> None:
     """Add errors of patches (B, L, N) to maps (B, C, H, W): the adjoint of `gather_patches`."""
-    kernel = compiler.load("mho.kernels.cpu.patches", "scatter_patches")
-    threads.run(kernel, len(maps), vectors.size, NO_COUNTS, vectors, maps, geometry.numbers)
+    scatter(vectors, maps, geometry)()
+
+
+# Steps of chains: what they read and write is given once --------------------------------------------
+
+
+def gather(maps: Floats, geometry: Geometry, out: Floats, *, bias: bool) -> Call:
+    """`gather_patches` into `out`."""
+    return _plain("patches", "gather_patches", len(maps), out.size, maps, out, geometry.numbers, bias)
+
+
+def scatter(vectors: Floats, maps: Floats, geometry: Geometry) -> Call:
+    """`scatter_patches`."""
+    return _plain("patches", "scatter_patches", len(maps), vectors.size, vectors, maps, geometry.numbers)
+
+
+def copy_columns(values: Floats, out: Floats) -> Call:
+    """Copy the columns that values (n, k) and out (n, m) share."""
+    return _plain("digital", "copy_columns", len(values), values.size, values, out)
+
+
+def clear(values: Floats) -> Call:
+    """Set all to 0."""
+    return _plain("digital", "clear", 1, values.size, values.reshape(-1))
+
+
+def bend(slope: Slope, errors: Floats, y: Floats, out: Floats) -> Call:
+    """out = errors times the slope of a function where its value is y; all of one size."""
+    flat = (array.reshape(-1) for array in (errors, y, out))
+    return _plain("digital", f"bend_{slope}", 1, y.size, *flat)
+
+
+def _plain(module: str, entry: str, lines: int, work: int, *arguments: Any) -> Call:
+    """A call of a kernel that counts nothing."""
+    return Call(compiler.load(f"mho.kernels.cpu.{module}", entry), lines, work, NO_COUNTS, arguments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -361,31 +370,27 @@ def cross_entropy(
     kernel(0, len(logits), NO_COUNTS, logits, labels, losses, errors)
 
 
-def max_pool(maps: Floats, window: Window, out: Floats, chosen: npt.NDArray[np.int32], *, last: bool) -> None:
+def max_pool(maps: Floats, window: Window, out: Floats, chosen: npt.NDArray[np.int32], *, last: bool) -> Call:
     """Largest of each window of maps (B, C, H, W), or (B, H, W, C) with `last`, into out (B, C, H', W').
 
     `chosen`, of the same shape, takes the place y·W + x of each; of equals it is the first, as in torch.
     """
-    kernel = compiler.load("mho.kernels.cpu.pooling", "max_pool")
-    threads.run(kernel, len(maps), maps.size, NO_COUNTS, maps, out, chosen, window.numbers, last)
+    return _plain("pooling", "max_pool", len(maps), maps.size, maps, out, chosen, window.numbers, last)
 
 
-def max_unpool(errors: Floats, chosen: npt.NDArray[np.int32], maps: Floats, *, last: bool) -> None:
+def max_unpool(errors: Floats, chosen: npt.NDArray[np.int32], maps: Floats, *, last: bool) -> Call:
     """Add errors (B, C, H', W') to the chosen places of maps: the adjoint of `max_pool`."""
-    kernel = compiler.load("mho.kernels.cpu.pooling", "max_unpool")
-    threads.run(kernel, len(maps), maps.size, NO_COUNTS, errors, chosen, maps, last)
+    return _plain("pooling", "max_unpool", len(maps), maps.size, errors, chosen, maps, last)
 
 
-def mean_pool(maps: Floats, window: Window, out: Floats, *, last: bool, count_padding: bool) -> None:
+def mean_pool(maps: Floats, window: Window, out: Floats, *, last: bool, count_padding: bool) -> Call:
     """Mean of each window, as `max_pool`; windows over an edge are divided by what lies inside, or by all."""
-    kernel = compiler.load("mho.kernels.cpu.pooling", "mean_pool")
-    threads.run(kernel, len(maps), maps.size, NO_COUNTS, maps, out, window.numbers, last, count_padding)
+    return _plain("pooling", "mean_pool", len(maps), maps.size, maps, out, window.numbers, last, count_padding)
 
 
-def mean_unpool(errors: Floats, window: Window, maps: Floats, *, last: bool, count_padding: bool) -> None:
+def mean_unpool(errors: Floats, window: Window, maps: Floats, *, last: bool, count_padding: bool) -> Call:
     """Add errors to the windows of maps: the adjoint of `mean_pool`."""
-    kernel = compiler.load("mho.kernels.cpu.pooling", "mean_unpool")
-    threads.run(kernel, len(maps), maps.size, NO_COUNTS, errors, maps, window.numbers, last, count_padding)
+    return _plain("pooling", "mean_unpool", len(maps), maps.size, errors, maps, window.numbers, last, count_padding)
 
 
 def _reference_update(
@@ -401,11 +406,11 @@ def _reference_update(
     reference.update(counts, cells.law, state, fields, x, d, x_bits, d_bits, stream.key, stream.first)
 
 
-def _explain(law: Law, error: Any) -> str:
+def _law_error(law: Law, error: Any) -> LawError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = next((line for line in lines if not line.startswith(("Failed in", "-", "During"))), lines[0])
     source = next((line for line in lines if line.startswith("def ") or "return" in line), "")
-    return (
+    return LawError(
         f"the law {law.name} at {law.place} cannot be compiled: {reason}"
         + (f" Near: {source}." if source else "")
         + " A law is scalar arithmetic on w, up, cell and z, with math functions, if and for."

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from mho.errors import InvalidValue
 
-WORK_A_THREAD = 200_000
-"""Weight-vector pairs below which handing work to a thread (about 20 µs) costs more than it saves."""
+WORK_A_THREAD = 1_000_000
+"""Weight-vector pairs below which handing work to a thread (20 to 100 µs) costs more than it saves."""
 
 _threads = 1
 
@@ -84,18 +84,6 @@ def run(kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[
     for job in jobs:
         job.result()
     counts += private.sum(axis=0)
-
-
-def bind(
-    kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[np.int64], *arguments: Any
-) -> Callable[..., None]:
-    """`run` with all but the last arguments given, for calls that come again and again with as many threads.
-
-    On one thread the kernel is called by nothing but C: 1.2 µs less a call.
-    """
-    if _threads == 1:
-        return functools.partial(kernel, 0, lines, counts, *arguments)
-    return functools.partial(run, kernel, lines, work, counts, *arguments)
 
 
 @functools.cache

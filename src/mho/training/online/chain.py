@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mho.arrays.lane import BACKWARD, FORWARD, UPDATE
 from mho.kernels import threads
+from mho.kernels.program import Call, Step, joined
 from mho.nn import replica_targets
 from mho.training.online.losses import Loss
 from mho.training.online.stages import (
@@ -29,6 +30,8 @@ from mho.training.online.stages import (
 from mho.training.online.trace import Link, NoChain
 
 Floats = npt.NDArray[np.float32]
+SPREAD = 20_000_000
+"""Weight-vector pairs of the largest kernel from which spare threads gain more than programs do: some 2 ms."""
 
 
 @final
@@ -49,7 +52,10 @@ class Chain:
         self.replicas, self.batch, self.sizes = replicas, batch, sizes
         parts = min(threads.threads(), replicas)
         ends = [replicas * part // parts for part in range(parts + 1)]
-        self.lanes = [_Lane(links, slice(start, stop), batch, sizes) for start, stop in itertools.pairwise(ends)]
+        spare = threads.threads() > parts
+        self.lanes = [
+            _Lane(links, slice(start, stop), batch, sizes, spare=spare) for start, stop in itertools.pairwise(ends)
+        ]
         form = self.lanes[0].stages[-1].form
         self.out: Floats = np.empty((replicas, batch, *form.sizes), np.float32)
         self.losses = [0.0] * replicas
@@ -93,9 +99,11 @@ class Chain:
 
 
 class _Lane:
-    """The stages of some replicas."""
+    """The stages of some replicas, and the steps that they take; `spare` says whether threads are left over."""
 
-    def __init__(self, links: Sequence[Link], replicas: slice, batch: int, sizes: tuple[int, ...]) -> None:
+    def __init__(
+        self, links: Sequence[Link], replicas: slice, batch: int, sizes: tuple[int, ...], *, spare: bool
+    ) -> None:
         self.replicas, self.count = replicas, replicas.stop - replicas.start
         self.stages: list[Stage] = []
         form = Form(self.count * batch, sizes)
@@ -114,6 +122,12 @@ class _Lane:
         self.first = self.stages.index(self.arrays[0])
         self._join()
         self.dropouts = [stage for stage in self.stages if isinstance(stage, DropoutStage)]
+        self.inputs = Form(self.count * batch, sizes).buffer()
+        self.errors = form.buffer() if not form.last else self.stages[-1].form.buffer()
+        self._spare = spare
+        ahead, self.out = self._plan_forward()
+        self._ahead, self._back = self._fastest(ahead), self._fastest(self._plan_backward())
+        self._updates: dict[tuple[bool, ...], list[Step]] = {}
 
     def _add(self, stage: Stage) -> None:
         self.stages.append(stage)
@@ -130,28 +144,52 @@ class _Lane:
             if isinstance(array, ArrayStage) and isinstance(after, (Activation, MaxPool)):
                 after.back = array.errors
 
-    def forward(self, x: Floats) -> Floats:
+    def _plan_forward(self) -> tuple[list[Step], Floats]:
+        steps, x = list[Step](), self.inputs
         for stage in self.stages:
-            x = stage.forward(x)
+            more, x = stage.forward(x)
+            steps += more
+        return steps, x
+
+    def _plan_backward(self) -> list[Step]:
+        """The first array's inputs are the data: nothing is read back through it."""
+        steps, errors = list[Step](), self.errors
+        for stage in self.stages[: self.first : -1]:
+            more, errors = stage.backward(errors)
+            steps += more
+        return steps + self.arrays[0].take(errors)
+
+    def _fastest(self, steps: list[Step]) -> list[Step]:
+        """Kernels in programs, unless they are large and there are threads to spread them over."""
+        work = max((step.work for step in steps if isinstance(step, Call)), default=0)
+        return steps if self._spare and work >= SPREAD else joined(steps)
+
+    def forward(self, x: Floats) -> Floats:
+        np.copyto(self.inputs, x)
+        for step in self._ahead:
+            step()
         for array in self.arrays:
             array.lane.check(FORWARD)
-        return x
+        return self.out
 
     def backward(self, errors: Floats) -> None:
-        """The first array's inputs are the data: nothing is read back through it."""
-        for stage in self.stages[: self.first : -1]:
-            if isinstance(stage, ArrayStage):
-                stage.take(errors)
-            errors = stage.backward(errors)
-        self.arrays[0].take(errors)
+        np.copyto(self.errors, errors.reshape(self.errors.shape))
+        for step in self._back:
+            step()
         for array in reversed(self.arrays):  # the one that errors met first is to blame
             array.lane.check(BACKWARD)
 
     def update(self, rates: Mapping[str, float]) -> None:
-        for array in self.arrays:
-            if rates[array.name] != 0:
-                array.lane.update(rates[array.name])
-                array.lane.check(UPDATE)
+        moving = [array for array in self.arrays if rates[array.name] != 0]
+        for array in moving:
+            array.lane.set_rate(rates[array.name])
+        key = tuple(array in moving for array in self.arrays)
+        if key not in self._updates:
+            self._updates[key] = self._fastest([step for array in moving for step in array.lane.update])
+        for step in self._updates[key]:
+            step()
+        for array in moving:
+            array.lane.check(UPDATE)
 
     def forget(self) -> None:
         """Take what is wrong as told: it shows in the arrays behind the one to blame, too."""

@@ -1,14 +1,15 @@
-"""Stages of a chain: each keeps its buffers, answers forward, and sends errors back.
+"""Stages of a chain: each keeps its buffers, and says by which steps it answers, and sends errors back.
 
 Values travel as float32 NumPy of R·B samples: vectors (R·B, n), or maps, channels first (R·B, C, H, W) as torch has
-them, or last (R·B, H, W, C) as arrays answer. Errors are δ = -∂L/∂y. What a stage returns stays its own
-and lasts until its next call.
+them, or last (R·B, H, W, C) as arrays answer. Errors are δ = -∂L/∂y. All memory is given when the chain is made: the
+steps read and write it again and again.
 """
 
 from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import math
 from typing import final
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from mho.arrays import Crossbar, Lane
 from mho.kernels import ops
+from mho.kernels.program import Step
 from mho.nn import Conv2d, Dropout, Linear
 
 Floats = npt.NDArray[np.float32]
@@ -50,22 +52,26 @@ class Form:
         return np.zeros(self.shape, np.float32)
 
 
+Plan = tuple[list[Step], Floats]
+"""Steps, and where their answer lies."""
+
+
 class Stage(abc.ABC):
-    """One step of a chain.
+    """One stage of a chain.
 
     Attributes:
-        form: of what it returns forward.
+        form: of what it answers.
     """
 
     form: Form
 
     @abc.abstractmethod
-    def forward(self, x: Floats) -> Floats:
-        """Answer."""
+    def forward(self, x: Floats) -> Plan:
+        """The steps that answer what lies in x."""
 
     @abc.abstractmethod
-    def backward(self, errors: Floats) -> Floats:
-        """Send errors of the answer back to the input. The first stage of a chain is not asked."""
+    def backward(self, errors: Floats) -> Plan:
+        """The steps that send errors of the answer back to the input. The first array of a chain is not asked."""
 
 
 class ArrayStage(Stage):
@@ -76,10 +82,12 @@ class ArrayStage(Stage):
         self.outputs, self.errors = lane.outputs.reshape(form.shape), lane.errors.reshape(form.shape)
 
     @final
-    def take(self, errors: Floats) -> None:
-        """Bring errors to where the lane reads them, if the next stage has not written them there."""
-        if errors is not self.errors:
-            self.errors[...] = errors.reshape(self.form.shape)
+    def take(self, errors: Floats) -> list[Step]:
+        """Bring errors to where the lane reads them, if the stage behind has not written them there."""
+        if errors is self.errors:
+            return []
+        own = errors.reshape(self.form.shape)
+        return [ops.copy_columns(own.reshape(1, -1), self.errors.reshape(1, -1))]
 
 
 @final
@@ -97,16 +105,12 @@ class ConvStage(ArrayStage):
         patches = (form.samples, high * wide, lane.array.in_features)
         self.inputs, self.downwards = lane.inputs.reshape(patches), lane.downwards.reshape(patches)
 
-    def forward(self, x: Floats) -> Floats:
-        ops.gather_patches(x, self.geometry, bias=self.bias, out=self.inputs)
-        self.lane.forward()
-        return self.outputs
+    def forward(self, x: Floats) -> Plan:
+        return [ops.gather(x, self.geometry, self.inputs, bias=self.bias), self.lane.forward], self.outputs
 
-    def backward(self, errors: Floats) -> Floats:
-        self.lane.backward()
-        self.back.fill(0.0)
-        ops.scatter_patches(self.downwards, self.back, self.geometry)
-        return self.back
+    def backward(self, errors: Floats) -> Plan:
+        scatter = ops.scatter(self.downwards, self.back, self.geometry)
+        return [*self.take(errors), self.lane.backward, ops.clear(self.back), scatter], self.back
 
 
 @final
@@ -117,24 +121,25 @@ class LinearStage(ArrayStage):
         count = replicas.stop - replicas.start
         lane = Lane(array, replicas, form.samples // count)
         super().__init__(lane, layer.name, Form(form.samples, (layer.out_features,)))
-        width = layer.in_features
-        self.inputs = lane.inputs.reshape(form.samples, -1)[:, :width]
-        self.downwards = lane.downwards.reshape(form.samples, -1)[:, :width]
+        self.inputs = lane.inputs.reshape(form.samples, -1)
+        self.downwards = lane.downwards.reshape(form.samples, -1)
         self.back = form.buffer()
 
-    def forward(self, x: Floats) -> Floats:
-        self.inputs[...] = x
-        self.lane.forward()
-        return self.outputs
+    def forward(self, x: Floats) -> Plan:
+        return [ops.copy_columns(x, self.inputs), self.lane.forward], self.outputs
 
-    def backward(self, errors: Floats) -> Floats:
-        self.lane.backward()
-        self.back[...] = self.downwards
-        return self.back
+    def backward(self, errors: Floats) -> Plan:
+        copy = ops.copy_columns(self.downwards, self.back)
+        return [*self.take(errors), self.lane.backward, copy], self.back
 
 
 class Activation(Stage):
-    """A function of each number, whose slope follows from its value."""
+    """A function of each number, whose slope follows from its value.
+
+    NumPy computes the function: its tanh is the fastest there is.
+    """
+
+    slope: ops.Slope
 
     def __init__(self, form: Form) -> None:
         self.form = form
@@ -142,55 +147,49 @@ class Activation(Stage):
         self.bends = True
 
     @final
-    def backward(self, errors: Floats) -> Floats:
-        if not self.bends:
-            return errors
-        return self.bend(errors.reshape(self.form.shape), self.out, self.back)
+    def forward(self, x: Floats) -> Plan:
+        return [functools.partial(self.answer, x)], self.out
+
+    @final
+    def backward(self, errors: Floats) -> Plan:
+        return ([ops.bend(self.slope, errors, self.out, self.back)], self.back) if self.bends else ([], errors)
 
     @abc.abstractmethod
-    def bend(self, errors: Floats, y: Floats, out: Floats) -> Floats:
-        """Write errors times the slope where the value is y into `out`, which is no other's memory."""
+    def answer(self, x: Floats) -> None:
+        """Fill `out`."""
 
 
 @final
 class Tanh(Activation):
     """tanh x; slope 1 - y²."""
 
-    def forward(self, x: Floats) -> Floats:
-        return np.tanh(x, out=self.out)
+    slope = "tanh"
 
-    def bend(self, errors: Floats, y: Floats, out: Floats) -> Floats:
-        np.multiply(y, y, out=out)
-        np.subtract(1.0, out, out=out)
-        return np.multiply(errors, out, out=out)
+    def answer(self, x: Floats) -> None:
+        np.tanh(x, out=self.out)
 
 
 @final
 class Sigmoid(Activation):
     """1 / (1 + e⁻ˣ), as ½ + ½ tanh(x/2), which cannot overflow; slope y (1 - y)."""
 
-    def forward(self, x: Floats) -> Floats:
+    slope = "sigmoid"
+
+    def answer(self, x: Floats) -> None:
         np.multiply(x, 0.5, out=self.out)
         np.tanh(self.out, out=self.out)
         np.multiply(self.out, 0.5, out=self.out)
-        return np.add(self.out, 0.5, out=self.out)
-
-    def bend(self, errors: Floats, y: Floats, out: Floats) -> Floats:
-        np.subtract(1.0, y, out=out)
-        np.multiply(y, out, out=out)
-        return np.multiply(errors, out, out=out)
+        np.add(self.out, 0.5, out=self.out)
 
 
 @final
 class ReLU(Activation):
     """max(x, 0); slope 1 where y is above 0."""
 
-    def forward(self, x: Floats) -> Floats:
-        return np.maximum(x, 0.0, out=self.out)
+    slope = "relu"
 
-    def bend(self, errors: Floats, y: Floats, out: Floats) -> Floats:
-        np.greater(y, 0.0, out=out, casting="unsafe")
-        return np.multiply(errors, out, out=out)
+    def answer(self, x: Floats) -> None:
+        np.maximum(x, 0.0, out=self.out)
 
 
 @final
@@ -210,17 +209,15 @@ class MaxPool(Stage):
         are as many as windows, not as places."""
         self._activation, activation.bends = activation, False
 
-    def forward(self, x: Floats) -> Floats:
-        ops.max_pool(x, self.window, self.out, self.chosen, last=self.last)
-        return self.out
+    def forward(self, x: Floats) -> Plan:
+        return [ops.max_pool(x, self.window, self.out, self.chosen, last=self.last)], self.out
 
-    def backward(self, errors: Floats) -> Floats:
-        own = errors.reshape(self.form.shape)
+    def backward(self, errors: Floats) -> Plan:
+        own, steps = errors.reshape(self.form.shape), list[Step]()
         if self._activation is not None:
-            own = self._activation.bend(own, self.out, self._bent)
-        self.back.fill(0.0)
-        ops.max_unpool(own, self.chosen, self.back, last=self.last)
-        return self.back
+            steps, own = [ops.bend(self._activation.slope, own, self.out, self._bent)], self._bent
+        unpool = ops.max_unpool(own, self.chosen, self.back, last=self.last)
+        return [*steps, ops.clear(self.back), unpool], self.back
 
 
 @final
@@ -232,15 +229,14 @@ class MeanPool(Stage):
         self.form = Form(form.samples, (form.sizes[0], *window.out))
         self.out, self.back = self.form.buffer(), form.buffer()
 
-    def forward(self, x: Floats) -> Floats:
-        ops.mean_pool(x, self.window, self.out, last=self.last, count_padding=self.count_padding)
-        return self.out
+    def forward(self, x: Floats) -> Plan:
+        pool = ops.mean_pool(x, self.window, self.out, last=self.last, count_padding=self.count_padding)
+        return [pool], self.out
 
-    def backward(self, errors: Floats) -> Floats:
-        self.back.fill(0.0)
+    def backward(self, errors: Floats) -> Plan:
         maps = errors.reshape(self.form.shape)
-        ops.mean_unpool(maps, self.window, self.back, last=self.last, count_padding=self.count_padding)
-        return self.back
+        unpool = ops.mean_unpool(maps, self.window, self.back, last=self.last, count_padding=self.count_padding)
+        return [ops.clear(self.back), unpool], self.back
 
 
 @final
@@ -251,11 +247,11 @@ class Flatten(Stage):
         self.form = Form(form.samples, (math.prod(form.sizes),))
         self.before = form.shape
 
-    def forward(self, x: Floats) -> Floats:
-        return x.reshape(self.form.shape)
+    def forward(self, x: Floats) -> Plan:
+        return [], x.reshape(self.form.shape)
 
-    def backward(self, errors: Floats) -> Floats:
-        return errors.reshape(self.before)
+    def backward(self, errors: Floats) -> Plan:
+        return [], errors.reshape(self.before)
 
 
 @final
@@ -266,13 +262,12 @@ class ChannelsFirst(Stage):
         self.form = dataclasses.replace(form, last=False)
         self.out, self.back = self.form.buffer(), form.buffer()
 
-    def forward(self, x: Floats) -> Floats:
-        self.out[...] = x.transpose(0, 3, 1, 2)
-        return self.out
+    def forward(self, x: Floats) -> Plan:
+        return [functools.partial(np.copyto, self.out, x.transpose(0, 3, 1, 2))], self.out
 
-    def backward(self, errors: Floats) -> Floats:
-        self.back[...] = errors.reshape(self.form.shape).transpose(0, 2, 3, 1)
-        return self.back
+    def backward(self, errors: Floats) -> Plan:
+        own = errors.reshape(self.form.shape)
+        return [functools.partial(np.copyto, self.back, own.transpose(0, 2, 3, 1))], self.back
 
 
 @final
@@ -284,9 +279,15 @@ class DropoutStage(Stage):
         self.out, self.back = form.buffer(), form.buffer()
         self.factor: Floats = np.ones(form.shape, np.float32)
 
-    def forward(self, x: Floats) -> Floats:
-        self.factor = self.layer.factors(self.form.shape, self.replicas)
-        return np.multiply(x, self.factor, out=self.out)
+    def forward(self, x: Floats) -> Plan:
+        return [functools.partial(self._drop, x)], self.out
 
-    def backward(self, errors: Floats) -> Floats:
-        return np.multiply(errors.reshape(self.form.shape), self.factor, out=self.back)
+    def backward(self, errors: Floats) -> Plan:
+        return [functools.partial(self._send_back, errors.reshape(self.form.shape))], self.back
+
+    def _drop(self, x: Floats) -> None:
+        self.factor = self.layer.factors(self.form.shape, self.replicas)
+        np.multiply(x, self.factor, out=self.out)
+
+    def _send_back(self, errors: Floats) -> None:
+        np.multiply(errors, self.factor, out=self.back)

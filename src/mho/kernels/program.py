@@ -1,4 +1,4 @@
-"""Kernels one after another in one call: a program is native code whose arguments are constants.
+"""Kernels one after another in one call: a program is native code that finds its arrays through a table.
 
 Between two kernels that Python calls the interpreter is entered, for 2 to 5 µs; where several threads share it, they
 wait for one another, and a wait may put a thread to sleep. A program leaves the interpreter once.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, cast, final
 
 import llvmlite.ir as ir
@@ -81,12 +81,15 @@ class Program:
     """Some calls, one after another, on the thread that runs it."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
-        self._calls = tuple(calls)  # their arrays must live as long as the code that points to them
-        with global_compiler_lock:
-            self._library, self._run = _compile(self._calls)
+        self._calls = tuple(calls)  # their arrays must live as long as something points to them
+        places = [value.ctypes.data for call in calls for value in _flat(call.values) if isinstance(value, np.ndarray)]
+        numbers = [call.number.ctypes.data for call in calls if call.number is not None]
+        self._table = np.array([*places, *numbers], np.intp)
+        self._function = _function_of(self._calls)
+        self._start = self._table.ctypes.data
 
     def __call__(self) -> None:
-        failed = self._run()
+        failed = self._function(self._start)
         if failed:
             raise RuntimeError(f"kernel {self._calls[failed - 1].kernel.__name__} of a program ended with an error")
 
@@ -100,48 +103,88 @@ def joined(steps: Sequence[Step]) -> list[Step]:
     return found
 
 
-def _compile(calls: Sequence[Call]) -> tuple[Any, Callable[[], int]]:
-    """Native code of the calls, and what it is part of; it returns the number of the call that failed, or 0."""
+_functions: dict[Hashable, tuple[Any, Callable[[int], int]]] = {}
+"""Native code, and the library that holds it, by the shapes of all that it is given."""
+
+
+def _function_of(calls: Sequence[Call]) -> Callable[[int], int]:
+    """Native code of the calls, which takes a table of places; calls of the same shapes share it.
+
+    It returns the number of the call that failed, or 0.
+    """
+    compiled = [call.compiled() for call in calls]
+    key = tuple(
+        (kinds, id(code), tuple(_shape(value) for value in _flat(call.values)))
+        for call, (kinds, code) in zip(calls, compiled, strict=True)
+    )
+    if key not in _functions:
+        with global_compiler_lock:
+            _functions[key] = _compile(calls, compiled)
+    return _functions[key][1]
+
+
+def _compile(calls: Sequence[Call], compiled: Sequence[tuple[Any, Any]]) -> tuple[Any, Callable[[int], int]]:
     context = cpu_target.target_context
     library = context.codegen().create_library("mho.program")
     module = library.create_ir_module("mho.program")
-    name = f"mho_program_{next(_names)}"
-    function = ir.Function(module, ir.FunctionType(ir.IntType(32), []), name)
+    name, word, result_type = f"mho_program_{next(_names)}", ir.IntType(64), ir.IntType(32)
+    function = ir.Function(module, ir.FunctionType(result_type, [word.as_pointer()]), name)
     builder = ir.IRBuilder(function.append_basic_block())
-    for number, call in enumerate(calls, 1):
-        kinds, compiled = call.compiled()
-        values = [_constant(context, builder, kind, value) for kind, value in zip(kinds, call.values, strict=False)]
-        if call.number is not None:
-            values.append(builder.load(_pointer(builder, call.number.ctypes.data, ir.IntType(64))))
-        convention, result = context.call_conv, compiled.signature.return_type
-        kind = convention.get_function_type(result, kinds)
-        address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-        target = _pointer(builder, address, kind)
-        status, _ = convention.call_function(builder, target, result, kinds, values)
+    entries = itertools.count()
+
+    def next_place(kind: Any) -> Any:
+        """The place that the table names next."""
+        entry = builder.gep(function.args[0], [ir.Constant(word, next(entries))])
+        return builder.inttoptr(builder.load(entry), kind.as_pointer())
+
+    values = [
+        [_value(context, builder, kind, value, next_place) for kind, value in zip(kinds, call.values, strict=False)]
+        for call, (kinds, _) in zip(calls, compiled, strict=True)
+    ]
+    numbers = [None if call.number is None else next_place(word) for call in calls]
+    for place, (call_values, number, (kinds, code)) in enumerate(zip(values, numbers, compiled, strict=True), 1):
+        given = call_values if number is None else [*call_values, builder.load(number)]
+        convention, returned = context.call_conv, code.signature.return_type
+        address = ir.Constant(word, code.library.get_pointer_to_function(code.fndesc.llvm_func_name))
+        target = builder.inttoptr(address, convention.get_function_type(returned, kinds).as_pointer())
+        status, _ = convention.call_function(builder, target, returned, kinds, given)
         with builder.if_then(status.is_error, likely=False):
-            builder.ret(ir.Constant(ir.IntType(32), number))
-    builder.ret(ir.Constant(ir.IntType(32), 0))
+            builder.ret(ir.Constant(result_type, place))
+    builder.ret(ir.Constant(result_type, 0))
     library.add_ir_module(module)
     library.finalize()
-    return library, ctypes.CFUNCTYPE(ctypes.c_int32)(library.get_pointer_to_function(name))
+    # ctypes lets other threads into the interpreter while the function runs
+    return library, ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(library.get_pointer_to_function(name))
 
 
-def _constant(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """A value as a kernel takes it; of an array its place in memory."""
+def _value(context: Any, builder: Any, kind: Any, value: Any, next_place: Callable[[Any], Any]) -> Any:
+    """A value as a kernel takes it: numbers and shapes are constants, places of arrays come from the table."""
     if isinstance(kind, types.Array):
         sizes = types.UniTuple(types.intp, kind.ndim)
         array = context.make_array(kind)(context, builder)
-        array.data = _pointer(builder, value.ctypes.data, context.get_data_type(kind.dtype))
+        array.data = next_place(context.get_data_type(kind.dtype))
         array.shape = context.get_constant_generic(builder, sizes, value.shape)
         array.strides = context.get_constant_generic(builder, sizes, value.strides)
         array.itemsize, array.nitems = (context.get_constant(types.intp, n) for n in (value.itemsize, value.size))
         array.meminfo = array.parent = ir.Constant(ir.IntType(8).as_pointer(), None)
         return array._getvalue()
     if isinstance(kind, types.BaseTuple):
-        parts = [_constant(context, builder, part, item) for part, item in zip(cast(Any, kind), value, strict=True)]
-        return context.make_tuple(builder, kind, parts)
+        parts = zip(cast(Any, kind), value, strict=True)
+        return context.make_tuple(
+            builder, kind, [_value(context, builder, part, item, next_place) for part, item in parts]
+        )
     return context.get_constant(kind, value)
 
 
-def _pointer(builder: Any, address: int, kind: Any) -> Any:
-    return builder.inttoptr(ir.Constant(ir.IntType(64), address), kind.as_pointer())
+def _flat(values: Sequence[Any]) -> Iterator[Any]:
+    """Values, those of tuples one by one."""
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def _shape(value: Any) -> Hashable:
+    """What of a value is part of the code."""
+    return (value.shape, value.strides) if isinstance(value, np.ndarray) else value

@@ -13,6 +13,7 @@ from zoo import ZOO, batch_of, model_of
 
 import mho
 from mho.cells import Replicated
+from mho.kernels import threads
 from mho.models import LeNet
 from mho.nn import ArrayLayer
 from mho.training import Driver, choose_driver
@@ -114,3 +115,33 @@ def test_lenet_steps_as_under_autograd(rpu):
             torch.testing.assert_close(new, expected, rtol=0, atol=8 * ULP)
     else:
         compare_pulsed(online, autograd, before)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("kind", ["online", "autograd"])
+def test_steps_together_are_steps_one_by_one(kind, own):
+    """Dropout and two arrays of different T: everything that counts samples or vectors."""
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.3), nn.Linear(36, 3))
+    shape = (5, 3, 2) if own else (5, 2)
+    images = torch.randn(*shape, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    labels = torch.randint(3, shape, generator=torch.Generator().manual_seed(2))
+    one = driver_of(net, NOISY, kind=kind, replicas=3, seed=4)
+    singly = [one.step(*batch) for batch in zip(images, labels, strict=True)]
+    for count in (1, 2):
+        threads.set_threads(count)
+        try:
+            other = driver_of(net, NOISY, kind=kind, replicas=3, seed=4)
+            together = [*other.steps(images[:3], labels[:3]), *other.steps(images[3:], labels[3:])]
+        finally:
+            threads.set_threads(1)
+        same_bits(one.model.state_dict(), other.model.state_dict())
+        for first, second in zip(singly, together, strict=True):
+            assert first.losses == second.losses
+            assert np.array_equal(first.out, second.out)
+
+
+def test_steps_of_unequal_numbers_are_refused():
+    driver = driver_of(nn.Sequential(nn.Linear(4, 3)))
+    assert driver.steps(torch.zeros(0, 1, 4), torch.zeros(0, 1, dtype=torch.int64)) == []
+    with pytest.raises(mho.errors.InvalidValue, match="2 batches of images and 3 of targets"):
+        driver.steps(torch.zeros(2, 1, 4), torch.zeros(3, 1, dtype=torch.int64))

@@ -146,6 +146,7 @@ TRAINING = {"train_images": 30, "test_images": 40, "epochs": 1, "replicas": 2, "
 
 def go(experiment: Experiment, folder: Path, stop_at: int = 0, resume: bool = False) -> Run:
     run = Run(experiment, folder, digits(), resume=resume)
+    run.loop.together = 1 if stop_at else run.loop.together
     run.train(on_step=lambda progress: progress.steps == stop_at, on_epoch=lambda progress: None)
     return run
 

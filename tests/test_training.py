@@ -31,6 +31,7 @@ def experiment(**changes: object) -> Experiment:
 
 def go(folder: Path, *, stop_at: int = 0, resume: bool = False, **changes: object) -> Run:
     run = Run(experiment(**changes), folder, digits(), resume=resume)
+    run.loop.together = 1 if stop_at else run.loop.together
     run.train(on_step=lambda progress: progress.steps == stop_at, on_epoch=lambda progress: None)
     return run
 

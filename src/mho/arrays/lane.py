@@ -22,10 +22,11 @@ FORWARD, BACKWARD, UPDATE = int(Operation.FORWARD), int(Operation.BACKWARD), int
 class Lane:
     """The three cycles of some replicas of a crossbar, T vectors at a time, as steps to be done again and again.
 
-    The same kernels on the same state as the crossbar's own cycles, without checks or new memory. The numbers of the
-    vectors stay the crossbar's: a step reads them, and whoever drives all lanes counts them on.
+    The same kernels on the same state as the crossbar's own cycles, without checks or new memory. Lanes may be at
+    different steps, so each numbers its vectors itself: from `begin` on, until one of them `settle`s for all.
 
     Attributes:
+        numbers: of the next vector, by operation; whoever drives the lane counts them on.
         forward: reads `inputs` (R, T, in) into `outputs` (R, T, out).
         backward: reads `errors`, δ (R, T, out), back into `downwards` (R, T, in).
         update: updates with `inputs` and `errors`, at the rate of `set_rate`.
@@ -35,7 +36,8 @@ class Lane:
         self.array, self.replicas = array, replicas
         self.state = array._view("state")[replicas]
         self.totals = array._view("totals")[replicas]
-        self.numbers = array._view("vectors")
+        self._numbers = array._view("vectors")
+        self.numbers = self._numbers.copy()
         self.bad = self.totals[:, count.NOT_FINITE]
         shape = (len(self.state), vectors)
         self.inputs: Floats = np.ones((*shape, array.in_features), np.float32)
@@ -58,10 +60,18 @@ class Lane:
                 gains = self.array._trains(lr).part(self.replicas)
                 self._gains.x_gain[...], self._gains.d_gain[...] = gains.x_gain, gains.d_gain
 
+    def begin(self) -> None:
+        """Take the crossbar's numbers."""
+        self.numbers[...] = self._numbers
+
+    def settle(self) -> None:
+        """Give the crossbar the numbers that this lane has come to."""
+        self._numbers[...] = self.numbers
+
     @property
     def stale(self) -> bool:
         """Whether the array has got other memory or other seeds since, as by `load_state_dict`."""
-        return self.array._view("vectors") is not self.numbers
+        return self.array._view("vectors") is not self._numbers
 
     def check(self, cycle: int) -> None:
         """Raise what the kernels of a cycle have found wrong."""

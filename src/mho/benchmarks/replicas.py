@@ -9,10 +9,11 @@ import torch
 from mho.benchmarks.machine import usable_cores
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, exponent_table
-from mho.benchmarks.steps import DRIVERS, turns
+from mho.benchmarks.steps import online, stretches
 from mho.benchmarks.timing import Block, Samples, alternate, exponent
 from mho.kernels.threads import set_threads
 from mho.presets import gokmen_2017
+from mho.training.loop import TOGETHER
 
 REPLICAS = (1, 2, 4, 8)
 THREADS = (1, 2)
@@ -25,13 +26,12 @@ IN_TURN = 0
 
 def run(plan: Plan, tell: Tell) -> Result:
     """Time training steps of R replicas, and of as many single networks one after another."""
-    driver, make = next(iter(DRIVERS.items()))
     warm_up = plan.pick(WARM_UP, 1)
     sizes = plan.pick(REPLICAS, (1, 2))
 
     def block(seed: int, replicas: int, threads: int) -> Block:
         set_threads(threads)
-        inner = turns(make(SPEC, seed=seed, replicas=replicas), plan.pictures(), plan.images, warm_up=warm_up)
+        inner = stretches(online(SPEC, seed=seed, replicas=replicas), plan.pictures(), plan.images, warm_up=warm_up)
 
         def turn() -> float:
             set_threads(threads)
@@ -59,10 +59,10 @@ def run(plan: Plan, tell: Tell) -> Result:
         suite="replicas",
         title="Replicas: R networks side by side",
         method=(
-            f"LeNet, {plan.data}, mini-batch 1, BL = 10, all management, driver: {driver}. In turn: R networks of R "
-            f"seeds, {plan.images} images each, one network after another on one thread. Side by side: one run with "
-            f"replicas = R. They alternate, {plan.rounds} rounds; the ratio of throughputs is taken round by round. "
-            "torch has one thread."
+            f"LeNet, {plan.data}, mini-batch 1, BL = 10, all management, online, {TOGETHER} steps at a time as in mho "
+            f"train. In turn: R networks of R seeds, {plan.images} images each, one network after another on one "
+            f"thread. Side by side: one run with replicas = R. They alternate, {plan.rounds} rounds; a turn's value is "
+            "the mean of its steps, and the ratio of throughputs is taken round by round. torch has one thread."
         ),
         records=(*rows, *fits),
         tables=(_table(rows), exponent_table("How the time of an image of all R grows", fitted)),

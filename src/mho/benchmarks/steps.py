@@ -18,6 +18,7 @@ from mho.models import LeNet
 from mho.nn import convert, replica_loss
 from mho.training import AnalogSGD
 from mho.training.drivers import OnlineDriver
+from mho.training.loop import TOGETHER
 
 LR = 0.01
 Step = Callable[[Tensor, Tensor], object]
@@ -58,10 +59,15 @@ def mho_autograd(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step:
     return step
 
 
-def mho_online(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step:
+def online(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> OnlineDriver:
     """Arrays driven by a static chain of stages, without autograd."""
     model = convert(lenet(), rpu, seed=seed, replicas=replicas, quiet=True)
-    return OnlineDriver(model, AnalogSGD(model, lr=LR), F.cross_entropy).step
+    return OnlineDriver(model, AnalogSGD(model, lr=LR), F.cross_entropy)
+
+
+def mho_online(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step:
+    """The step of `online`."""
+    return online(rpu, seed=seed, replicas=replicas).step
 
 
 class Driver(Protocol):
@@ -71,7 +77,7 @@ class Driver(Protocol):
 
 
 DRIVERS: dict[str, Driver] = {"mho online": mho_online, "mho autograd": mho_autograd}
-"""How arrays can be driven, by the contestant's name; the suite `replicas` takes the first."""
+"""How arrays can be driven, by the contestant's name."""
 
 
 def turns(step: Step, pictures: Dataset, images: int, *, warm_up: int) -> Block:
@@ -96,3 +102,23 @@ def turns(step: Step, pictures: Dataset, images: int, *, warm_up: int) -> Block:
 
     train(warm_up)
     return lambda: statistics.median(train(images))
+
+
+def stretches(driver: OnlineDriver, pictures: Dataset, images: int, *, warm_up: int) -> Block:
+    """A block that trains on the next `images` images as `mho train` does, many steps together, and returns the mean
+    seconds of a step.
+    """
+    total = len(pictures.train_labels)
+    position = 0
+
+    def train(count: int) -> float:
+        nonlocal position
+        began = time.perf_counter()
+        for first in range(position, position + count, TOGETHER):
+            chosen = torch.arange(first, min(first + TOGETHER, position + count)) % total
+            driver.steps(pictures.train_images[chosen][:, None], pictures.train_labels[chosen][:, None])
+        position += count
+        return (time.perf_counter() - began) / count
+
+    train(warm_up)
+    return lambda: train(images)

@@ -49,16 +49,16 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         replicas = self.seeds.numel()
-        factors = torch.from_numpy(self.factors(x.shape, slice(0, replicas)))
+        factors = torch.from_numpy(self.factors(x.shape, slice(0, replicas), int(self.samples.item())))
         self.count_on(x.shape[0] // replicas)
         return x * factors
 
-    def factors(self, shape: Sequence[int], replicas: slice) -> npt.NDArray[np.float32]:
-        """What the next samples (R·B, ...) of some replicas are multiplied with: 0 or 1/(1 - p)."""
+    def factors(self, shape: Sequence[int], replicas: slice, first: int) -> npt.NDArray[np.float32]:
+        """What samples (R·B, ...) of some replicas, from number `first` on, are multiplied with: 0 or 1/(1 - p)."""
         seeds = self.seeds.tolist()[replicas]
         batch = shape[0] // len(seeds)
         own = tuple(shape[1:2] if self.channels else shape[1:])
-        numbers = np.uint64(self.samples.item()) + np.arange(batch, dtype=np.uint64)
+        numbers = np.uint64(first) + np.arange(batch, dtype=np.uint64)
         elements = np.arange(math.prod(own), dtype=np.uint32)
         keep = np.empty((len(seeds), batch, elements.size), np.float32)
         for r, seed in enumerate(seeds):

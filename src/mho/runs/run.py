@@ -72,7 +72,7 @@ class Run:
         """Train to the end, writing metrics and checkpoints on the way.
 
         Args:
-            on_step: sees the progress after each step; True asks to stop, which stores a checkpoint first.
+            on_step: sees the progress every few steps; True asks to stop, which stores a checkpoint first.
             on_epoch: sees it after each epoch, when everything is written.
 
         Returns:

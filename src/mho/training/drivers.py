@@ -55,6 +55,16 @@ class Driver(abc.ABC):
             WrongUse: if the model is in evaluation mode.
         """
 
+    @abc.abstractmethod
+    def steps(self, images: Tensor, targets: Tensor) -> list[Outcome]:
+        """Train on K batches: images (K, B, ...) or (K, R, B, ...), targets likewise; the same bits as K steps.
+
+        Replicas may take all their steps one after another, which is faster: if one raises, others may be ahead.
+
+        Raises:
+            InvalidValue, WrongUse: as `step`.
+        """
+
 
 @final
 class AutogradDriver(Driver):
@@ -78,6 +88,9 @@ class AutogradDriver(Driver):
         finally:  # else vectors of a step that failed would wait for the next one
             self.optimizer.zero_grad()
         return Outcome([loss.item() for loss in losses], out.detach().numpy())
+
+    def steps(self, images: Tensor, targets: Tensor) -> list[Outcome]:
+        return [self.step(*batch) for batch in zip(images, targets, strict=True)]
 
 
 @final
@@ -107,33 +120,42 @@ class OnlineDriver(Driver):
         self._chains: dict[tuple[int, ...], Chain] = {}
 
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
-        self._check_layers()
-        _check_step(self.model, images)
-        chain, rates = self._chain_for(images), self.optimizer.rates()
-        chain.step(images.detach().to(torch.float32).contiguous().numpy(), targets, self.loss, rates)
-        self.optimizer._opt_called = True  # type: ignore[attr-defined]  # else torch's schedulers warn
-        return Outcome(list(chain.losses), chain.out.copy())
+        chain = self._ready(images, min(threads.threads(), self.replicas))
+        return Outcome(*chain.step(_numbers(images), targets, self.loss, self.optimizer.rates()))
 
-    def chain(self, images: Tensor) -> Chain:
-        """The chain for batches of this shape.
+    def steps(self, images: Tensor, targets: Tensor) -> list[Outcome]:
+        if not len(images):
+            return []
+        if len(targets) != len(images):
+            raise InvalidValue(f"{len(images)} batches of images and {len(targets)} of targets; give as many")
+        chain = self._ready(images[0], self.replicas)
+        answers = chain.steps(_numbers(images), targets, self.loss, self.optimizer.rates())
+        return [Outcome(*answer) for answer in answers]
+
+    def chain(self, images: Tensor, parts: int = 1) -> Chain:
+        """The chain for batches of this shape, its replicas split into so many lanes.
 
         Raises:
             NoChain: if the layers do not fit together for it.
         """
-        key = (*images.shape, threads.threads())
+        key = (*images.shape, threads.threads(), parts)
         if key in self._chains and self._chains[key].stale:
             self._chains.clear()
         if key not in self._chains:
             own = isinstance(self.model, ReplicaModel) and self.model.is_per_replica(images)
             batch, sizes = (images.shape[1], images.shape[2:]) if own else (images.shape[0], images.shape[1:])
-            self._chains[key] = Chain(self.links, self.replicas, batch, tuple(sizes))
+            self._chains[key] = Chain(self.links, self.replicas, batch, tuple(sizes), parts)
             if len(self._chains) > CHAINS:
                 del self._chains[next(iter(self._chains))]
         return self._chains[key]
 
-    def _chain_for(self, images: Tensor) -> Chain:
+    def _ready(self, images: Tensor, parts: int) -> Chain:
+        """The chain, when all is as a step needs it."""
+        self._check_layers()
+        _check_step(self.model, images)
+        self.optimizer._opt_called = True  # type: ignore[attr-defined]  # else torch's schedulers warn
         try:
-            return self.chain(images)
+            return self.chain(images, parts)
         except NoChain as reason:
             raise InvalidValue(
                 f"images of shape {tuple(images.shape)} cannot be driven online: {reason}; give images that fit, or "
@@ -190,6 +212,11 @@ def choose_driver(
             raise WrongUse(f"the model cannot be driven online: {reason}; use driver autograd, or auto") from None
         return AutogradDriver(model, optimizer, loss, str(reason))
     return driver
+
+
+def _numbers(images: Tensor) -> Floats:
+    numbers: Floats = images.detach().to(torch.float32).contiguous().numpy()
+    return numbers
 
 
 def _layers(model: nn.Module) -> list[ArrayLayer]:

@@ -19,6 +19,8 @@ from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
 
 EVALUATION_BATCH = 250
+TOGETHER = 64
+"""Steps that the driver is given at once, at most; results do not depend on it."""
 
 
 @final
@@ -55,6 +57,7 @@ class Loop:
             model, optimizer, F.cross_entropy, sample=data.train_images[: settings.batch_size], prefer=settings.driver
         )
         self.progress = Progress(losses=[0.0] * settings.replicas, wrong=[0] * settings.replicas)
+        self.together = TOGETHER
 
     def run(
         self,
@@ -62,7 +65,13 @@ class Loop:
         on_step: Callable[[Progress], None] = lambda progress: None,
         on_epoch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
-        """Train to the last epoch. The callbacks see the progress after each step and each epoch."""
+        """Train to the last epoch.
+
+        Args:
+            on_step: sees the progress after each step, or after a few: at most `together`, and whenever their
+                number is a multiple of `checkpoint_every`.
+            on_epoch: sees it after each epoch.
+        """
         while self.progress.epoch < self.settings.epochs:
             self._epoch(on_step)
             on_epoch(self.progress)
@@ -109,7 +118,8 @@ class Loop:
         self.model.train()
         while progress.position < count:
             began = time.perf_counter()
-            self._step(order[progress.position : progress.position + settings.batch_size])
+            every = settings.checkpoint_every
+            self._steps(order[progress.position :], min(self.together, every - progress.steps % every))
             progress.seconds += time.perf_counter() - began
             on_step(progress)
         progress.metrics.append(self._metrics(count))
@@ -122,15 +132,20 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def _step(self, chosen: Tensor) -> None:
-        labels = self.data.train_labels[chosen]
-        outcome = self.driver.step(self.data.train_images[chosen], labels)
+    def _steps(self, order: Tensor, most: int) -> None:
+        """Train on the next batches, at most so many; one that is smaller than the others comes alone."""
+        size = self.settings.batch_size
+        count = max(1, min(most, len(order) // size))
+        chosen = order[: count * size]
+        images, labels = self.data.train_images[chosen], self.data.train_labels[chosen]
+        batches = (images.unflatten(0, (count, -1)), labels.unflatten(0, (count, -1)))
         progress = self.progress
-        for r, wrong in enumerate(_wrong(outcome.out, labels)):
-            progress.losses[r] += outcome.losses[r] * len(labels)
-            progress.wrong[r] += int(wrong)
+        for outcome, own in zip(self.driver.steps(*batches), batches[1], strict=True):
+            for r, wrong in enumerate(_wrong(outcome.out, own)):
+                progress.losses[r] += outcome.losses[r] * len(own)
+                progress.wrong[r] += int(wrong)
         progress.position += len(labels)
-        progress.steps += 1
+        progress.steps += count
 
     def _logits(self, images: Tensor) -> Tensor:
         """(R, B, classes)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from mho.arrays.lane import BACKWARD, FORWARD, UPDATE
+from mho.arrays.lane import BACKWARD, FORWARD, UPDATE, Lane
 from mho.kernels import threads
 from mho.kernels.program import Call, Step, joined
 from mho.nn import replica_targets
@@ -30,6 +29,8 @@ from mho.training.online.stages import (
 from mho.training.online.trace import Link, NoChain
 
 Floats = npt.NDArray[np.float32]
+Answer = tuple[list[float], Floats]
+"""Each replica's mean loss, and the outputs (R, B, ...) before the update."""
 SPREAD = 20_000_000
 """Weight-vector pairs of the largest kernel from which spare threads gain more than programs do: some 2 ms."""
 
@@ -43,25 +44,24 @@ class Chain:
         replicas: R.
         batch: B.
         sizes: of one sample.
+        parts: lanes that the replicas are split into.
 
     Raises:
         NoChain: if the links do not fit together for samples of this size.
     """
 
-    def __init__(self, links: Sequence[Link], replicas: int, batch: int, sizes: tuple[int, ...]) -> None:
+    def __init__(self, links: Sequence[Link], replicas: int, batch: int, sizes: tuple[int, ...], parts: int) -> None:
         self.replicas, self.batch, self.sizes = replicas, batch, sizes
-        parts = min(threads.threads(), replicas)
         ends = [replicas * part // parts for part in range(parts + 1)]
         spare = threads.threads() > parts
         self.lanes = [
             _Lane(links, slice(start, stop), batch, sizes, spare=spare) for start, stop in itertools.pairwise(ends)
         ]
         form = self.lanes[0].stages[-1].form
-        self.out: Floats = np.empty((replicas, batch, *form.sizes), np.float32)
-        self.losses = [0.0] * replicas
+        self.out_shape = (replicas, batch, *form.sizes)
 
-    def step(self, images: Floats, targets: Tensor, loss: Loss, rates: Mapping[str, float]) -> None:
-        """One training step; fills `out` (R, B, ...) and `losses`.
+    def step(self, images: Floats, targets: Tensor, loss: Loss, rates: Mapping[str, float]) -> Answer:
+        """One training step; if it raises, all is as it was.
 
         Args:
             images: (B, ...), shared, or (R, B, ...), contiguous.
@@ -69,25 +69,53 @@ class Chain:
             loss: of the outputs.
             rates: learning rate of each array layer by name; 0 leaves it as it is.
         """
-        own = images.shape != (self.batch, *self.sizes)
-        wanted = targets[None] if self.replicas == 1 else replica_targets(targets, self.replicas, self.batch)
+        losses, out = [0.0] * self.replicas, np.empty(self.out_shape, np.float32)
+        wanted = self._wanted(targets)
 
         def ask(lane: _Lane) -> None:
-            part = lane.replicas
-            x = images[part] if own else np.repeat(images[None], lane.count, axis=0)
-            out = lane.forward(x.reshape(lane.count * self.batch, *self.sizes))
-            self.out[part] = out.reshape(lane.count, *self.out.shape[1:])
-            self.losses[part], errors = loss(self.out[part], wanted[part])
-            lane.backward(errors)
+            lane.begin()
+            losses[lane.replicas] = lane.ask(self._part(images, lane), wanted, loss, out)
 
-        try:
-            self._spread(ask)  # no lane updates before all have answered: one that raises leaves all as they were
-            self._spread(lambda lane: lane.update(rates))
-        except BaseException:
-            for lane in self.lanes:
-                lane.forget()
-            raise
-        self.lanes[0].count_on(rates, self.batch)
+        def update(lane: _Lane) -> None:
+            lane.update(rates)
+            lane.count_on(rates)
+
+        # no lane updates before all have answered
+        self._spread(ask)
+        self._spread(update)
+        self.lanes[0].settle()
+        return losses, out
+
+    def steps(self, images: Floats, targets: Tensor, loss: Loss, rates: Mapping[str, float]) -> list[Answer]:
+        """K steps, one lane after another as threads become free: a network that stays in a core's caches trains up
+        to 1.5 times as fast as one that is visited for a step. If they raise, lanes may be at different steps.
+
+        Args:
+            images: (K, ...), as K times those of `step`.
+            targets: likewise.
+            loss: of the outputs.
+            rates: as for `step`.
+        """
+        answers = [([0.0] * self.replicas, np.empty(self.out_shape, np.float32)) for _ in range(len(images))]
+        wanted = [self._wanted(own) for own in targets]
+
+        def drive(lane: _Lane) -> None:
+            lane.begin()
+            for k, (losses, out) in enumerate(answers):
+                losses[lane.replicas] = lane.ask(self._part(images[k], lane), wanted[k], loss, out)
+                lane.update(rates)
+                lane.count_on(rates)
+
+        self._spread(drive)
+        self.lanes[0].settle()
+        return answers
+
+    def _part(self, images: Floats, lane: _Lane) -> Floats:
+        """What a lane takes of (B, ...) or (R, B, ...)."""
+        return images if images.shape == (self.batch, *self.sizes) else images[lane.replicas]
+
+    def _wanted(self, targets: Tensor) -> Tensor:
+        return targets[None] if self.replicas == 1 else replica_targets(targets, self.replicas, self.batch)
 
     @property
     def stale(self) -> bool:
@@ -95,7 +123,19 @@ class Chain:
         return any(array.lane.stale for array in self.lanes[0].arrays)
 
     def _spread(self, job: Callable[[_Lane], None]) -> None:
-        threads.spread([functools.partial(job, lane) for lane in self.lanes])
+        """Call it for every lane, on as many threads as there are."""
+        waiting = iter(self.lanes)
+
+        def work() -> None:
+            for lane in waiting:  # the interpreter gives each to one thread
+                job(lane)
+
+        try:
+            threads.spread([work] * min(threads.threads(), len(self.lanes)))
+        except BaseException:
+            for lane in self.lanes:
+                lane.forget()
+            raise
 
 
 class _Lane:
@@ -104,7 +144,7 @@ class _Lane:
     def __init__(
         self, links: Sequence[Link], replicas: slice, batch: int, sizes: tuple[int, ...], *, spare: bool
     ) -> None:
-        self.replicas, self.count = replicas, replicas.stop - replicas.start
+        self.replicas, self.count, self.batch = replicas, replicas.stop - replicas.start, batch
         self.stages: list[Stage] = []
         form = Form(self.count * batch, sizes)
         for link in links:
@@ -122,7 +162,9 @@ class _Lane:
         self.first = self.stages.index(self.arrays[0])
         self._join()
         self.dropouts = [stage for stage in self.stages if isinstance(stage, DropoutStage)]
+        self._counted: list[Lane | DropoutStage] = [*(array.lane for array in self.arrays), *self.dropouts]
         self.inputs = Form(self.count * batch, sizes).buffer()
+        self._images = self.inputs.reshape(self.count, batch, *sizes)
         self.errors = form.buffer() if not form.last else self.stages[-1].form.buffer()
         self._spare = spare
         ahead, self.out = self._plan_forward()
@@ -164,20 +206,32 @@ class _Lane:
         work = max((step.work for step in steps if isinstance(step, Call)), default=0)
         return steps if self._spare and work >= SPREAD else joined(steps)
 
-    def forward(self, x: Floats) -> Floats:
-        np.copyto(self.inputs, x)
+    def begin(self) -> None:
+        """Start from where the arrays and dropouts are."""
+        for one in self._counted:
+            one.begin()
+
+    def settle(self) -> None:
+        """Say for all lanes how far they have come."""
+        for one in self._counted:
+            one.settle()
+
+    def ask(self, images: Floats, wanted: Tensor, loss: Loss, out: Floats) -> list[float]:
+        """Forward, loss and backward; writes the lane's part of out (R, B, ...), and returns its replicas' losses."""
+        np.copyto(self._images, images)
         for step in self._ahead:
             step()
         for array in self.arrays:
             array.lane.check(FORWARD)
-        return self.out
-
-    def backward(self, errors: Floats) -> None:
+        own = out[self.replicas]
+        own[...] = self.out.reshape(own.shape)
+        losses, errors = loss(own, wanted[self.replicas])
         np.copyto(self.errors, errors.reshape(self.errors.shape))
         for step in self._back:
             step()
         for array in reversed(self.arrays):  # the one that errors met first is to blame
             array.lane.check(BACKWARD)
+        return losses
 
     def update(self, rates: Mapping[str, float]) -> None:
         moving = [array for array in self.arrays if rates[array.name] != 0]
@@ -196,8 +250,8 @@ class _Lane:
         for array in self.arrays:
             array.lane.forget()
 
-    def count_on(self, rates: Mapping[str, float], batch: int) -> None:
-        """Number the vectors that this step has sent, for all lanes."""
+    def count_on(self, rates: Mapping[str, float]) -> None:
+        """Number what a step has sent."""
         for array in self.arrays:
             numbers, vectors = array.lane.numbers, array.lane.outputs.shape[1]
             numbers[FORWARD] += vectors
@@ -206,5 +260,4 @@ class _Lane:
             if rates[array.name] != 0:
                 numbers[UPDATE] += vectors
         for dropout in self.dropouts:
-            if dropout.layer.p > 0:
-                dropout.layer.count_on(batch)
+            dropout.count_on(self.batch)

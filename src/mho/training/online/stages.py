@@ -278,6 +278,20 @@ class DropoutStage(Stage):
         self.layer, self.replicas, self.form = layer, replicas, form
         self.out, self.back = form.buffer(), form.buffer()
         self.factor: Floats = np.ones(form.shape, np.float32)
+        self._first = 0
+
+    def begin(self) -> None:
+        """Take the layer's number of the next sample."""
+        self._first = int(self.layer.samples.item())
+
+    def settle(self) -> None:
+        """Give the layer the number that this stage has come to."""
+        self.layer.samples.fill_(self._first)
+
+    def count_on(self, samples: int) -> None:
+        """Number the samples that were dropped from."""
+        if self.layer.p > 0:
+            self._first += samples
 
     def forward(self, x: Floats) -> Plan:
         return [functools.partial(self._drop, x)], self.out
@@ -286,7 +300,7 @@ class DropoutStage(Stage):
         return [functools.partial(self._send_back, errors.reshape(self.form.shape))], self.back
 
     def _drop(self, x: Floats) -> None:
-        self.factor = self.layer.factors(self.form.shape, self.replicas)
+        self.factor = self.layer.factors(self.form.shape, self.replicas, self._first)
         np.multiply(x, self.factor, out=self.out)
 
     def _send_back(self, errors: Floats) -> None:

@@ -97,3 +97,20 @@ class NotScalar(mho.Device):
     @staticmethod
     def pulse(w, up, cell, z):
         return w + math.sqrt(cell.dw_min) + "a"
+
+
+class Soft(mho.Device):
+    """Soft bounds (Kim 2019): steps shrink linearly towards the bounds; up and down differ from device to device."""
+
+    dw_min: float = mho.per_cell(1e-3, spread=0.30)
+    up_down: float = mho.per_cell(1.0, spread=0.30)
+    c2c: float = 0.30
+    w_max: float = mho.per_cell(0.6, spread=0.30)
+    w_min: float = mho.per_cell(-0.6, spread=0.30)
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        noise = 1 + cell.c2c * z
+        if up:
+            return w + cell.dw_min * cell.up_down * (1 - w / cell.w_max) * noise
+        return w - cell.dw_min * (1 - w / cell.w_min) * noise

@@ -4,6 +4,7 @@ from mho import cells, devices, models, nn, presets, testing
 from mho.arrays import Crossbar
 from mho.config import RPU
 from mho.devices import Device, per_cell
+from mho.diagnosis import diagnose
 from mho.kernels.threads import set_threads
 from mho.nn import conversion_table, convert, replica_loss
 from mho.periphery import Exact, Pulses, Read
@@ -25,6 +26,7 @@ __all__ = [
     "conversion_table",
     "convert",
     "devices",
+    "diagnose",
     "models",
     "nn",
     "per_cell",

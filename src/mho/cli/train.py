@@ -50,7 +50,8 @@ def train(
     """Train a paper's network on resistive cross-point arrays.
 
     Without options: LeNet on the RPU-baseline of Gokmen 2017 with noise and bound management, on the embedded digits.
-    Ends by naming the run folder: config.toml, metrics.jsonl, checkpoint.safetensors, report.html.
+    Ends with a diagnosis (is it the device or the learning rate?), and by naming the run folder: config.toml,
+    metrics.jsonl, checkpoint.safetensors, report.html.
 
     Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
     update.update_management=true; mho train runs/digits-1/config.toml --seed 1.
@@ -76,6 +77,8 @@ def train(
         from mho.report import write_report
 
         write_report(folder)
+    if ended:
+        print(_told(run.diagnosis), file=sys.stderr)
     if as_json:
         print(json.dumps(run.loop.progress.metrics[-1]) if run.loop.progress.metrics else "{}")
     elif ended:
@@ -85,6 +88,10 @@ def train(
     if not ended:
         print(f"stopped; continue with  mho train --out {shlex.quote(str(folder))} --resume", file=sys.stderr)
         raise typer.Exit(130)
+
+
+def _told(diagnosis: object) -> str:
+    return f"diagnosis: not possible, {diagnosis}" if isinstance(diagnosis, Exception) else str(diagnosis)
 
 
 def read_experiment(

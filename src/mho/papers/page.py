@@ -47,6 +47,7 @@ class Row:
     checks: Sequence[Check]
     counts: Mapping[str, float | None]
     bound_share: float | None
+    diagnosis: str
     seconds: float | None
 
 
@@ -124,7 +125,7 @@ def _row(paper: Paper, verdict: Verdict, record: Record | None, kind: str) -> Ro
     curve = verdict.expected
     checks = paper.expected.quick.get(verdict.curve, ()) if kind == "quick" else curve.checks
     if record is None:
-        return Row(verdict, curve.label, checks, dict.fromkeys(COUNTED), None, None)
+        return Row(verdict, curve.label, checks, dict.fromkeys(COUNTED), None, "", None)
     sums: dict[str, int] = {}
     for layers in record.counters.values():
         for table in layers.values():
@@ -138,8 +139,18 @@ def _row(paper: Paper, verdict: Verdict, record: Record | None, kind: str) -> Ro
         checks,
         {name: sums[name] / images if name in sums else None for name in COUNTED},
         hits / steps if hits is not None and steps else None,
+        _diagnosis(record),
         statistics.fmean(line["seconds"] for metrics in record.seeds.values() for line in metrics),
     )
+
+
+def _diagnosis(record: Record) -> str:
+    """The worst fault of each seed's diagnosis, each once."""
+    told = []
+    for found in record.diagnoses.values():
+        faults = [f for f in found.get("findings", []) if f["fault"]]
+        told.append(f"{faults[0]['check']} {faults[0]['array']}".strip() if faults else found.get("failed", "no fault"))
+    return "; ".join(dict.fromkeys(told)) or "–"
 
 
 def _arrays(paper: Paper, records: Mapping[str, Record]) -> list[dict[str, Any]]:

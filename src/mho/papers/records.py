@@ -30,6 +30,7 @@ class Record:
         arrays: the network as a table of arrays, as in summary.json.
         seeds: seed to its lines of metrics, one an epoch.
         counters: seed to layer to counter, totals at the last epoch; evaluation's apart.
+        diagnoses: seed to its diagnosis, as in summary.json; results of before there were any lack them.
     """
 
     curve: str
@@ -40,15 +41,18 @@ class Record:
     arrays: list[dict[str, Any]]
     seeds: Mapping[int, list[dict[str, Any]]]
     counters: Mapping[int, dict[str, dict[str, int]]]
+    diagnoses: Mapping[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
-        """Write `<curve>.jsonl`: a head, then the epochs and the counters of each seed."""
+        """Write `<curve>.jsonl`: a head, then the epochs and the counters of each seed, and its diagnosis."""
         head = {"format": FORMAT, **{name: getattr(self, name) for name in _HEAD}}
         lines = [head]
         for seed, metrics in sorted(self.seeds.items()):
             names = {"curve": self.curve, "seed": seed}
             lines += [names | {name: line[name] for name in KEPT} for line in metrics]
             lines.append(names | {"counters": self.counters[seed]})
+            if seed in self.diagnoses:
+                lines.append(names | {"diagnosis": self.diagnoses[seed]})
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{self.curve}.jsonl"
         write_atomically(file, "".join(json.dumps(line) + "\n" for line in lines).encode())
@@ -71,6 +75,7 @@ def read_record(file: Path) -> Record:
     head: dict[str, Any] = {}
     seeds: dict[int, list[dict[str, Any]]] = {}
     counters: dict[int, dict[str, dict[str, int]]] = {}
+    diagnoses: dict[int, dict[str, Any]] = {}
     for number, content in enumerate(text.splitlines(), 1):
         try:
             line = json.loads(content)
@@ -80,6 +85,8 @@ def read_record(file: Path) -> Record:
                 head = {name: line[name] for name in _HEAD}
             elif "counters" in line:
                 counters[line["seed"]] = line["counters"]
+            elif "diagnosis" in line:
+                diagnoses[line["seed"]] = line["diagnosis"]
             else:
                 lines = seeds.setdefault(line["seed"], [])
                 lines.append({name: line[name] for name in KEPT})
@@ -90,7 +97,7 @@ def read_record(file: Path) -> Record:
             raise InvalidValue(f"{file}, line {number}, is no result of a curve ({what}); restore the file") from None
     if not head:
         raise InvalidValue(f"{file} is empty; restore the file")
-    return Record(**head, seeds=seeds, counters=counters)
+    return Record(**head, seeds=seeds, counters=counters, diagnoses=diagnoses)
 
 
 def read_records(folder: Path) -> dict[str, Record]:

@@ -160,7 +160,7 @@ class Reproduction:
 
     def _record(self, curve: str) -> None:
         """Write the results of a curve: all seeds that have run in this folder, however many are asked for now."""
-        seeds, counters, arrays = {}, {}, []
+        seeds, counters, diagnoses, arrays = {}, {}, {}, []
         for folder in sorted((self.folder / FOLDERS).glob(f"{curve}-s*")):
             found = re.fullmatch(rf"{re.escape(curve)}-s(\d+)-\w+", folder.name)
             if found is None or job(self.paper, curve, int(found[1]), self.scale).name != folder.name:
@@ -173,6 +173,8 @@ class Reproduction:
                     layer: {name: sum(values) for name, values in table.items()}
                     for layer, table in summary["counters"].items()
                 }
+                if summary.get("diagnosis"):
+                    diagnoses[int(found[1])] = summary["diagnosis"]
         if seeds:
             Record(
                 curve=curve,
@@ -183,6 +185,7 @@ class Reproduction:
                 arrays=arrays,
                 seeds=seeds,
                 counters=counters,
+                diagnoses=diagnoses,
             ).write(self.results)
 
     def _command(self, curve: str, epochs: int, seeds: int) -> str:

@@ -56,6 +56,20 @@ class Layer:
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Diagnosed:
+    """What the checks of a diagnosis found, the worst first; `failed` tells why where they could not be made."""
+
+    findings: list[Mapping[str, Any]]
+    replicas: int
+    failed: str
+
+    @property
+    def faults(self) -> list[Mapping[str, Any]]:
+        return [finding for finding in self.findings if finding["fault"]]
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunFolder:
     """The contents of config.toml, metrics.jsonl and summary.json."""
 
@@ -71,6 +85,8 @@ class RunFolder:
     """Layer to counter to its sum over replicas."""
     images: int | None
     """Images that each replica was trained on; None in folders of before it was written."""
+    diagnosis: Diagnosed | None
+    """None before the last epoch, and in folders of before it was written."""
 
 
 def read_folder(folder: Path) -> RunFolder:
@@ -145,6 +161,7 @@ def _summary(text: str) -> dict[str, Any]:
             "arrays": [_array(table) for table in summary["arrays"]],
             "layers": [_layer(table) for table in summary["layers"]],
             "images": _images(summary.get("images")),
+            "diagnosis": _diagnosis(summary.get("diagnosis")),
             "counters": {
                 layer: {name: _total(values, f"{layer}.{name}") for name, values in table.items()}
                 for layer, table in summary["counters"].items()
@@ -187,6 +204,23 @@ def _images(value: Any) -> int | None:
     if value is not None and not (_whole(value) and value >= 0):
         raise InvalidValue(f"images is {value!r}, not a whole number of at least 0")
     return value  # type: ignore[no-any-return]
+
+
+def _diagnosis(table: Any) -> Diagnosed | None:
+    if table is None:
+        return None
+    if not isinstance(table, Mapping):
+        raise InvalidValue(f"diagnosis is {table!r}, not a table")
+    if "failed" in table:
+        return Diagnosed(findings=[], replicas=1, failed=_text(table["failed"], "diagnosis.failed"))
+    for finding in table["findings"]:
+        for name in ("check", "array", "number", "meaning", "cure"):
+            _text(finding[name], f"{name} of a finding")
+        if not (_number(finding["lost"]) and 0 <= finding["lost"] <= 1 and isinstance(finding["fault"], bool)):
+            raise InvalidValue(f"finding {finding['check']!r} has lost {finding['lost']!r}, not a share from 0 to 1")
+        if not _whole(finding["replica"]):
+            raise InvalidValue(f"finding {finding['check']!r} has replica {finding['replica']!r}, not a whole number")
+    return Diagnosed(findings=table["findings"], replicas=table["replicas"], failed="")
 
 
 def _json(text: str, subject: str) -> dict[str, Any]:

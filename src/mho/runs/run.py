@@ -13,7 +13,8 @@ from typing import Any, final
 import torch
 
 from mho.data import Dataset
-from mho.errors import CheckpointError, WrongUse
+from mho.diagnosis import Diagnosis, diagnose
+from mho.errors import CheckpointError, MhoError, WrongUse
 from mho.files import write_atomically
 from mho.hardware import array_table
 from mho.models import NETWORKS
@@ -59,6 +60,7 @@ class Run:
         self.arrays = array_table(self.model, data.train_images[:1])
         self.optimizer = AnalogSGD(self.model, lr=settings.lr)
         self.loop = Loop(self.model, self.optimizer, data.first(settings.train_images, settings.test_images), settings)
+        self._diagnosis: Diagnosis | MhoError | None = None
         if stored is not None:
             self._restore(*stored)
             self._catch_up()
@@ -67,6 +69,23 @@ class Run:
     def finished(self) -> bool:
         """Whether every epoch is done."""
         return self.loop.progress.epoch >= self.experiment.training.epochs
+
+    @property
+    def diagnosis(self) -> Diagnosis | MhoError | None:
+        """What the checks find once every epoch is done, at the last learning rate; why, where they cannot be made."""
+        if self.finished and self._diagnosis is None:
+            settings, data = self.experiment.training, self.loop.data
+            try:
+                self._diagnosis = diagnose(
+                    self.model,
+                    data.train_images,
+                    data.train_labels,
+                    lr=settings.rate(settings.epochs),
+                    batch_size=settings.batch_size,
+                )
+            except MhoError as error:  # as of a network whose numbers have run away; its training counts all the same
+                self._diagnosis = error
+        return self._diagnosis
 
     def train(self, *, on_step: Callable[[Progress], bool], on_epoch: Callable[[Progress], None]) -> bool:
         """Train to the end, writing metrics and checkpoints on the way.
@@ -162,6 +181,7 @@ class Run:
                 }
         settings, progress = self.experiment.training, self.loop.progress
         name = NETWORKS[settings.model].build.__name__
+        found = self.diagnosis
         summary = {
             "title": f"{name} on {settings.data}, {type(self.experiment.rpu.device).__name__} devices",
             "version": VERSION,
@@ -183,6 +203,7 @@ class Run:
             "driver": {"name": self.loop.driver.name, "reason": self.loop.driver.reason},
             "images": progress.epoch * len(self.loop.data.train_labels) + progress.position,
             "counters": counters,
+            "diagnosis": {"failed": str(found)} if isinstance(found, MhoError) else found and found.to_dict(),
             "layers": [dataclasses.asdict(row) for row in conversion_rows(self.model)],
         }
         write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())

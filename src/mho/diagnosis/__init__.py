@@ -1,0 +1,24 @@
+"""Is it the device or the learning rate? Checks of a trained model, from counters and a few images."""
+
+from mho.diagnosis.diagnose import CHECKS, Diagnosis, diagnose
+from mho.diagnosis.finding import LIMIT, Check, Finding
+from mho.diagnosis.rate import LearningRate
+from mho.diagnosis.reads import Clipping, ReadNoise
+from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
+
+__all__ = [
+    "CHECKS",
+    "LIMIT",
+    "Check",
+    "Clipping",
+    "CoarseSteps",
+    "Diagnosis",
+    "Finding",
+    "Imbalance",
+    "LearningRate",
+    "ReadNoise",
+    "Saturation",
+    "StuckWeights",
+    "SymmetryPoints",
+    "diagnose",
+]

@@ -1,0 +1,195 @@
+"""What the checks look at: numbers of one replica of an array, from a probe."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.arrays import Array
+from mho.config import RPU
+from mho.diagnosis.probe import Pass, Probe
+from mho.diagnosis.steps import Steps
+from mho.periphery import Pulses
+
+Floats = npt.NDArray[np.float32]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Gradients:
+    """Squares of the gradients δ xᵀ of images, summed over images and weights.
+
+    Attributes:
+        signal: through exact reads.
+        noise: variance that the array reads of all layers add.
+        distortion: what they change on the mean.
+    """
+
+    signal: float
+    noise: float
+    distortion: float
+
+    def share(self, part: float) -> float:
+        """Share of a part in the sum of the three."""
+        whole = self.signal + self.noise + self.distortion
+        return part / whole if whole > 0 else 0.0
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Lines:
+    """Pulse probabilities of the lines at exact vectors, before they are cut at 1.
+
+    Attributes:
+        columns: C_x|x|, (V, in), C_x being that of each vector.
+        rows: C_δ|δ|, (V, out).
+    """
+
+    columns: Floats
+    rows: Floats
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class ArrayNumbers:
+    """One replica of an array.
+
+    Attributes:
+        name: of the array.
+        replica: number.
+        rpu: what this replica is made of.
+        images: K, those of the probe.
+        round: images until each class has come up.
+        gradients: of the images.
+        clipped: outputs that stayed clipped, forward and backward, each as a share of those read.
+        alone: where any did, gradients of every array when the reads of this one are real and those of others exact.
+        weights: (out, in).
+        states: weight of every device, (devices, out, in).
+        bounds: lowest and highest weight of every device, alike; None without bounds.
+        lines: None where updates are exact, or the layer's learning rate is 0.
+        steps: None where updates are exact.
+    """
+
+    name: str
+    replica: int
+    rpu: RPU
+    images: int
+    round: int
+    gradients: Gradients
+    clipped: tuple[float, float]
+    alone: list[Gradients]
+    weights: Floats
+    states: Floats
+    bounds: tuple[Floats, Floats] | None
+    lines: Lines | None
+    steps: Steps | None
+
+    @property
+    def coincidences(self) -> float:
+        """Mean coincidences a device an image: BL Σ pq over the vectors of an image and the devices."""
+        if self.lines is None or not isinstance(self.rpu.update, Pulses):
+            return 0.0
+        columns, rows = (np.minimum(side, 1).sum(1, dtype=np.float64) for side in (self.lines.columns, self.lines.rows))
+        return float(self.rpu.update.length * (columns @ rows) / self.weights.size / self.images)
+
+
+def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: int) -> list[ArrayNumbers]:
+    """Numbers of every array and replica, from two passes with real reads beside an exact one.
+
+    Args:
+        probe: where to send images through.
+        exact: its exact pass.
+        rates: learning rate of each layer.
+        round_: images until each class has come up.
+    """
+    real = [probe.real(), probe.real()]
+    found = []
+    for place, (layer, array) in enumerate(probe.arrays):
+        fields = array.cell_parameters()
+        clipped = _clipped(array, real, place)
+        alone = [probe.real(only=place), probe.real(only=place)] if clipped.any() else []
+        for replica in range(probe.replicas):
+            rpu = array.rpu.of_replica(replica)
+            x, d = exact.x[place][replica], exact.d[place][replica]
+            bounds = tuple(fields[name][replica].numpy() for name in ("w_min", "w_max") if name in fields)
+            found.append(
+                ArrayNumbers(
+                    name=array.name,
+                    replica=replica,
+                    rpu=rpu,
+                    images=len(x),
+                    round=round_,
+                    gradients=_gradients(exact, real, place, replica),
+                    clipped=(float(clipped[0, replica]), float(clipped[1, replica])),
+                    alone=[_gradients(exact, alone, other, replica) for other in range(len(exact.x)) if alone],
+                    weights=array.weight[replica].numpy(),
+                    states=array.device_weights[replica].numpy(),
+                    bounds=(bounds[0], bounds[1]) if len(bounds) == 2 else None,
+                    lines=lines_of(rpu, x, d, rates[layer.name]),
+                    steps=Steps(array, replica, type(rpu.device)) if rpu.device.pulse_driven else None,
+                )
+            )
+    return found
+
+
+def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float) -> Lines | None:
+    """How strongly an update with x (..., in) and δ (..., out) drives the lines; None if it takes no pulses.
+
+    Update management is that of the whole vector; tiles, which see a part of it, have their own.
+    """
+    if not isinstance(rpu.update, Pulses) or lr == 0:
+        return None
+    x_gain, d_gain = rpu.update.gains(lr, rpu.device.mean_step())
+    columns, rows = (np.abs(side).reshape(-1, side.shape[-1]) for side in (x, d))
+    if rpu.update.update_management:
+        highest = [side.max(axis=1, keepdims=True) for side in (columns, rows)]
+        pulsing = (highest[0] > 0) & (highest[1] > 0)
+        balance = np.sqrt(np.divide(highest[1], highest[0], out=np.ones_like(highest[0]), where=pulsing))
+        columns, rows = columns * balance * pulsing, rows / balance * pulsing
+    return Lines(columns * np.float32(x_gain), rows * np.float32(d_gain))
+
+
+def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float) -> Floats:
+    """What an update with x (T, in) and δ (T, out) moves the weights on the mean, (out, in)."""
+    lines = lines_of(rpu, x, d, lr)
+    if lines is None:
+        exact: Floats = np.float32(lr) * (d.T @ x)
+        return exact
+    assert isinstance(rpu.update, Pulses)
+    columns, rows = np.minimum(lines.columns, 1) * np.sign(x), np.minimum(lines.rows, 1) * np.sign(d)
+    pulsed: Floats = np.float32(rpu.update.length * rpu.device.mean_step()) * (rows.T @ columns)
+    return pulsed
+
+
+def _clipped(array: Array, real: list[Pass], place: int) -> npt.NDArray[np.float64]:
+    """Shares of clipped outputs, forward and backward (2, R)."""
+    counted = sum(one.clipped[place].astype(np.float64) for one in real)
+    vectors = sum(one.x[place].shape[1] * one.x[place].shape[2] for one in real)
+    tiles = array.tile_shapes.values()
+    outputs = [array.devices * sum(out for out, _ in tiles), sum(inputs for _, inputs in tiles)]
+    shares: npt.NDArray[np.float64] = counted / (vectors * np.array(outputs)[:, None])
+    return shares
+
+
+def _gradients(exact_pass: Pass, real: list[Pass], place: int, replica: int) -> Gradients:
+    """Of one array, from an exact pass and two real ones.
+
+    Two real passes have independent noise: the product of their deviations has the square of what they have in
+    common as its mean, and half the square of their difference is the variance.
+    """
+    signal = noise = distortion = 0.0
+    vectors = [(one.x[place][replica], one.d[place][replica]) for one in (exact_pass, *real)]
+    for image in range(exact_pass.x[place].shape[1]):
+        exact, first, second = (d[image].T @ x[image] for x, d in vectors)
+        signal += _dot(exact, exact)
+        noise += _dot(first - second, first - second) / 2
+        distortion += _dot(first - exact, second - exact)
+    return Gradients(signal, noise, max(distortion, 0.0))
+
+
+def _dot(a: Floats, b: Floats) -> float:
+    return float(np.vdot(a, b))

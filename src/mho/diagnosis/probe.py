@@ -1,0 +1,138 @@
+"""A few images sent through a copy of a model: what its arrays get, with their own reads and with exact ones."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mho.arrays import Array
+from mho.nn import ArrayLayer, ReplicaModel
+from mho.nn.array_layer import Memory
+
+Floats = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.int64]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Pass:
+    """One forward and backward pass of K images; of every array its numbers, in the order of the model.
+
+    Attributes:
+        x: inputs of the update cycle, (R, K, T, in), T vectors an image.
+        d: likewise δ, (R, K, T, out).
+        clipped: outputs that stayed clipped, forward and backward, (2, R).
+        logits: (R, K, classes).
+    """
+
+    x: list[Floats]
+    d: list[Floats]
+    clipped: list[Counts]
+    logits: Floats
+
+
+@final
+class Probe:
+    """A copy of a model, so that nothing of the model itself moves: no stream, no counter, no weight.
+
+    Digital layers are in evaluation mode, arrays in training mode, as training reads them. δ is that of a training
+    step: of the mean cross entropy over a batch.
+
+    Args:
+        model: converted.
+        images: (K, ...), shared by the replicas.
+        labels: (K,) classes.
+        batch: images a step.
+    """
+
+    def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, *, batch: int) -> None:
+        self.model = copy.deepcopy(model).eval()
+        self.images, self.labels, self.batch = images.detach(), labels, batch
+        self.layers = [module for module in self.model.modules() if isinstance(module, ArrayLayer)]
+        self.replicas = self.layers[0].replicas
+        for layer in self.layers:
+            layer.train()
+
+    @property
+    def arrays(self) -> list[tuple[ArrayLayer, Array]]:
+        """Every array with its layer."""
+        return [(layer, array) for layer in self.layers for array in layer.arrays]  # type: ignore[misc]
+
+    def real(self, *, only: int | None = None) -> Pass:
+        """A pass through the arrays as they are, each with noise of its own; or with one real and all others exact."""
+        for layer in self.layers:
+            layer.crossbars = list(layer.arrays)  # type: ignore[arg-type]
+        if only is not None:
+            chosen = self.arrays[only][1]
+            for layer in self.layers:
+                layer.crossbars = [array if array is chosen else _Exact(array) for array in layer.crossbars]  # type: ignore[misc]
+        return self._pass()
+
+    def exact(self) -> Pass:
+        """A pass through the exact weights."""
+        for layer in self.layers:
+            layer.crossbars = [_Exact(array) for array in layer.arrays]  # type: ignore[misc, arg-type]
+        return self._pass()
+
+    def logits_after(self, moves: Sequence[Floats]) -> Floats:
+        """Exact logits (R, K, classes) when the weights have moved, by (R, out, in) for each array."""
+        place = iter(moves)
+        for layer in self.layers:
+            layer.crossbars = [_Exact(array, next(place)) for array in layer.arrays]  # type: ignore[misc, arg-type]
+        with torch.no_grad():
+            return self._logits().numpy()
+
+    # Inside --------------------------------------------------------------------------------------
+
+    def _pass(self) -> Pass:
+        for layer in self.layers:
+            layer.memory = Memory(steered=True)
+            layer.anchor.grad = None
+        counted = [self._clipped()]
+        with torch.enable_grad():
+            logits = self._logits()
+            counted.append(self._clipped())
+            labels = self.labels.expand(self.replicas, -1).flatten()
+            (F.cross_entropy(logits.flatten(0, 1), labels, reduction="sum") / self.batch).backward()
+        counted.append(self._clipped())
+        x, d = [], []
+        for layer in self.layers:
+            for array in layer.crossbars:
+                # a layer that is used twice has kept twice
+                kept = [(x, d) for owner, x, d in layer.memory.pending if owner is array]
+                x.append(np.concatenate([self._by_image(vectors) for vectors, _ in kept], axis=2))
+                d.append(np.concatenate([self._by_image(vectors) for _, vectors in kept], axis=2))
+        clipped = [np.stack([middle - start, end - middle]) for start, middle, end in zip(*counted, strict=True)]
+        return Pass(x, d, clipped, logits.detach().numpy())
+
+    def _logits(self) -> Tensor:
+        out: Tensor = self.model(self.images)
+        return out if isinstance(self.model, ReplicaModel) else out[None]
+
+    def _clipped(self) -> list[Counts]:
+        return [array.counters()["clipped_reads"].numpy() for _, array in self.arrays]
+
+    def _by_image(self, vectors: Floats) -> Floats:
+        return vectors.reshape(self.replicas, len(self.images), -1, vectors.shape[-1])
+
+
+@final
+class _Exact:
+    """Stands in for an array in a layer: the product with its exact weights, moved or not, without noise or bounds."""
+
+    def __init__(self, array: Array, move: Floats | None = None) -> None:
+        self.name, self.weight = array.name, array.weight.numpy()
+        if move is not None:
+            self.weight = self.weight + move
+
+    def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
+        out: Floats = np.matmul(inputs, self.weight if backward else self.weight.transpose(0, 2, 1))
+        return out

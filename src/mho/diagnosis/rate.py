@@ -1,0 +1,35 @@
+"""The check of the learning rate."""
+
+from __future__ import annotations
+
+from typing import final
+
+from mho.diagnosis.finding import Check, Finding, NetworkNumbers, of_powers
+
+
+@final
+class LearningRate(Check):
+    """What a step on one batch does to the log-odds of other images.
+
+    A gradient tells the way as long as softmax is linear, for changes of log-odds below 1. Steps that change those of
+    other images by more write each image over the last. The step is what the arrays make of an update on the mean,
+    so trains that cannot carry a learning rate, and thereby lower it, are taken as they are. Lost is s²/(1 + s²)
+    for a change s, the root of the mean square over images and classes.
+    """
+
+    name = "learning rate"
+    meaning = "a step on one image overwrites what is known of the others"
+
+    def look(self, network: NetworkNumbers) -> Finding | None:
+        if network.lr == 0:
+            return None
+        below = network.lr / max(network.swing, 1e-30)
+        return Finding(
+            check=self.name,
+            array="",
+            replica=network.replica,
+            lost=of_powers(network.swing**2, 1.0),
+            number=f"a step at η = {network.lr:g} changes the log-odds of other images by {network.swing:.2g}",
+            meaning=self.meaning,
+            cure=f"a training.lr below {below:.1g}",
+        )

@@ -1,0 +1,96 @@
+"""What some devices of an array do at a pulse, asked of their law: mean steps, and where they are drawn to."""
+
+from __future__ import annotations
+
+import math
+import types
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.arrays import Array
+from mho.devices import Device
+
+Doubles = npt.NDArray[np.float64]
+NODES = ((0.0, 2 / 3), (math.sqrt(3), 1 / 6), (-math.sqrt(3), 1 / 6))
+"""z and weights of Gauss-Hermite quadrature: exact for means of polynomials up to the fifth degree in z."""
+DEVICES = 256
+"""Devices of an array that are asked, evenly spread: a share of them is known to 3 % (1/(2√256))."""
+HALVINGS = 16
+EQUAL = 1e-6
+"""Steps up and down that differ by less, relatively, are equal: it is what rounding makes of equal steps."""
+
+
+@final
+class Steps:
+    """Devices of one replica of an array at their present states; the law runs interpreted.
+
+    Attributes:
+        states: weights of the devices, (D,).
+        up, down: mean steps up and down, (D,), at least 0 for an ordinary law; NaN where the law is undefined.
+        square: mean square of a step, up and down alike, (D,).
+    """
+
+    def __init__(self, array: Array, replica: int, law: type[Device]) -> None:
+        states = array.device_weights[replica].flatten().numpy()
+        chosen = np.unique(np.linspace(0, states.size - 1, min(DEVICES, states.size)).astype(int))
+        fields = {name: values[replica].flatten().numpy()[chosen] for name, values in array.cell_parameters().items()}
+        self.law, self.states = law, states[chosen].astype(np.float64)
+        self.cells = [
+            types.SimpleNamespace(**{name: float(values[place]) for name, values in fields.items()})
+            for place in range(len(chosen))
+        ]
+        moves = [_moves(law, float(w), cell) for w, cell in zip(self.states, self.cells, strict=True)]
+        self.up, self.down, self.square = np.array(moves, np.float64).T
+
+    def imbalance(self) -> float:
+        """Size of (up - down)/(up + down), of the means over the devices, less two standard errors."""
+        defined = np.isfinite(self.up + self.down)
+        difference, total = (self.up - self.down)[defined], (self.up + self.down)[defined].sum()
+        if difference.size < 2 or total <= 0:
+            return 0.0
+        error = difference.std(ddof=1) / math.sqrt(difference.size)
+        return float(max(abs(difference.mean()) - 2 * error, 0.0) * difference.size / total)
+
+    def attractors(self) -> Doubles:
+        """Where pulses that are up as often as down take each device, (D,).
+
+        The symmetry point, where mean steps up and down are equal; a bound, where one of them is larger over the
+        whole range; NaN, where they are equal over the whole range or push away from where they are equal.
+        """
+        return np.array([_attractor(self.law, cell) for cell in self.cells])
+
+
+def _moves(law: type[Device], w: float, cell: Any) -> tuple[float, float, float]:
+    """Mean step up, mean step down, mean square of both."""
+    ups, downs = ([_pulse(law, w, up, cell, z) - w for z, _ in NODES] for up in (True, False))
+    up, down = (sum(weight * step for (_, weight), step in zip(NODES, steps, strict=True)) for steps in (ups, downs))
+    square = sum(weight * (u * u + d * d) / 2 for (_, weight), u, d in zip(NODES, ups, downs, strict=True))
+    return up, -down, square
+
+
+def _pulse(law: type[Device], w: float, up: bool, cell: Any, z: float) -> float:
+    try:
+        return float(law.pulse(w, up, cell, z))
+    except (ArithmeticError, ValueError, TypeError):  # outside the range of the law's formula
+        return math.nan
+
+
+def _attractor(law: type[Device], cell: Any) -> float:
+    def drift(w: float) -> float:
+        up, down, _ = _moves(law, w, cell)
+        return up - down if abs(up - down) > EQUAL * (abs(up) + abs(down)) else 0.0
+
+    low, high = float(cell.w_min), float(cell.w_max)
+    at_low, at_high = drift(low), drift(high)
+    if at_low > 0 and at_high > 0:
+        return high
+    if at_low < 0 and at_high < 0:
+        return low
+    if not at_low >= 0 >= at_high or at_low == at_high:
+        return math.nan
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if drift(middle) > 0 else (low, middle)
+    return (low + high) / 2

@@ -1,0 +1,200 @@
+"""Checks of what pulses make of an update, and where the devices take the weights."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+import numpy as np
+
+from mho.diagnosis.finding import Check, Finding, NetworkNumbers, of_powers, per_cent
+from mho.diagnosis.numbers import ArrayNumbers, Lines
+from mho.diagnosis.steps import Steps
+
+
+@final
+class Saturation(Check):
+    """Share of an update's direction that pulse probabilities of 1 take.
+
+    Lines that would need a probability above 1 all pulse alike. For a vector the outer product of the probabilities
+    that are sent lies along the wanted one by cos²; lost is 1 - cos², weighted with the power that is wanted. That
+    large updates come out smaller is not counted: it is a lower learning rate for them.
+
+    Source: Gokmen 2017, section "Update management".
+    """
+
+    name = "saturated pulses"
+    meaning = "lines that should differ pulse alike in every slot, so that updates point elsewhere"
+
+    def look(self, network: NetworkNumbers) -> Finding | None:
+        seen = [(self._lost(n.lines), n, n.lines) for n in network.arrays if n.lines is not None]
+        if not seen:
+            return None
+        lost, worst, lines = max(seen, key=lambda entry: entry[0])
+        shares = [float((side > 1).sum() / max((side > 0).sum(), 1)) for side in (lines.columns, lines.rows)]
+        number = f"{per_cent(shares[0])} of driven columns and {per_cent(shares[1])} of rows would exceed probability 1"
+        return self.found(worst, lost, number, "longer trains (update.length), or a lower training.lr")
+
+    @staticmethod
+    def _lost(lines: Lines) -> float:
+        wanted, along, sent = np.ones((3, len(lines.columns)))
+        for side in (lines.columns, lines.rows):
+            cut = np.minimum(side, 1)
+            wanted = wanted * np.square(side).sum(1, dtype=np.float64)
+            along = along * (side * cut).sum(1, dtype=np.float64)
+            sent = sent * np.square(cut).sum(1, dtype=np.float64)
+        driven = wanted > 0
+        if not driven.any():
+            return 0.0
+        kept = np.square(along[driven]) / sent[driven]
+        return float(np.clip(1 - kept.sum() / wanted[driven].sum(), 0, 1))
+
+
+@final
+class CoarseSteps(Check):
+    """Power of one step against that of a weight.
+
+    Weights of N inputs that give outputs of the size of the inputs are 1/√N wide, and uniform ones 1/√(3N) rms, as
+    they start. A step of that size replaces a weight instead of changing it: it holds one bit at most. A step is
+    its root mean square, cycle-to-cycle spread included; with n devices a weight it counts 1/n.
+
+    Source: Gokmen & Vlasov 2016, whose tolerance Δw_min ≤ 0.01 at 785 inputs is a share of 0.2.
+    """
+
+    name = "coarse steps"
+    meaning = "one coincidence changes a weight by as much as it is worth, so that it holds hardly a bit"
+
+    def look(self, network: NetworkNumbers) -> Finding | None:
+        seen = [(_step(n, n.steps), n) for n in network.arrays if n.steps is not None]
+        if not seen:
+            return None
+        step, worst = max(seen, key=lambda entry: entry[0] / _scale(entry[1]))
+        number = (
+            f"a coincidence moves a weight by {step:.2g}, and {worst.weights.shape[1]} inputs need weights of "
+            f"{_scale(worst):.2g} rms; {worst.coincidences:.2g} coincidences a device an image"
+        )
+        lost = of_powers(step**2, _scale(worst) ** 2)
+        return self.found(worst, lost, number, "a smaller device.dw_min, or several devices a weight")
+
+
+@final
+class StuckWeights(Check):
+    """Share of the weights' power in devices at their bounds.
+
+    At a bound is a device that its coincidences of one round, until each class has come up, could take there: one
+    step and the root of their number more, in steps. Power, because large weights carry more of an output.
+
+    Source: Gokmen & Vlasov 2016, tolerance of the bounds.
+    """
+
+    name = "weights at bounds"
+    meaning = "weights that should grow cannot: the bounds, not the data, say what the array holds"
+
+    def look(self, network: NetworkNumbers) -> Finding | None:
+        seen = [(*self._stuck(n, n.steps), n) for n in network.arrays if n.steps is not None]
+        if not seen:
+            return None
+        lost, devices, worst = max(seen, key=lambda entry: entry[0])
+        number = f"{per_cent(devices)} of devices are at a bound, with {per_cent(lost)} of the weights' power"
+        return self.found(worst, lost, number, "wider bounds (device.w_max, device.w_min), or a lower training.lr")
+
+    @staticmethod
+    def _stuck(numbers: ArrayNumbers, steps: Steps) -> tuple[float, float]:
+        """Shares of the power and of the devices."""
+        if numbers.bounds is None:
+            return 0.0, 0.0
+        low, high = numbers.bounds
+        reach = _rms(steps) * (1 + math.sqrt(numbers.coincidences * numbers.round))
+        at = (high - numbers.states < reach) | (numbers.states - low < reach)
+        power = np.square(numbers.states)
+        return float(power[at].sum() / max(power.sum(), 1e-30)), float(at.mean())
+
+
+@final
+class Imbalance(Check):
+    """Drift against scatter: the square of the Péclet number v·L/D of a weight.
+
+    Pulses that are up as often as down carry weights by v = (up - down)/2 on the mean over an array, and scatter
+    them by a step. On the scale L = 1/√(3N) of a weight of N inputs drift wins over scatter where β·L exceeds a
+    step, with β = (up - down)/(up + down): then the array as a whole goes where the devices pull it.
+
+    Source: Gokmen & Vlasov 2016, global imbalance; its tolerance of 5 % is a share of 0.2 at 785 inputs, 0.6 at 129.
+    """
+
+    name = "imbalance"
+    meaning = "pulses that should cancel carry all weights of an array the same way"
+
+    def look(self, network: NetworkNumbers) -> Finding | None:
+        seen = [(self._drift(n, n.steps), n, n.steps) for n in network.arrays if n.steps is not None]
+        if not seen:
+            return None
+        ratio, worst, steps = max(seen, key=lambda entry: entry[0])
+        up, down = np.nanmean(steps.up), np.nanmean(steps.down)
+        drift = worst.coincidences * abs(up - down) / 2
+        number = (
+            f"steps up are {up:.3g} and steps down {down:.3g}: a drift of {drift:.2g} an image at "
+            f"{worst.coincidences:.2g} coincidences a device"
+        )
+        cure = "devices, or heights of pulses, with equal steps up and down (ConstantStep: device.up_down = 1)"
+        return self.found(worst, of_powers(ratio, 1.0), number, cure)
+
+    @staticmethod
+    def _drift(numbers: ArrayNumbers, steps: Steps) -> float:
+        return (steps.imbalance() * _scale(numbers) / max(_rms(steps), 1e-30)) ** 2
+
+
+@final
+class SymmetryPoints(Check):
+    """Share of the weights' power that lies along their devices' symmetry points.
+
+    Pulses that are up as often as down take a device to the weight where its steps up and down are equal, or to a
+    bound. The share of an array is the square of the (uncentred) correlation of its weights with those points; that
+    of the network is the mean over its arrays, by their power: a small array may have weights that nothing
+    but its devices holds, because nothing depends on them. At one half, more of the weights comes from devices than
+    from all the rest.
+
+    Source: Kim 2019 (zero-shifting), arXiv 1907.10228.
+    """
+
+    name = "symmetry points"
+    meaning = "training has not held the weights: they lie where the devices pull them"
+
+    def look(self, network: NetworkNumbers) -> Finding | None:
+        seen = [(*self._along(n.steps), n) for n in network.arrays if n.steps is not None]
+        if not seen:
+            return None
+        powers = [float(np.square(n.weights).sum()) for *_, n in seen]
+        along = [share * power for (share, *_), power in zip(seen, powers, strict=True)]
+        lost = sum(along) / max(sum(powers), 1e-30)
+        share, centre, spread, worst = seen[int(np.argmax(along))]
+        number = (
+            f"{per_cent(lost)} of the network's weights, by power, lies along its devices' drift, and "
+            f"{per_cent(share)} of this array's; devices drift to {centre:.2g} ± {spread:.2g}"
+        )
+        return self.found(worst, lost, number, "devices whose steps are equal near w = 0, or a lower training.lr")
+
+    @staticmethod
+    def _along(steps: Steps) -> tuple[float, float, float]:
+        """Share of an array's power; mean and spread of the points."""
+        points = steps.attractors()
+        drawn = np.isfinite(points)
+        if not drawn.any():
+            return 0.0, 0.0, 0.0
+        points, states = points[drawn], steps.states[drawn]
+        powers = np.square(points).sum() * np.square(steps.states).sum()
+        share = float((points @ states) ** 2 / powers) if powers > 0 else 0.0
+        return share, float(points.mean()), float(points.std())
+
+
+def _rms(steps: Steps) -> float:
+    return math.sqrt(np.nanmean(steps.square)) if np.isfinite(steps.square).any() else 0.0
+
+
+def _step(numbers: ArrayNumbers, steps: Steps) -> float:
+    """How far a step of a device moves its weight."""
+    return _rms(steps) / numbers.rpu.cell.devices
+
+
+def _scale(numbers: ArrayNumbers) -> float:
+    """Root mean square of the weights that N inputs need."""
+    return 1 / math.sqrt(3 * numbers.weights.shape[1])

@@ -1,0 +1,398 @@
+"""Is it the device or the learning rate? Planted faults are named first, healthy arrays have none, nothing moves."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+import torch
+from laws import Ferro, Soft
+from torch import nn
+
+import mho
+from mho import Exact, Pulses, Read
+from mho.cells import Replicated
+from mho.data import Dataset, load
+from mho.devices import ConstantStep
+from mho.diagnosis import CHECKS, LIMIT, Diagnosis, Finding
+from mho.diagnosis.numbers import mean_move, numbers_of
+from mho.diagnosis.probe import Probe
+from mho.diagnosis.steps import Steps
+from mho.errors import InvalidValue, WrongUse
+from mho.presets import floating_point, gokmen_2017
+from mho.report import write_report
+from mho.runs import Experiment, Run
+from mho.training import Training, choose_driver
+
+FEW = 500
+EPOCH = 1437
+BASE = gokmen_2017()
+
+
+@functools.cache
+def digits() -> Dataset:
+    return load("digits")
+
+
+def converted(rpu: mho.RPU, *, model: nn.Module | None = None, **options) -> nn.Module:
+    """LeNet on arrays, at the start of its training."""
+    torch.manual_seed(0)
+    made = mho.convert(model or mho.models.LeNet(), rpu, seed=0, quiet=True, **options)
+    for module in made.modules():
+        if isinstance(module, mho.nn.ArrayLayer):
+            for array in module.crossbars:
+                array.reset_weights()
+    return made
+
+
+def trained(rpu: mho.RPU, images: int, *, lr: float = 0.01, epochs: int = 1, **options) -> nn.Module:
+    """The same, after some images one by one."""
+    model, data = converted(rpu, **options), digits()
+    driver = choose_driver(model.train(), mho.AnalogSGD(model, lr=lr), sample=data.train_images[:1])
+    for epoch in range(epochs):
+        for i in torch.randperm(images, generator=torch.Generator().manual_seed(epoch)).tolist():
+            driver.step(data.train_images[i : i + 1], data.train_labels[i : i + 1])
+    return model
+
+
+def diagnosis(model: nn.Module, **options) -> Diagnosis:
+    return mho.diagnose(model, digits().train_images, digits().train_labels, **options)
+
+
+def layer(model: nn.Module, name: str):
+    (found,) = [m for m in model.modules() if isinstance(m, mho.nn.ArrayLayer) and m.name == name]
+    return found
+
+
+def lost(found: Diagnosis, check: str) -> float:
+    (one,) = [finding for finding in found.findings if finding.check == check]
+    return one.lost
+
+
+# Planted faults ----------------------------------------------------------------------------------
+
+PLANTED = {
+    "noise too high": (BASE.replace(backward=Read(noise=0.6, noise_management=True)), 0.01, "read noise"),
+    "noise of both reads": (
+        BASE.replace(backward=Read(noise=0.6, noise_management=True), forward=Read(noise=0.6, bound_management=True)),
+        0.01,
+        "read noise",
+    ),
+    "output bound too low": (BASE.replace(forward=Read(bound=0.3)), 0.01, "clipped outputs"),
+    "steps too coarse": (
+        BASE.replace(device=ConstantStep(dw_min=mho.per_cell(0.05, spread=0.3))),
+        0.01,
+        "coarse steps",
+    ),
+    "imbalance 20 %": (BASE.replace(device=ConstantStep(up_down=mho.per_cell(1.2, spread=0.02))), 0.01, "imbalance"),
+    "η ten times too high": (gokmen_2017(pulses=64), 0.1, "learning rate"),
+    "η ten times too high, exact arrays": (floating_point(), 0.1, "learning rate"),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_named_first(fault):
+    rpu, lr, check = PLANTED[fault]
+    found = diagnosis(trained(rpu, FEW, lr=lr), lr=lr)
+    assert found.faults
+    assert found.faults[0].check == check, str(found)
+
+
+def test_weights_that_bounds_hold_are_named_first():
+    """Weights of 0.3 rms, written to devices with bounds of 0.1: nearly all are cut."""
+    bounds = {"w_max": mho.per_cell(0.1, spread=0.3), "w_min": mho.per_cell(-0.1, spread=0.3)}
+    model = converted(BASE.replace(device=ConstantStep(**bounds)))
+    for name in ("conv1", "conv2", "fc1", "fc2"):
+        for array in layer(model, name).crossbars:
+            array.write(0.3 * torch.randn(array.out_features, array.in_features))
+    found = diagnosis(model)
+    assert found.faults[0].check == "weights at bounds", str(found)
+    assert "device.w_max" in found.faults[0].cure
+
+
+def test_weights_at_their_symmetry_points_are_named_first():
+    model = converted(BASE.replace(device=Soft(), backward=Read(noise=0.0), forward=Read(noise=0.0)))
+    for name in ("conv1", "conv2", "fc1", "fc2"):
+        for array in layer(model, name).crossbars:
+            array.write(soft_points(array.cell_parameters())[0, 0])
+    found = diagnosis(model)
+    assert found.faults[0].check == "symmetry points", str(found)
+    assert found.faults[0].lost > 0.99  # all of every weight
+
+
+def test_pulses_that_saturate_are_named_first():
+    rpu = BASE.replace(update=Pulses(length=1, x_gain=1e4, d_gain=1e4))
+    found = diagnosis(converted(rpu))
+    assert found.faults[0].check == "saturated pulses", str(found)
+
+
+# Healthy arrays, and the paper's own diagnosis of its baseline -------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rpu", "epochs"),
+    [
+        (gokmen_2017(), 2),
+        (gokmen_2017(pulses=1, update_management=True), 1),
+        (floating_point(), 1),
+        (BASE.replace(cell=Replicated(3), tile=(64, 300)), 1),
+    ],
+    ids=["managed", "update management", "floating point", "three devices in tiles"],
+)
+def test_healthy_arrays_have_no_fault(rpu, epochs):
+    found = diagnosis(trained(rpu, FEW if rpu.tile else EPOCH, epochs=epochs))
+    assert found.healthy, str(found)
+    assert str(found).count("\n") == 0
+    assert len(str(found)) < 80
+    exact = {"read noise", "clipped outputs", "learning rate"}
+    names = {finding.check for finding in found.findings}
+    assert names == (exact if isinstance(rpu.update, Exact) else {check.name for check in CHECKS})
+
+
+def test_the_baseline_loses_its_error_signal_to_backward_noise():
+    """Gokmen 2017, Figure 3: noise of backward reads is one of the two that spoil the baseline."""
+    found = diagnosis(trained(gokmen_2017(managed=False), FEW))
+    assert found.faults[0].check == "read noise", str(found)
+    assert found.faults[0].cure == "backward.noise_management = true"
+
+
+def test_without_that_noise_the_baseline_clips_the_outputs_of_w4():
+    """The other of the two: logits grow beyond 12 in epochs of MNIST; here beyond 1 in one of digits."""
+    base = gokmen_2017(managed=False).replace(backward=Read(noise=0.0))
+    found = diagnosis(trained(base, EPOCH, layers={"fc2": base.replace(forward=Read(bound=1.0))}))
+    assert (found.faults[0].check, found.faults[0].array) == ("clipped outputs", "fc2"), str(found)
+    assert "forward.bound_management = true" in found.faults[0].cure
+
+
+def test_a_user_law_and_one_faulty_layer():
+    noisy = mho.RPU(device=Ferro(), backward=Read(noise=6.0, noise_management=True))
+    found = diagnosis(converted(mho.RPU(device=Ferro()), layers={"conv2": noisy}, exclude=["fc1"]))
+    assert (found.faults[0].check, found.faults[0].array) == ("read noise", "conv1"), str(found)
+
+
+# What is measured ----------------------------------------------------------------------------------
+
+
+def soft_points(cell: dict[str, torch.Tensor]) -> torch.Tensor:
+    """PHYSICS of Kim 2019: w_sp = (a - b)/(a/w_max - b/w_min)."""
+    up, down = cell["dw_min"] * cell["up_down"], cell["dw_min"]
+    return (up - down) / (up / cell["w_max"] - down / cell["w_min"])
+
+
+def test_symmetry_points_are_those_of_the_law():
+    array = mho.Crossbar(mho.RPU(device=Soft()), 12, 20, seed=3)
+    points = Steps(array, 0, Soft).attractors()
+    # the range is halved 16 times, and is 3 wide at most
+    np.testing.assert_allclose(points, soft_points(array.cell_parameters()).flatten(), atol=3 / 2**16)
+
+
+def test_devices_without_symmetry_point_are_drawn_to_a_bound_or_nowhere():
+    def points(up_down: float) -> np.ndarray:
+        array = mho.Crossbar(mho.RPU(device=ConstantStep(up_down=up_down, w_max=0.5, w_min=-0.7)), 2, 3)
+        return Steps(array, 0, ConstantStep).attractors()
+
+    assert np.all(points(1.1) == np.float32(0.5))
+    assert np.all(points(0.9) == np.float32(-0.7))
+    assert np.all(np.isnan(points(1.0)))
+
+
+def test_mean_steps_are_those_of_the_devices():
+    device = ConstantStep(dw_min=0.001, up_down=1.5, c2c=0.3)
+    steps = Steps(mho.Crossbar(mho.RPU(device=device), 4, 5), 0, ConstantStep)
+    np.testing.assert_allclose(steps.up, 0.0012, rtol=1e-6)
+    np.testing.assert_allclose(steps.down, 0.0008, rtol=1e-6)
+    np.testing.assert_allclose(steps.square, (0.0012**2 + 0.0008**2) / 2 * 1.09, rtol=1e-6)
+    assert steps.imbalance() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_the_mean_move_is_what_arrays_do_on_the_mean(managed):
+    rpu = mho.RPU(
+        device=ConstantStep(dw_min=0.001, up_down=1.0, c2c=0.3, w_max=9.0, w_min=-9.0),
+        update=Pulses(length=7, update_management=managed),
+    )
+    generator = torch.Generator().manual_seed(1)
+    x, d = torch.rand(3, 6, generator=generator) - 0.3, torch.randn(3, 4, generator=generator)
+    replicas = 1000
+    array = mho.Crossbar(rpu, 4, 6, replicas=replicas)
+    array.write(torch.zeros(4, 6))
+    array.update(x.expand(replicas, -1, -1), d.expand(replicas, -1, -1), 0.05)
+    moved = array.weight.numpy()
+    error = moved.std(axis=0) / math.sqrt(replicas)
+    assert np.all(np.abs(moved.mean(axis=0) - mean_move(rpu, x.numpy(), d.numpy(), 0.05)) < 4 * error + 1e-7)
+
+
+def test_the_share_of_noise_is_that_of_the_equation():
+    """Without management a gradient δ xᵀ of the first layer gets σ²·out·|x|² of noise from the second's read."""
+    sigma, images = 0.01, 60
+    rpu = floating_point().replace(backward=Read(noise=sigma, bound=None))
+    model = converted(rpu, model=nn.Sequential(nn.Linear(8, 40, bias=False), nn.Linear(40, 3, bias=False)))
+    x = torch.randn(images, 8, generator=torch.Generator().manual_seed(2))
+    probe = Probe(model, x, torch.arange(images) % 3, batch=1)
+    first, second = (n.gradients for n in numbers_of(probe, probe.exact(), {"0": 0.01, "1": 0.01}, 6))
+    expected = sigma**2 * 40 * float(x.square().sum())
+    # 60·40 independent draws, weighted with |x|²: their variance is known to some 4 %
+    assert first.noise == pytest.approx(expected, rel=0.12)
+    assert (second.noise, second.distortion) == pytest.approx((0, 0), abs=1e-9)  # sums of float32 in another order
+
+
+def test_replicas_and_lists_name_the_replica():
+    noises = [0.06, 0.06, 6.0]
+    rpu = BASE.replace(backward=Read(noise=noises, noise_management=True))
+    found = diagnosis(converted(rpu, replicas=3))
+    assert (found.faults[0].check, found.faults[0].replica) == ("read noise", 2)
+    assert "replica 2" in str(found)
+    alone = diagnosis(converted(rpu.of_replica(2)))  # its seed would be 2, and 0 is taken: alike, not equal
+    assert alone.faults[0].check == "read noise"
+
+
+def test_a_batch_divides_the_error():
+    """Reads without noise management lose a batch's δ, which is a mean, to the noise sooner."""
+    model = converted(gokmen_2017(managed=False))
+    alone, batch = (lost(diagnosis(model, batch_size=size), "read noise") for size in (1, 16))
+    assert alone / (1 - alone) < batch / (1 - batch) / 16
+
+
+# Nothing moves -------------------------------------------------------------------------------------
+
+
+def test_nothing_of_the_model_moves():
+    model, data = converted(BASE), digits()
+    optimizer = mho.AnalogSGD(model, lr=0.01)
+    nn.functional.cross_entropy(model(data.train_images[:2]), data.train_labels[:2]).backward()
+    twin = copy.deepcopy(model.state_dict())
+    pending = [len(m.memory.pending) for m in model.modules() if isinstance(m, mho.nn.ArrayLayer)]
+    generator = torch.get_rng_state()
+    first, again = diagnosis(model), diagnosis(model)
+    assert first == again
+    assert model.training
+    assert torch.equal(generator, torch.get_rng_state())
+    assert all(torch.equal(value, twin[name]) for name, value in model.state_dict().items())
+    assert pending == [1] * 4
+    assert pending == [len(m.memory.pending) for m in model.modules() if isinstance(m, mho.nn.ArrayLayer)]
+    optimizer.step()
+
+
+def test_any_model_of_arrays():
+    """A layer that is used twice, groups, digital layers with dropout and batch norm."""
+
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(2, 4, 3, groups=2, padding=1, bias=False)
+            self.norm, self.drop = nn.BatchNorm2d(4), nn.Dropout(0.5)
+            self.twice, self.last = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x):
+            x = self.drop(torch.tanh(self.norm(self.conv(x)))).mean((2, 3))
+            return self.last(self.twice(torch.tanh(self.twice(x))))
+
+    model = mho.convert(Odd(), BASE, exclude=["norm"], quiet=True)
+    found = mho.diagnose(
+        model, torch.rand(9, 2, 6, 6), torch.arange(9) % 3, lr={"conv": 0.01, "twice": 0.0, "last": 0.02}
+    )
+    assert len(found.findings) == len(CHECKS)
+    assert all(0 <= finding.lost <= 1 for finding in found.findings)
+
+
+def test_its_cost_is_that_of_a_few_hundred_images():
+    model = converted(BASE)
+    diagnosis(model)
+    began = time.process_time()
+    diagnosis(model)
+    assert time.process_time() - began < 1.5  # 0.15 s on a quiet core; the margin is for a busy one
+
+
+MISTAKES = {
+    "no arrays": (lambda m, x, y: mho.diagnose(nn.Linear(2, 2), x, y), WrongUse, "convert it"),
+    "labels": (lambda m, x, y: mho.diagnose(m, x, y[:3]), InvalidValue, "one class an image"),
+    "classes": (lambda m, x, y: mho.diagnose(m, x, y.float()), InvalidValue, "integers from 0"),
+    "nothing": (lambda m, x, y: mho.diagnose(m, x[:0], y[:0]), InvalidValue, "at least one image"),
+    "lr": (lambda m, x, y: mho.diagnose(m, x, y, lr=0.0), InvalidValue, "greater than 0"),
+    "layer": (lambda m, x, y: mho.diagnose(m, x, y, lr={"covn1": 0.1}), InvalidValue, "did you mean 'conv1'"),
+    "rates": (lambda m, x, y: mho.diagnose(m, x, y, lr={"conv1": 0.1}), InvalidValue, "no rate for conv2, fc1, fc2"),
+    "batch": (lambda m, x, y: mho.diagnose(m, x, y, batch_size=0), InvalidValue, "batch_size is 0"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told(mistake):
+    call, error, message = MISTAKES[mistake]
+    with pytest.raises(error, match=message):
+        call(converted(BASE), digits().train_images[:9], digits().train_labels[:9])
+
+
+# Where it is told ----------------------------------------------------------------------------------
+
+
+def test_text_fits_a_terminal():
+    one = Finding(
+        check="read noise", array="a.long.name.of.a.layer", replica=1, lost=0.9, number="word " * 40, meaning="m " * 60,
+        cure="backward.noise_management = true",
+    )  # fmt: skip
+    text = str(Diagnosis((one, dataclasses.replace(one, lost=LIMIT)), replicas=2))
+    assert max(map(len, text.splitlines())) < 80
+    assert text.startswith("diagnosis: 1 fault found\n  read noise in a.long.name.of.a.layer, replica 1: ")
+    assert "\n    try backward.noise_management = true" in text
+
+
+@pytest.fixture
+def run(tmp_path):
+    settings = Training(epochs=1, train_images=60, test_images=20)
+    done = Run(Experiment(training=settings, rpu=gokmen_2017(managed=False)), tmp_path / "run", digits())
+    done.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
+    return done
+
+
+def test_a_run_stores_it_and_its_page_shows_it(run):
+    stored = json.loads((run.folder / "summary.json").read_text())["diagnosis"]
+    assert stored == json.loads(json.dumps(run.diagnosis.to_dict()))
+    page = write_report(run.folder).read_text(encoding="utf-8")
+    for finding in stored["findings"]:
+        assert f'<th scope="row">{finding["check"]}<small>' in page
+    assert page.count("<strong>Try</strong>") == len(run.diagnosis.faults) > 0
+    again = Run(run.experiment, run.folder, digits(), resume=True)
+    assert again.diagnosis == run.diagnosis
+
+
+def test_the_page_of_a_healthy_run_says_so_in_a_line(run):
+    file = run.folder / "summary.json"
+    summary = json.loads(file.read_text())
+    for finding in summary["diagnosis"]["findings"]:
+        finding |= {"lost": 0.1, "fault": False}
+    file.write_text(json.dumps(summary))
+    page = write_report(run.folder).read_text(encoding="utf-8")
+    assert "No fault found" in page
+    assert "<strong>Try</strong>" not in page
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (3, "diagnosis is 3, not a table"),
+        ({"replicas": 1}, "no 'findings'"),
+        ({"replicas": 1, "findings": [{"check": 1}]}, "check of a finding"),
+    ],
+)
+def test_a_damaged_diagnosis_is_named(run, damage, reason):
+    file = run.folder / "summary.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"diagnosis": damage}))
+    with pytest.raises(InvalidValue, match=f"summary.json is damaged.*{reason}"):
+        write_report(run.folder)
+
+
+def test_a_run_that_cannot_be_diagnosed_ends_all_the_same(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise InvalidValue("a read overflowed")
+
+    monkeypatch.setattr("mho.runs.run.diagnose", refuse)
+    settings = Training(epochs=1, train_images=5, test_images=5)
+    run = Run(Experiment(training=settings, rpu=BASE), tmp_path / "run", digits())
+    assert run.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
+    assert "The checks could not be made: a read overflowed" in write_report(run.folder).read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import html
 import json
 import math
@@ -535,6 +536,23 @@ def test_pages_without_results_and_of_short_trainings(tmp_path):
     assert "A quick training" in text
     assert "paper ↑" not in text  # its numbers are of whole trainings
     assert "✗ off:</span> ≥ nm_bm + 5" in html.unescape(text)
+
+
+def test_the_page_names_the_worst_fault_of_each_curve(tmp_path):
+    def found(**fault):
+        return {"findings": [{"check": "clipped outputs", "array": "fc2", "fault": bool(fault)}]}
+
+    healthy, faulty, earlier = (record(name, [20.0, 10.0], [20.0, 10.0]) for name in ("nm_bm", "baseline", "um_bl1"))
+    records = {
+        "nm_bm": dataclasses.replace(healthy, diagnoses=dict.fromkeys((0, 1), found())),
+        "baseline": dataclasses.replace(faulty, diagnoses={0: found(fault=1), 1: {"failed": "a read overflowed"}}),
+        "um_bl1": earlier,
+    }
+    for one in records.values():
+        assert read_record(one.write(tmp_path)) == one
+    text = write_paper_page(LENET, records, tmp_path / "page.html").read_text()
+    for told in ("no fault", "clipped outputs fc2; a read overflowed", "–"):
+        assert f'<td class="text">{told}</td>' in text
 
 
 @pytest.mark.browser

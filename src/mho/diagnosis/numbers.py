@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mho.arrays import Array
 from mho.config import RPU
-from mho.diagnosis.probe import Pass, Probe
+from mho.diagnosis.probe import Pass, Probe, product
 from mho.diagnosis.steps import Steps
 from mho.periphery import Pulses
 
@@ -157,12 +157,10 @@ def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float) -> Floats:
     """What an update with x (T, in) and δ (T, out) moves the weights on the mean, (out, in)."""
     lines = lines_of(rpu, x, d, lr)
     if lines is None:
-        exact: Floats = np.float32(lr) * (d.T @ x)
-        return exact
+        return np.float32(lr) * product(d.T, x)
     assert isinstance(rpu.update, Pulses)
     columns, rows = np.minimum(lines.columns, 1) * np.sign(x), np.minimum(lines.rows, 1) * np.sign(d)
-    pulsed: Floats = np.float32(rpu.update.length * rpu.device.mean_step()) * (rows.T @ columns)
-    return pulsed
+    return np.float32(rpu.update.length * rpu.device.mean_step()) * product(rows.T, columns)
 
 
 def _clipped(array: Array, real: list[Pass], place: int) -> npt.NDArray[np.float64]:
@@ -184,7 +182,7 @@ def _gradients(exact_pass: Pass, real: list[Pass], place: int, replica: int) -> 
     signal = noise = distortion = 0.0
     vectors = [(one.x[place][replica], one.d[place][replica]) for one in (exact_pass, *real)]
     for image in range(exact_pass.x[place].shape[1]):
-        exact, first, second = (d[image].T @ x[image] for x, d in vectors)
+        exact, first, second = (product(d[image].T, x[image]) for x, d in vectors)
         signal += _dot(exact, exact)
         noise += _dot(first - second, first - second) / 2
         distortion += _dot(first - exact, second - exact)

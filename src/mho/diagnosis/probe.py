@@ -134,5 +134,10 @@ class _Exact:
             self.weight = self.weight + move
 
     def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
-        out: Floats = np.matmul(inputs, self.weight if backward else self.weight.transpose(0, 2, 1))
-        return out
+        return product(inputs, self.weight if backward else self.weight.transpose(0, 2, 1))
+
+
+def product(a: Floats, b: Floats) -> Floats:
+    """Matrix product by torch, whose number of threads training sets: NumPy's may depend on the machine's."""
+    out: Floats = torch.matmul(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+    return out

@@ -420,8 +420,9 @@ def test_results_have_a_line_an_epoch_and_the_command_that_makes_them(trained):
         "mho reproduce gokmen_2017 --curve um_bl1 --seeds 2 --epochs 2 --train-images 40 --test-images 20"
     )
     steps = [(line["seed"], line.get("epoch")) for line in lines]
-    assert steps == [(seed, epoch) for seed in (0, 1) for epoch in (1, 2, None)]
+    assert steps == [(seed, epoch) for seed in (0, 1) for epoch in (1, 2, None, None)]
     assert lines[2]["counters"]["conv1"]["pulses"] > 0
+    assert lines[3]["diagnosis"]["findings"]
     assert [row["layer"] for row in head["arrays"]] == ["conv1", "conv2", "fc1", "fc2"]
 
 
@@ -469,7 +470,7 @@ def test_a_failed_run_is_told_and_the_others_go_on(tmp_path):
     work, _ = train(tmp_path, "um_bl1", "floating_point")
     assert list(work.faults) == [name]
     assert "is damaged" in work.faults[name]
-    assert len(lasting(tmp_path)["floating_point"]) == 4
+    assert len(lasting(tmp_path)["floating_point"]) == 5  # head, two epochs, counters, diagnosis
 
 
 def test_folders_of_others_are_refused(trained, tmp_path):
@@ -552,7 +553,7 @@ def test_the_page_names_the_worst_fault_of_each_curve(tmp_path):
         assert read_record(one.write(tmp_path)) == one
     text = write_paper_page(LENET, records, tmp_path / "page.html").read_text()
     for told in ("no fault", "clipped outputs fc2; a read overflowed", "–"):
-        assert f'<td class="text">{told}</td>' in text
+        assert f'<td class="paper">{told}</td>' in text
 
 
 @pytest.mark.browser

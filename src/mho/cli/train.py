@@ -52,6 +52,9 @@ def train(
     Without options: LeNet on the RPU-baseline of Gokmen 2017 with noise and bound management, on the embedded digits.
     Ends by naming the run folder: config.toml, metrics.jsonl, checkpoint.safetensors, report.html.
 
+    Cells with a reference device (--set cell.kind=Referenced) can be zero-shifted before the first epoch: --set
+    zero_shifting.pulses=4000, and write_error and tolerance beside it.
+
     Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
     update.update_management=true; mho train runs/digits-1/config.toml --seed 1.
     """

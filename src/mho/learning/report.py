@@ -67,7 +67,9 @@ class ArrayShift:
         if self.residual is None or self.left is None:
             words.append("every state is a symmetry point")
         else:
-            words += [f"{self.residual} from the symmetry points", f"references {self.left}"]
+            words.append(f"{self.residual} from the symmetry points")
+            if self.left != self.residual:
+                words.append(f"references {self.left}")
         for share, what in (
             (self.without_point, "of the devices have no symmetry point"),
             (self.clipped, "of the weights clipped at bounds"),

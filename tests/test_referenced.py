@@ -149,6 +149,8 @@ def test_every_way_to_change_a_device_is_seen_by_the_online_driver(change):
         driver = choose_driver(model, mho.AnalogSGD(model, lr=0.5), F.cross_entropy, prefer="online")
         driver.step(x, y)
         driver.step(x, y)
+        for array in arrays_of(model):
+            array.read()  # what was made for it is up to date, until the array changes
         return model, driver
 
     model, driver = stepped(Referenced())
@@ -173,6 +175,17 @@ def test_every_way_to_change_a_device_is_seen_by_the_online_driver(change):
     before = expected.step(x, y).out
     assert np.array_equal(driver.step(x, y).out, before)
     assert not np.array_equal(driver.step(x, y).out, before)
+
+
+def test_arrays_made_in_inference_mode_see_what_is_written():
+    """Torch does not count the changes of their tensors."""
+    with torch.inference_mode():
+        array = mho.Crossbar(EXACT.replace(cell=Referenced()), 3, 4)
+        before = array.forward(torch.ones(2, 4))
+        array.write_reference(torch.full((3, 4), 0.25))
+        torch.testing.assert_close(array.forward(torch.ones(2, 4)), before - 1.0)
+        array.write(torch.full((3, 4), 0.5))
+        torch.testing.assert_close(array.forward(torch.ones(2, 4)), torch.full((2, 3), 2.0))
 
 
 # Bounds --------------------------------------------------------------------------------------------------

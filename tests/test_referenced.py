@@ -103,6 +103,10 @@ def test_networks_with_reference_zero_have_the_bits_of_singles(kind, threads, se
         x, y = batch_of("convolutions", replicas, 2, step, own=True)
         single, own = (driver.step(x, y) for driver in drivers)
         assert np.array_equal(single.out, own.out)
+    images, labels = zip(*(batch_of("convolutions", replicas, 2, step, own=True) for step in range(3, 6)), strict=True)
+    each = [driver.steps(torch.stack(images), torch.stack(labels)) for driver in drivers]
+    for single, own in zip(*each, strict=True):
+        assert np.array_equal(single.out, own.out)
     for old, one, other in zip(before, *map(arrays_of, models), strict=True):
         assert torch.equal(one.weight, other.weight)
         assert torch.equal(one.vectors, other.vectors)

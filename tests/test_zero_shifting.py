@@ -23,7 +23,7 @@ from mho.errors import CheckpointError, InvalidValue, WrongUse
 from mho.learning import ZeroShifting, zero_shift
 from mho.learning.symmetry import SAMPLE, symmetry_points
 from mho.nn import ArrayLayer
-from mho.report import write_report
+from mho.report import read_folder, run_rows, write_report
 from mho.runs import Experiment, Run
 from mho.training.checkpoint import load_checkpoint
 
@@ -321,6 +321,7 @@ def test_training_begins_with_it_and_resumes_without_it(tmp_path):
     assert summaries[0]["zero_shifting"] == summaries[1]["zero_shifting"]
     assert summaries[0]["zero_shifting"][0]["pulses"] == [60]
     assert [array["references"] for array in summaries[0]["arrays"]] == [1, 1, 1]
+    assert [(row.devices, row.references) for row in run_rows(read_folder(tmp_path / "parts"))] == [(2, 1)] * 3
     write_report(tmp_path / "parts")
     assert "60 pulses" in (tmp_path / "parts" / "report.html").read_text()
     with pytest.raises(CheckpointError, match=r"zero_shifting.write_error was 0.01 and is 0.02"):

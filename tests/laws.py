@@ -59,10 +59,9 @@ class Soft(mho.Device):
 class SoftKnown(Soft):
     """`Soft` with its symmetry point in closed form."""
 
-    def symmetry_point(self, fields):
-        down = fields["dw_min"] * 2 / (1 + fields["up_down"])
-        up = down * fields["up_down"]
-        return (up - down) / (up / fields["w_max"] - down / fields["w_min"])
+    @staticmethod
+    def symmetry(cell):
+        return (cell.up_down - 1) / (cell.up_down / cell.w_max - 1 / cell.w_min)
 
 
 class Root(mho.Device):

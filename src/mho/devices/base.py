@@ -7,15 +7,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
-import numpy as np
-import numpy.typing as npt
-
 from mho.devices.per_cell import PerCell
 from mho.errors import Faults, InvalidValue, LawError, WrongUse, nearest
 from mho.kernels.law import read_law
 from mho.per_replica import check_lists, lengths
 
-Floats = npt.NDArray[np.float32]
 LATER = ("state", "read", "rest", "draws")
 
 
@@ -112,17 +108,6 @@ class Device(abc.ABC):
                 "the nominal size of one step, so that the pulse gains can be set"
             )
         return parameters["dw_min"].mean
-
-    def symmetry_point(self, fields: Mapping[str, Floats]) -> Floats | None:
-        """Where an up and a down step cancel without noise, cell by cell; laws with a closed form override it.
-
-        Args:
-            fields: every field of the law by name, arrays of one shape.
-
-        Returns:
-            An array of that shape, NaN for cells without such a point; None where the law has no closed form.
-        """
-        return None
 
     @classmethod
     def law_name(cls) -> str:

@@ -98,7 +98,7 @@ def _shift(array: Array, points: list[SymmetryPoints], settings: ZeroShifting) -
         settled=settled,
         residual=_distances(conductances, points),
         left=_distances(references, points),
-        without_point=float(np.concatenate([own.none for own in points]).mean()),
+        without_point=sum(own.without for own in points) / len(points),
         clipped=_share((wanted < low) | (wanted > high)),
         references_clipped=_share(at_end & (references != conductances)),
     )
@@ -140,9 +140,9 @@ def _points(array: Array) -> list[SymmetryPoints]:
     for replica in range(array.replicas):
         device = array.rpu.of_replica(replica).device
         own = symmetry_points(device, {name: values[replica] for name, values in fields.items()})
-        if own.none.mean() > 0.5:
+        if own.without > 0.5:
             raise WrongUse(
-                f"{array.name}: {100 * own.none.mean():.0f} % of the {law} devices have no symmetry point: their up "
+                f"{array.name}: {100 * own.without:.0f} % of the {law} devices have no symmetry point: their up "
                 "and down steps cancel in no state, and alternating pulses drive them to a bound. Zero-shifting needs "
                 "steps that shrink towards the bounds"
             )

@@ -39,6 +39,31 @@ class StepByStep(mho.Device):
         return w + step if up else w - step
 
 
+class Soft(mho.Device):
+    """Soft bounds (PHYSICS of Kim 2019): steps that shrink linearly towards each bound."""
+
+    dw_min: float = mho.per_cell(0.001, spread=0.30)
+    up_down: float = mho.per_cell(1.0, spread=0.02)
+    c2c: float = 0.30
+    w_max: float = mho.per_cell(0.6, spread=0.30)
+    w_min: float = mho.per_cell(-0.6, spread=0.30)
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        down = cell.dw_min * 2 / (1 + cell.up_down)
+        step = down * cell.up_down * (1 - w / cell.w_max) if up else down * (1 - w / cell.w_min)
+        step = step * (1 + cell.c2c * z)
+        return w + step if up else w - step
+
+
+class SoftKnown(Soft):
+    """`Soft` with its symmetry point in closed form."""
+
+    @staticmethod
+    def symmetry(cell):
+        return (cell.up_down - 1) / (cell.up_down / cell.w_max - 1 / cell.w_min)
+
+
 class Root(mho.Device):
     """NaN above w = 0: a law used outside the range of its formula."""
 

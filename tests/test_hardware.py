@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 import mho
-from mho.cells import Replicated
+from mho.cells import Referenced, Replicated
 from mho.cli.map import parse_numbers
 from mho.cli.map_display import amount, duration, joules, share
 from mho.config import RPU
@@ -430,6 +430,28 @@ def test_devices_of_a_weight_are_driven_converted_and_averaged(constants):
     sums = layer_energy(conv2, constants(device_resistance=1e300, addition=1.0))
     # forward the mean of 13; backward every patch is added into the map
     assert (sums.forward.total, sums.backward.total) == pytest.approx((64 * 32 * 12, 64 * 401))
+
+
+def test_references_are_read_with_their_weights_and_never_pulsed(constants):
+    conv2 = by_name(network_time(plan("lenet", layers={"conv2": RPU(cell=Referenced())})))["conv2"]
+    silent = {"device_resistance": 1e300}
+    # one answer is converted for a weight and its reference; backward both rows are driven
+    adc, dac = (layer_energy(conv2, constants(**silent, **{name: 1.0})) for name in ("adc", "dac"))
+    assert (adc.forward.total, adc.backward.total) == pytest.approx((64 * 32, 64 * 401))
+    assert (dac.forward.total, dac.backward.total) == pytest.approx((64 * 401, 64 * 32 * 2))
+    sums = layer_energy(conv2, constants(**silent, addition=1.0))
+    assert (sums.forward.total, sums.backward.total) == pytest.approx((0, 64 * 401))
+    trains = layer_energy(conv2, constants(**silent, pulse_train=1.0))
+    assert trains.update_bound.inputs == pytest.approx(64 * (32 + 401))
+    # of the two pulses of every slot a reference sees that of its column
+    pulses = layer_energy(conv2, constants(device_resistance=1.0, pulse_voltage=2.0, pulse_time=1.0, train_length=10))
+    seen, met = 3 * 32 * 401, 32 * 401
+    assert pulses.update_bound.arrays == pytest.approx(64 * 10 * (seen * 1.0**2 + met * 2.0**2 / 2))
+    rows = planned_table(Network(lambda: nn.Linear(8, 2), (8,)), RPU(cell=Referenced()))
+    counters = {"model": {"pulses": 40, "coincidences": 72}}
+    cost = training_cost(network_time(rows), counters, constants(**silent, pulse_train=1.0), replicas=2, images=5)
+    assert cost.layers[0].writes == 2
+    assert cost.trains == pytest.approx(5 * 11)
 
 
 def test_the_update_of_a_run_stays_below_the_bound_and_meets_it_when_every_line_pulses(constants):

@@ -1,6 +1,6 @@
 """mho (℧, the unit of conductance): neural networks trained on the physics of resistive cross-point arrays."""
 
-from mho import cells, devices, models, nn, presets, testing
+from mho import cells, devices, learning, models, nn, presets, testing
 from mho.arrays import Crossbar
 from mho.config import RPU
 from mho.devices import Device, per_cell
@@ -27,6 +27,7 @@ __all__ = [
     "convert",
     "devices",
     "diagnose",
+    "learning",
     "models",
     "nn",
     "per_cell",

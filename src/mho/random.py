@@ -176,6 +176,18 @@ def initial_uniforms(seed: int, array: int, cells: int) -> npt.NDArray[np.float3
     return np.asarray(TWO * uniform(bits) - ONE)
 
 
+def programming_normals(key: npt.NDArray[np.uint32], number: int, cells: int) -> npt.NDArray[np.float32]:
+    """One standard normal for every cell (cells,): the error of one programming of an array.
+
+    Args:
+        key: (2,), of the array's stream of `Operation.PROGRAMMING`.
+        number: of the programming, counted by the array.
+        cells: how many.
+    """
+    keys = vector_keys(key[:1], key[1:], np.array([number], np.uint64), _words(0))
+    return np.asarray(normal(mix(np.arange(cells, dtype=np.uint32), keys[0], keys[1])))
+
+
 def _cell_bits(seed: int, array: int, operation: Operation, field: str, cells: int) -> npt.NDArray[np.uint32]:
     key = stream_key(seed, array, operation)
     number = np.array([array_number(field)], np.uint64)

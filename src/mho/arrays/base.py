@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mho import random
+from mho.cells import Referenced
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse
 from mho.kernels import counts as count
@@ -23,7 +24,8 @@ class Array(nn.Module, abc.ABC):
     """R replicas of an M×N matrix of weights on cross-points, and its three cycles.
 
     Scripts give tensors to `forward`, `backward` and `update`; layers give float32 NumPy of shape (R, T, ...) to
-    the methods that end in `_vectors`. `replicas` is R, `devices` the cross-points of one weight.
+    the methods that end in `_vectors`. `replicas` is R, `devices` the cross-points of one weight, of which the last is
+    its reference where `referenced`.
     """
 
     seeds: Tensor
@@ -52,6 +54,7 @@ class Array(nn.Module, abc.ABC):
         self.rpu, self.name, self.backend = rpu, name, backend
         self.out_features, self.in_features = out_features, in_features
         self.devices, self.replicas = rpu.cell.devices, len(seeds)
+        self.pulsed, self.referenced = rpu.cell.pulsed, isinstance(rpu.cell, Referenced)
         self.register_buffer("seeds", torch.tensor(seeds, dtype=torch.int64))
 
     # State ---------------------------------------------------------------------------------------
@@ -68,12 +71,16 @@ class Array(nn.Module, abc.ABC):
 
     @property
     def weight(self) -> Tensor:
-        """The exact weights (R, out, in): the mean over the devices of each."""
+        """The exact weights (R, out, in): the mean over the devices of each, or g - g_ref."""
         stacked = self.device_weights
+        if self.referenced:
+            return stacked[:, 0] - stacked[:, 1]
         return stacked[:, 0] if self.devices == 1 else stacked.mean(dim=1)
 
     def write(self, weight: Tensor) -> None:
         """Program every device of a weight to its value, clipped to the device's bounds.
+
+        Where cells have a reference, the weight device gets g_ref + weight, clipped.
 
         Args:
             weight: (R, out, in), or (out, in) for all replicas alike.
@@ -81,13 +88,37 @@ class Array(nn.Module, abc.ABC):
         Raises:
             InvalidValue: for another shape, or values that are not finite.
         """
-        given = torch.as_tensor(weight, dtype=torch.float32, device="cpu").detach()
+        self._program(self._matrix(weight, "weights"))
+
+    def write_reference(self, values: Tensor, *, error: float = 0.0) -> None:
+        """Program the reference devices, each clipped to its own bounds; weight devices stay as they are.
+
+        Args:
+            values: g_ref (R, out, in), or (out, in) for all replicas alike.
+            error: standard deviation of what programming adds, drawn anew each time from the array's own stream.
+
+        Raises:
+            InvalidValue: for another shape, values that are not finite, or a negative error.
+            WrongUse: for cells without a reference.
+        """
+        if not self.referenced:
+            raise WrongUse(
+                f"{self.name}: cells of kind {type(self.rpu.cell).__name__} have no reference device; give "
+                "cell=mho.cells.Referenced()"
+            )
+        if isinstance(error, bool) or not isinstance(error, (int, float)) or not 0 <= error < float("inf"):
+            raise InvalidValue(f"{self.name}: error is {error!r}; give a number of at least 0")
+        self._program_reference(self._matrix(values, "references"), float(error))
+
+    def _matrix(self, values: Tensor, what: str) -> Tensor:
+        """One float32 (R, out, in) from values of that shape or of one replica."""
+        given = torch.as_tensor(values, dtype=torch.float32, device="cpu").detach()
         shape = (self.replicas, self.out_features, self.in_features)
         if given.shape not in (shape, shape[1:]):
-            raise InvalidValue(f"{self.name}: weights of shape {tuple(given.shape)}; give {shape} or {shape[1:]}")
+            raise InvalidValue(f"{self.name}: {what} of shape {tuple(given.shape)}; give {shape} or {shape[1:]}")
         if not torch.isfinite(given).all():
-            raise InvalidValue(f"{self.name}: the weights to write hold NaN or infinite values")
-        self._program(given.expand(shape))
+            raise InvalidValue(f"{self.name}: the {what} to write hold NaN or infinite values")
+        return given.expand(shape)
 
     def reset_weights(self) -> None:
         """Start again from the initial weights of this array's seeds: uniform within ±1/√in."""
@@ -104,7 +135,7 @@ class Array(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def cell_parameters(self) -> dict[str, Tensor]:
-        """Every field of the law as drawn: name to (R, devices, out, in)."""
+        """Every field of the law as drawn: name to (R, devices, out, in); a reference device comes last."""
 
     def counters(self) -> dict[str, Tensor]:
         """What happened since the start, int64 (R,) each.
@@ -151,16 +182,21 @@ class Array(nn.Module, abc.ABC):
         self._same_vectors(inputs, errors)
         self.update_vectors(inputs, errors, lr)
 
-    def pulse(self, p: Tensor, q: Tensor) -> None:
+    def pulse(self, p: Tensor, q: Tensor, *, length: int | None = None) -> None:
         """Drive the lines with given pulse probabilities; signs give the direction of the steps.
 
         Args:
             p: columns, (R, T, in) or (T, in) where R = 1, from -1 to 1.
             q: rows, (R, T, out) likewise. A cross-point moves up where p and q have the same sign.
+            length: slots of a vector's trains, at least 1; None: as the RPU's update has them. With 1, probabilities
+                of 1 are one pulse a vector to every cross-point.
 
         Raises:
-            InvalidValue: for a probability above 1, a wrong shape, or an array without pulses.
+            InvalidValue: for a probability above 1, a length below 1, or a wrong shape.
+            WrongUse: for an array without pulses.
         """
+        if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
+            raise InvalidValue(f"{self.name}: length is {length!r}; give an integer of at least 1, or None")
         columns = self._vectors(p, self.in_features, "p")
         rows = self._vectors(q, self.out_features, "q")
         for label, values in (("p", columns), ("q", rows)):
@@ -169,7 +205,7 @@ class Array(nn.Module, abc.ABC):
                     f"{self.name}: {label} holds a probability of {np.abs(values).max():g}; give values from -1 to 1"
                 )
         self._same_vectors(columns, rows)
-        self.pulse_vectors(columns, rows)
+        self.pulse_vectors(columns, rows, length)
 
     # The same cycles for layers, whose vectors are (R, T, ...) float32 NumPy already -----------------
 
@@ -182,7 +218,7 @@ class Array(nn.Module, abc.ABC):
         """As `update`: x (R, T, in) and d (R, T, out)."""
 
     @abc.abstractmethod
-    def pulse_vectors(self, p: Floats, q: Floats) -> None:
+    def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
         """As `pulse`: p (R, T, in) and q (R, T, out)."""
 
     # Inside --------------------------------------------------------------------------------------
@@ -190,6 +226,10 @@ class Array(nn.Module, abc.ABC):
     @abc.abstractmethod
     def _program(self, values: Tensor) -> None:
         """Set the devices to weights (R, out, in), clipped to their bounds."""
+
+    @abc.abstractmethod
+    def _program_reference(self, values: Tensor, error: float) -> None:
+        """Set the reference devices to (R, out, in) with an error of this size, clipped to their bounds."""
 
     @abc.abstractmethod
     def _evaluate(self, inputs: Floats) -> Floats:

@@ -13,6 +13,7 @@ from torch import Tensor
 from mho import random
 from mho.arrays.base import Array, Floats, not_finite, seed_list
 from mho.arrays.circuits import drives_of, fields_of, levels_of, shared_field
+from mho.arrays.difference import Difference
 from mho.config import RPU
 from mho.errors import InvalidValue, LawError, MhoError, WrongUse
 from mho.kernels import counts as count
@@ -44,6 +45,7 @@ class Crossbar(Array):
     """
 
     state: Tensor
+    reference: Tensor
     vectors: Tensor
     totals: Tensor
 
@@ -65,14 +67,13 @@ class Crossbar(Array):
         super().__init__(rpu, out_features, in_features, seeds=seeds, name=names[0], backend=backend)
         self.names = names
         _check_size(self)
-        shape = (replicas, out_features * self.devices, in_features)
+        shape = (replicas, out_features * self.pulsed, in_features)
         self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
         self.register_buffer("totals", torch.zeros((replicas, count.SIZE), dtype=torch.int64))
         self.register_buffer("state", torch.zeros(shape))
-        try:
-            drawn = fields_of(rpu, seeds, self._numbers(), shape)
-        except InvalidValue as error:
-            raise InvalidValue(f"{self.name}: {error}") from None
+        if self.referenced:
+            self.register_buffer("reference", torch.zeros(shape))
+        drawn = {field: values[:, : shape[1]] for field, values in self._drawn().items()}
         # side by side: an update takes all fields of a few cross-points, here from one line of the cache
         fields = torch.empty((*shape, len(drawn)))
         for place, (field, values) in enumerate(drawn.items()):
@@ -88,15 +89,19 @@ class Crossbar(Array):
 
     @property
     def device_weights(self) -> Tensor:
-        return self.state.view(self.replicas, self.devices, self.out_features, self.in_features)
+        state = self.state.view(self.replicas, self.pulsed, self.out_features, self.in_features)
+        return torch.cat([state, self.reference[:, None]], dim=1) if self.referenced else state
 
     @property
     def tile_shapes(self) -> dict[str, tuple[int, int]]:
         return dict.fromkeys(self.names, (self.out_features, self.in_features))
 
     def cell_parameters(self) -> dict[str, Tensor]:
-        shape = (self.replicas, self.devices, self.out_features, self.in_features)
+        shape = (self.replicas, -1, self.out_features, self.in_features)
         fields = self._cells().broadcast(tuple(self.state.shape))
+        if self.referenced:
+            others = self._reference_fields()
+            fields = {name: np.concatenate([values, others[name]], axis=1) for name, values in fields.items()}
         return {name: torch.tensor(values).view(shape) for name, values in fields.items()}
 
     def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
@@ -109,15 +114,16 @@ class Crossbar(Array):
         else:
             self._advance(Operation.UPDATE, x.shape[1])
             totals = self._view("totals")
+            self._touch()
             ops.exact_update(self._view("state"), x, d, lr, totals, backend=self.backend)
             if found_bad(totals):
                 raise self._not_finite(x, d)
 
-    def pulse_vectors(self, p: Floats, q: Floats) -> None:
+    def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
         if not self._drives:
             raise WrongUse(f"{self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
         ones = np.ones(self.replicas, np.float32)
-        self._pulse(p, q, ops.Trains(ones, ones, self._drives[0][0].length, managed=False))
+        self._pulse(p, q, ops.Trains(ones, ones, length or self._drives[0][0].length, managed=False))
 
     # Inside --------------------------------------------------------------------------------------
 
@@ -131,6 +137,7 @@ class Crossbar(Array):
     def _pulse(self, x: Floats, d: Floats, trains: ops.Trains) -> None:
         stream = self._advance(Operation.UPDATE, x.shape[1])
         totals = self._view("totals")
+        self._touch()
         ops.update(self._view("state"), self._cells(), x, d, trains, stream, totals, backend=self.backend)
         if found_bad(totals):
             raise self._not_finite(x, d)
@@ -139,8 +146,9 @@ class Crossbar(Array):
         backward = operation is Operation.BACKWARD
         stream = self._advance(Operation.EVALUATION if evaluation else operation, inputs.shape[1])
         totals = self._view("totals")
+        difference = self._difference()
         out = ops.read(
-            self._view("state"),
+            self._view("state") if difference is None else difference.refresh(),
             inputs,
             self.in_features if backward else self.out_features,
             self._levels[operation],
@@ -170,11 +178,56 @@ class Crossbar(Array):
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
 
     def _program(self, values: Tensor) -> None:
-        lines = values[:, None].expand(-1, self.devices, -1, -1).reshape(self.state.shape)
+        lines = values[:, None].expand(-1, self.pulsed, -1, -1).reshape(self.state.shape)
+        if self.referenced:
+            lines = lines + self.reference
         fields = self._cells().broadcast(tuple(self.state.shape))
         if "w_max" in fields:
             lines = lines.clamp(torch.tensor(fields["w_min"]), torch.tensor(fields["w_max"]))
         self.state.copy_(lines)
+        self._touch()
+
+    def _program_reference(self, values: Tensor, error: float) -> None:
+        stream = self._advance(Operation.PROGRAMMING, 1)
+        if error:
+            shape = self.reference.shape
+            normals = [random.programming_normals(key, stream.first, shape[1] * shape[2]) for key in stream.key]
+            values = values + error * torch.from_numpy(np.stack(normals)).view(shape)
+        fields = self._reference_fields()
+        if "w_max" in fields:
+            values = values.clamp(torch.tensor(fields["w_min"]), torch.tensor(fields["w_max"]))
+        self.reference.copy_(values)
+        self._touch()
+
+    def _drawn(self) -> dict[str, Floats]:
+        """The fields that differ from cell to cell, of all devices: (R, devices·out, in)."""
+        shape = (self.replicas, self.out_features * self.devices, self.in_features)
+        try:
+            return fields_of(self.rpu, self._seeds(), self._numbers(), shape)
+        except InvalidValue as error:
+            raise InvalidValue(f"{self.name}: {error}") from None
+
+    def _reference_fields(self) -> dict[str, Floats]:
+        """Every field of the reference devices (R, out, in), drawn when asked for: no kernel needs them."""
+        drawn, lines = self._drawn(), self.state.shape[1]
+        each = {
+            field: drawn[field][:, lines:] if field in drawn else shared_field(self.rpu, field, self.replicas)
+            for field in self.rpu.device.parameters()
+        }
+        return ops.Cells(type(self.rpu.device), each).broadcast(tuple(self.reference.shape))
+
+    def _difference(self) -> Difference | None:
+        """What reads see in place of the state, where cells have a reference."""
+        if self.referenced and "difference" not in self._cache:
+            self._cache["difference"] = Difference(self.state, self.reference)
+        found: Difference | None = self._cache.get("difference")
+        return found
+
+    def _touch(self) -> None:
+        """Take note that devices move. Lanes share the marks."""
+        difference = self._difference()
+        if difference is not None:
+            difference.touch()
 
     def _evaluate(self, inputs: Floats) -> Floats:
         return self._read(inputs, Operation.FORWARD, evaluation=True)

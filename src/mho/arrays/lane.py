@@ -35,6 +35,8 @@ class Lane:
     def __init__(self, array: Crossbar, replicas: slice, vectors: int) -> None:
         self.array, self.replicas = array, replicas
         self.state = array._view("state")[replicas]
+        difference = array._difference()
+        self.difference = None if difference is None else difference.part(replicas)
         self.totals = array._view("totals")[replicas]
         self._numbers = array._view("vectors")
         self.numbers = self._numbers.copy()
@@ -50,6 +52,16 @@ class Lane:
         self._gains = array._trains(1.0).part(replicas) if array._drives else None
         self.update = self._updater()
         self._lr = math.nan
+
+    def prepare(self) -> None:
+        """Bring what reads see up to date: before a forward and the backward that follows it."""
+        if self.difference is not None:
+            self.difference.refresh()
+
+    def touch(self) -> None:
+        """Take note that an update is about to move the devices."""
+        if self.difference is not None:
+            self.difference.touch()
 
     def set_rate(self, lr: float) -> None:
         """Updates take this learning rate from now on."""
@@ -85,8 +97,9 @@ class Lane:
 
     def _reader(self, operation: Operation, inputs: Floats, out: Floats) -> Step:
         array = self.array
+        seen = self.state if self.difference is None else self.difference.values
         return ops.reader(
-            self.state, inputs, out, array._levels[operation].part(self.replicas), self._keys(operation),
+            seen, inputs, out, array._levels[operation].part(self.replicas), self._keys(operation),
             self._number(operation), self.totals,
             backward=operation is Operation.BACKWARD, evaluation=False, backend=array.backend,
         )  # fmt: skip

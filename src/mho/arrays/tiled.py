@@ -70,8 +70,14 @@ class TiledArray(Array):
 
     @property
     def state(self) -> Tensor:
-        """The exact weight of every device (R, devices·out, in), as a `Crossbar` of the whole has it; a copy."""
-        return self.device_weights.flatten(1, 2)
+        """The exact weight of every device that is pulsed (R, pulsed·out, in), as a `Crossbar` of the whole has it; a
+        copy."""
+        return self.device_weights[:, : self.pulsed].flatten(1, 2)
+
+    @property
+    def reference(self) -> Tensor:
+        """What the reference devices are programmed to (R, out, in), of cells that have them; a copy."""
+        return self.device_weights[:, self.pulsed]
 
     @property
     def vectors(self) -> Tensor:
@@ -101,9 +107,9 @@ class TiledArray(Array):
         for batch, inputs, errors in self._parts(x, d):
             batch.update_vectors(inputs, errors, lr)
 
-    def pulse_vectors(self, p: Floats, q: Floats) -> None:
+    def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
         for batch, columns, rows in self._parts(p, q):
-            batch.pulse_vectors(columns, rows)
+            batch.pulse_vectors(columns, rows, length)
 
     # Inside --------------------------------------------------------------------------------------
 
@@ -133,6 +139,11 @@ class TiledArray(Array):
     def _program(self, values: Tensor) -> None:
         for batch, alike in zip(self.batches, self.places, strict=True):
             batch.write(torch.cat([values[:, place.rows, place.columns] for place in alike]))
+
+    def _program_reference(self, values: Tensor, error: float) -> None:
+        for batch, alike in zip(self.batches, self.places, strict=True):
+            part = torch.cat([values[:, place.rows, place.columns] for place in alike])
+            batch.write_reference(part, error=error)
 
     def _counts(self) -> Tensor:
         each = [batch.totals.unflatten(0, (-1, self.replicas)).sum(dim=0) for batch in self.batches]

@@ -1,9 +1,10 @@
 """How several devices make one weight."""
 
 from mho.cells.base import Cell
+from mho.cells.referenced import Referenced
 from mho.cells.replicated import Replicated
 from mho.cells.single import Single
 
-CELLS: dict[str, type[Cell]] = {cell.__name__: cell for cell in (Single, Replicated)}
+CELLS: dict[str, type[Cell]] = {cell.__name__: cell for cell in (Single, Replicated, Referenced)}
 
-__all__ = ["CELLS", "Cell", "Replicated", "Single"]
+__all__ = ["CELLS", "Cell", "Referenced", "Replicated", "Single"]

@@ -32,3 +32,7 @@ class Replicated(Cell):
     @property
     def devices(self) -> int:
         return self.n
+
+    @property
+    def pulsed(self) -> int:
+        return self.n

@@ -16,3 +16,7 @@ class Single(Cell):
     @property
     def devices(self) -> int:
         return 1
+
+    @property
+    def pulsed(self) -> int:
+        return 1

@@ -23,6 +23,7 @@ class TrainingDisplay:
     def __init__(self, run: Run) -> None:
         self.settings = run.experiment.training
         self.driver = run.loop.driver
+        self.shifted = run.shifted
         self.images = len(run.loop.data.train_labels)
         self.console = Console(stderr=True)
         self.bar = Progress(
@@ -51,6 +52,8 @@ class TrainingDisplay:
         compiler.on_compile.append(self.console.print)
         driver = self.driver
         self.console.print(f"driven by {driver.name}, because {driver.reason}" if driver.reason else "driven online")
+        if self.shifted is not None:
+            self.console.print(str(self.shifted), highlight=False)
         if self.console.is_terminal:
             self.bar.start()
         return self

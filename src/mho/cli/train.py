@@ -53,6 +53,9 @@ def train(
     Ends with a diagnosis (is it the device or the learning rate?), and by naming the run folder: config.toml,
     metrics.jsonl, checkpoint.safetensors, report.html.
 
+    Cells with a reference device (--set cell.kind=Referenced) can be zero-shifted before the first epoch: --set
+    zero_shifting.pulses=4000, and write_error and tolerance beside it.
+
     Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
     update.update_management=true; mho train runs/digits-1/config.toml --seed 1.
     """

@@ -8,7 +8,7 @@ from typing import final
 
 from mho.errors import InvalidValue
 from mho.hardware.constants import Constants
-from mho.hardware.energy import coincidence, half_pulse, lines, read_energy
+from mho.hardware.energy import coincidence, half_pulse, lines, pulsed_rows, read_energy
 from mho.hardware.time import NetworkTime, Placed
 
 
@@ -40,8 +40,8 @@ class LayerCost:
 
     @property
     def writes(self) -> float:
-        """Steps a device, the mean; how they are spread over the devices is not counted."""
-        return self.coincidences / self.placed.row.cross_points
+        """Steps a device that is pulsed, the mean; how they are spread over the devices is not counted."""
+        return self.coincidences / self.placed.row.pulsed
 
 
 @final
@@ -123,10 +123,10 @@ def _layer(
     lengths = row.inputs / placed.across, row.out * row.devices / placed.down
     trains = forward = backward = None
     if images is not None:
-        rows, columns = lines(placed)
+        _, columns = lines(placed)
         vectors = images * row.vectors * row.arrays
         # an exact update has neither pulses nor trains
-        trains = vectors * (rows + columns) * constants["pulse_train"] if pulses else 0.0
+        trains = vectors * (pulsed_rows(placed) + columns) * constants["pulse_train"] if pulses else 0.0
         repeats = counters.get("halvings", 0) / replicas / (vectors * row.tiles)
         forward = images * (1 + repeats) * read_energy(placed, constants, backward=False).total
         backward = images * read_energy(placed, constants, backward=True).total

@@ -2,7 +2,8 @@
 
 Reads: every cross-point carries V²/R during t_meas, lines are charged, each input line is driven, each output line is
 integrated and converted. Update: a pulse puts half the voltage on all of its line, a coincidence the whole on one
-cross-point. Digital: an activation an output, forward, and its derivative, backward; sums over tiles and devices, and
+cross-point. A reference device has a row of its own, which reads drive or integrate together with its weight's, and no
+update pulses. Digital: an activation an output, forward, and its derivative, backward; sums over tiles and devices, and
 backward over the overlapping patches of a convolution.
 
 Not known and not counted: buffers and wiring between the arrays, pooling, normalisation, losses and control, what
@@ -69,7 +70,8 @@ def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> Cycl
     """Energy of the forward or backward cycle of an image; no vector is read twice."""
     row, c = placed.row, constants
     rows, columns = lines(placed)
-    driven, answering = (rows, columns) if backward else (columns, rows)
+    # a weight and its reference answer as one: their currents are subtracted before noise and bounds
+    driven, answering = (rows, columns) if backward else (columns, pulsed_rows(placed))
     current = c["read_voltage"] ** 2 / c["device_resistance"] * placed.size.t_meas * 1e-9
     charge = c["line_capacitance"] * c["read_voltage"] ** 2
     if backward:
@@ -77,7 +79,7 @@ def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> Cycl
         sums = row.inputs * (placed.down - 1 + (row.vectors > 1))
     else:
         # the mean over the devices of a weight is digital; backward, a line makes their sum
-        sums = row.out * (row.devices * placed.across - 1)
+        sums = row.out * ((row.devices - row.references) * placed.across - 1)
     vectors = row.vectors * row.arrays
     return CycleEnergy(
         arrays=row.vectors * row.cross_points * (current + charge),
@@ -91,12 +93,12 @@ def update_bound(placed: Placed, constants: Constants) -> CycleEnergy:
     """The most that the update cycle of an image can take."""
     row = placed.row
     slots = row.vectors * constants["train_length"]
-    rows, columns = lines(placed)
-    # in each slot every cross-point sees a pulse of its row and one of its column
-    pulses = 2 * row.cross_points * slots * half_pulse(constants)
+    _, columns = lines(placed)
+    # in each slot every cross-point sees a pulse of its row and one of its column, a reference that of its column
+    pulses = (row.cross_points + row.pulsed) * slots * half_pulse(constants)
     return CycleEnergy(
-        arrays=pulses + row.cross_points * slots * coincidence(constants),
-        inputs=row.vectors * row.arrays * (rows + columns) * constants["pulse_train"],
+        arrays=pulses + row.pulsed * slots * coincidence(constants),
+        inputs=row.vectors * row.arrays * (pulsed_rows(placed) + columns) * constants["pulse_train"],
         outputs=0.0,
         digital=0.0,
     )
@@ -106,6 +108,11 @@ def lines(placed: Placed) -> tuple[int, int]:
     """Rows and columns of all tiles of one matrix."""
     row = placed.row
     return row.out * row.devices * placed.across, row.inputs * placed.down
+
+
+def pulsed_rows(placed: Placed) -> int:
+    """Rows of all tiles of one matrix without those of reference devices."""
+    return placed.row.out * (placed.row.devices - placed.row.references) * placed.across
 
 
 def half_pulse(constants: Constants) -> float:

@@ -36,6 +36,7 @@ class ArrayRow:
         tile_out: rows of weights of the largest of them.
         tile_inputs: columns likewise.
         uses: how often an image goes through the layer.
+        references: of `devices` those that no pulse moves.
     """
 
     layer: str
@@ -49,6 +50,7 @@ class ArrayRow:
     tile_out: int
     tile_inputs: int
     uses: int = 1
+    references: int = 0
 
     @property
     def macs(self) -> int:
@@ -64,6 +66,11 @@ class ArrayRow:
     def cross_points(self) -> int:
         """Devices of all arrays of the layer, in one replica."""
         return self.weights * self.devices
+
+    @property
+    def pulsed(self) -> int:
+        """Those of them that updates move."""
+        return self.weights * (self.devices - self.references)
 
 
 def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
@@ -92,6 +99,7 @@ def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
             len(shapes),
             *shapes[0],
             uses=(before.uses if before else 0) + 1,
+            references=first.devices - first.pulsed,
         )
 
     for module in twin.modules():
@@ -149,6 +157,7 @@ def rows_of(
                 len(tiles),
                 *tiles[0].shape,
                 uses=layer.uses,
+                references=own.cell.devices - own.cell.pulsed,
             )
         )
     return rows

@@ -24,6 +24,7 @@ DECIDES = (
     "arrays",
     "nn",
     "training",
+    "learning",
     "data",
     "runs/build.py",
 )

@@ -16,9 +16,12 @@ def run_rows(run: RunFolder) -> list[ArrayRow]:
     if not run.arrays:
         raise InvalidValue(f"{run.title}: every layer stayed digital; there are no arrays to show")
     return [
-        ArrayRow(a.layer, a.out, a.inputs, a.vectors, a.devices, 1, a.replicas, a.tiles, a.tile_out, a.tile_in)
+        ArrayRow(
+            a.layer, a.out, a.inputs, a.vectors, a.devices, 1, a.replicas, a.tiles, a.tile_out, a.tile_in,
+            references=a.references,
+        )
         for a in run.arrays
-    ]
+    ]  # fmt: skip
 
 
 def run_cost(run: RunFolder, time: NetworkTime, constants: Constants) -> TrainingCost:

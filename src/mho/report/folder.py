@@ -31,6 +31,7 @@ class Array:
     tiles: int
     tile_out: int
     tile_in: int
+    references: int
 
     @property
     def cross_points(self) -> int:
@@ -87,6 +88,8 @@ class RunFolder:
     """Images that each replica was trained on; None in folders of before it was written."""
     diagnosis: Diagnosed | None
     """None before the last epoch, and in folders of before it was written."""
+    shifts: list[str]
+    """What zero-shifting did, a line an array."""
 
 
 def read_folder(folder: Path) -> RunFolder:
@@ -162,6 +165,7 @@ def _summary(text: str) -> dict[str, Any]:
             "layers": [_layer(table) for table in summary["layers"]],
             "images": _images(summary.get("images")),
             "diagnosis": _diagnosis(summary.get("diagnosis")),
+            "shifts": [_text(table["told"], "told") for table in summary.get("zero_shifting", [])],
             "counters": {
                 layer: {name: _total(values, f"{layer}.{name}") for name, values in table.items()}
                 for layer, table in summary["counters"].items()
@@ -182,7 +186,12 @@ def _array(table: Mapping[str, Any]) -> Array:
     for name, size in sizes.items():
         if not _whole(size) or size < 1:
             raise InvalidValue(f"array {table['layer']!r} has {name} {size!r}, not a whole number of at least 1")
-    return Array(layer=_text(table["layer"], "layer"), **sizes)
+    references = table.get("references", 0)
+    if not _whole(references) or not 0 <= references < sizes["devices"]:
+        raise InvalidValue(
+            f"array {table['layer']!r} has references {references!r}, not a whole number from 0 to its devices less 1"
+        )
+    return Array(layer=_text(table["layer"], "layer"), references=references, **sizes)
 
 
 def _layer(table: Mapping[str, Any]) -> Layer:

@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, final
 
-from mho.config import RPU, fields_from_table, parse_toml, replicas_fault, write_toml
+from mho.cells import Referenced
+from mho.config import NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
 from mho.errors import Faults, InvalidValue
+from mho.learning import ZeroShifting
 from mho.training import Training
 
 MAY_GROW = ("training.epochs", "training.checkpoint_every")
@@ -21,13 +23,18 @@ LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}}
 class Experiment:
     """All that decides a result: training, the arrays, and other arrays for some layers by name pattern.
 
+    Attributes:
+        zero_shifting: done once before the first epoch; None: not at all.
+
     Raises:
-        InvalidValue: for lists in an RPU that do not have one value for each of `training.replicas`.
+        InvalidValue: for lists in an RPU that do not have one value for each of `training.replicas`, or zero-shifting
+            without `Referenced` cells.
     """
 
     training: Training
     rpu: RPU
     layers: Mapping[str, RPU] = dataclasses.field(default_factory=dict)
+    zero_shifting: ZeroShifting | None = None
 
     def __post_init__(self) -> None:
         faults = Faults("the config")
@@ -35,6 +42,13 @@ class Experiment:
             fault = replicas_fault(rpu, self.training.replicas)
             if fault:
                 faults.add(prefix + fault)
+        cells = [rpu.cell for rpu in (self.rpu, *self.layers.values())]
+        if self.zero_shifting is not None and not any(isinstance(cell, Referenced) for cell in cells):
+            kinds = sorted({type(cell).__name__ for cell in cells})
+            faults.add(
+                f"[zero_shifting] would have no effect: the cells are {' and '.join(kinds)}, without a reference "
+                'device; give cell.kind = "Referenced", or remove the section'
+            )
         faults.raise_any()
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,6 +58,9 @@ class Experiment:
             for name, value in dataclasses.asdict(self.training).items()
         }
         tables: dict[str, Any] = {"training": training} | self.rpu.to_dict()
+        if self.zero_shifting is not None:
+            settings = dataclasses.asdict(self.zero_shifting)
+            tables["zero_shifting"] = {name: NONE if value is None else value for name, value in settings.items()}
         if self.layers:
             tables["layers"] = {pattern: rpu.to_dict() for pattern, rpu in self.layers.items()}
         return tables
@@ -67,6 +84,12 @@ class Experiment:
             training = fields_from_table(Training, table)
         except InvalidValue as error:
             faults += [f"training.{fault}" for fault in error.faults]
+        shifting = None
+        if "zero_shifting" in rest:
+            try:
+                shifting = _zero_shifting(rest.pop("zero_shifting"))
+            except InvalidValue as error:
+                faults += [f"zero_shifting.{fault}" for fault in error.faults]
         special = rest.pop("layers", {})
         rpu = RPU()
         try:
@@ -81,12 +104,18 @@ class Experiment:
                     faults += [f"layers.{pattern}.{fault}" for fault in error.faults]
         if faults:
             raise InvalidValue("the config has faults:\n  " + "\n  ".join(faults), faults)
-        return cls(training=training, rpu=rpu, layers=layers)
+        return cls(training=training, rpu=rpu, layers=layers, zero_shifting=shifting)
 
     @classmethod
     def from_toml(cls, text: str) -> Experiment:
         """Read a config."""
         return cls.from_dict(parse_toml(text))
+
+
+def _zero_shifting(table: object) -> ZeroShifting:
+    if not isinstance(table, Mapping):
+        raise InvalidValue(f"is {table!r}; write a section [zero_shifting]")
+    return fields_from_table(ZeroShifting, table)
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

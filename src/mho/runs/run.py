@@ -17,6 +17,7 @@ from mho.diagnosis import Diagnosis, diagnose
 from mho.errors import CheckpointError, MhoError, WrongUse
 from mho.files import write_atomically
 from mho.hardware import array_table
+from mho.learning import ZeroShiftReport, zero_shift
 from mho.models import NETWORKS
 from mho.nn import ArrayLayer
 from mho.nn.convert import conversion_rows
@@ -43,6 +44,9 @@ class Run:
     Raises:
         WrongUse: if the folder holds something already.
         CheckpointError: if its checkpoint is damaged, or of another experiment (naming the fields).
+
+    Attributes:
+        shifted: what zero-shifting did to the arrays; None where there was none, or where the run is resumed.
     """
 
     def __init__(self, experiment: Experiment, folder: Path, data: Dataset, *, resume: bool = False) -> None:
@@ -61,6 +65,8 @@ class Run:
         self.optimizer = AnalogSGD(self.model, lr=settings.lr)
         self.loop = Loop(self.model, self.optimizer, data.first(settings.train_images, settings.test_images), settings)
         self._diagnosis: Diagnosis | MhoError | None = None
+        self.shifted = self._shift() if stored is None else None
+        self._shifts = [dataclasses.asdict(s) | {"told": str(s)} for s in self.shifted.arrays] if self.shifted else []
         if stored is not None:
             self._restore(*stored)
             self._catch_up()
@@ -120,6 +126,10 @@ class Run:
             return False
         return True
 
+    def _shift(self) -> ZeroShiftReport | None:
+        settings = self.experiment.zero_shifting
+        return None if settings is None else zero_shift(self.model, **dataclasses.asdict(settings))
+
     def _open(self) -> None:
         made = not self.folder.exists()
         try:
@@ -137,12 +147,17 @@ class Run:
             raise
 
     def _save(self) -> None:
-        notes = {"config": self.experiment.to_dict(), "progress": dataclasses.asdict(self.loop.progress)}
+        notes = {
+            "config": self.experiment.to_dict(),
+            "progress": dataclasses.asdict(self.loop.progress),
+            "zero_shifting": self._shifts,
+        }
         save_checkpoint(self.folder / CHECKPOINT, self.loop.tensors(), notes)
 
     def _restore(self, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
         fill(self.model.state_dict(), tensors, "model.", self.folder / CHECKPOINT)
         self.loop.restore(tensors, Progress(**notes["progress"]))
+        self._shifts = notes.get("zero_shifting", [])
 
     def _check_same(self, notes: dict[str, Any]) -> None:
         changed = differences(completed(notes["config"]), json.loads(json.dumps(self.experiment.to_dict())))
@@ -197,6 +212,7 @@ class Run:
                     "tiles": row.tiles,
                     "tile_out": row.tile_out,
                     "tile_in": row.tile_inputs,
+                    "references": row.references,
                 }
                 for row in self.arrays
             ],
@@ -206,6 +222,8 @@ class Run:
             "diagnosis": {"failed": str(found)} if isinstance(found, MhoError) else found and found.to_dict(),
             "layers": [dataclasses.asdict(row) for row in conversion_rows(self.model)],
         }
+        if self._shifts:
+            summary["zero_shifting"] = self._shifts
         write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
 
 

@@ -219,6 +219,8 @@ class _Lane:
     def ask(self, images: Floats, wanted: Tensor, loss: Loss, out: Floats) -> list[float]:
         """Forward, loss and backward; writes the lane's part of out (R, B, ...), and returns its replicas' losses."""
         np.copyto(self._images, images)
+        for array in self.arrays:
+            array.lane.prepare()
         for step in self._ahead:
             step()
         for array in self.arrays:
@@ -237,6 +239,7 @@ class _Lane:
         moving = [array for array in self.arrays if rates[array.name] != 0]
         for array in moving:
             array.lane.set_rate(rates[array.name])
+            array.lane.touch()
         key = tuple(array in moving for array in self.arrays)
         if key not in self._updates:
             self._updates[key] = self._fastest([step for array in moving for step in array.lane.update])

@@ -1,0 +1,86 @@
+"""Where devices have their symmetry points."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.devices import Device
+
+Floats = npt.NDArray[np.float32]
+SAMPLE = 512
+"""Cells whose points are sought where no closed form tells them: their mean is within 5 % of their spread."""
+HALVINGS = 30
+NEGLIGIBLE = 1e-3
+"""Part of a step below which an up and a down step cancel."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class SymmetryPoints:
+    """Symmetry points of some cells of an array.
+
+    Attributes:
+        cells: their places in the flat array.
+        values: their points; NaN for a cell that has none, or whose steps cancel in every state.
+        without: share of the cells of the array that have none.
+    """
+
+    cells: npt.NDArray[np.int64]
+    values: Floats
+    without: float
+
+
+def symmetry_points(device: Any, fields: dict[str, Floats]) -> SymmetryPoints:
+    """The points of all cells where the law has a closed form, `symmetry(cell)`; else those of a sample.
+
+    Args:
+        device: of one replica, with numbers only.
+        fields: every field of the law, flat arrays of one length.
+    """
+    cells = np.arange(len(fields["w_max"]))
+    if hasattr(device, "symmetry"):
+        known = device.symmetry(types.SimpleNamespace(**fields))
+        values = np.broadcast_to(np.asarray(known, np.float32), cells.shape)
+        unknown = cells[np.isnan(values)]
+        _, none = _sought(device, fields, _some(unknown))
+        return SymmetryPoints(cells, values, none * len(unknown) / len(cells))
+    sample = _some(cells)
+    values, none = _sought(device, fields, sample)
+    return SymmetryPoints(sample, values, none)
+
+
+def _some(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """At most a sample of them, evenly spread."""
+    return cells if len(cells) <= SAMPLE else cells[np.linspace(0, len(cells) - 1, SAMPLE).astype(np.int64)]
+
+
+def _sought(device: Device, fields: dict[str, Floats], cells: npt.NDArray[np.int64]) -> tuple[Floats, float]:
+    """The points of some cells by the law itself, and the share of these cells that have none."""
+    found = [_point(device, types.SimpleNamespace(**{name: v[cell] for name, v in fields.items()})) for cell in cells]
+    values = np.array([np.nan if point is None else point for point in found], np.float32)
+    return values, found.count(None) / max(1, len(found))
+
+
+def _point(device: Device, cell: Any) -> float | None:
+    """The point of one cell by bisection of the law without noise; NaN if every state is one, None if none is."""
+
+    def drift(w: float) -> float:
+        at, still = np.float32(w), np.float32(0)
+        up, down = (np.float32(device.pulse(at, rises, cell, still)) for rises in (True, False))  # type: ignore[arg-type]
+        return float((up - at) + (down - at))
+
+    low, high = float(cell.w_min), float(cell.w_max)
+    ends, enough = (drift(low), drift(high)), NEGLIGIBLE * abs(device.mean_step())
+    if max(map(abs, ends)) <= enough:
+        return float("nan")
+    if not ends[0] > 0 > ends[1]:
+        return None
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if drift(middle) > 0 else (low, middle)
+    return (low + high) / 2

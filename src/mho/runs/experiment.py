@@ -45,7 +45,7 @@ class Experiment:
         }
         tables: dict[str, Any] = {"training": training} | self.rpu.to_dict()
         if self.layers:
-            tables["layers"] = {pattern: rpu.to_dict() for pattern, rpu in self.layers.items()}
+            tables["layers"] = {pattern: _complete(rpu.to_dict(), tables) for pattern, rpu in self.layers.items()}
         return tables
 
     def to_toml(self) -> str:
@@ -87,6 +87,15 @@ class Experiment:
     def from_toml(cls, text: str) -> Experiment:
         """Read a config."""
         return cls.from_dict(parse_toml(text))
+
+
+def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer's tables with the distributions that are normal where the main table's are not, which they lie over."""
+    for name, value in layer["device"].items():
+        under = main["device"].get(name)
+        if isinstance(value, dict) and isinstance(under, Mapping) and "distribution" in under:
+            value.setdefault("distribution", "normal")
+    return layer
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,8 +26,8 @@ Named = Annotated[
     str,
     typer.Argument(
         metavar="DEVICE",
-        help="A law (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep), your own as module:Class, or a TOML file: "
-        "a [device] table, or only what stands in one.",
+        help="A law (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep), your own as module:Class, or a TOML "
+        "file: a [device] table, or only what stands in one.",
     ),
 ]
 

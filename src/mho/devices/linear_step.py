@@ -56,5 +56,7 @@ class LinearStep(Device):
         up, down = cell.up_down * cell.gamma_up / cell.w_max, cell.gamma_down / cell.w_min
         with np.errstate(divide="ignore", invalid="ignore"):
             w = (cell.up_down - 1) / (up - down)
-        # both steps are there at the point: elsewhere max() holds them at 0
-        return np.where(cell.gamma_up * w < cell.w_max, np.where(cell.gamma_down * w > cell.w_min, w, np.nan), np.nan)
+            # where max() holds a step at 0, or beyond a bound, the lines meet and the steps do not
+            inside = (w >= cell.w_min) & (w <= cell.w_max)
+            inside &= (cell.gamma_up * w < cell.w_max) & (cell.gamma_down * w > cell.w_min)
+        return np.where(inside, w, np.nan)

@@ -142,8 +142,8 @@ def _check_fields(law: type, name: str, file: str, first: int, node: ast.Functio
             and part.attr not in known
         ):
             raise LawError(
-                f"{law.__name__}.{name} at {file}:{first + part.lineno - 1} uses cell.{part.attr}, which is no field of "
-                f"the class{nearest(part.attr, known)} (to make it one, add  {part.attr}: float = ...)"
+                f"{law.__name__}.{name} at {file}:{first + part.lineno - 1} uses cell.{part.attr}: no such "
+                f"field{nearest(part.attr, known)} (to make it one, add  {part.attr}: float = ...)"
             )
 
 

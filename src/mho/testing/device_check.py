@@ -171,10 +171,15 @@ def _pulse(device: Device, w: np.float32, up: bool, cell: Any, z: float) -> np.f
             return np.float32(device.pulse(w, up, cell, np.float32(z)))  # type: ignore[arg-type]
     except (ArithmeticError, AttributeError, NameError, TypeError, ValueError) as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
+        cure = (
+            "A law must have a value over the whole range, its bounds included: guard what fails there, for example "
+            "with max(..., 0.0)"
+            if isinstance(error, (ArithmeticError, ValueError))
+            else "A law is scalar arithmetic on w, up, cell and z, with math functions, if and for; write this line so"
+        )
         raise LawError(
             f"{type(device).__name__}.pulse({w:.4g}, up={up}, z={z:g}) fails at {frame.filename}:{frame.lineno}: "
-            f"{error}. A law must have a value over the whole range, its bounds included: guard what fails there, for "
-            "example with max(..., 0.0)"
+            f"{error}. {cure}"
         ) from None
 
 
@@ -201,8 +206,8 @@ def _check_symmetry(device: Device, drawn: dict[str, Any]) -> None:
     if wrong.any():
         at = int(wrong.argmax())
         raise LawError(
-            f"{type(device).__name__}.symmetry says that up and down steps cancel at {said[at]:.4g}, and by the law they "
-            f"do at {found[at]:.4g} (nan: nowhere); correct it, or leave it out: the point is then searched for"
+            f"{type(device).__name__}.symmetry says that up and down steps cancel at {said[at]:.4g}, and by the law "
+            f"they do at {found[at]:.4g} (nan: nowhere); correct it, or leave it out: the point is then searched for"
         )
 
 

@@ -27,7 +27,7 @@ Named = Annotated[
     typer.Argument(
         metavar="DEVICE",
         help="A law (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep), your own as module:Class, or a TOML "
-        "file: a [device] table, or only what stands in one.",
+        "file: one with a section device, or only what stands in it.",
     ),
 ]
 

@@ -30,7 +30,7 @@ def train(
     device: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="TOML with a [device] table, or only what stands in one; CONFIG's gives way."
+            metavar="FILE", help="TOML with a section device, or only what stands in it; CONFIG's device gives way."
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="lenet (default) or mlp, the networks of the papers.")] = None,

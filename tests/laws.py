@@ -100,7 +100,7 @@ class RootMerged(mho.Device):
 
 
 class MistypedField(mho.Device):
-    """Cannot be compiled: `gama` is no field."""
+    """`gama` is no field."""
 
     dw_min: float = 0.001
     gamma: float = 1.5

@@ -23,9 +23,9 @@ from mho.benchmarks.plan import SUITES, Plan, make_plan
 from mho.benchmarks.runner import Outcome, open_folder, run_plan, write_outcome
 from mho.benchmarks.steps import DRIVERS, turns
 from mho.benchmarks.timing import Samples, alternate, exponent, repeat
-from mho.benchmarks.user_law import PowerLaw
+from mho.benchmarks.user_law import OwnSoftBounds, PowerLaw
 from mho.cells import Replicated
-from mho.devices import LAWS
+from mho.devices import LAWS, SoftBounds
 from mho.errors import InvalidValue, WrongUse
 from mho.kernels import threads
 from mho.periphery import Read
@@ -211,8 +211,13 @@ def test_steps_train(driver, replicas, monkeypatch):
     assert all(after < 0.7 * start for start, after in zip(before, losses(), strict=True))
 
 
-def test_the_users_law_is_a_law():
+def test_the_users_laws_are_laws():
     check_device(PowerLaw())
+    # what is timed beside mho's is the same device, written by someone else
+    assert OwnSoftBounds.law_hash() != SoftBounds.law_hash()
+    assert check_device(OwnSoftBounds()).symmetry_spread == pytest.approx(
+        check_device(SoftBounds()).symmetry_spread, abs=1e-6
+    )
 
 
 # aihwkit -----------------------------------------------------------------------------------------
@@ -388,7 +393,7 @@ def test_suites_measure_what_the_issue_asks(outcome):
     ways = {(row["replicas"], row["side_by_side"], row["threads"]) for row in found["replicas"] if "threads" in row}
     assert ways == {(r, side, n) for r in (1, 2) for side, n in ((False, 1), (True, 1), (True, 2))}
     laws = {row["law"]: row for row in found["devices"]}
-    assert {*LAWS, "PowerLaw (a user's own)"} <= set(laws)
+    assert {*LAWS, "PowerLaw (a user's own)", "SoftBounds (a user's own)"} <= set(laws)
     assert laws["ConstantStep"]["ratio"] == 1.0
     assert laws["PowerLaw (a user's own)"]["closed_form"] == "pulse by pulse"
 

@@ -36,6 +36,8 @@ def mho(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProce
         ["reproduce", "--help"],
         ["bench", "--help"],
         ["map", "--help"],
+        ["device", "--help"],
+        ["device", "plot", "-h"],
     ],
 )
 def test_help(words, tmp_path):
@@ -61,6 +63,90 @@ def test_train_writes_a_run_folder_and_names_it(tmp_path):
     metrics = json.loads(again.stdout)
     assert metrics["test_error"] == lines[-1]["test_error"]
     assert (tmp_path / "runs" / "digits-2").is_dir()
+
+
+MINE = """
+law = "SoftBounds"
+dw_min = { mean = 0.005, spread = 0.3, distribution = "lognormal" }
+up_down = 1.5
+"""
+
+
+def test_train_takes_a_device_file_whole(tmp_path):
+    (tmp_path / "mine.toml").write_text(MINE)
+    (tmp_path / "section.toml").write_text("[device]" + MINE + "[forward]\nnoise = 0.5\n")
+    (tmp_path / "config.toml").write_text("preset = 'gokmen_2017'\n[device]\nc2c = 0.7\n[forward]\nnoise = 0.1\n")
+    for file in ("mine.toml", "section.toml"):
+        done = mho("train", "config.toml", "--device", file, "--out", file[:4], "--epochs", "1", *SMALL, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    config = (tmp_path / "mine" / "config.toml").read_text()
+    assert config == (tmp_path / "sect" / "config.toml").read_text()
+    assert 'law = "SoftBounds"' in config
+    assert 'distribution = "lognormal"' in config
+    assert "c2c = 0.3" in config  # the law's own, not the config's
+    assert "noise = 0.1" in config
+    again = mho("train", "--out", "mine", "--resume", "--device", "mine.toml", "--set", "device.c2c=0", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "device.c2c was 0.3 and is 0" in again.stderr
+
+
+OWN = """
+import mho
+
+class Own(mho.Device):
+    dw_min: float = 0.01
+    w_max: float = 0.6
+    w_min: float = -0.6
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        return w + cell.dw_min * (1 - w) if up else w - cell.dw_min * (1 + w)
+
+class Broken(Own):
+    @staticmethod
+    def pulse(w, up, cell, z):
+        return w + cell.dw_mim if up else w
+"""
+
+
+def test_devices_are_checked_and_drawn(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "mine.toml").write_text(MINE)
+    done = mho("device", "check", "mine.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for text in ("SoftBounds keeps the contract", "+0.006 up, -0.004 down", "0.12 ±", "240 (range"):
+        assert text in done.stdout
+    done = mho("device", "check", "own:Own", "--json", cwd=tmp_path)
+    report = json.loads(done.stdout)
+    assert (report["law"], round(report["states"])) == ("Own", 120)
+    assert abs(report["symmetry_point"]) < 1e-6
+    for name, figure in (("own:Own", "own.png"), ("mine.toml", "mine.svg")):
+        done = mho("device", "plot", name, "--out", figure, "--cells", "20", "--pulses", "50", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / figure).stat().st_size > 5000
+    assert "<svg" in (tmp_path / "mine.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["check", "SoftBound"], ["no device 'SoftBound'", "did you mean 'SoftBounds'?", "module:Class"]),
+        (["check", "own:Broken"], ["own.py:16", "cell.dw_mim", "did you mean 'dw_min'?"]),
+        (["check", "bad.toml"], ["bad.toml", "'dwmin'", "'unifrm'", "did you mean 'uniform'?", "c2c is -1"]),
+        (["check", "missing.toml"], ["missing.toml", "cannot be read"]),
+        (["check", "syntax:Law"], ["syntax:Law", "SyntaxError", "line 1"]),
+        (["plot", "SoftBounds", "--out", "figure.jpg"], ["figure.jpg", ".png"]),
+    ],
+)
+def test_mistakes_with_devices_end_in_one_message(words, parts, tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "syntax.py").write_text("class Law(\n")
+    (tmp_path / "bad.toml").write_text("[device]\ndwmin = 1\nc2c = -1\nw_max = {mean = 1, distribution = 'unifrm'}\n")
+    done = mho("device", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
 
 
 def test_set_reaches_every_section_and_resume_takes_the_folders_config(tmp_path):

@@ -18,7 +18,7 @@ from laws import Ferro
 import mho
 from mho import RPU, Pulses, Read
 from mho.cells import Replicated, Single
-from mho.devices import ConstantStep, Ideal
+from mho.devices import ConstantStep, ExpStep, Ideal, LinearStep, PowStep, SoftBounds
 from mho.errors import InvalidValue, LawError
 
 UP_TO_THE_BOUND = {"w_max": 0.6, "w_min": -0.6}
@@ -42,6 +42,20 @@ def refused(kind: type[Exception], *parts: str):
         (lambda: mho.per_cell("much"), ("mean is 'much'", "give a number")),
         (lambda: mho.per_cell(float("nan")), ("mean is nan",)),
         (lambda: mho.per_cell(float("inf"), spread=0.1), ("infinite mean",)),
+        (
+            lambda: mho.per_cell(1.0, spread=0.1, distribution="log-normal"),
+            ("'log-normal'", "did you mean 'lognormal'?"),
+        ),
+        (lambda: mho.per_cell(1.0, spread=0.1, distribution=["normal"]), ("no distribution ['normal']",)),
+        (lambda: mho.per_cell(0.0, std=0.1, distribution="lognormal"), ("no mean 0", "normal or uniform")),
+        (lambda: mho.per_cell(1.0, spread=0.58, distribution="uniform"), ("spread is 0.58", "at most 0.577")),
+        (lambda: SoftBounds(w_min=0.1), ("SoftBounds", "w_min is 0.1", "w_min < 0 < w_max")),
+        (lambda: SoftBounds(dw_min=0, c2c=-1), ("dw_min is 0", "greater than 0", "c2c is -1", "at least 0")),
+        (lambda: SoftBounds(w_max=float("inf")), ("w_max is inf", "ConstantStep")),
+        (lambda: LinearStep(gamma_up=1.5), ("gamma_up is 1.5", "from 0 to 1")),
+        (lambda: ExpStep(a_down=1.0), ("a_down is 1.0", "below 1")),
+        (lambda: PowStep(gamma_down=-1), ("gamma_down is -1", "at least 0")),
+        (lambda: PowStep(w_max=float("inf")), ("w_max is inf", "finite")),
         (lambda: ConstantStep(w_max=-0.7), ("ConstantStep", "w_min is -0.6 and w_max is -0.7", "below")),
         (lambda: ConstantStep(w_min=0.6), ("w_min is 0.6 and w_max is 0.6", "below")),
         (lambda: ConstantStep(dw_min=0), ("dw_min is 0", "greater than 0")),
@@ -175,6 +189,8 @@ def test_wrong_shapes_and_rates_are_refused(call, parts):
         ("[device]\nlaw = 'laws:math'", ("not a subclass of mho.Device",)),
         ("[device.w_max]\nspread = 0.1", ("w_max", "a table needs a mean")),
         ("[device.w_max]\nmean = 1\nspraed = 0.1", ("w_max", "'spraed'", "did you mean 'spread'?")),
+        ("[device.w_max]\nmean = 1\ndistribution = 'unifrom'", ("w_max", "'unifrom'", "did you mean 'uniform'?")),
+        ("[device]\nlaw = 'SoftBound'", ("'SoftBound'", "did you mean 'SoftBounds'?")),
         ("[device]\nw_max = 'high'", ("w_max is 'high'", "give a number")),
         ("[update]\nlength = 'none'", ("length is None", "an integer")),
         ("[update]\nlength = 10.0", ("length is 10.0", "an integer")),
@@ -237,7 +253,13 @@ spreads = st.fixed_dictionaries({}, optional={"spread": st.floats(1e-6, 3)}) | s
 
 def parameters(means: st.SearchStrategy[float]) -> st.SearchStrategy[object]:
     """A number, or one that differs from device to device."""
-    varied = st.builds(lambda mean, options: mho.per_cell(mean, **options), means, spreads.filter(bool))
+    kinds = st.sampled_from(["normal", "lognormal"])
+    varied = st.builds(
+        lambda mean, options, kind: mho.per_cell(mean, **options, distribution=kind),
+        means,
+        spreads.filter(bool),
+        kinds,
+    )
     return means | st.integers(1, 5).map(float) | varied
 
 
@@ -460,8 +482,8 @@ def uses_numpy(w, up, cell, z):
 @pytest.mark.parametrize(
     ("body", "parts"),
     [
-        ({"pulse": pulse}, ("Made.pulse", "@staticmethod")),
-        ({"pulse": staticmethod(swapped)}, ("Made.pulse(w, cell, up, z)", "(w, up, cell, z)", "order")),
+        ({"pulse": pulse}, ("Made.pulse", f"{__file__}:", "@staticmethod")),
+        ({"pulse": staticmethod(swapped)}, ("Made.pulse(w, cell, up, z)", f"{__file__}:", "(w, up, cell, z)", "order")),
         ({"pulse": staticmethod(calls_another)}, ("Made.pulse", "'pulse'", f"{__file__}:", "arguments, math")),
         ({"pulse": staticmethod(uses_numpy)}, ("'np'", f"{__file__}:", "arguments, math")),
         ({"pulse": staticmethod(pulse), "pulses": staticmethod(one_pulse)}, ("both pulses(", "reach(")),
@@ -503,19 +525,25 @@ def test_a_law_without_dw_min_needs_its_own_mean_step():
         array.update(torch.ones(1, 1), torch.ones(1, 1), 0.01)
 
 
-@pytest.mark.parametrize("law", [laws.MistypedField, laws.NotScalar])
-def test_a_law_that_cannot_be_compiled_says_where_it_stands(law):
-    array = mho.Crossbar(RPU(device=law()), 1, 1)
+def place_of(text: str) -> str:
+    """File and line of this line of `laws.py`."""
+    lines = Path(laws.__file__).read_text(encoding="utf-8").splitlines()
+    return f"{laws.__file__}:{[line.strip() for line in lines].index(text) + 1}"
+
+
+def test_a_law_that_cannot_be_compiled_says_on_which_line():
+    array = mho.Crossbar(RPU(device=laws.NotScalar()), 1, 1)
     before = array.weight.clone()
-    with refused(LawError, law.__name__, f"{laws.__file__}:", "cannot be compiled"):
+    place = place_of('return w + math.sqrt(cell.dw_min) + "a"')
+    with refused(LawError, "NotScalar", place, "cannot be compiled", "add(float32, Literal[str](a))", "math functions"):
         array.pulse(torch.ones(1, 1), torch.ones(1, 1))
     assert torch.equal(array.weight, before)
 
 
-def test_a_mistyped_field_of_a_cell_is_named():
-    array = mho.Crossbar(RPU(device=laws.MistypedField()), 1, 1)
-    with refused(LawError, "gama"):
-        array.pulse(torch.ones(1, 1), torch.ones(1, 1))
+def test_a_mistyped_field_of_a_cell_is_named_with_its_line():
+    place = place_of("return w + cell.dw_min * cell.gama if up else w - cell.dw_min")
+    with refused(LawError, "MistypedField.pulse", place, "cell.gama", "did you mean 'gamma'?"):
+        laws.MistypedField()
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")

@@ -168,28 +168,29 @@ def test_what_a_row_meets_is_its_message(tmp_path):
 
 def test_a_sweep_that_is_stopped_continues_where_it_was(tmp_path):
     described = small()
-    steps = 0
+    looks = 0
 
     def count(task: Task, asked_to_stop) -> Answer:
-        def after_step() -> bool:
-            nonlocal steps
-            steps += 1
+        def look() -> bool:
+            nonlocal looks
+            looks += 1
             return asked_to_stop()
 
-        return run_task(task, after_step)
+        return run_task(task, look)
 
     def end(task, stop):
-        answer = count(task, lambda: stop() or steps == 15)
+        answer = count(task, lambda: stop() or looks == 4)
         engine.stopped = True
         return answer
 
     engine = Inline(end)
     results = Coordinator(described, tmp_path / "sweep").run(engine, stop=lambda: engine.stopped)
     assert results.done == set()
-    # of 20 steps each, the first batch took 15, and the second saw at once that it shall stop
-    assert steps == 16
+    # it is looked after 4, 8, 10, 12, 16 and 20 steps: a checkpoint or the end of an epoch. The first batch took 12, and
+    # the second saw at its first look that it shall stop
+    assert looks == 5
     Coordinator(described, tmp_path / "sweep", resume=True).run(Inline(count))
-    assert steps == 40
+    assert looks == 12
     assert values(tmp_path / "sweep") == trained_inline(described, tmp_path / "whole")
 
 

@@ -111,8 +111,9 @@ class RPU:
         if device["law"] not in LAWS:
             device["law_hash"] = self.device.law_hash()
         for name, parameter in self.device.parameters().items():
-            # complete, so that a layer's own table wins over the main one in all its keys
             table = _plain(parameter)
+            if parameter.distribution == "normal":
+                del table["distribution"]  # the files of runs that have none must stay the same
             device[name] = table if isinstance(getattr(self.device, name), PerCell) else table["mean"]
         return {
             "device": device,
@@ -223,7 +224,7 @@ def fields_from_table(kind: type[T], table: Mapping[str, Any]) -> T:
 
 def _part(section: str, table: dict[str, Any]) -> Any:
     if section == "device":
-        return _device(table)
+        return device_from_table(table)
     if section == "cell":
         return _by_kind(table, CELLS, "Single")
     if section == "update":
@@ -241,11 +242,25 @@ def _by_kind(table: dict[str, Any], kinds: Mapping[str, type], default: str) -> 
     return fields_from_table(kinds[kind], table)
 
 
-def _device(table: dict[str, Any]) -> Device:
+def device_table(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of a device file: its [device], or all of it if it has none."""
+    table = tables.get("device", tables)
+    if not isinstance(table, Mapping):
+        raise InvalidValue(f"device is {table!r}; write a section [device]")
+    return dict(table)
+
+
+def device_from_table(table: Mapping[str, Any]) -> Device:
+    """A device from a table of its law, the law's hash, and fields; missing fields keep their defaults.
+
+    Raises:
+        InvalidValue: naming every fault at once, or for a law that has changed.
+    """
+    table = dict(table)
     name = table.pop("law", "ConstantStep")
     _refuse_list("law", name)
     expected = table.pop("law_hash", None)
-    law = LAWS.get(str(name)) or _user_law(str(name))
+    law = find_law(str(name))
     if expected is not None and expected != law.law_hash():
         raise InvalidValue(
             f"law_hash: the source of {name} has changed ({law.law_hash()}, the file says {expected}); "
@@ -259,14 +274,18 @@ def _refuse_list(name: str, value: object) -> None:
         raise InvalidValue(f"{name} is {value!r}: it cannot differ between replicas ({CAN_DIFFER}); give one")
 
 
-def _user_law(name: str) -> type[Device]:
+def find_law(name: str) -> type[Device]:
+    """A law of mho by its name, or a user's as `module:Class`."""
+    if name in LAWS:
+        return LAWS[name]
     if ":" not in name:
         raise InvalidValue(f"law: no {name!r}{nearest(name, LAWS)} (your own is law = 'module:Class')")
     module_name, class_name = name.split(":", 1)
     try:
         found = functools.reduce(getattr, class_name.split("."), importlib.import_module(module_name))
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise InvalidValue(f"law: {name!r} cannot be imported ({error}); is its folder on PYTHONPATH?") from None
+    except Exception as error:  # a module runs the user's code, which may raise anything
+        kind = "" if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: "
+        raise InvalidValue(f"law: {name!r} cannot be imported ({kind}{error}); is its folder on PYTHONPATH?") from None
     if not (isinstance(found, type) and issubclass(found, Device)):
         raise InvalidValue(f"law: {name!r} is not a subclass of mho.Device")
     return found

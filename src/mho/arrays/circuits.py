@@ -61,26 +61,29 @@ def fields_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tup
     Raises:
         InvalidValue: where spreads are so wide that bounds cross.
     """
-    cells = shape[1] * shape[2]
+    size = shape[1] * shape[2]
     each = [of_replica(rpu.device, r).parameters() for r in range(len(seeds))]
     drawn = {
         field: np.stack(
             [
-                own[field].draw(random.field_normals(seed, number, field, cells))
+                own[field].draw(random.field_normals(seed, number, field, size))
                 for own, seed, number in zip(each, seeds, numbers, strict=True)
             ]
         ).reshape(shape)
         for field, parameter in rpu.device.parameters().items()
         if parameter.varies
     }
-    if "w_max" in each[0]:
-        means = {name: np.array([own[name].mean for own in each])[:, None, None] for name in ("w_max", "w_min")}
-        crossed = int(np.sum(drawn.get("w_min", means["w_min"]) >= drawn.get("w_max", means["w_max"])))
+    cells = {field: np.array([own[field].mean for own in each])[:, None, None] for field in each[0]} | drawn
+    if "w_max" in cells:
+        crossed = int(np.sum(cells["w_min"] >= cells["w_max"]))
         if crossed:
             raise InvalidValue(
                 f"the spreads of w_min and w_max are so wide that they crossed in {crossed} cells; narrow them, or "
                 "move the means apart"
             )
+    refused = rpu.device.cells_refused(cells)
+    if refused:
+        raise InvalidValue(refused)
     return drawn
 
 

@@ -9,21 +9,24 @@ from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, percent, span
 from mho.benchmarks.scaling import pair_time
 from mho.benchmarks.timing import Samples, alternate, blocks_of
-from mho.benchmarks.user_law import PowerLaw
+from mho.benchmarks.user_law import OwnSoftBounds, PowerLaw
 from mho.cells import Replicated
 from mho.config import RPU
 from mho.devices import LAWS, ConstantStep, PerCell
 from mho.kernels.law import read_law
 from mho.periphery import Exact, Pulses
 
-BASE = "ConstantStep"
-CASE, QUICK_CASE = Case(256, 256, 16), Case(8, 17, 2)
+BASE, SOFT, OWN = "ConstantStep", "SoftBounds", "SoftBounds (a user's own)"
+CASE, QUICK_CASE = Case(512, 512, 64), Case(8, 17, 2)
 COPIES = 4
 
 
 def contestants() -> dict[str, RPU]:
-    """Every law with its defaults, ConstantStep with every spread on and in copies, and a law of a user's own."""
-    found = {name: law() for name, law in LAWS.items()} | {"PowerLaw (a user's own)": PowerLaw()}
+    """Every law with its defaults, ConstantStep with every spread on and in copies, and laws of a user's own."""
+    found = {name: law() for name, law in LAWS.items()} | {
+        "PowerLaw (a user's own)": PowerLaw(),
+        OWN: OwnSoftBounds(),
+    }
     specs = {
         name: RPU(device=law, update=Pulses(length=LENGTH) if law.pulse_driven else Exact())
         for name, law in found.items()
@@ -57,6 +60,7 @@ def run(plan: Plan, tell: Tell) -> Result:
                 "us_a_call": taken[name].median * 1e6,
                 **ns.record("ns_a_pair"),
                 **ns.over(pair_time(taken[BASE], case)).record("ratio"),
+                **ns.over(pair_time(taken[SOFT], case)).record("ratio_to_soft_bounds"),
             }
         )
     return Result(
@@ -80,6 +84,7 @@ def _form(rpu: RPU) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
+    own = next(row["ratio_to_soft_bounds"] for row in rows if row["law"] == OWN)
     return Table(
         title="Nanoseconds and bytes",
         columns=("law", "several pulses", "ns a pair (quartiles)", f"ratio to {BASE}", "bytes a cross-point"),
@@ -94,7 +99,10 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             for row in rows
         ),
         names=2,
-        note="A pair: one cross-point and one vector. A field without spread takes no bytes.",
+        note=(
+            "A pair: one cross-point and one vector. A field without spread takes no bytes. "
+            f"{OWN} takes {digits(own)} of mho's."
+        ),
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
 from mho.cli.bench import bench
+from mho.cli.device import device
 from mho.cli.map import map_
 from mho.cli.report import report
 from mho.cli.reproduce import reproduce
@@ -24,6 +26,7 @@ app = typer.Typer(
 for verb in (train, reproduce, sweep, report, bench):
     app.command()(verb)
 app.command("map")(map_)
+app.add_typer(device, name="device")
 
 
 @app.callback()
@@ -32,7 +35,11 @@ def verbs() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one message and exit status 1."""
+    """Run the command line; a user's mistake ends in one message and exit status 1.
+
+    Users' own laws are looked for in the working directory too.
+    """
+    sys.path.append(os.getcwd())
     try:
         app()
     except MhoError as error:

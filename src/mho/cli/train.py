@@ -27,6 +27,12 @@ def train(
     preset: Annotated[
         str | None, typer.Option(help="gokmen_2017 (default) or floating_point; settings of CONFIG win over it.")
     ] = None,
+    device: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="TOML with a section device, or only what stands in it; CONFIG's device gives way."
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="lenet (default) or mlp, the networks of the papers.")] = None,
     data: Annotated[str | None, typer.Option(help="digits (default, embedded) or mnist.")] = None,
     data_dir: Annotated[
@@ -57,12 +63,13 @@ def train(
     zero_shifting.pulses=4000, and write_error and tolerance beside it.
 
     Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
-    update.update_management=true; mho train runs/digits-1/config.toml --seed 1.
+    update.update_management=true; mho train runs/digits-1/config.toml --seed 1;
+    mho train --device mine.toml.
     """
     if resume and out is None:
         raise InvalidValue("--resume needs --out: the run folder to continue")
     given = dict(zip(OPTIONS, (model, data, epochs, seed, data_seed, replicas), strict=True))
-    experiment = read_experiment(config, preset, given, settings or [], out if resume else None)
+    experiment = read_experiment(config, preset, given, settings or [], out if resume else None, device)
 
     import torch
 
@@ -103,8 +110,11 @@ def read_experiment(
     given: dict[str, Any],
     settings: Sequence[str],
     resumed: Path | None,
+    device: Path | None = None,
 ) -> Experiment:
     """What the options describe: a config, else the folder to resume, else a preset; then what is given beside.
+
+    A device file is the whole device: no field of another remains.
 
     Raises:
         InvalidValue: naming every fault of the file and the options at once.
@@ -120,11 +130,13 @@ def read_experiment(
     file = config or (resumed / "config.toml" if resumed and preset is None else None)
     if file is not None and (config is not None or file.exists()):
         tables = merged(tables, _config(file, preset))
+    if device is not None:
+        tables["device"] = read_device(device)
     given = {name: value for name, value in given.items() if value is not None}
     tables = merged(tables, {"training": given})
     for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):
         tables = merged(tables, change)
-    with naming(file if config else None, [*given, *settings]):
+    with naming(file if config else None, [*given, *settings, *([device] if device else [])]):
         return Experiment.from_dict(tables)
 
 
@@ -156,8 +168,19 @@ def read_config(file: Path) -> dict[str, Any]:
         return parse_toml(text)
 
 
+def read_device(file: Path) -> dict[str, Any]:
+    """The table of a device file, whose faults are told by its name."""
+    from mho.config import device_from_table, device_table
+
+    tables = read_config(file)
+    with naming(file):
+        table = device_table(tables)
+        device_from_table(table)
+        return table
+
+
 @contextlib.contextmanager
-def naming(file: Path | None, options: Sequence[str] = ()) -> Iterator[None]:
+def naming(file: Path | None, options: Sequence[object] = ()) -> Iterator[None]:
     """Faults found in here are those of a file, with the options that were given beside it."""
     try:
         yield

@@ -2,9 +2,26 @@
 
 from mho.devices.base import Device
 from mho.devices.constant_step import ConstantStep
+from mho.devices.exp_step import ExpStep
 from mho.devices.ideal import Ideal
+from mho.devices.linear_step import LinearStep
 from mho.devices.per_cell import PerCell, per_cell
+from mho.devices.pow_step import PowStep
+from mho.devices.soft_bounds import SoftBounds
 
-LAWS: dict[str, type[Device]] = {law.__name__: law for law in (ConstantStep, Ideal)}
+LAWS: dict[str, type[Device]] = {
+    law.__name__: law for law in (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep, Ideal)
+}
 
-__all__ = ["LAWS", "ConstantStep", "Device", "Ideal", "PerCell", "per_cell"]
+__all__ = [
+    "LAWS",
+    "ConstantStep",
+    "Device",
+    "ExpStep",
+    "Ideal",
+    "LinearStep",
+    "PerCell",
+    "PowStep",
+    "SoftBounds",
+    "per_cell",
+]

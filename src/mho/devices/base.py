@@ -7,11 +7,16 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
+import numpy as np
+import numpy.typing as npt
+
 from mho.devices.per_cell import PerCell
+from mho.devices.symmetry import symmetry_points
 from mho.errors import Faults, InvalidValue, LawError, WrongUse, nearest
 from mho.kernels.law import read_law
 from mho.per_replica import check_lists, lengths
 
+KEYS = tuple(field.name for field in dataclasses.fields(PerCell))
 LATER = ("state", "read", "rest", "draws")
 
 
@@ -29,7 +34,8 @@ class Device(abc.ABC):
 
     Optional closed form: `pulses(w, n, up, cell, z)` is the weight after n pulses of one
     direction in distribution (and exactly `pulse` for n = 1), and `reach(n, up, cell)` how far
-    any of their partial sums can go; arrays use it where no bound is within reach.
+    any of their partial sums can go; arrays use it where no bound is within reach. `symmetry(cell)` may say
+    where an up and a down step cancel (`symmetry_point`); its fields are NumPy arrays, and it may use all of Python.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
@@ -81,6 +87,10 @@ class Device(abc.ABC):
     def _more_faults(self, faults: Faults) -> None:  # noqa: B027 - a hook: most laws have no further rules
         """Note what else is wrong with the values; laws with further rules override it."""
 
+    def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
+        """What is wrong with fields as cells have drawn them; laws with rules that spreads can break override it."""
+        return None
+
     @staticmethod
     @abc.abstractmethod
     def pulse(w: float, up: bool, cell: Any, z: float) -> float:
@@ -90,6 +100,35 @@ class Device(abc.ABC):
         """Every field as a `PerCell`, in the order of declaration."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: v if isinstance(v, PerCell) else PerCell(_floats(v)) for name, v in values.items()}
+
+    def symmetry_point(self, cells: Mapping[str, npt.ArrayLike] | None = None) -> npt.NDArray[np.float64]:
+        """Where an up and a down pulse without noise cancel: training pulls weights there.
+
+        Args:
+            cells: fields as `Crossbar.cell_parameters()` gives them; without, the nominal device.
+
+        Returns:
+            A weight for each cell, in the shape of the cells, () without; NaN where no state or every state is one:
+            `ConstantStep` has such a point in no state, or if `up_down` is 1 in every state.
+
+        Raises:
+            WrongUse: for a device that takes no pulses, or for the nominal device if it has lists.
+            InvalidValue: if fields are missing.
+        """
+        name = type(self).__name__
+        if not self.pulse_driven:
+            raise WrongUse(f"{name} takes no pulses, so it has no symmetry point")
+        if cells is None:
+            if lengths(self):
+                raise WrongUse(
+                    f"{name}.symmetry_point: the device has lists, and a point for each replica; ask "
+                    "rpu.of_replica(0).device.symmetry_point()"
+                )
+            cells = {field: parameter.mean for field, parameter in self.parameters().items()}
+        missing = [field for field in self.parameters() if field not in cells]
+        if missing:
+            raise InvalidValue(f"{name}.symmetry_point: cells have no {', '.join(missing)}; give every field")
+        return symmetry_points(self, cells)
 
     def mean_step(self) -> float:
         """Nominal size of one step, which sets the pulse gains C_x = C_δ = √(η / (BL·Δw_min)).
@@ -133,7 +172,7 @@ def _floats(value: Any) -> Any:
 
 
 def device_from_fields(law: type[Device], values: Mapping[str, Any]) -> Device:
-    """Build a law from plain values: numbers, lists, or tables with `mean` and `spread` or `std`."""
+    """Build a law from plain values: numbers, lists, or tables with `mean`, `spread` or `std`, `distribution`."""
     known = {field.name for field in dataclasses.fields(law)}
     faults: list[str] = []
     arguments: dict[str, Any] = {}
@@ -141,8 +180,8 @@ def device_from_fields(law: type[Device], values: Mapping[str, Any]) -> Device:
         if name not in known:
             faults.append(f"unknown field {name!r}{nearest(name, known)}")
         elif isinstance(value, Mapping):
-            unknown = set(value) - {"mean", "spread", "std"}
-            faults += [f"{name}: unknown key {key!r}{nearest(key, ('mean', 'spread', 'std'))}" for key in unknown]
+            unknown = [key for key in value if key not in KEYS]
+            faults += [f"{name}: unknown key {key!r}{nearest(key, KEYS)}" for key in unknown]
             if "mean" not in value:
                 faults.append(f"{name}: a table needs a mean, for example {{ mean = 0.6, spread = 0.3 }}")
             elif not unknown:

@@ -6,7 +6,8 @@ import math
 from typing import Any, final
 
 from mho.devices.base import Device
-from mho.devices.per_cell import PerCell, per_cell
+from mho.devices.per_cell import per_cell
+from mho.devices.rules import check_steps
 from mho.errors import Faults
 
 
@@ -22,6 +23,8 @@ class ConstantStep(Device):
     (room > n·step·(1 + 6·c2c)); nearer to one, arrays go pulse by pulse, because the clip between two
     pulses keeps what the sum would lose.
 
+    It has no symmetry point: where `up_down` is 1, up and down steps cancel in every state, else in none.
+
     Source: T. Gokmen, M. Onen, W. Haensch, Front. Neurosci. 11:538 (2017), Table 1.
     """
 
@@ -32,9 +35,7 @@ class ConstantStep(Device):
     w_min: float = per_cell(-0.6, spread=0.30)
 
     def _more_faults(self, faults: Faults) -> None:
-        for name in ("dw_min", "up_down"):
-            faults.number(name, _mean(getattr(self, name)), above=0.0)
-        faults.number("c2c", _mean(self.c2c), low=0.0)
+        check_steps(self, faults)
 
     @staticmethod
     def pulse(w: float, up: bool, cell: Any, z: float) -> float:
@@ -53,6 +54,6 @@ class ConstantStep(Device):
         step = (down_step * cell.up_down if up else down_step) * (n + cell.c2c * (math.sqrt(n) * z))
         return w + step if up else w - step
 
-
-def _mean(value: object) -> object:
-    return value.mean if isinstance(value, PerCell) else value
+    @staticmethod
+    def symmetry(cell: Any) -> Any:
+        return math.nan

@@ -9,22 +9,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mho.errors import Faults
+from mho.errors import Faults, nearest
 from mho.per_replica import Number, check_lists
+
+DISTRIBUTIONS = ("normal", "lognormal", "uniform")
+WIDEST_UNIFORM = 1 / math.sqrt(3)
+"""Relative spread at which a uniform draw reaches 0."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PerCell:
     """A mean, and how far devices differ from it: relative (`spread`) or absolute (`std`).
 
-    With `spread` s a cell draws |m(1 + s z)| with the sign of m (PHYSICS of Gokmen 2017, Table 1);
-    with `std` it draws m + std·z, for parameters whose mean may be 0. z is standard normal. Each of the three
-    may be a list of one number a replica.
+    A cell draws, z standard normal, m the mean and s the spread or std/|m|:
+
+    - normal: with `spread` |m(1 + s z)| with the sign of m (PHYSICS of Gokmen 2017, Table 1); with `std` m + std·z,
+      for parameters whose mean may be 0;
+    - lognormal: m·exp(σz - σ²/2), σ² = ln(1 + s²), which keeps the sign of m;
+    - uniform: even between m - √3·s·|m| and m + √3·s·|m|.
+
+    m and s·|m| are the mean and the standard deviation of all three; a normal draw with `spread` is folded at 0, which
+    shifts them noticeably from s = 0.5 on. Mean, spread and std may be lists of one number a replica.
     """
 
     mean: float
     spread: float = 0.0
     std: float = 0.0
+    distribution: str = "normal"
 
     def __post_init__(self) -> None:
         faults = Faults("per_cell")
@@ -39,7 +50,21 @@ class PerCell:
                 faults.add("spread is relative and the mean is 0: it has no effect; give std instead")
         if isinstance(self.mean, float) and math.isinf(self.mean) and (self.spread or self.std):
             faults.add("an infinite mean cannot have a spread")
+        self._check_distribution(faults)
         faults.raise_any()
+
+    def _check_distribution(self, faults: Faults) -> None:
+        if self.distribution not in DISTRIBUTIONS:
+            faults.add(f"no distribution {self.distribution!r}{nearest(str(self.distribution), DISTRIBUTIONS)}")
+        if faults.found:
+            return
+        if self.distribution == "lognormal" and self.mean == 0:
+            faults.add("a lognormal distribution has no mean 0; give another mean, or distribution normal or uniform")
+        if self.distribution == "uniform" and self.spread > WIDEST_UNIFORM:
+            faults.add(
+                f"spread is {self.spread:g}: a uniform distribution wider than 0.577 (1/√3) would change the sign of "
+                "the parameter; give at most 0.577, or distribution lognormal, or std if the sign may change"
+            )
 
     @property
     def varies(self) -> bool:
@@ -48,21 +73,32 @@ class PerCell:
 
     def draw(self, z: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Values (float32, the shape of z) for standard normals z."""
+        if self.distribution == "lognormal":
+            relative = self.std / abs(self.mean) if self.std > 0 else self.spread
+            sigma = math.sqrt(math.log1p(relative**2))
+            return (self.mean * np.exp(sigma * z.astype(np.float64) - sigma**2 / 2)).astype(np.float32)
+        if self.distribution == "uniform":
+            from scipy.special import ndtr  # a quarter of a second to import
+
+            half = math.sqrt(3) * (self.std if self.std > 0 else self.spread * abs(self.mean))
+            return (self.mean + half * (2 * ndtr(z.astype(np.float64)) - 1)).astype(np.float32)
         if self.std > 0:
             return (self.mean + self.std * z).astype(np.float32)
         drawn: npt.NDArray[np.float32] = np.copysign(np.abs(self.mean * (1.0 + self.spread * z)), self.mean)
         return drawn.astype(np.float32)
 
 
-def per_cell(mean: Number, *, spread: Number = 0.0, std: Number = 0.0) -> Any:
+def per_cell(mean: Number, *, spread: Number = 0.0, std: Number = 0.0, distribution: str = "normal") -> Any:
     """Declare a field of a law that differs from device to device.
 
     Args:
-        mean: the nominal value; like the others a number, or a list of one a replica.
-        spread: relative standard deviation, at least 0.
+        mean: the nominal value; like spread and std a number, or a list of one a replica.
+        spread: relative standard deviation, at least 0; at most 0.577 for a uniform distribution.
         std: absolute standard deviation, at least 0; use it where the mean is 0.
+        distribution: "normal", "lognormal" (not for mean 0) or "uniform".
 
     Raises:
-        InvalidValue: for a negative spread, both kinds at once, or lists of different lengths.
+        InvalidValue: for a negative spread, both kinds at once, a distribution that cannot have these, or lists of
+            different lengths.
     """
-    return PerCell(mean, spread, std)  # type: ignore[arg-type]
+    return PerCell(mean, spread, std, distribution)  # type: ignore[arg-type]

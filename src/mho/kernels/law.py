@@ -15,7 +15,7 @@ import inspect
 import textwrap
 from typing import Any
 
-from mho.errors import LawError
+from mho.errors import LawError, nearest
 
 ARGUMENTS = {
     "pulse": ("w", "up", "cell", "z"),
@@ -51,9 +51,23 @@ class Law:
     """The functions of a law, ready to compile, and the hash of all they mean."""
 
     name: str
-    place: str
+    places: dict[str, tuple[str, int]]
     functions: dict[str, ast.FunctionDef]
     hash: str
+
+    @property
+    def place(self) -> str:
+        """File and line of the law."""
+        file, first = self.places["pulse"]
+        return f"{file}:{first}"
+
+    def place_of(self, function: str, line: str) -> str:
+        """File and line in the user's source of a line of a kernel's text; of the function where it is not found."""
+        file, first = self.places[function]
+        for node in ast.walk(self.functions[function]):
+            if isinstance(node, ast.stmt) and ast.unparse(node).splitlines()[0].strip() == line:
+                return f"{file}:{first + node.lineno - 1}"
+        return f"{file}:{first}"
 
     @property
     def closed_form(self) -> bool:
@@ -72,24 +86,29 @@ def read_law(law: type) -> Law:
     if ("pulses" in names) != ("reach" in names):
         raise LawError(f"{law.__name__}: a closed form needs both pulses(w, n, up, cell, z) and reach(n, up, cell)")
     functions: dict[str, ast.FunctionDef] = {}
-    place = ""
+    places: dict[str, tuple[str, int]] = {}
     for name in names:
-        if not isinstance(inspect.getattr_static(law, name), staticmethod):
-            raise LawError(f"{law.__name__}.{name} needs the decorator @staticmethod above it")
         function = getattr(law, name)
+        if not isinstance(inspect.getattr_static(law, name), staticmethod):
+            raise LawError(f"{law.__name__}.{name}{_at(function)} needs the decorator @staticmethod above it")
         given = tuple(inspect.signature(function).parameters)
         if given != ARGUMENTS[name]:
             raise LawError(
-                f"{law.__name__}.{name}({', '.join(given)}): its arguments are "
+                f"{law.__name__}.{name}({', '.join(given)}){_at(function)}: its arguments are "
                 f"({', '.join(ARGUMENTS[name])}), in this order and by these names"
             )
-        functions[name], at = _read_function(law, name, function)
-        place = place or at
+        functions[name], places[name] = _read_function(law, name, function)
     text = "\n".join(ast.unparse(node) for node in functions.values())
-    return Law(law.__name__, place, functions, hashlib.sha256(text.encode()).hexdigest()[:16])
+    return Law(law.__name__, places, functions, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
-def _read_function(law: type, name: str, function: Any) -> tuple[ast.FunctionDef, str]:
+def _at(function: Any) -> str:
+    """Where a function stands, if that is known."""
+    code = getattr(function, "__code__", None)
+    return f" at {code.co_filename}:{code.co_firstlineno}" if code else ""
+
+
+def _read_function(law: type, name: str, function: Any) -> tuple[ast.FunctionDef, tuple[str, int]]:
     try:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError) as error:
@@ -106,9 +125,26 @@ def _read_function(law: type, name: str, function: Any) -> tuple[ast.FunctionDef
         argument.annotation = None
     if ast.get_docstring(node) is not None and len(node.body) > 1:
         node.body = node.body[1:]
+    _check_fields(law, name, file, first, node)
     _Constants(f"{law.__name__}.{name}", file, first, function.__globals__, node).visit(node)
     _Float32().visit(node)
-    return ast.fix_missing_locations(node), f"{file}:{first}"
+    return ast.fix_missing_locations(node), (file, first)
+
+
+def _check_fields(law: type, name: str, file: str, first: int, node: ast.FunctionDef) -> None:
+    """Raise for `cell.x` where the law has no field x."""
+    known = getattr(law, "__dataclass_fields__", {})
+    for part in ast.walk(node):
+        if (
+            isinstance(part, ast.Attribute)
+            and isinstance(part.value, ast.Name)
+            and part.value.id == "cell"
+            and part.attr not in known
+        ):
+            raise LawError(
+                f"{law.__name__}.{name} at {file}:{first + part.lineno - 1} uses cell.{part.attr}: no such "
+                f"field{nearest(part.attr, known)} (to make it one, add  {part.attr}: float = ...)"
+            )
 
 
 class _Constants(ast.NodeTransformer):

@@ -18,6 +18,7 @@ from mho.kernels import compile as compiler
 from mho.kernels import counts as count
 from mho.kernels import reference, threads
 from mho.kernels.cpu.lists import SLACK
+from mho.kernels.explain import explain
 from mho.kernels.law import Law, read_law
 from mho.kernels.program import Call, Step
 from mho.random import SLOTS_A_TRAIN
@@ -407,11 +408,4 @@ def _reference_update(
 
 
 def _law_error(law: Law, error: Any) -> LawError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = next((line for line in lines if not line.startswith(("Failed in", "-", "During"))), lines[0])
-    source = next((line for line in lines if line.startswith("def ") or "return" in line), "")
-    return LawError(
-        f"the law {law.name} at {law.place} cannot be compiled: {reason}"
-        + (f" Near: {source}." if source else "")
-        + " A law is scalar arithmetic on w, up, cell and z, with math functions, if and for."
-    )
+    return LawError(explain(law, error))

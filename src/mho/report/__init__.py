@@ -1,7 +1,11 @@
-"""Figures and pages of runs, sweeps and networks on arrays. Imports matplotlib and jinja2: import only where used."""
+"""Figures and pages of runs, sweeps, devices, networks. Imports matplotlib and jinja2: import only where used."""
 
 from mho.report.costs import run_cost as run_cost
 from mho.report.costs import run_rows as run_rows
+from mho.report.device_figures import save_device as save_device
+from mho.report.device_figures import staircase as staircase
+from mho.report.device_figures import step_against_state as step_against_state
+from mho.report.device_figures import symmetry_histogram as symmetry_histogram
 from mho.report.figures import error_curves as error_curves
 from mho.report.folder import read_folder as read_folder
 from mho.report.page import write_report as write_report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,23 @@ def save(draw: Callable[[Axes], Any], path: Path, *, size: tuple[float, float]) 
         path: its ending says which kind of file: .png, .svg, .pdf.
         size: width and height in inches.
     """
+    save_panels([["figure"]], {"figure": draw}, path, size=size)
+
+
+def save_panels(
+    places: Sequence[Sequence[str]],
+    draws: Mapping[str, Callable[[Axes], Any]],
+    path: Path,
+    *,
+    size: tuple[float, float],
+) -> None:
+    """The same with several panels: `places` has the name of each in rows, repeated where a panel is wide."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE | {name: "black" for name, color in STYLE.items() if color == INK})
         figure = Figure(figsize=size, layout="constrained")
-        draw(figure.add_subplot())
+        for name, ax in figure.subplot_mosaic([list(row) for row in places]).items():
+            draws[name](ax)
         buffer = io.BytesIO()
         figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=160)
     write_atomically(path, buffer.getvalue())

@@ -62,7 +62,7 @@ class Experiment:
             settings = dataclasses.asdict(self.zero_shifting)
             tables["zero_shifting"] = {name: NONE if value is None else value for name, value in settings.items()}
         if self.layers:
-            tables["layers"] = {pattern: rpu.to_dict() for pattern, rpu in self.layers.items()}
+            tables["layers"] = {pattern: _complete(rpu.to_dict(), tables) for pattern, rpu in self.layers.items()}
         return tables
 
     def to_toml(self) -> str:
@@ -116,6 +116,15 @@ def _zero_shifting(table: object) -> ZeroShifting:
     if not isinstance(table, Mapping):
         raise InvalidValue(f"is {table!r}; write a section [zero_shifting]")
     return fields_from_table(ZeroShifting, table)
+
+
+def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer's tables with the distributions that are normal where the main table's are not, which they lie over."""
+    for name, value in layer["device"].items():
+        under = main["device"].get(name)
+        if isinstance(value, dict) and isinstance(under, Mapping) and "distribution" in under:
+            value.setdefault("distribution", "normal")
+    return layer
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""For users' own devices: does a law keep the contract?"""
+"""Checks for users' own devices."""
 
 from mho.testing.device_check import DeviceReport, check_device
+from mho.testing.pulse_response import PulseResponse, pulse_response
 
-__all__ = ["DeviceReport", "check_device"]
+__all__ = ["DeviceReport", "PulseResponse", "check_device", "pulse_response"]

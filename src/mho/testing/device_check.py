@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
+import traceback
+import types
 from typing import Any, final
 
 import numpy as np
@@ -13,12 +16,20 @@ from mho.arrays import Crossbar
 from mho.cells import Single
 from mho.config import RPU
 from mho.devices import Device
+from mho.devices.symmetry import quiet_step, symmetry_points
 from mho.errors import InvalidValue, LawError
 from mho.kernels.law import read_law
 from mho.per_replica import lengths
 from mho.periphery import Pulses
 
-STATES = 41
+PLACES = 41
+"""States over the range at which a law is asked."""
+DRAWN = 4
+"""Cells with fields as drawn whose values are checked beside the nominal one."""
+POPULATION = 500
+"""Cells whose symmetry points are looked at."""
+ROUNDING = 1e-6
+"""Part of a step: less is rounding."""
 
 
 @final
@@ -28,8 +39,11 @@ class DeviceReport:
 
     Attributes:
         law: its class.
-        states: pulses that take the nominal device, without noise, from w_min to w_max.
-        symmetry_point: where an up and a down step of the nominal device cancel; None if nowhere.
+        states: (w_max - w_min) of the nominal device over the mean of its up and down step in the middle.
+        asymmetry: difference of the up and the down step in the middle, over their mean.
+        symmetry_point: where an up and a down step of the nominal device cancel; None if in no state or in every one.
+        symmetry_spread: standard deviation of the symmetry points of cells as drawn; None if some have none.
+        always_symmetric: whether up and down steps cancel in every state.
         step_up: nominal up step at w = 0, or in the middle of the range if 0 is outside it.
         step_down: nominal down step there.
         closed_form: whether the law says in one step what n pulses do.
@@ -37,36 +51,77 @@ class DeviceReport:
     """
 
     law: str
-    states: int
+    states: float
+    asymmetry: float
     symmetry_point: float | None
+    symmetry_spread: float | None
+    always_symmetric: bool
     step_up: float
     step_down: float
     closed_form: bool
     pulses_per_second: float
 
     def __str__(self) -> str:
-        point = "none" if self.symmetry_point is None else f"{self.symmetry_point:.4g}"
         return (
-            f"{self.law}: keeps the contract. {self.states} states, symmetry point {point}, steps at the middle "
-            f"{self.step_up:+.3g} up and {-self.step_down:+.3g} down, "
+            f"{self.law}: keeps the contract. {self.states:.4g} states, symmetry point {self.symmetry}, steps at the "
+            f"middle {self.step_up:+.3g} up and {-self.step_down:+.3g} down (asymmetry {self.asymmetry:+.2g}), "
             f"{'closed form' if self.closed_form else 'pulse by pulse'}, {self.pulses_per_second:.2g} pulses/s"
         )
+
+    @property
+    def symmetry(self) -> str:
+        """The symmetry point in words."""
+        if self.symmetry_point is None:
+            return "in every state" if self.always_symmetric else "none"
+        spread = "" if self.symmetry_spread is None else f" ± {self.symmetry_spread:.2g} over cells"
+        return f"{self.symmetry_point:.4g}{spread}"
 
 
 def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
     """Check a device's law and measure it.
 
-    Checks: the signatures; finite values over the whole range, bounds included, for |z| up to 6.5; up pulses
-    do not lower and down pulses do not raise the nominal weight without noise (z = 0); arrays of it keep their
-    bounds; compiled equals interpreted; a closed form for one pulse equals the pulse.
+    Checks: the signatures; finite values over the whole range, bounds included, for |z| up to 6.5, of the nominal cell
+    and of some as drawn; up pulses do not lower and down pulses do not raise the nominal weight without noise (z = 0);
+    arrays of it keep their bounds; compiled equals interpreted; a closed form for one pulse equals the pulse, and one
+    for the symmetry point the zero of the law.
 
     Returns:
         What was measured; `print` it.
 
     Raises:
         LawError: with the first rule that is broken, and where.
-        InvalidValue: for a device that takes no pulses, or has lists.
+        InvalidValue: for a device that takes no pulses, has lists, or infinite bounds.
     """
+    _check_kind(device)
+    law = read_law(type(device))
+    means = {name: np.float32(parameter.mean) for name, parameter in device.parameters().items()}
+    array = Crossbar(RPU(device=device), 1, POPULATION, seed=seed)
+    drawn = {name: values.view(-1).numpy() for name, values in array.cell_parameters().items()}
+    for number in range(-1, DRAWN):
+        fields = means if number < 0 else {name: values[number] for name, values in drawn.items()}
+        _check_values(device, types.SimpleNamespace(**fields), nominal=number < 0)
+    _check_symmetry(device, drawn)
+    _check_arrays(device, seed)
+    cell = types.SimpleNamespace(**{name: float(value) for name, value in means.items()})
+    middle = 0.0 if cell.w_min < 0 < cell.w_max else (cell.w_min + cell.w_max) / 2
+    up, down = quiet_step(device, middle, True, cell), -quiet_step(device, middle, False, cell)
+    point, points = float(device.symmetry_point()), device.symmetry_point(drawn)
+    mean = (up + down) / 2
+    return DeviceReport(
+        law=law.name,
+        states=(cell.w_max - cell.w_min) / mean if mean > 0 else math.inf,
+        asymmetry=(up - down) / mean if mean > 0 else 0.0,
+        symmetry_point=None if math.isnan(point) else point,
+        symmetry_spread=None if np.isnan(points).any() else float(points.std()),
+        always_symmetric=_always_symmetric(device, cell),
+        step_up=up,
+        step_down=down,
+        closed_form=law.closed_form,
+        pulses_per_second=_speed(device, seed),
+    )
+
+
+def _check_kind(device: object) -> None:
     if not isinstance(device, Device):
         raise InvalidValue(f"check_device takes a device, for example MyDevice(), and got {device!r}")
     if not device.pulse_driven:
@@ -77,66 +132,83 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
             f"check_device takes one device, and {', '.join(lists)} of this {type(device).__name__} are lists; check "
             "each replica's: mho.testing.check_device(mho.RPU(device=device).of_replica(0).device)"
         )
-    law = read_law(type(device))
-    cell = _nominal(device)
-    _check_values(device, cell)
-    _check_arrays(device, seed)
-    low, high = float(cell.w_min), float(cell.w_max)
-    middle = np.float32(0.0 if low < 0 < high else (low + high) / 2)
-    return DeviceReport(
-        law=law.name,
-        states=_states(device, cell),
-        symmetry_point=_symmetry_point(device, cell),
-        step_up=float(_step(device, middle, True, cell)),
-        step_down=-float(_step(device, middle, False, cell)),
-        closed_form=law.closed_form,
-        pulses_per_second=_speed(device, seed),
-    )
-
-
-def _nominal(device: Device) -> Any:
     fields = device.parameters()
-    record = dataclasses.make_dataclass("Cell", list(fields), frozen=True)
-    return record(**{name: np.float32(parameter.mean) for name, parameter in fields.items()})
+    unbounded = [name for name in ("w_max", "w_min") if math.isinf(fields[name].mean)]
+    if unbounded:
+        raise InvalidValue(
+            f"check_device looks at a law between its bounds, and {' and '.join(unbounded)} of this "
+            f"{type(device).__name__} is infinite; give finite bounds to check it, for example ±1000 steps"
+        )
 
 
-def _grid(cell: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.linspace(cell.w_min, cell.w_max, STATES, dtype=np.float32)
-
-
-def _step(device: Device, w: np.float32, up: bool, cell: Any, z: float = 0.0) -> np.float32:
-    return np.float32(device.pulse(w, up, cell, np.float32(z))) - w  # type: ignore[arg-type]
-
-
-def _check_values(device: Device, cell: Any) -> None:
+def _check_values(device: Device, cell: Any, *, nominal: bool) -> None:
     name = type(device).__name__
-    law: Any = device
-    for w in _grid(cell):
+    for w in np.linspace(cell.w_min, cell.w_max, PLACES, dtype=np.float32):
         for up in (True, False):
             for z in (-6.5, -1.0, 0.0, 1.0, 6.5):
-                try:
-                    new = device.pulse(w, up, cell, np.float32(z))  # type: ignore[arg-type]
-                    finite = bool(np.isfinite(new))
-                except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+                new = _pulse(device, w, up, cell, z)
+                if not np.isfinite(new):
                     raise LawError(
-                        f"{name}.pulse({w:.4g}, up={up}, z={z:g}) fails: {error}. At {read_law(type(device)).place}"
-                    ) from error
-                if not finite:
-                    raise LawError(
-                        f"{name}.pulse({w:.4g}, up={up}, z={z:g}) gives {new}; a law must be finite over the whole "
-                        f"range [{cell.w_min:g}, {cell.w_max:g}], its bounds included: guard the power, root or "
-                        "division that fails there, for example with max(..., 0.0)"
+                        f"{name}.pulse({w:.4g}, up={up}, z={z:g}) gives {new}{_of(cell, nominal)}, at "
+                        f"{read_law(type(device)).place}; a law must be finite over the whole range "
+                        f"[{cell.w_min:.4g}, {cell.w_max:.4g}], its bounds included: guard the power, root or division "
+                        "that fails there, for example with max(..., 0.0)"
                     )
-                if hasattr(law, "pulses") and np.float32(law.pulses(w, np.float32(1), up, cell, np.float32(z))) != (
-                    np.float32(new)
-                ):
-                    raise LawError(f"{name}.pulses with n = 1 differs from pulse at w = {w:.4g}, up={up}, z={z:g}")
-            step = _step(device, w, up, cell)
-            if (step < 0) if up else (step > 0):
+                _check_closed_form(device, w, up, cell, z, new)
+            step = _pulse(device, w, up, cell, 0.0) - w
+            if nominal and ((step < 0) if up else (step > 0)):
                 raise LawError(
                     f"{name}: {'an up' if up else 'a down'} pulse at w = {w:.4g} without noise moves the weight by "
-                    f"{step:+.3g}, the wrong way"
+                    f"{step:+.3g}, the wrong way, at {read_law(type(device)).place}; up pulses must not lower a weight "
+                    "nor down pulses raise it: look at the signs, or hold the step at 0 with max(..., 0.0)"
                 )
+
+
+def _pulse(device: Device, w: np.float32, up: bool, cell: Any, z: float) -> np.float32:
+    """One pulse as the reference computes it."""
+    try:
+        with np.errstate(all="ignore"):
+            return np.float32(device.pulse(w, up, cell, np.float32(z)))  # type: ignore[arg-type]
+    except (ArithmeticError, AttributeError, NameError, TypeError, ValueError) as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        cure = (
+            "A law must have a value over the whole range, its bounds included: guard what fails there, for example "
+            "with max(..., 0.0)"
+            if isinstance(error, (ArithmeticError, ValueError))
+            else "A law is scalar arithmetic on w, up, cell and z, with math functions, if and for; write this line so"
+        )
+        raise LawError(
+            f"{type(device).__name__}.pulse({w:.4g}, up={up}, z={z:g}) fails at {frame.filename}:{frame.lineno}: "
+            f"{error}. {cure}"
+        ) from None
+
+
+def _of(cell: Any, nominal: bool) -> str:
+    """Which cell it was, where it is not the nominal one."""
+    return "" if nominal else " in a cell with " + ", ".join(f"{name} = {v:.4g}" for name, v in vars(cell).items())
+
+
+def _check_closed_form(device: Device, w: np.float32, up: bool, cell: Any, z: float, new: np.float32) -> None:
+    law: Any = device
+    if hasattr(law, "pulses") and np.float32(law.pulses(w, np.float32(1), up, cell, np.float32(z))) != new:
+        raise LawError(f"{type(device).__name__}.pulses with n = 1 differs from pulse at w = {w:.4g}, up={up}, z={z:g}")
+
+
+def _check_symmetry(device: Device, drawn: dict[str, Any]) -> None:
+    """Compare a closed form of the symmetry point with the law, in a few cells."""
+    if not hasattr(device, "symmetry"):
+        return
+    some = {name: values[: 4 * DRAWN] for name, values in drawn.items()}
+    said, found = device.symmetry_point(some), symmetry_points(device, some, closed_form=False)
+    limit = 1e-4 * (some["w_max"] - some["w_min"])
+    wrong = np.isnan(said) != np.isnan(found)
+    wrong |= np.abs(said - found) > limit
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise LawError(
+            f"{type(device).__name__}.symmetry says that up and down steps cancel at {said[at]:.4g}, and by the law "
+            f"they do at {found[at]:.4g} (nan: nowhere); correct it, or leave it out: the point is then searched for"
+        )
 
 
 def _check_arrays(device: Device, seed: int) -> None:
@@ -162,32 +234,13 @@ def _check_arrays(device: Device, seed: int) -> None:
         raise LawError(f"{type(device).__name__}: weights left their bounds")
 
 
-def _states(device: Device, cell: Any, limit: int = 1_000_000) -> int:
-    """Up pulses from w_min until within half a step of w_max, or until the steps vanish."""
-    w, pulses = np.float32(cell.w_min), 0
-    while pulses < limit:
-        step = _step(device, w, True, cell)
-        if step <= 0 or w + step / 2 >= cell.w_max or step < 1e-3 * device.mean_step():
-            break
-        w, pulses = np.float32(w + step), pulses + 1
-    return pulses
-
-
-def _symmetry_point(device: Device, cell: Any) -> float | None:
-    """Zero of the sum of an up and a down step, by bisection; None where it has no sign change."""
-
-    def drift(w: float) -> float:
-        at = np.float32(w)
-        return float(_step(device, at, True, cell) + _step(device, at, False, cell))
-
-    low, high = float(cell.w_min), float(cell.w_max)
-    noise = 1e-3 * abs(device.mean_step())
-    if not (drift(low) > noise and drift(high) < -noise):
-        return None
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if drift(middle) > 0 else (low, middle)
-    return (low + high) / 2
+def _always_symmetric(device: Device, cell: Any) -> bool:
+    """Whether an up and a down step cancel wherever one looks."""
+    for w in np.linspace(cell.w_min, cell.w_max, PLACES):
+        up, down = (quiet_step(device, float(w), way, cell) for way in (True, False))
+        if abs(up + down) > ROUNDING * max(abs(up), abs(down)):
+            return False
+    return True
 
 
 def _speed(device: Device, seed: int) -> float:

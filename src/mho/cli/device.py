@@ -1,0 +1,112 @@
+"""mho device: device laws and device files, checked and drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mho.cli.map import FIGURES
+from mho.cli.train import read_device
+from mho.errors import InvalidValue, nearest
+
+if TYPE_CHECKING:
+    from mho.devices import Device
+    from mho.testing import DeviceReport
+
+device = typer.Typer(
+    help="Devices: check a law, draw what pulses do to it.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Named = Annotated[
+    str,
+    typer.Argument(
+        metavar="DEVICE",
+        help="A law (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep), your own as module:Class, or a TOML "
+        "file: one with a section device, or only what stands in it.",
+    ),
+]
+
+
+@device.command()
+def check(
+    name: Named,
+    seed: Annotated[int, typer.Option(help="Of the cells that are drawn.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> None:
+    """Check that a law keeps the contract, and measure it.
+
+    Values are finite up to the bounds, up pulses do not lower a weight, arrays
+    keep their bounds, and the compiled law equals the interpreted one. What
+    breaks a rule is told with its file and line.
+
+    Examples: mho device check SoftBounds; mho device check my_devices:Ferro.
+    """
+    made = find_device(name)
+
+    from mho.testing import check_device
+
+    report = check_device(made, seed=seed)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(report)))
+    else:
+        print(_describe(report))
+
+
+@device.command()
+def plot(
+    name: Named,
+    out: Annotated[Path, typer.Option(help="Figure to write; .png, .svg or .pdf.")],
+    cells: Annotated[int, typer.Option(help="Cells that are pulsed.")] = 500,
+    pulses: Annotated[
+        int | None, typer.Option(help="Of each direction (default: 1.5 times the number of states).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the cells and their noise.")] = 0,
+) -> None:
+    """Draw a device: weights under up and down pulses, steps against the state, symmetry points.
+
+    Cells are driven from their lower bound up and then down, with the spread
+    and the noise of the law. Steps are those without noise.
+
+    Examples: mho device plot SoftBounds --out soft.png; mho device plot
+    mine.toml --out mine.svg --pulses 400.
+    """
+    if out.suffix.lower() not in FIGURES:
+        raise InvalidValue(f"--out {out}: name a file that ends in {', '.join(FIGURES)}")
+    made = find_device(name)
+
+    from mho.report import save_device
+    from mho.testing import pulse_response
+
+    save_device(pulse_response(made, cells=cells, pulses=pulses, seed=seed), out)
+    print(f"figure {out}")
+
+
+def find_device(name: str) -> Device:
+    """A device by what the command line says: a law, a user's class, or a file."""
+    from mho.config import device_from_table
+    from mho.devices import LAWS
+
+    file = Path(name)
+    if file.suffix.lower() == ".toml" or file.is_file():
+        return device_from_table(read_device(file))
+    if name not in LAWS and ":" not in name:
+        raise InvalidValue(f"no device {name!r}{nearest(name, LAWS)} (your own is module:Class; a file ends in .toml)")
+    return device_from_table({"law": name})
+
+
+def _describe(report: DeviceReport) -> str:
+    """The report, one measure a line."""
+    lines = {
+        "states": f"{report.states:.4g} (range over the mean step in the middle)",
+        "steps in the middle": f"{report.step_up:+.4g} up, {-report.step_down:+.4g} down",
+        "asymmetry": f"{report.asymmetry:+.3g} (their difference over their mean)",
+        "symmetry point": report.symmetry,
+        "several pulses": "closed form" if report.closed_form else "pulse by pulse",
+        "speed": f"{report.pulses_per_second:.2g} pulses a second, one core",
+    }
+    return "\n".join([f"{report.law} keeps the contract", *(f"  {name:<20} {text}" for name, text in lines.items())])

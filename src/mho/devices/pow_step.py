@@ -1,0 +1,47 @@
+"""A step that shrinks as a power of the room left."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from mho.devices.base import Device
+from mho.devices.per_cell import per_cell
+from mho.devices.rules import check_range, check_steps, check_values
+from mho.errors import Faults
+
+
+@final
+class PowStep(Device):
+    """A step that shrinks as a power of the room left to the bound it moves to.
+
+    Up:   w + a·(2·(w_max - w)/(w_max - w_min))^gamma_up·(1 + c2c·z);
+    down: w - b·(2·(w - w_min)/(w_max - w_min))^gamma_down·(1 + c2c·z);
+    a = Δ·2r/(1+r), b = Δ·2/(1+r), r = `up_down`, Δ = `dw_min`: their mean, the step in the middle of the range,
+    whatever the exponents. At the far bound a step is 2^gamma times that. `gamma_up` and `gamma_down`, at least 0: 0 is
+    `ConstantStep`; 1, with bounds ±w_max, is `SoftBounds`. Units are normalised weights.
+
+    Source: S. Fusi, L. F. Abbott, "Limits on the memory storage capacity of bounded synapses", Nat. Neurosci. 10:485
+    (2007), where a step is (room/range)^gamma; the 2, which puts `dw_min` into the middle, and the exponents' defaults
+    are ours. The other defaults are `ConstantStep`'s.
+    """
+
+    dw_min: float = per_cell(0.001, spread=0.30)
+    up_down: float = per_cell(1.0, spread=0.02)
+    gamma_up: float = per_cell(1.5, spread=0.10)
+    gamma_down: float = per_cell(1.5, spread=0.10)
+    c2c: float = 0.30
+    w_max: float = per_cell(0.6, spread=0.30)
+    w_min: float = per_cell(-0.6, spread=0.30)
+
+    def _more_faults(self, faults: Faults) -> None:
+        check_steps(self, faults)
+        check_range(self, faults)
+        check_values(self, faults, "gamma_up", "gamma_down", low=0.0)
+
+    @staticmethod
+    def pulse(w: float, up: bool, cell: Any, z: float) -> float:
+        down_step = cell.dw_min * 2 / (1 + cell.up_down)
+        step = (down_step * cell.up_down if up else -down_step) * (1 + cell.c2c * z)
+        gamma = cell.gamma_up if up else cell.gamma_down
+        room = cell.w_max - w if up else w - cell.w_min
+        return w + step * (2 * room / (cell.w_max - cell.w_min)) ** gamma

@@ -1,0 +1,51 @@
+"""The soft-bounds device of Kim et al. 2019."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from mho.devices.base import Device
+from mho.devices.per_cell import per_cell
+from mho.devices.rules import check_steps, check_zero_inside, signs_refused
+from mho.errors import Faults
+
+
+@final
+class SoftBounds(Device):
+    """A step that shrinks linearly to nothing towards each bound.
+
+    Up:   w + a·(1 - w/w_max)·(1 + c2c·z);
+    down: w - b·(1 - w/w_min)·(1 + c2c·z);
+    a = Δ·2r/(1+r), b = Δ·2/(1+r), r = `up_down`, Δ = `dw_min`: their mean, the step at w = 0. Units are the paper's
+    normalised weights; w_min < 0 < w_max. n up pulses without noise: w_max - (w_max - w)·(1 - a/w_max)ⁿ. There is no
+    closed form with noise, so arrays go pulse by pulse.
+
+    Symmetry point, where an up and a down step cancel: (a - b)/(a/w_max - b/w_min).
+
+    Source: H. Kim et al., "Zero-shifting technique for deep neural network training on resistive cross-point arrays",
+    arXiv 1907.10228 (2019); the equation as its authors print it in later work. Defaults: those of `ConstantStep`.
+    """
+
+    dw_min: float = per_cell(0.001, spread=0.30)
+    up_down: float = per_cell(1.0, spread=0.02)
+    c2c: float = 0.30
+    w_max: float = per_cell(0.6, spread=0.30)
+    w_min: float = per_cell(-0.6, spread=0.30)
+
+    def _more_faults(self, faults: Faults) -> None:
+        check_steps(self, faults)
+        check_zero_inside(self, faults)
+
+    def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
+        return signs_refused(self, cells)
+
+    @staticmethod
+    def pulse(w: float, up: bool, cell: Any, z: float) -> float:
+        down_step = cell.dw_min * 2 / (1 + cell.up_down)
+        step = (down_step * cell.up_down if up else -down_step) * (1 + cell.c2c * z)
+        return w + step * (1 - w / (cell.w_max if up else cell.w_min))
+
+    @staticmethod
+    def symmetry(cell: Any) -> Any:
+        return (cell.up_down - 1) / (cell.up_down / cell.w_max - 1 / cell.w_min)

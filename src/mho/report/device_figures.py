@@ -1,0 +1,110 @@
+"""Figures of a device as functions (data, ax) -> ax: pulse response, steps, symmetry points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from mho.report.drawing import save_panels
+from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
+from mho.testing import PulseResponse
+
+SHOWN = 12
+"""Cells that are drawn one by one."""
+BAND = (10, 90)
+"""Percentiles between which the band of cells lies."""
+UP_COLOR, DOWN_COLOR = TEST_COLOR, TRAIN_COLOR
+
+
+def staircase(data: PulseResponse, ax: Axes) -> Axes:
+    """Weights against the number of pulses, up and then down: some cells, the median, and a band of percentiles."""
+    half = int(np.searchsorted(data.pulses, data.turn))
+    low, middle, high = np.percentile(data.weights, [BAND[0], 50, BAND[1]], axis=0)
+    ax.plot(data.pulses, data.weights[:SHOWN].T, color=REPLICA_COLOR, lw=0.6, alpha=0.7, zorder=2)
+    for part, color, name in (
+        (slice(None, half + 1), UP_COLOR, "up"),
+        (slice(half, None), DOWN_COLOR, "down"),
+    ):
+        ax.fill_between(data.pulses[part], low[part], high[part], color=color, alpha=0.2, lw=0, zorder=1)
+        ax.plot(data.pulses[part], middle[part], color=color, lw=2, label=f"{name}, median", zorder=3)
+    ax.plot([], [], color=REPLICA_COLOR, lw=0.6, label=f"{min(SHOWN, len(data.weights))} single cells")
+    ax.fill_between([], [], [], color=REPLICA_COLOR, alpha=0.3, lw=0, label=f"{BAND[0]} to {BAND[1]} % of cells")
+    ax.set_xlim(0, 2 * data.turn)
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.set_xlabel(f"pulses: {data.turn:,} up, then as many down")
+    ax.set_ylabel("weight")
+    _finish(ax)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, borderaxespad=0.3, columnspacing=1.2)
+    return ax
+
+
+def step_against_state(data: PulseResponse, ax: Axes) -> Axes:
+    """Sizes of up and down steps without noise against the weight: the nominal device, and some cells."""
+    for number in range(min(SHOWN, len(data.weights))):
+        w, up, down = data.steps(number)
+        ax.plot(w, up, color=UP_COLOR, lw=0.6, alpha=0.35)
+        ax.plot(w, down, color=DOWN_COLOR, lw=0.6, alpha=0.35)
+    w, up, down = data.steps()
+    ax.plot(w, up, color=UP_COLOR, lw=2, label="up")
+    ax.plot(w, down, "--", color=DOWN_COLOR, lw=2, label="down")
+    point = float(data.device.symmetry_point())
+    if not np.isnan(point):
+        ax.plot(point, np.interp(point, w, up), "o", color="black", ms=5, zorder=4, label="symmetry point")
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("weight")
+    ax.set_ylabel("step of the nominal device\nand of single cells")
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    _finish(ax)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.3, columnspacing=1.2)
+    return ax
+
+
+def symmetry_histogram(data: PulseResponse, ax: Axes) -> Axes:
+    """Where up and down steps of each cell cancel, as a histogram; or in words where they nowhere do."""
+    points = data.symmetry_points[~np.isnan(data.symmetry_points)]
+    cells = len(data.symmetry_points)
+    ax.set_xlabel("symmetry point (weight)")
+    ax.set_ylabel("cells")
+    _finish(ax)
+    if not len(points):
+        ax.set_axis_off()
+        text = "no symmetry point:\nup and down steps cancel\nin no single state of any cell"
+        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+        return ax
+    low, high = points.min(), points.max()
+    if high - low < 1e-9:
+        low, high = low - 0.01, high + 0.01
+    ax.hist(points, bins=40, range=(float(low), float(high)), color=REPLICA_COLOR)
+    ax.axvline(float(points.mean()), color="black", lw=1)
+    missing = f"; {cells - len(points)} of {cells} cells have none" if len(points) < cells else ""
+    ax.set_title(f"mean {points.mean():.3g}, spread {points.std():.2g}{missing}", loc="left", fontsize="medium")
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    return ax
+
+
+def save_device(data: PulseResponse, path: Path) -> None:
+    """Draw the three figures of a device into a file whose ending names its kind."""
+
+    def top(ax: Axes) -> None:
+        staircase(data, ax)
+        ax.set_title(f"{type(data.device).__name__}: pulse response of {len(data.weights):,} cells", loc="left", pad=24)
+
+    save_panels(
+        [["response", "response"], ["steps", "symmetry"]],
+        {
+            "response": top,
+            "steps": lambda ax: step_against_state(data, ax),
+            "symmetry": lambda ax: symmetry_histogram(data, ax),
+        },
+        path,
+        size=(9.0, 7.0),
+    )
+
+
+def _finish(ax: Axes) -> None:
+    ax.grid(True, lw=0.5, alpha=0.25)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)

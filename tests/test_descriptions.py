@@ -214,14 +214,14 @@ def test_all_faults_of_a_description_are_told_at_once():
         noize = 0.06
         bound = -12
         [update]
-        length = 40
+        length = 65
         [cel]
         kind = "Single"
     """
     with pytest.raises(InvalidValue) as caught:
         RPU.from_toml(text)
     message = str(caught.value)
-    for word in ("dw_mim", "c2c is -1", "w_max: spread is -1", "noize", "bound is -12", "length is 40", "'cel'"):
+    for word in ("dw_mim", "c2c is -1", "w_max: spread is -1", "noize", "bound is -12", "length is 65", "'cel'"):
         assert word in message
     assert len(caught.value.faults) == 7
 

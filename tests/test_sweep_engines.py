@@ -186,7 +186,7 @@ def test_a_sweep_that_is_stopped_continues_where_it_was(tmp_path):
     engine = Inline(end)
     results = Coordinator(described, tmp_path / "sweep").run(engine, stop=lambda: engine.stopped)
     assert results.done == set()
-    # it is looked after 4, 8, 10, 12, 16 and 20 steps: a checkpoint or the end of an epoch. The first batch took 12, and
+    # it is looked after 4, 8, 10, 12, 16 and 20 steps: a checkpoint or an epoch ends. The first batch took 12, and
     # the second saw at its first look that it shall stop
     assert looks == 5
     Coordinator(described, tmp_path / "sweep", resume=True).run(Inline(count))

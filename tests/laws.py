@@ -124,7 +124,7 @@ class NotScalar(mho.Device):
         return w + math.sqrt(cell.dw_min) + "a"
 
 
-class Soft(mho.Device):
+class SoftUneven(mho.Device):
     """Soft bounds (Kim 2019): steps shrink linearly towards the bounds; up and down differ from device to device."""
 
     dw_min: float = mho.per_cell(1e-3, spread=0.30)

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from laws import Ferro, Soft
+from laws import Ferro, SoftUneven
 from torch import nn
 
 import mho
@@ -117,7 +117,7 @@ def test_weights_that_bounds_hold_are_named_first():
 
 
 def test_weights_at_their_symmetry_points_are_named_first():
-    model = converted(BASE.replace(device=Soft(), backward=Read(noise=0.0), forward=Read(noise=0.0)))
+    model = converted(BASE.replace(device=SoftUneven(), backward=Read(noise=0.0), forward=Read(noise=0.0)))
     for name in ("conv1", "conv2", "fc1", "fc2"):
         for array in layer(model, name).crossbars:
             array.write(soft_points(array.cell_parameters())[0, 0])
@@ -186,8 +186,8 @@ def soft_points(cell: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def test_symmetry_points_are_those_of_the_law():
-    array = mho.Crossbar(mho.RPU(device=Soft()), 12, 20, seed=3)
-    points = Steps(array, 0, Soft).attractors()
+    array = mho.Crossbar(mho.RPU(device=SoftUneven()), 12, 20, seed=3)
+    points = Steps(array, 0, SoftUneven).attractors()
     # the range is halved 16 times, and is 3 wide at most
     np.testing.assert_allclose(points, soft_points(array.cell_parameters()).flatten(), atol=3 / 2**16)
 

@@ -139,3 +139,64 @@ class SoftUneven(mho.Device):
         if up:
             return w + cell.dw_min * cell.up_down * (1 - w / cell.w_max) * noise
         return w - cell.dw_min * (1 - w / cell.w_min) * noise
+
+
+class Lazy(mho.Device):
+    """Moves at the second pulse of one direction in a row: h remembers the last."""
+
+    dw_min: float = 0.05
+    w_max: float = mho.per_cell(0.6, spread=0.1)
+    w_min: float = mho.per_cell(-0.6, spread=0.1)
+    state = True
+
+    @staticmethod
+    def pulse(w, h, up, cell, z):
+        way = 1.0 if up else -1.0
+        return (w + cell.dw_min * way, way) if h * way > 0 else (w, way)
+
+
+class TwoDraws(mho.Device):
+    """A step with two noises."""
+
+    dw_min: float = 0.02
+    first: float = 0.3
+    second: float = 0.5
+    w_max: float = mho.per_cell(0.6, spread=0.1)
+    w_min: float = mho.per_cell(-0.6, spread=0.1)
+    draws = 2
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        step = cell.dw_min * (1 + cell.first * z[0] + cell.second * z[1])
+        return w + step if up else w - step
+
+
+class Fading(mho.Device):
+    """Is read as a square and falls in time."""
+
+    dw_min: float = 0.02
+    w_max: float = 0.6
+    w_min: float = -0.6
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        return w + cell.dw_min if up else w - cell.dw_min
+
+    @staticmethod
+    def read(w, cell, z):
+        return w * abs(w) / cell.w_max
+
+    @staticmethod
+    def rest(w, cell, dt, z):
+        return w - 0.01 * dt
+
+
+class Doomed(mho.Device):
+    """Takes h without saying so."""
+
+    w_max: float = 0.6
+    w_min: float = -0.6
+
+    @staticmethod
+    def pulse(w, h, up, cell, z):
+        return w, h

@@ -3,7 +3,7 @@
 from mho import cells, devices, learning, models, nn, presets, testing
 from mho.arrays import Crossbar
 from mho.config import RPU
-from mho.devices import Device, per_cell
+from mho.devices import Device, Table, per_cell, table
 from mho.diagnosis import diagnose
 from mho.kernels.threads import set_threads
 from mho.nn import conversion_table, convert, replica_loss
@@ -21,6 +21,7 @@ __all__ = [
     "Exact",
     "Pulses",
     "Read",
+    "Table",
     "Tile",
     "cells",
     "conversion_table",
@@ -34,5 +35,6 @@ __all__ = [
     "presets",
     "replica_loss",
     "set_threads",
+    "table",
     "testing",
 ]

@@ -115,6 +115,7 @@ class RPU:
             if parameter.distribution == "normal":
                 del table["distribution"]  # the files of runs that have none must stay the same
             device[name] = table if isinstance(getattr(self.device, name), PerCell) else table["mean"]
+        device |= {name: table.plain() for name, table in self.device.tables().items()}
         return {
             "device": device,
             "cell": {"kind": type(self.cell).__name__} | dataclasses.asdict(self.cell),  # type: ignore[call-overload]

@@ -37,6 +37,9 @@ WORD = np.uint64(32)
 COUNTERS_A_LINE = np.uint32(128)
 SLOTS_A_TRAIN = 32
 BLOCKS_A_WORD = 64
+# Blocks that no halving and no word of slots reaches.
+READING_BLOCK = np.uint32(0x80000000)
+RESTING_BLOCK = np.uint32(0x80000001)
 LOWER_COUNTER = np.uint32(64)
 SLOTS_A_WORD = 4
 MIX_SHIFTS = (17, 11, 15, 14)
@@ -168,6 +171,11 @@ def stream_key(seed: int, array: int, operation: Operation) -> npt.NDArray[np.ui
 def field_normals(seed: int, array: int, field: str, cells: int) -> npt.NDArray[np.float32]:
     """One standard normal for every cell (cells,), the same whatever other fields a law has."""
     return np.asarray(normal(_cell_bits(seed, array, Operation.DEVICES, field, cells)))
+
+
+def field_uniforms(seed: int, array: int, field: str, cells: int) -> npt.NDArray[np.float32]:
+    """One uniform in (0, 1) for every cell (cells,), likewise."""
+    return np.asarray(uniform(_cell_bits(seed, array, Operation.DEVICES, field, cells)))
 
 
 def initial_uniforms(seed: int, array: int, cells: int) -> npt.NDArray[np.float32]:

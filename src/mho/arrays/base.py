@@ -128,6 +128,19 @@ class Array(nn.Module, abc.ABC):
         starts *= np.float32(self.in_features**-0.5)
         self.write(torch.from_numpy(starts.reshape(self.replicas, self.out_features, self.in_features)))
 
+    def rest(self, dt: float) -> None:
+        """Leave the devices alone for a time in which they decay, drift and diffuse, by their options and their law.
+
+        Args:
+            dt: in updates, greater than 0. Every update lets 1 pass by itself.
+
+        Raises:
+            InvalidValue: for another dt.
+        """
+        if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 < dt < float("inf"):
+            raise InvalidValue(f"{self.name}: dt is {dt!r}; give a number of updates greater than 0")
+        self._rest(float(dt))
+
     def read(self) -> Tensor:
         """Weights (R, out, in) as forward reads of unit vectors see them, noise and bounds included."""
         units = torch.eye(self.in_features).expand(self.replicas, -1, -1)
@@ -230,6 +243,10 @@ class Array(nn.Module, abc.ABC):
     @abc.abstractmethod
     def _program_reference(self, values: Tensor, error: float) -> None:
         """Set the reference devices to (R, out, in) with an error of this size, clipped to their bounds."""
+
+    @abc.abstractmethod
+    def _rest(self, dt: float) -> None:
+        """As `rest`."""
 
     @abc.abstractmethod
     def _evaluate(self, inputs: Floats) -> Floats:

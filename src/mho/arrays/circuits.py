@@ -87,6 +87,25 @@ def fields_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tup
     return drawn
 
 
+def tables_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]) -> dict[str, Floats]:
+    """Draw the tables of the law in which cells differ: name to (R, P, N, ...); arguments as of `fields_of`."""
+    size = shape[1] * shape[2]
+    drawn = {}
+    for field, table in rpu.device.tables().items():
+        if table.spread:
+            normals = np.empty((len(seeds), size, table.values.size), np.float32)
+            for r, (seed, number) in enumerate(zip(seeds, numbers, strict=True)):
+                for place in range(table.values.size):
+                    normals[r, :, place] = random.field_normals(seed, number, f"{field}[{place}]", size)
+            drawn[field] = table.draw(normals.reshape(*shape, *table.values.shape))
+    return drawn
+
+
+def hidden_states(rpu: RPU) -> int:
+    """H, the states of a device that reads do not see: its written weight with write noise, and its law's own."""
+    return int("write_noise" in rpu.device.parameters()) + int(rpu.device.state)
+
+
 def shared_field(rpu: RPU, field: str, replicas: int) -> Floats:
     """A field that does not differ from cell to cell as kernels take it: (R, 16) of one number a replica."""
     mean = rpu.device.parameters()[field].mean

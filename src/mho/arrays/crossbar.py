@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -12,13 +12,15 @@ from torch import Tensor
 
 from mho import random
 from mho.arrays.base import Array, Floats, not_finite, seed_list
-from mho.arrays.circuits import drives_of, fields_of, levels_of, shared_field
-from mho.arrays.difference import Difference
+from mho.arrays.circuits import drives_of, fields_of, hidden_states, levels_of, shared_field, tables_of
+from mho.arrays.sight import Sight
 from mho.config import RPU
 from mho.errors import InvalidValue, LawError, MhoError, WrongUse
 from mho.kernels import counts as count
 from mho.kernels import ops
 from mho.random import Operation
+
+NOTHING = np.empty((0, 0, 0, 0), np.float32)
 
 
 @final
@@ -45,6 +47,7 @@ class Crossbar(Array):
     """
 
     state: Tensor
+    hidden: Tensor
     reference: Tensor
     vectors: Tensor
     totals: Tensor
@@ -71,6 +74,9 @@ class Crossbar(Array):
         self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
         self.register_buffer("totals", torch.zeros((replicas, count.SIZE), dtype=torch.int64))
         self.register_buffer("state", torch.zeros(shape))
+        hidden = hidden_states(rpu)
+        if hidden:
+            self.register_buffer("hidden", torch.zeros(replicas, hidden, *shape[1:]))
         if self.referenced:
             self.register_buffer("reference", torch.zeros(shape))
         drawn = {field: values[:, : shape[1]] for field, values in self._drawn().items()}
@@ -79,6 +85,8 @@ class Crossbar(Array):
         for place, (field, values) in enumerate(drawn.items()):
             fields[..., place] = torch.from_numpy(values)
             self.register_buffer(f"cell_{field}", fields[..., place])
+        for field, values in self._drawn_tables().items():
+            self.register_buffer(f"cell_{field}", torch.from_numpy(values[:, : shape[1]].copy()))
         self._levels = {
             Operation.FORWARD: levels_of(rpu.forward, replicas),
             Operation.BACKWARD: levels_of(rpu.backward, replicas),
@@ -98,11 +106,13 @@ class Crossbar(Array):
 
     def cell_parameters(self) -> dict[str, Tensor]:
         shape = (self.replicas, -1, self.out_features, self.in_features)
+        shared = {name for name, table in self.rpu.device.tables().items() if not table.spread}
         fields = self._cells().broadcast(tuple(self.state.shape))
+        fields = {name: values for name, values in fields.items() if name not in shared}
         if self.referenced:
-            others = self._reference_fields()
+            others = self._reference_fields() | self._reference_part(self._drawn_tables())
             fields = {name: np.concatenate([values, others[name]], axis=1) for name, values in fields.items()}
-        return {name: torch.tensor(values).view(shape) for name, values in fields.items()}
+        return {name: torch.tensor(values).view(*shape, *values.shape[3:]) for name, values in fields.items()}
 
     def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
         operation = Operation.BACKWARD if backward else Operation.FORWARD
@@ -110,7 +120,10 @@ class Crossbar(Array):
 
     def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
         if self._drives:
+            first = int(self._view("vectors")[Operation.UPDATE])
             self._pulse(x, d, self._trains(lr))
+            if self._cells().ages:
+                self._let_pass(1.0, ops.Stream(self._keys(Operation.UPDATE), first))
         else:
             self._advance(Operation.UPDATE, x.shape[1])
             totals = self._view("totals")
@@ -146,18 +159,19 @@ class Crossbar(Array):
         backward = operation is Operation.BACKWARD
         stream = self._advance(Operation.EVALUATION if evaluation else operation, inputs.shape[1])
         totals = self._view("totals")
-        difference = self._difference()
-        out = ops.read(
-            self._view("state") if difference is None else difference.refresh(),
-            inputs,
-            self.in_features if backward else self.out_features,
-            self._levels[operation],
-            stream,
-            totals,
-            backward=backward,
-            evaluation=evaluation,
-            backend=self.backend,
-        )
+        sight = self._sight()
+        width = self.in_features if backward else self.out_features
+
+        def read(seen: Floats, vectors: Floats, stream: ops.Stream) -> Floats:
+            return ops.read(
+                seen, vectors, width, self._levels[operation], stream, totals,
+                backward=backward, evaluation=evaluation, backend=self.backend,
+            )  # fmt: skip
+
+        if sight is not None and sight.varies:
+            out = read_each(sight, inputs, stream, read)
+        else:
+            out = read(self._view("state") if sight is None else sight.refresh(), inputs, stream)
         if found_bad(totals):
             raise self._not_finite(*((None, inputs) if backward else (inputs, None)))
         return out
@@ -172,7 +186,7 @@ class Crossbar(Array):
             return fault
         if x is not None and d is not None:
             return LawError(
-                f"{name}: {type(self.rpu.device).__name__}.pulse returned NaN; the weights concerned were left "
+                f"{name}: {type(self.rpu.device).__name__} returned NaN; the weights concerned were left "
                 "as they were. mho.testing.check_device(device) shows at which states"
             )
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
@@ -181,10 +195,10 @@ class Crossbar(Array):
         lines = values[:, None].expand(-1, self.pulsed, -1, -1).reshape(self.state.shape)
         if self.referenced:
             lines = lines + self.reference
-        fields = self._cells().broadcast(tuple(self.state.shape))
-        if "w_max" in fields:
-            lines = lines.clamp(torch.tensor(fields["w_min"]), torch.tensor(fields["w_max"]))
+        lines = self._within(lines, self._cells().broadcast(tuple(self.state.shape)), self._stuck_at()[0])
         self.state.copy_(lines)
+        if "write_noise" in self._cells().fields:
+            self.hidden[:, 0].copy_(lines)
         self._touch()
 
     def _program_reference(self, values: Tensor, error: float) -> None:
@@ -193,11 +207,53 @@ class Crossbar(Array):
             shape = self.reference.shape
             normals = [random.programming_normals(key, stream.first, shape[1] * shape[2]) for key in stream.key]
             values = values + error * torch.from_numpy(np.stack(normals)).view(shape)
-        fields = self._reference_fields()
+        self.reference.copy_(self._within(values, self._reference_fields(), self._stuck_at()[1]))
+        self._touch()
+
+    @staticmethod
+    def _within(values: Tensor, fields: dict[str, Floats], stuck_at: Tensor) -> Tensor:
+        """What devices with these fields hold when they are programmed to values."""
         if "w_max" in fields:
             values = values.clamp(torch.tensor(fields["w_min"]), torch.tensor(fields["w_max"]))
-        self.reference.copy_(values)
+        if "stuck" in fields:
+            low, high = torch.tensor(fields["w_min"]), torch.tensor(fields["w_max"])
+            values = torch.where(torch.tensor(fields["stuck"]) > 0, low + (high - low) * stuck_at, values)
+        return values
+
+    def _stuck_at(self) -> tuple[Tensor, Tensor]:
+        """Where between its bounds every device would be stuck, 0 to 1: those that are pulsed, and references."""
+        lines = self.state.shape[1]
+        if "stuck" not in self._cells().fields:
+            return torch.empty(0), torch.empty(0)
+        shape = (self.replicas, self.out_features * self.devices, self.in_features)
+        named = zip(self._seeds(), self._numbers(), strict=True)
+        places = np.stack(
+            [random.field_uniforms(seed, number, "stuck_at", shape[1] * shape[2]) for seed, number in named]
+        )
+        whole = torch.from_numpy(places.reshape(shape))
+        return whole[:, :lines], whole[:, lines:]
+
+    def _rest(self, dt: float) -> None:
+        if self._cells().ages:
+            self._let_pass(dt, self._advance(Operation.PROGRAMMING, 1))
+
+    def _let_pass(self, dt: float, stream: ops.Stream) -> None:
+        """A time dt without pulses; its normals are those of the stream's vector."""
+        totals, number = self._view("totals"), np.array([stream.first], np.int64)
         self._touch()
+        times = np.full(1, dt, np.float32)
+        ops.rester(self._view("state"), self._cells(), stream.key, number, totals, times, backend=self.backend)()
+        if found_bad(totals):
+            raise self._not_finite(None, None)
+
+    def _drawn_tables(self) -> dict[str, Floats]:
+        """The tables in which cells differ, of all devices: (R, devices·out, in, ...)."""
+        shape = (self.replicas, self.out_features * self.devices, self.in_features)
+        return tables_of(self.rpu, self._seeds(), self._numbers(), shape)
+
+    def _reference_part(self, drawn: dict[str, Floats]) -> dict[str, Floats]:
+        """What of all devices' fields or tables belongs to the references."""
+        return {name: values[:, self.state.shape[1] :] for name, values in drawn.items()}
 
     def _drawn(self) -> dict[str, Floats]:
         """The fields that differ from cell to cell, of all devices: (R, devices·out, in)."""
@@ -209,25 +265,29 @@ class Crossbar(Array):
 
     def _reference_fields(self) -> dict[str, Floats]:
         """Every field of the reference devices (R, out, in), drawn when asked for: no kernel needs them."""
-        drawn, lines = self._drawn(), self.state.shape[1]
+        drawn = self._reference_part(self._drawn())
         each = {
-            field: drawn[field][:, lines:] if field in drawn else shared_field(self.rpu, field, self.replicas)
+            field: drawn[field] if field in drawn else shared_field(self.rpu, field, self.replicas)
             for field in self.rpu.device.parameters()
         }
-        return ops.Cells(type(self.rpu.device), each).broadcast(tuple(self.reference.shape))
+        return ops.Cells(type(self.rpu.device), each, {}, NOTHING).broadcast(tuple(self.reference.shape))
 
-    def _difference(self) -> Difference | None:
-        """What reads see in place of the state, where cells have a reference."""
-        if self.referenced and "difference" not in self._cache:
-            self._cache["difference"] = Difference(self.state, self.reference)
-        found: Difference | None = self._cache.get("difference")
+    def _sight(self) -> Sight | None:
+        """What reads see in place of the state, where that is something else."""
+        if "sight" not in self._cache:
+            cells, reference = self._cells(), self.reference if self.referenced else None
+            other = cells.shows or self.referenced
+            self._cache["sight"] = (
+                Sight(self.state, reference, cells, self._view("totals"), self.backend) if other else None
+            )
+        found: Sight | None = self._cache["sight"]
         return found
 
     def _touch(self) -> None:
         """Take note that devices move. Lanes share the marks."""
-        difference = self._difference()
-        if difference is not None:
-            difference.touch()
+        sight = self._sight()
+        if sight is not None:
+            sight.touch()
 
     def _evaluate(self, inputs: Floats) -> Floats:
         return self._read(inputs, Operation.FORWARD, evaluation=True)
@@ -246,9 +306,21 @@ class Crossbar(Array):
                     fields[field] = getattr(self, f"cell_{field}").numpy()
                 else:
                     fields[field] = shared_field(self.rpu, field, self.replicas)
-            self._cache["cells"] = ops.Cells(type(self.rpu.device), fields)
+            tables = {field: self._table(field) for field in self.rpu.device.tables()}
+            shape = (self.replicas, 0, *self.state.shape[1:])
+            hidden = self.hidden.numpy() if hidden_states(self.rpu) else np.empty(shape, np.float32)
+            self._cache["cells"] = ops.Cells(type(self.rpu.device), fields, tables, hidden)
         cells: ops.Cells = self._cache["cells"]
         return cells
+
+    def _table(self, field: str) -> Floats:
+        """A table of the law as kernels take it: (R, P·N, ...)."""
+        table = self.rpu.device.tables()[field]
+        if table.spread:
+            own: Floats = getattr(self, f"cell_{field}").numpy()
+            return own.reshape(self.replicas, -1, *table.values.shape)
+        cells = self.state.shape[1] * self.state.shape[2]
+        return np.broadcast_to(table.values, (self.replicas, cells, *table.values.shape))
 
     def _view(self, buffer: str) -> npt.NDArray[Any]:
         """A buffer as NumPy, on the same memory."""
@@ -289,6 +361,17 @@ class Crossbar(Array):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_cache": {}}
+
+
+def read_each(
+    sight: Sight, inputs: Floats, stream: ops.Stream, read: Callable[[Floats, Floats, ops.Stream], Floats]
+) -> Floats:
+    """A read of inputs (R, T, in) in which every vector sees weights of its own."""
+    parts = []
+    for t in range(inputs.shape[1]):
+        now = ops.Stream(stream.key, stream.first + t)
+        parts.append(read(sight.look(now.key, now.first), np.ascontiguousarray(inputs[:, t : t + 1]), now))
+    return np.concatenate(parts, axis=1)
 
 
 def found_bad(totals: npt.NDArray[np.int64]) -> bool:

@@ -35,8 +35,8 @@ class Lane:
     def __init__(self, array: Crossbar, replicas: slice, vectors: int) -> None:
         self.array, self.replicas = array, replicas
         self.state = array._view("state")[replicas]
-        difference = array._difference()
-        self.difference = None if difference is None else difference.part(replicas)
+        sight = array._sight()
+        self.sight = None if sight is None else sight.part(replicas)
         self.totals = array._view("totals")[replicas]
         self._numbers = array._view("vectors")
         self.numbers = self._numbers.copy()
@@ -55,13 +55,13 @@ class Lane:
 
     def prepare(self) -> None:
         """Bring what reads see up to date: before a forward and the backward that follows it."""
-        if self.difference is not None:
-            self.difference.refresh()
+        if self.sight is not None and not self.sight.varies:
+            self.sight.refresh()
 
     def touch(self) -> None:
         """Take note that an update is about to move the devices."""
-        if self.difference is not None:
-            self.difference.touch()
+        if self.sight is not None:
+            self.sight.touch()
 
     def set_rate(self, lr: float) -> None:
         """Updates take this learning rate from now on."""
@@ -97,12 +97,35 @@ class Lane:
 
     def _reader(self, operation: Operation, inputs: Floats, out: Floats) -> Step:
         array = self.array
-        seen = self.state if self.difference is None else self.difference.values
+        if self.sight is not None and self.sight.varies:
+            return self._varied_reader(operation, inputs, out)
+        seen = self.state if self.sight is None else self.sight.values
         return ops.reader(
             seen, inputs, out, array._levels[operation].part(self.replicas), self._keys(operation),
             self._number(operation), self.totals,
             backward=operation is Operation.BACKWARD, evaluation=False, backend=array.backend,
         )  # fmt: skip
+
+    def _varied_reader(self, operation: Operation, inputs: Floats, out: Floats) -> Step:
+        """A read in which every vector sees weights of its own."""
+        array, sight, key = self.array, self.sight, self._keys(operation)
+        assert sight is not None
+        first, last = self._number(operation), np.zeros(1, np.int64)
+        one_in, one_out = np.empty_like(inputs[:, :1]), np.empty_like(out[:, :1])
+        read = ops.reader(
+            sight.values, one_in, one_out, array._levels[operation].part(self.replicas), key, last, self.totals,
+            backward=operation is Operation.BACKWARD, evaluation=False, backend=array.backend,
+        )  # fmt: skip
+
+        def read_all() -> None:
+            for t in range(inputs.shape[1]):
+                last[0] = first[0] + t
+                sight.look(key, int(last[0]))
+                one_in[...] = inputs[:, t : t + 1]
+                read()
+                out[:, t : t + 1] = one_out
+
+        return read_all
 
     def _updater(self) -> list[Step]:
         array = self.array
@@ -112,10 +135,19 @@ class Lane:
             )
             return [exact]
         drawn = ops.room_for_trains(self.inputs, self.state.shape[1], self._gains.length)
-        return ops.updater(
-            self.state, array._cells().part(self.replicas), self.inputs, self.errors, self._gains,
-            self._keys(Operation.UPDATE), self._number(Operation.UPDATE), self.totals, drawn, backend=array.backend,
+        cells, key, number = (
+            array._cells().part(self.replicas),
+            self._keys(Operation.UPDATE),
+            self._number(Operation.UPDATE),
+        )
+        steps = ops.updater(
+            self.state, cells, self.inputs, self.errors, self._gains, key, number, self.totals, drawn,
+            backend=array.backend,
         )  # fmt: skip
+        if cells.ages:
+            one = np.ones(1, np.float32)
+            steps.append(ops.rester(self.state, cells, key, number, self.totals, one, backend=array.backend))
+        return steps
 
     def _number(self, operation: Operation) -> npt.NDArray[np.int64]:
         """Where the number of the operation's next vector stands."""

@@ -145,13 +145,17 @@ class TiledArray(Array):
             part = torch.cat([values[:, place.rows, place.columns] for place in alike])
             batch.write_reference(part, error=error)
 
+    def _rest(self, dt: float) -> None:
+        for batch in self.batches:
+            batch.rest(dt)
+
     def _counts(self) -> Tensor:
         each = [batch.totals.unflatten(0, (-1, self.replicas)).sum(dim=0) for batch in self.batches]
         return torch.stack(each).sum(dim=0)
 
     def _assembled(self, each: list[Tensor]) -> Tensor:
         """One (R, devices, out, in) from such tensors of the batches."""
-        whole = torch.empty(self.replicas, self.devices, self.out_features, self.in_features)
+        whole = torch.empty(self.replicas, self.devices, self.out_features, self.in_features, *each[0].shape[4:])
         for values, alike in zip(each, self.places, strict=True):
             for place, part in zip(alike, values.split(self.replicas), strict=True):
                 whole[:, :, place.rows, place.columns] = part

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 import numpy.typing as npt
 
+from mho.devices.options import OPTIONS, Options, as_per_cell
 from mho.devices.per_cell import PerCell
 from mho.devices.symmetry import symmetry_points
+from mho.devices.table import Table, table_from
 from mho.errors import Faults, InvalidValue, LawError, WrongUse, nearest
 from mho.kernels.law import read_law
 from mho.per_replica import check_lists, lengths
 
 KEYS = tuple(field.name for field in dataclasses.fields(PerCell))
-LATER = ("state", "read", "rest", "draws")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-class Device(abc.ABC):
+class Device(Options, abc.ABC):
     """How one cross-point answers one pulse. Subclass it: annotated fields, then `pulse`.
 
     Each field is a number, the same for the whole array, or `mho.per_cell(...)`, drawn for every
-    cell; or a list of one number a replica. `w_max` and `w_min` are obligatory: the array clips to them
-    after every pulse.
+    cell; or a list of one number a replica; or `mho.table(...)`, an array. `w_max` and `w_min` are obligatory: the
+    array clips to them after every pulse. The fields of `Options` come with every law.
 
     A law may use its arguments, `math`, and module constants that are numbers; nothing else. It is
     compiled from its source, in which literals are read as float32, and runs as plain Python in
@@ -36,23 +38,38 @@ class Device(abc.ABC):
     direction in distribution (and exactly `pulse` for n = 1), and `reach(n, up, cell)` how far
     any of their partial sums can go; arrays use it where no bound is within reach. `symmetry(cell)` may say
     where an up and a down step cancel (`symmetry_point`); its fields are NumPy arrays, and it may use all of Python.
+
+    A law that needs more than w says so: with `state = True` it is `pulse(w, h, up, cell, z) -> (w, h)`, h a hidden
+    number of each cell, 0 at first; with `draws = 2` z is a pair of normals; `read(w, cell, z)` is the weight that
+    a read sees, where z is fresh for every vector; `rest(w, cell, dt, z)` the weight after a time dt without pulses,
+    applied after every update with dt = 1.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     pulse_driven: ClassVar[bool] = True
+    state: ClassVar[bool] = False
+    draws: ClassVar[int] = 1
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        taken = [name for name in OPTIONS if name in inspect.get_annotations(cls)]
+        if taken:
+            raise LawError(
+                f"{cls.__name__} has a field {taken[0]}, which every device has (mho.devices.Options); rename it"
+            )
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
         faults = Faults(type(self).__name__)
+        self._take_tables(faults)
         names = [field.name for field in dataclasses.fields(self)]
         if check_lists(self, faults, names):
             faults.raise_any()
             return
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if isinstance(field.default, Table):
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, float, PerCell)):
                 faults.add(
                     f"{field.name} is {value!r}; give a number or mho.per_cell(mean, spread=...), or a list of one "
@@ -74,17 +91,30 @@ class Device(abc.ABC):
                     f"w_min is {fields['w_min'].mean:g} and w_max is {fields['w_max'].mean:g}; "
                     "w_min must be below w_max"
                 )
+        self.option_faults(faults)
+        if self.options() and not self.pulse_driven:
+            faults.add(
+                f"{', '.join(self.options())}: {type(self).__name__} is exact, so it would have no effect; remove it"
+            )
         self._more_faults(faults)
         faults.raise_any()
-        for name in LATER:
-            if hasattr(self, name):
-                raise LawError(
-                    f"{type(self).__name__}.{name}: this version of mho has no laws with {name!r}, so it "
-                    "would have no effect; remove it"
-                )
         read_law(type(self))
 
-    def _more_faults(self, faults: Faults) -> None:  # noqa: B027 - a hook: most laws have no further rules
+    def _take_tables(self, faults: Faults) -> None:
+        """Make tables of what was given for them."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(field.default, Table) or isinstance(value, Table):
+                continue
+            if isinstance(value, (bool, int, float, PerCell)):
+                faults.add(f"{field.name} is {value!r}; give a table: mho.table([...]), or rows of numbers")
+                continue
+            try:
+                object.__setattr__(self, field.name, table_from(value))
+            except InvalidValue as error:
+                faults.add(f"{field.name}: {error}")
+
+    def _more_faults(self, faults: Faults) -> None:
         """Note what else is wrong with the values; laws with further rules override it."""
 
     def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
@@ -93,13 +123,23 @@ class Device(abc.ABC):
 
     @staticmethod
     @abc.abstractmethod
-    def pulse(w: float, up: bool, cell: Any, z: float) -> float:
-        """Weight after one pulse; `cell` holds the fields, z ~ N(0, 1) is fresh for each pulse."""
+    def pulse(w: Any, *arguments: Any) -> Any:
+        """Weight after one pulse, pulse(w, up, cell, z): `cell` holds the fields, z ~ N(0, 1) is fresh for each."""
 
     def parameters(self) -> dict[str, PerCell]:
-        """Every field as a `PerCell`, in the order of declaration."""
+        """Every field that is a number as a `PerCell`, in the order of declaration, then the options that are on."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: v if isinstance(v, PerCell) else PerCell(_floats(v)) for name, v in values.items()}
+        own = {
+            name: as_per_cell(value)
+            for name, value in values.items()
+            if name not in OPTIONS and not isinstance(value, Table)
+        }
+        return own | self.options()
+
+    def tables(self) -> dict[str, Table]:
+        """Every field that is a table, in the order of declaration."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Table)}
 
     def symmetry_point(self, cells: Mapping[str, npt.ArrayLike] | None = None) -> npt.NDArray[np.float64]:
         """Where an up and a down pulse without noise cancel: training pulls weights there.
@@ -167,18 +207,20 @@ class Device(abc.ABC):
         return read_law(cls).hash
 
 
-def _floats(value: Any) -> Any:
-    return tuple(float(v) for v in value) if isinstance(value, tuple) else float(value)
-
-
 def device_from_fields(law: type[Device], values: Mapping[str, Any]) -> Device:
     """Build a law from plain values: numbers, lists, or tables with `mean`, `spread` or `std`, `distribution`."""
     known = {field.name for field in dataclasses.fields(law)}
+    tables = {field.name for field in dataclasses.fields(law) if isinstance(field.default, Table)}
     faults: list[str] = []
     arguments: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
             faults.append(f"unknown field {name!r}{nearest(name, known)}")
+        elif name in tables:
+            try:
+                arguments[name] = table_from(value)
+            except InvalidValue as error:
+                faults.append(f"{name}: {error}")
         elif isinstance(value, Mapping):
             unknown = [key for key in value if key not in KEYS]
             faults += [f"{name}: unknown key {key!r}{nearest(key, KEYS)}" for key in unknown]

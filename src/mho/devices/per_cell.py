@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mho.errors import Faults, nearest
 from mho.per_replica import Number, check_lists
 
-DISTRIBUTIONS = ("normal", "lognormal", "uniform")
+DISTRIBUTIONS = ("normal", "lognormal", "uniform", "bernoulli")
 WIDEST_UNIFORM = 1 / math.sqrt(3)
 """Relative spread at which a uniform draw reaches 0."""
 
@@ -26,7 +26,8 @@ class PerCell:
     - normal: with `spread` |m(1 + s z)| with the sign of m (PHYSICS of Gokmen 2017, Table 1); with `std` m + std·z,
       for parameters whose mean may be 0;
     - lognormal: m·exp(σz - σ²/2), σ² = ln(1 + s²), which keeps the sign of m;
-    - uniform: even between m - √3·s·|m| and m + √3·s·|m|.
+    - uniform: even between m - √3·s·|m| and m + √3·s·|m|;
+    - bernoulli: 1 with the probability m, else 0; it has neither spread nor std.
 
     m and s·|m| are the mean and the standard deviation of all three; a normal draw with `spread` is folded at 0, which
     shifts them noticeably from s = 0.5 on. Mean, spread and std may be lists of one number a replica.
@@ -58,6 +59,10 @@ class PerCell:
             faults.add(f"no distribution {self.distribution!r}{nearest(str(self.distribution), DISTRIBUTIONS)}")
         if faults.found:
             return
+        if self.distribution == "bernoulli":
+            faults.number("mean of a bernoulli distribution", self.mean, low=0.0, high=1.0)
+            if self.spread or self.std:
+                faults.add("a bernoulli distribution has no spread and no std; leave them out")
         if self.distribution == "lognormal" and self.mean == 0:
             faults.add("a lognormal distribution has no mean 0; give another mean, or distribution normal or uniform")
         if self.distribution == "uniform" and self.spread > WIDEST_UNIFORM:
@@ -69,7 +74,8 @@ class PerCell:
     @property
     def varies(self) -> bool:
         """Whether cells differ at all; a parameter that does not vary takes no memory per cell."""
-        return any(np.any(np.array(kind) > 0) for kind in (self.spread, self.std))
+        kinds = (self.mean,) if self.distribution == "bernoulli" else (self.spread, self.std)
+        return any(np.any(np.array(kind) > 0) for kind in kinds)
 
     def draw(self, z: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Values (float32, the shape of z) for standard normals z."""
@@ -77,9 +83,11 @@ class PerCell:
             relative = self.std / abs(self.mean) if self.std > 0 else self.spread
             sigma = math.sqrt(math.log1p(relative**2))
             return (self.mean * np.exp(sigma * z.astype(np.float64) - sigma**2 / 2)).astype(np.float32)
-        if self.distribution == "uniform":
+        if self.distribution in ("uniform", "bernoulli"):
             from scipy.special import ndtr  # a quarter of a second to import
 
+            if self.distribution == "bernoulli":
+                return (ndtr(z.astype(np.float64)) < self.mean).astype(np.float32)
             half = math.sqrt(3) * (self.std if self.std > 0 else self.spread * abs(self.mean))
             return (self.mean + half * (2 * ndtr(z.astype(np.float64)) - 1)).astype(np.float32)
         if self.std > 0:
@@ -95,7 +103,7 @@ def per_cell(mean: Number, *, spread: Number = 0.0, std: Number = 0.0, distribut
         mean: the nominal value; like spread and std a number, or a list of one a replica.
         spread: relative standard deviation, at least 0; at most 0.577 for a uniform distribution.
         std: absolute standard deviation, at least 0; use it where the mean is 0.
-        distribution: "normal", "lognormal" (not for mean 0) or "uniform".
+        distribution: "normal", "lognormal" (not for mean 0), "uniform" or "bernoulli" (mean: a probability).
 
     Raises:
         InvalidValue: for a negative spread, both kinds at once, a distribution that cannot have these, or lists of

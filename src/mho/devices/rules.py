@@ -12,9 +12,9 @@ from mho.devices.base import Device
 from mho.errors import Faults
 
 
-def check_steps(device: Device, faults: Faults) -> None:
-    """Note faults of `dw_min`, `up_down` and `c2c`."""
-    check_values(device, faults, "dw_min", "up_down", above=0.0)
+def check_steps(device: Device, faults: Faults, *, up_down: bool = True) -> None:
+    """Note faults of `dw_min`, `up_down` if the law has it, and `c2c`."""
+    check_values(device, faults, "dw_min", *(["up_down"] if up_down else []), above=0.0)
     check_values(device, faults, "c2c", low=0.0)
 
 

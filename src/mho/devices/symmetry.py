@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from mho.kernels.reference.cell import ask, quiet
 
 Numbers = npt.NDArray[np.float64]
 NOISE = 1e-6
@@ -16,7 +19,25 @@ NOISE = 1e-6
 
 def quiet_step(law: Any, w: float, up: bool, cell: Any) -> float:
     """How far one pulse moves w without noise; positive is up."""
-    return float(law.pulse(w, up, cell, 0.0)) - w
+    return float(ask(law, w, 0.0, up, cell, quiet(law))[0]) - w
+
+
+def nominal_cell(law: Any) -> types.SimpleNamespace:
+    """The record that a law would see of a device without spreads."""
+    numbers = {name: float(parameter.mean) for name, parameter in law.parameters().items()}
+    return types.SimpleNamespace(**numbers, **{name: table.values for name, table in law.tables().items()})
+
+
+def cell_record(law: Any, cells: Mapping[str, Any], number: int) -> types.SimpleNamespace:
+    """The record that a law sees of one of C cells.
+
+    Args:
+        law: a device.
+        cells: its fields (C,), and its tables (C, ...); a table in which cells do not differ may be left out.
+        number: of the cell.
+    """
+    own = {name: values[number] if np.ndim(values) > 1 else float(values[number]) for name, values in cells.items()}
+    return types.SimpleNamespace(**{name: table.values for name, table in law.tables().items()} | own)
 
 
 def symmetry_points(law: Any, cells: Mapping[str, npt.ArrayLike], *, closed_form: bool = True) -> Numbers:
@@ -30,14 +51,20 @@ def symmetry_points(law: Any, cells: Mapping[str, npt.ArrayLike], *, closed_form
         cells: its fields, of shapes that broadcast; the answer has their common shape.
         closed_form: whether to use the law's, if it has one.
     """
-    fields = dict(zip(cells, np.broadcast_arrays(*(np.asarray(v, np.float64) for v in cells.values())), strict=True))
+    tables = {name: np.asarray(cells.get(name, table.values)) for name, table in law.tables().items()}
+    numbers = {name: np.asarray(values, np.float64) for name, values in cells.items() if name not in tables}
+    fields = dict(zip(numbers, np.broadcast_arrays(*numbers.values()), strict=True))
     shape = next(iter(fields.values())).shape
     if closed_form and hasattr(law, "symmetry"):
-        return np.broadcast_to(np.asarray(law.symmetry(types.SimpleNamespace(**fields)), np.float64), shape).copy()
-    found = np.empty(shape)
-    for place in np.ndindex(shape):
-        found[place] = _zero(law, types.SimpleNamespace(**{name: float(v[place]) for name, v in fields.items()}))
-    return found
+        cell = types.SimpleNamespace(**fields, **tables)
+        return np.broadcast_to(np.asarray(law.symmetry(cell), np.float64), shape).copy()
+    flat = {name: values.reshape(-1) for name, values in fields.items()}
+    for name, values in tables.items():
+        own = law.tables()[name].values.shape
+        if values.shape != own:  # cells differ
+            flat[name] = values.reshape(-1, *own)
+    found = [_zero(law, cell_record(law, flat, number)) for number in range(math.prod(shape))]
+    return np.array(found, np.float64).reshape(shape)
 
 
 def _zero(law: Any, cell: Any) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import types
 from typing import Any, final
 
 import numpy as np
@@ -11,6 +10,8 @@ import numpy.typing as npt
 
 from mho.arrays import Array
 from mho.devices import Device
+from mho.devices.symmetry import cell_record
+from mho.kernels.reference.cell import ask
 
 Doubles = npt.NDArray[np.float64]
 NODES = ((0.0, 2 / 3), (math.sqrt(3), 1 / 6), (-math.sqrt(3), 1 / 6))
@@ -35,12 +36,11 @@ class Steps:
     def __init__(self, array: Array, replica: int, law: type[Device]) -> None:
         states = array.device_weights[replica].flatten().numpy()
         chosen = np.unique(np.linspace(0, states.size - 1, min(DEVICES, states.size)).astype(int))
-        fields = {name: values[replica].flatten().numpy()[chosen] for name, values in array.cell_parameters().items()}
+        fields = {
+            name: values[replica].flatten(0, 2).numpy()[chosen] for name, values in array.cell_parameters().items()
+        }
         self.law, self.states = law, states[chosen].astype(np.float64)
-        self.cells = [
-            types.SimpleNamespace(**{name: float(values[place]) for name, values in fields.items()})
-            for place in range(len(chosen))
-        ]
+        self.cells = [cell_record(array.rpu.device, fields, place) for place in range(len(chosen))]
         moves = [_moves(law, float(w), cell) for w, cell in zip(self.states, self.cells, strict=True)]
         self.up, self.down, self.square = np.array(moves, np.float64).T
 
@@ -72,7 +72,8 @@ def _moves(law: type[Device], w: float, cell: Any) -> tuple[float, float, float]
 
 def _pulse(law: type[Device], w: float, up: bool, cell: Any, z: float) -> float:
     try:
-        return float(law.pulse(w, up, cell, z))
+        pair = z if law.draws == 1 else (z, 0.0)
+        return float(ask(law, w, 0.0, up, cell, pair)[0])
     except (ArithmeticError, ValueError, TypeError):  # outside the range of the law's formula
         return math.nan
 

@@ -59,29 +59,36 @@ def cache_folder() -> Path:
 
 
 @functools.cache
-def load(template: str, entry: str, law: Law | None = None, fields: tuple[str, ...] = ()) -> Any:
+def load(
+    template: str, entry: str, law: Law | None = None, fields: tuple[str, ...] = (), tables: tuple[str, ...] = ()
+) -> Any:
     """Return a compiled kernel.
 
     Args:
         template: module that holds the kernel, for example `mho.kernels.cpu.update`.
         entry: its function.
         law: the device law to stand inside it, if it has a place for one.
-        fields: the law's fields, in the order in which the kernel receives them.
+        fields: the law's fields and options, in the order in which the kernel receives them.
+        tables: its tables, likewise.
     """
     given = {name: f"{name} = {vectors.available()}" for name in ("COMPRESSES", "WIDE")}
-    given |= _law_definitions(law, fields) if law else {}
+    given |= _law_definitions(law, fields, tables) if law else {}
     header = f"{HEADER}# vectors: {_digest()}\n"
-    text = header + "\n\n".join(["", *_Linker(given).link(template, entry)]) + "\n"
+    chosen = _choices(law, fields) if law else {}
+    text = header + "\n\n".join(["", *_Linker(given, chosen).link(template, entry)]) + "\n"
     what = f"{entry} kernel" + (f" for {law.name}" if law else "")
     with _importing:
         return getattr(_import(text, what), entry)
 
 
 class _Linker:
-    """Gathers the definitions that a function refers to, each before its first use."""
+    """Gathers the definitions that a function refers to, each before its first use.
 
-    def __init__(self, given: dict[str, str]) -> None:
-        self.given = given
+    A name that is imported from another module may be `chosen` to stand for another function of that module.
+    """
+
+    def __init__(self, given: dict[str, str], chosen: dict[str, str]) -> None:
+        self.given, self.chosen = given, chosen
         self.done: dict[str, str] = {}
 
     def link(self, module: str, entry: str) -> list[str]:
@@ -97,7 +104,11 @@ class _Linker:
         scope = _definitions(module)
         node = scope.get(name)
         if isinstance(node, ast.ImportFrom):
-            self._add(str(node.module), name)
+            original = next(alias.name for alias in node.names if name in (alias.asname, alias.name))
+            original = self.chosen.get(name, original)
+            self._add(str(node.module), original)
+            if original != name:
+                self.done[name] = f"{name} = {original}"
         elif isinstance(node, ast.FunctionDef) and node.decorator_list:
             self.done[name] = f"from {module} import {name}"
         elif isinstance(node, (ast.Assign, ast.FunctionDef)):
@@ -123,7 +134,7 @@ def _definitions(module: str) -> dict[str, ast.stmt]:
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             found[node.targets[0].id] = node
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mho."):
-            found |= {alias.name: node for alias in node.names}
+            found |= {alias.asname or alias.name: node for alias in node.names}
     return found
 
 
@@ -151,23 +162,49 @@ def _bare(node: ast.stmt) -> ast.stmt:
     return ast.fix_missing_locations(node)
 
 
-def _law_definitions(law: Law, fields: tuple[str, ...]) -> dict[str, str]:
-    """The law's functions, and how a kernel finds its fields in a list of cross-points.
+def _choices(law: Law, fields: tuple[str, ...]) -> dict[str, str]:
+    """Which function of `mho.kernels.cpu.cell` stands for a name in kernels, where it is not the plain one."""
+    choices = {
+        "draw": ("draw_pair", law.draws == 2),
+        "step": ("step_hidden", law.state),
+        "hold": ("hold_stuck", "stuck" in fields),
+        "show": ("show_noisy", "write_noise" in fields),
+        "see": ("see_by_law", "read" in law.functions),
+        "vary": ("vary_each_read", "read_variation" in fields),
+        "settle": ("rest_by_law", "rest" in law.functions),
+        "age": ("age_by_options", "decay" in fields),
+    }
+    return {name: function for name, (function, wanted) in choices.items() if wanted}
 
-    One array holds ROOM lanes a slot; slot 0 is the weight, the law's fields follow.
+
+def _law_definitions(law: Law, fields: tuple[str, ...], tables: tuple[str, ...]) -> dict[str, str]:
+    """The law's functions, and how a kernel finds its fields: in a list of cross-points, or where they stand.
+
+    One array of a list holds ROOM lanes a slot; slot 0 is the weight that is read, the law's fields follow, then what
+    reads do not see.
     """
-    record = ", ".join(f"lanes[{ROOM * (1 + slot)} + lane]" for slot in range(len(fields)))
+    count, written = len(fields), "write_noise" in fields
+    of_cell = [f"tables[{place}][replica, cell]" for place in range(len(tables))]
+    lanes = ", ".join([*(f"lanes[{ROOM * (1 + slot)} + lane]" for slot in range(count)), *of_cell])
+    at = "replica * strides[{0}, 0] + row * strides[{0}, 1] + column * strides[{0}, 2]"
+    standing = ", ".join([*(f"fields[{slot}][{at.format(slot)}]" for slot in range(count)), *of_cell])
     functions = {name: f"{INLINE}\n{ast.unparse(node)}" for name, node in law.functions.items()}
     if not law.closed_form:
         functions["pulses"] = f"{INLINE}\ndef pulses(w, n, up, cell, z):\n    return w"
         functions["reach"] = f"{INLINE}\ndef reach(n, up, cell):\n    return n"
     return functions | {
         "CLOSED_FORM": f"CLOSED_FORM = {law.closed_form}",
-        "SLOTS": f"SLOTS = {1 + len(fields)}",
+        "FIELDS": f"FIELDS = {count}",
+        "WRITTEN": f"WRITTEN = {ROOM * (1 + count) if written else 0}",
+        "HIDDEN": f"HIDDEN = {written + law.state}",
+        "STATE": f"STATE = {law.state}",
+        "SLOTS": f"SLOTS = {1 + count + written + law.state}",
         "W_MAX": f"W_MAX = {ROOM * (1 + fields.index('w_max'))}",
         "W_MIN": f"W_MIN = {ROOM * (1 + fields.index('w_min'))}",
-        "cell_at": f"Cell = namedtuple('Cell', {list(fields)!r})\n\n"
-        f"{INLINE}\ndef cell_at(lanes, lane):\n    return Cell({record})",
+        "cell_at": f"Cell = namedtuple('Cell', {[*fields, *tables]!r})\n\n"
+        f"{INLINE}\ndef cell_at(lanes, lane, tables, replica, cell):\n    return Cell({lanes})",
+        "cell_of": f"Cell = namedtuple('Cell', {[*fields, *tables]!r})\n\n"
+        f"{INLINE}\ndef cell_of(fields, strides, tables, replica, cell, row, column):\n    return Cell({standing})",
     }
 
 

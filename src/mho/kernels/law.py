@@ -21,8 +21,11 @@ ARGUMENTS = {
     "pulse": ("w", "up", "cell", "z"),
     "reach": ("n", "up", "cell"),
     "pulses": ("w", "n", "up", "cell", "z"),
+    "read": ("w", "cell", "z"),
+    "rest": ("w", "cell", "dt", "z"),
 }
-ALLOWED_BUILTINS = {"abs", "bool", "float", "int", "max", "min", "range", "round"}
+HIDDEN_PULSE = ("w", "h", "up", "cell", "z")
+ALLOWED_BUILTINS = {"abs", "bool", "float", "int", "len", "max", "min", "range", "round"}
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 
@@ -41,8 +44,23 @@ def pulses(w: Any, n: Any, up: Any, cell: Any, z: Any) -> Any:
     raise NotImplementedError
 
 
-def cell_at(lanes: Any, lane: Any) -> Any:
-    """Filled with a record of the law's fields, gathered from one lane of a block."""
+def read(w: Any, cell: Any, z: Any) -> Any:
+    """Filled by the law if what is read is not the weight."""
+    raise NotImplementedError
+
+
+def rest(w: Any, cell: Any, dt: Any, z: Any) -> Any:
+    """Filled by the law if devices change between updates."""
+    raise NotImplementedError
+
+
+def cell_at(lanes: Any, lane: Any, tables: Any, replica: Any, cell: Any) -> Any:
+    """Filled with a record of the law's fields, gathered from one lane of a block, and of the cell's tables."""
+    raise NotImplementedError
+
+
+def cell_of(fields: Any, strides: Any, tables: Any, replica: Any, cell: Any, row: Any, column: Any) -> Any:
+    """Filled with the same record of one cross-point where it stands."""
     raise NotImplementedError
 
 
@@ -54,6 +72,10 @@ class Law:
     places: dict[str, tuple[str, int]]
     functions: dict[str, ast.FunctionDef]
     hash: str
+    state: bool
+    """Whether the law has a hidden state beside the weight."""
+    draws: int
+    """Normals a pulse, 1 or 2."""
 
     @property
     def place(self) -> str:
@@ -70,6 +92,12 @@ class Law:
         return f"{file}:{first}"
 
     @property
+    def varies(self) -> bool:
+        """Whether reads of one weight differ: whether `read` uses its z."""
+        names = ast.walk(self.functions["read"]) if "read" in self.functions else ()
+        return any(isinstance(node, ast.Name) and node.id == "z" for node in names)
+
+    @property
     def closed_form(self) -> bool:
         """Whether the law says in one step what n pulses do."""
         return "pulses" in self.functions
@@ -83,8 +111,14 @@ def read_law(law: type) -> Law:
         LawError: for a wrong signature, unreadable source, or a name that a law may not use.
     """
     names = [name for name in ARGUMENTS if hasattr(law, name)]
+    state, draws = _kind(law)
     if ("pulses" in names) != ("reach" in names):
         raise LawError(f"{law.__name__}: a closed form needs both pulses(w, n, up, cell, z) and reach(n, up, cell)")
+    if "pulses" in names and (state or draws != 1):
+        raise LawError(
+            f"{law.__name__}: pulses is a closed form of a law with one z and no state; remove it, and pulses go one "
+            "by one"
+        )
     functions: dict[str, ast.FunctionDef] = {}
     places: dict[str, tuple[str, int]] = {}
     for name in names:
@@ -92,14 +126,34 @@ def read_law(law: type) -> Law:
         if not isinstance(inspect.getattr_static(law, name), staticmethod):
             raise LawError(f"{law.__name__}.{name}{_at(function)} needs the decorator @staticmethod above it")
         given = tuple(inspect.signature(function).parameters)
-        if given != ARGUMENTS[name]:
+        wanted = HIDDEN_PULSE if state and name == "pulse" else ARGUMENTS[name]
+        if given != wanted:
+            hint = " (state = True gives a law its hidden state h)" if given == HIDDEN_PULSE else ""
             raise LawError(
                 f"{law.__name__}.{name}({', '.join(given)}){_at(function)}: its arguments are "
-                f"({', '.join(ARGUMENTS[name])}), in this order and by these names"
+                f"({', '.join(wanted)}), in this order and by these names{hint}"
             )
         functions[name], places[name] = _read_function(law, name, function)
     text = "\n".join(ast.unparse(node) for node in functions.values())
-    return Law(law.__name__, places, functions, hashlib.sha256(text.encode()).hexdigest()[:16])
+    text += f"\n{state} {draws}" if state or draws > 1 else ""
+    return Law(law.__name__, places, functions, hashlib.sha256(text.encode()).hexdigest()[:16], state, draws)
+
+
+def _kind(law: type) -> tuple[bool, int]:
+    """`state` and `draws` of a law."""
+    state, draws = getattr(law, "state", False), getattr(law, "draws", 1)
+    if not isinstance(state, bool):
+        raise LawError(f"{law.__name__}.state is {state!r}; write  state = True  for a hidden state beside w")
+    if isinstance(draws, bool) or draws not in (1, 2):
+        raise LawError(f"{law.__name__}.draws is {draws!r}; write  draws = 2  for a pair of normals z, or leave it out")
+    own = getattr(law, "__dataclass_fields__", {})
+    for name in ("state", "draws"):
+        if name in own:
+            raise LawError(
+                f"{law.__name__}.{name} is a property of the law, not a field: write  {name} = {getattr(law, name)}  "
+                "without an annotation"
+            )
+    return state, draws
 
 
 def _at(function: Any) -> str:

@@ -19,7 +19,7 @@ from mho.kernels import counts as count
 from mho.kernels import reference, threads
 from mho.kernels.cpu.lists import SLACK
 from mho.kernels.explain import explain
-from mho.kernels.law import Law, read_law
+from mho.kernels.law import read_law
 from mho.kernels.program import Call, Step
 from mho.random import SLOTS_A_TRAIN
 
@@ -64,10 +64,42 @@ class Levels:
 
 @dataclasses.dataclass(frozen=True)
 class Cells:
-    """A law and its fields: for each either (R, P, N), or (R, 16) of one number where cells do not differ."""
+    """A law, its fields and its tables, and the states that reads do not see.
+
+    Attributes:
+        law: the class.
+        fields: for each either (R, P, N), or (R, 16) of one number where cells do not differ.
+        tables: for each (R, P·N, ...), on the memory of one table where cells do not differ.
+        hidden: (R, H, P, N): with write noise the written weights, then the law's own state if it has one.
+    """
 
     law: type
     fields: dict[str, Floats]
+    tables: dict[str, Floats]
+    hidden: Floats
+
+    def kernel(self, template: str, entry: str) -> Any:
+        """A kernel with the law in it."""
+        return compiler.load(template, entry, read_law(self.law), tuple(self.fields), tuple(self.tables))
+
+    @functools.cached_property
+    def varies(self) -> bool:
+        """Whether reads of one weight differ."""
+        return "read_variation" in self.fields or read_law(self.law).varies
+
+    @functools.cached_property
+    def shows(self) -> bool:
+        """Whether reads see something else than the weight."""
+        return self.varies or "read" in read_law(self.law).functions
+
+    @functools.cached_property
+    def ages(self) -> bool:
+        """Whether devices change with time."""
+        return "decay" in self.fields or "rest" in read_law(self.law).functions
+
+    def explain(self, error: Any) -> LawError:
+        """What an error of the compiler means to the user."""
+        return LawError(explain(read_law(self.law), error))
 
     @functools.cached_property
     def flat(self) -> tuple[Floats, ...]:
@@ -97,11 +129,15 @@ class Cells:
 
     def part(self, replicas: slice) -> Cells:
         """Those of some replicas."""
-        return Cells(self.law, {name: values[replicas] for name, values in self.fields.items()})
+        fields, tables = (
+            {name: values[replicas] for name, values in each.items()} for each in (self.fields, self.tables)
+        )
+        return Cells(self.law, fields, tables, self.hidden[replicas])
 
     def broadcast(self, shape: tuple[int, ...]) -> dict[str, Floats]:
-        """Every field in the shape of the state."""
-        return {name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()}
+        """Every field in the shape of the state, and every table in that shape with its own axes behind."""
+        fields = {name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()}
+        return fields | {name: v.reshape(*shape, *v.shape[2:]) for name, v in self.tables.items()}
 
 
 def _step(values: Floats) -> int:
@@ -250,18 +286,60 @@ def updater(
     """
     if backend == "reference":
         return [lambda: _reference_update(state, cells, x, d, trains, Stream(key, int(number[0])), counts)]
-    law = read_law(cells.law)
     draw = compiler.load("mho.kernels.cpu.trains", "trains")
-    move = compiler.load("mho.kernels.cpu.update", "update", law, tuple(cells.fields))
+    move = cells.kernel("mho.kernels.cpu.update", "update")
     vectors, lines = x.shape[1], state.shape[1]
     drawing = (
         x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed, key, *drawn, lines // d.shape[2]
     )  # fmt: skip
-    moving = (state, cells.flat, cells.strides, *drawn, key, trains_a_vector(trains.length))
+    moving = (
+        state, cells.flat, cells.strides, cells.hidden, tuple(cells.tables.values()), *drawn, key,
+        trains_a_vector(trains.length),
+    )  # fmt: skip
     return [
         Call(draw, len(x) * vectors, (x.size + d.size) * trains.length, counts, drawing, number),
-        Call(move, len(x) * lines, state.size * vectors, counts, moving, number, lambda error: _law_error(law, error)),
+        Call(move, len(x) * lines, state.size * vectors, counts, moving, number, cells.explain),
     ]
+
+
+def seer(
+    state: Floats,
+    cells: Cells,
+    key: npt.NDArray[np.uint32],
+    number: npt.NDArray[np.int64],
+    counts: Counts,
+    out: Floats,
+    *,
+    backend: Backend = "cpu",
+) -> Step:
+    """Writes what a read of vector number[0] sees of state (R, P, N) into `out`, to be done again and again."""
+    if backend == "reference":
+        return lambda: reference.visible(
+            counts, cells.law, state, cells.broadcast(state.shape), key, int(number[0]), out
+        )
+    kernel = cells.kernel("mho.kernels.cpu.standing", "visible")
+    arguments = (state, cells.flat, cells.strides, tuple(cells.tables.values()), key, out)
+    return Call(kernel, state.shape[0] * state.shape[1], state.size, counts, arguments, number, cells.explain)
+
+
+def rester(
+    state: Floats,
+    cells: Cells,
+    key: npt.NDArray[np.uint32],
+    number: npt.NDArray[np.int64],
+    counts: Counts,
+    dt: Floats,
+    *,
+    backend: Backend = "cpu",
+) -> Step:
+    """Lets a time dt[0] pass for state (R, P, N), to be done again and again; the draws are those of number[0]."""
+    if backend == "reference":
+        return lambda: reference.rest(
+            counts, cells.law, state, cells.hidden, cells.broadcast(state.shape), key, float(dt[0]), int(number[0])
+        )
+    kernel = cells.kernel("mho.kernels.cpu.standing", "pass_time")
+    arguments = (state, cells.flat, cells.strides, cells.hidden, tuple(cells.tables.values()), key, dt)
+    return Call(kernel, state.shape[0] * state.shape[1], state.size, counts, arguments, number, cells.explain)
 
 
 def exact_update(state: Floats, x: Floats, d: Floats, lr: float, counts: Counts, *, backend: Backend = "cpu") -> None:
@@ -404,8 +482,4 @@ def _reference_update(
         stream.key, stream.first, x_bits, d_bits,
     )  # fmt: skip
     fields = cells.broadcast(state.shape)
-    reference.update(counts, cells.law, state, fields, x, d, x_bits, d_bits, stream.key, stream.first)
-
-
-def _law_error(law: Law, error: Any) -> LawError:
-    return LawError(explain(law, error))
+    reference.update(counts, cells.law, state, cells.hidden, fields, x, d, x_bits, d_bits, stream.key, stream.first)

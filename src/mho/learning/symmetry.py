@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.devices import Device
+from mho.devices.symmetry import cell_record
+from mho.kernels.reference.cell import ask, quiet
 
 Floats = npt.NDArray[np.float32]
 SAMPLE = 512
@@ -40,7 +42,7 @@ def symmetry_points(device: Any, fields: dict[str, Floats]) -> SymmetryPoints:
 
     Args:
         device: of one replica, with numbers only.
-        fields: every field of the law, flat arrays of one length.
+        fields: every field of the law, flat arrays of one length; tables with their own axes behind.
     """
     cells = np.arange(len(fields["w_max"]))
     if hasattr(device, "symmetry"):
@@ -61,7 +63,7 @@ def _some(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def _sought(device: Device, fields: dict[str, Floats], cells: npt.NDArray[np.int64]) -> tuple[Floats, float]:
     """The points of some cells by the law itself, and the share of these cells that have none."""
-    found = [_point(device, types.SimpleNamespace(**{name: v[cell] for name, v in fields.items()})) for cell in cells]
+    found = [_point(device, cell_record(device, fields, cell)) for cell in cells]
     values = np.array([np.nan if point is None else point for point in found], np.float32)
     return values, found.count(None) / max(1, len(found))
 
@@ -71,7 +73,7 @@ def _point(device: Device, cell: Any) -> float | None:
 
     def drift(w: float) -> float:
         at, still = np.float32(w), np.float32(0)
-        up, down = (np.float32(device.pulse(at, rises, cell, still)) for rises in (True, False))  # type: ignore[arg-type]
+        up, down = (np.float32(ask(device, at, still, rises, cell, quiet(device))[0]) for rises in (True, False))
         return float((up - at) + (down - at))
 
     low, high = float(cell.w_min), float(cell.w_max)

@@ -135,7 +135,7 @@ def _points(array: Array) -> list[SymmetryPoints]:
     law = type(array.rpu.device).__name__
     if not array.rpu.device.pulse_driven:
         raise WrongUse(f"{array.name}: {law} devices take no pulses, so there is no symmetry point to shift to")
-    fields = {name: values[:, 0].flatten(1).numpy() for name, values in array.cell_parameters().items()}
+    fields = {name: values[:, 0].flatten(1, 2).numpy() for name, values in array.cell_parameters().items()}
     found = []
     for replica in range(array.replicas):
         device = array.rpu.of_replica(replica).device

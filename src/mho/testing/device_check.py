@@ -16,9 +16,10 @@ from mho.arrays import Crossbar
 from mho.cells import Single
 from mho.config import RPU
 from mho.devices import Device
-from mho.devices.symmetry import quiet_step, symmetry_points
+from mho.devices.symmetry import nominal_cell, quiet_step, symmetry_points
 from mho.errors import InvalidValue, LawError
 from mho.kernels.law import read_law
+from mho.kernels.reference.cell import ask
 from mho.per_replica import lengths
 from mho.periphery import Pulses
 
@@ -96,13 +97,14 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
     law = read_law(type(device))
     means = {name: np.float32(parameter.mean) for name, parameter in device.parameters().items()}
     array = Crossbar(RPU(device=device), 1, POPULATION, seed=seed)
-    drawn = {name: values.view(-1).numpy() for name, values in array.cell_parameters().items()}
+    drawn = {name: values.flatten(0, 3).numpy() for name, values in array.cell_parameters().items()}
     for number in range(-1, DRAWN):
         fields = means if number < 0 else {name: values[number] for name, values in drawn.items()}
-        _check_values(device, types.SimpleNamespace(**fields), nominal=number < 0)
+        tables = {name: table.values for name, table in device.tables().items()}
+        _check_values(device, types.SimpleNamespace(**(tables | fields)), nominal=number < 0)
     _check_symmetry(device, drawn)
     _check_arrays(device, seed)
-    cell = types.SimpleNamespace(**{name: float(value) for name, value in means.items()})
+    cell = nominal_cell(device)
     middle = 0.0 if cell.w_min < 0 < cell.w_max else (cell.w_min + cell.w_max) / 2
     up, down = quiet_step(device, middle, True, cell), -quiet_step(device, middle, False, cell)
     point, points = float(device.symmetry_point()), device.symmetry_point(drawn)
@@ -168,7 +170,8 @@ def _pulse(device: Device, w: np.float32, up: bool, cell: Any, z: float) -> np.f
     """One pulse as the reference computes it."""
     try:
         with np.errstate(all="ignore"):
-            return np.float32(device.pulse(w, up, cell, np.float32(z)))  # type: ignore[arg-type]
+            pair = np.float32(z) if device.draws == 1 else (np.float32(z), np.float32(-z))
+            return np.float32(ask(device, w, np.float32(0), up, cell, pair)[0])
     except (ArithmeticError, AttributeError, NameError, TypeError, ValueError) as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         cure = (
@@ -185,7 +188,11 @@ def _pulse(device: Device, w: np.float32, up: bool, cell: Any, z: float) -> np.f
 
 def _of(cell: Any, nominal: bool) -> str:
     """Which cell it was, where it is not the nominal one."""
-    return "" if nominal else " in a cell with " + ", ".join(f"{name} = {v:.4g}" for name, v in vars(cell).items())
+    return (
+        ""
+        if nominal
+        else " in a cell with " + ", ".join(f"{name} = {v:.4g}" for name, v in vars(cell).items() if np.ndim(v) == 0)
+    )
 
 
 def _check_closed_form(device: Device, w: np.float32, up: bool, cell: Any, z: float, new: np.float32) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import types
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ import torch
 from mho.arrays import Crossbar
 from mho.config import RPU
 from mho.devices import Device
-from mho.devices.symmetry import quiet_step
+from mho.devices.symmetry import cell_record, nominal_cell, quiet_step
 from mho.errors import Faults, WrongUse
 from mho.per_replica import lengths
 from mho.periphery import Pulses
@@ -36,7 +35,7 @@ class PulseResponse:
 
     Attributes:
         device: what was pulsed.
-        cells: its fields, name to (C,).
+        cells: its fields, name to (C,); tables in which cells differ (C, ...).
         turn: up pulses, and as many down pulses.
         pulses: (K,) numbers of pulses at which weights were looked at, from 0 to 2·turn.
         weights: (C, K), in the paper's normalised units.
@@ -56,11 +55,7 @@ class PulseResponse:
         Args:
             number: of the cell; without, the nominal device.
         """
-        if number is None:
-            fields = {name: parameter.mean for name, parameter in self.device.parameters().items()}
-        else:
-            fields = {name: float(values[number]) for name, values in self.cells.items()}
-        cell: Any = types.SimpleNamespace(**fields)
+        cell = nominal_cell(self.device) if number is None else cell_record(self.device, self.cells, number)
         places = np.linspace(cell.w_min, cell.w_max, PLACES)
         up, down = ([abs(quiet_step(self.device, float(w), way, cell)) for w in places] for way in (True, False))
         return places, np.array(up), np.array(down)
@@ -90,7 +85,7 @@ def pulse_response(device: Device, *, cells: int = 500, pulses: int | None = Non
         for count in np.diff(ramp):
             array.pulse(torch.ones(int(count), cells), torch.full((int(count), 1), sign))
             seen.append(array.weight.view(-1).numpy().copy())
-    fields = {name: values.view(-1).numpy() for name, values in array.cell_parameters().items()}
+    fields = {name: values.flatten(0, 3).numpy() for name, values in array.cell_parameters().items()}
     return PulseResponse(
         device=device,
         cells=fields,

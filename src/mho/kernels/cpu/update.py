@@ -8,8 +8,12 @@ import numpy as np
 
 from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
 from mho.kernels.cpu.bits import popcount, tile_keys
+from mho.kernels.cpu.cell import draw_one as draw
+from mho.kernels.cpu.cell import hold_none as hold
+from mho.kernels.cpu.cell import show_same as show
+from mho.kernels.cpu.cell import step_plain as step
 from mho.kernels.cpu.lists import append, take, take_fours
-from mho.kernels.law import cell_at, pulse, pulses, reach
+from mho.kernels.law import cell_at, pulses, reach
 from mho.random import BLOCKS_A_WORD, mix, normal, vector_keys
 
 PIECE = 512  # lines looked at in one go
@@ -20,9 +24,13 @@ ROOM = 928  # LISTED + PIECE, and room for whole vectors behind
 
 # Set by the law.
 CLOSED_FORM = True
-SLOTS = 3
+FIELDS = 2
 W_MAX = ROOM
 W_MIN = 2 * ROOM
+WRITTEN = 0  # where the weight is that pulses move: with write noise not the one that is read
+HIDDEN = 0  # lanes of what reads do not see: the written weight, then the hidden state of the law
+STATE = False  # whether the law has one
+SLOTS = 3
 
 NEGATIVE = np.uint32(0x80000000)
 INDEX = np.uint32(0x7FFFFFFF)
@@ -47,6 +55,8 @@ def update(
     state: Any,
     fields: Any,
     strides: Any,
+    hidden: Any,
+    tables: Any,
     x_trains: Any,
     x_found: Any,
     d_trains: Any,
@@ -58,8 +68,9 @@ def update(
     """Apply the vectors' trains, one vector after another, to lines `start` to `stop` of R·P.
 
     state (R, P, N) float32; fields: one flat float32 array for each field of the law; strides (field, 7) say
-    how they lie (`mho.kernels.ops.Cells.strides`); trains as `trains` writes them, `words` a vector; streams (R, 2);
-    first: number of the first vector.
+    how they lie (`mho.kernels.ops.Cells.strides`); hidden (R, HIDDEN, P, N): what reads do not see; tables of the law,
+    each (R, P·N, ...); trains as `trains` writes them, `words` a vector; streams (R, 2); first: number of the first
+    vector.
 
     Coincidences are listed, and the cross-points of a list moved together in full vectors: whole blocks of columns
     take 1.1 to 3.9 times as long on LeNet, where one in six coincides. No list holds a cross-point twice, so each
@@ -80,7 +91,7 @@ def update(
         end = min(lines, p + stop - q)
         stream = (streams[r, 0], streams[r, 1], np.uint64(first), words)
         pulse_keys(keys, stream, vectors)
-        cells = (r, state[r].reshape(-1), fields, strides)
+        cells = (r, state[r].reshape(-1), fields, strides, hidden.reshape(-1), tables)
         sides = (x_trains[r].reshape(-1), x_found[r], d_trains[r], d_found[r], columns)
         for t in range(vectors):
             at = np.uintp(t)
@@ -206,24 +217,29 @@ def settle(
 def move(counts: Any, found: Any, cells: Any, stream: Any, scratch: Any) -> None:
     """Apply the listed coincidences to their cross-points, no two of them the same."""
     lanes, items = scratch[0], scratch[1]
-    r, weights, fields, strides = cells
+    r, weights = cells[0], cells[1]
     full = (found + 15) // 16 * 16
     for i in range(found, full):
         items[np.uintp(CELL + i)], items[np.uintp(BITS + i)] = np.uint32(0), np.uint32(0)
-    load_lanes(lanes, items, full, r, weights, fields, strides)
-    coincidences, several = move_single(counts, lanes, items, full)
+    load_lanes(lanes, items, full, cells)
+    coincidences, several = move_single(counts, lanes, items, full, cells)
     counts[COINCIDENCES] += coincidences
     if several > 0:
         if 4 * several > found:
-            merge(counts, lanes, items, found)
-            left_by_pulses(lanes, items, found, stream, counts)
+            merge(counts, lanes, items, found, cells)
+            left_by_pulses(lanes, items, found, stream, counts, cells)
         else:
-            move_several(counts, lanes, items, found, stream, scratch)
+            move_several(counts, lanes, items, found, stream, scratch, cells)
     for i in range(found):
         weights[np.uintp(items[np.uintp(CELL + i)] & INDEX)] = lanes[np.uintp(i)]
+    for k in range(HIDDEN):
+        base = (r * HIDDEN + k) * weights.size
+        for i in range(found):
+            cell = np.uintp(items[np.uintp(CELL + i)] & INDEX)
+            cells[4][np.uintp(base) + cell] = lanes[np.uintp(ROOM * (1 + FIELDS + k) + i)]
 
 
-def move_single(counts: Any, lanes: Any, items: Any, full: Any) -> Any:
+def move_single(counts: Any, lanes: Any, items: Any, full: Any, cells: Any) -> Any:
     """Move the cross-points that coincide once; returns all coincidences, and how many coincide more often.
 
     Most coincide once, and one pulse needs neither a root nor a look at how far several would reach.
@@ -232,13 +248,21 @@ def move_single(counts: Any, lanes: Any, items: Any, full: Any) -> Any:
     for i in range(full):
         at = np.uintp(i)
         n = np.int32(popcount(items[np.uintp(BITS + i)]))
-        w, low, high = lanes[at], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
-        cell = items[np.uintp(CELL + i)]
-        bits = mix(np.uint32(cell & INDEX), items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)])
-        new = np.float32(pulse(w, cell < NEGATIVE, cell_at(lanes, at), normal(bits)))
-        sound = new if new == new else w
+        w, low, high = lanes[np.uintp(WRITTEN + i)], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
+        h = lanes[np.uintp(ROOM * (SLOTS - 1) + i)] if STATE else np.float32(0)
+        cell, key_0, key_1 = items[np.uintp(CELL + i)], items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)]
+        index = np.uint32(cell & INDEX)
+        here = cell_at(lanes, at, cells[5], cells[0], index)
+        answer, state = step(w, h, cell < NEGATIVE, here, draw(index, key_0, key_1))
+        new = np.float32(answer)
+        sound = hold(new if new == new else w, w, here)
         kept = min(max(sound, low), high)
-        lanes[at] = kept if n == 1 else w
+        if STATE:
+            lanes[np.uintp(ROOM * (SLOTS - 1) + i)] = hold(np.float32(state), h, here) if n == 1 else h
+        if WRITTEN > 0:
+            shown = hold(np.float32(show(kept, here, index, key_0, key_1)), lanes[at], here)
+            lanes[at] = shown if n == 1 else lanes[at]
+        lanes[np.uintp(WRITTEN + i)] = kept if n == 1 else w
         hits = np.int32(hits + np.int32((n == 1) & (kept != sound)))
         bad = np.int32(bad + np.int32((n == 1) & (new != new)))
         several = np.int32(several + np.int32(n > 1))
@@ -248,7 +272,9 @@ def move_single(counts: Any, lanes: Any, items: Any, full: Any) -> Any:
     return coincidences, several
 
 
-def move_several(counts: Any, all_lanes: Any, all_items: Any, found: Any, stream: Any, scratch: Any) -> None:
+def move_several(
+    counts: Any, all_lanes: Any, all_items: Any, found: Any, stream: Any, scratch: Any, cells: Any
+) -> None:
     """Move the cross-points that coincide more than once: by the closed form away from bounds, else by each pulse.
 
     Where they are few, they are put together first.
@@ -265,20 +291,22 @@ def move_several(counts: Any, all_lanes: Any, all_items: Any, found: Any, stream
             lanes[np.uintp(slot * ROOM + k)] = all_lanes[np.uintp(slot * ROOM + i)]
         for note in range(NOTES):
             items[np.uintp(note * ROOM + k)] = all_items[np.uintp(note * ROOM + i)]
-    merge(counts, lanes, items, several)
-    left_by_pulses(lanes, items, several, stream, counts)
+    merge(counts, lanes, items, several, cells)
+    left_by_pulses(lanes, items, several, stream, counts, cells)
     for k in range(several):
         all_lanes[np.uintp(places[np.uintp(k)])] = lanes[np.uintp(k)]
+        for slot in range(1 + FIELDS, SLOTS):
+            all_lanes[np.uintp(ROOM * slot + places[np.uintp(k)])] = lanes[np.uintp(ROOM * slot + k)]
 
 
-def left_by_pulses(lanes: Any, items: Any, found: Any, stream: Any, counts: Any) -> None:
+def left_by_pulses(lanes: Any, items: Any, found: Any, stream: Any, counts: Any, cells: Any) -> None:
     """Move what the closed form left, pulse by pulse."""
     for i in range(found):
         if items[np.uintp(LEFT + i)] != 0:
-            pulse_by_pulse(lanes, i, items, stream, counts)
+            pulse_by_pulse(lanes, i, items, stream, counts, cells)
 
 
-def merge(counts: Any, lanes: Any, items: Any, found: Any) -> None:
+def merge(counts: Any, lanes: Any, items: Any, found: Any, cells: Any) -> None:
     """Move by the closed form what coincides more than once and has no bound within reach; note what is left."""
     if not CLOSED_FORM:
         for i in range(found):
@@ -288,15 +316,18 @@ def merge(counts: Any, lanes: Any, items: Any, found: Any) -> None:
     hits, bad = np.int32(0), np.int32(0)
     for i in range(found):
         at = np.uintp(i)
-        w, low, high = lanes[at], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
+        w, low, high = lanes[np.uintp(WRITTEN + i)], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
         cell, n = items[np.uintp(CELL + i)], np.int32(popcount(items[np.uintp(BITS + i)]))
-        here, up, count = cell_at(lanes, at), cell < NEGATIVE, np.float32(n)
+        key_0, key_1, index = items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)], np.uint32(cell & INDEX)
+        here, up, count = cell_at(lanes, at, cells[5], cells[0], index), cell < NEGATIVE, np.float32(n)
         far = (n > 1) & (min(high - w, w - low) > reach(count, up, here))
-        bits = mix(np.uint32(cell & INDEX), items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)])
-        new = np.float32(pulses(w, count, up, here, normal(bits)))
-        sound = new if new == new else w
+        new = np.float32(pulses(w, count, up, here, normal(mix(index, key_0, key_1))))
+        sound = hold(new if new == new else w, w, here)
         kept = min(max(sound, low), high)
-        lanes[at] = kept if far else w
+        if WRITTEN > 0:
+            shown = hold(np.float32(show(kept, here, index, key_0, key_1)), lanes[at], here)
+            lanes[at] = shown if far else lanes[at]
+        lanes[np.uintp(WRITTEN + i)] = kept if far else w
         hits = np.int32(hits + np.int32(far & (kept != sound)))
         bad = np.int32(bad + np.int32(far & (new != new)))
         items[np.uintp(LEFT + i)] = np.uint32((n > 1) & (not far))
@@ -304,30 +335,43 @@ def merge(counts: Any, lanes: Any, items: Any, found: Any) -> None:
     counts[NOT_FINITE] += bad
 
 
-def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any) -> None:
+def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any, cells: Any) -> None:
     """Apply the pulses of one cell, each with its own normal, clipped to the bounds after each."""
     at = np.uintp(lane)
-    w, low, high = lanes[at], lanes[np.uintp(W_MIN + lane)], lanes[np.uintp(W_MAX + lane)]
+    w, low, high = lanes[np.uintp(WRITTEN + lane)], lanes[np.uintp(W_MIN + lane)], lanes[np.uintp(W_MAX + lane)]
+    h = lanes[np.uintp(ROOM * (SLOTS - 1) + lane)] if STATE else np.float32(0)
     cell = items[np.uintp(CELL + lane)]
-    here, up, index = cell_at(lanes, at), cell < NEGATIVE, np.uint32(cell & INDEX)
+    up, index = cell < NEGATIVE, np.uint32(cell & INDEX)
+    here = cell_at(lanes, at, cells[5], cells[0], index)
     train, trains_a_vector = np.int64(items[np.uintp(VECTOR + lane)]), stream[3]
     vector = np.uint64(stream[2] + np.uint64(train // trains_a_vector))
     block = 1 + BLOCKS_A_WORD * (train % trains_a_vector)
     for k in range(popcount(items[np.uintp(BITS + lane)])):
         words = vector_keys(stream[0], stream[1], vector, np.uint32(block + k))
-        new = np.float32(pulse(w, up, here, normal(mix(index, words[0], words[1]))))
+        answer, state = step(w, h, up, here, draw(index, words[0], words[1]))
+        new = np.float32(answer)
         if new != new:
             counts[NOT_FINITE] += 1
             new = w
+        new = hold(new, w, here)
+        if STATE:
+            h = hold(np.float32(state), h, here)
         w = min(max(new, low), high)
         counts[BOUND_HITS] += w != new
-    lanes[at] = w
+        if WRITTEN > 0:
+            lanes[at] = hold(np.float32(show(w, here, index, words[0], words[1])), lanes[at], here)
+    if STATE:
+        lanes[np.uintp(ROOM * (SLOTS - 1) + lane)] = h
+    lanes[np.uintp(WRITTEN + lane)] = w
 
 
-def load_lanes(lanes: Any, items: Any, found: Any, r: Any, weights: Any, fields: Any, strides: Any) -> None:
-    """Gather weights and fields of the listed cells; four fields that lie side by side come together."""
+def load_lanes(lanes: Any, items: Any, found: Any, cells: Any) -> None:
+    """Gather weights, fields and hidden states of the listed cells; four fields that lie side by side come together."""
+    r, weights, fields, strides, hidden, _ = cells
     take(lanes, 0, weights, 0, 1, items, found)
-    for f in range(SLOTS - 1):
+    for k in range(HIDDEN):
+        take(lanes, ROOM * (1 + FIELDS + k), hidden, (r * HIDDEN + k) * weights.size, 1, items, found)
+    for f in range(FIELDS):
         if strides[f, 3] == 1:
             slots = (ROOM * (1 + f), ROOM * strides[f, 4], ROOM * strides[f, 5], ROOM * strides[f, 6])
             take_fours(lanes, slots, fields[f], r * strides[f, 0], items, found)

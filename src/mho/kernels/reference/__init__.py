@@ -1,7 +1,8 @@
 """The truth: the same arithmetic in plain NumPy, slow and obvious, one vector at a time."""
 
 from mho.kernels.reference.read import read
+from mho.kernels.reference.standing import rest, visible
 from mho.kernels.reference.trains import trains
 from mho.kernels.reference.update import outer, update
 
-__all__ = ["outer", "read", "trains", "update"]
+__all__ = ["outer", "read", "rest", "trains", "update", "visible"]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mho import random
-from mho.cells import Referenced
+from mho.cells import OneSided, Referenced
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse
 from mho.kernels import counts as count
@@ -71,9 +71,9 @@ class Array(nn.Module, abc.ABC):
 
     @property
     def weight(self) -> Tensor:
-        """The exact weights (R, out, in): the mean over the devices of each, or g - g_ref."""
+        """The exact weights (R, out, in): the mean over the devices of each, or the difference of two."""
         stacked = self.device_weights
-        if self.referenced:
+        if self.rpu.cell.is_difference:
             return stacked[:, 0] - stacked[:, 1]
         return stacked[:, 0] if self.devices == 1 else stacked.mean(dim=1)
 
@@ -156,10 +156,11 @@ class Array(nn.Module, abc.ABC):
         pulses: voltage pulses on rows and columns; coincidences: steps of cross-points;
         saturated_probabilities: lines whose pulse probability would have exceeded 1; bound_hits: steps
         clipped at a device's bound; clipped_reads: outputs that stayed clipped; halvings: rounds of bound
-        management; evaluation_...: the same in evaluation.
+        management; evaluation_...: the same in evaluation; refreshes, of `OneSided` cells: how often one was refreshed.
         """
         totals = self._counts()
-        return {name: totals[:, i].clone() for i, name in enumerate(count.COUNTERS)}
+        found = {name: totals[:, i].clone() for i, name in enumerate(count.COUNTERS)}
+        return found | ({"refreshes": self._refreshes()} if isinstance(self.rpu.cell, OneSided) else {})
 
     # The three cycles ----------------------------------------------------------------------------
 
@@ -255,6 +256,10 @@ class Array(nn.Module, abc.ABC):
     @abc.abstractmethod
     def _counts(self) -> Tensor:
         """int64 (R, SIZE), in the order of `mho.kernels.counts`."""
+
+    @abc.abstractmethod
+    def _refreshes(self) -> Tensor:
+        """int64 (R,): how often cells were refreshed, where they are."""
 
     def _numbers(self) -> list[int]:
         """The number of the array that each replica draws as."""

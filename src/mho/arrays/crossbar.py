@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -13,7 +13,9 @@ from torch import Tensor
 from mho import random
 from mho.arrays.base import Array, Floats, not_finite, seed_list
 from mho.arrays.circuits import drives_of, fields_of, hidden_states, levels_of, shared_field, tables_of
+from mho.arrays.refresh import Refresh, lowest, spread_over_pair
 from mho.arrays.sight import Sight
+from mho.cells import OneSided
 from mho.config import RPU
 from mho.errors import InvalidValue, LawError, MhoError, WrongUse
 from mho.kernels import counts as count
@@ -49,6 +51,7 @@ class Crossbar(Array):
     state: Tensor
     hidden: Tensor
     reference: Tensor
+    refreshed: Tensor
     vectors: Tensor
     totals: Tensor
 
@@ -79,6 +82,8 @@ class Crossbar(Array):
             self.register_buffer("hidden", torch.zeros(replicas, hidden, *shape[1:]))
         if self.referenced:
             self.register_buffer("reference", torch.zeros(shape))
+        if isinstance(rpu.cell, OneSided):
+            self.register_buffer("refreshed", torch.zeros(replicas, dtype=torch.int64))
         drawn = {field: values[:, : shape[1]] for field, values in self._drawn().items()}
         # side by side: an update takes all fields of a few cross-points, here from one line of the cache
         fields = torch.empty((*shape, len(drawn)))
@@ -92,7 +97,7 @@ class Crossbar(Array):
             Operation.BACKWARD: levels_of(rpu.backward, replicas),
         }
         self._drives = drives_of(rpu, replicas)
-        self._cache: dict[str | Operation, Any] = {}
+        self._cache: dict[Hashable, Any] = {}
         self.reset_weights()
 
     @property
@@ -108,7 +113,7 @@ class Crossbar(Array):
         shape = (self.replicas, -1, self.out_features, self.in_features)
         shared = {name for name, table in self.rpu.device.tables().items() if not table.spread}
         fields = self._cells().broadcast(tuple(self.state.shape))
-        fields = {name: values for name, values in fields.items() if name not in shared}
+        fields = {name: values for name, values in fields.items() if name not in shared and name != "side"}
         if self.referenced:
             others = self._reference_fields() | self._reference_part(self._drawn_tables())
             fields = {name: np.concatenate([values, others[name]], axis=1) for name, values in fields.items()}
@@ -122,6 +127,8 @@ class Crossbar(Array):
         if self._drives:
             first = int(self._view("vectors")[Operation.UPDATE])
             self._pulse(x, d, self._trains(lr))
+            if isinstance(self.rpu.cell, OneSided):
+                self._refresh(self.rpu.cell, slice(None)).after(first, x.shape[1])
             if self._cells().ages:
                 self._let_pass(1.0, ops.Stream(self._keys(Operation.UPDATE), first))
         else:
@@ -192,10 +199,14 @@ class Crossbar(Array):
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
 
     def _program(self, values: Tensor) -> None:
-        lines = values[:, None].expand(-1, self.pulsed, -1, -1).reshape(self.state.shape)
+        fields = self._cells().broadcast(tuple(self.state.shape))
+        if isinstance(self.rpu.cell, OneSided):
+            lines = torch.from_numpy(spread_over_pair(values.numpy(), lowest(fields)))
+        else:
+            lines = values[:, None].expand(-1, self.pulsed, -1, -1).reshape(self.state.shape)
         if self.referenced:
             lines = lines + self.reference
-        lines = self._within(lines, self._cells().broadcast(tuple(self.state.shape)), self._stuck_at()[0])
+        lines = self._within(lines, fields, self._stuck_at()[0])
         self.state.copy_(lines)
         if "write_noise" in self._cells().fields:
             self.hidden[:, 0].copy_(lines)
@@ -276,9 +287,10 @@ class Crossbar(Array):
         """What reads see in place of the state, where that is something else."""
         if "sight" not in self._cache:
             cells, reference = self._cells(), self.reference if self.referenced else None
-            other = cells.shows or self.referenced
+            counts, pairs = self._view("totals"), isinstance(self.rpu.cell, OneSided)
+            other = cells.shows or self.rpu.cell.is_difference
             self._cache["sight"] = (
-                Sight(self.state, reference, cells, self._view("totals"), self.backend) if other else None
+                Sight(self.state, reference, cells, counts, self.backend, pairs=pairs) if other else None
             )
         found: Sight | None = self._cache["sight"]
         return found
@@ -295,6 +307,19 @@ class Crossbar(Array):
     def _counts(self) -> Tensor:
         return self.totals
 
+    def _refreshes(self) -> Tensor:
+        return self.refreshed.clone()
+
+    def _refresh(self, cell: OneSided, replicas: slice) -> Refresh:
+        """What refreshes the cells of some replicas."""
+        key = ("refresh", replicas.start, replicas.stop)
+        if key not in self._cache:
+            keys, refreshed = self._keys(Operation.PROGRAMMING)[replicas], self._view("refreshed")[replicas]
+            state, cells = self._view("state")[replicas], self._cells().part(replicas)
+            self._cache[key] = Refresh(cell, state, cells, keys, refreshed)
+        found: Refresh = self._cache[key]
+        return found
+
     def _numbers(self) -> list[int]:
         return [random.array_number(name) for name in self.names]
 
@@ -306,6 +331,9 @@ class Crossbar(Array):
                     fields[field] = getattr(self, f"cell_{field}").numpy()
                 else:
                     fields[field] = shared_field(self.rpu, field, self.replicas)
+            if isinstance(self.rpu.cell, OneSided):
+                fields["side"] = np.ones(tuple(self.state.shape), np.float32)
+                fields["side"][:, self.out_features :] = -1
             tables = {field: self._table(field) for field in self.rpu.device.tables()}
             shape = (self.replicas, 0, *self.state.shape[1:])
             hidden = self.hidden.numpy() if hidden_states(self.rpu) else np.empty(shape, np.float32)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from mho.arrays.base import Floats, check_lr
 from mho.arrays.crossbar import Crossbar
+from mho.cells import OneSided
 from mho.kernels import counts as count
 from mho.kernels import ops
 from mho.kernels.program import Step
@@ -144,6 +145,13 @@ class Lane:
             self.state, cells, self.inputs, self.errors, self._gains, key, number, self.totals, drawn,
             backend=array.backend,
         )  # fmt: skip
+        if isinstance(array.rpu.cell, OneSided):
+            refresh, first, vectors = array._refresh(array.rpu.cell, self.replicas), number, self.inputs.shape[1]
+
+            def refresh_if_due() -> None:
+                refresh.after(int(first[0]), vectors)
+
+            steps.append(refresh_if_due)
         if cells.ages:
             one = np.ones(1, np.float32)
             steps.append(ops.rester(self.state, cells, key, number, self.totals, one, backend=array.backend))

@@ -153,6 +153,10 @@ class TiledArray(Array):
         each = [batch.totals.unflatten(0, (-1, self.replicas)).sum(dim=0) for batch in self.batches]
         return torch.stack(each).sum(dim=0)
 
+    def _refreshes(self) -> Tensor:
+        each = [batch._refreshes().unflatten(0, (-1, self.replicas)).sum(dim=0) for batch in self.batches]
+        return torch.stack(each).sum(dim=0)
+
     def _assembled(self, each: list[Tensor]) -> Tensor:
         """One (R, devices, out, in) from such tensors of the batches."""
         whole = torch.empty(self.replicas, self.devices, self.out_features, self.in_features, *each[0].shape[4:])

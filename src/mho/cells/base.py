@@ -8,8 +8,8 @@ import abc
 class Cell(abc.ABC):
     """A weight made of `devices` cross-points that lie in as many rows of the array.
 
-    The weight is the mean of the first `pulsed` of them, which updates move; reads subtract the reference from it where
-    there is one.
+    Updates move the first `pulsed` of them. The weight is their mean, or, where it `is_difference`, the first less the
+    last.
     """
 
     @property
@@ -21,3 +21,8 @@ class Cell(abc.ABC):
     @abc.abstractmethod
     def pulsed(self) -> int:
         """How many of them updates move; the others are programmed only."""
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether the weight is the first device less the last."""
+        return False

@@ -27,3 +27,7 @@ class Referenced(Cell):
     @property
     def pulsed(self) -> int:
         return 1
+
+    @property
+    def is_difference(self) -> bool:
+        return True

@@ -167,6 +167,8 @@ def _choices(law: Law, fields: tuple[str, ...]) -> dict[str, str]:
     choices = {
         "draw": ("draw_pair", law.draws == 2),
         "step": ("step_hidden", law.state),
+        "heed": ("heed_side", "side" in fields),
+        "turn": ("turn_up", "side" in fields),
         "hold": ("hold_stuck", "stuck" in fields),
         "show": ("show_noisy", "write_noise" in fields),
         "see": ("see_by_law", "read" in law.functions),

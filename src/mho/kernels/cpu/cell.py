@@ -38,6 +38,26 @@ def step_hidden(w: Any, h: Any, up: Any, cell: Any, z: Any) -> Any:
     return pulse(w, h, up, cell, z)
 
 
+def heed_all(up: Any, cell: Any) -> Any:
+    """Whether a device takes part in pulses of this direction."""
+    return True
+
+
+def heed_side(up: Any, cell: Any) -> Any:
+    """The same where a cell is two devices, one for each direction: `side` is 1 or -1."""
+    return up == (cell.side > 0)
+
+
+def turn_not(up: Any, cell: Any) -> Any:
+    """The direction in which a pulse moves the device."""
+    return up
+
+
+def turn_up(up: Any, cell: Any) -> Any:
+    """The same where every device only rises."""
+    return True
+
+
 def hold_none(new: Any, w: Any, cell: Any) -> Any:
     """The new weight of a device that may be stuck at w."""
     return new

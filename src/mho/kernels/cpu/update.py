@@ -9,9 +9,11 @@ import numpy as np
 from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
 from mho.kernels.cpu.bits import popcount, tile_keys
 from mho.kernels.cpu.cell import draw_one as draw
+from mho.kernels.cpu.cell import heed_all as heed
 from mho.kernels.cpu.cell import hold_none as hold
 from mho.kernels.cpu.cell import show_same as show
 from mho.kernels.cpu.cell import step_plain as step
+from mho.kernels.cpu.cell import turn_not as turn
 from mho.kernels.cpu.lists import append, take, take_fours
 from mho.kernels.law import cell_at, pulses, reach
 from mho.random import BLOCKS_A_WORD, mix, normal, vector_keys
@@ -247,13 +249,15 @@ def move_single(counts: Any, lanes: Any, items: Any, full: Any, cells: Any) -> A
     hits, bad, several, coincidences = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
     for i in range(full):
         at = np.uintp(i)
-        n = np.int32(popcount(items[np.uintp(BITS + i)]))
         w, low, high = lanes[np.uintp(WRITTEN + i)], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
         h = lanes[np.uintp(ROOM * (SLOTS - 1) + i)] if STATE else np.float32(0)
         cell, key_0, key_1 = items[np.uintp(CELL + i)], items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)]
         index = np.uint32(cell & INDEX)
-        here = cell_at(lanes, at, cells[5], cells[0], index)
-        answer, state = step(w, h, cell < NEGATIVE, here, draw(index, key_0, key_1))
+        here, up = cell_at(lanes, at, cells[5], cells[0], index), cell < NEGATIVE
+        bits = items[np.uintp(BITS + i)] if heed(up, here) else np.uint32(0)
+        items[np.uintp(BITS + i)] = bits
+        n = np.int32(popcount(bits))
+        answer, state = step(w, h, turn(up, here), here, draw(index, key_0, key_1))
         new = np.float32(answer)
         sound = hold(new if new == new else w, w, here)
         kept = min(max(sound, low), high)
@@ -319,7 +323,8 @@ def merge(counts: Any, lanes: Any, items: Any, found: Any, cells: Any) -> None:
         w, low, high = lanes[np.uintp(WRITTEN + i)], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
         cell, n = items[np.uintp(CELL + i)], np.int32(popcount(items[np.uintp(BITS + i)]))
         key_0, key_1, index = items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)], np.uint32(cell & INDEX)
-        here, up, count = cell_at(lanes, at, cells[5], cells[0], index), cell < NEGATIVE, np.float32(n)
+        here, count = cell_at(lanes, at, cells[5], cells[0], index), np.float32(n)
+        up = turn(cell < NEGATIVE, here)
         far = (n > 1) & (min(high - w, w - low) > reach(count, up, here))
         new = np.float32(pulses(w, count, up, here, normal(mix(index, key_0, key_1))))
         sound = hold(new if new == new else w, w, here)
@@ -341,8 +346,9 @@ def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any, 
     w, low, high = lanes[np.uintp(WRITTEN + lane)], lanes[np.uintp(W_MIN + lane)], lanes[np.uintp(W_MAX + lane)]
     h = lanes[np.uintp(ROOM * (SLOTS - 1) + lane)] if STATE else np.float32(0)
     cell = items[np.uintp(CELL + lane)]
-    up, index = cell < NEGATIVE, np.uint32(cell & INDEX)
+    index = np.uint32(cell & INDEX)
     here = cell_at(lanes, at, cells[5], cells[0], index)
+    up = turn(cell < NEGATIVE, here)
     train, trains_a_vector = np.int64(items[np.uintp(VECTOR + lane)]), stream[3]
     vector = np.uint64(stream[2] + np.uint64(train // trains_a_vector))
     block = 1 + BLOCKS_A_WORD * (train % trains_a_vector)

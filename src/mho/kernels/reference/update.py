@@ -35,12 +35,14 @@ def update(
         for word, start in enumerate(range(0, x_bits.shape[3], SLOTS_A_TRAIN)):
             slots = slice(start, start + SLOTS_A_TRAIN)
             coincidences = d_bits[r, t, :, slots].astype(np.int64) @ x_bits[r, t, :, slots].T.astype(np.int64)
-            counts[r, COINCIDENCES] += coincidences.sum()
             for p, j in zip(*np.nonzero(coincidences), strict=True):
                 cell = types.SimpleNamespace(**{name: values[r, p, j] for name, values in cells.items()})
+                if hasattr(cell, "side") and up[p, j] != (cell.side > 0):
+                    continue
+                counts[r, COINCIDENCES] += coincidences[p, j]
                 keys = _Keys(streams[r], first + int(t), word, int(p) * state.shape[2] + int(j))
                 seen = np.concatenate([[state[r, p, j]], hidden[r, :, p, j]])
-                n, rises = int(coincidences[p, j]), bool(up[p, j])
+                n, rises = int(coincidences[p, j]), hasattr(cell, "side") or bool(up[p, j])
                 state[r, p, j], *hidden[r, :, p, j] = move(law, seen, n, rises, cell, keys, counts[r])
 
 

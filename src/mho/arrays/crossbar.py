@@ -193,7 +193,7 @@ class Crossbar(Array):
             return fault
         if x is not None and d is not None:
             return LawError(
-                f"{name}: {type(self.rpu.device).__name__} returned NaN; the weights concerned were left "
+                f"{name}: {type(self.rpu.device).__name__}.pulse returned NaN; the weights concerned were left "
                 "as they were. mho.testing.check_device(device) shows at which states"
             )
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
@@ -255,7 +255,11 @@ class Crossbar(Array):
         times = np.full(1, dt, np.float32)
         ops.rester(self._view("state"), self._cells(), stream.key, number, totals, times, backend=self.backend)()
         if found_bad(totals):
-            raise self._not_finite(None, None)
+            totals[:, count.NOT_FINITE] = 0
+            raise LawError(
+                f"{self.name}: {type(self.rpu.device).__name__}.rest returned NaN; the weights concerned were left as "
+                "they were. Look at what it does at the bounds, and for a dt above 1"
+            )
 
     def _drawn_tables(self) -> dict[str, Floats]:
         """The tables in which cells differ, of all devices: (R, devices·out, in, ...)."""

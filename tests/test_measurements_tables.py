@@ -1,0 +1,83 @@
+"""Measured jump tables as devices: what is drawn is what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_measurements_reading import DEVICES
+
+import mho
+from mho.measurements import read_measured
+from mho.measurements.jump_tables import JumpTables
+from mho.measurements.table_laws import jump_table_device
+
+PULSES = 10_000
+ROUNDING = 1e-6
+"""What float32 makes of a jump: far less than the jumps of a table lie apart."""
+
+
+def below(jumps: np.ndarray, points: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The probability of a jump of at most v by a row of the table; jumps may be equal over a range of points."""
+    k = np.clip(np.searchsorted(jumps, v, side="right") - 1, 0, len(jumps) - 2)
+    width = np.where(jumps[k + 1] > jumps[k], jumps[k + 1] - jumps[k], 1.0)
+    part = np.clip((v - jumps[k]) / width, 0, 1)
+    found = points[k] + part * (points[k + 1] - points[k])
+    return np.where(v < jumps[0], 0.0, np.where(v >= jumps[-1], 1.0, found))
+
+
+def distance(moved: np.ndarray, jumps: np.ndarray, points: np.ndarray) -> float:
+    """The Kolmogorov-Smirnov distance, asked beside the jumps of the table rather than on them."""
+    places = np.unique(np.concatenate([jumps - ROUNDING, jumps + ROUNDING]))
+    counted = np.searchsorted(np.sort(moved), places, side="right") / len(moved)
+    return float(np.abs(counted - below(jumps, points, places)).max())
+
+
+def enode() -> JumpTables:
+    tables = read_measured([DEVICES / "enode"])
+    assert isinstance(tables, JumpTables)
+    return tables
+
+
+def test_enode_draws_its_tables_in_every_bin() -> None:
+    device, _, _ = jump_table_device(enode())
+    wide = dataclasses.replace(device, w_max=2.0, w_min=-2.0)  # so that no draw is clipped
+    rpu = mho.RPU(device=wide, update=mho.Pulses(length=1))
+    sides: list[tuple[float, Any, Any, Any]] = [
+        (1.0, device.up, device.up_states, device.up_points),
+        (-1.0, device.down, device.down_states, device.down_points),
+    ]
+    worst = []
+    for sign, jumps, states, points in sides:
+        for row, state in enumerate(states.values):
+            array = mho.Crossbar(rpu, 1, PULSES, seed=row)
+            array.write(torch.full((1, PULSES), float(state)))
+            array.pulse(torch.ones(1, PULSES), torch.full((1, 1), sign))
+            moved = array.weight.view(-1).double().numpy() - float(state)
+            worst.append(distance(moved, jumps.values[0, row].astype(float), points.values.astype(float)))
+    assert len(worst) == 96
+    # one in a thousand for the largest of 96, by the law of Kolmogorov, which atoms only make safer
+    assert max(worst) < math.sqrt(-math.log(0.001 / 96 / 2) / (2 * PULSES))
+
+
+def test_weights_are_conductances() -> None:
+    tables = enode()
+    device, zero, unit = jump_table_device(tables, w_max=1.0)
+    assert zero + unit * device.up_states.values[0] == pytest.approx(tables.states_up[0])
+    assert zero + unit * device.w_max == pytest.approx(tables.states_up[-1])
+    assert device.up.values[0] * unit == pytest.approx(tables.jumps_up, rel=1e-5)
+    assert mho.testing.check_device(device).symmetry_point is not None
+
+
+def test_wrong_draws_are_seen() -> None:
+    """The distance tells a table from one whose jumps are a fifth larger."""
+    device, _, _ = jump_table_device(enode())
+    jumps, points = device.up.values[0, 20].astype(float), device.up_points.values.astype(float)
+    u = np.random.default_rng(0).random(PULSES)
+    limit = math.sqrt(-math.log(0.001 / 96 / 2) / (2 * PULSES))
+    assert distance(np.interp(u, points, jumps), jumps, points) < limit
+    assert distance(1.2 * np.interp(u, points, jumps), jumps, points) > limit

@@ -1,0 +1,72 @@
+"""Cells of a table as text: numbers, gaps, words; and lines as cells."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+NUMBERS = {
+    ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII),
+    # a comma at the end is a delimiter
+    ",": re.compile(r"[+-]?(\d+(,\d+)?|,\d+)([eE][+-]?\d+)?", re.ASCII),
+}
+SPREADSHEET = ("#n/a", "#na", "#num!", "#div/0!", "#value!", "#ref!", "#name?")
+NOT_FINITE = ("nan", "inf", "+inf", "-inf", "infinity", "-infinity", "1.#inf", "1.#ind", "1.#qnan")
+NO_READING = ("na", "n/a", "null", "none", "nil", "missing", "invalid", "failed", "err", "error")
+OVER_RANGE = ("over", "overflow", "ovfl", "ovld", "ovrflw")
+DASHES = ("", "-", "--", "---", "–", "—", "?", "*", ".")
+GAPS = frozenset((*SPREADSHEET, *NOT_FINITE, *NO_READING, *OVER_RANGE, *DASHES))
+OVERFLOW = 9.9e37
+"""Instruments write 9.9e37 for infinity and 9.91e37 for not a number (SCPI 1999.0, 7.2.1)."""
+MINUS = str.maketrans({"−": "-", "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u00a0": " ", "\u202f": " "})
+COMMENTS = ("#", "%", "//", "!")
+
+
+def clean(cell: str) -> str:
+    """A cell without blanks around it, with the minus sign of ASCII."""
+    return cell.translate(MINUS).strip().strip("\ufeff\x1a").strip()
+
+
+def is_gap(cell: str) -> bool:
+    """Whether a cell says that there is no reading."""
+    return cell.lower() in GAPS
+
+
+def is_number(cell: str, decimal: str) -> bool:
+    """Whether a cell is a number with this decimal sign."""
+    return NUMBERS[decimal].fullmatch(cell) is not None
+
+
+def number(cell: str, decimal: str) -> float | None:
+    """The number in a cell; NaN for a gap, None for anything else."""
+    if is_number(cell, decimal):
+        value = float(cell.replace(",", "."))
+        return value if abs(value) < OVERFLOW else float("nan")
+    return float("nan") if is_gap(cell) else None
+
+
+def is_junk(cell: str, decimal: str) -> bool:
+    """Whether a cell begins as a number does and is none: a sign of the wrong delimiter."""
+    return bool(re.match(r"[+-]?[.,]?\d", cell)) and not is_number(cell, decimal)
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line is a comment; a gap in a file of one column is none."""
+    return line.startswith(COMMENTS) and not is_gap(line)
+
+
+def split(line: str, delimiter: str) -> list[str]:
+    """The cells of a line; "" keeps it whole, " " splits at runs of blanks and tabs.
+
+    Every line is taken by itself: a quote that is never closed must not swallow the lines below.
+    """
+    if delimiter == "":
+        return [clean(line.strip().strip('"'))]
+    if delimiter == " ":
+        # a unit belongs to the name before it
+        line = re.sub(r"\s+([(\[])", r"\1", " ".join(line.translate(MINUS).split()))
+    try:
+        found = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:  # a cell beyond the csv module's limit
+        found = line.split(delimiter)
+    return [clean(cell) for cell in found]

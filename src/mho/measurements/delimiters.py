@@ -1,0 +1,88 @@
+"""Which delimiter and which decimal sign a table has."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from mho.measurements.cells import is_gap, is_junk, is_number, split
+
+CANDIDATES = (
+    ("", "."),
+    ("\t", "."),
+    ("\t", ","),
+    (";", "."),
+    (";", ","),
+    (",", "."),
+    (" ", "."),
+    (" ", ","),
+    ("", ","),
+    (",", ","),
+    ("|", "."),
+    ("|", ","),
+)
+"""The more likely stand first; the delimiter "" is a file of one column."""
+SAMPLE = 300
+"""Lines that are tried."""
+NAMES = {",": "comma", ";": "semicolon", "\t": "tab", " ": "blanks", "": "none (one column)"}
+
+
+def find_delimiter(
+    lines: Sequence[str], delimiter: str | None, decimal: str | None
+) -> tuple[str, str, tuple[str, ...]] | None:
+    """Delimiter, decimal sign and notes; None where no reading of the lines gives a number.
+
+    csv.Sniffer is not asked: it takes the most regular character for the delimiter, the comma of decimals included.
+
+    Args:
+        lines: without blank ones and comments.
+        delimiter: if it is given.
+        decimal: likewise.
+    """
+    sample = lines[:: max(len(lines) // SAMPLE, 1)]
+    pairs = [pair for pair in CANDIDATES if delimiter in (None, pair[0]) and decimal in (None, pair[1])]
+    if not pairs:  # a delimiter of the user's own
+        assert delimiter is not None
+        pairs = [(delimiter, sign) for sign in (".", ",") if decimal in (None, sign)]
+    scores = [_score(sample, *pair) for pair in pairs]
+    best = max(scores)
+    if best <= 0:
+        return None
+    tied = [pair for pair, score in zip(pairs, scores, strict=True) if score == best]
+    if (",", ".") in tied and ("", ",") in tied:
+        found = ("", ",") if _commas_are_decimal(sample) else (",", ".")
+        other = "delimiter comma" if found[0] == "" else 'delimiter none and decimal ","'
+        what = "decimal signs" if found[0] == "" else "delimiters"
+        return *found, (f"the commas are taken as {what}; give {other} if they are not",)
+    found = tied[0]
+    name = NAMES.get(found[0], repr(found[0]))
+    notes = [f"delimiter {name}"] if found[0] not in (",", "") else []
+    if found[1] == ",":
+        notes.append("decimal comma")
+    return *found, tuple(notes)
+
+
+def _score(lines: Sequence[str], delimiter: str, decimal: str) -> float:
+    """The share of lines with numbers and nothing that only looks like one."""
+    good = 0
+    for line in lines:
+        cells = split(line, delimiter)
+        numbers = sum(is_number(cell, decimal) for cell in cells)
+        good += bool(numbers) and not any(is_junk(cell, decimal) for cell in cells)
+    return good / max(len(lines), 1)
+
+
+def _commas_are_decimal(lines: Sequence[str]) -> bool:
+    """Whether lines such as 12,5 are one number each, and not two."""
+    cells = [line.strip().strip('"').split(",") for line in lines]
+    pairs = [(cell[0].strip(), cell[1].strip()) for cell in cells if len(cell) == 2 and not is_gap(cell[0])]
+    if any(len(cell) > 1 and not cell[0][:1].lstrip("+-").isdigit() for cell in cells[:3]):
+        return False  # a heading with a comma
+    if any(left == "-0" or (right[:1] == "0" and len(right) > 1) or "e" in right.lower() for left, right in pairs):
+        return True
+    whole = [int(left) for left, _ in pairs if left.lstrip("+-").isdigit()]
+    steps = {after - before for before, after in itertools.pairwise(whole)}
+    if len(whole) > 2 and len(steps) == 1 and 0 not in steps:
+        return False  # the left numbers count pulses
+    lengths = [len(right) for _, right in pairs]
+    return len(set(whole)) < 0.8 * len(whole) or lengths.count(max(lengths, default=0)) > 0.5 * len(lengths) > 0

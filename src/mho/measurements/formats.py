@@ -1,0 +1,117 @@
+"""What the user says about a file of pulses, where the file does not say it itself."""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+from collections.abc import Sequence
+from typing import final
+
+from mho.errors import Faults, nearest
+
+ROLES = ("number", "reading", "up", "down", "direction", "voltage", "device", "skip")
+"""What a column can be: the number of pulses so far, readings in the order of time, readings after each up pulse, after
+each down pulse, the direction of the pulse before a reading, its voltage, the device's name, nothing of ours."""
+READINGS = ("reading", "up", "down")
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "blank": " ", "none": ""}
+"""Names of the delimiters; "none" is a file of one column."""
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Format:
+    """How a file of pulses is written; what is left at None is found out.
+
+    Attributes:
+        columns: what each column is, in order, one of `ROLES`; a list, or one text with commas: "number,reading".
+        direction: "up" or "down", of all pulses; with `turns` of the first ramp.
+        turns: the last reading of each ramp but the last, counted from 1 in each device; empty: there is one ramp.
+        every: pulses between one reading and the next, where no column counts them.
+        delimiter: comma, semicolon, tab, blank or none, or the character itself.
+        decimal: "." or ",".
+        header: lines above the table.
+        encoding: of the text, for example "utf-16".
+        unit: of the readings.
+        devices: their names, in the order of the file.
+    """
+
+    columns: str | Sequence[str] | None = None
+    direction: str | None = None
+    turns: Sequence[int] | None = None
+    every: int | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    header: int | None = None
+    encoding: str | None = None
+    unit: str | None = None
+    devices: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        faults = Faults("format")
+        self._check_columns(faults)
+        self._check_choice("direction", self.direction, ("up", "down"), faults)
+        self._check_choice("decimal", self.decimal, (".", ","), faults)
+        if self.delimiter not in DELIMITERS.values():
+            self._check_choice("delimiter", self.delimiter, tuple(DELIMITERS), faults)
+        faults.number("every", self.every, low=1, high=1_000_000, integer=True, optional=True)
+        faults.number("header", self.header, low=0, integer=True, optional=True)
+        if self.turns is not None:
+            whole = all(isinstance(turn, int) and not isinstance(turn, bool) and turn > 0 for turn in self.turns)
+            if not whole or any(b <= a for a, b in zip(self.turns, self.turns[1:], strict=False)):
+                faults.add(f"turns are {list(self.turns)!r}; give numbers of readings, from 1 on, ascending")
+        if self.encoding is not None and not _known_encoding(self.encoding):
+            faults.add(f"encoding is {self.encoding!r}, which Python does not know; give for example utf-8 or latin-1")
+        if isinstance(self.devices, str):
+            faults.add(f"devices is the text {self.devices!r}; give a list of names")
+        elif self.devices is not None and len(set(self.devices)) < len(self.devices):
+            faults.add(f"devices are {list(self.devices)!r}; give each its own name")
+        faults.raise_any()
+
+    @property
+    def roles(self) -> tuple[str, ...] | None:
+        """`columns` as a tuple."""
+        if self.columns is None:
+            return None
+        parts = self.columns.split(",") if isinstance(self.columns, str) else self.columns
+        return tuple(part.strip() for part in parts)
+
+    @property
+    def separator(self) -> str | None:
+        """`delimiter` as a character; "" for a file of one column."""
+        return None if self.delimiter is None else DELIMITERS.get(self.delimiter, self.delimiter)
+
+    @property
+    def sign(self) -> int | None:
+        """`direction` as +1 or -1."""
+        return None if self.direction is None else {"up": 1, "down": -1}[self.direction]
+
+    def _check_columns(self, faults: Faults) -> None:
+        roles = self.roles
+        if roles is None:
+            return
+        known = True
+        for role in roles:
+            if role not in ROLES:
+                faults.add(f"columns: {role!r} is no kind of column{nearest(role, ROLES)}")
+                known = False
+        if not known:
+            return
+        for role in ("number", "direction", "voltage", "device"):
+            if roles.count(role) > 1:
+                faults.add(f"columns: {role} stands {roles.count(role)} times; give it once, and skip the others")
+        if {"direction", "voltage"} <= set(roles):
+            faults.add("columns: direction and voltage both say which way a pulse goes; skip one of them")
+        if not set(roles) & set(READINGS):
+            faults.add(f"columns are {','.join(roles)}, without readings; name one of {', '.join(READINGS)}")
+
+    def _check_choice(self, name: str, value: str | None, allowed: Sequence[str], faults: Faults) -> None:
+        if value is not None and value not in allowed:
+            faults.add(f"{name} is {value!r}; give {', '.join(map(repr, allowed))}, or leave it out")
+
+
+def _known_encoding(name: str) -> bool:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return False
+    return True

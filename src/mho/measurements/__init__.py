@@ -1,7 +1,9 @@
 """Measured devices: files of pulses, the laws that fit them, and what they cannot tell."""
 
 from mho.measurements.formats import Format
+from mho.measurements.jump_tables import JumpTables, read_jump_table
+from mho.measurements.measured import read_measured
 from mho.measurements.reading import read_pulses
 from mho.measurements.record import Measurement, Trace
 
-__all__ = ["Format", "Measurement", "Trace", "read_pulses"]
+__all__ = ["Format", "JumpTables", "Measurement", "Trace", "read_jump_table", "read_measured", "read_pulses"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
+import string
 from collections.abc import Sequence
 from typing import final
 
@@ -15,6 +16,8 @@ each down pulse, the direction of the pulse before a reading, its voltage, the d
 READINGS = ("reading", "up", "down")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "blank": " ", "none": ""}
 """Names of the delimiters; "none" is a file of one column."""
+NO_DELIMITERS = frozenset(string.ascii_letters + string.digits + "+-.\"'\n\r")
+"""Parts of cells and lines."""
 
 
 @final
@@ -51,7 +54,7 @@ class Format:
         self._check_columns(faults)
         self._check_choice("direction", self.direction, ("up", "down"), faults)
         self._check_choice("decimal", self.decimal, (".", ","), faults)
-        if self.delimiter not in DELIMITERS.values():
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in NO_DELIMITERS):
             self._check_choice("delimiter", self.delimiter, tuple(DELIMITERS), faults)
         faults.number("every", self.every, low=1, high=1_000_000, integer=True, optional=True)
         faults.number("header", self.header, low=0, integer=True, optional=True)

@@ -99,6 +99,7 @@ def read_grid(file: str | os.PathLike[str], form: Format) -> Grid:
     lines, notes = read_lines(file, form.encoding)
     skipped = form.header or 0
     full = [line for line in lines[skipped:] if line.strip() and not is_comment(clean(line))]
+    check_width(name, lines)
     found = find_delimiter(full, form.separator, form.decimal)
     if found is None:
         raise _without_numbers(name, lines, skipped, form)
@@ -113,7 +114,6 @@ def read_grid(file: str | os.PathLike[str], form: Format) -> Grid:
             body.append((at, split(line, delimiter) if line.strip() else []))
     while body and not any(body[-1][1]):
         body.pop()
-    _check_width(name, body)
     width = _width(body, decimal)
     if form.header is None:
         leading = _heading_rows(body, width, decimal)
@@ -158,13 +158,16 @@ def _trimmed(row: list[str]) -> int:
     return max((place for place, cell in enumerate(row, 1) if cell), default=0)
 
 
-def _check_width(name: str, body: Sequence[Row]) -> None:
-    for line, row in body:
-        if len(row) > MOST_COLUMNS:
-            raise InvalidValue(
-                f"{name}: line {line}, column {MOST_COLUMNS + 1}: the line has {len(row)} columns, and at most "
-                f"{MOST_COLUMNS} are read; give readings one below the other, a column a device"
-            )
+def check_width(name: str, lines: Sequence[str]) -> None:
+    """Refuse lines of too many cells, before every delimiter is tried on them."""
+    for at, line in enumerate(lines, 1):
+        if len(line) > MOST_COLUMNS and not is_comment(line):
+            cells = max(max(line.count(delimiter) for delimiter in ",;\t|") + 1, len(line.split()))
+            if cells > MOST_COLUMNS:
+                raise InvalidValue(
+                    f"{name}: line {at}, column {MOST_COLUMNS + 1}: the line has {cells} columns, and at most "
+                    f"{MOST_COLUMNS} are read; give readings one below the other, a column a device"
+                )
 
 
 def _width(body: Sequence[Row], decimal: str) -> int:

@@ -24,11 +24,13 @@ UNSURE = 20.0
 """A turn is possible where the sum of squares is within 20 variances of the best: likelihoods within a factor e⁴, and
 what curves of free form gain by following noise that is not white."""
 EVEN = 40.0
-"""Ramps of equal length are the usual protocol, and supposed where they fit within 40 variances: 8 for a factor e⁴, and
-2 ln K for odds of 1 to the K = 500 places of a usual turn; twice that, as noise is not white (0.36 from one HfO2 reading
-to the next)."""
+"""Ramps of equal length are the usual protocol, and supposed where they fit within 40 variances: 8 for a factor e⁴,
+2 ln K for odds of 1 to the K = 500 places of a usual turn, and twice that, as noise is not white (0.36 from one HfO2
+reading to the next)."""
 EXACT = 1e-12
 """Of the square of the range: rounding."""
+CLEAR = 6.0
+"""Means of readings that only the noise moves stay within a range of 6 of their standard deviations."""
 JUMP = 2
 """A ramp of so few pulses between ramps that are `LONGER` is a jump back to the start, not a ramp."""
 LONGER = 5
@@ -91,7 +93,9 @@ def find_ramps(values: Floats) -> Ramps:
     """
     low, high = np.min(values), np.max(values)
     scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
-    smooth = _smoothed(scaled)
+    smooth, noise = _smoothed(scaled)
+    if np.ptp(smooth) < CLEAR * noise:
+        return Ramps(_sign(scaled), (), (), False)
     first, rough = _extremes(smooth, (SWING + NOISY * min(_noise(scaled), 0.1)) * max(float(np.ptp(smooth)), 1e-12))
     if not first:
         return Ramps(_sign(scaled), (), (), False)
@@ -125,20 +129,24 @@ def _noise(values: Floats) -> float:
     return float(np.median(np.abs(bends))) * 1.4826 / np.sqrt(6) if len(bends) else 0.0
 
 
-def _smoothed(values: Floats) -> Floats:
-    """Running medians of three against single outliers, then means over as many readings as the noise asks."""
+def _smoothed(values: Floats) -> tuple[Floats, float]:
+    """Running medians of three against single outliers, then means over as many readings as the noise asks.
+
+    Returns:
+        (K,) and the noise that is left.
+    """
     if len(values) < 5:
-        return values
+        return values, 0.0
     padded = np.concatenate([values[:1], values, values[-1:]])
     inner: Floats = np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
     window = min(int((SMOOTHED * _noise(values)) ** 2) // 2, len(values) // 8)
     if window < 1:
-        return inner
+        return inner, _noise(values)
     sums = np.concatenate([[0.0], np.cumsum(inner)])
     place = np.arange(len(inner))
     begin, end = np.maximum(place - window, 0), np.minimum(place + window + 1, len(inner))
     means: Floats = (sums[end] - sums[begin]) / (end - begin)
-    return means
+    return means, _noise(values) / math.sqrt(2 * window + 1)
 
 
 def _extremes(values: Floats, swing: float) -> tuple[int, list[int]]:

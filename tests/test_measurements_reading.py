@@ -90,6 +90,13 @@ LAYOUTS = {
     "reads of one voltage": ("V (V),G (S)\n" + columns([0.1] * 100, BOTH), TURN, BOTH),
     "time": ("t (s),G (S)\n" + columns(np.arange(100) * 0.25, BOTH), TURN, BOTH),
     "time without a name": (columns(np.arange(100) * 0.25, BOTH), TURN, BOTH),
+    "cycles": (
+        "cycle,pulse,G\n" + columns([1] * 100 + [2] * 100, [*COUNT, *COUNT], [*BOTH, *BOTH]),
+        [*TURN, (0, 1), *TURN],
+        [*BOTH, *BOTH],
+    ),
+    "a read voltage without a name": (columns(COUNT, BOTH, [0.1] * 100), TURN, BOTH),
+    "names with volts": ("Pulse,at 0.5V\n" + columns(COUNT, BOTH), TURN, BOTH),
     "count, time, volts, current": (
         "Pulse #,t (s),Vpulse (V),I (A)\n" + columns(COUNT, np.arange(100) / 7, [1.0] * 50 + [-1.0] * 50, BOTH),
         TURN,
@@ -255,6 +262,7 @@ def test_options_are_checked(tmp_path):
 def test_units(tmp_path):
     for head, unit in {"G [µS]": "µS", "Conductance (S)": "S", "G / nS": "nS", "G_uS": "uS", "G": "a.u."}.items():
         assert read(tmp_path, f"{head}\n{column(BOTH)}").unit == unit
+    assert read(tmp_path, "1.1 nS\n1.2 nS\n1.4 nS\n").unit == "nS"
     current = read(tmp_path, f"I (nA)\n{column(BOTH)}")
     assert current.unit == "nA"
     assert any("current in nA is taken as it is" in note for note in current.notes)
@@ -311,6 +319,8 @@ FAULTS = {
     "image": (b"\x89PNG\r\n\x1a\n123", "it is an image (PNG), not text; export its table as CSV"),
     "spreadsheet": (b"PK\x03\x04zip", "it is a spreadsheet"),
     "binary": (bytes(range(256)) * 40, "it is no text"),
+    "one row": ("1.0,1.1,1.2,1.3\n", "line 1, column 1: the table is one row of 4 columns; give readings one below"),
+    "units by turns": ("1.1 nS\n1.2 nS\n1.3 uS\n", "line 3, column 2: the reading is in uS, and that of line 1 in nS"),
     "no readings": ("n,V (V)\n1,0.1\n2,0.1\n", "no column is one of readings; give columns"),
 }
 

@@ -11,7 +11,7 @@ from mho.measurements.grid import Grid
 from mho.measurements.ramps import find_ramps
 from mho.measurements.record import Floats
 from mho.measurements.text import FileFaults
-from mho.measurements.units import kind_of, split_unit
+from mho.measurements.units import is_unit, kind_of, split_unit
 from mho.measurements.vocabulary import DOWN_PULSES, NO_PULSES, UP_PULSES, WORDS, direction_of, sentence, words
 
 KINDS = {"S": "conductance", "A": "current", "ohm": "resistance"}
@@ -41,9 +41,7 @@ def find_roles(grid: Grid, form: Format) -> tuple[tuple[str, ...], list[str]]:
     _settle_unknown(grid, roles)
     notes = _one_kind(grid, roles)
     notes += _pairs(grid, roles, form)
-    for role in ("number", "direction"):
-        for column in [column for column, found in enumerate(roles) if found == role][1:]:
-            roles[column] = "skip"
+    _settle_doubles(grid, roles)
     if "direction" in roles:
         roles = ["skip" if role == "voltage" else role for role in roles]
     if not set(roles) & set(READINGS):
@@ -99,6 +97,8 @@ def _of_words(cells: Sequence[str], found: set[str]) -> str:
     if known and sum(known) > 0.8 * len(known):
         return "direction"
     full = [cell for cell in cells if cell]
+    if all(map(is_unit, full)):
+        return "skip"
     return "device" if found & WORDS["device"] or _repeats(full) else "skip"
 
 
@@ -137,6 +137,16 @@ def _settle_devices(grid: Grid, roles: list[str]) -> None:
         roles[found[0]] = "?"
 
 
+def _settle_doubles(grid: Grid, roles: list[str]) -> None:
+    """Of columns that count, such as cycles and pulses, keep the one that changes most; of directions the first."""
+    for role in ("number", "direction"):
+        found = [column for column, known in enumerate(roles) if known == role]
+        if role == "number":
+            found.sort(key=lambda column: -np.count_nonzero(np.diff(_values(grid, column))))
+        for column in found[1:]:
+            roles[column] = "skip"
+
+
 def _settle_unknown(grid: Grid, roles: list[str]) -> None:
     """Give columns that only have numbers a role: a count, an axis, else readings."""
     unknown = [column for column, role in enumerate(roles) if role == "?"]
@@ -148,6 +158,10 @@ def _settle_unknown(grid: Grid, roles: list[str]) -> None:
         if counting is not None:
             roles[counting] = "number"
             unknown.remove(counting)
+    for column in list(unknown):
+        if not grid.names[column] and len(unknown) > free and np.ptp(values[column]) == 0:
+            roles[column] = "skip"
+            unknown.remove(column)
     axes = [column for column in unknown if _is_axis(values[column])]
     if len(axes) == 1 and len(unknown) > free and not grid.names[axes[0]] and axes[0] == 0:
         roles[axes[0]] = "skip"
@@ -157,8 +171,10 @@ def _settle_unknown(grid: Grid, roles: list[str]) -> None:
 
 
 def unit_of(grid: Grid, column: int) -> str:
-    """The unit of a column, by its heading."""
-    return grid.units[column].strip("()[] ") or split_unit(grid.names[column])[1]
+    """The unit of a column, by its heading, or by the one word that stands in the next column."""
+    told = grid.units[column].strip("()[] ") or split_unit(grid.names[column])[1]
+    beside = {cell for cell in grid.cells(column + 1) if cell} if column + 1 < grid.width else set()
+    return beside.pop() if not told and len(beside) == 1 and all(map(is_unit, beside)) else told
 
 
 def _one_kind(grid: Grid, roles: list[str]) -> list[str]:

@@ -126,6 +126,10 @@ def read_grid(file: str | os.PathLike[str], form: Format) -> Grid:
     if heading:
         ends = heading[-1][0]
         more += (f"heading: line{'s 1 to' if ends > 1 else ''} {ends}",) if form.header is None else ()
+    if len(body) == 1 and width > 2:
+        faults = FileFaults(name)
+        faults.add(f"the table is one row of {width} columns; give readings one below the other", body[0][0], "1")
+        faults.raise_any()
     rows = _fitted(name, _without_spacing(body), width, decimal)
     return Grid(name, decimal, names, units, rows, (*notes, *more))
 

@@ -17,7 +17,7 @@ from mho.measurements.grid import Grid, read_grid
 from mho.measurements.record import Floats, Measurement
 from mho.measurements.series import MOST_PULSES, Ints, Series, counted, trace_of
 from mho.measurements.text import FileFaults, shown
-from mho.measurements.units import inverse_ohms, kind_of, split_unit
+from mho.measurements.units import inverse_ohms, is_unit, kind_of, split_unit
 from mho.measurements.vocabulary import DOWN, UP, direction_of, words
 
 File = str | os.PathLike[str]
@@ -91,7 +91,7 @@ def _measurement(
     for name, (key, parts) in zip(names, groups.items(), strict=True):
         named = [Series(name, s.label, s.lines, s.values, s.counts, s.starts, s.signs) for s in parts]
         trace, more = trace_of(named, form, owners[key])
-        told += [f"{name}: {note}" if len(groups) > 1 else note for note in more]
+        told += [f"{name}: {note}" if len(groups) > 1 and name not in note else note for note in more]
         if trace is not None:
             traces.append(trace)
     _raise_all(list(owners.values()))
@@ -185,6 +185,8 @@ def _unit(grid: Grid, columns: Sequence[int], form: Format, faults: FileFaults) 
     if form.unit is not None:
         return form.unit, []
     units = {column: unit_of(grid, column) for column in columns}
+    for column in columns:
+        _check_beside(grid, column, faults)
     named = [column for column in columns if units[column]]
     for column in named[1:]:
         if units[column] != units[named[0]]:
@@ -203,6 +205,17 @@ def _unit(grid: Grid, columns: Sequence[int], form: Format, faults: FileFaults) 
     if kind == "ohm":
         return inverse_ohms(unit), [f"resistance R in {unit} is read as conductance 1/R in {inverse_ohms(unit)}"]
     return unit, []
+
+
+def _check_beside(grid: Grid, column: int, faults: FileFaults) -> None:
+    """Note rows whose unit, in the next column, is not that of the first."""
+    cells = grid.cells(column + 1) if column + 1 < grid.width else []
+    full = [(line, cell) for line, cell in zip(grid.lines, cells, strict=False) if cell]
+    if full and all(is_unit(cell) and kind_of(cell) for _, cell in full):
+        for line, cell in full:
+            if cell != full[0][1]:
+                fault = f"the reading is in {cell}, and that of line {full[0][0]} in {full[0][1]}; give all in one unit"
+                faults.add(fault, line, grid.label(column + 1))
 
 
 def _inverse(grid: Grid, column: int, values: Floats, faults: FileFaults) -> Floats:

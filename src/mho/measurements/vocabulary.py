@@ -29,8 +29,9 @@ WORDS = {
 
 
 def words(name: str) -> list[str]:
-    """The words of a column's name, without its unit, in small letters."""
-    return re.findall(r"[a-zµ]+|#|\+|-", split_unit(name)[0].lower())
+    """The words of a column's name, without its unit and without quantities such as 0.5V, in small letters."""
+    bare = re.sub(r"[\d.,]*\d\s?[munµkM]?[VAs]\b", " ", split_unit(name)[0])
+    return re.findall(r"[a-zµ]+|#|\+|-", bare.lower())
 
 
 def direction_of(name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 from typing import final
@@ -51,7 +52,7 @@ class Grid:
     def width(self) -> int:
         return len(self.names)
 
-    @property
+    @functools.cached_property
     def lines(self) -> list[int]:
         """The line of every row."""
         return [line for line, _ in self.rows]
@@ -143,7 +144,7 @@ def _without_numbers(name: str, lines: Sequence[str], skipped: int, form: Format
     )
     first = next((at for at, line in enumerate(lines, 1) if at > skipped and line.strip()), None)
     if first is None:
-        faults.add(f"nothing stands below the {skipped} lines of its heading; give a smaller header")
+        faults.add(f"nothing stands below the {skipped} lines of its heading; give a smaller header", skipped, "1")
     else:
         faults.add(
             f"{shown(lines[first - 1].strip())} begins a text without a number{given}; give a table of readings",

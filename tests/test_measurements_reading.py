@@ -256,6 +256,9 @@ def test_options_are_checked(tmp_path):
     )
     counted = "n,G\n" + columns(COUNT, BOTH)
     assert "every is given, but this column counts" in refusal(tmp_path, counted, Format(every=2))
+    latin = "G\n1\n2\nµ\n".encode("latin-1")
+    assert "line 4, column 1: it is not utf-8" in refusal(tmp_path, latin, Format(encoding="utf-8"))
+    assert "line 1, column 1: nothing stands below" in refusal(tmp_path, "G", Format(header=1))
     assert "the column has 100 readings" in refusal(tmp_path, column(BOTH), Format(turns=[100]))
 
 

@@ -108,8 +108,9 @@ def _decoded(path: Path, data: bytes, encoding: str | None) -> tuple[str, Sequen
         try:
             return data.decode(encoding).lstrip("\ufeff"), ()
         except (UnicodeError, LookupError) as error:
+            line = data[: getattr(error, "start", 0)].count(b"\n") + 1
             raise InvalidValue(
-                f"{path}: it is not {encoding} ({error}); leave the encoding out, or give another"
+                f"{path}: line {line}, column 1: it is not {encoding} ({error}); leave it out, or give another"
             ) from error
     for mark, name in BOMS.items():
         if data.startswith(mark):

@@ -377,3 +377,15 @@ def test_faults_of_the_section_are_told():
         Experiment.from_dict(tables | {"zero_shifting": True})
     with pytest.raises(InvalidValue, match=r"\[zero_shifting\] would have no effect: the cells are Single"):
         Experiment.from_dict(tables | {"cell": {"kind": type(Single()).__name__}})
+
+
+def test_a_shifted_model_is_not_said_to_be_held_by_its_devices():
+    """Weights are what lies above the references, and references lie where devices are drawn to."""
+    device = mho.devices.SoftBounds(dw_min=0.005, up_down=2.0)
+    rpu = mho.presets.gokmen_2017().replace(device=device, cell=Referenced())
+    torch.manual_seed(0)
+    model = mho.convert(nn.Sequential(nn.Linear(20, 16), nn.Tanh(), nn.Linear(16, 4)), rpu, seed=1)
+    zero_shift(model, pulses=2000)
+    found = mho.diagnose(model, torch.rand(64, 20), torch.arange(64) % 4, lr=0.01)
+    (drift,) = [finding for finding in found.findings if finding.check == "symmetry points"]
+    assert drift.lost < 0.1  # 0.98 if g itself is taken for the weight

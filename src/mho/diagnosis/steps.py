@@ -7,8 +7,10 @@ from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from mho.arrays import Array
+from mho.cells import OneSided
 from mho.devices import Device
 from mho.devices.symmetry import cell_record
 from mho.kernels.reference.cell import ask
@@ -28,18 +30,24 @@ class Steps:
     """Devices of one replica of an array at their present states; the law runs interpreted.
 
     Attributes:
-        states: weights of the devices, (D,).
+        states: of the pulsed devices, (D,).
+        zeros: where each is when its weight is 0, (D,): its reference, or 0.
         up, down: mean steps up and down, (D,), at least 0 for an ordinary law; NaN where the law is undefined.
         square: mean square of a step, up and down alike, (D,).
     """
 
     def __init__(self, array: Array, replica: int, law: type[Device]) -> None:
-        states = array.device_weights[replica].flatten().numpy()
+        devices = array.device_weights[replica]
+        pulsed = devices[: array.pulsed]
+        zeros = devices[1:].flatten() if array.referenced else torch.zeros(pulsed.numel())
+        states = pulsed.flatten().numpy()
         chosen = np.unique(np.linspace(0, states.size - 1, min(DEVICES, states.size)).astype(int))
         fields = {
-            name: values[replica].flatten(0, 2).numpy()[chosen] for name, values in array.cell_parameters().items()
+            name: values[replica, : array.pulsed].flatten(0, 2).numpy()[chosen]
+            for name, values in array.cell_parameters().items()
         }
-        self.law, self.states = law, states[chosen].astype(np.float64)
+        self.law, self.states, self.zeros = law, states[chosen].astype(np.float64), zeros.double().numpy()[chosen]
+        self.only_rises = isinstance(array.rpu.cell, OneSided)
         self.cells = [cell_record(array.rpu.device, fields, place) for place in range(len(chosen))]
         moves = [_moves(law, float(w), cell) for w, cell in zip(self.states, self.cells, strict=True)]
         self.up, self.down, self.square = np.array(moves, np.float64).T
@@ -48,7 +56,7 @@ class Steps:
         """Size of (up - down)/(up + down), of the means over the devices, less two standard errors."""
         defined = np.isfinite(self.up + self.down)
         difference, total = (self.up - self.down)[defined], (self.up + self.down)[defined].sum()
-        if difference.size < 2 or total <= 0:
+        if difference.size < 2 or total <= 0 or self.only_rises:
             return 0.0
         error = difference.std(ddof=1) / math.sqrt(difference.size)
         return float(max(abs(difference.mean()) - 2 * error, 0.0) * difference.size / total)
@@ -57,9 +65,10 @@ class Steps:
         """Where pulses that are up as often as down take each device, (D,).
 
         The symmetry point, where mean steps up and down are equal; a bound, where one of them is larger over the
-        whole range; NaN, where they are equal over the whole range or push away from where they are equal.
+        whole range; NaN, where they are equal over the whole range or push away from where they are equal, or where
+        devices are pulsed in one direction only.
         """
-        return np.array([_attractor(self.law, cell) for cell in self.cells])
+        return np.array([math.nan if self.only_rises else _attractor(self.law, cell) for cell in self.cells])
 
 
 def _moves(law: type[Device], w: float, cell: Any) -> tuple[float, float, float]:

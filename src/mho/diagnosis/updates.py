@@ -171,7 +171,7 @@ class SymmetryPoints(Check):
             f"{per_cent(lost)} of the network's weights, by power, lies along its devices' drift, and "
             f"{per_cent(share)} of this array's; devices drift to {centre:.2g} ± {spread:.2g}"
         )
-        return self.found(worst, lost, number, "devices whose steps are equal near w = 0, or a lower training.lr")
+        return self.found(worst, lost, number, CURE)
 
     @staticmethod
     def _along(steps: Steps) -> tuple[float, float, float]:
@@ -180,10 +180,17 @@ class SymmetryPoints(Check):
         drawn = np.isfinite(points)
         if not drawn.any():
             return 0.0, 0.0, 0.0
-        points, states = points[drawn], steps.states[drawn]
-        powers = np.square(points).sum() * np.square(steps.states).sum()
+        weights = steps.states - steps.zeros
+        points, states = (points - steps.zeros)[drawn], weights[drawn]
+        powers = np.square(points).sum() * np.square(weights).sum()
         share = float((points @ states) ** 2 / powers) if powers > 0 else 0.0
         return share, float(points.mean()), float(points.std())
+
+
+CURE = (
+    "zero-shifting (cell.kind = Referenced, zero_shifting.pulses = 2000), devices whose steps are equal near w = 0, or a "
+    "lower training.lr"
+)
 
 
 def _rms(steps: Steps) -> float:
@@ -192,7 +199,7 @@ def _rms(steps: Steps) -> float:
 
 def _step(numbers: ArrayNumbers, steps: Steps) -> float:
     """How far a step of a device moves its weight."""
-    return _rms(steps) / numbers.rpu.cell.devices
+    return _rms(steps) / (1 if numbers.rpu.cell.is_difference else numbers.rpu.cell.devices)
 
 
 def _scale(numbers: ArrayNumbers) -> float:

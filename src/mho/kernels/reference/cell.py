@@ -14,7 +14,6 @@ from mho.random import mix, normal
 SECOND = np.uint32(0x80000000)
 WRITING = np.uint32(0x9E3779B9)
 Words = npt.NDArray[np.uint32]
-ZERO = np.float32(0)
 
 
 def ask(law: Any, w: Any, h: Any, up: bool, cell: Any, z: Any) -> tuple[Any, Any]:
@@ -24,7 +23,7 @@ def ask(law: Any, w: Any, h: Any, up: bool, cell: Any, z: Any) -> tuple[Any, Any
 
 def quiet(law: Any) -> Any:
     """The z of a pulse without noise."""
-    return (ZERO, ZERO) if law.draws == 2 else ZERO
+    return (0.0, 0.0) if law.draws == 2 else 0.0  # floats of Python keep the precision of w
 
 
 def drawn(law: Any, index: Words, key_0: Words, key_1: Words) -> Any:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mho.cli.device_compare import compare
+from mho.cli.device_fit import fit
 from mho.cli.map import FIGURES
 from mho.cli.train import read_device
 from mho.errors import InvalidValue, nearest
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from mho.testing import DeviceReport
 
 device = typer.Typer(
-    help="Devices: check a law, draw what pulses do to it.",
+    help="Devices: check a law, draw what pulses do to it, fit laws to measured pulses.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+device.command()(fit)
+device.command()(compare)
 Named = Annotated[
     str,
     typer.Argument(

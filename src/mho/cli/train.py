@@ -17,8 +17,10 @@ import typer
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
+    from mho.measurements.fitting import Fitted
     from mho.runs import Experiment, Run
 
+DEVICE_PAGE = "device.html"
 OPTIONS = ("model", "data", "epochs", "seed", "data_seed", "replicas")
 
 
@@ -31,6 +33,13 @@ def train(
         Path | None,
         typer.Option(
             metavar="FILE", help="TOML with a section device, or only what stands in it; CONFIG's device gives way."
+        ),
+    ] = None,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Pulses of a measured device, in place of --device; the best law is fitted; repeatable.",
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="lenet (default) or mlp, the networks of the papers.")] = None,
@@ -64,12 +73,19 @@ def train(
 
     Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
     update.update_management=true; mho train runs/digits-1/config.toml --seed 1;
-    mho train --device mine.toml.
+    mho train --device mine.toml; mho train --measured pulses.csv, which fits laws
+    as mho device fit does, trains on the best, and adds device.html to the folder.
     """
     if resume and out is None:
         raise InvalidValue("--resume needs --out: the run folder to continue")
+    fitted: Fitted | None = None
+    device_given: Path | dict[str, Any] | None = device
+    if measured:
+        if device is not None:
+            raise InvalidValue("--measured and --device both give the device; give one of them")
+        fitted, device_given = _fitted(measured, out, resume)
     given = dict(zip(OPTIONS, (model, data, epochs, seed, data_seed, replicas), strict=True))
-    experiment = read_experiment(config, preset, given, settings or [], out if resume else None, device)
+    experiment = read_experiment(config, preset, given, settings or [], out if resume else None, device_given)
 
     import torch
 
@@ -82,6 +98,11 @@ def train(
     images = load(experiment.training.data, data_dir)
     folder = out or next_folder(experiment.training.data)
     run = Run(experiment, folder, images, resume=resume)
+    if fitted is not None:
+        from mho.cli.device_fit import write_fit
+
+        words = " ".join(f"--measured {shlex.quote(str(file))}" for file in measured or [])
+        write_fit(fitted, folder, command=f"mho train {words}", page=DEVICE_PAGE)
     ended = _watch(run) if not run.finished else True
     if ended and not (folder / "report.html").exists():
         from mho.report import write_report
@@ -100,6 +121,18 @@ def train(
         raise typer.Exit(130)
 
 
+def _fitted(files: Sequence[Path], out: Path | None, resume: bool) -> tuple[Fitted, dict[str, Any]]:
+    """Laws fitted to measured pulses, and the table of the best law's device."""
+    from mho.cli.device_fit import find_laws, fit_shown, read_pulses_of, refuse_full
+    from mho.measurements.fitting import device_table
+
+    if out is not None and not resume:
+        refuse_full(out)
+    fitted = fit_shown(read_pulses_of(files), find_laws(None))
+    print(f"measured: {fitted.best.name} fits best; the page of the fit is {DEVICE_PAGE}", file=sys.stderr)
+    return fitted, device_table(fitted.best)
+
+
 def _told(diagnosis: object) -> str:
     return f"diagnosis: not possible, {diagnosis}" if isinstance(diagnosis, Exception) else str(diagnosis)
 
@@ -110,11 +143,11 @@ def read_experiment(
     given: dict[str, Any],
     settings: Sequence[str],
     resumed: Path | None,
-    device: Path | None = None,
+    device: Path | dict[str, Any] | None = None,
 ) -> Experiment:
     """What the options describe: a config, else the folder to resume, else a preset; then what is given beside.
 
-    A device file is the whole device: no field of another remains.
+    A device, a file or its table, is the whole device: no field of another remains.
 
     Raises:
         InvalidValue: naming every fault of the file and the options at once.
@@ -131,7 +164,7 @@ def read_experiment(
     if file is not None and (config is not None or file.exists()):
         tables = merged(tables, _config(file, preset))
     if device is not None:
-        tables["device"] = read_device(device)
+        tables["device"] = read_device(device) if isinstance(device, Path) else device
     given = {name: value for name, value in given.items() if value is not None}
     tables = merged(tables, {"training": given})
     for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):

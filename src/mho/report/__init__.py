@@ -7,6 +7,7 @@ from mho.report.device_figures import staircase as staircase
 from mho.report.device_figures import step_against_state as step_against_state
 from mho.report.device_figures import symmetry_histogram as symmetry_histogram
 from mho.report.figures import error_curves as error_curves
+from mho.report.fit_page import fit_page as fit_page
 from mho.report.folder import read_folder as read_folder
 from mho.report.page import write_report as write_report
 from mho.report.share_figure import save_shares as save_shares

@@ -1,0 +1,117 @@
+"""mho device compare: devices side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mho.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from mho.devices import Device
+    from mho.testing import DeviceReport
+
+TABLES = (".csv", ".txt", ".tsv", ".dat")
+FEWEST = 2
+
+
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DEVICE...", help="Laws, your own as module:Class, TOML files, or pulses, to which laws are fitted."
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> None:
+    """Compare devices: states, asymmetry, symmetry point and its spread, steps, noise.
+
+    Signal to noise is the mean step in the middle over the noise of one.
+
+    Examples: mho device compare SoftBounds ConstantStep; mho device compare
+    mine.toml pulses.csv.
+    """
+    if len(names) < FEWEST:
+        raise InvalidValue(f"compare takes two devices or more, and got {', '.join(names)}; mho device check takes one")
+
+    from mho.testing import check_device
+
+    found = [find(name) for name in names]
+    reports = [check_device(device) for device in found]
+    noises = [step_noise(device) for device in found]
+    if as_json:
+        rows = [
+            {
+                "device": name,
+                **dataclasses.asdict(report),
+                "step_noise": noise,
+                "signal_to_noise": _ratio(report, noise),
+            }
+            for name, report, noise in zip(names, reports, noises, strict=True)
+        ]
+        print(json.dumps(rows))
+        return
+    _show(names, reports, noises)
+
+
+def find(name: str) -> Device:
+    """A device by its name, its file, or pulses that it was measured with."""
+    from mho.cli.device import find_device
+    from mho.cli.device_fit import find_laws, fit_shown, read_pulses_of
+
+    if Path(name).suffix.lower() in TABLES:
+        return fit_shown(read_pulses_of([Path(name)]), find_laws(None)).best.device
+    return find_device(name)
+
+
+def step_noise(device: Device) -> float | None:
+    """Standard deviation of one step in the middle of the range, over both directions; None for laws of more than w."""
+    import types
+
+    from mho.devices import Table
+
+    tables = any(isinstance(getattr(device, field.name), Table) for field in dataclasses.fields(device))
+    if device.state or device.draws > 1 or tables:
+        return None
+    cell = types.SimpleNamespace(**{name: p.mean for name, p in device.parameters().items()})
+    middle = 0.0 if cell.w_min < 0 < cell.w_max else (cell.w_min + cell.w_max) / 2
+    ways = (True, False)
+    parts = [(device.pulse(middle, up, cell, 1.0) - device.pulse(middle, up, cell, -1.0)) / 2 for up in ways]
+    return math.sqrt(sum(part**2 for part in parts) / len(parts))
+
+
+def _ratio(report: DeviceReport, noise: float | None) -> float | None:
+    """Mean step over its noise; None where there is no noise, or it is not known."""
+    return (report.step_up + report.step_down) / 2 / noise if noise else None
+
+
+def _show(names: Sequence[str], reports: Sequence[DeviceReport], noises: Sequence[float | None]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for name in names:
+        table.add_column(Path(name).name, justify="right", overflow="fold")
+    rows = {
+        "law": [report.law for report in reports],
+        "states": [f"{report.states:.4g}" for report in reports],
+        "step up": [f"{report.step_up:.4g}" for report in reports],
+        "step down": [f"{report.step_down:.4g}" for report in reports],
+        "asymmetry": [f"{report.asymmetry:+.3g}" for report in reports],
+        "symmetry point": [report.symmetry for report in reports],
+        "noise of a step": ["–" if noise is None else f"{noise:.3g}" for noise in noises],
+        "signal to noise": [
+            "–" if (ratio := _ratio(report, noise)) is None else f"{ratio:.3g}"
+            for report, noise in zip(reports, noises, strict=True)
+        ],
+    }
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    Console(highlight=False, soft_wrap=True).print(table)

@@ -1,0 +1,204 @@
+"""mho device fit: laws fitted to measured pulses."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mho.errors import InvalidValue, WrongUse, nearest
+
+if TYPE_CHECKING:
+    from mho.devices import Device
+    from mho.measurements import Measurement
+    from mho.measurements.fitting import Fitted
+
+BEST, REPORT = "device.toml", "report.html"
+MUCH = 1e5
+"""A difference that is told by its size alone."""
+
+
+def fit(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Text tables of pulses; several files are several devices.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    law: Annotated[
+        list[str] | None,
+        typer.Option(help="Law to fit, or your own as module:Class; may be repeated (default: the five of mho)."),
+    ] = None,
+    w_max: Annotated[float, typer.Option(help="Mean of |w_min| and |w_max| of the device that comes out.")] = 0.6,
+    spread: Annotated[
+        float | None, typer.Option(help="Relative spread of step and bounds, if one device was measured.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="What the columns are, for example up,down or number,reading.")
+    ] = None,
+    direction: Annotated[str | None, typer.Option(help="up or down, of all pulses or the first ramp.")] = None,
+    turns: Annotated[str | None, typer.Option(help="Last reading of each ramp but the last: 250,500.")] = None,
+    every: Annotated[int | None, typer.Option(help="Pulses between readings.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="comma, semicolon, tab, blank, none.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="'.' or ','.")] = None,
+    header: Annotated[int | None, typer.Option(help="Lines above the table.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the text, for example utf-16.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Of the readings, for example S.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> None:
+    """Fit laws to measured pulses, and make a device of the best.
+
+    Layout, delimiter, decimal sign and turning points are found out, or given.
+    Each law is fitted by maximum likelihood; laws are ranked by how well they
+    predict readings that their fit has not seen.
+
+    The folder gets device.toml, which mho train --device takes; a file for
+    each other law; fit.json; and report.html: fits, residuals, errors, and
+    what could not be told from the data.
+
+    Examples: mho device fit pulses.csv --out fitted; mho device fit a.csv
+    b.csv --law SoftBounds --law my_devices:Ferro --out fitted.
+    """
+    refuse_full(out)
+    laws = find_laws(law)
+
+    from mho.measurements import Format
+
+    form = Format(
+        columns=columns, direction=direction, turns=_whole(turns), every=every, delimiter=delimiter, decimal=decimal,
+        header=header, encoding=encoding, unit=unit,
+    )  # fmt: skip
+    given = {"--law": law, "--w-max": None if w_max == 0.6 else w_max, "--spread": spread, "--columns": columns,
+             "--direction": direction, "--turns": turns, "--every": every, "--delimiter": delimiter,
+             "--decimal": decimal, "--header": header, "--encoding": encoding, "--unit": unit}  # fmt: skip
+    measurement = read_pulses_of(files, None if form == Format() else form)
+    fitted = fit_shown(measurement, laws, w_max=w_max, spread=spread)
+    command = " ".join(["mho device fit", *(shlex.quote(str(f)) for f in files), *_options(given)])
+    written = write_fit(fitted, out, command=f"{command} --out {shlex.quote(str(out))}")
+    if as_json:
+        print(written["fit.json"].rstrip())
+        return
+    show(fitted)
+    print(f"device {out / BEST}\nreport {out / REPORT}")
+
+
+def read_pulses_of(files: Sequence[Path], form: object = None) -> Measurement:
+    """The pulses in files.
+
+    Raises:
+        InvalidValue: for files that cannot be read, or hold jump tables, which leave nothing to fit.
+    """
+    from mho.measurements import Measurement, read_measured
+
+    measured = read_measured(files, form)  # type: ignore[arg-type]
+    if not isinstance(measured, Measurement):
+        raise InvalidValue(
+            f"{measured.source}: these are jump tables, a device as they stand; laws are fitted to pulses: give those"
+        )
+    return measured
+
+
+def find_laws(names: Sequence[str] | None) -> list[type[Device]]:
+    """Laws to fit by name; without names those of mho."""
+    from mho.config import find_law
+    from mho.measurements.fitting import PARAMETRIC
+
+    known = {law.__name__: law for law in PARAMETRIC}
+    if not names:
+        return list(PARAMETRIC)
+    wrong = [name for name in names if name not in known and ":" not in name]
+    if wrong:
+        raise InvalidValue(
+            "; ".join(f"--law {name}: no law to fit by this name{nearest(name, known)}" for name in wrong)
+            + " (your own is module:Class)"
+        )
+    return list(dict.fromkeys(known.get(name) or find_law(name) for name in names))
+
+
+def fit_shown(
+    measurement: Measurement, laws: Sequence[type[Device]], *, w_max: float = 0.6, spread: float | None = None
+) -> Fitted:
+    """Fit with a line on standard error that says what is being done."""
+    from rich.console import Console
+
+    from mho.measurements.fitting import fit_laws
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return fit_laws(measurement, laws, w_max=w_max, spread=spread)
+    with console.status("fitting") as status:
+        return fit_laws(measurement, laws, w_max=w_max, spread=spread, watch=lambda n: status.update(f"fitting {n}"))
+
+
+def refuse_full(folder: Path) -> None:
+    """Raise for a folder that holds something, as `mho train` does."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise WrongUse(f"{folder} exists and is not empty; give another --out")
+
+
+def write_fit(fitted: Fitted, folder: Path, *, command: str, page: str = REPORT) -> dict[str, str]:
+    """Write the files of a fit, all made before the first is written; they are returned by name."""
+    import importlib.metadata
+
+    from mho.files import write_atomically
+    from mho.measurements.fitting import fit_files
+    from mho.report import fit_page
+
+    version = importlib.metadata.version("mho")
+    files = fit_files(fitted, command=command, version=version)
+    files[page] = fit_page(fitted, command=command, version=version, device_toml=files[BEST])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        write_atomically(folder / name, text.encode())
+    return files
+
+
+def show(fitted: Fitted) -> None:
+    """The ranking, the best law's parameters, and what could not be told, on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for name in ("law", "behind", "±", "held out", "parameters"):
+        table.add_column(name, justify="left" if name == "law" else "right")
+    for law in fitted.laws:
+        score = law.score
+        table.add_row(law.name, _size(score.behind), _size(score.error), f"{score.total:.5g}", str(law.count))
+    console.print(table)
+    several = len(fitted.traces) > 1
+    values = Table(box=None, pad_edge=False)
+    for name in (fitted.best.name, "value", "±", *(["spread"] if several else []), ""):
+        values.add_column(name, justify="left" if name in (fitted.best.name, "") else "right", overflow="fold")
+    for p in fitted.best.parameters:
+        error = "–" if p.error is None else f"{p.error:.2g}"
+        spread = ["–" if p.spread is None else f"{100 * p.spread:.0f} %"] if several else []
+        values.add_row(p.name, f"{p.value:.5g}", error, *spread, p.note)
+    console.print()
+    console.print(values)
+    console.print("\nnot told by the data:")
+    for sentence in fitted.untold:
+        console.print(f"- {sentence}", markup=False)
+
+
+def _size(value: float) -> str:
+    return f"{value:.1f}" if value < MUCH else f"{value:.2g}"
+
+
+def _whole(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InvalidValue(f"--turns {text!r}: give numbers of readings with commas, for example 250,500") from None
+
+
+def _options(given: Mapping[str, object]) -> list[str]:
+    words: list[str] = []
+    for name, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                words += [name, shlex.quote(str(one))]
+    return words

@@ -1,0 +1,89 @@
+"""A fit as files: devices in TOML that `mho train --device` takes, and all numbers in JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+from mho.config import RPU, write_toml
+from mho.measurements.fitting.laws import Fitted, LawFit
+from mho.measurements.fitting.maximum import NOISE
+from mho.measurements.fitting.population import Parameter
+
+
+def fit_files(fitted: Fitted, *, command: str, version: str) -> dict[str, str]:
+    """The files of a fit by name: device.toml for the best law, one for each other law, fit.json."""
+    files = {}
+    for number, fit in enumerate(fitted.laws):
+        files["device.toml" if number == 0 else f"{fit.name}.toml"] = device_toml(fitted, fit, command)
+    files["fit.json"] = json.dumps(fit_json(fitted, command=command, version=version), indent=1) + "\n"
+    return files
+
+
+def device_toml(fitted: Fitted, fit: LawFit, command: str) -> str:
+    """A device file, with the map from conductance and what is missing in comments above it."""
+    unit, count = fitted.measurement.unit, len(fitted.traces)
+    lines = [f"{fit.name} fitted to {fitted.measurement.source}", command]
+    lines += [f"w = (g - {fit.scale.zero:.6g}) / {fit.scale.unit:.6g}, g in {unit}"]
+    noise = next(p for p in fit.parameters if p.name == NOISE)
+    if noise.value:
+        lines.append(f"a reading has noise of standard deviation {noise.value:.4g}: write noise and read noise as one")
+    if count > 1:
+        lines.append(f"spreads are those of {count} devices")
+    elif fitted.spread is None:
+        lines.append("d2d not measured: spread = 0")
+    else:
+        lines.append(f"d2d not measured: spread = {fitted.spread:g} is given, not fitted")
+    for p in fit.parameters:
+        if p.note and p.name != NOISE:
+            lines.append(f"{p.name}: {p.note}")
+    head = "".join(f"# {line}\n" for line in " \n".join(lines).splitlines())
+    return head.replace(" \n", "\n") + write_toml({"device": device_table(fit)})
+
+
+def device_table(fit: LawFit) -> dict[str, Any]:
+    """The device as `mho train --device` reads it."""
+    table: dict[str, Any] = RPU(device=fit.device).to_dict()["device"]
+    return table
+
+
+def fit_json(fitted: Fitted, *, command: str, version: str) -> dict[str, Any]:
+    """Every number of a fit; null where the data do not tell one."""
+    measurement = fitted.measurement
+    return {
+        "mho": version,
+        "command": command,
+        "source": measurement.source,
+        "unit": measurement.unit,
+        "notes": list(measurement.notes),
+        "devices": [
+            {"name": trace.device, "readings": len(trace.readings), "noisy": trace.noisy} for trace in fitted.traces
+        ],
+        "best": fitted.best.name,
+        "ranking": [_law(fit) for fit in fitted.laws],
+        "untold": list(fitted.untold),
+    }
+
+
+def _law(fit: LawFit) -> dict[str, Any]:
+    return {
+        "law": fit.law.law_name(),
+        "parameters": fit.count,
+        "log_likelihood": fit.log_likelihood,
+        "held_out": fit.score.total,
+        "behind": fit.score.behind,
+        "behind_error": fit.score.error,
+        "within_one_error": fit.score.as_good,
+        "zero": fit.scale.zero,
+        "unit_of_weight": fit.scale.unit,
+        "estimates": {p.name: _parameter(p) for p in fit.parameters},
+        "device": device_table(fit),
+    }
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    values = dataclasses.asdict(parameter)
+    del values["name"]
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}

@@ -1,0 +1,131 @@
+"""The fields of a law as numbers that a search may move freely."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import math
+from typing import final
+
+from mho.devices import Device
+from mho.errors import InvalidValue, LawError
+from mho.kernels.law import read_law
+
+LARGE = 1e6
+HALVINGS = 70
+NEAR = 1e-4
+"""Part of an interval from which a value counts as one at its end."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """Where a parameter may lie, and how a free number v says where.
+
+    Ends that a value can reach are turning points (squares, and the square of a sine between two ends), so that
+    a search passes through them and comes back; an end that it cannot reach is infinitely far, as a logarithm.
+
+    Attributes:
+        low, high: the ends.
+        open: whether `low`, the only finite end, cannot be reached.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    open: bool = False
+
+    def value(self, v: float) -> float:
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            return self.low + (self.high - self.low) * math.sin(v) ** 2
+        if self.open:
+            return self.low + math.exp(min(max(v, -50.0), 50.0))
+        if math.isfinite(self.low):
+            return self.low + v * v
+        return self.high - v * v if math.isfinite(self.high) else v
+
+    def free(self, value: float) -> float:
+        """The inverse; an end is taken a little inside."""
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            part = min(max((value - self.low) / (self.high - self.low), 1e-6), 1 - 1e-6)
+            return math.asin(math.sqrt(part))
+        if self.open:
+            return math.log(max(value - self.low, 1e-12))
+        if math.isfinite(self.low):
+            return math.sqrt(max(value - self.low, 1e-6))
+        return math.sqrt(max(self.high - value, 1e-6)) if math.isfinite(self.high) else value
+
+    def slope(self, v: float) -> float:
+        """How fast the value moves with the free number."""
+        return (self.value(v + 1e-6) - self.value(v - 1e-6)) / 2e-6
+
+    def end(self, value: float) -> float | None:
+        """The end that a value has reached, if any."""
+        size = self.high - self.low if math.isfinite(self.high - self.low) else 1.0
+        ends = [] if self.open else [e for e in (self.low, self.high) if abs(value - e) < NEAR * size]
+        return ends[0] if ends else None
+
+
+@functools.cache
+def used_fields(law: type[Device]) -> tuple[str, ...]:
+    """Fields that pulses depend on, in the order of declaration; bounds always."""
+    read = {
+        node.attr
+        for node in ast.walk(read_law(law).functions["pulse"])
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cell"
+    }
+    return tuple(f.name for f in dataclasses.fields(law) if f.name in read | {"w_max", "w_min"})
+
+
+@functools.cache
+def defaults(law: type[Device]) -> dict[str, float]:
+    """Nominal values of a law as it is made without arguments.
+
+    Raises:
+        LawError: for a law that cannot be fitted: it takes no pulses, lacks defaults, or has infinite bounds.
+    """
+    try:
+        parameters = law().parameters()
+    except TypeError:
+        raise LawError(
+            f"{law.__name__} has fields without defaults; a fit starts from defaults, so give each one"
+        ) from None
+    values = {name: parameter.mean for name, parameter in parameters.items()}
+    more = [name for name in ("read", "rest") if hasattr(law, name)]
+    if law.state or law.draws > 1 or more or set(used_fields(law)) - set(values):
+        raise LawError(
+            f"{law.__name__} has a hidden state, tables, read, rest or several draws: pulses and readings alone are "
+            "fitted to laws that are a function of w; give such a law"
+        )
+    if not law.pulse_driven:
+        raise LawError(f"{law.__name__} takes no pulses, so no pulses can tell its parameters")
+    if not all(isinstance(v, float) and math.isfinite(v) for v in values.values()):
+        raise LawError(f"{law.__name__} has defaults that are lists or infinite; a fit starts from finite numbers")
+    return values
+
+
+@functools.cache
+def limits(law: type[Device], name: str) -> Interval:
+    """Values of a field that the law accepts beside its other defaults, found by asking it."""
+    start = defaults(law)[name]
+
+    def accepted(value: float) -> bool:
+        try:
+            law(**{name: value})
+        except InvalidValue:
+            return False
+        return True
+
+    def edge(far: float) -> float:
+        if accepted(far):
+            return math.copysign(math.inf, far)
+        inside, outside = start, far
+        for _ in range(HALVINGS):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if accepted(middle) else (inside, middle)
+        return float(f"{inside:.6g}") if abs(inside) > 1e-9 else 0.0
+
+    low, high = edge(-LARGE), edge(LARGE)
+    if math.isfinite(high) and not accepted(high):
+        high -= 1e-6 * max(1.0, abs(high))
+    return Interval(low, high, open=math.isfinite(low) and not math.isfinite(high) and not accepted(low))

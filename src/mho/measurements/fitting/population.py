@@ -1,0 +1,123 @@
+"""One device description from fits to one or several measured devices."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+
+from mho.devices import Device, PerCell
+from mho.measurements.fitting.maximum import NOISE, Estimate, TraceFit
+from mho.measurements.fitting.weights import Scale
+
+LENGTHS = ("dw_min", "w_max", "w_min", NOISE)
+"""Parameters that are weights, and grow with their unit."""
+SPREAD = ("dw_min", "w_max", "w_min")
+"""Parameters that a spread given by the user belongs to."""
+DIGITS = 6
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """A field over all devices.
+
+    Attributes:
+        name: of the field, or `read_noise`.
+        value: mean over devices.
+        error: standard error of the mean; None where the data do not determine it.
+        spread: relative standard deviation over devices less what the errors explain; None for one device.
+        note: as that of an `Estimate`.
+    """
+
+    name: str
+    value: float
+    error: float | None
+    spread: float | None
+    note: str
+
+
+def parameters_of(fits: Sequence[TraceFit], factor: float = 1.0) -> tuple[Parameter, ...]:
+    """Parameters over devices, with weights made `factor` times as large."""
+    return tuple(
+        _over_devices(name, [fit.estimates[name] for fit in fits], factor if name in LENGTHS else 1.0)
+        for name in fits[0].estimates
+    )
+
+
+def device_of(law: type[Device], parameters: Sequence[Parameter], spread: float | None) -> Device:
+    """The device of these parameters.
+
+    Args:
+        law: its class.
+        parameters: of `parameters_of`.
+        spread: relative spread of step and bounds where devices did not tell it; None: none.
+    """
+    fields: dict[str, Any] = {}
+    own = {field.name: field.default for field in dataclasses.fields(law)}
+    for parameter in parameters:
+        value = float(f"{parameter.value:.{DIGITS}g}")
+        if parameter.name == NOISE:
+            # a reading of an array has noise of its own; what is measured here stays until the next pulse
+            fields["write_noise"] = value
+            continue
+        wide = parameter.spread
+        if wide is None and parameter.name in SPREAD:
+            wide = spread
+        fields[parameter.name] = value
+        if wide and isinstance(own[parameter.name], PerCell):
+            fields[parameter.name] = PerCell(value, spread=float(f"{wide:.3g}"))
+    return law(**fields)
+
+
+def unit_factor(law: type[Device], fits: Sequence[TraceFit], w_max: float) -> float:
+    """What weights are multiplied by so that the mean of |w_min| and |w_max| is `w_max`; 1 if a law forbids it."""
+    if not _scales(law, fits[0].values):
+        return 1.0
+    size = float(np.mean([abs(fit.values[name]) for fit in fits for name in ("w_min", "w_max")]))
+    return w_max / size
+
+
+def rescaled(scale: Scale, factor: float) -> Scale:
+    """The map from conductance when weights are `factor` times as large."""
+    return Scale(scale.zero, scale.unit / factor)
+
+
+def _scales(law: type[Device], values: dict[str, float]) -> bool:
+    """Whether twice the bounds and twice the step make twice the weight: so in laws of mho, perhaps not a user's."""
+    twice = {name: 2 * value if name in LENGTHS else value for name, value in values.items()}
+    one, two = (types.SimpleNamespace(**v) for v in (values, twice))
+    for w in np.linspace(values["w_min"], values["w_max"], 7)[1:-1]:
+        for up in (True, False):
+            for z in (0.0, 1.0):
+                once, again = law.pulse(float(w), up, one, z), law.pulse(2 * float(w), up, two, z)
+                if not math.isclose(2 * once, again, rel_tol=1e-6, abs_tol=1e-9):
+                    return False
+    return True
+
+
+def _over_devices(name: str, found: Sequence[Estimate], factor: float) -> Parameter:
+    if len(found) == 1:
+        only = found[0]
+        error = None if only.error is None else only.error * factor
+        return Parameter(name, only.value * factor, error, None, only.note)
+    told = [e for e in found if e.error is not None]
+    used = told or found
+    values = np.array([e.value for e in used]) * factor
+    mean = float(values.mean())
+    note = "" if len(told) == len(found) else f"determined by {len(told)} of {len(found)} devices; {_note(found)}"
+    if len(told) < 2:
+        error = told[0].error if told else None
+        return Parameter(name, mean, None if error is None else error * factor, None, note)
+    explained = float(np.mean([(e.error or 0.0) ** 2 for e in told])) * factor**2
+    variance = max(float(values.var(ddof=1)) - explained, 0.0)
+    spread = math.sqrt(variance) / abs(mean) if mean else None
+    return Parameter(name, mean, float(values.std(ddof=1)) / math.sqrt(len(values)), spread, note)
+
+
+def _note(found: Sequence[Estimate]) -> str:
+    return next(e.note for e in found if e.error is None)

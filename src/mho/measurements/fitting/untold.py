@@ -1,0 +1,141 @@
+"""What the data could not tell, in sentences for the page of a fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mho.measurements.fitting.maximum import NOISE, TraceFit
+from mho.measurements.fitting.population import Parameter
+from mho.measurements.fitting.weights import WeightTrace, ramps
+from mho.measurements.record import Floats
+
+FEW = 300
+LOOSE = 0.5
+"""Relative error from which a parameter counts as hardly determined."""
+WANDERS = 2.0
+"""c2c from which a state wanders more than it steps."""
+CORRELATED = 0.1
+"""Correlation of neighbouring residuals that is worth a sentence, if it is three standard errors."""
+TREND = 3.0
+"""Standard errors of a drift that are worth one."""
+
+
+def untold(fits: Sequence[TraceFit], parameters: Sequence[Parameter]) -> list[str]:
+    """Sentences on what the best law's fit leaves open.
+
+    Args:
+        fits: one a device.
+        parameters: over devices.
+    """
+    traces = [fit.series for fit in fits]
+    noisy = any(trace.noisy for trace in traces)
+    about_data = [*_devices(fits), *_noise(noisy), *_directions(traces)]
+    return [*about_data, *_bounds(fits), *_weak(parameters, noisy), *_points(traces), *_residuals(fits)]
+
+
+def lag_one(residuals: Floats) -> float:
+    """Correlation of neighbouring residuals, over pairs that are both there; NaN without."""
+    a, b = residuals[1:], residuals[:-1]
+    both = np.isfinite(a) & np.isfinite(b)
+    if both.sum() < 2:
+        return math.nan
+    a, b = a[both] - np.nanmean(residuals), b[both] - np.nanmean(residuals)
+    power = math.sqrt(float((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / power if power > 0 else math.nan
+
+
+def _devices(fits: Sequence[TraceFit]) -> list[str]:
+    if len(fits) == 1:
+        series = fits[0].series
+        count = len(np.unique(ramps(series.pulses)[1:][series.pulses != 0]))
+        return [
+            f"One device was measured ({count} ramp{'s' if count > 1 else ''}): it says nothing about how devices "
+            "differ (d2d). The device file has no spread unless --spread gives one."
+        ]
+    error = 1 / math.sqrt(2 * (len(fits) - 1))
+    return [f"Spreads come from {len(fits)} devices: each is known to about {100 * error:.0f} % of itself."]
+
+
+def _noise(noisy: bool) -> list[str]:
+    if not noisy:
+        return ["Readings show no noise beside that of the steps; read noise below about a third of it would not show."]
+    return [
+        "Write noise and read noise cannot be told apart: each state was read once after its pulse. Read a state "
+        "several times without a pulse to separate them.",
+        "Where steps are small against read noise, c2c and read noise are told apart only by how readings scatter "
+        "around a state and how the state itself wanders.",
+    ]
+
+
+def _directions(traces: Sequence[WeightTrace]) -> list[str]:
+    return [
+        f"There are no {word} pulses: nothing is known of steps {word}, of up_down, or of the bound on that side."
+        for sign, word in ((1, "up"), (-1, "down"))
+        if not any((np.sign(trace.pulses) == sign).any() for trace in traces)
+    ]
+
+
+def _bounds(fits: Sequence[TraceFit]) -> list[str]:
+    missed = [n for n in ("w_max", "w_min") if any("not reached" in fit.estimates[n].note for fit in fits)]
+    if not missed:
+        return []
+    are = "s were" if len(missed) > 1 else " was"
+    return [f"The bound{are} not reached ({', '.join(missed)}): the extreme reading stands for it; pulse further."]
+
+
+def _weak(parameters: Sequence[Parameter], noisy: bool) -> list[str]:
+    told = []
+    for p in parameters:
+        if p.error is None and "not determined" in p.note:
+            told.append(f"{p.name} is {p.note}.")
+        elif p.error is None and "end of its range" in p.note:
+            told.append(f"{p.name} is {p.note}: a simpler law may do.")
+        elif p.error is not None and p.name != NOISE and p.value and p.error / abs(p.value) > LOOSE:
+            told.append(f"{p.name} is hardly determined: {p.value:.3g} ± {p.error:.2g}.")
+        if p.name == "c2c" and noisy and p.value > WANDERS:
+            told.append(
+                f"c2c is {p.value:.3g}: the state wanders by more than a step at each pulse. Read noise that lasts "
+                "over several pulses (1/f, telegraph noise) looks the same, so take c2c as an upper limit."
+            )
+    return told
+
+
+def _points(traces: Sequence[WeightTrace]) -> list[str]:
+    told = []
+    count = sum(int((trace.pulses != 0).sum()) for trace in traces)
+    if count < FEW:
+        told.append(f"There are few readings ({count}): similar laws can hardly be told apart.")
+    gaps = sum(int((trace.pulses == 0).sum()) for trace in traces)
+    if gaps:
+        told.append(
+            f"{gaps} gap{'s' if gaps > 1 else ''} between readings: what happened in them is not part of the fit."
+        )
+    if any((np.abs(trace.pulses) > 1).any() for trace in traces):
+        told.append("Readings are several pulses apart: the noise of single pulses is told only by its sum.")
+    return told
+
+
+def _residuals(fits: Sequence[TraceFit]) -> list[str]:
+    told = []
+    for fit in fits:
+        left = fit.residuals[np.isfinite(fit.residuals)]
+        name = f" of device {fit.series.device}" if len(fits) > 1 else ""
+        lag = lag_one(fit.residuals)
+        if abs(lag) > max(CORRELATED, 3 / math.sqrt(len(left))):
+            told.append(
+                f"Neighbouring residuals{name} are correlated ({lag:+.2f}): the law misses part of how steps go on."
+            )
+        time = np.linspace(-1, 1, len(left))
+        trend = float((time * left).sum() / math.sqrt(float((time**2).sum())))
+        if abs(trend) > TREND:
+            told.append(
+                f"Residuals{name} drift in time ({trend:+.1f} standard errors): the device changed while it was "
+                "measured, which no law here describes."
+            )
+        excess = float((left**2).mean())
+        if not 0.8 < excess < 1.25:
+            told.append(f"Residuals{name} have variance {excess:.2f} in place of 1: noise is not as the law has it.")
+    return told

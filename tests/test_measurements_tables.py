@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 from test_measurements_reading import DEVICES
+from typer.testing import CliRunner
 
 import mho
-from mho.measurements import read_measured
+from mho.cli import app
+from mho.devices import JumpTable, PiecewiseStep, SoftBounds
+from mho.measurements import Measurement, Trace, read_measured
+from mho.measurements.fitting.table_devices import table_devices
+from mho.measurements.jump_table_device import jump_table_device
 from mho.measurements.jump_tables import JumpTables
-from mho.measurements.table_laws import jump_table_device
 
 PULSES = 10_000
 ROUNDING = 1e-6
@@ -81,3 +85,61 @@ def test_wrong_draws_are_seen() -> None:
     limit = math.sqrt(-math.log(0.001 / 96 / 2) / (2 * PULSES))
     assert distance(np.interp(u, points, jumps), jumps, points) < limit
     assert distance(1.2 * np.interp(u, points, jumps), jumps, points) > limit
+
+
+def soft_readings(pulses: int = 400, ramps: int = 6) -> Measurement:
+    """Up and down ramps of one soft-bounds cell, read after every pulse."""
+    device = SoftBounds(dw_min=0.01, up_down=1.0, c2c=0.2, w_max=0.6, w_min=-0.6)
+    array = mho.Crossbar(mho.RPU(device=device, update=mho.Pulses(length=1)), 1, 1, seed=5)
+    array.write(torch.full((1, 1), -0.5))
+    signs = np.tile(np.repeat([1, -1], pulses), ramps // 2)
+    seen = [float(array.weight)]
+    for sign in signs:
+        array.pulse(torch.ones(1, 1), torch.full((1, 1), float(sign)))
+        seen.append(float(array.weight))
+    return Measurement("simulated", (Trace("a", np.array(seen), signs.astype(np.int64)),), "a.u.")
+
+
+def test_tables_of_pulses_have_the_steps_of_the_device() -> None:
+    measurement = soft_readings()
+    made = table_devices(measurement, w_max=0.6)
+    assert [type(one) for one in made] == [JumpTable, PiecewiseStep]
+    low, high = measurement.traces[0].values.min(), measurement.traces[0].values.max()
+    scale = (high - low) / 1.2  # the range of the readings became ±0.6
+    for one in made:
+        for w in (-0.2625, 0.0375, 0.2625):  # middles of bins
+            array = mho.Crossbar(mho.RPU(device=one, update=mho.Pulses(length=1)), 1, 4_000, seed=1)
+            array.write(torch.full((1, 4_000), w))
+            array.pulse(torch.ones(1, 4_000), torch.ones(1, 1))
+            moved = float(array.weight.double().mean()) - w
+            state = (low + high) / 2 + w * scale
+            expected = 0.01 * (1 - state / 0.6) / scale
+            # a bin holds 20 steps or more, with 20 % noise: 4.5 % of the mean; three of them
+            assert moved == pytest.approx(expected, rel=0.135), (type(one).__name__, w)
+    assert made[1].c2c == pytest.approx(0.2, abs=0.05)
+
+
+def test_one_direction_makes_no_table() -> None:
+    measurement = soft_readings(ramps=2)
+    trace = measurement.traces[0]
+    only_up = Measurement("up", (Trace("a", trace.values[:300], trace.pulses[:299]),), "a.u.")
+    assert table_devices(only_up) == ()
+
+
+def test_train_on_measured_steps(tmp_path) -> None:
+    measurement = soft_readings(pulses=100, ramps=4)
+    file = tmp_path / "pulses.csv"
+    values = measurement.traces[0].values
+    file.write_text("G (uS)\n" + "\n".join(f"{v:.6f}" for v in values))
+    run = ["train", "--measured", str(file), "--measured-as", "table", "--epochs", "1", "--model", "mlp"]
+    told = CliRunner().invoke(app, [*run, "--out", str(tmp_path / "run")])
+    assert told.exit_code == 0, told.output
+    config = (tmp_path / "run" / "config.toml").read_text()
+    assert 'law = "JumpTable"' in config
+    for wrong, said in (
+        (["train", "--measured-as", "table"], "without --measured"),
+        (["train", "--measured", str(file), "--measured-as", "tabel"], "did you mean 'table'"),
+    ):
+        refused = CliRunner().invoke(app, wrong)
+        assert refused.exit_code != 0
+        assert said in str(refused.exception)

@@ -94,7 +94,8 @@ def read_pulses_of(files: Sequence[Path], form: object = None) -> Measurement:
     measured = read_measured(files, form)  # type: ignore[arg-type]
     if not isinstance(measured, Measurement):
         raise InvalidValue(
-            f"{measured.source}: these are jump tables, a device as they stand; laws are fitted to pulses: give those"
+            f"{measured.source}: these are jump tables, a device as they stand, for  mho train --measured ; laws are "
+            "fitted to pulses: give those"
         )
     return measured
 
@@ -177,6 +178,9 @@ def show(fitted: Fitted) -> None:
         values.add_row(p.name, f"{p.value:.5g}", error, *spread, p.note)
     console.print()
     console.print(values)
+    if fitted.tables:
+        names = " and ".join(f"{type(device).__name__}.toml" for device in fitted.tables)
+        console.print(f"\nwithout a law, from steps in bins of the state: {names} (not ranked)")
     console.print("\nnot told by the data:")
     for sentence in fitted.untold:
         console.print(f"- {sentence}", markup=False)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mho.runs import Experiment, Run
 
 DEVICE_PAGE = "device.html"
+MEASURED_AS = ("law", "table")
 OPTIONS = ("model", "data", "epochs", "seed", "data_seed", "replicas")
 
 
@@ -39,8 +40,13 @@ def train(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Pulses of a measured device, in place of --device; the best law is fitted; repeatable.",
+            help="Pulses of a measured device, in place of --device; the best law is fitted; repeatable. Or the two "
+            "files of a jump table, or their folder.",
         ),
+    ] = None,
+    measured_as: Annotated[
+        str | None,
+        typer.Option(help="law (default for pulses): the best law; table: steps drawn as they were measured."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="lenet (default) or mlp, the networks of the papers.")] = None,
     data: Annotated[str | None, typer.Option(help="digits (default, embedded) or mnist.")] = None,
@@ -83,7 +89,9 @@ def train(
     if measured:
         if device is not None:
             raise InvalidValue("--measured and --device both give the device; give one of them")
-        fitted, device_given = _fitted(measured, out, resume)
+        fitted, device_given = _measured_device(measured, measured_as, out, resume)
+    elif measured_as is not None:
+        raise InvalidValue("--measured-as has no effect without --measured; give the file of pulses too")
     given = dict(zip(OPTIONS, (model, data, epochs, seed, data_seed, replicas), strict=True))
     experiment = read_experiment(config, preset, given, settings or [], out if resume else None, device_given)
 
@@ -121,14 +129,36 @@ def train(
         raise typer.Exit(130)
 
 
-def _fitted(files: Sequence[Path], out: Path | None, resume: bool) -> tuple[Fitted, dict[str, Any]]:
-    """Laws fitted to measured pulses, and the table of the best law's device."""
-    from mho.cli.device_fit import find_laws, fit_shown, read_pulses_of, refuse_full
+def _measured_device(
+    files: Sequence[Path], kind: str | None, out: Path | None, resume: bool
+) -> tuple[Fitted | None, dict[str, Any]]:
+    """The fit to measured pulses, if laws were fitted, and the table of the device to train on."""
+    from mho.cli.device_fit import find_laws, fit_shown, refuse_full
+    from mho.config import RPU
+    from mho.measurements import JumpTables, read_measured
     from mho.measurements.fitting import device_table
+    from mho.measurements.fitting.table_devices import table_devices
+    from mho.measurements.jump_table_device import jump_table_device
 
+    if kind not in (None, *MEASURED_AS):
+        raise InvalidValue(f"--measured-as {kind}: no such way{nearest(str(kind), MEASURED_AS)}")
     if out is not None and not resume:
         refuse_full(out)
-    fitted = fit_shown(read_pulses_of(files), find_laws(None))
+    measured = read_measured(files)
+    if isinstance(measured, JumpTables):
+        if kind == "law":
+            raise InvalidValue(
+                f"{measured.source}: laws are fitted to pulses, and these are jump tables: leave out law"
+            )
+        print(f"measured: jump tables of {measured.source}, as they are", file=sys.stderr)
+        return None, RPU(device=jump_table_device(measured)[0]).to_dict()["device"]
+    if kind == "table":
+        made = table_devices(measured)
+        if not made:
+            raise InvalidValue(f"{measured.source}: a table needs up and down pulses, and one direction was measured")
+        print("measured: JumpTable, the steps as they were measured", file=sys.stderr)
+        return None, RPU(device=made[0]).to_dict()["device"]
+    fitted = fit_shown(measured, find_laws(None))
     print(f"measured: {fitted.best.name} fits best; the page of the fit is {DEVICE_PAGE}", file=sys.stderr)
     return fitted, device_table(fitted.best)
 

@@ -188,7 +188,7 @@ class SymmetryPoints(Check):
 
 
 CURE = (
-    "zero-shifting (cell.kind = Referenced, zero_shifting.pulses = 2000), devices whose steps are equal near w = 0, or a "
+    "zero-shifting (cell.kind = Referenced, zero_shifting.pulses = 2000), devices with equal steps near w = 0, or a "
     "lower training.lr"
 )
 

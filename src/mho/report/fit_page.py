@@ -57,6 +57,7 @@ def fit_page(fitted: Fitted, *, command: str, version: str, device_toml: str) ->
         parameters=best.parameters,
         meanings=MEANINGS,
         laws=fitted.laws,
+        tables=[type(device).__name__ for device in fitted.tables],
         several=len(fitted.traces) > 1,
         untold=fitted.untold,
         notes=measurement.notes,

@@ -14,10 +14,16 @@ from mho.measurements.fitting.population import Parameter
 
 
 def fit_files(fitted: Fitted, *, command: str, version: str) -> dict[str, str]:
-    """The files of a fit by name: device.toml for the best law, one for each other law, fit.json."""
+    """The files of a fit by name: device.toml for the best law, one for each other law and table, fit.json."""
     files = {}
     for number, fit in enumerate(fitted.laws):
         files["device.toml" if number == 0 else f"{fit.name}.toml"] = device_toml(fitted, fit, command)
+    for device in fitted.tables:
+        name = type(device).__name__
+        head = (
+            f"# {name} made of the steps of {fitted.measurement.source} in bins of the state; not ranked\n# {command}\n"
+        )
+        files[f"{name}.toml"] = head + write_toml({"device": RPU(device=device).to_dict()["device"]})
     files["fit.json"] = json.dumps(fit_json(fitted, command=command, version=version), indent=1) + "\n"
     return files
 
@@ -63,6 +69,7 @@ def fit_json(fitted: Fitted, *, command: str, version: str) -> dict[str, Any]:
         ],
         "best": fitted.best.name,
         "ranking": [_law(fit) for fit in fitted.laws],
+        "tables": [type(device).__name__ for device in fitted.tables],
         "untold": list(fitted.untold),
     }
 

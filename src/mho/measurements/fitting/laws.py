@@ -13,6 +13,7 @@ from mho.errors import Faults, InvalidValue
 from mho.measurements.fitting.maximum import TraceFit, fit_trace
 from mho.measurements.fitting.population import Parameter, device_of, parameters_of, rescaled, unit_factor
 from mho.measurements.fitting.ranking import Score, held_out, order, scores
+from mho.measurements.fitting.table_devices import table_devices
 from mho.measurements.fitting.untold import untold
 from mho.measurements.fitting.weights import Scale, WeightTrace, scale_of, weight_trace
 from mho.measurements.record import Measurement
@@ -65,6 +66,8 @@ class Fitted:
         scale: the map that the fits were made in: the range of all readings is ±w_max.
         traces: the data in these weights.
         laws: best first.
+        tables: devices of binned steps, which are not ranked: `JumpTable` and `PiecewiseStep`, if both directions were
+            measured.
         untold: what the data could not tell, a sentence each.
         spread: of step and bounds as given by the user; None if it was not.
     """
@@ -73,6 +76,7 @@ class Fitted:
     scale: Scale
     traces: tuple[WeightTrace, ...]
     laws: tuple[LawFit, ...]
+    tables: tuple[Device, ...]
     untold: tuple[str, ...]
     spread: float | None
 
@@ -123,7 +127,8 @@ def fit_laws(
         parameters = parameters_of(fits, factor)
         device = device_of(law, parameters, spread)
         made.append(LawFit(law, device, parameters, rescaled(scale, factor), fits, ranked[place], counts[place]))
-    return Fitted(measurement, scale, traces, tuple(made), tuple(untold(made[0].fits, made[0].parameters)), spread)
+    tables, sentences = table_devices(measurement, w_max=w_max), untold(made[0].fits, made[0].parameters)
+    return Fitted(measurement, scale, traces, tuple(made), tables, tuple(sentences), spread)
 
 
 def _check(measurement: Measurement, laws: Sequence[type[Device]], w_max: float, spread: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Measured tables as devices."""
+"""Measured jump tables as devices."""
 
 from __future__ import annotations
 

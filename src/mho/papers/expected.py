@@ -13,7 +13,7 @@ from mho.errors import Faults, InvalidValue, nearest
 MARKS = {
     "p": "printed in the paper, or in its authors' own text or code",
     "r": "recalled, not re-read",
-    "c": "computed or simulated by us",
+    "c": "computed or simulated by us, or what we aim for",
 }
 """What backs a number."""
 
@@ -202,9 +202,9 @@ def _figure(name: str, table: Mapping[str, Any], known: Mapping[str, Any], fault
             for fault in error.faults:
                 faults.add(f"{name}.sweep: {fault}")
         else:
-            for curve in {curve: None for line in sweep.lines.values() for curve in line}:
-                if curve not in curves:
-                    faults.add(f"{name}.sweep: no curve {curve!r} in the figure{nearest(curve, curves)}")
+            placed = dict.fromkeys(curve for line in sweep.lines.values() for curve in line)
+            for curve in [curve for curve in placed if curve not in curves]:
+                faults.add(f"{name}.sweep: no curve {curve!r} in the figure{nearest(curve, curves)}")
     return Figure(title=table["title"], curves=curves, sweep=sweep)
 
 

@@ -135,7 +135,14 @@ def _sweep_drawings(paper: Paper, name: str, records: Mapping[str, Record], wind
     inside = {curve for line in sweep.lines.values() for curve in line}
     levels = [curve for curve in figure.curves if curve not in inside]
     points: list[tuple[str, list[tuple[float | None, list[float]]]]] = [
-        (label, [(value, means[curve]) for curve, value in sorted(line.items(), key=lambda one: one[1]) if means.get(curve)])
+        (
+            label,
+            [
+                (value, means[curve])
+                for curve, value in sorted(line.items(), key=lambda one: one[1])
+                if means.get(curve)
+            ],
+        )
         for label, line in sweep.lines.items()
     ]
     points += [(expected.curves[curve].label, [(None, means[curve])] if means.get(curve) else []) for curve in levels]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mho.cells import Referenced
 from mho.config import RPU
@@ -14,9 +15,7 @@ from mho.presets import floating_point, gokmen_2017
 from mho.runs import Experiment
 from mho.training import Training
 
-TRAINING = Training(
-    model="mlp", data="mnist", epochs=5, lr=0.05, lr_steps={3: 0.02, 4: 0.01, 5: 0.005}, batch_size=1
-)
+TRAINING = Training(model="mlp", data="mnist", epochs=5, lr=0.05, lr_steps={3: 0.02, 4: 0.01, 5: 0.005}, batch_size=1)
 """MNIST, mini-batch 1; η begins above that of Gokmen & Vlasov 2016 and falls as there, in a sixth of its epochs."""
 DW_MIN = 0.005
 SETTLED = 800
@@ -31,7 +30,7 @@ def mlp(rpu: RPU, shifting: ZeroShifting | None = None) -> Experiment:
     return Experiment(training=TRAINING, rpu=rpu, zero_shifting=shifting)
 
 
-def soft(up_down: float | PerCell, *, pulses: int | None = None, write_error: float = 0.0) -> Experiment:
+def soft(up_down: Any, *, pulses: int | None = None, write_error: float = 0.0) -> Experiment:
     """Soft bounds read with noise and bound management; `pulses` shift the zero first, None: the reference stays 0."""
     device = SoftBounds(
         dw_min=per_cell(DW_MIN, spread=0.3),
@@ -47,10 +46,10 @@ def soft(up_down: float | PerCell, *, pulses: int | None = None, write_error: fl
 def random_ratio(spread: float) -> PerCell:
     """Ratio of steps d(1 + u'z) and d(1 - u'z): its logarithm is 2u'z, but for u'³."""
     sigma = 2 * spread
-    return per_cell(math.exp(sigma**2 / 2), spread=math.sqrt(math.expm1(sigma**2)), distribution="lognormal")
+    return PerCell(math.exp(sigma**2 / 2), spread=math.sqrt(math.expm1(sigma**2)), distribution="lognormal")
 
 
-DEVICES: dict[str, float | PerCell] = {
+DEVICES: dict[str, Any] = {
     "symmetric": 1.0,
     **{f"imbalanced_{ratio:g}": ratio for ratio in IMBALANCES},
     "random": random_ratio(RANDOM),

@@ -615,6 +615,9 @@ def test_a_sweep_leaves_out_what_has_not_come_to_the_end():
     assert [y for _, y in drawn["b"]] == [10, 10]
     assert ax.transData.transform((0, 10))[0] < ax.transData.transform((100, 10))[0]
     assert ax.get_xscale() == "symlog"
+    near = SweepLine("a", 0, [(value, [10.0]) for value in (0.0, 0.01, 0.02, 0.1)])
+    ax = sweep_figure([near], Figure().add_subplot(), axis="write error", log=False)
+    assert ax.get_xticks().tolist() == [0.0, 0.02, 0.1]  # 0.01 would touch them in a narrow figure
     begun = {"symmetric": record("symmetric", [50.0] * 3 + [20.0]), "imbalanced_1.5": record("imbalanced_1.5", [50.0])}
     assert seed_means(begun["symmetric"], (4, 5)) == []
     assert _sweep_drawings(SHIFTED, "pulses", begun, (4, 5)) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import statistics
 from collections.abc import Sequence
 from typing import final
@@ -84,21 +83,20 @@ def _errors(ax: Axes, errors: Sequence[float]) -> None:
 
 
 def _values(ax: Axes, values: Sequence[float], *, log: bool) -> None:
-    """Each value that a curve has is named, as far as labels do not overlap."""
+    """Each value that a curve has is named, from the left, as far as labels do not overlap."""
     above = [value for value in values if value > 0]
     if log and above:
         ax.set_xscale("symlog", linthresh=above[0], linscale=ZERO_DECADES)
         ax.set_xlim(-0.2 * above[0] if values[0] == 0 else above[0] / 1.2, above[-1] * 1.2)
-    named = [
-        value
-        for value, after in itertools.pairwise([*values, float("inf")])
-        if _apart(value, after, values[-1] - values[0], log=log)
-    ]
+    named: list[float] = []
+    for value in values:
+        if not named or _apart(named[-1], value, values[-1] - values[0], log=log):
+            named.append(value)
     ax.xaxis.set_major_locator(FixedLocator(named))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _apart(value: float, after: float, span: float, *, log: bool) -> bool:
-    """Whether the labels of two values would not overlap."""
-    return value == 0 or after / value > 1.3 if log else after - value > 0.07 * span
+    """Whether the labels of two values would not overlap in a narrow figure."""
+    return value == 0 or after / value > 1.3 if log else after - value > 0.12 * span

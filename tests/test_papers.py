@@ -14,11 +14,14 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 from typing import final
 
+import numpy as np
 import pytest
 from click.testing import Result
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 import mho
@@ -30,15 +33,18 @@ from mho.papers.code import bare, code_of
 from mho.papers.expected import read_expected
 from mho.papers.figures import COLORS
 from mho.papers.jobs import Scale, address, job
-from mho.papers.page import write_paper_page
+from mho.papers.page import _sweep_drawings, write_paper_page
 from mho.papers.records import Record, read_record, read_records
 from mho.papers.reproduction import Reproduction
-from mho.papers.verdicts import Verdict, judge, measure
+from mho.papers.sweep_figure import SweepLine, sweep_figure
+from mho.papers.verdicts import Verdict, judge, measure, seed_means
 from mho.runs import Experiment, Run
 from mho.runs.engine import Engine
 from mho.runs.worker import Answer, Task, run_task
 
-LENET, MLP = PAPERS["gokmen_2017"], PAPERS["gokmen_2016"]
+LENET, MLP, SHIFTED = PAPERS["gokmen_2017"], PAPERS["gokmen_2016"], PAPERS["kim_2019"]
+PROTOCOLS = {"gokmen_2016": (30, 0.01, (25, 30)), "gokmen_2017": (30, 0.01, (25, 30)), "kim_2019": (5, 0.05, (4, 5))}
+"""Epochs and learning rate of a paper's curves, and the epochs of the mean that is judged."""
 
 
 def command(*words: str) -> list[str]:
@@ -100,10 +106,11 @@ def test_every_curve_has_a_number_or_a_reason_and_an_experiment(paper):
         experiment = make()
         assert Experiment.from_toml(experiment.to_toml()) == experiment
         training = experiment.training
-        assert (training.data, training.epochs, training.batch_size, training.lr) == ("mnist", 30, 1, 0.01), name
+        epochs, lr, window = PROTOCOLS[paper.name]
+        assert (training.data, training.epochs, training.batch_size, training.lr) == ("mnist", epochs, 1, lr), name
         assert all(len(check.reason) > 20 for check in expected.curves[name].checks), name
     assert len({address(make()) for make in paper.curves.values()}) == len(paper.curves)  # none is there twice
-    assert expected.epochs == (25, 30)
+    assert expected.epochs == window
 
 
 def test_the_papers_numbers():
@@ -192,6 +199,47 @@ def test_the_experiments_of_gokmen_2016():
         assert {part for part, table in tables.items() if table != start.to_dict()[part]} == touched, name
 
 
+def test_the_experiments_of_kim_2019():
+    """PHYSICS of Kim 2019, section 4: the devices of the study."""
+    made = {name: make() for name, make in SHIFTED.curves.items()}
+    assert {experiment.training.model for experiment in made.values()} == {"mlp"}
+    assert [made["random"].training.rate(epoch) for epoch in range(1, 6)] == [0.05, 0.05, 0.02, 0.01, 0.005]
+    symmetric = made["symmetric"].rpu
+    ratios = {"symmetric": 1.0, "imbalanced_1.5": 1.5, "imbalanced_2": 2.0}
+    for name, ratio in ratios.items():
+        device = mho.devices.SoftBounds(dw_min=mho.per_cell(0.005, spread=0.3), up_down=ratio)
+        assert made[name].rpu == symmetric.replace(device=device)
+        assert made[f"{name}_shifted"].rpu == made[name].rpu
+    assert (symmetric.cell, symmetric.forward) == (mho.cells.Referenced(), mho.presets.gokmen_2017().forward)
+    shifts = {name: (one.pulses, one.write_error) for name, e in made.items() if (one := e.zero_shifting)}
+    assert shifts == {
+        **{f"{name}_shifted": (800, 0.0) for name in (*ratios, "random")},
+        **{f"pulses_{pulses}": (pulses, 0.0) for pulses in (50, 100, 200, 400)},
+        **{f"write_error_{error:g}": (800, error) for error in (0.01, 0.02, 0.05, 0.1)},
+    }
+    assert all(made[name].rpu == made["imbalanced_1.5"].rpu for name in shifts if name.startswith(("pulses", "write")))
+
+
+def test_random_imbalance_spreads_the_symmetry_points_as_its_steps_do():
+    """Steps d(1 ± u'z), bounds 0.6 with 30 %: 0.59·u' for small u'; at u' = 0.2 the ratio's tails take 3 %."""
+    device = SHIFTED.curves["random"]().rpu.device
+    z = np.random.default_rng(0).standard_normal((3, 200_000)).astype(np.float32)
+    fields = ("up_down", "w_max", "w_min")
+    cell = types.SimpleNamespace(**{name: getattr(device, name).draw(one) for name, one in zip(fields, z, strict=True)})
+    points = device.symmetry(cell)
+    assert abs(points.mean()) < 0.002  # five standard errors
+    assert points.std() == pytest.approx(0.59 * 0.2, rel=0.05)
+
+
+def test_the_sweeps_of_kim_2019_stand_at_the_values_of_their_experiments():
+    for name, number in (("pulses", "pulses"), ("write_error", "write_error")):
+        sweep = SHIFTED.expected.figures[name].sweep
+        assert sweep is not None
+        for curve, value in (pair for line in sweep.lines.values() for pair in line.items()):
+            shifting = SHIFTED.curves[curve]().zero_shifting
+            assert (0 if shifting is None else getattr(shifting, number)) == value, curve
+
+
 def test_all_faults_of_an_expected_toml_are_told_at_once(tmp_path):
     file = tmp_path / "expected.toml"
     file.write_text("""
@@ -200,6 +248,14 @@ def test_all_faults_of_an_expected_toml_are_told_at_once(tmp_path):
     [figures.1]
     title = "one"
     curves = ["a", "bee"]
+    [figures.2]
+    title = "two"
+    curves = ["a", "b"]
+    sweep = { axis = "pulses", lines = { one = { a = 1.0, bb = 2.0 } } }
+    [figures.3]
+    title = "three"
+    curves = ["a"]
+    sweep = { axis = "pulses", lines = { one = { a = -1.0 } }, logs = true }
     [curves.a]
     label = "a"
     number = 3.0
@@ -213,6 +269,9 @@ def test_all_faults_of_an_expected_toml_are_told_at_once(tmp_path):
         read_expected(file)
     for part in (
         "no curve 'bee'",
+        "figures.2.sweep: no curve 'bb' in the figure; did you mean 'b'?",
+        "figures.3.sweep: a is -1",
+        "figures.3.sweep: logs: no such field",
         "mark goes with",
         "did you mean 'a'?",
         "neither at_least",
@@ -492,6 +551,9 @@ def test_folders_of_others_are_refused(trained, tmp_path):
 # Pages -------------------------------------------------------------------------------------------
 
 
+SWEPT = {"symmetric": 20.0, "imbalanced_1.5": 40.0, "pulses_100": 30.0, "imbalanced_1.5_shifted": 21.0}
+
+
 def results(*, but: str = "", seeds: int = 1) -> dict[str, Record]:
     """Made-up results of all curves."""
     found = {}
@@ -526,6 +588,39 @@ def test_a_page_has_every_figure_with_its_curves_and_the_papers_numbers(tmp_path
     assert "not trained" in next(row for row in rows if "NM + BM, BL = 2 " in row)
     assert text.count("<details>") == len(LENET.curves) - 1
     assert write_paper_page(LENET, results(but="bl2", seeds=2), tmp_path / "again.html").read_text() == text
+
+
+def test_a_sweep_is_drawn_against_its_values_with_levels_across(tmp_path):
+    records = {name: record(name, [50.0] * 3 + [end, end]) for name, end in SWEPT.items()}
+    text = write_paper_page(SHIFTED, records, tmp_path / "page.html").read_text()
+    sections = dict(re.findall(r'<section id="figure-(\w+)">(.*?)</section>', text, re.S))
+    assert list(sections) == ["global", "pulses", "write_error"]  # of random only a curve is there
+    wide, narrow = re.findall(r"<svg.*?</svg>", sections["pulses"], re.S)
+    for svg in (wide, narrow):
+        for word in ("0", "100", "800", "shifting pulses", "up/down 1.5", "symmetric"):
+            assert f">{word}</text>" in svg, word
+        assert ">400</text>" not in svg  # not trained
+        assert "stroke-dasharray" in svg  # the level
+    assert "paper ↑" not in text  # its numbers are not known
+    again = write_paper_page(SHIFTED, records, tmp_path / "again.html").read_text()
+    assert again == text
+
+
+def test_a_sweep_leaves_out_what_has_not_come_to_the_end():
+    line = SweepLine("a", 0, [(0.0, [40.0, 44.0]), (100.0, [20.0]), (200.0, [10.0, 12.0])])
+    level = SweepLine("b", 1, [(None, [9.0, 11.0])])
+    ax = sweep_figure([line, level], Figure().add_subplot(), axis="pulses", log=True)
+    drawn = {one.get_label(): one.get_xydata().tolist() for one in ax.get_lines()}
+    assert drawn["a"] == [[0, 42], [100, 20], [200, 11]]
+    assert [y for _, y in drawn["b"]] == [10, 10]
+    assert ax.transData.transform((0, 10))[0] < ax.transData.transform((100, 10))[0]
+    assert ax.get_xscale() == "symlog"
+    near = SweepLine("a", 0, [(value, [10.0]) for value in (0.0, 0.01, 0.02, 0.1)])
+    ax = sweep_figure([near], Figure().add_subplot(), axis="write error", log=False)
+    assert ax.get_xticks().tolist() == [0.0, 0.02, 0.1]  # 0.01 would touch them in a narrow figure
+    begun = {"symmetric": record("symmetric", [50.0] * 3 + [20.0]), "imbalanced_1.5": record("imbalanced_1.5", [50.0])}
+    assert seed_means(begun["symmetric"], (4, 5)) == []
+    assert _sweep_drawings(SHIFTED, "pulses", begun, (4, 5)) == []
 
 
 def test_pages_without_results_and_of_short_trainings(tmp_path):

@@ -156,7 +156,8 @@ def show_verdicts(paper: Paper, verdicts: Sequence[Verdict], scale: Scale) -> No
     console = Console()
     console.print(table)
     console.print(
-        "±: standard deviation over the seeds, or over the epochs of a single one.  \\[r] recalled, \\[p] printed"
+        "±: standard deviation over the seeds, or over the epochs of a single one.  \\[r] recalled, \\[p] printed, "
+        "\\[c] our own number or aim"
     )
 
 

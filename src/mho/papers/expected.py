@@ -13,7 +13,7 @@ from mho.errors import Faults, InvalidValue, nearest
 MARKS = {
     "p": "printed in the paper, or in its authors' own text or code",
     "r": "recalled, not re-read",
-    "c": "computed or simulated by us",
+    "c": "computed or simulated by us, or what we aim for",
 }
 """What backs a number."""
 
@@ -105,11 +105,42 @@ class Curve:
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Mean errors against a value that the curves differ in.
+
+    Attributes:
+        axis: what the value is.
+        log: whether its axis is logarithmic; a value of 0 stands left of the others.
+        lines: label to the value of each of its curves, each at least 0. Curves of the figure that no line has are
+            drawn as levels.
+    """
+
+    axis: str
+    log: bool = False
+    lines: Mapping[str, Mapping[str, float]]
+
+    def __post_init__(self) -> None:
+        faults = Faults("sweep")
+        if not self.lines or not all(self.lines.values()):
+            faults.add("lines are missing: give label = { curve = value, ... }")
+        for line in self.lines.values():
+            for curve, value in line.items():
+                faults.number(curve, value, low=0.0)
+        faults.raise_any()
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A figure of the paper: its title, and the names of its curves in order."""
+    """A figure of the paper: its title, and the names of its curves in order.
+
+    Attributes:
+        sweep: draws means over the paper's epochs against a value; None: errors against epochs.
+    """
 
     title: str
     curves: tuple[str, ...]
+    sweep: Sweep | None = None
 
 
 @final
@@ -148,10 +179,7 @@ def read_expected(file: Path) -> Expected:
     curves = {name: _curve(f"curves.{name}", table, known, faults) for name, table in known.items()}
     figures = {}
     for name, table in tables.get("figures", {}).items():
-        figures[name] = Figure(title=table["title"], curves=tuple(table["curves"]))
-        for curve in figures[name].curves:
-            if curve not in known:
-                faults.add(f"figures.{name}: no curve {curve!r}{nearest(curve, known)}")
+        figures[name] = _figure(f"figures.{name}", table, known, faults)
     quick = {}
     for name, checks in tables.get("quick", {}).items():
         if name not in known:
@@ -160,6 +188,24 @@ def read_expected(file: Path) -> Expected:
     faults.raise_any()
     first, last = tables["epochs"]
     return Expected(title=tables["title"], epochs=(first, last), figures=figures, curves=curves, quick=quick)
+
+
+def _figure(name: str, table: Mapping[str, Any], known: Mapping[str, Any], faults: Faults) -> Figure:
+    curves, sweep = tuple(table["curves"]), None
+    for curve in curves:
+        if curve not in known:
+            faults.add(f"{name}: no curve {curve!r}{nearest(curve, known)}")
+    if "sweep" in table:
+        try:
+            sweep = fields_from_table(Sweep, table["sweep"])
+        except InvalidValue as error:
+            for fault in error.faults:
+                faults.add(f"{name}.sweep: {fault}")
+        else:
+            placed = dict.fromkeys(curve for line in sweep.lines.values() for curve in line)
+            for curve in [curve for curve in placed if curve not in curves]:
+                faults.add(f"{name}.sweep: no curve {curve!r} in the figure{nearest(curve, curves)}")
+    return Figure(title=table["title"], curves=curves, sweep=sweep)
 
 
 def _curve(name: str, table: Mapping[str, Any], known: Mapping[str, Any], faults: Faults) -> Curve:

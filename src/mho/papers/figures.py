@@ -48,13 +48,15 @@ def paper_figure(data: Sequence[Drawn], ax: Axes, *, window: tuple[int, int] | N
     Args:
         data: the curves.
         ax: where to draw; the legend stands above it.
-        window: first and last epoch of the mean that is compared with the paper's numbers; None: nothing is.
+        window: first and last epoch of the mean that is judged, and compared with the paper's numbers where it has
+            any; None: nothing is.
         columns: of the legend.
     """
     ax.set_yscale("log", nonpositive="clip")
     ax.set_autoscaley_on(False)
     seen: list[float] = []
     last = max((len(errors) for curve in data for errors in curve.seeds), default=1)
+    compared = window is not None and any(curve.number is not None for curve in data)
     right = last + 0.5
     mark = right + ROOM / 2 * (right - 0.5)
     for curve in data:
@@ -66,15 +68,15 @@ def paper_figure(data: Sequence[Drawn], ax: Axes, *, window: tuple[int, int] | N
                 ax.plot(range(1, len(errors) + 1), errors, color=color, lw=0.6, alpha=0.5)
         ax.plot(range(1, len(mean) + 1), mean, lw=1.7, label=curve.label, zorder=3, **line)  # type: ignore[arg-type]
         seen += itertools.chain(*curve.seeds)
-        if curve.number is not None and window is not None:
+        if curve.number is not None and compared:
             ends = curve.number if isinstance(curve.number, tuple) else (curve.number, curve.number)
             ax.plot([mark] * 2, ends, color=color, lw=2.2, marker="_", ms=13, mew=2.2, clip_on=False, zorder=4)
             seen += ends
     error_axis(ax, [error for error in seen if error > 0])
-    ax.set_xlim(0.5, right + (ROOM * (right - 0.5) if window is not None else 0.0))
-    if window is not None:
-        if last >= window[1]:
-            ax.axvspan(window[0] - 0.5, window[1] + 0.5, color=COLORS[-1], alpha=0.12, lw=0, zorder=0)
+    ax.set_xlim(0.5, right + (ROOM * (right - 0.5) if compared else 0.0))
+    if window is not None and last >= window[1]:
+        ax.axvspan(window[0] - 0.5, window[1] + 0.5, color=COLORS[-1], alpha=0.12, lw=0, zorder=0)
+    if compared:
         # level with the axis' own label, out of the way of marks and ticks
         place = {"xy": (1, 0), "xycoords": "axes fraction", "xytext": (0, -21), "textcoords": "offset points"}
         ax.annotate("paper ↑", **place, ha="right", va="top")  # type: ignore[arg-type]

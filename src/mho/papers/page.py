@@ -15,7 +15,8 @@ from mho.papers.expected import MARKS, Check
 from mho.papers.figures import Drawn, paper_figure
 from mho.papers.paper import Paper
 from mho.papers.records import Record
-from mho.papers.verdicts import Verdict, judge
+from mho.papers.sweep_figure import SweepLine, sweep_figure
+from mho.papers.verdicts import Verdict, judge, seed_means
 from mho.report.drawing import svg
 from mho.report.template import duration, render
 
@@ -78,7 +79,11 @@ def _render(paper: Paper, records: Mapping[str, Record], kind: str) -> str:
         if sum(curve in known for curve in figure.curves) < DRAWN:
             missing.append((name, figure.title))
             continue
-        drawings = [_drawing(paper, name, known, kind, narrow=narrow) for narrow in (False, True)]
+        if figure.sweep is None:
+            drawings = [_drawing(paper, name, known, kind, narrow=narrow) for narrow in (False, True)]
+        else:
+            window = expected.epochs if kind == "results" else (last, last)
+            drawings = _sweep_drawings(paper, name, known, window)
         figures.append((name, figure.title, drawings, [rows[curve] for curve in figure.curves]))
     return render(
         "paper.html",
@@ -119,6 +124,41 @@ def _drawing(paper: Paper, name: str, records: Mapping[str, Record], kind: str, 
         label=f"Test error in per cent against epochs, {expected.figures[name].title}; numbers in the table below",
         kind="narrow" if narrow else "wide",
     )
+
+
+def _sweep_drawings(paper: Paper, name: str, records: Mapping[str, Record], window: tuple[int, int]) -> list[Markup]:
+    """A figure of errors against a value, wide and narrow; none until a curve of it has come to its end."""
+    expected, figure = paper.expected, paper.expected.figures[name]
+    sweep = figure.sweep
+    assert sweep is not None
+    means = {curve: seed_means(records[curve], window) for curve in figure.curves if curve in records}
+    inside = {curve for line in sweep.lines.values() for curve in line}
+    levels = [curve for curve in figure.curves if curve not in inside]
+    points: list[tuple[str, list[tuple[float | None, list[float]]]]] = [
+        (
+            label,
+            [
+                (value, means[curve])
+                for curve, value in sorted(line.items(), key=lambda one: one[1])
+                if means.get(curve)
+            ],
+        )
+        for label, line in sweep.lines.items()
+    ]
+    points += [(expected.curves[curve].label, [(None, means[curve])] if means.get(curve) else []) for curve in levels]
+    data = [SweepLine(label, place, line) for place, (label, line) in enumerate(points) if line]
+    if not data:
+        return []
+    return [
+        svg(
+            lambda ax, columns=columns: sweep_figure(data, ax, axis=sweep.axis, log=sweep.log, columns=columns),  # type: ignore[misc]
+            size=(width, height + LEGEND * -(-len(data) // columns)),
+            name=f"figure-{name}-{kind}",
+            label=f"Mean test error in per cent against {sweep.axis}, {figure.title}; numbers in the table below",
+            kind=kind,
+        )
+        for kind, columns, width, height in (("wide", 2, 7.6, 3.7), ("narrow", 1, 3.8, 3.3))
+    ]
 
 
 def _row(paper: Paper, verdict: Verdict, record: Record | None, kind: str) -> Row:

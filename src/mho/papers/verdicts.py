@@ -43,21 +43,30 @@ def measure(record: Record, window: tuple[int, int]) -> Measured | None:
     Seeds that have not come to the last of them are left out; if none has, the last epochs of the one that has come
     farthest are taken. None without any epoch.
     """
-    first, last = window
-    means, spread = [], None
-    for metrics in record.seeds.values():
-        errors = [line["test_error"] for line in metrics if first <= line["epoch"] <= last]
-        if len(errors) == last - first + 1:
-            means.append(statistics.fmean(errors))
-            spread = _spread(errors)
-    if means:
-        return Measured(statistics.fmean(means), _spread(means) or spread, len(means), window, True)
+    whole = _whole_seeds(record, window)
+    if whole:
+        means = seed_means(record, window)
+        return Measured(statistics.fmean(means), _spread(means) or _spread(whole[0]), len(means), window, True)
     farthest = max(record.seeds.values(), key=len, default=[])[-SHOWN:]
     if not farthest:
         return None
     errors = [line["test_error"] for line in farthest]
     ends = farthest[0]["epoch"], farthest[-1]["epoch"]
     return Measured(statistics.fmean(errors), _spread(errors), 1, ends, False)
+
+
+def seed_means(record: Record, window: tuple[int, int]) -> list[float]:
+    """The mean error of each seed that has come to the last epoch of the window."""
+    return [statistics.fmean(errors) for errors in _whole_seeds(record, window)]
+
+
+def _whole_seeds(record: Record, window: tuple[int, int]) -> list[list[float]]:
+    """The errors in the window of each seed that has all of them."""
+    first, last = window
+    each = [
+        [line["test_error"] for line in metrics if first <= line["epoch"] <= last] for metrics in record.seeds.values()
+    ]
+    return [errors for errors in each if len(errors) == last - first + 1]
 
 
 @final

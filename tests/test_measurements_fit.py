@@ -7,16 +7,19 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from test_measurements_reading import damaged
 
 import mho
 from mho.devices import ConstantStep, ExpStep, LinearStep, PowStep, SoftBounds
 from mho.errors import InvalidValue, LawError
-from mho.measurements import Measurement, Trace
+from mho.measurements import Measurement, Trace, read_measured
 from mho.measurements.fitting import fit_laws, jump_table_from, lag_one, piecewise_from
 from mho.measurements.fitting.filter import compiled_step, likelihood
 from mho.measurements.fitting.maximum import fit_trace
@@ -409,3 +412,29 @@ def test_devices_are_compared(tmp_path):
     alone = run_mho("device", "compare", "SoftBounds", cwd=tmp_path)
     assert alone.returncode == 1
     assert "two devices or more" in alone.stderr
+
+
+def check_fit_of_damaged(data: bytes) -> None:
+    """A fit, or an error that names the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "damaged.csv"
+        file.write_bytes(data)
+        told = ""
+        try:
+            assert fit_laws(read_measured([file]), [ConstantStep]).best.name == "ConstantStep"
+        except InvalidValue as error:
+            told = str(error)
+        assert not told or "damaged.csv" in told
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(damaged())
+def test_damaged_files_are_fitted_or_refused(data):
+    check_fit_of_damaged(data)
+
+
+@pytest.mark.long
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(damaged())
+def test_many_damaged_files_are_fitted_or_refused(data):
+    check_fit_of_damaged(data)

@@ -125,7 +125,14 @@ def fit_laws(
         law, fits = laws[place], found[place]
         factor = unit_factor(law, fits, w_max)
         parameters = parameters_of(fits, factor)
-        device = device_of(law, parameters, spread)
+        try:
+            device = device_of(law, parameters, spread)
+        except InvalidValue as error:
+            raise InvalidValue(
+                f"{measurement.source}: the fit of {law.__name__} makes no device ({error}). The readings do not go "
+                "the way of the pulses, or only part of the range was measured: look at how the columns were read "
+                f"({'; '.join(measurement.notes) or 'nothing was found out'}), or leave the law out with --law"
+            ) from None
         made.append(LawFit(law, device, parameters, rescaled(scale, factor), fits, ranked[place], counts[place]))
     tables, sentences = table_devices(measurement, w_max=w_max), untold(made[0].fits, made[0].parameters)
     return Fitted(measurement, scale, traces, tuple(made), tables, tuple(sentences), spread)
@@ -145,5 +152,7 @@ def _check(measurement: Measurement, laws: Sequence[type[Device]], w_max: float,
             faults.add(f"device {trace.device} has {told} readings after a pulse; a fit needs at least {FEWEST}")
         elif not np.ptp(trace.values) > 0:
             faults.add(f"all readings of device {trace.device} are {trace.values[0]:g}: no step to fit")
+        elif not np.diff(trace.values)[trace.pulses != 0].any():
+            faults.add(f"no pulse changed a reading of device {trace.device}: no step to fit")
     if faults.found:
         raise InvalidValue(f"{measurement.source}: " + "; ".join(faults.found), faults.found)

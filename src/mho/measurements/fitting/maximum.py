@@ -149,7 +149,7 @@ class Problem:
         otherwise cost millions, and hide the way to parameters that have no such place.
         """
         steps = np.abs(self.series.steps)
-        step = float(np.nanmedian(np.where(steps > 0, steps, np.nan)))
+        step = float(np.median(steps[steps > 0]))  # NaN, after 0 pulses, is not
         blurred = [Problem(self.law, self.series, self.held, weights=self.weights, blur=b * step) for b in BLURS]
         tried = [blurred[0].search(self.start(*start), steps=TRIAL) for start in STARTS]
         best: Floats = sorted(tried, key=lambda end: float(end.fun))[0].x

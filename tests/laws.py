@@ -200,3 +200,33 @@ class Doomed(mho.Device):
     @staticmethod
     def pulse(w, h, up, cell, z):
         return w, h
+
+
+class Nodes(mho.Device):
+    """A step from a table, in which the place is computed within int()."""
+
+    nodes: mho.Table = mho.table([0.001 * k for k in range(1, 15)])
+    dw_min: float = 0.01
+    w_max: float = 0.7
+    w_min: float = -0.7
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        step = cell.nodes[int((w - cell.w_min) / 0.1)]
+        return w + step if up else w - step
+
+
+class Unreadable(mho.Device):
+    """Has no value to read below 0."""
+
+    dw_min: float = 0.01
+    w_max: float = 0.6
+    w_min: float = -0.6
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        return w + cell.dw_min if up else w - cell.dw_min
+
+    @staticmethod
+    def read(w, cell, z):
+        return w**0.5 if w > 0 else w / (w - w)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from laws import Doomed, Fading, Lazy, TwoDraws
+from laws import Doomed, Fading, Lazy, Nodes, TwoDraws, Unreadable
 
 import mho
 from mho.devices import ConstantStep, Device, JumpTable, PiecewiseStep, SoftBounds, table
@@ -254,6 +254,8 @@ def test_options_that_are_off_stand_in_no_file_and_take_no_memory() -> None:
         (lambda: ConstantStep(write_noise=-1), "write_noise is -1"),
         (lambda: ConstantStep(stuck=1.5), "stuck is 1.5"),
         (lambda: ConstantStep(decay_to=0.1), "no effect without decay"),
+        (lambda: ConstantStep(decay=1e-8), "lost in float32"),
+        (lambda: mho.RPU(device=Fading(), cell=mho.cells.Referenced()), "one of their two devices"),
         (lambda: mho.devices.Ideal(diffusion=0.1), "no effect"),
         (lambda: PiecewiseStep(up=[1.0]), "at least 2 nodes"),
         (lambda: PiecewiseStep(up=[1.0, -1.0]), "at least 0"),
@@ -271,16 +273,57 @@ def test_faults_are_told(make: Any, said: str) -> None:
 
 
 def test_contract_breaches_are_told() -> None:
-    with pytest.raises(LawError, match="every device has"):
-
-        class Taken(Device):
-            drift: float = 1.0
-
-            @staticmethod
-            def pulse(w: float, up: bool, cell: Any, z: float) -> float:
-                return w
-
+    for name, value in (("drift", 1.0), ("side", 1.0)):
+        for body in ({"__annotations__": {name: float}, name: value}, {name: value}):
+            with pytest.raises(LawError, match=f"Taken.{name}: this name"):
+                type("Taken", (Device,), body)
     with pytest.raises(LawError, match="state = True gives"):
         Doomed()
     with pytest.raises(InvalidValue, match="dt is -1"):
         row(EXACT, cells=2).rest(-1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stuck": [0.0, 0.3]},
+        {"stuck": [0.3, 0.0], "write_noise": [0.02, 0.0], "diffusion": [0.0, 0.01], "read_variation": [0.1, 0.0]},
+        {"decay": [0.1, 0.0], "write_noise": mho.per_cell([0.0, 0.02], std=[0.0, 0.01])},
+    ],
+)
+def test_options_of_one_replica_are_its_own(options: dict[str, Any]) -> None:
+    def run(rpu: mho.RPU, seeds: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        array = mho.Crossbar(rpu, 3, 7, seed=seeds, replicas=len(seeds))
+        x, d = torch.rand(4, 7, generator=torch.Generator().manual_seed(1)), torch.full((4, 3), 0.3)
+        array.update(x.expand(len(seeds), -1, -1), d.expand(len(seeds), -1, -1), 0.1)
+        return array.weight, array.forward(x.expand(len(seeds), -1, -1))
+
+    rpu = mho.RPU(device=ConstantStep(dw_min=0.01, **options))
+    both = run(rpu, [4, 5])
+    for r in range(2):
+        for whole, alone in zip(both, run(rpu.of_replica(r), [4 + r]), strict=True):
+            assert torch.equal(whole[r : r + 1], alone)
+
+
+def test_programming_forgets_the_hidden_state() -> None:
+    array = row(Lazy(), cells=4)
+    drive(array, 1)
+    assert (array.hidden == 1).all()
+    array.reset_weights()
+    assert (array.hidden == 0).all()
+
+
+def test_places_in_tables_are_those_of_float32() -> None:
+    arrays = [row(Nodes(), cells=2_000, backend=backend) for backend in ("cpu", "reference")]
+    w = torch.arange(2_000).view(1, -1) % 13 * 0.1 - 0.6
+    for array in arrays:
+        array.write(w)
+        drive(array, 1)
+    assert torch.equal(arrays[0].weight, arrays[1].weight)
+
+
+def test_a_read_that_is_no_number_is_told_every_time() -> None:
+    array = row(Unreadable(), cells=2, start=-0.1)
+    for _ in range(2):
+        with pytest.raises(LawError, match="read returned NaN"):
+            array.forward(torch.ones(1, 2))

@@ -353,7 +353,8 @@ def test_fit_writes_a_device_that_train_takes(pulses_csv, tmp_path):
     assert "SoftBounds" in done.stdout
     assert "says nothing about how devices differ" in done.stdout
     names = {file.name for file in (tmp_path / "fitted").iterdir()}
-    assert names == {"device.toml", "ConstantStep.toml", "fit.json", "report.html"}
+    laws, tables = {"device.toml", "ConstantStep.toml"}, {"JumpTable.toml", "PiecewiseStep.toml"}
+    assert names == laws | tables | {"fit.json", "report.html"}
     numbers = json.loads((tmp_path / "fitted" / "fit.json").read_text())
     assert numbers["best"] == "SoftBounds"
     assert [law["law"] for law in numbers["ranking"]] == ["SoftBounds", "ConstantStep"]

@@ -122,3 +122,12 @@ def test_tiles_and_files() -> None:
 def test_faults(fields: dict[str, float]) -> None:
     with pytest.raises(InvalidValue, match=next(iter(fields))):
         OneSided(**fields)
+
+
+def test_a_cell_with_a_stuck_device_keeps_its_weight() -> None:
+    array = array_of(OneSided(refresh_every=1, refresh_at=0.5), ConstantStep(stuck=0.3), rows=1, columns=400)
+    array.write(torch.full((1, 400), 0.9))
+    before = array.weight.clone()
+    array.update(torch.zeros(1, 400), torch.zeros(1, 1), 0.1)
+    assert torch.allclose(array.weight, before, atol=1e-6)
+    assert int(array.counters()["refreshes"]) > 0

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, final
 
 import tomli_w
 
-from mho.cells import CELLS, Cell, Single
+from mho.cells import CELLS, Cell, Referenced, Single
 from mho.devices import LAWS, ConstantStep, Device, PerCell
 from mho.devices.base import device_from_fields
 from mho.errors import CAN_DIFFER, Faults, InvalidValue, LawError, nearest
@@ -69,6 +69,11 @@ class RPU:
             faults.add(
                 f"a {type(self.device).__name__} device cannot be updated by {type(self.update).__name__}; "
                 + ("use Pulses" if self.device.pulse_driven else "use Exact, or a device with steps")
+            )
+        if isinstance(self.cell, Referenced) and hasattr(self.device, "read"):
+            faults.add(
+                f"{type(self.device).__name__} says what a read sees of a weight, which Referenced cells would do for "
+                "one of their two devices only; use Single, or a law without read"
             )
         rows, _ = self.tile_size
         if rows is not None and rows < self.cell.devices:

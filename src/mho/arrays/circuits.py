@@ -62,7 +62,9 @@ def fields_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tup
         InvalidValue: where spreads are so wide that bounds cross.
     """
     size = shape[1] * shape[2]
-    each = [of_replica(rpu.device, r).parameters() for r in range(len(seeds))]
+    # an option that is on in one replica is a field in all
+    whole = rpu.device.parameters()
+    each = [{field: of_replica(parameter, r) for field, parameter in whole.items()} for r in range(len(seeds))]
     drawn = {
         field: np.stack(
             [
@@ -70,7 +72,7 @@ def fields_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tup
                 for own, seed, number in zip(each, seeds, numbers, strict=True)
             ]
         ).reshape(shape)
-        for field, parameter in rpu.device.parameters().items()
+        for field, parameter in whole.items()
         if parameter.varies
     }
     cells = {field: np.array([own[field].mean for own in each])[:, None, None] for field in each[0]} | drawn

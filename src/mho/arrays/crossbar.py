@@ -127,9 +127,7 @@ class Crossbar(Array):
         if self._drives:
             first = int(self._view("vectors")[Operation.UPDATE])
             self._pulse(x, d, self._trains(lr))
-            if isinstance(self.rpu.cell, OneSided):
-                self._refresh(self.rpu.cell, slice(None)).after(first, x.shape[1])
-            if self._cells().ages:
+            if self._cells().ages and x.shape[1]:
                 self._let_pass(1.0, ops.Stream(self._keys(Operation.UPDATE), first))
         else:
             self._advance(Operation.UPDATE, x.shape[1])
@@ -161,6 +159,8 @@ class Crossbar(Array):
         ops.update(self._view("state"), self._cells(), x, d, trains, stream, totals, backend=self.backend)
         if found_bad(totals):
             raise self._not_finite(x, d)
+        if isinstance(self.rpu.cell, OneSided):
+            self._refresh(self.rpu.cell, slice(None)).after(stream.first, x.shape[1])
 
     def _read(self, inputs: Floats, operation: Operation, *, evaluation: bool) -> Floats:
         backward = operation is Operation.BACKWARD
@@ -196,6 +196,10 @@ class Crossbar(Array):
                 f"{name}: {type(self.rpu.device).__name__}.pulse returned NaN; the weights concerned were left "
                 "as they were. mho.testing.check_device(device) shows at which states"
             )
+        if self._cells().shows:
+            return LawError(
+                f"{name}: {type(self.rpu.device).__name__}.read returned NaN, at a state it must have a value for"
+            )
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
 
     def _program(self, values: Tensor) -> None:
@@ -210,6 +214,8 @@ class Crossbar(Array):
         self.state.copy_(lines)
         if "write_noise" in self._cells().fields:
             self.hidden[:, 0].copy_(lines)
+        if self.rpu.device.state:
+            self.hidden[:, -1].zero_()
         self._touch()
 
     def _program_reference(self, values: Tensor, error: float) -> None:

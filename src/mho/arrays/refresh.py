@@ -35,6 +35,7 @@ class Refresh:
         self.cell, self.state, self.keys, self._refreshed = cell, state, keys, refreshed
         self._fields = cells.broadcast(state.shape)
         self._written = cells.hidden[:, 0] if "write_noise" in cells.fields else None
+        self._law_state = cells.hidden[:, -1] if cells.law.state else None  # type: ignore[attr-defined]
         self._low = lowest(self._fields)
         self._limit = self._low + np.float32(cell.refresh_at) * (self._fields["w_max"] - self._low)
 
@@ -45,9 +46,10 @@ class Refresh:
             return False
         half = self.state.shape[1] // 2
         full = self.state >= self._limit
-        if "stuck" in self._fields:
-            full &= self._fields["stuck"] == 0
         full = full[:, :half] | full[:, half:]
+        if "stuck" in self._fields:  # one that is stuck cannot be set back, and its partner holds the weight
+            free = self._fields["stuck"] == 0
+            full &= free[:, :half] & free[:, half:]
         if not full.any():
             return False
         weights = self.state[:, :half] - self.state[:, half:]
@@ -59,11 +61,11 @@ class Refresh:
             values += np.float32(self.cell.refresh_error) * np.stack(normals).reshape(values.shape)
         np.clip(values, self._fields["w_min"], self._fields["w_max"], out=values)
         moved = np.concatenate([full, full], axis=1)
-        if "stuck" in self._fields:
-            moved &= self._fields["stuck"] == 0
         for each in (self.state, self._written):
             if each is not None:
                 np.copyto(each, values, where=moved)
+        if self._law_state is not None:
+            np.copyto(self._law_state, 0, where=moved)
         self._refreshed += full.sum(axis=(1, 2))
         return True
 

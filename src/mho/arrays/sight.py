@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from mho.kernels import counts as count
 from mho.kernels import ops
 
 Floats = npt.NDArray[np.float32]
@@ -67,7 +68,8 @@ class Sight:
         version = sum(_version(tensor) for tensor in self._tensors)
         if self._made[0] != version or (len(self._made) > 1 and bool((self._made != version).any())):
             self.look(np.zeros((len(self.values), 2), np.uint32), 0)
-            self._made.fill(version)
+            sound = not self._counts[:, count.NOT_FINITE].any()
+            self._made.fill(version if sound else CHANGED)
         return self.values
 
     def look(self, key: npt.NDArray[np.uint32], vector: int) -> Floats:

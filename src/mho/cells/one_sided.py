@@ -16,11 +16,14 @@ class OneSided(Cell):
 
     For devices whose step is good in one direction only, as that of phase-change memory. The law's down step is never
     used. Both only rise, so cells are refreshed: where g⁺ or g⁻ has come to the share `refresh_at` of its range, w
-    is read, both are set back, and w is programmed anew. `write(w)` sets one device to the lowest level that both
-    reach, and the other |w| above it, clipped.
+    is read, both are set back, and w is programmed anew; but not where one of them is stuck. `write(w)` sets one device
+    to the lowest level that both reach, and the other |w| above it, clipped.
 
     Attributes:
-        refresh_every: vectors of updates from one look for cells to be refreshed to the next, at least 1.
+        refresh_every: vectors of updates from one look for cells to be refreshed to the next, at least 1. A look
+            comes after the update in which their number is reached, not within it: where one update has many vectors,
+            as that of a convolution in a large mini-batch, devices may come to their bounds before (`bound_hits`
+            counts it).
         refresh_at: share of the range at which a cell is refreshed, above 0, at most 1.
         refresh_error: standard deviation of what programming at a refresh adds to each device, at least 0.
 

@@ -106,7 +106,7 @@ def train(
     images = load(experiment.training.data, data_dir)
     folder = out or next_folder(experiment.training.data)
     run = Run(experiment, folder, images, resume=resume)
-    if fitted is not None:
+    if fitted is not None and not run.finished:
         from mho.cli.device_fit import write_fit
 
         words = " ".join(f"--measured {shlex.quote(str(file))}" for file in measured or [])

@@ -19,6 +19,8 @@ from mho.errors import Faults, InvalidValue, LawError, WrongUse, nearest
 from mho.kernels.law import read_law
 from mho.per_replica import check_lists, lengths
 
+RESERVED = ("side",)
+"""Fields that arrays give to cells of their own."""
 KEYS = tuple(field.name for field in dataclasses.fields(PerCell))
 
 
@@ -52,10 +54,12 @@ class Device(Options, abc.ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        taken = [name for name in OPTIONS if name in inspect.get_annotations(cls)]
+        own = inspect.get_annotations(cls) | vars(cls)
+        taken = [name for name in (*OPTIONS, *RESERVED) if name in own]
         if taken:
             raise LawError(
-                f"{cls.__name__} has a field {taken[0]}, which every device has (mho.devices.Options); rename it"
+                f"{cls.__name__}.{taken[0]}: this name is that of an option of every device (mho.devices.Options), or "
+                "is mho's own; rename it"
             )
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
 

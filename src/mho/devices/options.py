@@ -8,6 +8,8 @@ from typing import Any
 from mho.devices.per_cell import PerCell
 from mho.errors import Faults
 
+SMALLEST = 1e-6
+"""Of what acts with time: a weight of 0.5 in float32 takes a step of 1e-6 with an error of 3 %."""
 AGEING = ("decay", "decay_to", "drift", "diffusion")
 
 
@@ -21,7 +23,7 @@ class Options:
     Attributes:
         write_noise: standard deviation of what a pulse leaves to be read of the weight that it wrote, drawn anew at
             each pulse. The written weight is hidden, and the next pulse starts from it.
-        read_variation: standard deviation of the weight, drawn anew for each cell and vector read.
+        read_variation: standard deviation of the weight, drawn anew for each cell and vector read; not of references.
         stuck: share of devices, 0 to 1, that hold a value of their own, even between their bounds, whatever is done.
         decay: rate at which the distance from `decay_to` shrinks: by exp(-decay) an update.
         decay_to: the weight to which devices decay.
@@ -49,6 +51,13 @@ class Options:
         """Note values out of range."""
         for name in ("write_noise", "read_variation", "decay", "diffusion"):
             faults.number(name, as_per_cell(getattr(self, name)).mean, low=0.0)
+        for name in ("decay", "drift", "diffusion"):
+            mean = as_per_cell(getattr(self, name)).mean
+            if isinstance(mean, float) and 0 < abs(mean) < SMALLEST:
+                faults.add(
+                    f"{name} is {mean:g}: less than {SMALLEST:g} an update is lost in float32; give more, or leave it "
+                    "out and let the time of many updates pass at once: a device with a larger one, and array.rest(dt)"
+                )
         for name in ("decay_to", "drift"):
             faults.number(name, as_per_cell(getattr(self, name)).mean)
         if isinstance(self.stuck, PerCell):

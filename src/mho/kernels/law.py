@@ -245,14 +245,21 @@ class _Float32(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        return node
+        return _Float32Literals().visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Name) and node.func.id in ("range", "int"):
-            return node
+            return _Float32Literals().visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in ("min", "max"):
             node.args = [_arithmetic(argument) for argument in node.args]
         return self.generic_visit(node)
+
+
+class _Float32Literals(ast.NodeTransformer):
+    """Makes literals float32 and leaves integers, which count or index here."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return _float32(node) if isinstance(node.value, float) else node
 
 
 def _arithmetic(node: ast.expr) -> ast.expr:

@@ -553,3 +553,25 @@ def test_damaged_jump_tables(data):
                 break
         file.write_bytes(bytes(seed))
         check_outcome(Path(folder) / "dG_increasing.txt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Title\n\nProse, with a number or 2.\n\n| a | table |\n|---|---|\n| 1 | 2 |\n",
+        "[tool]\nname = 'x'\nversion = 1\n",
+        "def f(x):\n    return x + 1\n",
+        '{"epoch": 1, "test_error": 2.5}\n{"epoch": 2, "test_error": 2.0}\n',
+    ],
+)
+def test_other_text_is_told(tmp_path, text):
+    file = tmp_path / "other.txt"
+    file.write_text(text)
+    check_outcome(file)
+
+
+def test_any_file_of_this_checkout_is_told():
+    """Prose, code and pages, which no table damaged at random comes near."""
+    for file in sorted(Path(__file__).parents[1].rglob("*.*")):
+        if file.suffix in {".md", ".toml", ".html", ".jsonl", ".cff"} and ".venv" not in file.parts:
+            check_outcome(file)

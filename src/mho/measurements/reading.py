@@ -138,6 +138,12 @@ def _read_file(file: File, form: Format, way: int) -> tuple[list[list[Series]], 
         way: +1 or -1 where the name of the file says it.
     """
     grid = read_grid(file, form)
+    if not grid.lines:
+        faults = FileFaults(grid.file)
+        faults.add(
+            "no line is a row of a table of numbers; give readings as text, a row each, for example as CSV", 1, "1"
+        )
+        faults.raise_any()
     roles, notes = find_roles(grid, form)
     notes = [*grid.notes, *notes]
     faults = FileFaults(grid.file)

@@ -30,8 +30,8 @@ Named = Annotated[
     str,
     typer.Argument(
         metavar="DEVICE",
-        help="A law (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep), your own as module:Class, or a TOML "
-        "file: one with a section device, or only what stands in it.",
+        help="A law (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep, PiecewiseStep, JumpTable), your own as "
+        "module:Class, or a TOML file: one with a section device, or only what stands in it.",
     ),
 ]
 

@@ -82,6 +82,7 @@ def symmetry_histogram(data: PulseResponse, ax: Axes) -> Axes:
     missing = f"; {cells - len(points)} of {cells} cells have none" if len(points) < cells else ""
     ax.set_title(f"mean {points.mean():.3g}, spread {points.std():.2g}{missing}", loc="left", fontsize="medium")
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     return ax
 
 

@@ -40,6 +40,9 @@ BLOCKS_A_WORD = 64
 # Blocks that no halving and no word of slots reaches.
 READING_BLOCK = np.uint32(0x80000000)
 RESTING_BLOCK = np.uint32(0x80000001)
+# What makes further normals of one pulse: a counter that no cross-point has, and another key.
+SECOND_DRAW = np.uint32(0x80000000)
+WRITING_KEY = np.uint32(0x9E3779B9)
 LOWER_COUNTER = np.uint32(64)
 SLOTS_A_WORD = 4
 MIX_SHIFTS = (17, 11, 15, 14)

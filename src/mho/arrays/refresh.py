@@ -39,11 +39,11 @@ class Refresh:
         self._low = lowest(self._fields)
         self._limit = self._low + np.float32(cell.refresh_at) * (self._fields["w_max"] - self._low)
 
-    def after(self, first: int, vectors: int) -> bool:
+    def after(self, first: int, vectors: int) -> None:
         """Look for cells to be refreshed, if it is time after an update with `vectors` from number `first` on."""
         every = self.cell.refresh_every
         if first // every == (first + vectors) // every:
-            return False
+            return
         half = self.state.shape[1] // 2
         full = self.state >= self._limit
         full = full[:, :half] | full[:, half:]
@@ -51,7 +51,7 @@ class Refresh:
             free = self._fields["stuck"] == 0
             full &= free[:, :half] & free[:, half:]
         if not full.any():
-            return False
+            return
         weights = self.state[:, :half] - self.state[:, half:]
         values = spread_over_pair(weights, self._low)
         if self.cell.refresh_error:
@@ -67,7 +67,6 @@ class Refresh:
         if self._law_state is not None:
             np.copyto(self._law_state, 0, where=moved)
         self._refreshed += full.sum(axis=(1, 2))
-        return True
 
 
 def lowest(fields: dict[str, Floats]) -> Floats:

@@ -317,9 +317,7 @@ def seer(
         return lambda: reference.visible(
             counts, cells.law, state, cells.broadcast(state.shape), key, int(number[0]), out
         )
-    kernel = cells.kernel("mho.kernels.cpu.standing", "visible")
-    arguments = (state, cells.flat, cells.strides, tuple(cells.tables.values()), key, out)
-    return Call(kernel, state.shape[0] * state.shape[1], state.size, counts, arguments, number, cells.explain)
+    return _standing("visible", state, cells, counts, number, tuple(cells.tables.values()), key, out)
 
 
 def rester(
@@ -337,9 +335,16 @@ def rester(
         return lambda: reference.rest(
             counts, cells.law, state, cells.hidden, cells.broadcast(state.shape), key, float(dt[0]), int(number[0])
         )
-    kernel = cells.kernel("mho.kernels.cpu.standing", "pass_time")
-    arguments = (state, cells.flat, cells.strides, cells.hidden, tuple(cells.tables.values()), key, dt)
-    return Call(kernel, state.shape[0] * state.shape[1], state.size, counts, arguments, number, cells.explain)
+    return _standing("pass_time", state, cells, counts, number, cells.hidden, tuple(cells.tables.values()), key, dt)
+
+
+def _standing(
+    entry: str, state: Floats, cells: Cells, counts: Counts, number: npt.NDArray[np.int64], *arguments: Any
+) -> Call:
+    """A call of a kernel that passes over all cross-points of state (R, P, N), with a law in it."""
+    kernel, lines = cells.kernel("mho.kernels.cpu.standing", entry), state.shape[0] * state.shape[1]
+    given = (state, cells.flat, cells.strides, *arguments)
+    return Call(kernel, lines, state.size, counts, given, number, cells.explain)
 
 
 def exact_update(state: Floats, x: Floats, d: Floats, lr: float, counts: Counts, *, backend: Backend = "cpu") -> None:

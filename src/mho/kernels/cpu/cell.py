@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 
 from mho.kernels.law import pulse, read, rest
-from mho.random import mix, normal
-
-SECOND = np.uint32(0x80000000)  # no cross-point has so high an index
-WRITING = np.uint32(0x9E3779B9)
+from mho.random import SECOND_DRAW, WRITING_KEY, mix, normal
 
 
 def draw_one(index: Any, key_0: Any, key_1: Any) -> Any:
@@ -25,7 +22,7 @@ def draw_one(index: Any, key_0: Any, key_1: Any) -> Any:
 
 def draw_pair(index: Any, key_0: Any, key_1: Any) -> Any:
     """The z of a pulse of a law with draws = 2: the first as of other laws."""
-    return normal(mix(index, key_0, key_1)), normal(mix(np.uint32(index | SECOND), key_0, key_1))
+    return normal(mix(index, key_0, key_1)), normal(mix(np.uint32(index | SECOND_DRAW), key_0, key_1))
 
 
 def step_plain(w: Any, h: Any, up: Any, cell: Any, z: Any) -> Any:
@@ -75,7 +72,7 @@ def show_same(w: Any, cell: Any, index: Any, key_0: Any, key_1: Any) -> Any:
 
 def show_noisy(w: Any, cell: Any, index: Any, key_0: Any, key_1: Any) -> Any:
     """The same with write noise, within the bounds."""
-    z = normal(mix(index, key_0, np.uint32(key_1 ^ WRITING)))
+    z = normal(mix(index, key_0, np.uint32(key_1 ^ WRITING_KEY)))
     return min(max(w + cell.write_noise * z, cell.w_min), cell.w_max)
 
 

@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.kernels.counts import BOUND_HITS, NOT_FINITE
-from mho.random import mix, normal
+from mho.random import SECOND_DRAW, WRITING_KEY, mix, normal
 
-SECOND = np.uint32(0x80000000)
-WRITING = np.uint32(0x9E3779B9)
 Words = npt.NDArray[np.uint32]
 
 
@@ -29,12 +27,12 @@ def quiet(law: Any) -> Any:
 def drawn(law: Any, index: Words, key_0: Words, key_1: Words) -> Any:
     """The z of a pulse under these keys, each (1,)."""
     first = np.float32(normal(mix(index, key_0, key_1))[0])
-    return first if law.draws == 1 else (first, np.float32(normal(mix(index | SECOND, key_0, key_1))[0]))
+    return first if law.draws == 1 else (first, np.float32(normal(mix(index | SECOND_DRAW, key_0, key_1))[0]))
 
 
 def writing_normal(index: Words, key_0: Words, key_1: Words) -> np.float32:
     """The normal of the write noise of the same pulse."""
-    return np.float32(normal(mix(index, key_0, key_1 ^ WRITING))[0])
+    return np.float32(normal(mix(index, key_0, key_1 ^ WRITING_KEY))[0])
 
 
 def aged(w: Any, cell: Any, dt: Any, z: Any) -> Any:

@@ -229,4 +229,4 @@ class Unreadable(mho.Device):
 
     @staticmethod
     def read(w, cell, z):
-        return w**0.5 if w > 0 else w / (w - w)
+        return w if w > 0 else (w - w) / (w - w)

@@ -1,28 +1,191 @@
-"""How several devices make one weight."""
+"""What a cell is: how banks of devices make a weight, and how vectors move them."""
 
 from __future__ import annotations
 
 import abc
+import dataclasses
+import hashlib
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.banks import BankSpec
+from mho.cells.events import Event
+from mho.cells.part import CellPart
+from mho.cells.schedule import scheduled_update
+from mho.devices import Device
+from mho.errors import LawError
+from mho.kernels.ops import Levels
+from mho.kernels.program import Step
+from mho.periphery import Exact, Pulses, Read
+from mho.random import Operation
+
+if TYPE_CHECKING:
+    from mho.banks import UpdatePlan
+
+Floats = npt.NDArray[np.float32]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """A bank in a sum that is read at once.
+
+    Attributes:
+        bank: name of the bank.
+        gain: factor of its matrix.
+    """
+
+    bank: str
+    gain: float = 1.0
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Buffer:
+    """Digital memory of a cell.
+
+    Attributes:
+        per: "weight" (R, M, N), "row" (R, M), "column" (R, N), or "array" (R,).
+        start: value at the start.
+        counter: whether it holds int64 counts, which `Crossbar.counters` shows.
+    """
+
+    per: Literal["weight", "row", "column", "array"]
+    start: float = 0.0
+    counter: bool = False
+
+    def shape(self, replicas: int, rows: int, columns: int) -> tuple[int, ...]:
+        """Return the shape for an array of M = `rows` by N = `columns` weights."""
+        return {
+            "weight": (replicas, rows, columns),
+            "row": (replicas, rows),
+            "column": (replicas, columns),
+            "array": (replicas,),
+        }[self.per]
 
 
 class Cell(abc.ABC):
-    """A weight made of `devices` cross-points that lie in as many rows of the array.
+    """How devices make a weight: a frozen description, and all behaviour that depends on it.
 
-    Updates move the first `pulsed` of them. The weight is their mean, or, where it `is_difference`, the first less the
-    last.
+    Subclass it as a frozen dataclass. A cell of one bank says `banks` and is done. A cell of several says also which
+    of them a read sees (`reads`), what it keeps digitally (`buffers`), and what happens every n vectors (`events`).
+    Updates pulse the first bank, which draws under the array's name.
     """
 
-    @property
     @abc.abstractmethod
-    def devices(self) -> int:
-        """Cross-points that make one weight."""
+    def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
+        """Return the banks: first the bank that updates pulse.
 
-    @property
-    @abc.abstractmethod
-    def pulsed(self) -> int:
-        """How many of them updates move; the others are programmed only."""
+        Args:
+            device: of the RPU.
+            update: of the RPU.
+        """
 
-    @property
-    def is_difference(self) -> bool:
-        """Whether the weight is the first device less the last."""
-        return False
+    def reads(self) -> tuple[tuple[Term, ...], ...]:
+        """Return the sums that make the weight; the terms of each are summed before the converter (one noise, one
+        bound), the sums digitally after it. Default: the first bank.
+        """
+        return ()
+
+    def buffers(self) -> Mapping[str, Buffer]:
+        """Return the digital memory by name. Default: none."""
+        return {}
+
+    def events(self) -> tuple[Event, ...]:
+        """Return what happens every n vectors of an update. Default: nothing."""
+        return ()
+
+    def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
+        """Return why the cell cannot be combined with these parts, and what to do; None if it can."""
+        return None
+
+    def summary(self) -> str:
+        """Return a phrase for tables, such as "with a reference device per weight"; empty for one device."""
+        return ""
+
+    def program(self, part: CellPart, weights: Floats) -> None:
+        """Program the devices to weights (R, M, N).
+
+        Default: the first bank that reads see with a gain takes weight/gain on each of its lines, above its reference
+        if it has one; every other bank and every buffer goes back to its start.
+        """
+        taken = False
+        for term in (term for terms in self.sums(part) for term in terms):
+            bank = part.banks[term.bank]
+            value = weights / np.float32(term.gain) if term.gain not in (0.0, 1.0) else weights
+            own = value if term.gain and not taken else np.zeros_like(weights)
+            taken = taken or term.gain != 0
+            bank.bank.program(self.spread(bank.bank.spec, own, part.reference_of(term.bank)))
+        for name in set(part.banks) - {term.bank for terms in self.sums(part) for term in terms}:
+            bank = part.banks[name]
+            bank.bank.program(self.spread(bank.bank.spec, np.zeros_like(weights), part.reference_of(name)))
+        for name, buffer in self.buffers().items():
+            if not buffer.counter:
+                part.buffers[name].fill(buffer.start)
+
+    @final
+    @staticmethod
+    def spread(spec: BankSpec, weights: Floats, reference: Floats | None) -> Floats:
+        """Return weights (R, M, N) for each of a bank's lines, above a reference: (R, P, N)."""
+        lines = np.tile(weights, (1, spec.lines, 1))
+        return lines if reference is None else lines + reference
+
+    @final
+    def sums(self, part: CellPart) -> tuple[tuple[Term, ...], ...]:
+        """Return `reads`, or the first bank where the cell does not say."""
+        return self.reads() or ((Term(next(iter(part.banks))),),)
+
+    def plan_read(
+        self, part: CellPart, x: Floats, out: Floats, levels: Levels, operation: Operation, *, backward: bool
+    ) -> list[Step]:
+        """Plan a read: x (R, T, N) to out (R, T, M), or backward δ to (R, T, N).
+
+        Args:
+            part: replicas and their memory.
+            x: input vectors.
+            out: takes the outputs.
+            levels: the circuit.
+            operation: whose streams the noise is of.
+            backward: whether columns answer to rows.
+        """
+        first, *others = part.sums
+        steps = first.plan(part, x, out, levels, operation, backward=backward)
+        for own in others:
+            answer = np.empty_like(out)
+            steps += own.plan(part, x, answer, levels, operation, backward=backward)
+            steps.append(lambda answer=answer: np.add(out, answer, out=out))  # type: ignore[misc]
+        return steps
+
+    def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:
+        """Plan an update of the first bank with x (R, T, N) and δ (R, T, M), and the events on the way."""
+        return scheduled_update(part, part.first, x, d, self.events())
+
+    @classmethod
+    def kind(cls) -> str:
+        """Return the name that a file can hold: the class for cells of mho, `module:Class` for a user's.
+
+        Raises:
+            LawError: for a class in `__main__` or in a function, which no other process can import.
+        """
+        if cls.__module__.startswith("mho.cells."):
+            return cls.__name__
+        if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+            raise LawError(
+                f"the cell {cls.__name__} is defined where no other process can find it; move it to a module, for "
+                f"example my_cells.py, and  from my_cells import {cls.__name__}"
+            )
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+    @classmethod
+    def source_hash(cls) -> str:
+        """Return a hash of the source of the class: cells of equal hash behave alike."""
+        return hashlib.sha256(inspect.getsource(cls).encode()).hexdigest()[:16]
+
+
+def fields_of(cell: Cell) -> dict[str, Any]:
+    """Return the settings of a cell by name, in the order of declaration."""
+    return {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The operations of an array: shapes documented here, arithmetic in the backends.
+"""Records that describe an array to a back end, and the digital operations between arrays.
 
 Throughout: R replicas, T vectors, M outputs, N inputs, P = M·devices physical lines. All
 floats are float32, C-contiguous.
@@ -16,30 +16,15 @@ import numpy.typing as npt
 from mho.errors import LawError
 from mho.kernels import compile as compiler
 from mho.kernels import counts as count
-from mho.kernels import reference, threads
-from mho.kernels.cpu.lists import SLACK
 from mho.kernels.explain import explain
 from mho.kernels.law import read_law
-from mho.kernels.program import Call, Step
-from mho.random import SLOTS_A_TRAIN
+from mho.kernels.program import Call
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
-Backend = Literal["cpu", "reference"]
-BACKENDS = ("cpu", "reference")
 Slope = Literal["tanh", "sigmoid", "relu"]
 """Functions whose slope follows from their value."""
-TRAINING_SLOTS = (count.CLIPPED_READS, count.HALVINGS)
-EVALUATION_SLOTS = (count.EVALUATION_CLIPPED_READS, count.EVALUATION_HALVINGS)
 NO_COUNTS = np.zeros((0, count.SIZE), np.int64)
-
-
-@dataclasses.dataclass(frozen=True)
-class Stream:
-    """Random stream of one operation: key (R, 2) uint32, and the number of its next vector."""
-
-    key: npt.NDArray[np.uint32]
-    first: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,220 +131,28 @@ def _step(values: Floats) -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class Trains:
-    """How lines are driven: gains C_x and C_δ of each replica (R,), slots, update management."""
+class Drive:
+    """How the lines of an array are driven in an update.
+
+    Attributes:
+        x_gain: C_x of each replica, (R,).
+        d_gain: C_δ of each replica, (R,).
+        length: slots of a train, BL.
+        managed: whether update management balances the two sides of each vector.
+    """
 
     x_gain: Floats
     d_gain: Floats
     length: int
     managed: bool
 
-    def part(self, replicas: slice) -> Trains:
-        """Those of some replicas."""
-        return dataclasses.replace(self, x_gain=self.x_gain[replicas], d_gain=self.d_gain[replicas])
 
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """The vectors of an update that each column takes part in: begin[j] ≤ t < end[j], both (N,), read at each run."""
 
-def read(
-    state: Floats,
-    x: Floats,
-    outputs: int,
-    levels: Levels,
-    stream: Stream,
-    counts: Counts,
-    *,
-    backward: bool,
-    evaluation: bool,
-    backend: Backend = "cpu",
-) -> Floats:
-    """Read the array: x (R, T, in) to (R, T, outputs), through state (R, P, N).
-
-    Backward, x is δ over the M rows and the outputs are the N columns. Adds to counts (R, SIZE).
-    """
-    out = np.empty((*x.shape[:2], outputs), np.float32)
-    arguments = _read_arguments(state, x, out, levels, stream.key, backward, evaluation)
-    if backend == "reference":
-        reference.read(counts, *(*arguments, stream.first))
-    else:
-        kernel = compiler.load("mho.kernels.cpu.read", "read")
-        lines, work = x.shape[0] * x.shape[1], state.size * x.shape[1]
-        threads.run(kernel, lines, work, counts, *arguments, stream.first)
-    return out
-
-
-def reader(
-    state: Floats,
-    x: Floats,
-    out: Floats,
-    levels: Levels,
-    key: npt.NDArray[np.uint32],
-    number: npt.NDArray[np.int64],
-    counts: Counts,
-    *,
-    backward: bool,
-    evaluation: bool,
-    backend: Backend = "cpu",
-) -> Step:
-    """A read of x into `out`, to be done again and again; number[0] is that of the first vector."""
-    arguments = _read_arguments(state, x, out, levels, key, backward, evaluation)
-    if backend == "reference":
-        return lambda: reference.read(counts, *(*arguments, int(number[0])))
-    kernel = compiler.load("mho.kernels.cpu.read", "read")
-    lines, work = x.shape[0] * x.shape[1], state.size * x.shape[1]
-    return Call(kernel, lines, work, counts, arguments, number)
-
-
-def _read_arguments(
-    state: Floats,
-    x: Floats,
-    out: Floats,
-    levels: Levels,
-    key: npt.NDArray[np.uint32],
-    backward: bool,
-    evaluation: bool,
-) -> tuple[Any, ...]:
-    slots = EVALUATION_SLOTS if evaluation else TRAINING_SLOTS
-    return (
-        state, x, out, backward, key, levels.numbers, levels.noise_management, levels.halvings, *slots
-    )  # fmt: skip
-
-
-Drawn = tuple[npt.NDArray[np.uint32], Counts, npt.NDArray[np.uint32], Counts]
-"""Trains of x and of d, for each side the lines that pulse with their bits, and where those of each vector are."""
-
-
-def room_for_trains(x: Floats, lines: int, length: int) -> Drawn:
-    """Where an update of an array of this many lines with x (R, T, N) writes its trains of `length` slots."""
-    replicas, vectors, columns = x.shape
-    trains = vectors * trains_a_vector(length)
-    return (
-        np.empty((replicas, 2, trains * (columns + SLACK)), np.uint32),
-        np.empty((replicas, trains, 2), np.int64),
-        np.empty((replicas, 2, trains * (lines + SLACK)), np.uint32),
-        np.empty((replicas, trains, 2), np.int64),
-    )
-
-
-def trains_a_vector(length: int) -> int:
-    """Words of slots: longer trains are sent as several."""
-    return -(-length // SLOTS_A_TRAIN)
-
-
-def update(
-    state: Floats,
-    cells: Cells,
-    x: Floats,
-    d: Floats,
-    trains: Trains,
-    stream: Stream,
-    counts: Counts,
-    *,
-    backend: Backend = "cpu",
-) -> None:
-    """Pulse the array in place: x (R, T, N), d (R, T, M), state (R, P, N). Adds to counts (R, SIZE).
-
-    Raises:
-        LawError: if the law cannot be compiled.
-    """
-    drawn = room_for_trains(x, state.shape[1], trains.length)
-    number = np.array([stream.first], np.int64)
-    for step in updater(state, cells, x, d, trains, stream.key, number, counts, drawn, backend=backend):
-        step()
-
-
-def updater(
-    state: Floats,
-    cells: Cells,
-    x: Floats,
-    d: Floats,
-    trains: Trains,
-    key: npt.NDArray[np.uint32],
-    number: npt.NDArray[np.int64],
-    counts: Counts,
-    drawn: Drawn,
-    *,
-    backend: Backend = "cpu",
-) -> list[Step]:
-    """An update with x and d, to be done again and again; number[0] is that of the first vector.
-
-    Args:
-        drawn: from `room_for_trains`.
-    """
-    if backend == "reference":
-        return [lambda: _reference_update(state, cells, x, d, trains, Stream(key, int(number[0])), counts)]
-    draw = compiler.load("mho.kernels.cpu.trains", "trains")
-    move = cells.kernel("mho.kernels.cpu.update", "update")
-    vectors, lines = x.shape[1], state.shape[1]
-    drawing = (
-        x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed, key, *drawn, lines // d.shape[2]
-    )  # fmt: skip
-    moving = (
-        state, cells.flat, cells.strides, cells.hidden, tuple(cells.tables.values()), *drawn, key,
-        trains_a_vector(trains.length),
-    )  # fmt: skip
-    return [
-        Call(draw, len(x) * vectors, (x.size + d.size) * trains.length, counts, drawing, number),
-        Call(move, len(x) * lines, state.size * vectors, counts, moving, number, cells.explain),
-    ]
-
-
-def seer(
-    state: Floats,
-    cells: Cells,
-    key: npt.NDArray[np.uint32],
-    number: npt.NDArray[np.int64],
-    counts: Counts,
-    out: Floats,
-    *,
-    backend: Backend = "cpu",
-) -> Step:
-    """Writes what a read of vector number[0] sees of state (R, P, N) into `out`, to be done again and again."""
-    if backend == "reference":
-        return lambda: reference.visible(
-            counts, cells.law, state, cells.broadcast(state.shape), key, int(number[0]), out
-        )
-    return _standing("visible", state, cells, counts, number, tuple(cells.tables.values()), key, out)
-
-
-def rester(
-    state: Floats,
-    cells: Cells,
-    key: npt.NDArray[np.uint32],
-    number: npt.NDArray[np.int64],
-    counts: Counts,
-    dt: Floats,
-    *,
-    backend: Backend = "cpu",
-) -> Step:
-    """Lets a time dt[0] pass for state (R, P, N), to be done again and again; the draws are those of number[0]."""
-    if backend == "reference":
-        return lambda: reference.rest(
-            counts, cells.law, state, cells.hidden, cells.broadcast(state.shape), key, float(dt[0]), int(number[0])
-        )
-    return _standing("pass_time", state, cells, counts, number, cells.hidden, tuple(cells.tables.values()), key, dt)
-
-
-def _standing(
-    entry: str, state: Floats, cells: Cells, counts: Counts, number: npt.NDArray[np.int64], *arguments: Any
-) -> Call:
-    """A call of a kernel that passes over all cross-points of state (R, P, N), with a law in it."""
-    kernel, lines = cells.kernel("mho.kernels.cpu.standing", entry), state.shape[0] * state.shape[1]
-    given = (state, cells.flat, cells.strides, *arguments)
-    return Call(kernel, lines, state.size, counts, given, number, cells.explain)
-
-
-def exact_update(state: Floats, x: Floats, d: Floats, lr: float, counts: Counts, *, backend: Backend = "cpu") -> None:
-    """w += lr·δ xᵀ, vector after vector, in place: x (R, T, N), d (R, T, M), state (R, P, N)."""
-    exact_updater(state, x, d, np.full(1, lr, np.float32), counts, backend=backend)()
-
-
-def exact_updater(
-    state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts, *, backend: Backend = "cpu"
-) -> Step:
-    """An exact update, to be done again and again; rate[0] is the learning rate."""
-    if backend == "reference":
-        return lambda: reference.outer(counts, state, x, d, rate[0])
-    kernel = compiler.load("mho.kernels.cpu.outer", "outer")
-    return Call(kernel, x.shape[0] * state.shape[1], state.size * x.shape[1], counts, (state, x, d, rate))
+    begin: Counts
+    end: Counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -429,7 +222,7 @@ def _plain(module: str, entry: str, lines: int, work: int, *arguments: Any) -> C
 
 
 @dataclasses.dataclass(frozen=True)
-class Window:
+class Pooling:
     """How a pooling window lies on maps: pairs of (height, width)."""
 
     kernel: tuple[int, int]
@@ -454,7 +247,7 @@ def cross_entropy(
     kernel(0, len(logits), NO_COUNTS, logits, labels, losses, errors)
 
 
-def max_pool(maps: Floats, window: Window, out: Floats, chosen: npt.NDArray[np.int32], *, last: bool) -> Call:
+def max_pool(maps: Floats, window: Pooling, out: Floats, chosen: npt.NDArray[np.int32], *, last: bool) -> Call:
     """Largest of each window of maps (B, C, H, W), or (B, H, W, C) with `last`, into out (B, C, H', W').
 
     `chosen`, of the same shape, takes the place y·W + x of each; of equals it is the first, as in torch.
@@ -467,24 +260,11 @@ def max_unpool(errors: Floats, chosen: npt.NDArray[np.int32], maps: Floats, *, l
     return _plain("pooling", "max_unpool", len(maps), maps.size, errors, chosen, maps, last)
 
 
-def mean_pool(maps: Floats, window: Window, out: Floats, *, last: bool, count_padding: bool) -> Call:
+def mean_pool(maps: Floats, window: Pooling, out: Floats, *, last: bool, count_padding: bool) -> Call:
     """Mean of each window, as `max_pool`; windows over an edge are divided by what lies inside, or by all."""
     return _plain("pooling", "mean_pool", len(maps), maps.size, maps, out, window.numbers, last, count_padding)
 
 
-def mean_unpool(errors: Floats, window: Window, maps: Floats, *, last: bool, count_padding: bool) -> Call:
+def mean_unpool(errors: Floats, window: Pooling, maps: Floats, *, last: bool, count_padding: bool) -> Call:
     """Add errors to the windows of maps: the adjoint of `mean_pool`."""
     return _plain("pooling", "mean_unpool", len(maps), maps.size, errors, maps, window.numbers, last, count_padding)
-
-
-def _reference_update(
-    state: Floats, cells: Cells, x: Floats, d: Floats, trains: Trains, stream: Stream, counts: Counts
-) -> None:
-    x_bits = np.zeros((*x.shape, trains.length), np.bool_)
-    d_bits = np.zeros((*d.shape[:2], state.shape[1], trains.length), np.bool_)
-    reference.trains(
-        counts, x, d, trains.x_gain, trains.d_gain, trains.length, trains.managed,
-        stream.key, stream.first, x_bits, d_bits,
-    )  # fmt: skip
-    fields = cells.broadcast(state.shape)
-    reference.update(counts, cells.law, state, cells.hidden, fields, x, d, x_bits, d_bits, stream.key, stream.first)

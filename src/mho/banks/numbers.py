@@ -1,4 +1,4 @@
-"""What kernels need of a device and a periphery: their numbers, replica by replica."""
+"""The numbers of a device and a periphery as kernels take them, replica by replica."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mho import random
-from mho.config import RPU
+from mho.devices import Device
 from mho.errors import InvalidValue
 from mho.kernels import ops
 from mho.per_replica import of_replica
-from mho.periphery import Pulses, Read
+from mho.periphery import Exact, Pulses, Read
 
 Floats = npt.NDArray[np.float32]
 
 
 def levels_of(read: Read, replicas: int) -> ops.Levels:
-    """What a kernel needs for a `Read`, for each replica."""
+    """Return a `Read` of R replicas as kernels take it."""
     return ops.Levels(
         np.array([_levels(of_replica(read, r)) for r in range(replicas)], np.float32),
         read.noise_management,
@@ -41,19 +41,19 @@ def _levels(read: Read) -> tuple[float, ...]:
     )
 
 
-def drives_of(rpu: RPU, replicas: int) -> list[tuple[Pulses, float]]:
-    """Each replica's own pulses, and the nominal step of its devices; none where updates are exact."""
-    if not isinstance(rpu.update, Pulses):
+def pulses_of(update: Pulses | Exact, device: Device, replicas: int) -> list[tuple[Pulses, float]]:
+    """Return each replica's pulses and the nominal step of its devices; nothing where updates are exact."""
+    if not isinstance(update, Pulses):
         return []
-    steps = [of_replica(rpu.device, r).mean_step() for r in range(replicas)]
-    return [(of_replica(rpu.update, r), step) for r, step in enumerate(steps)]
+    steps = [of_replica(device, r).mean_step() for r in range(replicas)]
+    return [(of_replica(update, r), step) for r, step in enumerate(steps)]
 
 
-def fields_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]) -> dict[str, Floats]:
+def fields_of(device: Device, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]) -> dict[str, Floats]:
     """Draw the fields of the law that differ from cell to cell: name to (R, P, N).
 
     Args:
-        rpu: with lists of R values, or none.
+        device: with lists of R values, or none.
         seeds: R of them.
         numbers: of the arrays as which the replicas draw.
         shape: (R, P, N).
@@ -63,7 +63,7 @@ def fields_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tup
     """
     size = shape[1] * shape[2]
     # an option that is on in one replica is a field in all
-    whole = rpu.device.parameters()
+    whole = device.parameters()
     each = [{field: of_replica(parameter, r) for field, parameter in whole.items()} for r in range(len(seeds))]
     drawn = {
         field: np.stack(
@@ -83,17 +83,17 @@ def fields_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tup
                 f"the spreads of w_min and w_max are so wide that they crossed in {crossed} cells; narrow them, or "
                 "move the means apart"
             )
-    refused = rpu.device.cells_refused(cells)
+    refused = device.cells_refused(cells)
     if refused:
         raise InvalidValue(refused)
     return drawn
 
 
-def tables_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]) -> dict[str, Floats]:
+def tables_of(device: Device, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]) -> dict[str, Floats]:
     """Draw the tables of the law in which cells differ: name to (R, P, N, ...); arguments as of `fields_of`."""
     size = shape[1] * shape[2]
     drawn = {}
-    for field, table in rpu.device.tables().items():
+    for field, table in device.tables().items():
         if table.spread:
             normals = np.empty((len(seeds), size, table.values.size), np.float32)
             for r, (seed, number) in enumerate(zip(seeds, numbers, strict=True)):
@@ -103,13 +103,13 @@ def tables_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tup
     return drawn
 
 
-def hidden_states(rpu: RPU) -> int:
+def hidden_states(device: Device) -> int:
     """H, the states of a device that reads do not see: its written weight with write noise, and its law's own."""
-    return int("write_noise" in rpu.device.parameters()) + int(rpu.device.state)
+    return int("write_noise" in device.parameters()) + int(device.state)
 
 
-def shared_field(rpu: RPU, field: str, replicas: int) -> Floats:
+def shared_field(device: Device, field: str, replicas: int) -> Floats:
     """A field that does not differ from cell to cell as kernels take it: (R, 16) of one number a replica."""
-    mean = rpu.device.parameters()[field].mean
+    mean = device.parameters()[field].mean
     column = np.array(mean, np.float32).reshape(-1, 1)
     return np.ascontiguousarray(np.broadcast_to(column, (replicas, 16)))

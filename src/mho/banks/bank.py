@@ -1,0 +1,285 @@
+"""A bank: R×P×N devices of one law, with their state, drawn fields, random streams and counters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from mho import random
+from mho.banks.numbers import fields_of, hidden_states, pulses_of, shared_field, tables_of
+from mho.banks.part import BankPart
+from mho.banks.spec import BankSpec
+from mho.banks.visible import VisibleWeights
+from mho.errors import InvalidValue
+from mho.kernels import counts as count
+from mho.kernels.backend import Backend
+from mho.kernels.ops import Cells, Counts
+from mho.random import Operation
+
+Floats = npt.NDArray[np.float32]
+Keys = npt.NDArray[np.uint32]
+NO_TABLES: dict[str, Floats] = {}
+
+
+@final
+class Bank(nn.Module):
+    """R replicas of a population of devices on a grid of P×N cross-points.
+
+    It knows devices, lines and streams, and what its `BankSpec` says of how they make a matrix; what the matrix is good
+    for is the business of the cell above it. `part` gives some of its replicas to plans.
+
+    Args:
+        spec: law, lines of a weight, pulses.
+        shape: M, N of the matrix.
+        seeds: of the replicas, R.
+        names: under which each replica draws, R.
+        backend: computes.
+
+    Attributes:
+        state: what reads see of the pulsed devices, (R, P, N), P = lines·M; block of M rows after block.
+        hidden: states that reads do not see, (R, H, P, N), where the law or an option has them.
+        reference: programmed devices, (R, M, N), where the spec has them.
+        vectors: how many vectors each operation has seen, the number of the next in its stream, (operations,).
+        totals: counters, (R, SIZE), in the order of `mho.kernels.counts`.
+
+    Raises:
+        InvalidValue: where spreads are so wide that bounds cross.
+    """
+
+    state: Tensor
+    hidden: Tensor
+    reference: Tensor
+    vectors: Tensor
+    totals: Tensor
+
+    def __init__(
+        self, spec: BankSpec, shape: tuple[int, int], *, seeds: Sequence[int], names: Sequence[str], backend: Backend
+    ) -> None:
+        super().__init__()
+        self.spec, self.rows, self.columns = spec, *shape
+        self.seeds, self.names, self.backend = list(seeds), list(names), backend
+        self.replicas = len(self.seeds)
+        lines = (self.replicas, self.rows * spec.lines, self.columns)
+        self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
+        self.register_buffer("totals", torch.zeros((self.replicas, count.SIZE), dtype=torch.int64))
+        self.register_buffer("state", torch.zeros(lines))
+        hidden = hidden_states(spec.device)
+        if hidden:
+            self.register_buffer("hidden", torch.zeros(self.replicas, hidden, *lines[1:]))
+        if spec.reference:
+            self.register_buffer("reference", torch.zeros(lines))
+        drawn = {field: values[:, : lines[1]] for field, values in self._drawn_fields().items()}
+        # side by side: an update takes all fields of a few cross-points, here from one line of the cache
+        fields = torch.empty((*lines, len(drawn)))
+        for place, (field, values) in enumerate(drawn.items()):
+            fields[..., place] = torch.from_numpy(values)
+            self.register_buffer(f"cell_{field}", fields[..., place])
+        for field, values in self._drawn_tables().items():
+            self.register_buffer(f"cell_{field}", torch.from_numpy(values[:, : lines[1]].copy()))
+        self.pulses = pulses_of(spec.update, spec.device, self.replicas)
+        self._kept: dict[Any, Any] = {}
+
+    # What plans are bound to ---------------------------------------------------------------------------
+
+    def part(self, replicas: slice = slice(None), numbers: Counts | None = None) -> BankPart:
+        """Return some replicas for plans, on the bank's memory.
+
+        Args:
+            replicas: which.
+            numbers: of the next vector of each operation, which plans read; None: the bank's own, `vectors`.
+        """
+        reference = self.memory("reference")[replicas] if self.spec.reference else None
+        return BankPart(
+            bank=self,
+            state=self.memory("state")[replicas],
+            reference=reference,
+            cells=self.cells().part(replicas),
+            counts=self.memory("totals")[replicas],
+            numbers=self.memory("vectors") if numbers is None else numbers,
+            visible=self.visible().part(replicas),
+            replicas=replicas,
+        )
+
+    def memory(self, buffer: str) -> Any:
+        """Return a buffer as the back end addresses it, on the same memory."""
+        if buffer not in self._kept:
+            self._kept[buffer] = self.backend.memory(getattr(self, buffer))
+        return self._kept[buffer]
+
+    def cells(self) -> Cells:
+        """Return the law with all its fields and hidden states, as kernels take them."""
+        if "cells" not in self._kept:
+            self._kept["cells"] = self._made_cells()
+        cells: Cells = self._kept["cells"]
+        return cells
+
+    def visible(self) -> VisibleWeights:
+        """Return what reads see of the devices."""
+        if "visible" not in self._kept:
+            self._kept["visible"] = VisibleWeights(
+                self.state,
+                self.reference if self.spec.reference else None,
+                self.cells(),
+                self.memory("totals"),
+                self.backend,
+                pairs=bool(self.spec.directions),
+            )
+        visible: VisibleWeights = self._kept["visible"]
+        return visible
+
+    def keys(self, operation: Operation) -> Keys:
+        """Return the keys (R, 2) of the streams of an operation."""
+        if operation not in self._kept:
+            self._kept[operation] = np.stack(
+                [random.stream_key(seed, number, operation) for seed, number in self._named()]
+            )
+        keys: Keys = self._kept[operation]
+        return keys
+
+    # What scripts see of the devices ---------------------------------------------------------------------
+
+    @property
+    def device_weights(self) -> Tensor:
+        """The exact weight of every device, (R, devices, M, N); a reference comes last."""
+        state = self.state.view(self.replicas, self.spec.lines, self.rows, self.columns)
+        return torch.cat([state, self.reference[:, None]], dim=1) if self.spec.reference else state
+
+    @property
+    def matrix(self) -> Tensor:
+        """The exact matrix (R, M, N) that the devices make: a mean, or a difference of two."""
+        stacked = self.device_weights
+        if self.spec.is_difference:
+            return stacked[:, 0] - stacked[:, 1]
+        return stacked[:, 0] if self.spec.lines == 1 else stacked.mean(dim=1)
+
+    def parameters_of_cells(self) -> dict[str, Tensor]:
+        """Return every field of the law as drawn: name to (R, devices, M, N); a reference device comes last."""
+        shape = (self.replicas, -1, self.rows, self.columns)
+        shared = {name for name, table in self.spec.device.tables().items() if not table.spread}
+        fields = self.cells().broadcast(tuple(self.state.shape))
+        fields = {name: values for name, values in fields.items() if name not in shared and name != "side"}
+        if self.spec.reference:
+            others = self.reference_fields() | self._reference_part(self._drawn_tables())
+            fields = {name: np.concatenate([values, others[name]], axis=1) for name, values in fields.items()}
+        return {name: torch.tensor(values).view(*shape, *values.shape[3:]) for name, values in fields.items()}
+
+    def program(self, values: Floats) -> None:
+        """Program the pulsed devices to values (R, P, N), each clipped to its bounds; stuck devices stay."""
+        held = self._within(values, self.cells().broadcast(tuple(self.state.shape)), self._stuck_at()[0])
+        self.state.copy_(torch.from_numpy(held))
+        if "write_noise" in self.cells().fields:
+            self.hidden[:, 0].copy_(self.state)
+        if self.spec.device.state:
+            self.hidden[:, -1].zero_()
+        self.touch()
+
+    def program_reference(self, values: Floats, error: float = 0.0) -> None:
+        """Program the reference devices to values (R, M, N), with a normal error of this size, within their bounds."""
+        first = int(self.vectors[Operation.PROGRAMMING])
+        self.vectors[Operation.PROGRAMMING] += 1
+        if error:
+            cells = self.rows * self.columns
+            normals = [random.programming_normals(key, first, cells) for key in self.keys(Operation.PROGRAMMING)]
+            values = values + np.float32(error) * np.stack(normals).reshape(values.shape)
+        held = self._within(values, self.reference_fields(), self._stuck_at()[1])
+        self.reference.copy_(torch.from_numpy(held))
+        self.touch()
+
+    def reference_fields(self) -> dict[str, Floats]:
+        """Return every field of the reference devices (R, M, N), drawn when asked for: no kernel needs them."""
+        drawn = self._reference_part(self._drawn_fields())
+        each = {
+            field: drawn[field] if field in drawn else shared_field(self.spec.device, field, self.replicas)
+            for field in self.spec.device.parameters()
+        }
+        nothing = np.empty((0, 0, 0, 0), np.float32)
+        return Cells(type(self.spec.device), each, NO_TABLES, nothing).broadcast(tuple(self.reference.shape))
+
+    def touch(self) -> None:
+        """Note that devices have moved; all parts share the mark."""
+        self.visible().touch()
+
+    def forget(self) -> None:
+        """Drop what is bound to memory that has been replaced."""
+        self._kept.clear()
+
+    # Inside ----------------------------------------------------------------------------------------------
+
+    def _made_cells(self) -> Cells:
+        fields: dict[str, Floats] = {}
+        for field, parameter in self.spec.device.parameters().items():
+            if parameter.varies:
+                fields[field] = self.memory(f"cell_{field}")
+            else:
+                fields[field] = shared_field(self.spec.device, field, self.replicas)
+        if self.spec.directions:
+            sides = np.repeat(np.array(self.spec.directions, np.float32), self.rows)
+            fields["side"] = np.ascontiguousarray(np.broadcast_to(sides[None, :, None], self.state.shape))
+        tables = {field: self._table(field) for field in self.spec.device.tables()}
+        nothing = np.empty((self.replicas, 0, *self.state.shape[1:]), np.float32)
+        hidden = self.memory("hidden") if hidden_states(self.spec.device) else nothing
+        return Cells(type(self.spec.device), fields, tables, hidden)
+
+    def _table(self, field: str) -> Floats:
+        """Return a table of the law as kernels take it, (R, P·N, ...)."""
+        table = self.spec.device.tables()[field]
+        if table.spread:
+            own: Floats = self.memory(f"cell_{field}")
+            return own.reshape(self.replicas, -1, *table.values.shape)
+        cells = self.state.shape[1] * self.state.shape[2]
+        return np.broadcast_to(table.values, (self.replicas, cells, *table.values.shape))
+
+    @staticmethod
+    def _within(values: Floats, fields: dict[str, Floats], stuck_at: Floats) -> Floats:
+        """Return what devices with these fields hold when they are programmed to values."""
+        held: Floats = np.asarray(values, np.float32)
+        if "w_max" in fields:
+            held = np.clip(held, fields["w_min"], fields["w_max"])
+        if "stuck" in fields:
+            low, high = fields["w_min"], fields["w_max"]
+            held = np.where(fields["stuck"] > 0, low + (high - low) * stuck_at, held)
+        return np.ascontiguousarray(held)
+
+    def _stuck_at(self) -> tuple[Floats, Floats]:
+        """Return where between its bounds every device would be stuck, 0 to 1: pulsed devices, and references."""
+        if "stuck" not in self.cells().fields:
+            nothing = np.empty(0, np.float32)
+            return nothing, nothing
+        shape = self._every_device()
+        places = [
+            random.field_uniforms(seed, number, "stuck_at", shape[1] * shape[2]) for seed, number in self._named()
+        ]
+        whole = np.stack(places).reshape(shape)
+        return whole[:, : self.state.shape[1]], whole[:, self.state.shape[1] :]
+
+    def _drawn_fields(self) -> dict[str, Floats]:
+        """Draw the fields that differ from cell to cell, of all devices: (R, devices·M, N)."""
+        try:
+            return fields_of(self.spec.device, self.seeds, self._numbers(), self._every_device())
+        except InvalidValue as error:
+            raise InvalidValue(f"{self.names[0]}: {error}") from None
+
+    def _drawn_tables(self) -> dict[str, Floats]:
+        """Draw the tables in which cells differ, of all devices: (R, devices·M, N, ...)."""
+        return tables_of(self.spec.device, self.seeds, self._numbers(), self._every_device())
+
+    def _every_device(self) -> tuple[int, int, int]:
+        return (self.replicas, self.rows * self.spec.devices, self.columns)
+
+    def _reference_part(self, drawn: dict[str, Floats]) -> dict[str, Floats]:
+        """Return what of all devices' fields or tables belongs to the references."""
+        return {name: values[:, self.rows * self.spec.lines :] for name, values in drawn.items()}
+
+    def _numbers(self) -> list[int]:
+        return [random.array_number(name) for name in self.names]
+
+    def _named(self) -> list[tuple[int, int]]:
+        return list(zip(self.seeds, self._numbers(), strict=True))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_kept": {}}

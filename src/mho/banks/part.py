@@ -1,0 +1,147 @@
+"""Some replicas of a bank, as the memory that plans are bound to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.banks.visible import VisibleWeights
+from mho.kernels.ops import Cells, Counts, Drive, Levels, Window
+from mho.kernels.program import Step
+from mho.random import Operation
+
+if TYPE_CHECKING:
+    from mho.banks.bank import Bank
+
+Floats = npt.NDArray[np.float32]
+SetRate = Callable[[float], None]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class UpdatePlan:
+    """An update that is bound to x and δ.
+
+    Attributes:
+        draw: draws the pulse trains; nothing where updates are exact.
+        move: moves the devices.
+        set_rate: takes the learning rate of the runs that follow.
+    """
+
+    draw: list[Step]
+    move: list[Step]
+    set_rate: SetRate
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class BankPart:
+    """Some replicas of a bank: views of its memory, and plans over them.
+
+    Attributes:
+        bank: whose part it is.
+        state: (R, P, N).
+        reference: (R, M, N), or None.
+        cells: the law with its fields and hidden states.
+        counts: counters (R, SIZE).
+        numbers: number of the next vector of each operation; whoever runs a plan counts them on.
+        visible: what reads see.
+        replicas: which they are.
+    """
+
+    bank: Bank
+    state: Floats
+    reference: Floats | None
+    cells: Cells
+    counts: Counts
+    numbers: Counts
+    visible: VisibleWeights
+    replicas: slice
+
+    def key(self, operation: Operation) -> npt.NDArray[np.uint32]:
+        """Return the keys (R, 2) of the streams of an operation."""
+        return self.bank.keys(operation)[self.replicas]
+
+    def number(self, operation: Operation) -> Counts:
+        """Return the place where the number of the operation's next vector stands, (1,)."""
+        return self.numbers[int(operation) : int(operation) + 1]
+
+    def count_on(self, operation: Operation, vectors: int) -> None:
+        """Number the vectors that an operation has seen."""
+        self.numbers[int(operation)] += vectors
+
+    def plan_read(
+        self, weights: Floats, x: Floats, out: Floats, levels: Levels, operation: Operation,
+        number: Counts | None = None, *, backward: bool = False,
+    ) -> Step:  # fmt: skip
+        """Plan a read of a matrix (R, ..., N) through this bank's converters and noise.
+
+        Args:
+            weights: what is read, such as `visible.values`, or a sum with other banks'.
+            x: inputs (R, T, N); backward δ (R, T, M).
+            out: takes the outputs.
+            levels: the circuit.
+            operation: whose stream the noise is of.
+            number: of the first vector; None: the operation's own running number.
+            backward: whether columns answer to rows.
+        """
+        return self.bank.backend.plan_read(
+            weights, x, out, levels, self.key(operation), self.number(operation) if number is None else number,
+            self.counts, backward=backward, evaluation=operation is Operation.EVALUATION,
+        )  # fmt: skip
+
+    def plan_update(self, x: Floats, d: Floats, window: Window | None = None) -> UpdatePlan:
+        """Plan an update with x (R, T, N) and δ (R, T, M), as the spec of the bank drives the lines.
+
+        Args:
+            x: inputs.
+            d: errors.
+            window: where given, each run moves columns by some of the vectors only; updates must not be exact.
+        """
+        pulses = self.bank.pulses
+        if not pulses:
+            rate = np.zeros(1, np.float32)
+            return UpdatePlan([], [self._plan_outer(x, d, rate)], lambda lr: rate.fill(lr))
+        drive = self._drive(pulses[0][0].length, managed=pulses[0][0].update_management)
+        own = pulses[self.replicas]
+
+        def set_rate(lr: float) -> None:
+            gains = np.array([each.gains(lr, step) for each, step in own], np.float32)
+            drive.x_gain[...], drive.d_gain[...] = gains.T
+
+        draw, move = self._plan_pulses(x, d, drive, window)
+        return UpdatePlan([draw], move, set_rate)
+
+    def plan_pulses(self, p: Floats, q: Floats, length: int) -> list[Step]:
+        """Plan pulses of given probabilities on columns p (R, T, N) and rows q (R, T, M), `length` slots a vector."""
+        draw, move = self._plan_pulses(p, q, self._drive(length, managed=False), None)
+        return [draw, *move]
+
+    def plan_relaxation(self, dt: Floats) -> list[Step]:
+        """Plan the passing of a time dt[0] without pulses; nothing for devices that do not change by themselves."""
+        if not self.cells.ages:
+            return []
+        key, number = self.key(Operation.TIME), self.number(Operation.TIME)
+        return [self.bank.backend.plan_relaxation(self.state, self.cells, key, number, self.counts, dt)]
+
+    def touch(self) -> None:
+        """Note that an update is about to move the devices."""
+        self.visible.touch()
+
+    def _drive(self, length: int, *, managed: bool) -> Drive:
+        ones = np.ones(len(self.state), np.float32)
+        return Drive(ones, ones.copy(), length, managed)
+
+    def _plan_pulses(
+        self, x: Floats, d: Floats, drive: Drive, window: Window | None
+    ) -> tuple[Step, list[Step]]:
+        backend, key, number = self.bank.backend, self.key(Operation.UPDATE), self.number(Operation.UPDATE)
+        draw, drawn = backend.plan_trains(x, d, self.state.shape[1], drive, key, number, self.counts)
+        return draw, backend.plan_moves(self.state, self.cells, drawn, key, number, self.counts, window=window)
+
+    def _plan_outer(self, x: Floats, d: Floats, rate: Floats) -> Step:
+        return self.bank.backend.plan_outer(self.state, x, d, rate, self.counts)

@@ -1,0 +1,115 @@
+"""The compiled back end for processors."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, final
+
+import numpy as np
+
+from mho.kernels import compile as compiler
+from mho.kernels import counts as count
+from mho.kernels.backend import Backend, Keys
+from mho.kernels.cpu.lists import SLACK
+from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
+from mho.kernels.program import Call, Step
+from mho.random import SLOTS_A_TRAIN
+
+TRAINING_SLOTS = (count.CLIPPED_READS, count.HALVINGS)
+EVALUATION_SLOTS = (count.EVALUATION_CLIPPED_READS, count.EVALUATION_HALVINGS)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class PackedTrains:
+    """Trains as lists of the lines that pulse.
+
+    Attributes:
+        columns: lines driven by x with their bits, and the place of each vector's list.
+        rows: likewise of d.
+        words: 32-bit words of slots that a vector takes.
+        vectors: T.
+    """
+
+    columns: tuple[Keys, Counts]
+    rows: tuple[Keys, Counts]
+    words: int
+    vectors: int
+
+
+@final
+class CPU(Backend):
+    """Numba kernels on the memory of torch's CPU tensors, spread over threads."""
+
+    def memory(self, tensor: Any) -> Any:
+        return tensor.numpy()
+
+    def plan_read(
+        self, weights: Floats, x: Floats, out: Floats, levels: Levels, key: Keys, number: Counts, counts: Counts,
+        *, backward: bool, evaluation: bool,
+    ) -> Step:  # fmt: skip
+        kernel = compiler.load("mho.kernels.cpu.read", "read")
+        slots = EVALUATION_SLOTS if evaluation else TRAINING_SLOTS
+        given = (weights, x, out, backward, key, levels.numbers, levels.noise_management, levels.halvings, *slots)
+        return Call(kernel, x.shape[0] * x.shape[1], weights.size * x.shape[1], counts, given, number)
+
+    def plan_trains(
+        self, x: Floats, d: Floats, lines: int, drive: Drive, key: Keys, number: Counts, counts: Counts
+    ) -> tuple[Step, PackedTrains]:
+        replicas, vectors, columns = x.shape
+        words = -(-drive.length // SLOTS_A_TRAIN)
+        drawn = PackedTrains(
+            _room(replicas, vectors * words, columns), _room(replicas, vectors * words, lines), words, vectors
+        )
+        kernel = compiler.load("mho.kernels.cpu.trains", "trains")
+        given = (
+            x, d, drive.x_gain, drive.d_gain, drive.length, drive.managed, key, *drawn.columns, *drawn.rows,
+            lines // d.shape[2],
+        )  # fmt: skip
+        return Call(kernel, replicas * vectors, (x.size + d.size) * drive.length, counts, given, number), drawn
+
+    def plan_moves(
+        self, state: Floats, cells: Cells, drawn: PackedTrains, key: Keys, number: Counts, counts: Counts,
+        *, window: Window | None = None,
+    ) -> list[Step]:  # fmt: skip
+        steps: list[Step] = []
+        columns = drawn.columns
+        if window is not None:
+            columns = _room(len(state), drawn.vectors * drawn.words, state.shape[2])
+            kept = (*drawn.columns, window.begin, window.end, drawn.words, *columns)
+            select = compiler.load("mho.kernels.cpu.windows", "select")
+            steps.append(Call(select, len(state), drawn.columns[0].size, counts, kept))
+        kernel = cells.kernel("mho.kernels.cpu.update", "update")
+        given = (
+            state, cells.flat, cells.strides, cells.hidden, tuple(cells.tables.values()), *columns, *drawn.rows, key,
+            drawn.words,
+        )  # fmt: skip
+        lines, work = len(state) * state.shape[1], state.size * drawn.vectors
+        return [*steps, Call(kernel, lines, work, counts, given, number, cells.explain)]
+
+    def plan_outer(self, state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts) -> Step:
+        kernel = compiler.load("mho.kernels.cpu.outer", "outer")
+        return Call(kernel, x.shape[0] * state.shape[1], state.size * x.shape[1], counts, (state, x, d, rate))
+
+    def plan_visible(
+        self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats
+    ) -> Step:
+        return _elementwise("visible", state, cells, counts, number, tuple(cells.tables.values()), key, out)
+
+    def plan_relaxation(
+        self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, dt: Floats
+    ) -> Step:
+        tables = tuple(cells.tables.values())
+        return _elementwise("pass_time", state, cells, counts, number, cells.hidden, tables, key, dt)
+
+
+def _room(replicas: int, trains: int, lines: int) -> tuple[Keys, Counts]:
+    """Memory for the lists of so many trains over so many lines."""
+    return np.empty((replicas, 2, trains * (lines + SLACK)), np.uint32), np.empty((replicas, trains, 2), np.int64)
+
+
+def _elementwise(entry: str, state: Floats, cells: Cells, counts: Counts, number: Counts, *arguments: Any) -> Call:
+    """Build a call of a kernel that passes over all cross-points of state (R, P, N), with a law in it."""
+    kernel, lines = cells.kernel("mho.kernels.cpu.standing", entry), state.shape[0] * state.shape[1]
+    given = (state, cells.flat, cells.strides, *arguments)
+    return Call(kernel, lines, state.size, counts, given, number, cells.explain)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
-from mho.kernels.program import Step
+from mho.compiler.program import Step
 
 Keys = npt.NDArray[np.uint32]
 Drawn = Any

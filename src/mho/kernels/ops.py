@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mho.compiler import compile as compiler
+from mho.compiler.explain import explain
+from mho.compiler.law import read_law
+from mho.compiler.program import Call
 from mho.errors import LawError
-from mho.kernels import compile as compiler
 from mho.kernels import counts as count
-from mho.kernels.explain import explain
-from mho.kernels.law import read_law
-from mho.kernels.program import Call
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]

@@ -13,6 +13,7 @@ from pathlib import Path
 from mho.models import NETWORKS
 
 DECIDES = (
+    "compiler",
     "kernels",
     "random.py",
     "per_replica.py",

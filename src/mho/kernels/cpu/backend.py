@@ -7,12 +7,12 @@ from typing import Any, final
 
 import numpy as np
 
-from mho.kernels import compile as compiler
+from mho.compiler import compile as compiler
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
 from mho.kernels.cpu.lists import SLACK
 from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
-from mho.kernels.program import Call, Step
+from mho.compiler.program import Call, Step
 from mho.random import SLOTS_A_TRAIN
 
 TRAINING_SLOTS = (count.CLIPPED_READS, count.HALVINGS)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
 from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
-from mho.kernels.program import Step
+from mho.compiler.program import Step
 from mho.kernels.reference.read import read
 from mho.kernels.reference.standing import rest, visible
 from mho.kernels.reference.trains import trains

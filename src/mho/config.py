@@ -7,12 +7,14 @@ import functools
 import importlib
 import re
 import tomllib
+import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar, final
 
 import tomli_w
 
-from mho.cells import CELLS, Cell, Referenced, Single
+from mho.banks import BankSpec
+from mho.cells import CELLS, Cell, Single
 from mho.devices import LAWS, ConstantStep, Device, PerCell
 from mho.devices.base import device_from_fields
 from mho.errors import CAN_DIFFER, Faults, InvalidValue, LawError, nearest
@@ -70,16 +72,41 @@ class RPU:
                 f"a {type(self.device).__name__} device cannot be updated by {type(self.update).__name__}; "
                 + ("use Pulses" if self.device.pulse_driven else "use Exact, or a device with steps")
             )
-        if isinstance(self.cell, Referenced) and hasattr(self.device, "read"):
-            faults.add(
-                f"{type(self.device).__name__} says what a read sees of a weight, which Referenced cells would do for "
-                "one of their two devices only; use Single, or a law without read"
-            )
+        refused = self.cell.refuses(self.device, self.forward, self.backward, self.update)
+        if refused:
+            faults.add(refused)
+        faults.raise_any()
+        banks = self.banks
+        names = [bank.name for bank in banks]
+        if not banks or len(set(names)) < len(names):
+            faults.add(f"{type(self.cell).__name__} has the banks {names}; give at least one, each with its own name")
+        if self.cell.events() and not isinstance(self.update, Pulses):
+            faults.add(f"{type(self.cell).__name__} cells halt updates for events, which Exact cannot; use Pulses")
         rows, _ = self.tile_size
-        if rows is not None and rows < self.cell.devices:
-            faults.add(f"a cell of {self.cell.devices} devices does not fit a tile of {rows} rows; give more rows")
+        if rows is not None and rows < self.lines:
+            faults.add(f"a cell of {self.lines} devices does not fit a tile of {rows} rows; give more rows")
         check_lengths(lengths(self), faults)
         faults.raise_any()
+
+    @property
+    def banks(self) -> tuple[BankSpec, ...]:
+        """The banks of an array: first the bank that updates pulse."""
+        return self.cell.banks(self.device, self.update)
+
+    @property
+    def devices(self) -> int:
+        """Cross-points that make one weight, those that are programmed only included."""
+        return sum(bank.devices for bank in self.banks)
+
+    @property
+    def pulsed(self) -> int:
+        """Cross-points of one weight that pulses move."""
+        return sum(bank.lines for bank in self.banks)
+
+    @property
+    def lines(self) -> int:
+        """Lines that a weight takes of the largest of its banks: each bank is an array of its own."""
+        return max(bank.devices for bank in self.banks)
 
     @property
     def tile_size(self) -> tuple[int | None, int | None]:
@@ -103,30 +130,21 @@ class RPU:
         return of_replica(self, replica)
 
     def repeated(self, times: int) -> RPU:
-        """The same for `times` batches of replicas, one after another: every list so many times over."""
-        return map_lists(self, lambda values: values * times)
+        """Return the RPU of `times` arrays per replica, side by side: every value of a list so many times over."""
+        return map_lists(self, lambda values: tuple(value for value in values for _ in range(times)))
 
     def replace(self, **parts: Any) -> RPU:
         """A copy with some parts exchanged, for example `rpu.replace(cell=mho.cells.Replicated(13))`."""
         return dataclasses.replace(self, **parts)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Plain tables, one a part, every field present."""
-        device: dict[str, Any] = {"law": self.device.law_name()}
-        if device["law"] not in LAWS:
-            device["law_hash"] = self.device.law_hash()
-        for name, parameter in self.device.parameters().items():
-            table = _plain(parameter)
-            if parameter.distribution == "normal":
-                del table["distribution"]  # the files of runs that have none must stay the same
-            device[name] = table if isinstance(getattr(self.device, name), PerCell) else table["mean"]
-        device |= {name: table.plain() for name, table in self.device.tables().items()}
+        """Return plain tables, one for each part, every field present; parts within parts are tables within tables."""
         return {
-            "device": device,
-            "cell": {"kind": type(self.cell).__name__} | dataclasses.asdict(self.cell),  # type: ignore[call-overload]
+            "device": table_of(self.device),
+            "cell": table_of(self.cell),
             "forward": _plain(self.forward),
             "backward": _plain(self.backward),
-            "update": {"kind": type(self.update).__name__} | _plain(self.update),
+            "update": table_of(self.update),
             "tile": _plain(self.tile or Tile()),
         }
 
@@ -216,23 +234,51 @@ def fields_from_table(kind: type[T], table: Mapping[str, Any]) -> T:
     """
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     faults = [f"{name}: no such field{nearest(name, known)}" for name in table if name not in known]
-    values = {name: None if value == NONE else value for name, value in table.items() if name in known}
-    try:
-        made = kind(**values)
-    except InvalidValue as error:
-        faults += error.faults
-    except TypeError as error:
-        faults.append(f"{error}".replace(f"{kind.__name__}.__init__() ", ""))
-    if faults:
+    values: dict[str, Any] = {}
+    hints = typing.get_type_hints(kind) if any(isinstance(value, Mapping) for value in table.values()) else {}
+    for name, value in table.items():
+        if name in known:
+            try:
+                values[name] = _field(hints.get(name), value)
+            except InvalidValue as error:
+                faults += [f"{name}.{fault}" for fault in error.faults]
+    missing = [field.name for field in dataclasses.fields(kind) if _is_required(field) and field.name not in table]  # type: ignore[arg-type]
+    faults += [f"{name} is missing; give its value" for name in missing]
+    made: T | None = None
+    if not missing:
+        try:
+            made = kind(**values)
+        except InvalidValue as error:
+            faults += error.faults
+    if faults or made is None:
         raise InvalidValue(f"{kind.__name__}: " + "; ".join(faults), faults)
     return made
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _field(hint: Any, value: Any) -> Any:
+    """Return the value of a field from what a file has for it: a table is a part of the kinds that the field takes."""
+    if not isinstance(value, Mapping):
+        return None if value == NONE else value
+    kinds = [kind for kind in (hint, *typing.get_args(hint)) if isinstance(kind, type)]
+    for kind in kinds:
+        if issubclass(kind, Device):
+            return device_from_table(value)
+        if issubclass(kind, (Pulses, Exact)):
+            return _by_kind(dict(value), UPDATES, "Pulses")
+        if dataclasses.is_dataclass(kind):
+            return fields_from_table(kind, value)
+    return value
 
 
 def _part(section: str, table: dict[str, Any]) -> Any:
     if section == "device":
         return device_from_table(table)
     if section == "cell":
-        return _by_kind(table, CELLS, "Single")
+        return cell_from_table(table)
     if section == "update":
         return _by_kind(table, UPDATES, "Pulses")
     if section == "tile":
@@ -248,6 +294,30 @@ def _by_kind(table: dict[str, Any], kinds: Mapping[str, type], default: str) -> 
     return fields_from_table(kinds[kind], table)
 
 
+def cell_from_table(table: Mapping[str, Any]) -> Cell:
+    """Return a cell from a table of its kind (a name, or a user's as `module:Class`), its source's hash, and fields.
+
+    Raises:
+        InvalidValue: naming every fault at once, or for a user's cell whose source has changed.
+    """
+    table = dict(table)
+    kind = table.pop("kind", "Single")
+    _refuse_list("kind", kind)
+    expected = table.pop("kind_hash", None)
+    if isinstance(kind, str) and ":" in kind:
+        found = import_class(kind, Cell, "kind", "mho.Cell")  # type: ignore[type-abstract]
+    elif isinstance(kind, str) and kind in CELLS:
+        found = CELLS[kind]
+    else:
+        raise InvalidValue(f"kind: no {kind!r}{nearest(str(kind), CELLS)} (your own is kind = 'module:Class')")
+    if expected is not None and expected != found.source_hash():
+        raise InvalidValue(
+            f"kind_hash: the source of {kind} has changed ({found.source_hash()}, the file says {expected}); restore "
+            "the cell, or delete the line kind_hash to accept the new one"
+        )
+    return fields_from_table(found, table)
+
+
 def device_table(tables: Mapping[str, Any]) -> dict[str, Any]:
     """The table of a device file: its [device], or all of it if it has none."""
     table = tables.get("device", tables)
@@ -257,7 +327,7 @@ def device_table(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def device_from_table(table: Mapping[str, Any]) -> Device:
-    """A device from a table of its law, the law's hash, and fields; missing fields keep their defaults.
+    """Return a device from a table of its law, the law's hash, and fields; missing fields keep their defaults.
 
     Raises:
         InvalidValue: naming every fault at once, or for a law that has changed.
@@ -281,20 +351,60 @@ def _refuse_list(name: str, value: object) -> None:
 
 
 def find_law(name: str) -> type[Device]:
-    """A law of mho by its name, or a user's as `module:Class`."""
+    """Return a law of mho by its name, or a user's as `module:Class`."""
     if name in LAWS:
         return LAWS[name]
     if ":" not in name:
         raise InvalidValue(f"law: no {name!r}{nearest(name, LAWS)} (your own is law = 'module:Class')")
+    return import_class(name, Device, "law", "mho.Device")  # type: ignore[type-abstract]
+
+
+def import_class(name: str, base: type[T], field: str, base_name: str) -> type[T]:
+    """Return a user's class named `module:Class`.
+
+    Raises:
+        InvalidValue: if it cannot be imported or is no subclass of `base`; the message begins with `field`.
+    """
     module_name, class_name = name.split(":", 1)
     try:
         found = functools.reduce(getattr, class_name.split("."), importlib.import_module(module_name))
     except Exception as error:  # a module runs the user's code, which may raise anything
         kind = "" if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: "
-        raise InvalidValue(f"law: {name!r} cannot be imported ({kind}{error}); is its folder on PYTHONPATH?") from None
-    if not (isinstance(found, type) and issubclass(found, Device)):
-        raise InvalidValue(f"law: {name!r} is not a subclass of mho.Device")
+        raise InvalidValue(
+            f"{field}: {name!r} cannot be imported ({kind}{error}); is its folder on PYTHONPATH?"
+        ) from None
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise InvalidValue(f"{field}: {name!r} is not a subclass of {base_name}")
     return found
+
+
+def table_of(part: Any) -> dict[str, Any]:
+    """Return a part of an RPU as a plain table, parts within it as tables within it."""
+    if isinstance(part, Device):
+        return _device_as_table(part)
+    table: dict[str, Any] = {}
+    if isinstance(part, Cell):
+        table["kind"] = part.kind()
+        if table["kind"] not in CELLS:
+            table["kind_hash"] = part.source_hash()
+    elif isinstance(part, (Pulses, Exact)):
+        table["kind"] = type(part).__name__
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        table[field.name] = table_of(value) if dataclasses.is_dataclass(value) else _value(value)
+    return table
+
+
+def _device_as_table(device: Device) -> dict[str, Any]:
+    table: dict[str, Any] = {"law": device.law_name()}
+    if table["law"] not in LAWS:
+        table["law_hash"] = device.law_hash()
+    for name, parameter in device.parameters().items():
+        values = _plain(parameter)
+        if parameter.distribution == "normal":
+            del values["distribution"]  # the files of runs that have none must stay the same
+        table[name] = values if isinstance(getattr(device, name), PerCell) else values["mean"]
+    return table | {name: values.plain() for name, values in device.tables().items()}
 
 
 def _plain(part: Any) -> dict[str, Any]:

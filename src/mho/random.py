@@ -86,6 +86,8 @@ class Operation(enum.IntEnum):
     EVALUATION = 5
     PROGRAMMING = 6
     DROPOUT = 7
+    TRANSFER = 8
+    TIME = 9
 
 
 def philox(c0: Words, c1: Words, c2: Words, c3: Words, k0: Words, k1: Words) -> Any:

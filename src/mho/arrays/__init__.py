@@ -2,7 +2,7 @@
 
 from mho.arrays.base import Array, check_lr, seed_list
 from mho.arrays.crossbar import Crossbar
-from mho.arrays.lane import Lane
+from mho.arrays.cycles import Cycles
 from mho.arrays.tiled import TiledArray, build_array
 
-__all__ = ["Array", "Crossbar", "Lane", "TiledArray", "build_array", "check_lr", "seed_list"]
+__all__ = ["Array", "Crossbar", "Cycles", "TiledArray", "build_array", "check_lr", "seed_list"]

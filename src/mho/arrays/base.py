@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from mho import random
-from mho.cells import OneSided, Referenced
+from mho.arrays.cycles import Cycles
+from mho.banks import BankSpec
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse
 from mho.kernels import counts as count
-from mho.kernels import ops
+from mho.kernels.backends import backend_of
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,8 +25,7 @@ class Array(nn.Module, abc.ABC):
     """R replicas of an M×N matrix of weights on cross-points, and its three cycles.
 
     Scripts give tensors to `forward`, `backward` and `update`; layers give float32 NumPy of shape (R, T, ...) to
-    the methods that end in `_vectors`. `replicas` is R, `devices` the cross-points of one weight, of which the last is
-    its reference where `referenced`.
+    the methods that end in `_vectors`. `replicas` is R, `devices` the number of cross-points that make one weight.
     """
 
     seeds: Tensor
@@ -38,7 +38,7 @@ class Array(nn.Module, abc.ABC):
         *,
         seeds: Sequence[int],
         name: str,
-        backend: ops.Backend,
+        backend: str,
     ) -> None:
         super().__init__()
         if not isinstance(rpu, RPU):
@@ -46,23 +46,26 @@ class Array(nn.Module, abc.ABC):
         for label, size in (("out_features", out_features), ("in_features", in_features)):
             if not isinstance(size, int) or size < 1:
                 raise InvalidValue(f"{label} is {size!r}; give an integer of at least 1")
-        if backend not in ops.BACKENDS:
-            raise InvalidValue(f"backend is {backend!r}; give 'cpu' or 'reference'")
+        self.engine = backend_of(backend)
         fault = replicas_fault(rpu, len(seeds))
         if fault:
             raise InvalidValue(f"{name}: {fault}")
         self.rpu, self.name, self.backend = rpu, name, backend
         self.out_features, self.in_features = out_features, in_features
-        self.devices, self.replicas = rpu.cell.devices, len(seeds)
-        self.pulsed, self.referenced = rpu.cell.pulsed, isinstance(rpu.cell, Referenced)
+        self.devices, self.replicas = rpu.devices, len(seeds)
         self.register_buffer("seeds", torch.tensor(seeds, dtype=torch.int64))
 
     # State ---------------------------------------------------------------------------------------
 
     @property
+    def main(self) -> BankSpec:
+        """The bank that updates pulse; its devices come first in `device_weights` and `cell_parameters`."""
+        return self.rpu.banks[0]
+
+    @property
     @abc.abstractmethod
     def device_weights(self) -> Tensor:
-        """The exact weight of every device: (R, devices, out, in)."""
+        """The exact weight of every device, (R, devices, out, in): bank after bank, in each a reference comes last."""
 
     @property
     @abc.abstractmethod
@@ -70,15 +73,12 @@ class Array(nn.Module, abc.ABC):
         """The crossbars that make this array: name to weights (out, in)."""
 
     @property
+    @abc.abstractmethod
     def weight(self) -> Tensor:
-        """The exact weights (R, out, in): the mean over the devices of each, or the difference of two."""
-        stacked = self.device_weights
-        if self.rpu.cell.is_difference:
-            return stacked[:, 0] - stacked[:, 1]
-        return stacked[:, 0] if self.devices == 1 else stacked.mean(dim=1)
+        """The exact weights (R, out, in), as the cell makes them of its devices."""
 
     def write(self, weight: Tensor) -> None:
-        """Program every device of a weight to its value, clipped to the device's bounds.
+        """Program the devices so that they make these weights, each clipped to its bounds.
 
         Where cells have a reference, the weight device gets g_ref + weight, clipped.
 
@@ -101,7 +101,7 @@ class Array(nn.Module, abc.ABC):
             InvalidValue: for another shape, values that are not finite, or a negative error.
             WrongUse: for cells without a reference.
         """
-        if not self.referenced:
+        if not self.main.reference:
             raise WrongUse(
                 f"{self.name}: cells of kind {type(self.rpu.cell).__name__} have no reference device; give "
                 "cell=mho.cells.Referenced()"
@@ -122,9 +122,8 @@ class Array(nn.Module, abc.ABC):
 
     def reset_weights(self) -> None:
         """Start again from the initial weights of this array's seeds: uniform within ±1/√in."""
-        cells = self.out_features * self.in_features
-        named = zip(self._seeds(), self._numbers(), strict=True)
-        starts = np.stack([random.initial_uniforms(seed, number, cells) for seed, number in named])
+        cells, named = self.out_features * self.in_features, zip(self._seeds(), self._names(), strict=True)
+        starts = np.stack([random.initial_uniforms(seed, random.array_number(name), cells) for seed, name in named])
         starts *= np.float32(self.in_features**-0.5)
         self.write(torch.from_numpy(starts.reshape(self.replicas, self.out_features, self.in_features)))
 
@@ -132,14 +131,18 @@ class Array(nn.Module, abc.ABC):
         """Leave the devices alone for a time in which they decay, drift and diffuse, by their options and their law.
 
         Args:
-            dt: in updates, greater than 0. Every update lets 1 pass by itself.
+            dt: in optimizer steps, greater than 0. `AnalogSGD.step` lets 1 pass, `update` too by default.
 
         Raises:
             InvalidValue: for another dt.
         """
         if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 < dt < float("inf"):
-            raise InvalidValue(f"{self.name}: dt is {dt!r}; give a number of updates greater than 0")
-        self._rest(float(dt))
+            raise InvalidValue(f"{self.name}: dt is {dt!r}; give a number of optimizer steps greater than 0")
+        self.pass_time(float(dt))
+
+    @abc.abstractmethod
+    def pass_time(self, dt: float) -> None:
+        """Let a time dt > 0, in optimizer steps, pass for the devices."""
 
     def read(self) -> Tensor:
         """Weights (R, out, in) as forward reads of unit vectors see them, noise and bounds included."""
@@ -156,11 +159,11 @@ class Array(nn.Module, abc.ABC):
         pulses: voltage pulses on rows and columns; coincidences: steps of cross-points;
         saturated_probabilities: lines whose pulse probability would have exceeded 1; bound_hits: steps
         clipped at a device's bound; clipped_reads: outputs that stayed clipped; halvings: rounds of bound
-        management; evaluation_...: the same in evaluation; refreshes, of `OneSided` cells: how often one was refreshed.
+        management; evaluation_...: likewise in evaluation; then the counters of the cell, such as the refreshes of
+        `OneSided`.
         """
         totals = self._counts()
-        found = {name: totals[:, i].clone() for i, name in enumerate(count.COUNTERS)}
-        return found | ({"refreshes": self._refreshes()} if isinstance(self.rpu.cell, OneSided) else {})
+        return {name: totals[:, i].clone() for i, name in enumerate(count.COUNTERS)} | self._cell_counts()
 
     # The three cycles ----------------------------------------------------------------------------
 
@@ -179,34 +182,40 @@ class Array(nn.Module, abc.ABC):
         """Backward cycle: δ (R, T, out) to Wᵀδ (R, T, in), or without R where R = 1."""
         return self._cycle(d, backward=True)
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Tensor, d: Tensor, lr: float, *, dt: float = 1.0) -> None:
         """Update cycle: W += lr·δ xᵀ in expectation, one vector after another.
 
         Args:
             x: (R, T, in) inputs, or (T, in) where R = 1.
             d: (R, T, out) = -∂L/∂y, likewise.
             lr: learning rate η, greater than 0.
+            dt: time that passes after the vectors, in optimizer steps, at least 0: vectors that are split into several
+                calls end alike if only the last lets time pass.
 
         Raises:
-            InvalidValue: for a wrong shape, values that are not finite, or lr ≤ 0.
+            InvalidValue: for a wrong shape, values that are not finite, lr ≤ 0 or dt < 0.
         """
         check_lr(lr)
+        self._check_dt(dt)
         inputs = self._vectors(x, self.in_features, "x")
         errors = self._vectors(d, self.out_features, "d")
         self._same_vectors(inputs, errors)
         self.update_vectors(inputs, errors, lr)
+        if dt:
+            self.pass_time(float(dt))
 
-    def pulse(self, p: Tensor, q: Tensor, *, length: int | None = None) -> None:
+    def pulse(self, p: Tensor, q: Tensor, *, length: int | None = None, dt: float = 0.0) -> None:
         """Drive the lines with given pulse probabilities; signs give the direction of the steps.
 
         Args:
             p: columns, (R, T, in) or (T, in) where R = 1, from -1 to 1.
             q: rows, (R, T, out) likewise. A cross-point moves up where p and q have the same sign.
             length: slots of a vector's trains, at least 1; None: as the RPU's update has them. With 1, probabilities
-                of 1 are one pulse a vector to every cross-point.
+                of 1 are one pulse per vector to every cross-point.
+            dt: time that passes after the vectors, in optimizer steps, at least 0.
 
         Raises:
-            InvalidValue: for a probability above 1, a length below 1, or a wrong shape.
+            InvalidValue: for a probability above 1, a length below 1, dt < 0, or a wrong shape.
             WrongUse: for an array without pulses.
         """
         if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
@@ -219,7 +228,10 @@ class Array(nn.Module, abc.ABC):
                     f"{self.name}: {label} holds a probability of {np.abs(values).max():g}; give values from -1 to 1"
                 )
         self._same_vectors(columns, rows)
+        self._check_dt(dt)
         self.pulse_vectors(columns, rows, length)
+        if dt:
+            self.pass_time(float(dt))
 
     # The same cycles for layers, whose vectors are (R, T, ...) float32 NumPy already -----------------
 
@@ -229,11 +241,15 @@ class Array(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
-        """As `update`: x (R, T, in) and d (R, T, out)."""
+        """As `update`, in which no time passes: x (R, T, in) and d (R, T, out)."""
 
     @abc.abstractmethod
     def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
-        """As `pulse`: p (R, T, in) and q (R, T, out)."""
+        """As `pulse`, in which no time passes: p (R, T, in) and q (R, T, out)."""
+
+    @abc.abstractmethod
+    def cycles(self, replicas: slice, vectors: int) -> Cycles:
+        """Return the three cycles of some replicas, bound to memory for so many vectors, to be run again and again."""
 
     # Inside --------------------------------------------------------------------------------------
 
@@ -246,10 +262,6 @@ class Array(nn.Module, abc.ABC):
         """Set the reference devices to (R, out, in) with an error of this size, clipped to their bounds."""
 
     @abc.abstractmethod
-    def _rest(self, dt: float) -> None:
-        """As `rest`."""
-
-    @abc.abstractmethod
     def _evaluate(self, inputs: Floats) -> Floats:
         """A forward read from the stream of evaluation: (R, T, in) to (R, T, out)."""
 
@@ -258,12 +270,16 @@ class Array(nn.Module, abc.ABC):
         """int64 (R, SIZE), in the order of `mho.kernels.counts`."""
 
     @abc.abstractmethod
-    def _refreshes(self) -> Tensor:
-        """int64 (R,): how often cells were refreshed, where they are."""
+    def _cell_counts(self) -> dict[str, Tensor]:
+        """Counters of the cell by name, int64 (R,)."""
 
-    def _numbers(self) -> list[int]:
-        """The number of the array that each replica draws as."""
-        return [random.array_number(self.name)] * self.replicas
+    def _check_dt(self, dt: float) -> None:
+        if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 <= dt < float("inf"):
+            raise InvalidValue(f"{self.name}: dt is {dt!r}; give a number of optimizer steps of at least 0")
+
+    def _names(self) -> list[str]:
+        """Return the name under which each replica draws."""
+        return [self.name] * self.replicas
 
     def _seeds(self) -> list[int]:
         return [int(seed) for seed in self.seeds.tolist()]

@@ -1,33 +1,31 @@
-"""Crossbar: the state of one array and its three cycles."""
+"""Crossbar: one matrix of cells over their banks, and its three cycles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mho import random
-from mho.arrays.base import Array, Floats, not_finite, seed_list
-from mho.arrays.circuits import drives_of, fields_of, hidden_states, levels_of, shared_field, tables_of
-from mho.arrays.refresh import Refresh, lowest, spread_over_pair
-from mho.arrays.sight import Sight
-from mho.cells import OneSided
+from mho.arrays.base import Array, Floats, check_lr, not_finite, seed_list
+from mho.arrays.cycles import Cycles
+from mho.banks import Bank
+from mho.banks.numbers import levels_of
+from mho.cells import CellPart
+from mho.compiler.program import Step
 from mho.config import RPU
 from mho.errors import InvalidValue, LawError, MhoError, WrongUse
 from mho.kernels import counts as count
-from mho.kernels import ops
+from mho.kernels.ops import Counts
+from mho.per_replica import of_replica
 from mho.random import Operation
-
-NOTHING = np.empty((0, 0, 0, 0), np.float32)
 
 
 @final
 class Crossbar(Array):
-    """R replicas of one M×N array of cross-points, in the paper's normalised units.
+    """R replicas of one M×N matrix of cells, in the paper's normalised units.
 
     Weights start uniform within ±1/√in, the same for all devices of a weight, clipped to each
     device's bounds. Every draw is named by (seed, array name, operation, vector number, line), so
@@ -37,23 +35,19 @@ class Crossbar(Array):
         rpu: what the array is made of.
         out_features: M, rows of the weight matrix, at least 1.
         in_features: N, columns, at least 1.
-        seed: seed of replica 0, the others get seed + 1, ...; or a list of one seed a replica.
+        seed: seed of replica 0, the others get seed + 1, ...; or a list of one seed per replica.
         replicas: R, at least 1.
-        name: enters every draw; arrays of one network need names of their own. Or a list of one name a replica,
+        name: enters every draw; arrays of one network need names of their own. Or a list of one name per replica,
             for replicas that are different arrays of one size.
         backend: "cpu" (compiled) or "reference" (NumPy, slow).
+
+    Attributes:
+        banks: populations of devices by name; the first is what updates pulse.
 
     Raises:
         InvalidValue: for sizes or seeds out of range, an RPU with lists of another length than R, or a matrix
             larger than the RPU's tile.
     """
-
-    state: Tensor
-    hidden: Tensor
-    reference: Tensor
-    refreshed: Tensor
-    vectors: Tensor
-    totals: Tensor
 
     def __init__(
         self,
@@ -64,325 +58,231 @@ class Crossbar(Array):
         seed: int | Sequence[int] = 0,
         replicas: int = 1,
         name: str | Sequence[str] = "crossbar",
-        backend: ops.Backend = "cpu",
+        backend: str = "cpu",
     ) -> None:
         seeds = seed_list(seed, replicas)
         names = [name] * replicas if isinstance(name, str) else list(name)
         if len(names) != replicas:
-            raise InvalidValue(f"{len(names)} names for {replicas} replicas; give one name, or one a replica")
+            raise InvalidValue(f"{len(names)} names for {replicas} replicas; give one name, or one per replica")
         super().__init__(rpu, out_features, in_features, seeds=seeds, name=names[0], backend=backend)
         self.names = names
         _check_size(self)
-        shape = (replicas, out_features * self.pulsed, in_features)
-        self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
-        self.register_buffer("totals", torch.zeros((replicas, count.SIZE), dtype=torch.int64))
-        self.register_buffer("state", torch.zeros(shape))
-        hidden = hidden_states(rpu)
-        if hidden:
-            self.register_buffer("hidden", torch.zeros(replicas, hidden, *shape[1:]))
-        if self.referenced:
-            self.register_buffer("reference", torch.zeros(shape))
-        if isinstance(rpu.cell, OneSided):
-            self.register_buffer("refreshed", torch.zeros(replicas, dtype=torch.int64))
-        drawn = {field: values[:, : shape[1]] for field, values in self._drawn().items()}
-        # side by side: an update takes all fields of a few cross-points, here from one line of the cache
-        fields = torch.empty((*shape, len(drawn)))
-        for place, (field, values) in enumerate(drawn.items()):
-            fields[..., place] = torch.from_numpy(values)
-            self.register_buffer(f"cell_{field}", fields[..., place])
-        for field, values in self._drawn_tables().items():
-            self.register_buffer(f"cell_{field}", torch.from_numpy(values[:, : shape[1]].copy()))
-        self._levels = {
-            Operation.FORWARD: levels_of(rpu.forward, replicas),
-            Operation.BACKWARD: levels_of(rpu.backward, replicas),
-        }
-        self._drives = drives_of(rpu, replicas)
-        self._cache: dict[Hashable, Any] = {}
+        self.banks = nn.ModuleDict()
+        for place, spec in enumerate(rpu.banks):
+            own = names if place == 0 else [f"{each}.{spec.name}" for each in names]
+            shape = (out_features, in_features)
+            self.banks[spec.name] = Bank(spec, shape, seeds=seeds, names=own, backend=self.engine)
+        for label, buffer in rpu.cell.buffers().items():
+            kind = torch.int64 if buffer.counter else torch.float32
+            size = buffer.shape(replicas, out_features, in_features)
+            self.register_buffer(f"buffer_{label}", torch.full(size, buffer.start, dtype=kind))
+        self._circuits = {Operation.FORWARD: rpu.forward, Operation.BACKWARD: rpu.backward}
+        self._kept: dict[str, Any] = {}
         self.reset_weights()
+
+    # State ---------------------------------------------------------------------------------------
+
+    @property
+    def first(self) -> Bank:
+        """The bank that updates pulse, whose streams are the array's."""
+        return self._banks()[0]
+
+    @property
+    def state(self) -> Tensor:
+        """What reads see of the pulsed devices of the first bank, (R, P, in)."""
+        return self.first.state
+
+    @property
+    def vectors(self) -> Tensor:
+        """The running count of vectors of each operation."""
+        return self.first.vectors
+
+    @property
+    def weight(self) -> Tensor:
+        part = self.part()
+        total: Tensor | None = None
+        for place, terms in enumerate(self.rpu.cell.sums(part)):
+            for k, term in enumerate(terms):
+                gains = torch.tensor([each.sums(part)[place][k].gain for each in self._cells()])
+                matrix = self._bank(term.bank).matrix
+                own = matrix if bool((gains == 1).all()) else matrix * gains[:, None, None]
+                total = own if total is None else total + own
+        assert total is not None
+        return total
 
     @property
     def device_weights(self) -> Tensor:
-        state = self.state.view(self.replicas, self.pulsed, self.out_features, self.in_features)
-        return torch.cat([state, self.reference[:, None]], dim=1) if self.referenced else state
+        each = [bank.device_weights for bank in self._banks()]
+        return each[0] if len(each) == 1 else torch.cat(each, dim=1)
 
     @property
     def tile_shapes(self) -> dict[str, tuple[int, int]]:
         return dict.fromkeys(self.names, (self.out_features, self.in_features))
 
     def cell_parameters(self) -> dict[str, Tensor]:
-        shape = (self.replicas, -1, self.out_features, self.in_features)
-        shared = {name for name, table in self.rpu.device.tables().items() if not table.spread}
-        fields = self._cells().broadcast(tuple(self.state.shape))
-        fields = {name: values for name, values in fields.items() if name not in shared and name != "side"}
-        if self.referenced:
-            others = self._reference_fields() | self._reference_part(self._drawn_tables())
-            fields = {name: np.concatenate([values, others[name]], axis=1) for name, values in fields.items()}
-        return {name: torch.tensor(values).view(*shape, *values.shape[3:]) for name, values in fields.items()}
+        first, *others = self._banks()
+        more = {f"{b.spec.name}.{name}": v for b in others for name, v in b.parameters_of_cells().items()}
+        return first.parameters_of_cells() | more
+
+    def buffer(self, name: str) -> Tensor:
+        """Return a digital buffer of the cell by its name."""
+        value: Tensor = getattr(self, f"buffer_{name}")
+        return value
+
+    # Cycles --------------------------------------------------------------------------------------
 
     def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
         operation = Operation.BACKWARD if backward else Operation.FORWARD
         return self._read(inputs, operation, evaluation=not self.training)
 
     def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
-        if self._drives:
-            first = int(self._view("vectors")[Operation.UPDATE])
-            self._pulse(x, d, self._trains(lr))
-            if self._cells().ages and x.shape[1]:
-                self._let_pass(1.0, ops.Stream(self._keys(Operation.UPDATE), first))
-        else:
-            self._advance(Operation.UPDATE, x.shape[1])
-            totals = self._view("totals")
-            self._touch()
-            ops.exact_update(self._view("state"), x, d, lr, totals, backend=self.backend)
-            if found_bad(totals):
-                raise self._not_finite(x, d)
+        part = self.part()
+        plan = self.rpu.cell.plan_update(part, x, d)
+        plan.set_rate(lr)
+        self._update([*plan.draw, *plan.move], x, d)
 
     def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
-        if not self._drives:
+        pulses = self.first.pulses
+        if not pulses:
             raise WrongUse(f"{self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
-        ones = np.ones(self.replicas, np.float32)
-        self._pulse(p, q, ops.Trains(ones, ones, length or self._drives[0][0].length, managed=False))
+        self._update(self.part().first.plan_pulses(p, q, length or pulses[0][0].length), p, q)
+
+    def pass_time(self, dt: float) -> None:
+        times = np.full(1, dt, np.float32)
+        for bank in self.part().banks.values():
+            steps = bank.plan_relaxation(times)
+            if steps:
+                bank.touch()
+                for step in steps:
+                    step()
+                bank.count_on(Operation.TIME, 1)
+        if self.flagged():
+            raise self.fault(relaxing=True)
+
+    def cycles(self, replicas: slice, vectors: int) -> Cycles:
+        return CrossbarCycles(self, replicas, vectors)
 
     # Inside --------------------------------------------------------------------------------------
 
-    def _trains(self, lr: float) -> ops.Trains:
-        """How the lines are driven at a learning rate."""
-        gains = np.array([pulses.gains(lr, step) for pulses, step in self._drives], np.float32)
-        pulses = self._drives[0][0]
-        columns, rows = np.ascontiguousarray(gains.T)
-        return ops.Trains(columns, rows, pulses.length, pulses.update_management)
+    def part(self, replicas: slice = slice(None), numbers: dict[str, Counts] | None = None) -> CellPart:
+        """Return some replicas for plans, on the array's memory.
 
-    def _pulse(self, x: Floats, d: Floats, trains: ops.Trains) -> None:
-        stream = self._advance(Operation.UPDATE, x.shape[1])
-        totals = self._view("totals")
-        self._touch()
-        ops.update(self._view("state"), self._cells(), x, d, trains, stream, totals, backend=self.backend)
-        if found_bad(totals):
-            raise self._not_finite(x, d)
-        if isinstance(self.rpu.cell, OneSided):
-            self._refresh(self.rpu.cell, slice(None)).after(stream.first, x.shape[1])
+        Args:
+            replicas: which.
+            numbers: for each bank the numbers of its next vectors, which plans read; None: the banks' own.
+        """
+        if replicas == slice(None) and numbers is None and "part" in self._kept:
+            whole: CellPart = self._kept["part"]
+            return whole
+        own = numbers or {}
+        banks = {bank.spec.name: bank.part(replicas, own.get(bank.spec.name)) for bank in self._banks()}
+        buffers = {
+            label: self.engine.memory(getattr(self, f"buffer_{label}"))[replicas] for label in self.rpu.cell.buffers()
+        }
+        cells = self._cells()[replicas]
+        settings = np.array([[*cell.numbers().values(), 0.0] for cell in cells], np.float32)
+        part = CellPart(self.rpu.cell, banks, buffers, self.out_features, self.in_features, settings)
+        part = self.rpu.cell.bound(part, cells)
+        if replicas == slice(None) and numbers is None:
+            self._kept["part"] = part
+        return part
 
-    def _read(self, inputs: Floats, operation: Operation, *, evaluation: bool) -> Floats:
-        backward = operation is Operation.BACKWARD
-        stream = self._advance(Operation.EVALUATION if evaluation else operation, inputs.shape[1])
-        totals = self._view("totals")
-        sight = self._sight()
-        width = self.in_features if backward else self.out_features
+    def circuit(self, operation: Operation, replicas: slice = slice(None)) -> Any:
+        """Return the circuit of forward or backward reads of some replicas, as kernels take it."""
+        key = f"circuit {operation} {replicas}"
+        if key not in self._kept:
+            self._kept[key] = levels_of(self._circuits[operation], replicas, self.replicas)
+        return self._kept[key]
 
-        def read(seen: Floats, vectors: Floats, stream: ops.Stream) -> Floats:
-            return ops.read(
-                seen, vectors, width, self._levels[operation], stream, totals,
-                backward=backward, evaluation=evaluation, backend=self.backend,
-            )  # fmt: skip
+    def flagged(self) -> bool:
+        """Whether a kernel met NaN or infinite values. Asked after every cycle: `any` alone costs 5 µs."""
+        return any(_flagged(bank.memory("totals")) for bank in self._banks())
 
-        if sight is not None and sight.varies:
-            out = read_each(sight, inputs, stream, read)
-        else:
-            out = read(self._view("state") if sight is None else sight.refresh(), inputs, stream)
-        if found_bad(totals):
-            raise self._not_finite(*((None, inputs) if backward else (inputs, None)))
-        return out
-
-    def _not_finite(self, x: Floats | None, d: Floats | None) -> MhoError:
-        """The error for values that a kernel found to be no number, told by where they come from."""
-        totals = self._view("totals")
-        name = self.names[int(totals[:, count.NOT_FINITE].argmax())]
-        totals[:, count.NOT_FINITE] = 0
+    def fault(self, x: Floats | None = None, d: Floats | None = None, *, relaxing: bool = False) -> MhoError:
+        """Return the error for NaN or infinite values that a kernel met, named by where they come from."""
+        bank = next(bank for bank in self._banks() if _flagged(bank.memory("totals")))
+        totals, law = bank.memory("totals"), type(bank.spec.device).__name__
+        name = bank.names[int(totals[:, count.NOT_FINITE].argmax())]
+        self.forget_flags()
         fault = not_finite(name, x, d)
         if fault is not None:
             return fault
+        if relaxing:
+            return LawError(
+                f"{name}: {law}.rest returned NaN; the weights concerned were left as they were. Look at what it does "
+                "at the bounds, and for a dt above 1"
+            )
         if x is not None and d is not None:
             return LawError(
-                f"{name}: {type(self.rpu.device).__name__}.pulse returned NaN; the weights concerned were left "
-                "as they were. mho.testing.check_device(device) shows at which states"
+                f"{name}: {law}.pulse returned NaN; the weights concerned were left as they were. "
+                "mho.testing.check_device(device) shows at which states"
             )
-        if self._cells().shows:
-            return LawError(
-                f"{name}: {type(self.rpu.device).__name__}.read returned NaN, at a state it must have a value for"
-            )
+        if bank.cells().shows:
+            return LawError(f"{name}: {law}.read returned NaN, at a state it must have a value for")
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
 
-    def _program(self, values: Tensor) -> None:
-        fields = self._cells().broadcast(tuple(self.state.shape))
-        if isinstance(self.rpu.cell, OneSided):
-            lines = torch.from_numpy(spread_over_pair(values.numpy(), lowest(fields)))
-        else:
-            lines = values[:, None].expand(-1, self.pulsed, -1, -1).reshape(self.state.shape)
-        if self.referenced:
-            lines = lines + self.reference
-        lines = self._within(lines, fields, self._stuck_at()[0])
-        self.state.copy_(lines)
-        if "write_noise" in self._cells().fields:
-            self.hidden[:, 0].copy_(lines)
-        if self.rpu.device.state:
-            self.hidden[:, -1].zero_()
-        self._touch()
+    def forget_flags(self) -> None:
+        """Clear the error flags of the kernels; they have been reported."""
+        for bank in self._banks():
+            bank.memory("totals")[:, count.NOT_FINITE] = 0
 
-    def _program_reference(self, values: Tensor, error: float) -> None:
-        stream = self._advance(Operation.PROGRAMMING, 1)
-        if error:
-            shape = self.reference.shape
-            normals = [random.programming_normals(key, stream.first, shape[1] * shape[2]) for key in stream.key]
-            values = values + error * torch.from_numpy(np.stack(normals)).view(shape)
-        self.reference.copy_(self._within(values, self._reference_fields(), self._stuck_at()[1]))
-        self._touch()
-
-    @staticmethod
-    def _within(values: Tensor, fields: dict[str, Floats], stuck_at: Tensor) -> Tensor:
-        """What devices with these fields hold when they are programmed to values."""
-        if "w_max" in fields:
-            values = values.clamp(torch.tensor(fields["w_min"]), torch.tensor(fields["w_max"]))
-        if "stuck" in fields:
-            low, high = torch.tensor(fields["w_min"]), torch.tensor(fields["w_max"])
-            values = torch.where(torch.tensor(fields["stuck"]) > 0, low + (high - low) * stuck_at, values)
-        return values
-
-    def _stuck_at(self) -> tuple[Tensor, Tensor]:
-        """Where between its bounds every device would be stuck, 0 to 1: those that are pulsed, and references."""
-        lines = self.state.shape[1]
-        if "stuck" not in self._cells().fields:
-            return torch.empty(0), torch.empty(0)
-        shape = (self.replicas, self.out_features * self.devices, self.in_features)
-        named = zip(self._seeds(), self._numbers(), strict=True)
-        places = np.stack(
-            [random.field_uniforms(seed, number, "stuck_at", shape[1] * shape[2]) for seed, number in named]
-        )
-        whole = torch.from_numpy(places.reshape(shape))
-        return whole[:, :lines], whole[:, lines:]
-
-    def _rest(self, dt: float) -> None:
-        if self._cells().ages:
-            self._let_pass(dt, self._advance(Operation.PROGRAMMING, 1))
-
-    def _let_pass(self, dt: float, stream: ops.Stream) -> None:
-        """A time dt without pulses; its normals are those of the stream's vector."""
-        totals, number = self._view("totals"), np.array([stream.first], np.int64)
-        self._touch()
-        times = np.full(1, dt, np.float32)
-        ops.rester(self._view("state"), self._cells(), stream.key, number, totals, times, backend=self.backend)()
-        if found_bad(totals):
-            totals[:, count.NOT_FINITE] = 0
-            raise LawError(
-                f"{self.name}: {type(self.rpu.device).__name__}.rest returned NaN; the weights concerned were left as "
-                "they were. Look at what it does at the bounds, and for a dt above 1"
-            )
-
-    def _drawn_tables(self) -> dict[str, Floats]:
-        """The tables in which cells differ, of all devices: (R, devices·out, in, ...)."""
-        shape = (self.replicas, self.out_features * self.devices, self.in_features)
-        return tables_of(self.rpu, self._seeds(), self._numbers(), shape)
-
-    def _reference_part(self, drawn: dict[str, Floats]) -> dict[str, Floats]:
-        """What of all devices' fields or tables belongs to the references."""
-        return {name: values[:, self.state.shape[1] :] for name, values in drawn.items()}
-
-    def _drawn(self) -> dict[str, Floats]:
-        """The fields that differ from cell to cell, of all devices: (R, devices·out, in)."""
-        shape = (self.replicas, self.out_features * self.devices, self.in_features)
+    def _update(self, steps: Sequence[Step], x: Floats, d: Floats) -> None:
+        part = self.part()
+        part.touch()
         try:
-            return fields_of(self.rpu, self._seeds(), self._numbers(), shape)
-        except InvalidValue as error:
-            raise InvalidValue(f"{self.name}: {error}") from None
+            for step in steps:
+                step()
+        finally:
+            part.first.count_on(Operation.UPDATE, x.shape[1])
+        if self.flagged():
+            raise self.fault(x, d)
 
-    def _reference_fields(self) -> dict[str, Floats]:
-        """Every field of the reference devices (R, out, in), drawn when asked for: no kernel needs them."""
-        drawn = self._reference_part(self._drawn())
-        each = {
-            field: drawn[field] if field in drawn else shared_field(self.rpu, field, self.replicas)
-            for field in self.rpu.device.parameters()
-        }
-        return ops.Cells(type(self.rpu.device), each, {}, NOTHING).broadcast(tuple(self.reference.shape))
-
-    def _sight(self) -> Sight | None:
-        """What reads see in place of the state, where that is something else."""
-        if "sight" not in self._cache:
-            cells, reference = self._cells(), self.reference if self.referenced else None
-            counts, pairs = self._view("totals"), isinstance(self.rpu.cell, OneSided)
-            other = cells.shows or self.rpu.cell.is_difference
-            self._cache["sight"] = (
-                Sight(self.state, reference, cells, counts, self.backend, pairs=pairs) if other else None
-            )
-        found: Sight | None = self._cache["sight"]
-        return found
-
-    def _touch(self) -> None:
-        """Take note that devices move. Lanes share the marks."""
-        sight = self._sight()
-        if sight is not None:
-            sight.touch()
+    def _read(self, inputs: Floats, operation: Operation, *, evaluation: bool) -> Floats:
+        part, backward = self.part(), operation is Operation.BACKWARD
+        out = np.empty((*inputs.shape[:2], self.in_features if backward else self.out_features), np.float32)
+        stream = Operation.EVALUATION if evaluation else operation
+        part.prepare()
+        steps = self.rpu.cell.plan_read(part, inputs, out, self.circuit(operation), stream, backward=backward)
+        try:
+            for step in steps:
+                step()
+        finally:
+            part.count_reads(stream, inputs.shape[1])
+        if self.flagged():
+            raise self.fault(*((None, inputs) if backward else (inputs, None)))
+        return out
 
     def _evaluate(self, inputs: Floats) -> Floats:
         return self._read(inputs, Operation.FORWARD, evaluation=True)
 
+    def _program(self, values: Tensor) -> None:
+        self.rpu.cell.program(self.part(), values.contiguous().numpy())
+
+    def _program_reference(self, values: Tensor, error: float) -> None:
+        self.first.program_reference(values.contiguous().numpy(), error)
+
     def _counts(self) -> Tensor:
-        return self.totals
+        each = [bank.totals for bank in self._banks()]
+        return each[0] if len(each) == 1 else torch.stack(each).sum(dim=0)
 
-    def _refreshes(self) -> Tensor:
-        return self.refreshed.clone()
+    def _cell_counts(self) -> dict[str, Tensor]:
+        counters = [label for label, buffer in self.rpu.cell.buffers().items() if buffer.counter]
+        return {label: self.buffer(label).clone() for label in counters}
 
-    def _refresh(self, cell: OneSided, replicas: slice) -> Refresh:
-        """What refreshes the cells of some replicas."""
-        key = ("refresh", replicas.start, replicas.stop)
-        if key not in self._cache:
-            keys, refreshed = self._keys(Operation.PROGRAMMING)[replicas], self._view("refreshed")[replicas]
-            state, cells = self._view("state")[replicas], self._cells().part(replicas)
-            self._cache[key] = Refresh(cell, state, cells, keys, refreshed)
-        found: Refresh = self._cache[key]
-        return found
+    def _banks(self) -> list[Bank]:
+        return list(self.banks.values())  # type: ignore[arg-type]
 
-    def _numbers(self) -> list[int]:
-        return [random.array_number(name) for name in self.names]
+    def _bank(self, name: str) -> Bank:
+        return self.banks[name]  # type: ignore[return-value]
 
-    def _cells(self) -> ops.Cells:
-        if "cells" not in self._cache:
-            fields: dict[str, Floats] = {}
-            for field, parameter in self.rpu.device.parameters().items():
-                if parameter.varies:
-                    fields[field] = getattr(self, f"cell_{field}").numpy()
-                else:
-                    fields[field] = shared_field(self.rpu, field, self.replicas)
-            if isinstance(self.rpu.cell, OneSided):
-                fields["side"] = np.ones(tuple(self.state.shape), np.float32)
-                fields["side"][:, self.out_features :] = -1
-            tables = {field: self._table(field) for field in self.rpu.device.tables()}
-            shape = (self.replicas, 0, *self.state.shape[1:])
-            hidden = self.hidden.numpy() if hidden_states(self.rpu) else np.empty(shape, np.float32)
-            self._cache["cells"] = ops.Cells(type(self.rpu.device), fields, tables, hidden)
-        cells: ops.Cells = self._cache["cells"]
-        return cells
+    def _cells(self) -> list[Any]:
+        """Return the cell of each replica, with numbers in place of lists."""
+        return [of_replica(self.rpu.cell, r) for r in range(self.replicas)]  # type: ignore[type-var]
 
-    def _table(self, field: str) -> Floats:
-        """A table of the law as kernels take it: (R, P·N, ...)."""
-        table = self.rpu.device.tables()[field]
-        if table.spread:
-            own: Floats = getattr(self, f"cell_{field}").numpy()
-            return own.reshape(self.replicas, -1, *table.values.shape)
-        cells = self.state.shape[1] * self.state.shape[2]
-        return np.broadcast_to(table.values, (self.replicas, cells, *table.values.shape))
+    def _names(self) -> list[str]:
+        return self.names
 
-    def _view(self, buffer: str) -> npt.NDArray[Any]:
-        """A buffer as NumPy, on the same memory."""
-        if buffer not in self._cache:
-            self._cache[buffer] = getattr(self, buffer).numpy()
-        view: npt.NDArray[Any] = self._cache[buffer]
-        return view
-
-    def _advance(self, operation: Operation, vectors: int) -> ops.Stream:
-        """The stream of an operation at its next vector, which is then counted on."""
-        counted = self._view("vectors")
-        first = int(counted[operation])
-        counted[operation] = first + vectors
-        return ops.Stream(self._keys(operation), first)
-
-    def _keys(self, operation: Operation) -> npt.NDArray[np.uint32]:
-        """Keys (R, 2) of the streams of an operation."""
-        if operation not in self._cache:
-            named = zip(self._seeds(), self._numbers(), strict=True)
-            self._cache[operation] = np.stack([random.stream_key(seed, number, operation) for seed, number in named])
-        keys: npt.NDArray[np.uint32] = self._cache[operation]
-        return keys
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Crossbar:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Crossbar:
         probe = fn(torch.zeros(1))
         if probe.device.type != "cpu" or probe.dtype != torch.float32:
             raise WrongUse(
@@ -390,37 +290,100 @@ class Crossbar(Array):
                 f"{probe.dtype}; move the digital layers on their own, or leave the model where it is"
             )
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._cache.clear()
+        self._forget()
         return self
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
         super()._load_from_state_dict(*arguments)
-        self._cache.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what is bound to memory that has been replaced."""
+        self._kept.clear()
+        for bank in self._banks():
+            bank.forget()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cache": {}}
+        return self.__dict__ | {"_kept": {}}
 
 
-def read_each(
-    sight: Sight, inputs: Floats, stream: ops.Stream, read: Callable[[Floats, Floats, ops.Stream], Floats]
-) -> Floats:
-    """A read of inputs (R, T, in) in which every vector sees weights of its own."""
-    parts = []
-    for t in range(inputs.shape[1]):
-        now = ops.Stream(stream.key, stream.first + t)
-        parts.append(read(sight.look(now.key, now.first), np.ascontiguousarray(inputs[:, t : t + 1]), now))
-    return np.concatenate(parts, axis=1)
+@final
+class CrossbarCycles(Cycles):
+    """The cycles of some replicas of a crossbar."""
+
+    def __init__(self, array: Crossbar, replicas: slice, vectors: int) -> None:
+        self.array = array
+        self._own = {bank.spec.name: bank.memory("vectors") for bank in array._banks()}
+        self._numbers = {name: numbers.copy() for name, numbers in self._own.items()}
+        self.part = part = array.part(replicas, self._numbers)
+        super().__init__(part.replicas, vectors, array.out_features, array.in_features)
+        cell = array.rpu.cell
+        self.forward = cell.plan_read(
+            part, self.inputs, self.outputs, array.circuit(Operation.FORWARD, replicas), Operation.FORWARD,
+            backward=False,
+        )  # fmt: skip
+        self.backward = cell.plan_read(
+            part, self.errors, self.downwards, array.circuit(Operation.BACKWARD, replicas), Operation.BACKWARD,
+            backward=True,
+        )  # fmt: skip
+        self._plan = cell.plan_update(part, self.inputs, self.errors)
+        self.update = [*self._plan.draw, *self._plan.move]
+        one = np.ones(1, np.float32)
+        self._relaxing = [(bank, bank.plan_relaxation(one)) for bank in part.banks.values() if bank.cells.ages]
+        self.relax = [step for _, steps in self._relaxing for step in steps]
+        self._lr: float | None = None
+
+    def prepare(self) -> None:
+        self.part.prepare()
+
+    def touch(self) -> None:
+        self.part.touch()
+
+    def set_rate(self, lr: float) -> None:
+        if lr != self._lr:
+            check_lr(lr)
+            self._plan.set_rate(lr)
+            self._lr = lr
+
+    def begin(self) -> None:
+        for name, numbers in self._numbers.items():
+            numbers[...] = self._own[name]
+
+    def settle(self) -> None:
+        for name, numbers in self._numbers.items():
+            self._own[name][...] = numbers
+
+    def count_on(self, *, backward: bool, update: bool) -> None:
+        self.part.count_reads(Operation.FORWARD, self.vectors)
+        if backward:
+            self.part.count_reads(Operation.BACKWARD, self.vectors)
+        if update:
+            self.part.first.count_on(Operation.UPDATE, self.vectors)
+        for bank, _ in self._relaxing:
+            bank.count_on(Operation.TIME, 1)
+
+    @property
+    def stale(self) -> bool:
+        return any(bank.memory("vectors") is not self._own[bank.spec.name] for bank in self.array._banks())
+
+    def fault(self, *, x: bool, d: bool) -> MhoError | None:
+        if not any(_flagged(bank.counts) for bank in self.part.banks.values()):
+            return None
+        return self.array.fault(self.inputs if x else None, self.errors if d else None, relaxing=not (x or d))
+
+    def forget(self) -> None:
+        for bank in self.part.banks.values():
+            bank.counts[:, count.NOT_FINITE] = 0
 
 
-def found_bad(totals: npt.NDArray[np.int64]) -> bool:
-    """Whether a kernel met a value that is no number. Asked after every cycle: `any` alone costs 5 µs."""
+def _flagged(totals: Counts) -> bool:
     return bool(totals[0, count.NOT_FINITE]) or (len(totals) > 1 and bool(totals[:, count.NOT_FINITE].any()))
 
 
 def _check_size(array: Crossbar) -> None:
     """Raise if the array is larger than its RPU's tile."""
     rows, columns = array.rpu.tile_size
-    lines, width = array.out_features * array.devices, array.in_features
+    lines, width = array.out_features * array.rpu.lines, array.in_features
     if lines > (rows or lines) or width > (columns or width):
         raise InvalidValue(
             f"{array.name}: {lines} lines and {width} columns exceed the tile of {rows or 'any'}×{columns or 'any'} of "

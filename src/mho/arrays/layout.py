@@ -30,7 +30,7 @@ def places(rpu: RPU, out_features: int, in_features: int) -> list[Place]:
     A tile holds whole weights: a cell of n devices takes n of its lines, so `rows // n` weights lie in a column.
     """
     rows, columns = rpu.tile_size
-    down = spread(out_features, out_features if rows is None else rows // rpu.cell.devices)
+    down = spread(out_features, out_features if rows is None else rows // rpu.lines)
     across = spread(in_features, in_features if columns is None else columns)
     return [Place(i, j, r, c) for i, r in enumerate(down) for j, c in enumerate(across)]
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from mho.arrays.base import Array, Floats, seed_list
 from mho.arrays.crossbar import Crossbar
+from mho.arrays.cycles import Cycles
 from mho.arrays.layout import Place, places
 from mho.config import RPU
-from mho.kernels import ops
+from mho.errors import MhoError
 
 
 @final
@@ -27,7 +28,7 @@ class TiledArray(Array):
     of the whole matrix, before each device's clip.
 
     Tiles of one shape, of which there are at most four, are one batch to the kernels, together with their
-    replicas: tile k, replica r is entry k·R + r of a `Crossbar` in `tiles`.
+    replicas: tile k of K, replica r is entry r·K + k of a `Crossbar` in `tiles`.
 
     Args: as of `Crossbar`.
     """
@@ -41,7 +42,7 @@ class TiledArray(Array):
         seed: int | Sequence[int] = 0,
         replicas: int = 1,
         name: str = "crossbar",
-        backend: ops.Backend = "cpu",
+        backend: str = "cpu",
     ) -> None:
         seeds = seed_list(seed, replicas)
         super().__init__(rpu, out_features, in_features, seeds=seeds, name=name, backend=backend)
@@ -52,9 +53,9 @@ class TiledArray(Array):
             Crossbar(
                 rpu.repeated(len(alike)),
                 *shape,
-                seed=seeds * len(alike),
+                seed=[own for own in seeds for _ in alike],
                 replicas=replicas * len(alike),
-                name=[f"{name}.tile{place.i}.{place.j}" for place in alike for _ in seeds],
+                name=[f"{name}.tile{place.i}.{place.j}" for _ in seeds for place in alike],
                 backend=backend,
             )
             for shape, alike in zip(shapes, self.places, strict=True)
@@ -69,25 +70,19 @@ class TiledArray(Array):
         return self._assembled([batch.device_weights for batch in self.batches])
 
     @property
-    def state(self) -> Tensor:
-        """The exact weight of every device that is pulsed (R, pulsed·out, in), as a `Crossbar` of the whole has it; a
-        copy."""
-        return self.device_weights[:, : self.pulsed].flatten(1, 2)
+    def weight(self) -> Tensor:
+        return self._assembled([batch.weight[:, None] for batch in self.batches])[:, 0]
 
     @property
-    def reference(self) -> Tensor:
-        """What the reference devices are programmed to (R, out, in), of cells that have them; a copy."""
-        return self.device_weights[:, self.pulsed]
+    def state(self) -> Tensor:
+        """What reads see of the pulsed devices of the first bank, (R, P, in), as a `Crossbar` of the whole has it; a
+        copy."""
+        return self.device_weights[:, : self.main.lines].flatten(1, 2)
 
     @property
     def vectors(self) -> Tensor:
         """The running count of vectors of each operation, the same for all tiles."""
         return self.batches[0].vectors
-
-    @property
-    def totals(self) -> Tensor:
-        """What the kernels counted, int64 (R, SIZE): the sum over the tiles."""
-        return self._counts()
 
     @property
     def tile_shapes(self) -> dict[str, tuple[int, int]]:
@@ -111,6 +106,9 @@ class TiledArray(Array):
         for batch, columns, rows in self._parts(p, q):
             batch.pulse_vectors(columns, rows, length)
 
+    def cycles(self, replicas: slice, vectors: int) -> Cycles:
+        return TiledCycles(self, replicas, vectors)
+
     # Inside --------------------------------------------------------------------------------------
 
     def _parts(self, x: Floats, d: Floats) -> Iterator[tuple[Crossbar, Floats, Floats]]:
@@ -122,7 +120,8 @@ class TiledArray(Array):
         partial: list[tuple[Place, Floats]] = []
         for batch, alike in zip(self.batches, self.places, strict=True):
             sums = read(batch, _cut(inputs, [p.rows if backward else p.columns for p in alike]))
-            partial += zip(alike, np.split(sums, len(alike)), strict=True)
+            parts = sums.reshape(self.replicas, len(alike), *sums.shape[1:])
+            partial += zip(alike, parts.swapaxes(0, 1), strict=True)
         width = self.in_features if backward else self.out_features
         out = np.empty((*inputs.shape[:2], width), np.float32)
         for place, sums in sorted(partial, key=lambda part: (part[0].i, part[0].j)):
@@ -138,32 +137,122 @@ class TiledArray(Array):
 
     def _program(self, values: Tensor) -> None:
         for batch, alike in zip(self.batches, self.places, strict=True):
-            batch.write(torch.cat([values[:, place.rows, place.columns] for place in alike]))
+            batch.write(_together([values[:, place.rows, place.columns] for place in alike]))
 
     def _program_reference(self, values: Tensor, error: float) -> None:
         for batch, alike in zip(self.batches, self.places, strict=True):
-            part = torch.cat([values[:, place.rows, place.columns] for place in alike])
-            batch.write_reference(part, error=error)
+            batch.write_reference(_together([values[:, p.rows, p.columns] for p in alike]), error=error)
 
-    def _rest(self, dt: float) -> None:
+    def pass_time(self, dt: float) -> None:
         for batch in self.batches:
-            batch.rest(dt)
+            batch.pass_time(dt)
 
     def _counts(self) -> Tensor:
-        each = [batch.totals.unflatten(0, (-1, self.replicas)).sum(dim=0) for batch in self.batches]
-        return torch.stack(each).sum(dim=0)
+        return self._summed([batch._counts() for batch in self.batches])
 
-    def _refreshes(self) -> Tensor:
-        each = [batch._refreshes().unflatten(0, (-1, self.replicas)).sum(dim=0) for batch in self.batches]
-        return torch.stack(each).sum(dim=0)
+    def _cell_counts(self) -> dict[str, Tensor]:
+        each = [batch._cell_counts() for batch in self.batches]
+        return {name: self._summed([counts[name] for counts in each]) for name in each[0]}
+
+    def _summed(self, each: list[Tensor]) -> Tensor:
+        """Return the sum over all tiles of counters (R·K, ...) of the batches: (R, ...)."""
+        return torch.stack([counts.unflatten(0, (self.replicas, -1)).sum(dim=1) for counts in each]).sum(dim=0)
 
     def _assembled(self, each: list[Tensor]) -> Tensor:
-        """One (R, devices, out, in) from such tensors of the batches."""
-        whole = torch.empty(self.replicas, self.devices, self.out_features, self.in_features, *each[0].shape[4:])
+        """Return a whole (R, k, out, in) from such tensors (R·K, k, rows, columns) of the batches."""
+        size = (self.replicas, each[0].shape[1], self.out_features, self.in_features, *each[0].shape[4:])
+        whole = torch.empty(size)
         for values, alike in zip(each, self.places, strict=True):
-            for place, part in zip(alike, values.split(self.replicas), strict=True):
-                whole[:, :, place.rows, place.columns] = part
+            parts = values.unflatten(0, (self.replicas, len(alike)))
+            for k, place in enumerate(alike):
+                whole[:, :, place.rows, place.columns] = parts[:, k]
         return whole
+
+
+@final
+class TiledCycles(Cycles):
+    """The cycles of some replicas of a tiled array: vectors are cut for the tiles, and their partial sums added."""
+
+    def __init__(self, array: TiledArray, replicas: slice, vectors: int) -> None:
+        count = len(range(*replicas.indices(array.replicas)))
+        super().__init__(count, vectors, array.out_features, array.in_features)
+        self.array, self.count = array, count
+        start = replicas.indices(array.replicas)[0]
+        self._parts = [
+            batch.cycles(slice(start * len(alike), (start + count) * len(alike)), vectors)
+            for batch, alike in zip(array.batches, array.places, strict=True)
+        ]
+        self.forward = [self._cut_inputs, *(s for part in self._parts for s in part.forward), self._add_outputs]
+        self.backward = [self._cut_errors, *(s for part in self._parts for s in part.backward), self._add_downwards]
+        self.update = [step for part in self._parts for step in part.update]
+        self.relax = [step for part in self._parts for step in part.relax]
+
+    def prepare(self) -> None:
+        for part in self._parts:
+            part.prepare()
+
+    def touch(self) -> None:
+        for part in self._parts:
+            part.touch()
+
+    def set_rate(self, lr: float) -> None:
+        for part in self._parts:
+            part.set_rate(lr)
+
+    def begin(self) -> None:
+        for part in self._parts:
+            part.begin()
+
+    def settle(self) -> None:
+        for part in self._parts:
+            part.settle()
+
+    def count_on(self, *, backward: bool, update: bool) -> None:
+        for part in self._parts:
+            part.count_on(backward=backward, update=update)
+
+    @property
+    def stale(self) -> bool:
+        return any(part.stale for part in self._parts)
+
+    def fault(self, *, x: bool, d: bool) -> MhoError | None:
+        return next((fault for part in self._parts if (fault := part.fault(x=x, d=d)) is not None), None)
+
+    def forget(self) -> None:
+        for part in self._parts:
+            part.forget()
+
+    def _cut_inputs(self) -> None:
+        self._cut(self.inputs, [part.inputs for part in self._parts], lambda place: place.columns)
+
+    def _cut_errors(self) -> None:
+        self._cut(self.errors, [part.errors for part in self._parts], lambda place: place.rows)
+
+    def _add_outputs(self) -> None:
+        self._add([part.outputs for part in self._parts], self.outputs, lambda p: p.rows, lambda p: (p.j, p.i))
+
+    def _add_downwards(self) -> None:
+        self._add([part.downwards for part in self._parts], self.downwards, lambda p: p.columns, lambda p: (p.i, p.j))
+
+    def _cut(self, whole: Floats, each: list[Floats], of: Callable[[Place], slice]) -> None:
+        for k, place, own in self._tiles(each):
+            own[:, k] = whole[:, :, of(place)]
+
+    def _add(
+        self, each: list[Floats], whole: Floats, of: Callable[[Place], slice], turn: Callable[[Place], tuple[int, int]]
+    ) -> None:
+        for k, place, own in sorted(self._tiles(each), key=lambda tile: turn(tile[1])):
+            if turn(place)[0] == 0:
+                whole[:, :, of(place)] = own[:, k]
+            else:
+                whole[:, :, of(place)] += own[:, k]
+
+    def _tiles(self, each: list[Floats]) -> Iterator[tuple[int, Place, Floats]]:
+        """Yield every tile: its place in its batch, its place in the matrix, the memory (R, K, T, ...) of the batch."""
+        for own, alike in zip(each, self.array.places, strict=True):
+            shaped = own.reshape(self.count, len(alike), *own.shape[1:])
+            for k, place in enumerate(alike):
+                yield k, place, shaped
 
 
 def build_array(
@@ -174,7 +263,7 @@ def build_array(
     seed: int | Sequence[int] = 0,
     replicas: int = 1,
     name: str = "crossbar",
-    backend: ops.Backend = "cpu",
+    backend: str = "cpu",
 ) -> Crossbar | TiledArray:
     """A `Crossbar` where the matrix fits the RPU's tile, else a `TiledArray`; arguments as theirs."""
     fits = not isinstance(rpu, RPU) or len(places(rpu, max(1, out_features), max(1, in_features))) == 1
@@ -183,5 +272,11 @@ def build_array(
 
 
 def _cut(values: Floats, parts: list[slice]) -> Floats:
-    """Parts of the last axis of (R, T, width), one batch after another: (parts·R, T, ...)."""
-    return np.concatenate([values[:, :, part] for part in parts])
+    """Return K parts of the last axis of (R, T, width), side by side for each replica: (R·K, T, ...)."""
+    cut = np.stack([values[:, :, part] for part in parts], axis=1)
+    return cut.reshape(-1, *cut.shape[2:])
+
+
+def _together(parts: list[Tensor]) -> Tensor:
+    """Return K tensors (R, ...) side by side for each replica: (R·K, ...)."""
+    return torch.stack(parts, dim=1).flatten(0, 1)

@@ -17,10 +17,10 @@ from mho.periphery import Exact, Pulses, Read
 Floats = npt.NDArray[np.float32]
 
 
-def levels_of(read: Read, replicas: int) -> ops.Levels:
-    """Return a `Read` of R replicas as kernels take it."""
+def levels_of(read: Read, replicas: slice, of: int) -> ops.Levels:
+    """Return a `Read` as kernels take it, for some of the replicas of an array that has `of` of them."""
     return ops.Levels(
-        np.array([_levels(of_replica(read, r)) for r in range(replicas)], np.float32),
+        np.array([_levels(of_replica(read, r)) for r in range(*replicas.indices(of))], np.float32),
         read.noise_management,
         read.max_halvings if read.bound_management else 0,
     )
@@ -49,7 +49,9 @@ def pulses_of(update: Pulses | Exact, device: Device, replicas: int) -> list[tup
     return [(of_replica(update, r), step) for r, step in enumerate(steps)]
 
 
-def fields_of(device: Device, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]) -> dict[str, Floats]:
+def fields_of(
+    device: Device, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]
+) -> dict[str, Floats]:
     """Draw the fields of the law that differ from cell to cell: name to (R, P, N).
 
     Args:
@@ -89,7 +91,9 @@ def fields_of(device: Device, seeds: Sequence[int], numbers: Sequence[int], shap
     return drawn
 
 
-def tables_of(device: Device, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]) -> dict[str, Floats]:
+def tables_of(
+    device: Device, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]
+) -> dict[str, Floats]:
     """Draw the tables of the law in which cells differ: name to (R, P, N, ...); arguments as of `fields_of`."""
     size = shape[1] * shape[2]
     drawn = {}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from mho.banks.visible import VisibleWeights
+from mho.compiler.program import Step
 from mho.kernels.ops import Cells, Counts, Drive, Levels, Window
-from mho.kernels.program import Step
 from mho.random import Operation
 
 if TYPE_CHECKING:
@@ -128,6 +128,15 @@ class BankPart:
         key, number = self.key(Operation.TIME), self.number(Operation.TIME)
         return [self.bank.backend.plan_relaxation(self.state, self.cells, key, number, self.counts, dt)]
 
+    def hidden_by_name(self) -> dict[str, Floats]:
+        """Return the hidden states by name, each (R, P, N): "written" with write noise, "law" for one of the law."""
+        law: Any = self.cells.law
+        names = [
+            *(["written"] if "write_noise" in self.cells.fields else []),
+            *(["law"] if law.state else []),
+        ]  # type: ignore[attr-defined]
+        return {name: self.cells.hidden[:, place] for place, name in enumerate(names)}
+
     def touch(self) -> None:
         """Note that an update is about to move the devices."""
         self.visible.touch()
@@ -136,9 +145,7 @@ class BankPart:
         ones = np.ones(len(self.state), np.float32)
         return Drive(ones, ones.copy(), length, managed)
 
-    def _plan_pulses(
-        self, x: Floats, d: Floats, drive: Drive, window: Window | None
-    ) -> tuple[Step, list[Step]]:
+    def _plan_pulses(self, x: Floats, d: Floats, drive: Drive, window: Window | None) -> tuple[Step, list[Step]]:
         backend, key, number = self.bank.backend, self.key(Operation.UPDATE), self.number(Operation.UPDATE)
         draw, drawn = backend.plan_trains(x, d, self.state.shape[1], drive, key, number, self.counts)
         return draw, backend.plan_moves(self.state, self.cells, drawn, key, number, self.counts, window=window)

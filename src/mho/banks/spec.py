@@ -15,9 +15,9 @@ from mho.periphery import Exact, Pulses
 class BankSpec:
     """One population of devices of one law on one grid of lines.
 
-    A weight takes `lines` pulsed devices, in as many rows of the grid, block of rows after block of rows. The bank makes
-    a matrix of them: their mean, or with `reference` the device less a reference device that is programmed only, or with
-    `directions` (1, -1) the first device less the second.
+    A weight takes `lines` pulsed devices, in as many rows of the grid, block of rows after block of rows. The bank
+    makes a matrix of them: their mean, or with `reference` the device less a reference device that is programmed only,
+    or with `directions` (1, -1) the first device less the second.
 
     Attributes:
         name: of the bank; unique in its cell. The first bank of a cell draws under the array's name, every other under

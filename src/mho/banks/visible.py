@@ -13,7 +13,7 @@ from mho.kernels.backend import Backend
 from mho.kernels.ops import Cells, Counts
 
 Floats = npt.NDArray[np.float32]
-CHANGED = -1
+UNMADE = -1
 
 
 @final
@@ -41,7 +41,8 @@ class VisibleWeights:
         pairs: bool = False,
     ) -> None:
         self._tensors = (state,) if reference is None else (state, reference)
-        self._state, self._reference = (None if t is None else backend.memory(t) for t in (state, reference))
+        self._state: Floats = backend.memory(state)
+        self._reference: Floats | None = None if reference is None else backend.memory(reference)
         self._cells, self._counts, self._backend = cells, counts, backend
         self._pairs = pairs
         self.varies = cells.varies
@@ -50,7 +51,8 @@ class VisibleWeights:
         half = self._state.shape[1] // 2
         shape = self._state[:, :half] if pairs else self._state
         self.values: Floats = self._state if self.plain else np.empty_like(shape)
-        self._made = np.full(len(self.values), CHANGED, np.int64)
+        self._made = np.full(len(self.values), UNMADE, np.int64)
+        self._changes = np.zeros(len(self.values), np.int64)
         self._number = np.zeros(1, np.int64)
 
     def part(self, replicas: slice) -> VisibleWeights:
@@ -62,22 +64,27 @@ class VisibleWeights:
         part._reference = None if self._reference is None else self._reference[replicas]
         part._cells, part._counts = self._cells.part(replicas), self._counts[replicas]
         part.values, part._made = self.values[replicas], self._made[replicas]
+        part._changes = self._changes[replicas]
         part._number = np.zeros(1, np.int64)
         return part
 
     def touch(self) -> None:
         """Note that a kernel moves devices: the visible weights are computed anew for the next read."""
-        self._made.fill(CHANGED)
+        self._changes += 1
+
+    def stamp(self) -> npt.NDArray[np.int64]:
+        """Return a number (R,) that grows with every change of the devices."""
+        return self._changes + sum(_version(tensor) for tensor in self._tensors)
 
     def refresh(self) -> None:
         """Bring `values` up to date where they do not vary; once an update this costs a pass over the devices."""
         if self.plain or self.varies:
             return
-        version = sum(_version(tensor) for tensor in self._tensors)
-        if self._made[0] != version or (len(self._made) > 1 and bool((self._made != version).any())):
+        stamp = self.stamp()
+        if self._made[0] != stamp[0] or (len(self._made) > 1 and bool((self._made != stamp).any())):
             self.look(np.zeros((len(self.values), 2), np.uint32), 0)
             sound = not self._counts[:, count.NOT_FINITE].any()
-            self._made.fill(version if sound else CHANGED)
+            self._made[...] = stamp if sound else UNMADE
 
     def look(self, key: npt.NDArray[np.uint32], vector: int) -> None:
         """Compute what the vector of this number in the streams of key (R, 2) sees."""

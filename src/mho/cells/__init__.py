@@ -1,11 +1,30 @@
-"""How several devices make one weight."""
+"""How devices make a weight: one cell per file."""
 
-from mho.cells.base import Cell
+from mho.banks import BankSpec
+from mho.cells.base import Buffer, Cell, Term
+from mho.cells.events import Act, Event, Stop
 from mho.cells.one_sided import OneSided
+from mho.cells.part import CellPart
 from mho.cells.referenced import Referenced
 from mho.cells.replicated import Replicated
 from mho.cells.single import Single
+from mho.cells.transfer import Transfer
 
 CELLS: dict[str, type[Cell]] = {cell.__name__: cell for cell in (Single, Replicated, Referenced, OneSided)}
 
-__all__ = ["CELLS", "Cell", "OneSided", "Referenced", "Replicated", "Single"]
+__all__ = [
+    "CELLS",
+    "Act",
+    "BankSpec",
+    "Buffer",
+    "Cell",
+    "CellPart",
+    "Event",
+    "OneSided",
+    "Referenced",
+    "Replicated",
+    "Single",
+    "Stop",
+    "Term",
+    "Transfer",
+]

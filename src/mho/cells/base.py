@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import hashlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
@@ -16,10 +17,12 @@ from mho.banks import BankSpec
 from mho.cells.events import Event
 from mho.cells.part import CellPart
 from mho.cells.schedule import scheduled_update
+from mho.cells.sums import Sum
+from mho.compiler.program import Step
 from mho.devices import Device
 from mho.errors import LawError
 from mho.kernels.ops import Levels
-from mho.kernels.program import Step
+from mho.kernels.transfer import RATE, TransferMap
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
@@ -139,6 +142,18 @@ class Cell(abc.ABC):
         """Return `reads`, or the first bank where the cell does not say."""
         return self.reads() or ((Term(next(iter(part.banks))),),)
 
+    @final
+    def bound(self, part: CellPart, replicas: Sequence[Cell]) -> CellPart:
+        """Complete a part with the sums that reads see; `replicas` are the descriptions of its replicas."""
+        sums = []
+        for place, terms in enumerate(self.sums(part)):
+            gains = np.array([[t.gain for t in each.sums(part)[place]] for each in replicas], np.float32)
+            banks = [part.banks[term.bank] for term in terms]
+            reader = banks[0] if place else part.first
+            sums.append(Sum(reader, [(bank, gains[:, k]) for k, bank in enumerate(banks)]))
+        part.sums = tuple(sums)
+        return part
+
     def plan_read(
         self, part: CellPart, x: Floats, out: Floats, levels: Levels, operation: Operation, *, backward: bool
     ) -> list[Step]:
@@ -153,16 +168,29 @@ class Cell(abc.ABC):
             backward: whether columns answer to rows.
         """
         first, *others = part.sums
-        steps = first.plan(part, x, out, levels, operation, backward=backward)
+        steps = first.plan(x, out, levels, operation, backward=backward)
         for own in others:
             answer = np.empty_like(out)
-            steps += own.plan(part, x, answer, levels, operation, backward=backward)
-            steps.append(lambda answer=answer: np.add(out, answer, out=out))  # type: ignore[misc]
+            steps += own.plan(x, answer, levels, operation, backward=backward)
+            steps.append(functools.partial(np.add, out, answer, out))
         return steps
 
     def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:
         """Plan an update of the first bank with x (R, T, N) and δ (R, T, M), and the events on the way."""
         return scheduled_update(part, part.first, x, d, self.events())
+
+    @final
+    def numbers(self) -> dict[str, float]:
+        """Return the settings that are numbers, by name."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {name: v for name, v in values.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+
+    @final
+    def transfer_map(self) -> TransferMap:
+        """Return the cell's `transfer` with the names of all that it is given."""
+        buffers = {name: buffer for name, buffer in self.buffers().items() if not buffer.counter}
+        weight, column = (tuple(n for n, b in buffers.items() if b.per == per) for per in ("weight", "column"))
+        return TransferMap(type(self), weight, column, (*self.numbers(), RATE))
 
     @classmethod
     def kind(cls) -> str:
@@ -185,7 +213,3 @@ class Cell(abc.ABC):
         """Return a hash of the source of the class: cells of equal hash behave alike."""
         return hashlib.sha256(inspect.getsource(cls).encode()).hexdigest()[:16]
 
-
-def fields_of(cell: Cell) -> dict[str, Any]:
-    """Return the settings of a cell by name, in the order of declaration."""
-    return {field.name: getattr(cell, field.name) for field in dataclasses.fields(cell)}  # type: ignore[arg-type]

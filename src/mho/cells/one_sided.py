@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from typing import final
 
-from mho.cells.base import Cell
+import numpy as np
+import numpy.typing as npt
+
+from mho import random
+from mho.banks import BankSpec
+from mho.banks.numbers import levels_of
+from mho.cells.base import Buffer, Cell
+from mho.cells.events import Act, Event, Stop
+from mho.cells.part import CellPart
+from mho.cells.sums import Sum
+from mho.devices import Device
 from mho.errors import Faults
+from mho.periphery import Exact, Pulses, Read
+from mho.random import Operation
+
+Floats = npt.NDArray[np.float32]
+FIRST_NUMBER = 1 << 62
+"""Refreshes are programmings that are numbered from here on, by the vectors seen."""
 
 
 @final
@@ -21,19 +38,19 @@ class OneSided(Cell):
 
     Attributes:
         refresh_every: vectors of updates from one look for cells to be refreshed to the next, at least 1. A look
-            comes after the update in which their number is reached, not within it: where one update has many vectors,
-            as that of a convolution in a large mini-batch, devices may come to their bounds before (`bound_hits`
-            counts it).
+            comes right after its vector, also within an update of many vectors.
         refresh_at: share of the range at which a cell is refreshed, above 0, at most 1.
         refresh_error: standard deviation of what programming at a refresh adds to each device, at least 0.
+        refresh_read: the circuit that reads w at a refresh, column after column.
 
-    Source: the idea of two devices of phase-change memory a weight and of their refresh is of M. Suri et al., IEDM
+    Source: the idea of two devices of phase-change memory per weight and of their refresh is of M. Suri et al., IEDM
     (2011); G. W. Burr et al., IEEE Trans. Electron Devices 62:3498 (2015). The defaults are ours.
     """
 
     refresh_every: int = 1000
     refresh_at: float = 0.75
     refresh_error: float = 0.0
+    refresh_read: Read = dataclasses.field(default_factory=Read.exact)
 
     def __post_init__(self) -> None:
         faults = Faults("OneSided")
@@ -41,16 +58,113 @@ class OneSided(Cell):
         if faults.number("refresh_at", self.refresh_at, above=0.0) and self.refresh_at > 1:
             faults.add(f"refresh_at is {self.refresh_at!r}; give a share of the range, at most 1")
         faults.number("refresh_error", self.refresh_error, low=0.0)
+        if not isinstance(self.refresh_read, Read):
+            faults.add(f"refresh_read is {self.refresh_read!r}; give for example mho.Read(noise=0.01, bound=None)")
         faults.raise_any()
 
-    @property
-    def devices(self) -> int:
-        return 2
+    def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
+        return (BankSpec(device=device, update=update, lines=2, directions=(1, -1)),)
 
-    @property
-    def pulsed(self) -> int:
-        return 2
+    def buffers(self) -> Mapping[str, Buffer]:
+        return {"refreshes": Buffer("array", counter=True)}
 
-    @property
-    def is_difference(self) -> bool:
-        return True
+    def events(self) -> tuple[Event, ...]:
+        return (Refresh(self),)
+
+    def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
+        if isinstance(update, Pulses) and device.pulse_driven:
+            return None
+        return (
+            "OneSided cells sort pulses by their direction and set devices back to a bound, and "
+            f"{type(device).__name__} with {type(update).__name__} updates has neither; use a device with steps and "
+            "Pulses, or Single"
+        )
+
+    def summary(self) -> str:
+        return "with 2 devices per weight, one for each direction"
+
+    def program(self, part: CellPart, weights: Floats) -> None:
+        bank = part.first.bank
+        fields = bank.cells().broadcast(tuple(bank.state.shape))
+        bank.program(spread_over_pair(weights, lowest(fields)))
+
+
+@final
+class Refresh(Event):
+    """Sets devices back before they come to the end of their range, every `refresh_every` vectors."""
+
+    cyclic = False
+
+    def __init__(self, cell: OneSided) -> None:
+        self.cell, self.every = cell, cell.refresh_every
+
+    def plan(self, part: CellPart) -> Act:
+        bank = part.first
+        fields = bank.cells.broadcast(bank.state.shape)
+        low, half = lowest(fields), bank.state.shape[1] // 2
+        limit = low + np.float32(self.cell.refresh_at) * (fields["w_max"] - low)
+        free = fields["stuck"] == 0 if "stuck" in fields else np.ones(bank.state.shape, np.bool_)
+        # a device that is stuck cannot be set back, and its partner holds the weight
+        free = free[:, :half] & free[:, half:]
+        hidden = bank.hidden_by_name()
+        written, law_states = hidden.pop("written", None), list(hidden.values())
+        read = self._reading(part)
+
+        def refresh(stop: Stop) -> None:
+            full = bank.state >= limit
+            due = (full[:, :half] | full[:, half:]) & free
+            if not due.any():
+                return
+            values = spread_over_pair(read(int(stop.numbers[0])), low)
+            if self.cell.refresh_error:
+                size = half * part.columns
+                keys, number = bank.key(Operation.PROGRAMMING), FIRST_NUMBER + stop.vector
+                normals = np.stack([random.programming_normals(key, number, 2 * size) for key in keys])
+                values += np.float32(self.cell.refresh_error) * normals.reshape(values.shape)
+            np.clip(values, fields["w_min"], fields["w_max"], out=values)
+            moved = np.concatenate([due, due], axis=1)
+            for memory in (bank.state, written):
+                if memory is not None:
+                    np.copyto(memory, values, where=moved)
+            for memory in law_states:
+                np.copyto(memory, 0, where=moved)
+            part.buffers["refreshes"] += due.sum(axis=(1, 2))
+            bank.touch()
+
+        return refresh
+
+    def _reading(self, part: CellPart) -> Callable[[int], Floats]:
+        """Return what reads the weights (R, M, N) for the refresh of a number: column after column, one-hot."""
+        bank, circuit = part.first, self.cell.refresh_read
+        seen = Sum(bank, [(bank, np.ones(part.replicas, np.float32))])
+        levels = levels_of(circuit, bank.replicas, bank.bank.replicas)
+        units = np.tile(np.eye(part.columns, dtype=np.float32), (part.replicas, 1, 1))
+        answers = np.empty((part.replicas, part.columns, part.rows), np.float32)
+        number = np.zeros(1, np.int64)
+
+        def read(refresh: int) -> Floats:
+            number[0] = refresh * part.columns
+            if circuit == Read.exact():  # then the product with unit vectors is the matrix itself
+                seen.look(Operation.TRANSFER, int(number[0]))
+                return seen.values
+            bank.numbers[Operation.TRANSFER] = number[0]
+            seen.refresh()
+            for step in seen.plan(units, answers, levels, Operation.TRANSFER, backward=False):
+                step()
+            return answers.transpose(0, 2, 1)
+
+        return read
+
+
+def lowest(fields: dict[str, Floats]) -> Floats:
+    """Return the lowest level that both devices of each cell reach, for both: (R, 2M, N)."""
+    low = fields["w_min"]
+    half = low.shape[1] // 2
+    both = np.maximum(low[:, :half], low[:, half:])
+    return np.concatenate([both, both], axis=1)
+
+
+def spread_over_pair(weights: Floats, low: Floats) -> Floats:
+    """Return g⁺ and g⁻ (R, 2M, N) of weights (R, M, N): one of them at its lowest level."""
+    above: Floats = np.concatenate([np.maximum(weights, 0), np.maximum(-weights, 0)], axis=1)
+    return low + above

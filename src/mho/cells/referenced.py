@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import final
 
+from mho.banks import BankSpec
 from mho.cells.base import Cell
+from mho.devices import Device
+from mho.periphery import Exact, Pulses, Read
 
 
 @final
@@ -20,14 +23,16 @@ class Referenced(Cell):
     Source: H. Kim et al. 2019, arXiv 1907.10228; `mho.learning.zero_shift` is its procedure.
     """
 
-    @property
-    def devices(self) -> int:
-        return 2
+    def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
+        return (BankSpec(device=device, update=update, reference=True),)
 
-    @property
-    def pulsed(self) -> int:
-        return 1
+    def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
+        if not hasattr(device, "read"):
+            return None
+        return (
+            f"{type(device).__name__} says what a read sees of a weight, which Referenced cells would do for one of "
+            "their two devices only; use Single, or a law without read"
+        )
 
-    @property
-    def is_difference(self) -> bool:
-        return True
+    def summary(self) -> str:
+        return "with a reference device per weight"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import final
 
+from mho.banks import BankSpec
 from mho.cells.base import Cell
+from mho.devices import Device
 from mho.errors import Faults
+from mho.periphery import Exact, Pulses
 
 
 @final
@@ -19,7 +22,7 @@ class Replicated(Cell):
     all copies, each copy has its own row train and takes the full step η.
 
     Attributes:
-        n: devices a weight, 1 to 1024.
+        n: devices per weight, 1 to 1024.
     """
 
     n: int
@@ -29,10 +32,8 @@ class Replicated(Cell):
         faults.number("n", self.n, low=1, high=1024, integer=True)
         faults.raise_any()
 
-    @property
-    def devices(self) -> int:
-        return self.n
+    def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
+        return (BankSpec(device=device, update=update, lines=self.n),)
 
-    @property
-    def pulsed(self) -> int:
-        return self.n
+    def summary(self) -> str:
+        return f"with {self.n} devices per weight"

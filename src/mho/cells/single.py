@@ -1,11 +1,14 @@
-"""One cross-point a weight."""
+"""One cross-point per weight."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import final
 
+from mho.banks import BankSpec
 from mho.cells.base import Cell
+from mho.devices import Device
+from mho.periphery import Exact, Pulses
 
 
 @final
@@ -13,10 +16,5 @@ from mho.cells.base import Cell
 class Single(Cell):
     """One device is one weight."""
 
-    @property
-    def devices(self) -> int:
-        return 1
-
-    @property
-    def pulsed(self) -> int:
-        return 1
+    def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
+        return (BankSpec(device=device, update=update),)

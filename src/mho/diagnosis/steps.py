@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 
 from mho.arrays import Array
-from mho.cells import OneSided
 from mho.devices import Device
 from mho.devices.symmetry import cell_record
 from mho.kernels.reference.cell import ask
@@ -37,17 +36,17 @@ class Steps:
     """
 
     def __init__(self, array: Array, replica: int, law: type[Device]) -> None:
-        devices = array.device_weights[replica]
-        pulsed = devices[: array.pulsed]
-        zeros = devices[1:].flatten() if array.referenced else torch.zeros(pulsed.numel())
+        devices, main = array.device_weights[replica], array.main
+        pulsed = devices[: main.lines]
+        zeros = devices[main.lines : main.devices].flatten() if main.reference else torch.zeros(pulsed.numel())
         states = pulsed.flatten().numpy()
         chosen = np.unique(np.linspace(0, states.size - 1, min(DEVICES, states.size)).astype(int))
         fields = {
-            name: values[replica, : array.pulsed].flatten(0, 2).numpy()[chosen]
+            name: values[replica, : main.lines].flatten(0, 2).numpy()[chosen]
             for name, values in array.cell_parameters().items()
         }
         self.law, self.states, self.zeros = law, states[chosen].astype(np.float64), zeros.double().numpy()[chosen]
-        self.only_rises = isinstance(array.rpu.cell, OneSided)
+        self.only_rises = bool(main.directions)
         self.cells = [cell_record(array.rpu.device, fields, place) for place in range(len(chosen))]
         moves = [_moves(law, float(w), cell) for w, cell in zip(self.states, self.cells, strict=True)]
         self.up, self.down, self.square = np.array(moves, np.float64).T

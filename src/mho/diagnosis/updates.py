@@ -199,7 +199,8 @@ def _rms(steps: Steps) -> float:
 
 def _step(numbers: ArrayNumbers, steps: Steps) -> float:
     """How far a step of a device moves its weight."""
-    return _rms(steps) / (1 if numbers.rpu.cell.is_difference else numbers.rpu.cell.devices)
+    main = numbers.rpu.banks[0]
+    return _rms(steps) / (1 if main.is_difference else main.lines)
 
 
 def _scale(numbers: ArrayNumbers) -> float:

@@ -99,7 +99,7 @@ def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
             len(shapes),
             *shapes[0],
             uses=(before.uses if before else 0) + 1,
-            references=first.devices - first.pulsed,
+            references=first.devices - first.rpu.pulsed,
         )
 
     for module in twin.modules():
@@ -151,13 +151,13 @@ def rows_of(
                 layer.out,
                 inputs,
                 layer.vectors,
-                own.cell.devices,
+                own.devices,
                 layer.groups,
                 own.replicas or 1,
                 len(tiles),
                 *tiles[0].shape,
                 uses=layer.uses,
-                references=own.cell.devices - own.cell.pulsed,
+                references=own.devices - own.pulsed,
             )
         )
     return rows

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
 from mho.compiler.program import Step
+from mho.kernels.transfer import TransferMap
+from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
 
 Keys = npt.NDArray[np.uint32]
 Drawn = Any
@@ -20,9 +21,9 @@ class Backend(abc.ABC):
     """Computes the cycles of arrays.
 
     Each method binds memory that stays and returns steps: every run of a step reads what lies there then. Shapes: R
-    replicas, T vectors, P lines, M outputs, N inputs; floats are float32. `key` (R, 2) are the keys of the random streams
-    of an operation, `number[0]` is the number of the first vector, and counters are added to `counts` (R, SIZE).
-    Whoever plans has checked the shapes. Two back ends give equal pulse counts for equal x and δ.
+    replicas, T vectors, P lines, M outputs, N inputs; floats are float32. `key` (R, 2) are the keys of the random
+    streams of an operation, `number[0]` is the number of the first vector, and counters are added to `counts`
+    (R, SIZE). Whoever plans has checked the shapes. Two back ends give equal pulse counts for equal x and δ.
     """
 
     @abc.abstractmethod
@@ -68,13 +69,41 @@ class Backend(abc.ABC):
         """
 
     @abc.abstractmethod
+    def plan_transfer(
+        self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...], settings: Floats,
+        omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
+    ) -> Step:  # fmt: skip
+        """Plan the map of a transfer for the readings omega (R, K, M) of K columns.
+
+        Args:
+            function: the map, and the names of all that it is given.
+            buffers: of the weights, each (R, M, N); updated.
+            lines: buffers of the columns, each (R, N).
+            settings: numbers of the cell, (R, S).
+            omega: readings.
+            columns: which columns, (K,).
+            pulses: takes the pulses (R, K, M), negative for pulses down.
+        """
+
+    @abc.abstractmethod
+    def plan_column_trains(
+        self, pulses: npt.NDArray[np.int32], columns: Counts, shape: tuple[int, ...], counts: Counts
+    ) -> tuple[Step, Drawn]:
+        """Plan trains of K vectors that give every cross-point of K columns its pulses (R, K, M).
+
+        Args:
+            pulses: negative for pulses down.
+            columns: which columns, (K,).
+            shape: (R, P, N) of the devices; each of the P/M devices of a weight gets the same pulses.
+            counts: counters.
+        """
+
+    @abc.abstractmethod
     def plan_outer(self, state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts) -> Step:
         """Plan the exact update w += rate[0]·δ xᵀ of state (R, P, N), vector after vector."""
 
     @abc.abstractmethod
-    def plan_visible(
-        self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats
-    ) -> Step:
+    def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:
         """Plan what the read of vector number[0] sees of state (R, P, N) into `out`."""
 
     @abc.abstractmethod

@@ -71,7 +71,7 @@ def zero_shift(
     """
     settings = ZeroShifting(pulses=pulses, tolerance=tolerance, write_error=write_error)
     layers = [module for module in model.modules() if isinstance(module, ArrayLayer)]
-    arrays = [array for layer in layers for array in layer.crossbars if array.referenced]
+    arrays = [array for layer in layers for array in layer.crossbars if array.main.reference]
     if not arrays:
         raise WrongUse(
             "no array of the model has cells with a reference device; convert it with "

@@ -204,10 +204,9 @@ class _Conversion:
         if len(first.tile_shapes) > 1:
             rows, columns = next(iter(first.tile_shapes.values()))
             became += f", {'' if len(layer.crossbars) == 1 else 'each '}{len(first.tile_shapes)} tiles {rows}×{columns}"
-        if first.referenced:
-            became += ", with a reference device a weight"
-        elif first.devices > 1:
-            became += f", {first.devices} devices a weight"
+        summary = first.rpu.cell.summary()
+        if summary:
+            became += f", {summary}"
         self.rows.append(Converted(label, type(module).__name__, became, clipped))
         return layer
 
@@ -235,7 +234,7 @@ def write_digital(layer: ArrayLayer, weight: Tensor, bias: Tensor | None) -> flo
     clipped = cells = 0
     for array, part in zip(layer.crossbars, matrix.chunk(len(layer.crossbars)), strict=True):
         array.write(part)
-        held = array.device_weights[:, : array.pulsed]
+        held = array.device_weights[:, : array.main.lines]
         clipped += int((held != part).sum())
         cells += held.numel()
     return clipped / cells

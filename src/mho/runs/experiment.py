@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, final
 
-from mho.cells import Referenced
 from mho.config import NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
 from mho.errors import Faults, InvalidValue
 from mho.learning import ZeroShifting
@@ -43,7 +42,8 @@ class Experiment:
             if fault:
                 faults.add(prefix + fault)
         cells = [rpu.cell for rpu in (self.rpu, *self.layers.values())]
-        if self.zero_shifting is not None and not any(isinstance(cell, Referenced) for cell in cells):
+        referenced = any(rpu.banks[0].reference for rpu in (self.rpu, *self.layers.values()))
+        if self.zero_shifting is not None and not referenced:
             kinds = sorted({type(cell).__name__ for cell in cells})
             faults.add(
                 f"[zero_shifting] would have no effect: the cells are {' and '.join(kinds)}, without a reference "

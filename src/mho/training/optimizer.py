@@ -88,7 +88,10 @@ class AnalogSGD(torch.optim.Optimizer):
             layer.memory.steered = True
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Pulse the arrays, then step the digital parameters. A learning rate of 0 does nothing."""
+        """Pulse the arrays, step the digital parameters, and let the time of one step pass for every array.
+
+        A layer whose learning rate is 0 is not pulsed; its devices still decay, drift and diffuse.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -101,6 +104,9 @@ class AnalogSGD(torch.optim.Optimizer):
                 self._layers[group["layer"]].memory.pending.clear()
             else:
                 self._layers[group["layer"]].pulse(float(group["lr"]))
+        for layer in self._layers.values():
+            for array in layer.crossbars:
+                array.pass_time(1.0)
         return loss
 
     def steers(self, layer: ArrayLayer) -> bool:

@@ -6,13 +6,16 @@ import dataclasses
 from typing import Any, final
 
 import numpy as np
+import numpy.typing as npt
 
 from mho.compiler import compile as compiler
+from mho.compiler.model import INLINE
+from mho.compiler.program import Call, Step
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
 from mho.kernels.cpu.lists import SLACK
-from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
-from mho.compiler.program import Call, Step
+from mho.kernels.transfer import TransferMap
+from mho.kernels.ops import NO_COUNTS, Cells, Counts, Drive, Floats, Levels, Window
 from mho.random import SLOTS_A_TRAIN
 
 TRAINING_SLOTS = (count.CLIPPED_READS, count.HALVINGS)
@@ -87,13 +90,28 @@ class CPU(Backend):
         lines, work = len(state) * state.shape[1], state.size * drawn.vectors
         return [*steps, Call(kernel, lines, work, counts, given, number, cells.explain)]
 
+    def plan_transfer(
+        self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...], settings: Floats,
+        omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
+    ) -> Step:  # fmt: skip
+        given = function.definitions(INLINE)
+        kernel = compiler.load("mho.kernels.cpu.transfer", "transfer_columns", given=given, what=function.cell.__name__)
+        return Call(kernel, len(omega), omega.size, NO_COUNTS, (buffers, lines, settings, omega, columns, pulses))
+
+    def plan_column_trains(
+        self, pulses: npt.NDArray[np.int32], columns: Counts, shape: tuple[int, ...], counts: Counts
+    ) -> tuple[Step, PackedTrains]:
+        vectors, lines = len(columns), shape[1]
+        drawn = PackedTrains(_room(shape[0], vectors, 1), _room(shape[0], vectors, lines), 1, vectors)
+        kernel = compiler.load("mho.kernels.cpu.transfer", "send_columns")
+        given = (pulses, columns, lines // pulses.shape[2], *drawn.columns, *drawn.rows)
+        return Call(kernel, shape[0], pulses.size, counts, given), drawn
+
     def plan_outer(self, state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts) -> Step:
         kernel = compiler.load("mho.kernels.cpu.outer", "outer")
         return Call(kernel, x.shape[0] * state.shape[1], state.size * x.shape[1], counts, (state, x, d, rate))
 
-    def plan_visible(
-        self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats
-    ) -> Step:
+    def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:
         return _elementwise("visible", state, cells, counts, number, tuple(cells.tables.values()), key, out)
 
     def plan_relaxation(

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
+from mho.compiler.program import Step
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
 from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
-from mho.compiler.program import Step
 from mho.kernels.reference.read import read
 from mho.kernels.reference.standing import rest, visible
 from mho.kernels.reference.trains import trains
 from mho.kernels.reference.update import outer, update
+from mho.kernels.transfer import TransferMap
+
+LONGEST = 32
+"""Slots of a train that transfers send."""
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class BitTrains:
-    """Trains as one bit a slot: columns (R, T, N, BL), rows (R, T, P, BL), and the values x, d that give their signs."""
+    """Trains as one bit per slot: columns (R, T, N, BL), rows (R, T, P, BL), and the values x, d for their signs."""
 
     columns: npt.NDArray[np.bool_]
     rows: npt.NDArray[np.bool_]
@@ -85,12 +90,48 @@ class Reference(Backend):
 
         return [run]
 
+    def plan_transfer(
+        self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...], settings: Floats,
+        omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
+    ) -> Step:  # fmt: skip
+        def run() -> None:
+            for r, k, i in np.ndindex(pulses.shape):
+                j = columns[k]
+                h = types.SimpleNamespace(**{n: b[r, i, j] for n, b in zip(function.weight, buffers, strict=True)})
+                own = {n: b[r, j] for n, b in zip(function.column, lines, strict=True)}
+                line = types.SimpleNamespace(**own, **dict(zip(function.settings, settings[r], strict=True)))
+                new, pulses[r, k, i] = function.answer(h, omega[r, k, i], line)
+                for buffer, value in zip(buffers, new, strict=True):
+                    buffer[r, i, j] = value
+
+        return run
+
+    def plan_column_trains(
+        self, pulses: npt.NDArray[np.int32], columns: Counts, shape: tuple[int, ...], counts: Counts
+    ) -> tuple[Step, BitTrains]:
+        vectors, copies = len(columns), shape[1] // pulses.shape[2]
+        x = np.zeros((shape[0], vectors, shape[2]), np.float32)
+        x[:, np.arange(vectors), columns] = 1
+        drawn = BitTrains(
+            np.zeros((*x.shape, LONGEST), np.bool_), np.zeros((shape[0], vectors, shape[1], LONGEST), np.bool_), x,
+            np.zeros(pulses.shape, np.float32),
+        )  # fmt: skip
+
+        def run() -> None:
+            sizes, slots = np.minimum(np.abs(pulses), LONGEST), np.arange(LONGEST)
+            np.sign(pulses, out=drawn.d, casting="unsafe")
+            drawn.rows[...] = slots < np.tile(sizes, (1, 1, copies))[..., None]
+            most = sizes.max(axis=2)
+            drawn.columns[...] = (slots < most[..., None, None]) & (x[..., None] > 0)
+            counts[:, count.PULSES] += most.sum(axis=1) + copies * sizes.sum(axis=(1, 2))
+            counts[:, count.SATURATED_PROBABILITIES] += copies * (np.abs(pulses) > LONGEST).sum(axis=(1, 2))
+
+        return run, drawn
+
     def plan_outer(self, state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts) -> Step:
         return lambda: outer(counts, state, x, d, rate[0])
 
-    def plan_visible(
-        self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats
-    ) -> Step:
+    def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:
         fields = cells.broadcast(state.shape)
         return lambda: visible(counts, cells.law, state, fields, key, int(number[0]), out)
 

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from mho.arrays.lane import BACKWARD, FORWARD, UPDATE, Lane
+from mho.arrays import Cycles
 from mho.compiler import threads
 from mho.compiler.program import Call, Step, joined
+from mho.errors import MhoError
 from mho.nn import replica_targets
 from mho.training.online.losses import Loss
 from mho.training.online.stages import (
@@ -120,7 +121,7 @@ class Chain:
     @property
     def stale(self) -> bool:
         """Whether an array has got other memory since."""
-        return any(array.lane.stale for array in self.lanes[0].arrays)
+        return any(array.cycles.stale for array in self.lanes[0].arrays)
 
     def _spread(self, job: Callable[[_Lane], None]) -> None:
         """Call it for every lane, on as many threads as there are."""
@@ -162,7 +163,7 @@ class _Lane:
         self.first = self.stages.index(self.arrays[0])
         self._join()
         self.dropouts = [stage for stage in self.stages if isinstance(stage, DropoutStage)]
-        self._counted: list[Lane | DropoutStage] = [*(array.lane for array in self.arrays), *self.dropouts]
+        self._counted: list[Cycles | DropoutStage] = [*(array.cycles for array in self.arrays), *self.dropouts]
         self.inputs = Form(self.count * batch, sizes).buffer()
         self._images = self.inputs.reshape(self.count, batch, *sizes)
         self.errors = form.buffer() if not form.last else self.stages[-1].form.buffer()
@@ -170,6 +171,7 @@ class _Lane:
         ahead, self.out = self._plan_forward()
         self._ahead, self._back = self._fastest(ahead), self._fastest(self._plan_backward())
         self._updates: dict[tuple[bool, ...], list[Step]] = {}
+        self._relax = self._fastest([step for array in self.arrays for step in array.cycles.relax])
 
     def _add(self, stage: Stage) -> None:
         self.stages.append(stage)
@@ -220,11 +222,11 @@ class _Lane:
         """Forward, loss and backward; writes the lane's part of out (R, B, ...), and returns its replicas' losses."""
         np.copyto(self._images, images)
         for array in self.arrays:
-            array.lane.prepare()
+            array.cycles.prepare()
         for step in self._ahead:
             step()
         for array in self.arrays:
-            array.lane.check(FORWARD)
+            _raise(array.cycles.fault(x=True, d=False))
         own = out[self.replicas]
         own[...] = self.out.reshape(own.shape)
         losses, errors = loss(own, wanted[self.replicas])
@@ -232,35 +234,42 @@ class _Lane:
         for step in self._back:
             step()
         for array in reversed(self.arrays):  # the one that errors met first is to blame
-            array.lane.check(BACKWARD)
+            _raise(array.cycles.fault(x=False, d=True))
         return losses
 
     def update(self, rates: Mapping[str, float]) -> None:
         moving = [array for array in self.arrays if rates[array.name] != 0]
         for array in moving:
-            array.lane.set_rate(rates[array.name])
-            array.lane.touch()
+            array.cycles.set_rate(rates[array.name])
+            array.cycles.touch()
         key = tuple(array in moving for array in self.arrays)
         if key not in self._updates:
-            self._updates[key] = self._fastest([step for array in moving for step in array.lane.update])
+            self._updates[key] = self._fastest([step for array in moving for step in array.cycles.update])
         for step in self._updates[key]:
             step()
         for array in moving:
-            array.lane.check(UPDATE)
+            _raise(array.cycles.fault(x=True, d=True))
+        if self._relax:
+            for array in self.arrays:
+                array.cycles.touch()
+            for step in self._relax:
+                step()
+            for array in self.arrays:
+                _raise(array.cycles.fault(x=False, d=False))
 
     def forget(self) -> None:
         """Take what is wrong as told: it shows in the arrays behind the one to blame, too."""
         for array in self.arrays:
-            array.lane.forget()
+            array.cycles.forget()
 
     def count_on(self, rates: Mapping[str, float]) -> None:
         """Number what a step has sent."""
         for array in self.arrays:
-            numbers, vectors = array.lane.numbers, array.lane.outputs.shape[1]
-            numbers[FORWARD] += vectors
-            if array is not self.arrays[0]:
-                numbers[BACKWARD] += vectors
-            if rates[array.name] != 0:
-                numbers[UPDATE] += vectors
+            array.cycles.count_on(backward=array is not self.arrays[0], update=rates[array.name] != 0)
         for dropout in self.dropouts:
             dropout.count_on(self.batch)
+
+
+def _raise(fault: MhoError | None) -> None:
+    if fault is not None:
+        raise fault

@@ -16,7 +16,7 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from mho.arrays import Crossbar, Lane
+from mho.arrays import Array, Cycles
 from mho.compiler.program import Step
 from mho.kernels import ops
 from mho.nn import Conv2d, Dropout, Linear
@@ -75,15 +75,15 @@ class Stage(abc.ABC):
 
 
 class ArrayStage(Stage):
-    """A layer on an array. Its lane holds the inputs of the last forward, and δ for backward and update."""
+    """A layer on an array. Its cycles hold the inputs of the last forward, and δ for backward and update."""
 
-    def __init__(self, lane: Lane, name: str, form: Form) -> None:
-        self.lane, self.name, self.form = lane, name, form
-        self.outputs, self.errors = lane.outputs.reshape(form.shape), lane.errors.reshape(form.shape)
+    def __init__(self, cycles: Cycles, name: str, form: Form) -> None:
+        self.cycles, self.name, self.form = cycles, name, form
+        self.outputs, self.errors = cycles.outputs.reshape(form.shape), cycles.errors.reshape(form.shape)
 
     @final
     def take(self, errors: Floats) -> list[Step]:
-        """Bring errors to where the lane reads them, if the stage behind has not written them there."""
+        """Bring errors to where the array reads them, if the stage behind has not written them there."""
         if errors is self.errors:
             return []
         own = errors.reshape(self.form.shape)
@@ -94,43 +94,43 @@ class ArrayStage(Stage):
 class ConvStage(ArrayStage):
     """A convolution: patches pass through the array one after another."""
 
-    def __init__(self, layer: Conv2d, array: Crossbar, replicas: slice, form: Form) -> None:
+    def __init__(self, layer: Conv2d, array: Array, replicas: slice, form: Form) -> None:
         size = (form.samples, *form.sizes)
         high, wide = layer.output_size(size)
         count = replicas.stop - replicas.start
-        lane = Lane(array, replicas, form.samples // count * high * wide)
-        super().__init__(lane, layer.name, Form(form.samples, (layer.out_channels, high, wide), last=True))
+        cycles = array.cycles(replicas, form.samples // count * high * wide)
+        super().__init__(cycles, layer.name, Form(form.samples, (layer.out_channels, high, wide), last=True))
         self.geometry, self.bias = layer.geometry(size), layer.has_bias
         self.back = form.buffer()
-        patches = (form.samples, high * wide, lane.array.in_features)
-        self.inputs, self.downwards = lane.inputs.reshape(patches), lane.downwards.reshape(patches)
+        patches = (form.samples, high * wide, array.in_features)
+        self.inputs, self.downwards = cycles.inputs.reshape(patches), cycles.downwards.reshape(patches)
 
     def forward(self, x: Floats) -> Plan:
-        return [ops.gather(x, self.geometry, self.inputs, bias=self.bias), self.lane.forward], self.outputs
+        return [ops.gather(x, self.geometry, self.inputs, bias=self.bias), *self.cycles.forward], self.outputs
 
     def backward(self, errors: Floats) -> Plan:
         scatter = ops.scatter(self.downwards, self.back, self.geometry)
-        return [*self.take(errors), self.lane.backward, ops.clear(self.back), scatter], self.back
+        return [*self.take(errors), *self.cycles.backward, ops.clear(self.back), scatter], self.back
 
 
 @final
 class LinearStage(ArrayStage):
     """A fully connected layer: every sample is one vector."""
 
-    def __init__(self, layer: Linear, array: Crossbar, replicas: slice, form: Form) -> None:
+    def __init__(self, layer: Linear, array: Array, replicas: slice, form: Form) -> None:
         count = replicas.stop - replicas.start
-        lane = Lane(array, replicas, form.samples // count)
-        super().__init__(lane, layer.name, Form(form.samples, (layer.out_features,)))
-        self.inputs = lane.inputs.reshape(form.samples, -1)
-        self.downwards = lane.downwards.reshape(form.samples, -1)
+        cycles = array.cycles(replicas, form.samples // count)
+        super().__init__(cycles, layer.name, Form(form.samples, (layer.out_features,)))
+        self.inputs = cycles.inputs.reshape(form.samples, -1)
+        self.downwards = cycles.downwards.reshape(form.samples, -1)
         self.back = form.buffer()
 
     def forward(self, x: Floats) -> Plan:
-        return [ops.copy_columns(x, self.inputs), self.lane.forward], self.outputs
+        return [ops.copy_columns(x, self.inputs), *self.cycles.forward], self.outputs
 
     def backward(self, errors: Floats) -> Plan:
         copy = ops.copy_columns(self.downwards, self.back)
-        return [*self.take(errors), self.lane.backward, copy], self.back
+        return [*self.take(errors), *self.cycles.backward, copy], self.back
 
 
 class Activation(Stage):
@@ -196,7 +196,7 @@ class ReLU(Activation):
 class MaxPool(Stage):
     """The largest of each window."""
 
-    def __init__(self, form: Form, window: ops.Window) -> None:
+    def __init__(self, form: Form, window: ops.Pooling) -> None:
         self.window, self.last = window, form.last
         self.form = Form(form.samples, (form.sizes[0], *window.out))
         self.out, self.back = self.form.buffer(), form.buffer()
@@ -224,7 +224,7 @@ class MaxPool(Stage):
 class MeanPool(Stage):
     """The mean of each window."""
 
-    def __init__(self, form: Form, window: ops.Window, count_padding: bool) -> None:
+    def __init__(self, form: Form, window: ops.Pooling, count_padding: bool) -> None:
         self.window, self.last, self.count_padding = window, form.last, count_padding
         self.form = Form(form.samples, (form.sizes[0], *window.out))
         self.out, self.back = self.form.buffer(), form.buffer()

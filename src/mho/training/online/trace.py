@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from mho.arrays import Crossbar
-from mho.kernels.ops import Window
+from mho.kernels.ops import Pooling
 from mho.nn import ArrayLayer, Conv2d, Dropout, Linear, ReplicaModel
 from mho.training.online import stages
 from mho.training.online.stages import Form, Stage
@@ -216,7 +215,7 @@ def _conv(layer: Conv2d) -> Link:
         raise NoChain(f"{layer.name} has {layer.groups} groups")
     if layer.padding_mode != "zeros" and any(layer.edges):
         raise NoChain(f"{layer.name} pads with {layer.padding_mode!r}")
-    array = _crossbar(layer)
+    array = layer.crossbars[0]
 
     def link(form: Form, replicas: slice) -> Stage:
         if len(form.sizes) != 3 or form.sizes[0] != layer.in_channels:
@@ -229,7 +228,7 @@ def _conv(layer: Conv2d) -> Link:
 
 
 def _linear(layer: Linear) -> Link:
-    array = _crossbar(layer)
+    array = layer.crossbars[0]
 
     def link(form: Form, replicas: slice) -> Stage:
         if form.sizes != (layer.in_features,):
@@ -237,13 +236,6 @@ def _linear(layer: Linear) -> Link:
         return stages.LinearStage(layer, array, replicas, form)
 
     return link
-
-
-def _crossbar(layer: ArrayLayer) -> Crossbar:
-    array = layer.crossbars[0]
-    if not isinstance(array, Crossbar):
-        raise NoChain(f"{layer.name} is spread over tiles")
-    return array
 
 
 def _max_pool(options: Mapping[str, Any]) -> Link:
@@ -268,7 +260,7 @@ def _check_window(options: Mapping[str, Any]) -> None:
         raise NoChain("a pooling pads by more than half its window")  # which torch refuses
 
 
-def _window(form: Form, options: Mapping[str, Any]) -> Window:
+def _window(form: Form, options: Mapping[str, Any]) -> Pooling:
     if len(form.sizes) != 3:
         raise NoChain(f"a pooling takes maps, not {form.sizes}")
     kernel, padding = _pair(options["kernel_size"]), _pair(options["padding"])
@@ -276,7 +268,7 @@ def _window(form: Form, options: Mapping[str, Any]) -> Window:
     out = tuple((form.sizes[i + 1] + 2 * padding[i] - kernel[i]) // stride[i] + 1 for i in range(2))
     if min(out) < 1:
         raise NoChain(f"maps of {form.sizes} are smaller than a pooling's window")
-    return Window(kernel, stride, padding, (out[0], out[1]))
+    return Pooling(kernel, stride, padding, (out[0], out[1]))
 
 
 def _flatten(start_dim: int, end_dim: int) -> Link:

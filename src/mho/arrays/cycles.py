@@ -1,0 +1,83 @@
+"""The three cycles of some replicas of an array, bound once to memory that stays."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.compiler.program import Step
+from mho.errors import MhoError
+
+Floats = npt.NDArray[np.float32]
+
+
+class Cycles(abc.ABC):
+    """Forward, backward and update of T vectors as steps, on the state of an array, without checks or new memory.
+
+    Cycles of different replicas may be at different steps, so each numbers its vectors itself: from `begin` on, until
+    `settle` gives the numbers to the array.
+
+    Attributes:
+        inputs: (R, T, in), read by `forward` and `update`; all 1 at first.
+        outputs: (R, T, out), written by `forward`.
+        errors: δ (R, T, out), read by `backward` and `update`.
+        downwards: (R, T, in), written by `backward`.
+        forward, backward, update: steps, to be run in this order.
+        relax: steps in which the time of one optimizer step passes; none where devices do not change by themselves.
+    """
+
+    forward: Sequence[Step]
+    backward: Sequence[Step]
+    update: Sequence[Step]
+    relax: Sequence[Step]
+
+    def __init__(self, replicas: int, vectors: int, rows: int, columns: int) -> None:
+        self.vectors = vectors
+        self.inputs: Floats = np.ones((replicas, vectors, columns), np.float32)
+        self.outputs: Floats = np.empty((replicas, vectors, rows), np.float32)
+        self.errors: Floats = np.empty_like(self.outputs)
+        self.downwards: Floats = np.empty_like(self.inputs)
+
+    @abc.abstractmethod
+    def prepare(self) -> None:
+        """Bring what reads see up to date: before a forward and the backward that follows it."""
+
+    @abc.abstractmethod
+    def touch(self) -> None:
+        """Note that an update is about to move the devices."""
+
+    @abc.abstractmethod
+    def set_rate(self, lr: float) -> None:
+        """Take this learning rate for the updates that follow.
+
+        Raises:
+            InvalidValue: for a rate that is not greater than 0.
+        """
+
+    @abc.abstractmethod
+    def begin(self) -> None:
+        """Take the numbers of the array's next vectors."""
+
+    @abc.abstractmethod
+    def settle(self) -> None:
+        """Give the array the numbers that these cycles have come to."""
+
+    @abc.abstractmethod
+    def count_on(self, *, backward: bool, update: bool) -> None:
+        """Number what a step has sent: T vectors forward, and where they were sent, backward and in an update."""
+
+    @property
+    @abc.abstractmethod
+    def stale(self) -> bool:
+        """Whether the array has got other memory or other seeds since, as by `load_state_dict`."""
+
+    @abc.abstractmethod
+    def fault(self, *, x: bool, d: bool) -> MhoError | None:
+        """Return what the kernels of a cycle have found wrong; x and d say which of its vectors it took."""
+
+    @abc.abstractmethod
+    def forget(self) -> None:
+        """Clear the error flags of the kernels; they have been reported."""

@@ -1,0 +1,54 @@
+"""What happens to a cell at its own vectors, on the way through an update."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from mho.cells.part import CellPart
+
+Numbers = npt.NDArray[np.int64]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """Where an update has halted for an event.
+
+    Attributes:
+        columns: those that have halted, (K,); all of the array, or one for each of K events.
+        numbers: of the events, counted from 0 since the start, (K,) for columns of their own, else (1,).
+        vector: number of vectors that the array has seen when the last of these events is due.
+    """
+
+    columns: Numbers
+    numbers: Numbers
+    vector: int
+
+
+Act = Callable[[Stop], None]
+
+
+class Event(abc.ABC):
+    """An event every `every` vectors, for the whole array or for one column after another.
+
+    Devices do not see each other within an update. So an update of many vectors stays one pass: a column halts after
+    the vector of its event, is read or written, and goes on, while others have not been there yet.
+
+    Attributes:
+        every: vectors from one event to the next, at least 1.
+        cyclic: whether an event concerns one column, which moves on by one from event to event; else all.
+    """
+
+    every: int
+    cyclic: bool
+
+    @abc.abstractmethod
+    def plan(self, part: CellPart) -> Act:
+        """Bind the event to the memory of some replicas; the answer is called at each stop."""

@@ -1,0 +1,71 @@
+"""Some replicas of an array, as the memory that a cell's plans are bound to."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.banks import BankPart
+from mho.random import Operation
+
+if TYPE_CHECKING:
+    from mho.cells.base import Cell
+    from mho.cells.sums import Sum
+
+Floats = npt.NDArray[np.float32]
+
+
+@final
+@dataclasses.dataclass(eq=False)
+class CellPart:
+    """Banks and digital buffers of some replicas of an array.
+
+    Attributes:
+        cell: the description.
+        banks: by name, in the order of the cell; updates pulse the first.
+        buffers: digital memory by name, arrays with the replicas first.
+        rows: M of the matrix.
+        columns: N of the matrix.
+        settings: numbers of the cell by replica, (R, S), the last of them the learning rate of the update.
+        sums: what reads see; set once the part is complete.
+    """
+
+    cell: Cell
+    banks: dict[str, BankPart]
+    buffers: dict[str, npt.NDArray[Any]]
+    rows: int
+    columns: int
+    settings: Floats
+    sums: tuple[Sum, ...] = ()
+
+    @property
+    def first(self) -> BankPart:
+        """The bank that updates pulse, whose streams are the array's."""
+        return next(iter(self.banks.values()))
+
+    @property
+    def replicas(self) -> int:
+        """R of this part."""
+        return len(self.first.state)
+
+    def reference_of(self, bank: str) -> Floats | None:
+        """Return the reference devices (R, M, N) of a bank, or None."""
+        return self.banks[bank].reference
+
+    def prepare(self) -> None:
+        """Bring what reads see up to date: before a forward read and the backward read that follows it."""
+        for each in self.sums:
+            each.refresh()
+
+    def touch(self) -> None:
+        """Note that an update is about to move devices."""
+        for bank in self.banks.values():
+            bank.touch()
+
+    def count_reads(self, operation: Operation, vectors: int) -> None:
+        """Number the vectors that a read has sent."""
+        for each in self.sums:
+            each.reader.count_on(operation, vectors)

@@ -1,0 +1,91 @@
+"""An update that halts for events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.banks import BankPart, UpdatePlan
+from mho.cells.events import Event, Stop
+from mho.kernels.ops import Window
+from mho.random import Operation
+
+if TYPE_CHECKING:
+    from mho.cells.part import CellPart
+
+Floats = npt.NDArray[np.float32]
+
+
+def scheduled_update(part: CellPart, bank: BankPart, x: Floats, d: Floats, events: Sequence[Event]) -> UpdatePlan:
+    """Plan an update of a bank with x (R, T, N) and δ (R, T, M), in which events take place at their own vectors."""
+    if not events:
+        return bank.plan_update(x, d)
+    window = Window(np.zeros(part.columns, np.int64), np.zeros(part.columns, np.int64))
+    plan = bank.plan_update(x, d, window)
+
+    def set_rate(lr: float) -> None:
+        plan.set_rate(lr)
+        part.settings[:, -1] = lr
+
+    return UpdatePlan(plan.draw, [_Schedule(part, bank, plan, window, x.shape[1], events).run], set_rate)
+
+
+@final
+class _Schedule:
+    """The passes of an update over its vectors, from stop to stop."""
+
+    def __init__(
+        self, part: CellPart, bank: BankPart, plan: UpdatePlan, window: Window, vectors: int, events: Sequence[Event]
+    ) -> None:
+        self.part, self.plan, self.window, self.vectors, self.events = part, plan, window, vectors, events
+        self.number = bank.number(Operation.UPDATE)
+        self.acts = [event.plan(part) for event in events]
+        self.waiting: dict[int, tuple[int, int]] = {}
+
+    def run(self) -> None:
+        """Move devices through all vectors, with the events in the order of their vectors."""
+        first, (begin, end) = int(self.number[0]), (self.window.begin, self.window.end)
+        begin[...], end[...] = 0, 0
+        due = sorted(
+            (vector, which)
+            for which, event in enumerate(self.events)
+            for vector in range((first // event.every + 1) * event.every, first + self.vectors + 1, event.every)
+        )
+        for vector, which in due:
+            event = self.events[which]
+            if event.cyclic:
+                column = (vector // event.every - 1) % len(begin)
+                if column in self.waiting:
+                    self._halt()
+                end[column], self.waiting[column] = vector - first, (vector, which)
+            else:
+                self._halt()
+                end[...] = vector - first
+                self._move()
+                numbers = np.array([vector // event.every - 1])
+                self.acts[which](Stop(np.arange(len(begin)), numbers, vector))
+        self._halt()
+        if (begin < self.vectors).any():
+            end[...] = self.vectors
+            self._move()
+
+    def _halt(self) -> None:
+        """Move the columns that wait for events up to these, and let the events take place."""
+        if not self.waiting:
+            return
+        self._move()
+        for which, event in enumerate(self.events):
+            own = {column: vector for column, (vector, of) in self.waiting.items() if of == which}
+            if own:
+                columns, vectors = np.array(list(own)), np.array(list(own.values()))
+                self.acts[which](Stop(columns, vectors // event.every - 1, int(vectors[-1])))
+        self.waiting.clear()
+
+    def _move(self) -> None:
+        for step in self.plan.move:
+            step()
+        self.window.begin[...] = self.window.end
+        self.part.touch()

@@ -1,0 +1,69 @@
+"""The map of a transfer: a static scalar function of a cell, with the names of all that it is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any, final
+
+from mho.compiler.source import Function, read_function, static_function
+
+ARGUMENTS = ("h", "omega", "line")
+RATE = "rate"
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class TransferMap:
+    """What a cell's `transfer(h, omega, line)` is given.
+
+    Attributes:
+        cell: the class.
+        weight: names of the buffers of a weight, in the record h.
+        column: names of the buffers of a column, in the record `line`.
+        settings: names of the cell's settings that are numbers, and `rate`, in the record `line`.
+    """
+
+    cell: type
+    weight: tuple[str, ...]
+    column: tuple[str, ...]
+    settings: tuple[str, ...]
+
+    @functools.cached_property
+    def function(self) -> Function:
+        """The function, read from its source.
+
+        Raises:
+            LawError: for a wrong signature, unreadable source, or a name that the function may not use.
+        """
+        return read_function(self.cell.__name__, static_function(self.cell, "transfer"), ARGUMENTS, None)
+
+    def answer(self, h: Any, omega: Any, line: Any) -> tuple[tuple[Any, ...], int]:
+        """Return the new buffers and the pulses, by the function as plain Python."""
+        answer = self.cell.transfer(h, omega, line)  # type: ignore[attr-defined]
+        if not self.weight:
+            return (), int(answer)
+        new, pulses = answer
+        return (new if len(self.weight) > 1 else (new,)), int(pulses)
+
+    def definitions(self, inline: str) -> dict[str, str]:
+        """Return the source of the function, and of `decide`, which calls it in a kernel."""
+        at = "[r, i, j]"
+        weight = ", ".join(f"buffers[{k}]{at}" for k in range(len(self.weight)))
+        columns = [f"lines[{k}][r, j]" for k in range(len(self.column))]
+        line = ", ".join([*columns, *(f"settings[r, {k}]" for k in range(len(self.settings)))])
+        h = f"Weight({weight})" if self.weight else "np.float32(0)"
+        body = [f"answer = transfer({h}, omega, Line({line}))"]
+        if len(self.weight) > 1:
+            body += [f"buffers[{k}]{at} = np.float32(answer[0][{k}])" for k in range(len(self.weight))]
+        elif self.weight:
+            body.append(f"buffers[0]{at} = np.float32(answer[0])")
+        body.append("return answer[1]" if self.weight else "return answer")
+        function = self.function
+        helpers = {name: f"{inline}\n{each.text}" for name, each in function.helpers.items()}
+        return helpers | {
+            "transfer": f"{inline}\n{function.text}",
+            "decide": f"Weight = namedtuple('Weight', {list(self.weight)!r})\n"
+            f"Line = namedtuple('Line', {[*self.column, *self.settings]!r})\n\n"
+            f"{inline}\ndef decide(buffers, lines, settings, r, i, j, omega):\n    " + "\n    ".join(body),
+        }

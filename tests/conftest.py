@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from mho.kernels import threads
+from mho.compiler import threads
 
 settings.register_profile("mho", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("mho")

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.arrays import Array
-from mho.nn import ArrayLayer, ReplicaModel
+from mho.nn import ReplicaModel, array_layers
 from mho.nn.array_layer import Memory
 
 Floats = npt.NDArray[np.float32]
@@ -56,15 +56,16 @@ class Probe:
     def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, *, batch: int) -> None:
         self.model = copy.deepcopy(model).eval()
         self.images, self.labels, self.batch = images.detach(), labels, batch
-        self.layers = [module for module in self.model.modules() if isinstance(module, ArrayLayer)]
+        self.paths = array_layers(self.model)
+        self.layers = list(self.paths.values())
         self.replicas = self.layers[0].replicas
         for layer in self.layers:
             layer.train()
 
     @property
-    def arrays(self) -> list[tuple[ArrayLayer, Array]]:
-        """Every array with its layer."""
-        return [(layer, array) for layer in self.layers for array in layer.arrays]  # type: ignore[misc]
+    def arrays(self) -> list[tuple[str, Array]]:
+        """Every array with the path of its layer."""
+        return [(path, array) for path, layer in self.paths.items() for array in layer.arrays]  # type: ignore[misc]
 
     def real(self, *, only: int | None = None) -> Pass:
         """A pass through the arrays as they are, each with noise of its own; or with one real and all others exact."""

@@ -65,6 +65,30 @@ class ReplicaModel(nn.Module):
         )
 
 
+def array_layers(model: nn.Module) -> dict[str, ArrayLayer]:
+    """Return every array layer of a model by its path, in the order of the model.
+
+    A path is that of `named_modules`, without the steps that `ReplicaModel` and torch.compile add, so that it is the
+    same for any number of replicas; a layer in several places has the first of them, and a model that is a layer itself
+    is called "model".
+    """
+    found: dict[str, ArrayLayer] = {}
+    _collect(model, "", found, set())
+    return found
+
+
+def _collect(module: nn.Module, path: str, found: dict[str, ArrayLayer], seen: set[nn.Module]) -> None:
+    module = getattr(module, "_orig_mod", module)  # of torch.compile
+    if module in seen:
+        return
+    seen.add(module)
+    if isinstance(module, ArrayLayer):
+        found[path or "model"] = module
+    for name, child in module.named_children():
+        inside = path if isinstance(module, ReplicaModel) else f"{path}.{name}" if path else name
+        _collect(child, inside, found, seen)
+
+
 def replica_loss(fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor) -> Tensor:
     """Sum over replicas of each one's loss, so that each gets the gradients it would get alone.
 

@@ -121,7 +121,7 @@ class OnlineDriver(Driver):
 
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
         chain = self._ready(images, min(threads.threads(), self.replicas))
-        return Outcome(*chain.step(_numbers(images), targets, self.loss, self.optimizer.rates()))
+        return Outcome(*chain.step(_numbers(images), targets, self.loss, self.optimizer.layer_rates()))
 
     def steps(self, images: Tensor, targets: Tensor) -> list[Outcome]:
         if not len(images):
@@ -129,7 +129,7 @@ class OnlineDriver(Driver):
         if len(targets) != len(images):
             raise InvalidValue(f"{len(images)} batches of images and {len(targets)} of targets; give as many")
         chain = self._ready(images[0], self.replicas)
-        answers = chain.steps(_numbers(images), targets, self.loss, self.optimizer.rates())
+        answers = chain.steps(_numbers(images), targets, self.loss, self.optimizer.layer_rates())
         return [Outcome(*answer) for answer in answers]
 
     def chain(self, images: Tensor, parts: int = 1) -> Chain:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mho.arrays import Array
 from mho.nn import ReplicaModel, array_layers
-from mho.nn.array_layer import Memory
+from mho.nn.memory import Memory
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -106,11 +106,10 @@ class Probe:
         counted.append(self._clipped())
         x, d = [], []
         for layer in self.layers:
-            for array in layer.crossbars:
-                # a layer that is used twice has kept twice
-                kept = [(x, d) for owner, x, d in layer.memory.pending if owner is array]
-                x.append(np.concatenate([self._by_image(vectors) for vectors, _ in kept], axis=2))
-                d.append(np.concatenate([self._by_image(vectors) for _, vectors in kept], axis=2))
+            uses = layer.memory.in_order()
+            for i in range(len(layer.crossbars)):
+                x.append(np.concatenate([self._by_image(use.x[i]) for use in uses], axis=2))
+                d.append(np.concatenate([self._by_image(use.d[i]) for use in uses], axis=2))
         clipped = [np.stack([middle - start, end - middle]) for start, middle, end in zip(*counted, strict=True)]
         return Pass(x, d, clipped, logits.detach().numpy())
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from mho.config import RPU
 from mho.errors import InvalidValue
 from mho.kernels.ops import Geometry, gather_patches, scatter_patches
-from mho.nn.array_layer import ArrayLayer, Floats
+from mho.nn.array_layer import ArrayLayer
+from mho.nn.memory import Floats
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 

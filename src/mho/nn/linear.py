@@ -12,7 +12,8 @@ from torch import Tensor
 
 from mho.config import RPU
 from mho.errors import InvalidValue
-from mho.nn.array_layer import ArrayLayer, Floats
+from mho.nn.array_layer import ArrayLayer
+from mho.nn.memory import Floats
 
 
 @final

@@ -151,18 +151,24 @@ def _rate(group: Mapping[str, Any]) -> float:
 
 def _refuse_equal_draws(model: nn.Module) -> None:
     """Raise if two arrays, or two dropouts, of the model would draw the same numbers."""
-    layers = array_layers(model)
-    arrays = [(path, array) for path, layer in layers.items() for array in layer.crossbars]
-    dropouts = [(path, module) for path, module in model.named_modules() if isinstance(module, Dropout)]
-    taken: dict[tuple[bool, str, int], str] = {}
-    for path, module in (*arrays, *dropouts):
-        for seed in set(module.seeds.tolist()):
-            key = (isinstance(module, Dropout), module.name, seed)
-            if key in taken:
-                free = max(int(other.seeds.max()) for _, other in (*arrays, *dropouts)) + 1
+    draws = [
+        (path, "array", array.name, set(array.seeds.tolist()))
+        for path, layer in array_layers(model).items()
+        for array in layer.crossbars
+    ]
+    draws += [
+        (path, "dropout", module.name, set(module.seeds.tolist()))
+        for path, module in model.named_modules()
+        if isinstance(module, Dropout)
+    ]
+    free = max(max(seeds) for *_, seeds in draws) + 1
+    taken: dict[tuple[str, str, int], str] = {}
+    for path, kind, name, seeds in draws:
+        for seed in sorted(seeds):
+            if (kind, name, seed) in taken:
                 raise WrongUse(
-                    f"{taken[key]} and {path} have the same name {module.name!r} and seed {seed}, hence the same random "
-                    "draws (devices, noise, initial weights): give layers that you make names of their own, "
+                    f"{taken[kind, name, seed]} and {path} have the same name {name!r} and seed {seed}, hence the same "
+                    "random draws (devices, noise, initial weights): give layers that you make names of their own, "
                     f'name="{path}", and models of mho.convert seeds of their own, for example seed={free}'
                 )
-        taken |= {(isinstance(module, Dropout), module.name, seed): path for seed in module.seeds.tolist()}
+        taken |= {(kind, name, seed): path for seed in seeds}

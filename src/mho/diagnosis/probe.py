@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.arrays import Array
-from mho.nn import ReplicaModel, array_layers
+from mho.nn import array_layers, replica_outputs
 from mho.nn.memory import Memory
 
 Floats = npt.NDArray[np.float32]
@@ -114,8 +114,7 @@ class Probe:
         return Pass(x, d, clipped, logits.detach().numpy())
 
     def _logits(self) -> Tensor:
-        out: Tensor = self.model(self.images)
-        return out if isinstance(self.model, ReplicaModel) else out[None]
+        return replica_outputs(self.model, self.images, per_replica=False)
 
     def _clipped(self) -> list[Counts]:
         return [array.counters()["clipped_reads"].numpy() for _, array in self.arrays]

@@ -16,7 +16,7 @@ from mho.config import RPU
 from mho.errors import InvalidValue, nearest
 from mho.hardware.trace import Trace, trace
 from mho.models import Network
-from mho.nn import ArrayLayer, array_layers
+from mho.nn import ArrayLayer, array_layers, replica_outputs
 
 
 @final
@@ -107,7 +107,7 @@ def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
     for layer in paths:
         layer.register_forward_hook(note)
     with torch.no_grad():
-        twin(image)
+        replica_outputs(twin, image, per_replica=False)
     return list(rows.values())
 
 

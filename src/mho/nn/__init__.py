@@ -6,7 +6,14 @@ from mho.nn.conv import Conv2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert
 from mho.nn.dropout import Dropout
 from mho.nn.linear import Linear
-from mho.nn.replicas import ReplicaModel, array_layers, replica_loss, replica_losses, replica_targets
+from mho.nn.replicas import (
+    ReplicaModel,
+    array_layers,
+    replica_loss,
+    replica_losses,
+    replica_outputs,
+    replica_targets,
+)
 
 __all__ = [
     "ArrayLayer",
@@ -22,5 +29,6 @@ __all__ = [
     "convert",
     "replica_loss",
     "replica_losses",
+    "replica_outputs",
     "replica_targets",
 ]

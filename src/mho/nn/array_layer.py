@@ -72,6 +72,10 @@ class ArrayLayer(nn.Module, abc.ABC):
         """Vectors that one sample of an input of this shape (B, ...) sends through an array."""
 
     @abc.abstractmethod
+    def takes(self, shape: Sequence[int]) -> bool:
+        """Return whether a batch (B, ...) of this shape can be an input, as far as its axes tell."""
+
+    @abc.abstractmethod
     def send(self, x: Tensor) -> list[Floats]:
         """Inputs of the arrays for a batch (R·B, ...): (R, T, in) for each group, bias column included.
 

@@ -83,6 +83,9 @@ class Conv2d(ArrayLayer):
         answer: Tensor = self.respond(x)
         return answer
 
+    def takes(self, shape: Sequence[int]) -> bool:
+        return len(shape) == 4
+
     def vectors(self, shape: Sequence[int]) -> int:
         height, width = self.output_size(shape)
         return height * width

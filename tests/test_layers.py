@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -209,13 +211,33 @@ def test_moving_to_another_type_raises_and_says_why():
         model.to("meta")
 
 
-def test_torch_compile_runs_the_arrays_between_compiled_parts():
+@pytest.mark.parametrize("way", ["model", "function"])
+def test_torch_compile_runs_the_arrays_between_compiled_parts(way):
     plain, compiled = (mho.convert(small_net(), NOISY, quiet=True) for _ in range(2))
-    fast = torch.compile(compiled, backend="eager")
-    x, y = batch()
-    for model in (plain, fast):
-        F.cross_entropy(model(x), y).backward()
+    fast = torch.compile(compiled if way == "model" else lambda x: compiled(x), backend="eager")
+    for step in range(3):
+        x, y = batch(seed=step)
+        for model, net in ((plain, plain), (fast, compiled)):
+            optimizer = mho.AnalogSGD(net, lr=0.05)
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            optimizer.zero_grad()
     assert torch.equal(plain(x), fast(x))
+
+
+def test_no_hook_watches_all_modules_and_the_compiler_is_not_imported_at_the_start():
+    code = """
+import sys, torch, mho
+from torch.nn.modules import module
+model = mho.convert(torch.nn.Linear(4, 2), mho.presets.floating_point(), quiet=True)
+optimizer = mho.AnalogSGD(model, lr=0.1)
+model(torch.ones(1, 4)).sum().backward()
+optimizer.step()
+print(sum(map(len, [module._global_module_registration_hooks, module._global_parameter_registration_hooks])))
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "False"]
 
 
 def test_distributed_data_parallel_raises(tmp_path):
@@ -223,7 +245,8 @@ def test_distributed_data_parallel_raises(tmp_path):
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     try:
         with pytest.raises(MhoError, match="DistributedDataParallel"):
-            nn.parallel.DistributedDataParallel(model)
+            nn.parallel.DistributedDataParallel(model)(batch()[0])
+        model(batch()[0])  # by itself it still answers
     finally:
         torch.distributed.destroy_process_group()
 

@@ -1,6 +1,5 @@
 """Torch layers on arrays, and the conversion of a model to them."""
 
-from mho.nn import wrappers as wrappers
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.conv import Conv2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert

@@ -59,13 +59,24 @@ class ArrayLayer(nn.Module, abc.ABC):
         """Send a batch through the layer's arrays, as one node of autograd's graph.
 
         Arrays run outside torch.compile, which compiles the digital parts between them.
+
+        Raises:
+            WrongUse: inside DistributedDataParallel.
         """
+        if torch.compiler.is_compiling():
+            # here, not in a decorator, which would import the compiler at every start: 1.5 s
+            return torch.compiler.disable(_through_arrays)(x, self)
+        if nn.parallel.DistributedDataParallel._active_ddp_module is not None:
+            raise WrongUse(
+                f"{self.name}: DistributedDataParallel averages gradients, and arrays take every vector as pulses, in "
+                "order: their updates cannot be averaged. Train one process a model"
+            )
         if x.shape[0] % self.replicas:
             raise InvalidValue(
                 f"{self.name}: a batch of {x.shape[0]} cannot be shared by {self.replicas} replicas; call the "
                 "model that convert returned, not a layer inside it"
             )
-        return through_arrays(x, self)
+        return _through_arrays(x, self)
 
     @abc.abstractmethod
     def vectors(self, shape: Sequence[int]) -> int:
@@ -166,11 +177,7 @@ class _Cycles(torch.autograd.Function):
         return downwards, torch.empty(0), None
 
 
-def through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
-    """One node of autograd's graph; `wrappers.py` hides it from the compiler when a model is compiled."""
-    if torch.compiler.is_compiling():
-        raise WrongUse(
-            f"{layer.name}: arrays cannot be traced; compile with  torch.compile(model),  which leaves them out"
-        )
+def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
+    """Add a node to autograd's graph."""
     answer: Tensor = _Cycles.apply(x, layer.anchor, layer)  # type: ignore[no-untyped-call]
     return answer

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.data import Dataset
+from mho.nn import replica_outputs
 from mho.training.drivers import choose_driver
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
@@ -54,7 +55,12 @@ class Loop:
     def __init__(self, model: nn.Module, optimizer: AnalogSGD, data: Dataset, settings: Training) -> None:
         self.model, self.optimizer, self.data, self.settings = model, optimizer, data, settings
         self.driver = choose_driver(
-            model, optimizer, F.cross_entropy, sample=data.train_images[: settings.batch_size], prefer=settings.driver
+            model,
+            optimizer,
+            F.cross_entropy,
+            sample=data.train_images[: settings.batch_size],
+            prefer=settings.driver,
+            per_replica=False,
         )
         self.progress = Progress(losses=[0.0] * settings.replicas, wrong=[0] * settings.replicas)
         self.together = TOGETHER
@@ -149,8 +155,7 @@ class Loop:
 
     def _logits(self, images: Tensor) -> Tensor:
         """(R, B, classes)."""
-        out: Tensor = self.model(images)
-        return out if self.settings.replicas > 1 else out[None]
+        return replica_outputs(self.model, images, per_replica=False)
 
     def _metrics(self, count: int) -> dict[str, Any]:
         progress = self.progress

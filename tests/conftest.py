@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from mho.kernels import threads
+from mho.compiler import threads
 
 settings.register_profile("mho", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("mho")

@@ -25,9 +25,9 @@ from mho.benchmarks.steps import DRIVERS, turns
 from mho.benchmarks.timing import Samples, alternate, exponent, repeat
 from mho.benchmarks.user_law import OwnSoftBounds, PowerLaw
 from mho.cells import Replicated
+from mho.compiler import threads
 from mho.devices import LAWS, SoftBounds
 from mho.errors import InvalidValue, WrongUse
-from mho.kernels import threads
 from mho.periphery import Read
 from mho.presets import floating_point, gokmen_2017
 from mho.testing import check_device

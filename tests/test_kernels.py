@@ -14,9 +14,10 @@ import torch
 from laws import Ferro
 
 import mho
-from mho.kernels import compile as compiler
+from mho.compiler import compile as compiler
+from mho.compiler import threads
 from mho.kernels import counts as count
-from mho.kernels import ops, reference, threads
+from mho.kernels import ops, reference
 from mho.random import Operation
 
 SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
@@ -380,7 +381,7 @@ class Edited(mho.Device):
 RUN = """
 import torch
 import mho
-from mho.kernels import compile
+from mho.compiler import compile
 from edited import Edited
 
 compile.on_compile.append(lambda line: print("told", line))

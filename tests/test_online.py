@@ -13,7 +13,7 @@ from zoo import ZOO, batch_of, model_of
 
 import mho
 from mho.cells import Replicated
-from mho.kernels import threads
+from mho.compiler import threads
 from mho.models import LeNet
 from mho.nn import ArrayLayer
 from mho.training import Driver, choose_driver

@@ -9,8 +9,8 @@ import torch
 
 import mho
 from mho.arrays import Lane
+from mho.compiler.program import Call, Program, joined
 from mho.kernels import ops
-from mho.kernels.program import Call, Program, joined
 
 
 def numbers(*shape: int, seed: int = 1) -> np.ndarray:

@@ -242,7 +242,7 @@ def test_replicas_of_tiles_equal_single_runs_lists_included(cell):
 
 
 def test_threads_do_not_change_the_bits(set_threads, monkeypatch):
-    from mho.kernels import threads
+    from mho.compiler import threads
 
     monkeypatch.setattr(threads, "WORK_A_THREAD", 100)
     models = []

@@ -97,7 +97,7 @@ def test_killed_and_resumed_equals_in_one_go(whole, tmp_path):
 
 
 def test_two_threads_give_the_bits_of_one(whole, tmp_path, set_threads, monkeypatch):
-    from mho.kernels import threads
+    from mho.compiler import threads
 
     monkeypatch.setattr(threads, "WORK_A_THREAD", 1000)
     set_threads(2)

@@ -2,10 +2,10 @@
 
 from mho import cells, devices, learning, models, nn, presets, testing
 from mho.arrays import Crossbar
+from mho.compiler.threads import set_threads
 from mho.config import RPU
 from mho.devices import Device, Table, per_cell, table
 from mho.diagnosis import diagnose
-from mho.kernels.threads import set_threads
 from mho.nn import conversion_table, convert, replica_loss
 from mho.periphery import Exact, Pulses, Read
 from mho.tile import Tile

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from mho.arrays.base import Floats, check_lr
 from mho.arrays.crossbar import Crossbar
 from mho.cells import OneSided
+from mho.compiler.program import Step
 from mho.kernels import counts as count
 from mho.kernels import ops
-from mho.kernels.program import Step
 from mho.random import Operation
 
 FORWARD, BACKWARD, UPDATE = int(Operation.FORWARD), int(Operation.BACKWARD), int(Operation.UPDATE)

@@ -11,9 +11,9 @@ from mho.benchmarks.scaling import pair_time
 from mho.benchmarks.timing import Samples, alternate, blocks_of
 from mho.benchmarks.user_law import OwnSoftBounds, PowerLaw
 from mho.cells import Replicated
+from mho.compiler.law import read_law
 from mho.config import RPU
 from mho.devices import LAWS, ConstantStep, PerCell
-from mho.kernels.law import read_law
 from mho.periphery import Exact, Pulses
 
 BASE, SOFT, OWN = "ConstantStep", "SoftBounds", "SoftBounds (a user's own)"

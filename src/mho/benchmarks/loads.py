@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from mho.arrays import Crossbar
 from mho.benchmarks.timing import repeat
+from mho.compiler import threads
 from mho.config import RPU
-from mho.kernels import threads
 from mho.periphery import Pulses
 
 Floats = npt.NDArray[np.float32]

@@ -13,8 +13,8 @@ import torch
 from mho.benchmarks.loads import Call, Case, array_of, updater
 from mho.benchmarks.machine import has_avx512
 from mho.benchmarks.timing import Block, repeat
+from mho.compiler.threads import set_threads
 from mho.config import RPU
-from mho.kernels.threads import set_threads
 
 SETTINGS = {
     "NUMBA_CPU_NAME": "haswell",

@@ -11,7 +11,7 @@ from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, exponent_table
 from mho.benchmarks.steps import online, stretches
 from mho.benchmarks.timing import Block, Samples, alternate, exponent
-from mho.kernels.threads import set_threads
+from mho.compiler.threads import set_threads
 from mho.presets import gokmen_2017
 from mho.training.loop import TOGETHER
 

@@ -13,9 +13,9 @@ import torch
 from mho.benchmarks import devices, lenet, machine, read, replicas, update
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Result, Suite, Tell
+from mho.compiler.threads import set_threads, threads
 from mho.errors import WrongUse
 from mho.files import write_atomically
-from mho.kernels.threads import set_threads, threads
 
 RUNS: dict[str, Suite] = {
     "lenet": lenet.run,

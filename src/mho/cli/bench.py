@@ -44,7 +44,7 @@ def bench(
 
     from mho.benchmarks.runner import open_folder, run_plan, write_outcome
     from mho.benchmarks.terminal import show, show_machine
-    from mho.kernels import compile as compiler
+    from mho.compiler import compile as compiler
 
     if out is not None:
         open_folder(out, plan)

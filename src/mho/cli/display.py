@@ -9,7 +9,7 @@ from typing import final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from mho.kernels import compile as compiler
+from mho.compiler import compile as compiler
 from mho.runs import Run
 from mho.training import Progress as TrainingProgress
 

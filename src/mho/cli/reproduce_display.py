@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
+from mho.compiler import compile as compiler
 from mho.data import load
 from mho.errors import InvalidValue, WrongUse
-from mho.kernels import compile as compiler
 from mho.papers import Paper
 from mho.papers.jobs import Job, Scale, jobs
 from mho.papers.reproduction import Reproduction, State

@@ -122,8 +122,8 @@ def train(
 
     import torch
 
+    from mho.compiler.threads import set_threads
     from mho.data import load
-    from mho.kernels.threads import set_threads
     from mho.runs import Run
 
     set_threads(threads)

@@ -11,12 +11,12 @@ from typing import Any, ClassVar, dataclass_transform
 import numpy as np
 import numpy.typing as npt
 
+from mho.compiler.law import read_law
 from mho.devices.options import OPTIONS, Options, as_per_cell
 from mho.devices.per_cell import PerCell
 from mho.devices.symmetry import symmetry_points
 from mho.devices.table import Table, table_from
 from mho.errors import Faults, InvalidValue, LawError, WrongUse, nearest
-from mho.kernels.law import read_law
 from mho.per_replica import check_lists, lengths
 
 RESERVED = ("side",)

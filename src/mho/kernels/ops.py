@@ -13,14 +13,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mho.compiler import compile as compiler
+from mho.compiler import threads
+from mho.compiler.explain import explain
+from mho.compiler.law import read_law
+from mho.compiler.program import Call, Step
 from mho.errors import LawError
-from mho.kernels import compile as compiler
 from mho.kernels import counts as count
-from mho.kernels import reference, threads
+from mho.kernels import reference
 from mho.kernels.cpu.lists import SLACK
-from mho.kernels.explain import explain
-from mho.kernels.law import read_law
-from mho.kernels.program import Call, Step
 from mho.random import SLOTS_A_TRAIN
 
 Floats = npt.NDArray[np.float32]

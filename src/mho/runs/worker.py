@@ -15,9 +15,9 @@ from typing import Any, final
 import torch
 from filelock import FileLock, Timeout
 
+from mho.compiler.threads import set_threads
 from mho.data import Dataset, load
 from mho.errors import MhoError, WrongUse
-from mho.kernels.threads import set_threads
 from mho.runs.experiment import Experiment
 from mho.runs.results import Result, result_of
 from mho.runs.run import VERSION, Run

@@ -14,11 +14,11 @@ import torch
 
 from mho.arrays import Crossbar
 from mho.cells import Single
+from mho.compiler.law import read_law
 from mho.config import RPU
 from mho.devices import Device
 from mho.devices.symmetry import nominal_cell, quiet_step, symmetry_points
 from mho.errors import InvalidValue, LawError
-from mho.kernels.law import read_law
 from mho.kernels.reference.cell import ask
 from mho.per_replica import lengths
 from mho.periphery import Pulses

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mho.compiler import threads
 from mho.errors import InvalidValue, WrongUse, nearest
-from mho.kernels import threads
 from mho.nn import ArrayLayer, ReplicaModel, replica_losses
 from mho.training.online import Chain, NoChain, links_of, loss_of
 from mho.training.optimizer import AnalogSGD

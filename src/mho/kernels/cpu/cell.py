@@ -1,7 +1,7 @@
 """One cross-point: what its law is given, and what becomes of the answer.
 
-Kernels import the first of each pair below; `compile.py` puts the second in its place where the law or an option asks
-for it. A plain law costs nothing for what others need.
+Kernels import the first of each pair below; `mho.compiler.compile` puts the second in its place where the law or an
+option asks for it. A plain law costs nothing for what others need.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mho.kernels.law import pulse, read, rest
+from mho.compiler.law import pulse, read, rest
 from mho.random import SECOND_DRAW, WRITING_KEY, mix, normal
 
 

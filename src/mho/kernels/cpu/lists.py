@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mho.kernels.vectors import compress, draw_lines, gather, gather_fours, list_lines, pack_three
+from mho.compiler.vectors import compress, draw_lines, gather, gather_fours, list_lines, pack_three
 from mho.random import COUNTERS_A_LINE, ONE, mix, threshold
 
 SLACK = 16  # words behind the end of a list that may be written

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mho.kernels.vectors import add_runs, copy_run
+from mho.compiler.vectors import add_runs, copy_run
 
 RUN = 8  # of copy_run
 ROW = 16  # of add_runs

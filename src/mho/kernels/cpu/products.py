@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mho.kernels.vectors import fma, rows_by_tile, turn
+from mho.compiler.vectors import fma, rows_by_tile, turn
 
 ZERO = np.float32(0.0)
 TILE = 64  # vectors side by side in the lanes of a tile

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from mho.compiler.vectors import turn
 from mho.kernels.counts import NOT_FINITE
 from mho.kernels.cpu.bits import tile_keys
 from mho.kernels.cpu.products import LANES, ROWS, TILE, WIDE, column_outputs, row_outputs, tile_outputs
 from mho.kernels.cpu.trains import largest
-from mho.kernels.vectors import turn
 from mho.random import mix, normal, vector_keys
 
 ZERO = np.float32(0.0)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from mho.compiler.law import cell_of
 from mho.kernels.counts import NOT_FINITE
 from mho.kernels.cpu.cell import age_not as age
 from mho.kernels.cpu.cell import hold_none as hold
 from mho.kernels.cpu.cell import rest_not as settle
 from mho.kernels.cpu.cell import see_all as see
 from mho.kernels.cpu.cell import vary_not as vary
-from mho.kernels.law import cell_of
 from mho.random import READING_BLOCK, RESTING_BLOCK, mix, normal, vector_keys
 
 # Set by the law, as in `update`.

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from mho.compiler.vectors import largest_word
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
 from mho.kernels.cpu.bits import popcount, tile_keys
 from mho.kernels.cpu.lists import SLACK, append, draw_single, list_driven, pack_trains, take
-from mho.kernels.vectors import largest_word
 from mho.random import BLOCKS_A_WORD, LOWER_BITS, LOWER_COUNTER, ONE, SLOTS_A_TRAIN, UPPER_BITS, mix, threshold
 
 ZERO = np.float32(0.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mho.compiler.law import ROOM, cell_at, pulses, reach
 from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
 from mho.kernels.cpu.bits import popcount, tile_keys
 from mho.kernels.cpu.cell import draw_one as draw
@@ -15,14 +16,12 @@ from mho.kernels.cpu.cell import show_same as show
 from mho.kernels.cpu.cell import step_plain as step
 from mho.kernels.cpu.cell import turn_not as turn
 from mho.kernels.cpu.lists import append, take, take_fours
-from mho.kernels.law import cell_at, pulses, reach
 from mho.random import BLOCKS_A_WORD, mix, normal, vector_keys
 
 PIECE = 512  # lines looked at in one go
 LISTED = 384  # cross-points from which a list is moved: it stays in the first-level cache
 MANY = 64  # coincidences of one vector that are worth a list of their own
 BLOCK = 32_768  # cross-points whose state and fields stay in the second-level cache
-ROOM = 928  # LISTED + PIECE, and room for whole vectors behind
 
 # Set by the law.
 CLOSED_FORM = True

@@ -8,9 +8,9 @@ import functools
 import math
 from typing import final
 
+from mho.compiler.law import read_law
 from mho.devices import Device
 from mho.errors import InvalidValue, LawError
-from mho.kernels.law import read_law
 
 LARGE = 1e6
 HALVINGS = 70

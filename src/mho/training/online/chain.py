@@ -11,8 +11,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from mho.arrays.lane import BACKWARD, FORWARD, UPDATE, Lane
-from mho.kernels import threads
-from mho.kernels.program import Call, Step, joined
+from mho.compiler import threads
+from mho.compiler.program import Call, Step, joined
 from mho.nn import replica_targets
 from mho.training.online.losses import Loss
 from mho.training.online.stages import (

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.arrays import Crossbar, Lane
+from mho.compiler.program import Step
 from mho.kernels import ops
-from mho.kernels.program import Step
 from mho.nn import Conv2d, Dropout, Linear
 
 Floats = npt.NDArray[np.float32]

@@ -27,6 +27,9 @@ ARGUMENTS = {
 HIDDEN_PULSE = ("w", "h", "up", "cell", "z")
 ALLOWED_BUILTINS = {"abs", "bool", "float", "int", "len", "max", "min", "range", "round"}
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+ROOM = 928
+"""Lanes of one field in the list from which an update moves cross-points: `mho.kernels.cpu.update` LISTED + PIECE, and
+room for whole vectors behind."""
 
 
 def pulse(w: Any, up: Any, cell: Any, z: Any) -> Any:

@@ -10,7 +10,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from mho.kernels.vectors.build import FLOATS, LANES, MASK, VECTOR, WORD, constant, masked_load, pointers, splat
+from mho.compiler.vectors.build import FLOATS, LANES, MASK, VECTOR, WORD, constant, masked_load, pointers, splat
 from mho.random import COUNTERS_A_LINE, MIX_FACTORS, MIX_SHIFTS, PROBABILITY_SCALE
 
 BYTE = ir.IntType(8)

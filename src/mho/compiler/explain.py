@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mho.kernels.law import Law
+from mho.compiler.law import Law
 
 
 def explain(law: Law, error: object) -> str:

@@ -28,10 +28,9 @@ import numpy as np
 import platformdirs
 
 from mho import random
+from mho.compiler import vectors
+from mho.compiler.law import ROOM, Law
 from mho.files import write_atomically
-from mho.kernels import vectors
-from mho.kernels.cpu.update import ROOM
-from mho.kernels.law import Law
 
 HEADER = """import math
 from collections import namedtuple
@@ -39,7 +38,7 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
-from mho.kernels.vectors import full_width
+from mho.compiler.vectors import full_width
 """
 ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
 # Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every

@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from mho.kernels.vectors.build import (
+from mho.compiler.vectors.build import (
     FLOATS,
     LANES,
     MASK,

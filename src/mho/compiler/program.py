@@ -20,7 +20,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
-from mho.kernels import threads
+from mho.compiler import threads
 
 Step = Callable[[], None]
 """Something to be done again and again on the same memory: a `Call`, or a function of Python."""

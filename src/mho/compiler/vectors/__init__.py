@@ -1,8 +1,8 @@
 """What LLVM does not make of a machine's vectors by itself: intrinsics for kernels."""
 
-from mho.kernels.vectors.lists import compress, draw_lines, gather, gather_fours, list_lines, pack_three
-from mho.kernels.vectors.machine import available, fma, full_width
-from mho.kernels.vectors.rows import add_runs, copy_run, largest_word, rows_by_tile, turn
+from mho.compiler.vectors.lists import compress, draw_lines, gather, gather_fours, list_lines, pack_three
+from mho.compiler.vectors.machine import available, fma, full_width
+from mho.compiler.vectors.rows import add_runs, copy_run, largest_word, rows_by_tile, turn
 
 __all__ = [
     "add_runs",

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mho.arrays import Array, Cycles
 from mho.compiler.program import Step
 from mho.kernels import ops
-from mho.nn import Conv2d, Dropout, Linear
+from mho.nn import ArrayLayer, Conv2d, Dropout, Linear
 
 Floats = npt.NDArray[np.float32]
 
@@ -77,8 +77,8 @@ class Stage(abc.ABC):
 class ArrayStage(Stage):
     """A layer on an array. Its cycles hold the inputs of the last forward, and δ for backward and update."""
 
-    def __init__(self, cycles: Cycles, name: str, form: Form) -> None:
-        self.cycles, self.name, self.form = cycles, name, form
+    def __init__(self, cycles: Cycles, layer: ArrayLayer, form: Form) -> None:
+        self.cycles, self.layer, self.form = cycles, layer, form
         self.outputs, self.errors = cycles.outputs.reshape(form.shape), cycles.errors.reshape(form.shape)
 
     @final
@@ -99,7 +99,7 @@ class ConvStage(ArrayStage):
         high, wide = layer.output_size(size)
         count = replicas.stop - replicas.start
         cycles = array.cycles(replicas, form.samples // count * high * wide)
-        super().__init__(cycles, layer.name, Form(form.samples, (layer.out_channels, high, wide), last=True))
+        super().__init__(cycles, layer, Form(form.samples, (layer.out_channels, high, wide), last=True))
         self.geometry, self.bias = layer.geometry(size), layer.has_bias
         self.back = form.buffer()
         patches = (form.samples, high * wide, array.in_features)
@@ -120,7 +120,7 @@ class LinearStage(ArrayStage):
     def __init__(self, layer: Linear, array: Array, replicas: slice, form: Form) -> None:
         count = replicas.stop - replicas.start
         cycles = array.cycles(replicas, form.samples // count)
-        super().__init__(cycles, layer.name, Form(form.samples, (layer.out_features,)))
+        super().__init__(cycles, layer, Form(form.samples, (layer.out_features,)))
         self.inputs = cycles.inputs.reshape(form.samples, -1)
         self.downwards = cycles.downwards.reshape(form.samples, -1)
         self.back = form.buffer()

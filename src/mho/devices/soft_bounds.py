@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, final
 
-from mho.devices.base import Device
-from mho.devices.per_cell import per_cell
 from mho.devices.rules import check_steps, check_zero_inside, signs_refused
+from mho.devices.step_device import UpDownDevice
 from mho.errors import Faults
 
 
 @final
-class SoftBounds(Device):
+class SoftBounds(UpDownDevice):
     """A step that shrinks linearly to nothing towards each bound.
 
     Up:   w + a·(1 - w/w_max)·(1 + c2c·z);
@@ -26,12 +25,6 @@ class SoftBounds(Device):
     Source: H. Kim et al., "Zero-shifting technique for deep neural network training on resistive cross-point arrays",
     arXiv 1907.10228 (2019); the equation as its authors print it in later work. Defaults: those of `ConstantStep`.
     """
-
-    dw_min: float = per_cell(0.001, spread=0.30)
-    up_down: float = per_cell(1.0, spread=0.02)
-    c2c: float = 0.30
-    w_max: float = per_cell(0.6, spread=0.30)
-    w_min: float = per_cell(-0.6, spread=0.30)
 
     def _more_faults(self, faults: Faults) -> None:
         check_steps(self, faults)

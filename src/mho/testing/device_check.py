@@ -171,7 +171,7 @@ def _pulse(device: Device, w: np.float32, up: bool, cell: Any, z: float) -> np.f
     try:
         with np.errstate(all="ignore"):
             pair = np.float32(z) if device.draws == 1 else (np.float32(z), np.float32(-z))
-            return np.float32(ask(device, w, np.float32(0), up, cell, pair)[0])
+            return np.float32(ask(device, w, (), up, cell, pair)[0])
     except (ArithmeticError, AttributeError, NameError, TypeError, ValueError) as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         cure = (

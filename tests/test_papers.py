@@ -28,8 +28,7 @@ import mho
 from mho.cli import app
 from mho.data import mnist
 from mho.errors import InvalidValue, MhoError, WrongUse
-from mho.papers import PAPERS
-from mho.papers.code import bare, code_of
+from mho.papers import PAPERS, jobs
 from mho.papers.expected import read_expected
 from mho.papers.figures import COLORS
 from mho.papers.jobs import Scale, address, job
@@ -281,59 +280,10 @@ def test_all_faults_of_an_expected_toml_are_told_at_once(tmp_path):
         assert part in str(caught.value), part
 
 
-# Code --------------------------------------------------------------------------------------------
+# Runs --------------------------------------------------------------------------------------------
 
 
-def test_only_what_decides_a_result_changes_the_hash():
-    code = '''"""Doc."""
-# why
-class A:
-    """Ä."""  # why
-
-    x = "é # no"  # é
-    """Of x."""
-
-    def f(self):
-        return 1
-'''
-    assert bare(code) == 'class A:\n    x = "é # no"\n    def f(self):\n        return 1'
-    assert bare(code.replace("return 1", "return 2")) != bare(code)
-    assert bare(code.replace("# no", "# yes")) != bare(code)
-    assert bare(code.replace("# why", "# why not").replace("Doc.", "Another\n\nlonger one.")) == bare(code)
-
-
-def test_every_room_that_decides_is_hashed(tmp_path):
-    root = Path(mho.__file__).parent
-    shutil.copytree(root, tmp_path / "mho", ignore=shutil.ignore_patterns("__pycache__"))
-    before = code_of(tmp_path / "mho")
-    rooms = (
-        "compiler",
-        "kernels/cpu",
-        "kernels/reference",
-        "devices",
-        "cells",
-        "periphery",
-        "arrays",
-        "nn",
-        "training/online",
-        "data",
-    )
-    files = [next(iter(sorted((root / room).glob("*.py")))).relative_to(root) for room in rooms]
-    for place in (*files, "random.py", "config.py", "training/loop.py", "runs/build.py"):
-        file = tmp_path / "mho" / place
-        text = file.read_text()
-        file.write_text(text + "\n# a remark\n")
-        assert code_of(tmp_path / "mho") == before, place
-        file.write_text(text + "\nCHANGED = True\n")
-        assert code_of(tmp_path / "mho") != before, place
-        file.write_text(text)
-    for place in ("cli/reproduce.py", "report/page.py", "presets.py", "runs/run.py"):
-        file = tmp_path / "mho" / place
-        file.write_text(file.read_text() + "\nCHANGED = True\n")
-    assert code_of(tmp_path / "mho") == before
-
-
-def test_the_address_of_a_run():
+def test_the_address_of_a_run(monkeypatch):
     name = job(LENET, "nm_bm", 0, Scale()).name
     assert job(LENET, "nm_bm", 0, Scale(epochs=60, seeds=5)).name == name  # more of the same
     others = [
@@ -342,14 +292,17 @@ def test_the_address_of_a_run():
         job(LENET, "nm_bm", 0, Scale(test_images=10)).name,
         job(LENET, "bm", 0, Scale()).name,
     ]
-    assert len({name, *others}) == 5
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "PHYSICS_VERSION", mho.PHYSICS_VERSION + 1)
+        others.append(job(LENET, "nm_bm", 0, Scale()).name)
+    assert len({name, *others}) == 6
     assert job(LENET, "nm_bm", 3, Scale()).experiment.training.seed == 3
 
 
 # Verdicts ----------------------------------------------------------------------------------------
 
 
-def record(curve: str, *seeds: list[float]) -> Record:
+def record(curve: str, *seeds: list[float], physics: int = mho.PHYSICS_VERSION) -> Record:
     lines = {
         seed: [
             {"epoch": epoch, "train_error": 1.0, "test_error": error, "train_loss": 0.1, "seconds": 1.0}
@@ -362,7 +315,7 @@ def record(curve: str, *seeds: list[float]) -> Record:
     return Record(
         curve=curve,
         command="mho",
-        code="0" * 12,
+        physics=physics,
         version="0",
         images=60_000,
         arrays=arrays,
@@ -432,6 +385,8 @@ def test_records_are_read_as_written_and_damage_is_named(tmp_path):
         (1, "{", "line 2, is no result"),
         (2, lines[1], "epoch 1 stands where 2 should"),
         (0, '{"format": "x"}\n', "line 1, is no result of a curve \\(format 'x'"),
+        (0, lines[0].replace('"physics"', '"code"'), "line 1, .*no 'physics'"),
+        (0, re.sub(r'"physics": \d+', '"physics": "1"', lines[0]), "line 1, .*physics is '1', not a version number"),
         (1, '{"seed": 0, "epoch": 1}\n', "line 2, .*no 'train_error'"),
     ):
         file.write_text("".join([*lines[:place], text, *lines[place + 1 :]]))
@@ -448,6 +403,7 @@ def test_the_results_that_come_with_mho_can_be_read(paper):
         assert name == one.curve
         assert name in paper.curves
         assert one.command.startswith(f"mho reproduce {paper.name} --curve {name} ")
+        assert one.physics == mho.PHYSICS_VERSION, 'see "Reproducing a paper" in CONTRIBUTING.md'
 
 
 # Training ----------------------------------------------------------------------------------------
@@ -540,8 +496,9 @@ def test_folders_of_others_are_refused(trained, tmp_path):
     with pytest.raises(WrongUse, match="holds results of gokmen_2017; give another --out"):
         Reproduction(MLP, ["baseline"], Scale(), tmp_path)
     for text, fault in (
-        (json.dumps(head | {"code": {"lenet": "0" * 12}}), "other code.* Give another --out .* --from-results --out"),
+        (json.dumps(head | {"physics": 0}), "version 0 of the physics, and this mho has version .* Give another --out"),
         ("{", "is damaged"),
+        (json.dumps({"paper": "gokmen_2017"}), "no 'physics'.*give another --out"),
         (None, "is not of mho reproduce"),
     ):
         file.unlink() if text is None else file.write_text(text)
@@ -715,7 +672,7 @@ def test_a_mistake_is_one_message(tmp_path):
     assert done.stderr == "mho: no paper 'gokmen_2018'; did you mean 'gokmen_2017'?\n"
 
 
-def test_results_are_judged_whatever_code_made_them(tmp_path):
+def test_results_are_judged_unless_they_are_of_other_physics(tmp_path):
     for name, end in (("um_bl1", 1.1), ("um_bl1_devices_13_k2", 0.9), ("floating_point", 0.9), ("baseline", 12.0)):
         record(name, curve_of(end)).write(tmp_path / "results")
     words = [
@@ -731,12 +688,20 @@ def test_results_are_judged_whatever_code_made_them(tmp_path):
     done = told(*words)
     assert done.exit_code == 0
     assert "not trained" in done.stdout  # nm_bm
-    assert "trained by code 000000000000" in done.stdout
+    assert done.stderr == ""
     assert "Figure 6" in (tmp_path / "p.html").read_text()
     record("nm_bm", curve_of(2.5)).write(tmp_path / "results")
     done = told(*words)
     assert done.exit_code == 1
     assert "NO ≤ 2" in done.stdout or "NO ≥ 1.4, ≤ 2" in done.stdout
+    record("nm_bm", curve_of(2.5), physics=0).write(tmp_path / "results")
+    done = told(*words)
+    assert done.exit_code == 0
+    assert f"another version of the physics than this mho's, {mho.PHYSICS_VERSION}: nm_bm (0)" in done.stderr
+    for file in (tmp_path / "results").glob("*.jsonl"):
+        if file.stem != "nm_bm":
+            file.unlink()
+    assert "has only results of another version" in str(told(*words).exception)
 
 
 def test_list_shows_every_curve_with_its_time(tmp_path, monkeypatch):

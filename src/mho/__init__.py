@@ -10,10 +10,12 @@ from mho.nn import conversion_table, convert, replica_loss
 from mho.periphery import Exact, Pulses, Read
 from mho.tile import Tile
 from mho.training import AnalogSGD
+from mho.version import PHYSICS_VERSION
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "PHYSICS_VERSION",
     "RPU",
     "AnalogSGD",
     "Crossbar",

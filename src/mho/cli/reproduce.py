@@ -192,25 +192,30 @@ def _write_page(paper: Paper, results: Path, file: Path) -> Path:
 
 def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | None, page: Path | None) -> bool:
     from mho.cli.reproduce_display import show_verdicts
-    from mho.papers.code import code_version
     from mho.papers.jobs import QUICK_EPOCHS
     from mho.papers.page import write_paper_page
-    from mho.papers.records import read_records
+    from mho.papers.records import read_records, valid_records
     from mho.papers.verdicts import judge
+    from mho.version import PHYSICS_VERSION
 
     folder = out / scale.kind if out is not None else paper.results
-    records = read_records(folder)
-    if not records:
+    found = read_records(folder)
+    records = valid_records(found)
+    cure = f"train them with: mho reproduce {paper.name}"
+    if not found:
         where = f"in {folder}" if out is not None else f"of {paper.name} with this mho"
-        raise InvalidValue(f"there are no results {where}; train them with: mho reproduce {paper.name}")
+        raise InvalidValue(f"there are no results {where}; {cure}")
+    others = {name: record.physics for name, record in found.items() if name not in records}
+    if others:
+        told = ", ".join(f"{name} ({physics})" for name, physics in others.items())
+        ignored = f"results of another version of the physics than this mho's, {PHYSICS_VERSION}: {told}"
+        if not records:
+            raise InvalidValue(f"{folder} has only {ignored}; {cure}")
+        print(f"ignored: {ignored}; {cure}", file=sys.stderr)
     verdicts = judge(paper.expected, records, curves, kind=scale.kind, last=QUICK_EPOCHS)
     show_verdicts(paper, verdicts, scale)
     if page is not None:
         print(f"report  {write_paper_page(paper, records, page, kind=scale.kind)}")
-    codes = {records[name].code for name in curves if name in records}
-    here = {code_version(paper.curves[name]().training.model) for name in curves}
-    if not codes <= here:
-        print(f"trained by code {', '.join(sorted(codes))}; the code here is {', '.join(sorted(here))}")
     return all(verdict.kept is not False for verdict in verdicts)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any, final
 
 from mho.errors import Faults
-from mho.papers.code import code_version
 from mho.papers.paper import Paper
 from mho.runs import Experiment
 from mho.runs.experiment import MAY_GROW
+from mho.version import PHYSICS_VERSION
 
 QUICK_EPOCHS, QUICK_IMAGES = 2, 5000
 ADDRESS = 12
@@ -90,10 +90,10 @@ def jobs(paper: Paper, curves: Sequence[str], scale: Scale) -> list[Job]:
 
 
 def address(experiment: Experiment) -> str:
-    """Hash of what decides a result: the description, and the code that trains it. More epochs leave it as it is."""
+    """Hash what decides a result: description and version of the physics. More epochs leave the hash as it is."""
     tables = experiment.to_dict()
     for name in MAY_GROW:
         section, key = name.split(".")
         del tables[section][key]
-    decides = [tables, code_version(experiment.training.model)]
+    decides = [tables, PHYSICS_VERSION]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:ADDRESS]

@@ -10,8 +10,9 @@ from typing import Any, final
 
 from mho.errors import InvalidValue
 from mho.files import write_atomically
+from mho.version import PHYSICS_VERSION
 
-FORMAT = "mho curve 1"
+FORMAT = "mho curve 2"
 KEPT = ("epoch", "train_error", "test_error", "train_loss", "seconds")
 """What is kept of a line of metrics.jsonl."""
 
@@ -24,7 +25,7 @@ class Record:
     Attributes:
         curve: name.
         command: what trains it again.
-        code: hash of the code that trained it.
+        physics: version of the physics that the results are valid for, `mho.PHYSICS_VERSION` of their training.
         version: of mho.
         images: training images an epoch.
         arrays: the network as a table of arrays, as in summary.json.
@@ -35,7 +36,7 @@ class Record:
 
     curve: str
     command: str
-    code: str
+    physics: int
     version: str
     images: int
     arrays: list[dict[str, Any]]
@@ -59,7 +60,7 @@ class Record:
         return file
 
 
-_HEAD = ("curve", "command", "code", "version", "images", "arrays")
+_HEAD = ("curve", "command", "physics", "version", "images", "arrays")
 
 
 def read_record(file: Path) -> Record:
@@ -83,6 +84,8 @@ def read_record(file: Path) -> Record:
                 if line["format"] != FORMAT:
                     raise ValueError(f"format {line['format']!r}, not {FORMAT!r}")
                 head = {name: line[name] for name in _HEAD}
+                if type(head["physics"]) is not int:
+                    raise ValueError(f"physics is {head['physics']!r}, not a version number")
             elif "counters" in line:
                 counters[line["seed"]] = line["counters"]
             elif "diagnosis" in line:
@@ -101,5 +104,10 @@ def read_record(file: Path) -> Record:
 
 
 def read_records(folder: Path) -> dict[str, Record]:
-    """All records of a folder by curve; none if it does not exist."""
+    """Read all records of a folder by curve, of whatever physics; none if the folder does not exist."""
     return {file.stem: read_record(file) for file in sorted(folder.glob("*.jsonl"))}
+
+
+def valid_records(records: Mapping[str, Record]) -> dict[str, Record]:
+    """Return the records whose results this mho gives too: those of its version of the physics."""
+    return {name: record for name, record in records.items() if record.physics == PHYSICS_VERSION}

@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 
 from mho.errors import InvalidValue, WrongUse
 from mho.files import write_atomically
-from mho.papers.code import code_version
 from mho.papers.jobs import Job, Scale, job, jobs
 from mho.papers.paper import Paper
 from mho.papers.records import Record, read_records
@@ -23,6 +22,7 @@ from mho.papers.verdicts import Verdict, judge
 from mho.runs.engine import Engine
 from mho.runs.run import METRICS, SUMMARY, VERSION
 from mho.runs.worker import FOLDERS, MARK, PROGRESS, Task
+from mho.version import PHYSICS_VERSION
 
 HEAD = "reproduce.json"
 LOCK = ".lock"
@@ -53,13 +53,12 @@ class Reproduction:
         folder: where; made if it does not exist.
 
     Raises:
-        WrongUse: if the folder holds something else, another paper, or results of other code.
+        WrongUse: if the folder holds something else, another paper, or results of another version of the physics.
     """
 
     def __init__(self, paper: Paper, curves: Sequence[str], scale: Scale, folder: Path) -> None:
         self.paper, self.curves, self.scale, self.folder = paper, list(curves), scale, folder.absolute()
         self.jobs = jobs(paper, curves, scale)
-        self.models = sorted({one.experiment.training.model for one in self.jobs})
         self.faults: dict[str, str] = {}
         """Why runs failed, by name of the run folder."""
         self._check_folder()
@@ -179,7 +178,7 @@ class Reproduction:
             Record(
                 curve=curve,
                 command=self._command(curve, max(map(len, seeds.values())), max(seeds) + 1),
-                code=code_version(self.jobs[0].experiment.training.model),
+                physics=PHYSICS_VERSION,
                 version=VERSION,
                 images=_images(next(iter(seeds.values()))[0]),
                 arrays=arrays,
@@ -209,27 +208,22 @@ class Reproduction:
             return
         try:
             head = json.loads(file.read_text(encoding="utf-8"))
-            paper, code = head["paper"], dict(head["code"])
+            paper, physics = head["paper"], head["physics"]
         except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise InvalidValue(f"{file} is damaged ({error}); restore it, or {cure}") from None
+            what = f"no {error}" if isinstance(error, KeyError) else error
+            raise InvalidValue(f"{file} is damaged or of another mho ({what}); restore it, or {cure}") from None
         if paper != self.paper.name:
             raise WrongUse(f"{self.folder} holds results of {paper}; {cure} for {self.paper.name}")
-        for model in self.models:
-            now = code_version(model)
-            if code.get(model, now) != now:
-                raise WrongUse(
-                    f"{self.folder} holds results of other code: what trains {model} has the hash {now} now, and had "
-                    f"{code[model]} there. One table must not mix them. {cure.capitalize()} to train with this code; "
-                    f"use the code of that time to continue there; or judge what is there as it is, with "
-                    f"mho reproduce {paper} --from-results --out {self.folder}"
-                )
+        if physics != PHYSICS_VERSION:
+            raise WrongUse(
+                f"{self.folder} holds results of version {physics} of the physics, and this mho has version "
+                f"{PHYSICS_VERSION}: equal runs give other bits, and one table must not mix them. "
+                f"{cure.capitalize()} to train with this mho, or use the mho of that time to continue there"
+            )
 
     def _open(self) -> None:
-        file = self.folder / HEAD
-        code = json.loads(file.read_text(encoding="utf-8"))["code"] if file.exists() else {}
-        code |= {model: code_version(model) for model in self.models}
-        head = {"paper": self.paper.name, "version": VERSION, "code": code}
-        write_atomically(file, json.dumps(head).encode())
+        head = {"paper": self.paper.name, "version": VERSION, "physics": PHYSICS_VERSION}
+        write_atomically(self.folder / HEAD, json.dumps(head).encode())
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from mho.arrays.circuits import drives_of, fields_of, levels_of, shared_field, t
 from mho.arrays.refresh import Refresh, lowest, spread_over_pair
 from mho.arrays.sight import Sight
 from mho.cells import OneSided
-from mho.cells.one_sided import OneWay
+from mho.cells.one_sided import SIDE, OneWay
 from mho.compiler.hooks import kernel_name
 from mho.compiler.law import WRITTEN
 from mho.config import RPU
@@ -118,7 +118,7 @@ class Crossbar(Array):
         shape = (self.replicas, -1, self.out_features, self.in_features)
         shared = {name for name, table in self.rpu.device.tables().items() if not table.spread}
         fields = self._cells().broadcast(tuple(self.state.shape))
-        fields = {name: values for name, values in fields.items() if name not in shared and name != "side"}
+        fields = {name: values for name, values in fields.items() if name not in shared and name != SIDE}
         if self.referenced:
             others = self._reference_fields() | self._reference_part(self._drawn_tables())
             fields = {name: np.concatenate([values, others[name]], axis=1) for name, values in fields.items()}
@@ -248,7 +248,7 @@ class Crossbar(Array):
         return values
 
     def _stuck_at(self) -> tuple[Tensor, Tensor]:
-        """Return where between its bounds every device would be stuck, 0 to 1: those that are pulsed, and references."""
+        """Return where between its bounds each device would be stuck, 0 to 1: those that are pulsed, and references."""
         lines = self.state.shape[1]
         if not self._model.filling("holds"):
             return torch.empty(0), torch.empty(0)
@@ -352,8 +352,8 @@ class Crossbar(Array):
                 else:
                     fields[field] = shared_field(self.rpu, field, self.replicas)
             if isinstance(self.rpu.cell, OneSided):
-                fields["side"] = np.ones(tuple(self.state.shape), np.float32)
-                fields["side"][:, self.out_features :] = -1
+                fields[SIDE] = np.ones(tuple(self.state.shape), np.float32)
+                fields[SIDE][:, self.out_features :] = -1
             tables = {field: self._table(field) for field in self.rpu.device.tables()}
             shape = (self.replicas, 0, *self.state.shape[1:])
             hidden = self.hidden.numpy() if self._model.hidden else np.empty(shape, np.float32)

@@ -58,13 +58,17 @@ class OneSided(Cell):
         return True
 
 
+SIDE = "OneWay.side"
+"""The field of devices that says in which direction they respond."""
+
+
 @final
 class OneWay(Hooks):
     """Devices that respond to pulses of one direction only, `side` 1 for up and -1 for down, and always rise."""
 
     @classmethod
     def hook_fields(cls) -> Mapping[str, str]:
-        return {"side": "side"}
+        return {"side": SIDE}
 
     @staticmethod
     def accepts_pulse(up: bool, cell: Any) -> bool:

@@ -32,7 +32,7 @@ SHARED = ("w_max", "w_min")
 """Fields of the device that every hook may use beside its own."""
 
 
-class Hooks(abc.ABC):
+class Hooks(abc.ABC):  # noqa: B024 - each hook is optional, and at least one is asked for
     """Base of classes that change what a device does beside its law, by static functions with these names:
 
     - `accepts_pulse(up, cell)`: True if the device responds to a pulse of this direction;

@@ -188,9 +188,7 @@ def _joined(model: DeviceModel, call: str, word: str) -> str:
     return f"def {call}:\n    full_width()\n    return {word.join(parts)}" if parts else ""
 
 
-def _nested(
-    model: DeviceModel, hook: str, call: str, value: str, arguments: str, *, bounded: bool = False
-) -> str:
+def _nested(model: DeviceModel, hook: str, call: str, value: str, arguments: str, *, bounded: bool = False) -> str:
     """Return a chain in which each hook changes what the one before has answered."""
     lines = []
     for cls in model.filling(hook):

@@ -147,7 +147,7 @@ def _check_fields(subject: str, file: str, first: int, node: ast.FunctionDef, kn
 
 
 class _Outside(ast.NodeTransformer):
-    """Puts in the values of module constants, gathers the functions that are called, and refuses other outside names."""
+    """Puts in values of module constants, gathers the functions that are called, and refuses other outside names."""
 
     def __init__(
         self, subject: str, file: str, first: int, function: Any, node: ast.FunctionDef, callers: tuple[Any, ...]
@@ -181,8 +181,8 @@ class _Outside(ast.NodeTransformer):
         own = function.__module__ == self.module
         if not own and not (function.__module__ or "").startswith(f"{LIBRARY}."):
             raise LawError(
-                f"{self.subject} calls {node.id} of {function.__module__} at {self._place(node)}; a law may call scalar "
-                "functions of its own module and of mho.devices: copy it into the law's module"
+                f"{self.subject} calls {node.id} of {function.__module__} at {self._place(node)}; a law may call "
+                "scalar functions of its own module and of mho.devices: copy it into the law's module"
             )
         if function in self.callers:
             raise LawError(f"{self.subject} calls {node.id} at {self._place(node)}, which calls itself; write a loop")

@@ -12,14 +12,14 @@ from mho.devices.table import Table, table
 from mho.errors import nearest
 
 if TYPE_CHECKING:  # for editors; the laws of the room are those of LAWS, whether or not they are named here
-    from mho.devices.constant_step import ConstantStep
-    from mho.devices.exp_step import ExpStep
-    from mho.devices.ideal import Ideal
-    from mho.devices.jump_table import JumpTable
-    from mho.devices.linear_step import LinearStep
-    from mho.devices.piecewise_step import PiecewiseStep
-    from mho.devices.pow_step import PowStep
-    from mho.devices.soft_bounds import SoftBounds
+    from mho.devices.constant_step import ConstantStep as ConstantStep
+    from mho.devices.exp_step import ExpStep as ExpStep
+    from mho.devices.ideal import Ideal as Ideal
+    from mho.devices.jump_table import JumpTable as JumpTable
+    from mho.devices.linear_step import LinearStep as LinearStep
+    from mho.devices.piecewise_step import PiecewiseStep as PiecewiseStep
+    from mho.devices.pow_step import PowStep as PowStep
+    from mho.devices.soft_bounds import SoftBounds as SoftBounds
 
 LAWS: dict[str, type[Device]] = classes_in(__name__, Device)  # type: ignore[type-abstract]
 """Every law of this room by its name."""
@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"mho.devices has no {name!r}{nearest(name, [*LAWS, *__all__])}")
 
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "EFFECTS",
     "LAWS",
     "Device",

@@ -139,7 +139,7 @@ class Device(Options, abc.ABC):
         """Weight after one pulse, pulse(w, up, cell, z): `cell` holds the fields, z ~ N(0, 1) is fresh for each."""
 
     def parameters(self) -> dict[str, PerCell]:
-        """Return every field that is a number as a `PerCell`, in the order of declaration, then those of effects that are on."""
+        """Return every field that is a number as a `PerCell`, as declared, then those of effects that are on."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         own = {
             name: as_per_cell(value)

@@ -23,7 +23,7 @@ def is_on(value: PerCell) -> bool:
 
 
 def check_numbers(part: Any, faults: Faults, names: Collection[str]) -> None:
-    """Note what is wrong with fields that are to be numbers, or `mho.per_cell(...)`, or lists of one number a replica."""
+    """Note what is wrong with fields that hold numbers, `mho.per_cell(...)`, or lists of one number a replica."""
     for name in names:
         value = getattr(part, name)
         if isinstance(value, PerCell):

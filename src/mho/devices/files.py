@@ -129,4 +129,3 @@ def _number(given: Any, parameter: PerCell) -> Any:
     if parameter.distribution == "normal":
         del table["distribution"]  # the files of runs that have none must stay as they are
     return table
-

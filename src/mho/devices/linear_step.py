@@ -23,6 +23,8 @@ class LinearStep(UpDownDevice):
     to 1, are the parts by which a step has shrunk at its bound: 0 is `ConstantStep`, 1 is `SoftBounds`. A cell that
     draws more than 1 stops before its bound. Units are normalised weights; w_min < 0 < w_max.
 
+    Symmetry point: closed form, if within the bounds.
+
     Source: the linear step of aihwkit, the later simulator of Gokmen 2017's authors (M. J. Rasch et al., "A flexible
     and fast PyTorch toolkit for simulating training and inference on analog crossbar arrays", AICAS 2021, arXiv
     2104.02184), with its noise multiplying the step. The slopes' defaults are ours, the others `ConstantStep`'s.

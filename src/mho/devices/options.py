@@ -6,8 +6,8 @@ import dataclasses
 import functools
 
 from mho.devices.effects import EFFECTS, Effect
-from mho.devices.per_cell import PerCell
 from mho.devices.fields import is_on
+from mho.devices.per_cell import PerCell
 from mho.errors import Faults, InvalidValue
 
 
@@ -61,7 +61,9 @@ class Options:
                 faults.add(f"effects hold {effect!r}; give effects, for example effects=(MyEffect(rate=0.01),)")
             elif effect.flat:
                 fields = ", ".join(f"{name}={getattr(effect, name)!r}" for name in effect.hook_fields())
-                faults.add(f"{type(effect).__name__} is an effect of every law: give its fields to the device, {fields}")
+                faults.add(
+                    f"{type(effect).__name__} is an effect of every law: give its fields to the device, {fields}"
+                )
         names = [type(effect).__name__ for effect in given]
         for name in sorted({name for name in names if names.count(name) > 1}):
             faults.add(f"effects hold {name} twice, and its fields would have equal names; give it once")
@@ -75,4 +77,3 @@ def flat_effects() -> tuple[type[Effect], ...]:
 
 
 OPTIONS = tuple(field.name for field in dataclasses.fields(Options) if field.name != "effects")
-

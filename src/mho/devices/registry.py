@@ -71,7 +71,9 @@ def find_class(key: str, name: str, room: Mapping[str, type[T]], base: type[T], 
         found: Any = functools.reduce(getattr, class_path.split("."), importlib.import_module(module_name))
     except Exception as error:  # a module runs the user's code, which may raise anything
         kind = "" if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: "
-        raise InvalidValue(f"{key}: {name!r} cannot be imported ({kind}{error}); is its folder on PYTHONPATH?") from None
+        raise InvalidValue(
+            f"{key}: {name!r} cannot be imported ({kind}{error}); is its folder on PYTHONPATH?"
+        ) from None
     if not (isinstance(found, type) and issubclass(found, base)):
         raise InvalidValue(f"{key}: {name!r} is not a subclass of {called}")
     return found

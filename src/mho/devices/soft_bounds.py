@@ -20,7 +20,7 @@ class SoftBounds(UpDownDevice):
     normalised weights; w_min < 0 < w_max. n up pulses without noise: w_max - (w_max - w)·(1 - a/w_max)ⁿ. There is no
     closed form with noise, so arrays go pulse by pulse.
 
-    Symmetry point, where an up and a down step cancel: (a - b)/(a/w_max - b/w_min).
+    Symmetry point: (a - b)/(a/w_max - b/w_min).
 
     Source: H. Kim et al., "Zero-shifting technique for deep neural network training on resistive cross-point arrays",
     arXiv 1907.10228 (2019); the equation as its authors print it in later work. Defaults: those of `ConstantStep`.

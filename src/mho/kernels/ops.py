@@ -150,14 +150,12 @@ def held(model: DeviceModel, fields: dict[str, Floats]) -> npt.NDArray[np.bool_]
         return None
     whole = np.zeros(np.shape(fields["w_max"]), np.bool_)
     for hook in hooks:
-        record = hook_record(hook, SimpleNamespace(**fields))
         try:
-            whole |= hook.holds(record)
-        except ValueError:  # a law for one device may ask `if`, which has no answer for many
-            names, values = list(vars(record)), list(vars(record).values())
-            whole |= np.vectorize(lambda *each, h=hook, n=names: bool(h.holds(SimpleNamespace(**dict(zip(n, each))))))(
-                *values
-            )
+            whole |= hook.holds(hook_record(hook, SimpleNamespace(**fields)))
+        except ValueError:  # what is written for one device may ask `if`, which has no answer for many
+            for place in np.ndindex(whole.shape):
+                one = SimpleNamespace(**{name: values[place] for name, values in fields.items()})
+                whole[place] |= bool(hook.holds(hook_record(hook, one)))
     return whole
 
 

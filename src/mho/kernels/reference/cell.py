@@ -89,9 +89,7 @@ def within(w: Any, cell: Any) -> np.float32:
     return np.float32(min(max(w, cell.w_min), cell.w_max))
 
 
-def settled(
-    model: DeviceModel, new: Any, old: np.float32, cell: Any, counts: npt.NDArray[np.int64]
-) -> np.float32:
+def settled(model: DeviceModel, new: Any, old: np.float32, cell: Any, counts: npt.NDArray[np.int64]) -> np.float32:
     """Return what stays of a law's answer: no NaN, no move of a device that holds, nothing beyond a bound.
 
     NaN and bounds are counted.

@@ -142,7 +142,17 @@ def test_the_command_line_trains_it_and_resumes(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
 
     def train(folder: Path, *more: str) -> dict[str, float]:
-        command = [sys.executable, "-c", "from mho.cli import main; main()", "train", str(config), "--out", str(folder), "--json", *more]
+        command = [
+            sys.executable,
+            "-c",
+            "from mho.cli import main; main()",
+            "train",
+            str(config),
+            "--out",
+            str(folder),
+            "--json",
+            *more,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
         return json.loads(done.stdout)
 

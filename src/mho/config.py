@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib
 import re
 import tomllib
 import typing
@@ -15,8 +13,9 @@ import tomli_w
 
 from mho.banks import BankSpec
 from mho.cells import CELLS, Cell, Single
-from mho.devices import LAWS, ConstantStep, Device, PerCell
-from mho.devices.base import device_from_fields
+from mho.devices import LAWS, ConstantStep, Device
+from mho.devices.files import device_from_fields, device_to_table
+from mho.devices.registry import find_class
 from mho.errors import CAN_DIFFER, Faults, InvalidValue, LawError, nearest
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
 from mho.periphery import Exact, Pulses, Read
@@ -304,12 +303,7 @@ def cell_from_table(table: Mapping[str, Any]) -> Cell:
     kind = table.pop("kind", "Single")
     _refuse_list("kind", kind)
     expected = table.pop("kind_hash", None)
-    if isinstance(kind, str) and ":" in kind:
-        found = import_class(kind, Cell, "kind", "mho.Cell")  # type: ignore[type-abstract]
-    elif isinstance(kind, str) and kind in CELLS:
-        found = CELLS[kind]
-    else:
-        raise InvalidValue(f"kind: no {kind!r}{nearest(str(kind), CELLS)} (your own is kind = 'module:Class')")
+    found = find_class("kind", str(kind), CELLS, Cell, "mho.Cell")  # type: ignore[type-abstract]
     if expected is not None and expected != found.source_hash():
         raise InvalidValue(
             f"kind_hash: the source of {kind} has changed ({found.source_hash()}, the file says {expected}); restore "
@@ -352,36 +346,13 @@ def _refuse_list(name: str, value: object) -> None:
 
 def find_law(name: str) -> type[Device]:
     """Return a law of mho by its name, or a user's as `module:Class`."""
-    if name in LAWS:
-        return LAWS[name]
-    if ":" not in name:
-        raise InvalidValue(f"law: no {name!r}{nearest(name, LAWS)} (your own is law = 'module:Class')")
-    return import_class(name, Device, "law", "mho.Device")  # type: ignore[type-abstract]
-
-
-def import_class(name: str, base: type[T], field: str, base_name: str) -> type[T]:
-    """Return a user's class named `module:Class`.
-
-    Raises:
-        InvalidValue: if it cannot be imported or is no subclass of `base`; the message begins with `field`.
-    """
-    module_name, class_name = name.split(":", 1)
-    try:
-        found = functools.reduce(getattr, class_name.split("."), importlib.import_module(module_name))
-    except Exception as error:  # a module runs the user's code, which may raise anything
-        kind = "" if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: "
-        raise InvalidValue(
-            f"{field}: {name!r} cannot be imported ({kind}{error}); is its folder on PYTHONPATH?"
-        ) from None
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise InvalidValue(f"{field}: {name!r} is not a subclass of {base_name}")
-    return found
+    return find_class("law", name, LAWS, Device, "mho.Device")  # type: ignore[type-abstract]
 
 
 def table_of(part: Any) -> dict[str, Any]:
     """Return a part of an RPU as a plain table, parts within it as tables within it."""
     if isinstance(part, Device):
-        return _device_as_table(part)
+        return device_to_table(part)
     table: dict[str, Any] = {}
     if isinstance(part, Cell):
         table["kind"] = part.kind()
@@ -393,18 +364,6 @@ def table_of(part: Any) -> dict[str, Any]:
         value = getattr(part, field.name)
         table[field.name] = table_of(value) if dataclasses.is_dataclass(value) else _value(value)
     return table
-
-
-def _device_as_table(device: Device) -> dict[str, Any]:
-    table: dict[str, Any] = {"law": device.law_name()}
-    if table["law"] not in LAWS:
-        table["law_hash"] = device.law_hash()
-    for name, parameter in device.parameters().items():
-        values = _plain(parameter)
-        if parameter.distribution == "normal":
-            del values["distribution"]  # the files of runs that have none must stay the same
-        table[name] = values if isinstance(getattr(device, name), PerCell) else values["mean"]
-    return table | {name: values.plain() for name, values in device.tables().items()}
 
 
 def _plain(part: Any) -> dict[str, Any]:

@@ -124,6 +124,11 @@ class Crossbar(Array):
         more = {f"{b.spec.name}.{name}": v for b in others for name, v in b.parameters_of_cells().items()}
         return first.parameters_of_cells() | more
 
+    def hidden_states(self) -> dict[str, Tensor]:
+        first, *others = self._banks()
+        more = {f"{bank.spec.name}.{name}": v for bank in others for name, v in bank.hidden_states().items()}
+        return first.hidden_states() | more
+
     def buffer(self, name: str) -> Tensor:
         """Return a digital buffer of the cell by its name."""
         value: Tensor = getattr(self, f"buffer_{name}")

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from mho import random
-from mho.banks.numbers import fields_of, hidden_states, pulses_of, shared_field, tables_of
+from mho.banks.numbers import fields_of, pulses_of, shared_field, tables_of
 from mho.banks.part import BankPart
 from mho.banks.spec import BankSpec
 from mho.banks.visible import VisibleWeights
+from mho.compiler.hooks import kernel_name
+from mho.compiler.law import WRITTEN
 from mho.errors import InvalidValue
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend
-from mho.kernels.ops import Cells, Counts
+from mho.kernels.ops import Cells, Counts, held
 from mho.random import Operation
 
 Floats = npt.NDArray[np.float32]
@@ -68,9 +70,9 @@ class Bank(nn.Module):
         self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
         self.register_buffer("totals", torch.zeros((self.replicas, count.SIZE), dtype=torch.int64))
         self.register_buffer("state", torch.zeros(lines))
-        hidden = hidden_states(spec.device)
-        if hidden:
-            self.register_buffer("hidden", torch.zeros(self.replicas, hidden, *lines[1:]))
+        self.model = spec.device.model().with_hooks(*spec.hooks)
+        if self.model.hidden:
+            self.register_buffer("hidden", torch.zeros(self.replicas, len(self.model.hidden), *lines[1:]))
         if spec.reference:
             self.register_buffer("reference", torch.zeros(lines))
         drawn = {field: values[:, : lines[1]] for field, values in self._drawn_fields().items()}
@@ -78,7 +80,7 @@ class Bank(nn.Module):
         fields = torch.empty((*lines, len(drawn)))
         for place, (field, values) in enumerate(drawn.items()):
             fields[..., place] = torch.from_numpy(values)
-            self.register_buffer(f"cell_{field}", fields[..., place])
+            self.register_buffer(f"cell_{kernel_name(field)}", fields[..., place])
         for field, values in self._drawn_tables().items():
             self.register_buffer(f"cell_{field}", torch.from_numpy(values[:, : lines[1]].copy()))
         self.pulses = pulses_of(spec.update, spec.device, self.replicas)
@@ -127,7 +129,7 @@ class Bank(nn.Module):
                 self.cells(),
                 self.memory("totals"),
                 self.backend,
-                pairs=bool(self.spec.directions),
+                pairs=self.spec.difference,
             )
         visible: VisibleWeights = self._kept["visible"]
         return visible
@@ -162,20 +164,26 @@ class Bank(nn.Module):
         shape = (self.replicas, -1, self.rows, self.columns)
         shared = {name for name, table in self.spec.device.tables().items() if not table.spread}
         fields = self.cells().broadcast(tuple(self.state.shape))
-        fields = {name: values for name, values in fields.items() if name not in shared and name != "side"}
+        fields = {name: values for name, values in fields.items() if name not in {*shared, *self.spec.line_fields}}
         if self.spec.reference:
             others = self.reference_fields() | self._reference_part(self._drawn_tables())
             fields = {name: np.concatenate([values, others[name]], axis=1) for name, values in fields.items()}
         return {name: torch.tensor(values).view(*shape, *values.shape[3:]) for name, values in fields.items()}
 
+    def hidden_states(self) -> dict[str, Tensor]:
+        """Return the states of the pulsed devices that reads do not see: name to (R, lines, M, N), a copy."""
+        shape = (self.replicas, self.spec.lines, self.rows, self.columns)
+        return {name: self.hidden[:, k].reshape(shape).clone() for k, name in enumerate(self.model.hidden)}
+
     def program(self, values: Floats) -> None:
         """Program the pulsed devices to values (R, P, N), each clipped to its bounds; stuck devices stay."""
-        held = self._within(values, self.cells().broadcast(tuple(self.state.shape)), self._stuck_at()[0])
-        self.state.copy_(torch.from_numpy(held))
-        if "write_noise" in self.cells().fields:
-            self.hidden[:, 0].copy_(self.state)
-        if self.spec.device.state:
-            self.hidden[:, -1].zero_()
+        kept = self._within(values, self.cells().broadcast(tuple(self.state.shape)), self._stuck_at()[0])
+        self.state.copy_(torch.from_numpy(kept))
+        for k, name in enumerate(self.model.hidden):
+            if name == WRITTEN:
+                self.hidden[:, k].copy_(self.state)
+            else:
+                self.hidden[:, k].zero_()
         self.touch()
 
     def program_reference(self, values: Floats, error: float = 0.0) -> None:
@@ -186,8 +194,8 @@ class Bank(nn.Module):
             cells = self.rows * self.columns
             normals = [random.programming_normals(key, first, cells) for key in self.keys(Operation.PROGRAMMING)]
             values = values + np.float32(error) * np.stack(normals).reshape(values.shape)
-        held = self._within(values, self.reference_fields(), self._stuck_at()[1])
-        self.reference.copy_(torch.from_numpy(held))
+        kept = self._within(values, self.reference_fields(), self._stuck_at()[1])
+        self.reference.copy_(torch.from_numpy(kept))
         self.touch()
 
     def reference_fields(self) -> dict[str, Floats]:
@@ -198,7 +206,7 @@ class Bank(nn.Module):
             for field in self.spec.device.parameters()
         }
         nothing = np.empty((0, 0, 0, 0), np.float32)
-        return Cells(type(self.spec.device), each, NO_TABLES, nothing).broadcast(tuple(self.reference.shape))
+        return Cells(self.model, each, NO_TABLES, nothing).broadcast(tuple(self.reference.shape))
 
     def touch(self) -> None:
         """Note that devices have moved; all parts share the mark."""
@@ -214,16 +222,16 @@ class Bank(nn.Module):
         fields: dict[str, Floats] = {}
         for field, parameter in self.spec.device.parameters().items():
             if parameter.varies:
-                fields[field] = self.memory(f"cell_{field}")
+                fields[field] = self.memory(f"cell_{kernel_name(field)}")
             else:
                 fields[field] = shared_field(self.spec.device, field, self.replicas)
-        if self.spec.directions:
-            sides = np.repeat(np.array(self.spec.directions, np.float32), self.rows)
-            fields["side"] = np.ascontiguousarray(np.broadcast_to(sides[None, :, None], self.state.shape))
+        for field, of_lines in self.spec.line_fields.items():
+            values = np.repeat(np.array(of_lines, np.float32), self.rows)[None, :, None]
+            fields[field] = np.ascontiguousarray(np.broadcast_to(values, self.state.shape))
         tables = {field: self._table(field) for field in self.spec.device.tables()}
         nothing = np.empty((self.replicas, 0, *self.state.shape[1:]), np.float32)
-        hidden = self.memory("hidden") if hidden_states(self.spec.device) else nothing
-        return Cells(type(self.spec.device), fields, tables, hidden)
+        hidden = self.memory("hidden") if self.model.hidden else nothing
+        return Cells(self.model, fields, tables, hidden)
 
     def _table(self, field: str) -> Floats:
         """Return a table of the law as kernels take it, (R, P·N, ...)."""
@@ -234,20 +242,20 @@ class Bank(nn.Module):
         cells = self.state.shape[1] * self.state.shape[2]
         return np.broadcast_to(table.values, (self.replicas, cells, *table.values.shape))
 
-    @staticmethod
-    def _within(values: Floats, fields: dict[str, Floats], stuck_at: Floats) -> Floats:
+    def _within(self, values: Floats, fields: dict[str, Floats], stuck_at: Floats) -> Floats:
         """Return what devices with these fields hold when they are programmed to values."""
-        held: Floats = np.asarray(values, np.float32)
+        kept: Floats = np.asarray(values, np.float32)
         if "w_max" in fields:
-            held = np.clip(held, fields["w_min"], fields["w_max"])
-        if "stuck" in fields:
+            kept = np.clip(kept, fields["w_min"], fields["w_max"])
+        stuck = held(self.model, fields)
+        if stuck is not None:
             low, high = fields["w_min"], fields["w_max"]
-            held = np.where(fields["stuck"] > 0, low + (high - low) * stuck_at, held)
-        return np.ascontiguousarray(held)
+            kept = np.where(stuck, low + (high - low) * stuck_at, kept)
+        return np.ascontiguousarray(kept)
 
     def _stuck_at(self) -> tuple[Floats, Floats]:
         """Return where between its bounds every device would be stuck, 0 to 1: pulsed devices, and references."""
-        if "stuck" not in self.cells().fields:
+        if not self.model.filling("holds"):
             nothing = np.empty(0, np.float32)
             return nothing, nothing
         shape = self._every_device()

@@ -107,11 +107,6 @@ def tables_of(
     return drawn
 
 
-def hidden_states(device: Device) -> int:
-    """H, the states of a device that reads do not see: its written weight with write noise, and its law's own."""
-    return int("write_noise" in device.parameters()) + int(device.state)
-
-
 def shared_field(device: Device, field: str, replicas: int) -> Floats:
     """A field that does not differ from cell to cell as kernels take it: (R, 16) of one number a replica."""
     mean = device.parameters()[field].mean

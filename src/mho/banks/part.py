@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import numpy.typing as npt
@@ -129,13 +129,8 @@ class BankPart:
         return [self.bank.backend.plan_relaxation(self.state, self.cells, key, number, self.counts, dt)]
 
     def hidden_by_name(self) -> dict[str, Floats]:
-        """Return the hidden states by name, each (R, P, N): "written" with write noise, "law" for one of the law."""
-        law: Any = self.cells.law
-        names = [
-            *(["written"] if "write_noise" in self.cells.fields else []),
-            *(["law"] if law.state else []),
-        ]  # type: ignore[attr-defined]
-        return {name: self.cells.hidden[:, place] for place, name in enumerate(names)}
+        """Return the states that reads do not see by name, each (R, P, N)."""
+        return {name: self.cells.hidden[:, k] for k, name in enumerate(self.cells.model.hidden)}
 
     def touch(self) -> None:
         """Note that an update is about to move the devices."""

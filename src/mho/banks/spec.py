@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import final
 
+from mho.compiler.hooks import Hooks
 from mho.devices import Device
 from mho.errors import Faults
 from mho.periphery import Exact, Pulses
@@ -17,7 +19,7 @@ class BankSpec:
 
     A weight takes `lines` pulsed devices, in as many rows of the grid, block of rows after block of rows. The bank
     makes a matrix of them: their mean, or with `reference` the device less a reference device that is programmed only,
-    or with `directions` (1, -1) the first device less the second.
+    or with `difference` the first device less the second.
 
     Attributes:
         name: of the bank; unique in its cell. The first bank of a cell draws under the array's name, every other under
@@ -26,8 +28,9 @@ class BankSpec:
         update: how lines are driven when vectors update the bank.
         lines: pulsed devices of a weight, at least 1.
         reference: whether a weight has a reference device, a further row of the same population's draws.
-        directions: for each of the pulsed devices of a weight the direction of the pulses that it takes part in, 1 or
-            -1; it moves up at each of them. Empty: devices take part in pulses of both directions.
+        difference: whether the matrix is the first of two pulsed devices less the second.
+        hooks: further sources of the kernels, beside the effects of the device.
+        line_fields: values of the hooks' fields for each of the pulsed devices of a weight.
     """
 
     name: str = "devices"
@@ -35,17 +38,22 @@ class BankSpec:
     update: Pulses | Exact
     lines: int = 1
     reference: bool = False
-    directions: tuple[int, ...] = ()
+    difference: bool = False
+    hooks: tuple[type[Hooks], ...] = ()
+    line_fields: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         faults = Faults(f"bank {self.name!r}")
         if not self.name.isidentifier():
             faults.add(f"name is {self.name!r}; give a Python identifier")
         faults.number("lines", self.lines, low=1, integer=True)
-        if self.directions not in ((), (1, -1)):
-            faults.add(f"directions are {self.directions!r}; give (1, -1), or () for both directions")
-        if self.directions and self.lines != 2:
-            faults.add(f"lines is {self.lines}, and there are two directions; give 2")
+        if self.difference and self.lines != 2:
+            faults.add(f"lines is {self.lines}, and a difference is of two devices; give 2")
+        faults.found += [
+            f"line_fields[{name!r}] has {len(values)} values for {self.lines} lines; give one for each"
+            for name, values in self.line_fields.items()
+            if len(values) != self.lines
+        ]
         if self.reference and self.lines != 1:
             faults.add(f"lines is {self.lines}, and a reference belongs to one device; give 1")
         faults.raise_any()
@@ -58,4 +66,9 @@ class BankSpec:
     @property
     def is_difference(self) -> bool:
         """Whether the matrix is a difference of two devices of each weight."""
-        return self.reference or bool(self.directions)
+        return self.reference or self.difference
+
+    @property
+    def one_way(self) -> bool:
+        """Whether devices respond to pulses of one direction only."""
+        return any(hasattr(hook, "accepts_pulse") for hook in self.hooks)

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from mho.cells.schedule import scheduled_update
 from mho.cells.sums import Sum
 from mho.compiler.program import Step
 from mho.devices import Device
-from mho.errors import LawError
+from mho.devices.registry import class_name
 from mho.kernels.ops import Levels
 from mho.kernels.transfer import RATE, TransferMap
 from mho.periphery import Exact, Pulses, Read
@@ -199,17 +199,9 @@ class Cell(abc.ABC):
         Raises:
             LawError: for a class in `__main__` or in a function, which no other process can import.
         """
-        if cls.__module__.startswith("mho.cells."):
-            return cls.__name__
-        if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
-            raise LawError(
-                f"the cell {cls.__name__} is defined where no other process can find it; move it to a module, for "
-                f"example my_cells.py, and  from my_cells import {cls.__name__}"
-            )
-        return f"{cls.__module__}:{cls.__qualname__}"
+        return class_name(cls, "mho.cells")
 
     @classmethod
     def source_hash(cls) -> str:
         """Return a hash of the source of the class: cells of equal hash behave alike."""
         return hashlib.sha256(inspect.getsource(cls).encode()).hexdigest()[:16]
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,37 @@ from mho.cells.base import Buffer, Cell
 from mho.cells.events import Act, Event, Stop
 from mho.cells.part import CellPart
 from mho.cells.sums import Sum
+from mho.compiler.hooks import Hooks
+from mho.compiler.law import WRITTEN
 from mho.devices import Device
 from mho.errors import Faults
+from mho.kernels.ops import held
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
 Floats = npt.NDArray[np.float32]
 FIRST_NUMBER = 1 << 62
 """Refreshes are programmings that are numbered from here on, by the vectors seen."""
+
+SIDE = "OneWay.side"
+"""The field of devices that says in which direction they respond."""
+
+
+@final
+class OneWay(Hooks):
+    """Devices that respond to pulses of one direction only, `side` 1 for up and -1 for down, and always rise."""
+
+    @classmethod
+    def hook_fields(cls) -> Mapping[str, str]:
+        return {"side": SIDE}
+
+    @staticmethod
+    def accepts_pulse(up: bool, cell: Any) -> bool:
+        return up == (cell.side > 0)
+
+    @staticmethod
+    def moves_up(up: bool, cell: Any) -> bool:
+        return True
 
 
 @final
@@ -63,7 +86,10 @@ class OneSided(Cell):
         faults.raise_any()
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
-        return (BankSpec(device=device, update=update, lines=2, directions=(1, -1)),)
+        bank = BankSpec(
+            device=device, update=update, lines=2, difference=True, hooks=(OneWay,), line_fields={SIDE: (1.0, -1.0)}
+        )
+        return (bank,)
 
     def buffers(self) -> Mapping[str, Buffer]:
         return {"refreshes": Buffer("array", counter=True)}
@@ -103,11 +129,11 @@ class Refresh(Event):
         fields = bank.cells.broadcast(bank.state.shape)
         low, half = lowest(fields), bank.state.shape[1] // 2
         limit = low + np.float32(self.cell.refresh_at) * (fields["w_max"] - low)
-        free = fields["stuck"] == 0 if "stuck" in fields else np.ones(bank.state.shape, np.bool_)
+        stuck = held(bank.cells.model, fields)
         # a device that is stuck cannot be set back, and its partner holds the weight
-        free = free[:, :half] & free[:, half:]
+        free = np.ones(limit[:, :half].shape, np.bool_) if stuck is None else ~(stuck[:, :half] | stuck[:, half:])
         hidden = bank.hidden_by_name()
-        written, law_states = hidden.pop("written", None), list(hidden.values())
+        written, law_states = hidden.pop(WRITTEN, None), list(hidden.values())
         read = self._reading(part)
 
         def refresh(stop: Stop) -> None:

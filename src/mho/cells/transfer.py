@@ -25,10 +25,10 @@ Floats = npt.NDArray[np.float32]
 class Transfer(Event):
     """Reads a column every `every` vectors, one column after another, and pulses the same column of another bank.
 
-    The map is the cell's static function `transfer(h, omega, line)`, compiled like a law: h has the cell's buffers of one
-    weight, omega is the reading, and `line` has the cell's buffers of the column, its settings that are numbers, and
-    `rate`, the learning rate of the update. It returns the new h (a number for one buffer, a tuple for several, nothing
-    where there is none) and the number of pulses, negative for pulses down; at most 32 are sent.
+    The map is the cell's static function `transfer(h, omega, line)`, compiled like a law: h has the cell's buffers of
+    one weight, omega is the reading, and `line` has the cell's buffers of the column, its settings that are numbers,
+    and `rate`, the learning rate of the update. It returns the new h (a number for one buffer, a tuple for several,
+    nothing where there is none) and the number of pulses, negative for pulses down; at most 32 are sent.
 
     Attributes:
         every: vectors from one transfer to the next, at least 1.

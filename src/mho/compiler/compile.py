@@ -29,7 +29,7 @@ import platformdirs
 
 from mho import random
 from mho.compiler import vectors
-from mho.compiler.law import ROOM, Law
+from mho.compiler.model import INLINE, DeviceModel, chosen, definitions
 from mho.files import write_atomically
 
 HEADER = """import math
@@ -41,9 +41,6 @@ from numba import njit
 from mho.compiler.vectors import full_width
 """
 ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
-# Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every
-# slice, the update of a 128×513 array takes 0.7 of the time.
-INLINE = "@njit(error_model='numpy', forceinline=True, _nrt=False)"
 
 _importing = threading.RLock()
 """A module stands in `sys.modules` before it has run: other threads must not find it then."""
@@ -59,23 +56,29 @@ def cache_folder() -> Path:
 
 @functools.cache
 def load(
-    template: str, entry: str, law: Law | None = None, fields: tuple[str, ...] = (), tables: tuple[str, ...] = ()
+    template: str,
+    entry: str,
+    model: DeviceModel | None = None,
+    fields: tuple[str, ...] = (),
+    tables: tuple[str, ...] = (),
+    more: tuple[tuple[str, str], ...] = (),
 ) -> Any:
     """Return a compiled kernel.
 
     Args:
         template: module that holds the kernel, for example `mho.kernels.cpu.update`.
         entry: its function.
-        law: the device law to stand inside it, if it has a place for one.
-        fields: the law's fields and options, in the order in which the kernel receives them.
-        tables: its tables, likewise.
+        model: the law and the hooks to stand inside it, if it has places for them.
+        fields: the fields of the devices, in the order in which the kernel receives them.
+        tables: their tables, likewise.
+        more: definitions that take the place of names in the kernel, each with its text.
     """
     given = {name: f"{name} = {vectors.available()}" for name in ("COMPRESSES", "WIDE")}
-    given |= _law_definitions(law, fields, tables) if law else {}
+    given |= definitions(model, fields, tables) if model else {}
+    given |= dict(more)
     header = f"{HEADER}# vectors: {_digest()}\n"
-    chosen = _choices(law, fields) if law else {}
-    text = header + "\n\n".join(["", *_Linker(given, chosen).link(template, entry)]) + "\n"
-    what = f"{entry} kernel" + (f" for {law.name}" if law else "")
+    text = header + "\n\n".join(["", *_Linker(given, chosen(model) if model else {}).link(template, entry)]) + "\n"
+    what = f"{entry} kernel" + (f" for {model.law.name}" if model else "")
     with _importing:
         return getattr(_import(text, what), entry)
 
@@ -83,7 +86,8 @@ def load(
 class _Linker:
     """Gathers the definitions that a function refers to, each before its first use.
 
-    A name that is imported from another module may be `chosen` to stand for another function of that module.
+    A name that is imported from another module may be `chosen` to stand for another function of that module. A
+    definition that is `given` may refer to others that are, and to what stands in the module whose place it takes.
     """
 
     def __init__(self, given: dict[str, str], chosen: dict[str, str]) -> None:
@@ -97,11 +101,15 @@ class _Linker:
     def _add(self, module: str, name: str, decorator: str = INLINE) -> None:
         if name in self.done:
             return
-        if name in self.given:
-            self.done[name] = self.given[name]
-            return
         scope = _definitions(module)
         node = scope.get(name)
+        if name in self.given:
+            around = _definitions(str(node.module)) if isinstance(node, ast.ImportFrom) else scope
+            for used in _names(ast.parse(self.given[name])):
+                if used != name and (used in self.given or used in around):
+                    self._add(str(node.module) if isinstance(node, ast.ImportFrom) else module, used)
+            self.done[name] = self.given[name]
+            return
         if isinstance(node, ast.ImportFrom):
             original = next(alias.name for alias in node.names if name in (alias.asname, alias.name))
             original = self.chosen.get(name, original)
@@ -159,54 +167,6 @@ def _bare(node: ast.stmt) -> ast.stmt:
         if ast.get_docstring(node) is not None:
             node.body = node.body[1:]
     return ast.fix_missing_locations(node)
-
-
-def _choices(law: Law, fields: tuple[str, ...]) -> dict[str, str]:
-    """Which function of `mho.kernels.cpu.cell` stands for a name in kernels, where it is not the plain one."""
-    choices = {
-        "draw": ("draw_pair", law.draws == 2),
-        "step": ("step_hidden", law.state),
-        "heed": ("heed_side", "side" in fields),
-        "turn": ("turn_up", "side" in fields),
-        "hold": ("hold_stuck", "stuck" in fields),
-        "show": ("show_noisy", "write_noise" in fields),
-        "see": ("see_by_law", "read" in law.functions),
-        "vary": ("vary_each_read", "read_variation" in fields),
-        "settle": ("rest_by_law", "rest" in law.functions),
-        "age": ("age_by_options", "decay" in fields),
-    }
-    return {name: function for name, (function, wanted) in choices.items() if wanted}
-
-
-def _law_definitions(law: Law, fields: tuple[str, ...], tables: tuple[str, ...]) -> dict[str, str]:
-    """The law's functions, and how a kernel finds its fields: in a list of cross-points, or where they stand.
-
-    One array of a list holds ROOM lanes a slot; slot 0 is the weight that is read, the law's fields follow, then what
-    reads do not see.
-    """
-    count, written = len(fields), "write_noise" in fields
-    of_cell = [f"tables[{place}][replica, cell]" for place in range(len(tables))]
-    lanes = ", ".join([*(f"lanes[{ROOM * (1 + slot)} + lane]" for slot in range(count)), *of_cell])
-    at = "replica * strides[{0}, 0] + row * strides[{0}, 1] + column * strides[{0}, 2]"
-    standing = ", ".join([*(f"fields[{slot}][{at.format(slot)}]" for slot in range(count)), *of_cell])
-    functions = {name: f"{INLINE}\n{ast.unparse(node)}" for name, node in law.functions.items()}
-    if not law.closed_form:
-        functions["pulses"] = f"{INLINE}\ndef pulses(w, n, up, cell, z):\n    return w"
-        functions["reach"] = f"{INLINE}\ndef reach(n, up, cell):\n    return n"
-    return functions | {
-        "CLOSED_FORM": f"CLOSED_FORM = {law.closed_form}",
-        "FIELDS": f"FIELDS = {count}",
-        "WRITTEN": f"WRITTEN = {ROOM * (1 + count) if written else 0}",
-        "HIDDEN": f"HIDDEN = {written + law.state}",
-        "STATE": f"STATE = {law.state}",
-        "SLOTS": f"SLOTS = {1 + count + written + law.state}",
-        "W_MAX": f"W_MAX = {ROOM * (1 + fields.index('w_max'))}",
-        "W_MIN": f"W_MIN = {ROOM * (1 + fields.index('w_min'))}",
-        "cell_at": f"Cell = namedtuple('Cell', {[*fields, *tables]!r})\n\n"
-        f"{INLINE}\ndef cell_at(lanes, lane, tables, replica, cell):\n    return Cell({lanes})",
-        "cell_of": f"Cell = namedtuple('Cell', {[*fields, *tables]!r})\n\n"
-        f"{INLINE}\ndef cell_of(fields, strides, tables, replica, cell, row, column):\n    return Cell({standing})",
-    }
 
 
 def _import(text: str, what: str) -> ModuleType:

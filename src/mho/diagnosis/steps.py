@@ -46,7 +46,7 @@ class Steps:
             for name, values in array.cell_parameters().items()
         }
         self.law, self.states, self.zeros = law, states[chosen].astype(np.float64), zeros.double().numpy()[chosen]
-        self.only_rises = bool(main.directions)
+        self.only_rises = main.one_way
         self.cells = [cell_record(array.rpu.device, fields, place) for place in range(len(chosen))]
         moves = [_moves(law, float(w), cell) for w, cell in zip(self.states, self.cells, strict=True)]
         self.up, self.down, self.square = np.array(moves, np.float64).T
@@ -81,7 +81,7 @@ def _moves(law: type[Device], w: float, cell: Any) -> tuple[float, float, float]
 def _pulse(law: type[Device], w: float, up: bool, cell: Any, z: float) -> float:
     try:
         pair = z if law.draws == 1 else (z, 0.0)
-        return float(ask(law, w, 0.0, up, cell, pair)[0])
+        return float(ask(law, w, (), up, cell, pair)[0])
     except (ArithmeticError, ValueError, TypeError):  # outside the range of the law's formula
         return math.nan
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.compiler.program import Step
-from mho.kernels.transfer import TransferMap
 from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
+from mho.kernels.transfer import TransferMap
 
 Keys = npt.NDArray[np.uint32]
 Drawn = Any

@@ -14,8 +14,8 @@ from mho.compiler.program import Call, Step
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
 from mho.kernels.cpu.lists import SLACK
-from mho.kernels.transfer import TransferMap
 from mho.kernels.ops import NO_COUNTS, Cells, Counts, Drive, Floats, Levels, Window
+from mho.kernels.transfer import TransferMap
 from mho.random import SLOTS_A_TRAIN
 
 TRAINING_SLOTS = (count.CLIPPED_READS, count.HALVINGS)
@@ -94,8 +94,8 @@ class CPU(Backend):
         self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...], settings: Floats,
         omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
     ) -> Step:  # fmt: skip
-        given = function.definitions(INLINE)
-        kernel = compiler.load("mho.kernels.cpu.transfer", "transfer_columns", given=given, what=function.cell.__name__)
+        more = tuple(function.definitions(INLINE).items())
+        kernel = compiler.load("mho.kernels.cpu.transfer", "transfer_columns", more=more)
         return Call(kernel, len(omega), omega.size, NO_COUNTS, (buffers, lines, settings, omega, columns, pulses))
 
     def plan_column_trains(

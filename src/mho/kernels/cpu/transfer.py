@@ -55,9 +55,9 @@ def send_columns(
 ) -> None:
     """Write trains that give every cross-point of K columns its pulses, for replicas `start` to `stop`.
 
-    pulses (R, K, M) int32; columns (K,); each of the `copies` devices of a weight gets the same pulses. Written: trains of
-    K vectors as `mho.kernels.cpu.trains` writes them. A column pulses in as many slots as its busiest row, a row in the
-    first slots; more than 32 pulses are cut, and counted as saturated.
+    pulses (R, K, M) int32; columns (K,); each of the `copies` devices of a weight gets the same pulses. Written: trains
+    of K vectors as `mho.kernels.cpu.trains` writes them. A column pulses in as many slots as its busiest row, a row in
+    the first slots; more than 32 pulses are cut, and counted as saturated.
     """
     rows = pulses.shape[2]
     for r in range(start, stop):

@@ -84,7 +84,7 @@ class Reference(Backend):
                 vectors = np.arange(columns.shape[1])[:, None]
                 columns = columns & ((window.begin <= vectors) & (vectors < window.end))[..., None]
             update(
-                counts, cells.law, state, cells.hidden, fields, drawn.x, drawn.d, columns, drawn.rows, key,
+                counts, cells.model, state, cells.hidden, fields, drawn.x, drawn.d, columns, drawn.rows, key,
                 int(number[0]),
             )  # fmt: skip
 
@@ -133,10 +133,10 @@ class Reference(Backend):
 
     def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:
         fields = cells.broadcast(state.shape)
-        return lambda: visible(counts, cells.law, state, fields, key, int(number[0]), out)
+        return lambda: visible(counts, cells.model, state, fields, key, int(number[0]), out)
 
     def plan_relaxation(
         self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, dt: Floats
     ) -> Step:
         fields = cells.broadcast(state.shape)
-        return lambda: rest(counts, cells.law, state, cells.hidden, fields, key, float(dt[0]), int(number[0]))
+        return lambda: rest(counts, cells.model, state, cells.hidden, fields, key, float(dt[0]), int(number[0]))

@@ -71,3 +71,15 @@ class Swaying(StepDevice):
         way = 1.0 if up else -1.0
         step = cell.dw_min * way * (1 + cell.c2c * z) * (1 + cell.kick * h.last * way) / (1 + 0.1 * h.count)
         return w + step, (way, h.count + 1)
+
+
+class Assisted(mho.Device):
+    """A step from a helper of a helper."""
+
+    dw_min: float = 0.1
+    w_max: float = 1.0
+    w_min: float = -1.0
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        return sagging(w, 0.0 - cell.dw_min, 1.0) if up else w

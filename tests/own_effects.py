@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 import mho
 from mho.devices import StepDevice
 
@@ -83,3 +85,10 @@ class Assisted(mho.Device):
     @staticmethod
     def pulse(w, up, cell, z):
         return sagging(w, 0.0 - cell.dw_min, 1.0) if up else w
+
+
+class Net(torch.nn.Sequential):
+    """A small network for 8×8 images of the data set digits, scaled to 28×28."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.AvgPool2d(7), torch.nn.Flatten(), torch.nn.Linear(16, 10))

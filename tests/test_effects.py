@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,8 @@ from mho.compiler.law import read_law
 from mho.compiler.model import DeviceModel
 from mho.devices import EFFECTS, LAWS, ConstantStep, Device, Effect, SoftBounds, StepDevice
 from mho.devices.options import OPTIONS, flat_effects
-from mho.devices.registry import classes_in
 from mho.errors import InvalidValue, LawError
+from mho.imports import classes_in
 from mho.kernels import ops
 from mho.runs.experiment import Experiment
 
@@ -247,6 +249,26 @@ def test_both_drivers_train_with_an_effect() -> None:
 
     for autograd, online in zip(train("autograd"), train("online"), strict=True):
         assert torch.allclose(autograd, online, rtol=0, atol=1e-6)  # torch's own functions may differ by an ulp
+
+
+def test_train_resumes_with_an_effect(tmp_path: Path) -> None:
+    rpu = mho.RPU(device=ConstantStep(dw_min=0.01, effects=(Sag(rate=0.001),)))
+    (tmp_path / "config.toml").write_text(rpu.to_toml())
+    images = ("--set", "training.train_images=30", "--set", "training.test_images=10")
+
+    def train(folder: str, *words: str) -> list[str]:
+        command = [sys.executable, "-c", "from mho.cli import main; main()", "train", *words, "--out", folder]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])}
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stderr
+        lines = (tmp_path / folder / "metrics.jsonl").read_text().splitlines()
+        return [line.partition('"seconds"')[0] for line in lines]
+
+    begin = ("config.toml", "--model", "own_effects:Net", *images)
+    whole = train("whole", *begin, "--epochs", "2")
+    train("parts", *begin, "--epochs", "1")
+    assert train("parts", "--epochs", "2", "--resume") == whole
+    assert Experiment.from_toml((tmp_path / "parts" / "config.toml").read_text()).rpu.device == rpu.device
 
 
 # Hidden states ----------------------------------------------------------------------------------------------------

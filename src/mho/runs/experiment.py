@@ -152,7 +152,9 @@ def _known_task(name: object) -> type[Task] | None:
 def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
     """Return a layer's tables, to be laid over the main ones, with what is off or normal in the layer and not there."""
     if layer["device"]["law"] == main["device"]["law"]:
-        off = {name: [] if name == "effects" else 0.0 for name in main["device"] if name not in layer["device"]}
+        off: dict[str, Any] = {
+            name: [] if name == "effects" else 0.0 for name in main["device"] if name not in layer["device"]
+        }
         layer["device"] |= off
     for name, value in layer["device"].items():
         under = main["device"].get(name)

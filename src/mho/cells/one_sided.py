@@ -41,7 +41,7 @@ class OneWay(Hooks):
         return {"side": SIDE}
 
     @staticmethod
-    def accepts_pulse(up: bool, cell: Any) -> bool:
+    def accepts_pulse(up: bool, cell: Any) -> Any:
         return up == (cell.side > 0)
 
     @staticmethod

@@ -123,7 +123,7 @@ def test_updates_equal_the_reference(size, cell, length, managed):
     for replicas, vectors in itertools.product([1, 2], [1, 64]):
         compiled, truth = twins(rpu, size, seed=3, replicas=replicas)
         # the reference takes 0.1 ms a pulse: some forty cells move
-        budget = 1 + 40 // (columns * RPU(cell=cell).devices)
+        budget = 1 + 40 // (columns * mho.RPU(cell=cell).devices)
         x = signals(replicas, vectors, columns, seed=1, share=min(0.7, 40 / columns))
         d = sparse_errors(replicas, vectors, out, budget, seed=2)
         for array in (compiled, truth):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PHYSICS_VERSION = 1
+PHYSICS_VERSION = 2
 """Raised by hand in a commit that changes the bits of a run, and the commit says why.
 
 Two runs of equal description and seed have equal bits where their versions of the physics are equal. Results of papers

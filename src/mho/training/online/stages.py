@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mho.arrays import Crossbar, Lane
 from mho.compiler.program import Step
 from mho.kernels import ops
-from mho.nn import ArrayLayer, Conv2d, Dropout, Linear
+from mho.nn import ArrayLayer, Dropout, Passage
 
 Floats = npt.NDArray[np.float32]
 
@@ -74,63 +74,40 @@ class Stage(abc.ABC):
         """The steps that send errors of the answer back to the input. The first array of a chain is not asked."""
 
 
+@final
 class ArrayStage(Stage):
     """A layer on an array. Its lane holds the inputs of the last forward, and δ for backward and update."""
 
-    def __init__(self, lane: Lane, layer: ArrayLayer, form: Form) -> None:
-        self.lane, self.layer, self.form = lane, layer, form
-        self.outputs, self.errors = lane.outputs.reshape(form.shape), lane.errors.reshape(form.shape)
+    def __init__(self, layer: ArrayLayer, array: Crossbar, replicas: slice, form: Form, passage: Passage) -> None:
+        samples, vectors = form.samples, passage.vectors
+        self.layer, self.passage = layer, passage
+        self.lane = lane = Lane(array, replicas, samples // (replicas.stop - replicas.start) * vectors)
+        self.form = Form(samples, passage.sizes, last=passage.channels_last)
+        by_sample = (samples, vectors, -1)
+        self.inputs, self.downwards = lane.inputs.reshape(by_sample), lane.downwards.reshape(by_sample)
+        self.answers, self.deltas = lane.outputs.reshape(by_sample), lane.errors.reshape(by_sample)
+        same = passage.receive is None
+        self.outputs = lane.outputs.reshape(self.form.shape) if same else self.form.buffer()
+        self.errors = lane.errors.reshape(self.form.shape) if same else self.form.buffer()
+        self.back = form.buffer()
 
-    @final
+    def forward(self, x: Floats) -> Plan:
+        receive = self.passage.receive
+        received = receive(self.answers, self.outputs) if receive else []
+        return [*self.passage.send(x, self.inputs), self.lane.forward, *received], self.outputs
+
+    def backward(self, errors: Floats) -> Plan:
+        received = self.passage.receive_back(self.downwards, self.back)
+        return [*self.take(errors), self.lane.backward, *received], self.back
+
     def take(self, errors: Floats) -> list[Step]:
         """Bring errors to where the lane reads them, if the stage behind has not written them there."""
-        if errors is self.errors:
-            return []
-        own = errors.reshape(self.form.shape)
-        return [ops.copy_columns(own.reshape(1, -1), self.errors.reshape(1, -1))]
-
-
-@final
-class ConvStage(ArrayStage):
-    """A convolution: patches pass through the array one after another."""
-
-    def __init__(self, layer: Conv2d, array: Crossbar, replicas: slice, form: Form) -> None:
-        size = (form.samples, *form.sizes)
-        high, wide = layer.output_size(size)
-        count = replicas.stop - replicas.start
-        lane = Lane(array, replicas, form.samples // count * high * wide)
-        super().__init__(lane, layer, Form(form.samples, (layer.out_channels, high, wide), last=True))
-        self.geometry, self.bias = layer.geometry(size), layer.has_bias
-        self.back = form.buffer()
-        patches = (form.samples, high * wide, lane.array.in_features)
-        self.inputs, self.downwards = lane.inputs.reshape(patches), lane.downwards.reshape(patches)
-
-    def forward(self, x: Floats) -> Plan:
-        return [ops.gather(x, self.geometry, self.inputs, bias=self.bias), self.lane.forward], self.outputs
-
-    def backward(self, errors: Floats) -> Plan:
-        scatter = ops.scatter(self.downwards, self.back, self.geometry)
-        return [*self.take(errors), self.lane.backward, ops.clear(self.back), scatter], self.back
-
-
-@final
-class LinearStage(ArrayStage):
-    """A fully connected layer: every sample is one vector."""
-
-    def __init__(self, layer: Linear, array: Crossbar, replicas: slice, form: Form) -> None:
-        count = replicas.stop - replicas.start
-        lane = Lane(array, replicas, form.samples // count)
-        super().__init__(lane, layer, Form(form.samples, (layer.out_features,)))
-        self.inputs = lane.inputs.reshape(form.samples, -1)
-        self.downwards = lane.downwards.reshape(form.samples, -1)
-        self.back = form.buffer()
-
-    def forward(self, x: Floats) -> Plan:
-        return [ops.copy_columns(x, self.inputs), self.lane.forward], self.outputs
-
-    def backward(self, errors: Floats) -> Plan:
-        copy = ops.copy_columns(self.downwards, self.back)
-        return [*self.take(errors), self.lane.backward, copy], self.back
+        steps: list[Step] = []
+        if errors is not self.errors:
+            own = errors.reshape(self.form.shape)
+            steps.append(ops.copy_columns(own.reshape(1, -1), self.errors.reshape(1, -1)))
+        send_back = self.passage.send_back
+        return [*steps, *(send_back(self.errors, self.deltas) if send_back else [])]
 
 
 class Activation(Stage):

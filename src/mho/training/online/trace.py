@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from mho.arrays import Crossbar
+from mho.errors import InvalidValue
 from mho.kernels.ops import Window
-from mho.nn import ArrayLayer, Conv2d, Dropout, Linear, ReplicaModel
+from mho.nn import ArrayLayer, Dropout, ReplicaModel, passage_of
 from mho.training.online import stages
 from mho.training.online.stages import Form, Stage
 
@@ -151,10 +152,8 @@ def _link(node: fx.Node, modules: Mapping[str, nn.Module], sizes: set[fx.Node]) 
 
 def _module_link(name: str, module: nn.Module) -> Link:
     kind = type(module)
-    if isinstance(module, Conv2d):
-        return _conv(module)
-    if isinstance(module, Linear):
-        return _linear(module)
+    if isinstance(module, ArrayLayer):
+        return _array(module)
     if isinstance(module, Dropout):
         dropout = module
         return lambda form, replicas: stages.DropoutStage(dropout, replicas, form)
@@ -211,39 +210,25 @@ def _unary(stage: Any) -> Link:
     return lambda form, replicas: stage(form)
 
 
-def _conv(layer: Conv2d) -> Link:
-    if layer.groups > 1:
-        raise NoChain(f"{layer.name} has {layer.groups} groups")
-    if layer.padding_mode != "zeros" and any(layer.edges):
-        raise NoChain(f"{layer.name} pads with {layer.padding_mode!r}")
-    array = _crossbar(layer)
-
-    def link(form: Form, replicas: slice) -> Stage:
-        if len(form.sizes) != 3 or form.sizes[0] != layer.in_channels:
-            raise NoChain(f"{layer.name} takes maps of {layer.in_channels} channels, not {form.sizes}")
-        if min(layer.output_size((form.samples, *form.sizes))) < 1:
-            raise NoChain(f"maps of {form.sizes} are smaller than the kernel of {layer.name}")
-        return stages.ConvStage(layer, array, replicas, form)
-
-    return link
-
-
-def _linear(layer: Linear) -> Link:
-    array = _crossbar(layer)
-
-    def link(form: Form, replicas: slice) -> Stage:
-        if form.sizes != (layer.in_features,):
-            raise NoChain(f"{layer.name} takes vectors of {layer.in_features}, not {form.sizes}")
-        return stages.LinearStage(layer, array, replicas, form)
-
-    return link
-
-
-def _crossbar(layer: ArrayLayer) -> Crossbar:
+def _array(layer: ArrayLayer) -> Link:
+    """The link of a layer on one crossbar."""
+    if len(layer.crossbars) > 1:
+        raise NoChain(f"{layer.name} has {len(layer.crossbars)} arrays")
     array = layer.crossbars[0]
     if not isinstance(array, Crossbar):
         raise NoChain(f"{layer.name} is spread over tiles")
-    return array
+    try:
+        passage = passage_of(layer)
+    except InvalidValue as reason:
+        raise NoChain(str(reason)) from None
+
+    def link(form: Form, replicas: slice) -> Stage:
+        try:
+            return stages.ArrayStage(layer, array, replicas, form, passage(form.samples, form.sizes))
+        except InvalidValue as reason:
+            raise NoChain(str(reason)) from None
+
+    return link
 
 
 def _max_pool(options: Mapping[str, Any]) -> Link:

@@ -641,7 +641,7 @@ def mho_map(*words: str, cwd: Path, columns: int = 80) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         env=os.environ | {"COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"},
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -693,7 +693,7 @@ def test_map_shows_what_a_run_cost(trained, tmp_path):
 
 
 MISTAKES = {
-    "name": (["alexnett"], "no model 'alexnett'; did you mean 'alexnet'? (your own is module:Callable)"),
+    "name": (["alexnett"], "no model 'alexnett'; did you mean 'alexnet'? (your own is module:Net)"),
     "nothing": ([], "give a MODEL, for example mho map lenet, or --run DIR; neither was given"),
     "both": (["lenet", "--run", "."], "both was given"),
     "no shape": (["own:Net"], "give for example --input-shape 3x32x32"),
@@ -701,7 +701,7 @@ MISTAKES = {
     "wrong shape": (["own:Net", "--input-shape", "1x6x6"], "conv (Conv2d) got an input of shape 1×6×6"),
     "layer": (["own:up", "--input-shape", "3x6x6"], "model (ConvTranspose2d) has a matrix"),
     "arguments": (["own:arguments", "--input-shape", "3"], "missing 1 required positional argument: 'width'"),
-    "number": (["own:number", "--input-shape", "3"], "'own:number' is 3; give a callable"),
+    "number": (["own:number", "--input-shape", "3"], "'own:number' is 3; give a class or a function"),
     "module": (["nowhere:Net", "--input-shape", "3"], "cannot be imported (No module named 'nowhere')"),
     "attribute": (["own:Nett", "--input-shape", "3"], "has no attribute 'Nett'"),
     "copies": (["lenet", "--copies", "conv1=0"], "--copies 'conv1=0': write LAYER=N"),
@@ -738,7 +738,7 @@ def mistakes(tmp_path_factory) -> dict[str, tuple[int, str]]:
     )
     words = json.dumps({name: words for name, (words, _) in MISTAKES.items()})
     done = subprocess.run(
-        [sys.executable, "-c", code, words], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code, words], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, final
 
-from mho.data import Dataset, load
+from mho.data import DATA_SETS, Dataset, load
 from mho.errors import Faults, InvalidValue, nearest
-from mho.training.settings import DATA
 
 T = TypeVar("T")
 
@@ -59,8 +58,8 @@ class Plan:
                 faults.add(f"no suite {name!r}{nearest(name, (*SUITES, ALL))}")
         faults.number("rounds", self.rounds, low=1, integer=True)
         faults.number("images", self.images, low=1, integer=True)
-        if self.data not in DATA:
-            faults.add(f"data is {self.data!r}{nearest(str(self.data), DATA)}")
+        if self.data not in DATA_SETS:
+            faults.add(f"data is {self.data!r}{nearest(str(self.data), DATA_SETS)}")
         faults.number("threads", self.threads, low=1, high=1024, integer=True)
         faults.raise_any()
 

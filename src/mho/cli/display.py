@@ -18,19 +18,20 @@ REFRESH = 0.25
 
 @final
 class TrainingDisplay:
-    """Epoch, images a second, errors and time left on a terminal; one line an epoch elsewhere."""
+    """Epoch, examples a second, errors and time left on a terminal; one line an epoch elsewhere."""
 
     def __init__(self, run: Run) -> None:
         self.settings = run.experiment.training
         self.driver = run.loop.driver
         self.shifted = run.shifted
-        self.images = len(run.loop.data.train_labels)
+        self.examples, self.measure, self.words = run.loop.examples, run.loop.task.measure, run.loop.task.examples
         self.console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
-            TextColumn("{task.fields[rate]:,.0f} images/s  train {task.fields[train]}  test {task.fields[test]}  left"),
+            TextColumn(f"{{task.fields[rate]:,.0f}} {self.words}/s  {self.measure}"),
+            TextColumn("train {task.fields[train]}  test {task.fields[test]}  left"),
             TimeRemainingColumn(),
             console=self.console,
             refresh_per_second=4,
@@ -38,8 +39,8 @@ class TrainingDisplay:
         done = run.loop.progress
         self.task = self.bar.add_task(
             "train",
-            total=self.settings.epochs * self.images,
-            completed=done.epoch * self.images + done.position,
+            total=self.settings.epochs * self.examples,
+            completed=done.epoch * self.examples + done.position,
             epoch=min(done.epoch + 1, self.settings.epochs),
             epochs=self.settings.epochs,
             rate=0.0,
@@ -73,20 +74,21 @@ class TrainingDisplay:
         seen = max(progress.position, 1)
         self.bar.update(
             self.task,
-            completed=progress.epoch * self.images + progress.position,
+            completed=progress.epoch * self.examples + progress.position,
             epoch=progress.epoch + 1,
             rate=self.settings.replicas * progress.position / max(progress.seconds, 1e-9),
-            train=f"{100 * sum(progress.wrong) / seen / len(progress.wrong):.2f} %",
+            train=f"{100 * sum(progress.errors) / seen / len(progress.errors):.2f} %",
         )
 
     def epoch(self, progress: TrainingProgress) -> None:
         """Show the test error of the epoch that ended."""
-        self.bar.update(self.task, completed=progress.epoch * self.images, test=_last(progress))
+        self.bar.update(self.task, completed=progress.epoch * self.examples, test=_last(progress))
         if not self.console.is_terminal:
             line = progress.metrics[-1]
+            rate = f"{line[f'{self.words}_per_second']:,.0f} {self.words}/s"
             self.console.print(
-                f"epoch {line['epoch']}/{self.settings.epochs}  {line['images_per_second']:,.0f} images/s  "
-                f"train {line['train_error']:.2f} %  test {line['test_error']:.2f} %"
+                f"epoch {line['epoch']}/{self.settings.epochs}  {rate}  "
+                f"{self.measure} train {line['train_error']:.2f} %  test {line['test_error']:.2f} %"
             )
 
 

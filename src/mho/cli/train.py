@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DEVICE_PAGE = "device.html"
 MEASURED_AS = ("law", "table")
-OPTIONS = ("model", "data", "epochs", "seed", "data_seed", "replicas")
+OPTIONS = ("task", "model", "data", "epochs", "seed", "data_seed", "replicas")
 
 
 def train(
@@ -48,14 +48,38 @@ def train(
         str | None,
         typer.Option(help="law (default for pulses): the best law; table: steps drawn as they were measured."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="lenet (default) or mlp, the networks of the papers.")] = None,
-    data: Annotated[str | None, typer.Option(help="digits (default, embedded) or mnist.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|MODULE:NET",
+            help="lenet (default) or mlp, the networks of the papers; or your own: a class or a function that returns "
+            "a torch.nn.Module.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|MODULE:FUNCTION|FILE",
+            help="digits (default, embedded) or mnist; or your own: a function that returns ((x_train, y_train), "
+            "(x_test, y_test)), a file .npz with x_train, y_train, x_test, y_test, or a text .txt.",
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|MODULE:CLASS",
+            help="classification (default), regression or next_character; or your own subclass of mho.training.Task. "
+            "Its options are set with --set task.NAME=value.",
+        ),
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images (default 30).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of devices, weights and noise (default 0).")] = None,
-    data_seed: Annotated[int | None, typer.Option(help="Of the order of the images (default 0).")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training examples (default 30).")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed of device variation, initial weights and noise (default 0).")
+    ] = None,
+    data_seed: Annotated[int | None, typer.Option(help="Random seed of the order of the examples (default 0).")] = None,
     replicas: Annotated[
         int | None, typer.Option(help="Networks side by side, with seeds from SEED on (default 1).")
     ] = None,
@@ -68,7 +92,7 @@ def train(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the last metrics line, and nothing else.")] = False,
 ) -> None:
-    """Train a paper's network on resistive cross-point arrays.
+    """Train a network on resistive cross-point arrays: a paper's, or your own.
 
     Without options: LeNet on the RPU-baseline of Gokmen 2017 with noise and bound management, on the embedded digits.
     Ends with a diagnosis (is it the device or the learning rate?), and by naming the run folder: config.toml,
@@ -79,6 +103,7 @@ def train(
 
     Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
     update.update_management=true; mho train runs/digits-1/config.toml --seed 1;
+    mho train --model mynet:Net --data mydata:load, from mynet.py and mydata.py of this folder;
     mho train --device mine.toml; mho train --measured pulses.csv, which fits laws
     as mho device fit does, trains on the best, and adds device.html to the folder.
     """
@@ -92,7 +117,7 @@ def train(
         fitted, device_given = _measured_device(measured, measured_as, out, resume)
     elif measured_as is not None:
         raise InvalidValue("--measured-as has no effect without --measured; give the file of pulses too")
-    given = dict(zip(OPTIONS, (model, data, epochs, seed, data_seed, replicas), strict=True))
+    given = dict(zip(OPTIONS, (task, model, data, epochs, seed, data_seed, replicas), strict=True))
     experiment = read_experiment(config, preset, given, settings or [], out if resume else None, device_given)
 
     import torch
@@ -103,9 +128,9 @@ def train(
 
     set_threads(threads)
     torch.set_num_threads(1)  # at this size torch is fastest so, and its sums do not depend on threads
-    images = load(experiment.training.data, data_dir)
-    folder = out or next_folder(experiment.training.data)
-    run = Run(experiment, folder, images, resume=resume)
+    loaded = load(experiment.training.data, data_dir)
+    folder = out or next_folder(loaded.name)
+    run = Run(experiment, folder, loaded, resume=resume)
     if fitted is not None and not run.finished:
         from mho.cli.device_fit import write_fit
 
@@ -122,7 +147,7 @@ def train(
         print(json.dumps(run.loop.progress.metrics[-1]) if run.loop.progress.metrics else "{}")
     elif ended:
         last = run.loop.progress.metrics[-1]
-        print(f"test error {last['test_error']:.2f} % after epoch {last['epoch']}")
+        print(f"test {run.loop.task.measure} {last['test_error']:.2f} % after epoch {last['epoch']}")
         print(f"run folder {folder}\nreport     {folder / 'report.html'}")
     if not ended:
         print(f"stopped; continue with  mho train --out {shlex.quote(str(folder))} --resume", file=sys.stderr)

@@ -7,24 +7,78 @@ from typing import final
 
 from torch import Tensor
 
+from mho.errors import Faults
+
 
 @final
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Images (n, channels, height, width) float32 in [0, 1] and labels (n,) int64, for training and test."""
+    """Inputs x and targets y of n examples, for training and test.
+
+    x is (n, ...) float32, or int64 where it holds indices; y is (n, ...): (n,) int64 classes, or float32 numbers. All
+    examples of x have one shape. For images with labels, `train_images` is another name of `x_train`, and so on.
+
+    Attributes:
+        name: for titles and folders.
+
+    Raises:
+        InvalidValue: naming every part that is empty, or does not go with the others.
+    """
 
     name: str
-    train_images: Tensor
-    train_labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
+    x_train: Tensor
+    y_train: Tensor
+    x_test: Tensor
+    y_test: Tensor
+
+    def __post_init__(self) -> None:
+        faults = Faults(f"data {self.name!r}")
+        parts = ("x_train", "y_train", "x_test", "y_test")
+        for name in parts:
+            value = getattr(self, name)
+            if not isinstance(value, Tensor) or not value.dim() or not value.numel():
+                what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+                faults.add(f"{name} is {what}; give a tensor of at least one example")
+        faults.raise_any()
+        for part in ("train", "test"):
+            x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+            if len(x) != len(y):
+                faults.add(f"x_{part} has {len(x)} examples and y_{part} has {len(y)}; give one target an example")
+        for name in ("x", "y"):
+            train, test = getattr(self, f"{name}_train"), getattr(self, f"{name}_test")
+            if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
+                faults.add(
+                    f"an example of {name}_train has shape {tuple(train.shape[1:])} {train.dtype}, and of {name}_test "
+                    f"{tuple(test.shape[1:])} {test.dtype}; give both one shape and type"
+                )
+        faults.raise_any()
+
+    @property
+    def train_images(self) -> Tensor:
+        """(n, channels, height, width) float32 in [0, 1], where the examples are images."""
+        return self.x_train
+
+    @property
+    def train_labels(self) -> Tensor:
+        """(n,) int64 classes, where the examples have such."""
+        return self.y_train
+
+    @property
+    def test_images(self) -> Tensor:
+        """As `train_images`, of the test."""
+        return self.x_test
+
+    @property
+    def test_labels(self) -> Tensor:
+        """As `train_labels`, of the test."""
+        return self.y_test
 
     def first(self, train: int, test: int) -> Dataset:
-        """Only the first so many images of each part; 0 keeps all."""
+        """Return only the first so many examples of each part; 0 keeps all."""
         return dataclasses.replace(
             self,
-            train_images=self.train_images[: train or None],
-            train_labels=self.train_labels[: train or None],
-            test_images=self.test_images[: test or None],
-            test_labels=self.test_labels[: test or None],
+            x_train=self.x_train[: train or None],
+            y_train=self.y_train[: train or None],
+            x_test=self.x_test[: test or None],
+            y_test=self.y_test[: test or None],
         )

@@ -14,6 +14,7 @@ import platformdirs
 import torch
 
 from mho.data.dataset import Dataset
+from mho.data.source import Source
 from mho.errors import DataMissing, InvalidValue
 
 # MD5 of the decompressed files. The training images have two: the published file, and a lossless
@@ -115,3 +116,6 @@ def _read(name: str, file: Path) -> npt.NDArray[np.uint8]:
 
 def _images(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(pixels.astype(np.float32) / np.float32(255))[:, None]
+
+
+DATA_SET = Source(load=mnist, example=(1, 28, 28), folder=True)

@@ -1,18 +1,17 @@
-"""The papers' networks in plain torch, one a file."""
+"""The papers' networks in plain torch, one a file, and a user's own by `module:Net`.
 
+A file of this room registers its network by a constant NETWORK; its name is the file's.
+"""
+
+from mho.imports import inhabitants
 from mho.models.alexnet import AlexNet
 from mho.models.lenet import LeNet
 from mho.models.mlp import MLP
 from mho.models.network import Network
+from mho.models.own import build_model, find_builder
 from mho.models.resnet18 import ResNet18
 from mho.models.vgg16 import VGG16
 
-NETWORKS = {
-    "lenet": Network(LeNet, (1, 28, 28)),
-    "mlp": Network(MLP, (1, 28, 28)),
-    "alexnet": Network(AlexNet, (3, 227, 227)),
-    "vgg16": Network(VGG16, (3, 224, 224)),
-    "resnet18": Network(ResNet18, (3, 224, 224)),
-}
+NETWORKS: dict[str, Network] = inhabitants(__name__, __path__, "NETWORK")
 
-__all__ = ["MLP", "NETWORKS", "VGG16", "AlexNet", "LeNet", "Network", "ResNet18"]
+__all__ = ["MLP", "NETWORKS", "VGG16", "AlexNet", "LeNet", "Network", "ResNet18", "build_model", "find_builder"]

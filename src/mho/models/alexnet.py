@@ -7,6 +7,8 @@ from typing import final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mho.models.network import Network
+
 
 @final
 class AlexNet(nn.Module):
@@ -42,3 +44,6 @@ class AlexNet(nn.Module):
         x = F.relu(self.fc7(self.dropout(F.relu(self.fc6(self.dropout(x))))))
         logits: Tensor = self.fc8(x)
         return logits
+
+
+NETWORK = Network(AlexNet, (3, 227, 227))

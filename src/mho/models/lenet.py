@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mho.models.network import Network
+
 
 class LeNet(nn.Module):
     """LeNet of Gokmen 2017: images (B, 1, 28, 28) to logits (B, 10).
@@ -26,3 +28,6 @@ class LeNet(nn.Module):
         x = self.pool(torch.tanh(self.conv2(x)))
         logits: Tensor = self.fc2(torch.tanh(self.fc1(x.flatten(1))))
         return logits
+
+
+NETWORK = Network(LeNet, (1, 28, 28))

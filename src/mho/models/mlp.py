@@ -7,6 +7,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from mho.models.network import Network
+
 
 @final
 class MLP(nn.Module):
@@ -26,3 +28,6 @@ class MLP(nn.Module):
         x = torch.sigmoid(self.fc1(x.flatten(1)))
         logits: Tensor = self.fc3(torch.sigmoid(self.fc2(x)))
         return logits
+
+
+NETWORK = Network(MLP, (1, 28, 28))

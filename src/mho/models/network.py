@@ -1,4 +1,4 @@
-"""A network by name."""
+"""What a registered network is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 @final
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network by name: how it is built, and the shape of one image of its, for example (channels, height, width)."""
+    """How a network is built, and the shape of one of its images, for example (channels, height, width)."""
 
     build: Callable[[], nn.Module]
     image: tuple[int, ...]

@@ -7,6 +7,8 @@ from typing import final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mho.models.network import Network
+
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
 """Channels and first stride of each stage of two blocks."""
 
@@ -59,3 +61,6 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         return F.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+
+NETWORK = Network(ResNet18, (3, 224, 224))

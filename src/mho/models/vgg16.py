@@ -7,6 +7,8 @@ from typing import final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mho.models.network import Network
+
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and convolutions of each block, which ends in 2×2 max pooling."""
 
@@ -42,3 +44,6 @@ class VGG16(nn.Module):
         x = self.dropout(F.relu(self.fc6(x.flatten(1))))
         logits: Tensor = self.fc8(self.dropout(F.relu(self.fc7(x))))
         return logits
+
+
+NETWORK = Network(VGG16, (3, 224, 224))

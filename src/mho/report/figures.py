@@ -17,7 +17,7 @@ MARKED_EPOCHS = 40
 """Up to so many epochs each point has a marker."""
 
 
-def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes) -> Axes:
+def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes, *, measure: str = "error") -> Axes:
     """Test and train error [%] against epochs, on a logarithmic error axis.
 
     With replicas, each is a thin line and their mean a thick one. Errors of 0 leave the axis at the bottom.
@@ -26,6 +26,7 @@ def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes) -> Axes:
         data: the lines of metrics.jsonl: `epoch`, `test_error`, `train_error`, and with replicas
             `test_error_replicas`, `train_error_replicas`.
         ax: where to draw; its legend stands above it.
+        measure: what the errors are, for the axis.
     """
     ax.set_yscale("log", nonpositive="clip")
     ax.set_autoscaley_on(False)
@@ -52,7 +53,7 @@ def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes) -> Axes:
     if epochs:
         ax.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
     ax.set_xlabel("epoch")
-    ax.set_ylabel("error (%)")
+    ax.set_ylabel(f"{measure} (%)")
     ax.grid(True, lw=0.5, alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(

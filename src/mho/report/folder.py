@@ -15,6 +15,8 @@ from mho.errors import Faults, InvalidValue
 T = TypeVar("T")
 CURE = "restore it, or write it again with: mho train --resume --out {folder}"
 ERRORS = ("test_error", "train_error")
+SCHEMA = 2
+"""Newest version of a run folder's files that is read."""
 
 
 @final
@@ -85,7 +87,11 @@ class RunFolder:
     counters: dict[str, dict[str, int]]
     """Layer to counter to its sum over replicas."""
     images: int | None
-    """Images that each replica was trained on; None in folders of before it was written."""
+    """Examples that each replica was trained on; None in folders of before it was written."""
+    measure: str
+    """What the errors are, in words."""
+    examples: str
+    """Word for several examples."""
     diagnosis: Diagnosed | None
     """None before the last epoch, and in folders of before it was written."""
     shifts: list[str]
@@ -141,8 +147,8 @@ def _metrics(text: str) -> list[dict[str, Any]]:
         if not _whole(values.get("epoch")) or values["epoch"] <= before:
             raise InvalidValue(f"line {number} has epoch {values.get('epoch')!r} after epoch {before}")
         for name in ERRORS:
-            if not _per_cent(values.get(name)):
-                raise InvalidValue(f"line {number} has {name} {values.get(name)!r}, not a number from 0 to 100")
+            if not _error(values.get(name)):
+                raise InvalidValue(f"line {number} has {name} {values.get(name)!r}, not a number of at least 0")
             _check_replicas(values, f"{name}_replicas", metrics, number)
         metrics.append(values)
     return metrics
@@ -150,20 +156,28 @@ def _metrics(text: str) -> list[dict[str, Any]]:
 
 def _check_replicas(values: dict[str, Any], name: str, metrics: list[dict[str, Any]], number: int) -> None:
     replicas = values.get(name)
-    if replicas is not None and not (isinstance(replicas, list) and replicas and all(map(_per_cent, replicas))):
-        raise InvalidValue(f"line {number} has {name} {replicas!r}, not a list of numbers from 0 to 100")
+    if replicas is not None and not (isinstance(replicas, list) and replicas and all(map(_error, replicas))):
+        raise InvalidValue(f"line {number} has {name} {replicas!r}, not a list of numbers of at least 0")
     if metrics and len(replicas or ()) != len(metrics[0].get(name) or ()):
         raise InvalidValue(f"line {number} has another number of replicas in {name} than line 1")
 
 
 def _summary(text: str) -> dict[str, Any]:
     summary = _json(text, "the file")
+    schema = summary.get("schema", 1)  # folders of before it was written do not have it
+    if not _whole(schema) or schema > SCHEMA:
+        raise InvalidValue(
+            f"it has schema {schema!r}, and this mho reads up to {SCHEMA}: mho {summary.get('version')} wrote it; use "
+            "that version"
+        )
     try:
         return {
             **{name: _text(summary[name], name) for name in ("title", "version", "command")},
             "arrays": [_array(table) for table in summary["arrays"]],
             "layers": [_layer(table) for table in summary["layers"]],
             "images": _images(summary.get("images")),
+            "measure": _text(summary.get("measure", "error"), "measure"),
+            "examples": _text(summary.get("examples", "images"), "examples"),
             "diagnosis": _diagnosis(summary.get("diagnosis")),
             "shifts": [_text(table["told"], "told") for table in summary.get("zero_shifting", [])],
             "counters": {
@@ -256,5 +270,5 @@ def _number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _per_cent(value: Any) -> bool:
-    return _number(value) and 0 <= value <= 100
+def _error(value: Any) -> bool:
+    return _number(value) and value >= 0

@@ -52,10 +52,12 @@ def _render(run: RunFolder) -> str:
         "page.html",
         run=run,
         headlines=_headlines(run),
-        curves={name: _curves(run.metrics, name) for name in SIZES} if run.metrics else {},
+        curves={name: _curves(run, name) for name in SIZES} if run.metrics else {},
         zero_errors=any(line[name] == 0 for line in run.metrics for name in ("test_error", "train_error")),
         replicas=_replicas(run.metrics),
         window=_window(run.metrics),
+        further=_further(run.metrics),
+        rate=_rate(run),
         totals=_totals(run.arrays),
         counters=_counters(run),
         meanings=MEANINGS,
@@ -72,24 +74,37 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
     last, window = run.metrics[-1], _window(run.metrics)
     spread = last.get("test_error_replicas")
     remark = f"{len(spread)} replicas: {min(spread):.2f} to {max(spread):.2f}{PER_CENT}" if spread else ""
-    lines = [(f"{last['test_error']:.2f}{PER_CENT}", f"test error after epoch {last['epoch']}", remark)]
+    lines = [(f"{last['test_error']:.2f}{PER_CENT}", f"test {run.measure} after epoch {last['epoch']}", remark)]
     if window:
         span = f"epochs {window[0]['epoch']} to {window[-1]['epoch']}"
         over = [row["mean"] for row in _replicas(run.metrics)] or [line["test_error"] for line in window]
         what = f"standard deviation over {len(over)} replicas" if spread else "standard deviation over epochs"
         mean = f"{statistics.fmean(over):.2f}"
         number = f"{mean} ± {statistics.stdev(over):.2f}{PER_CENT}" if len(over) > 1 else f"{mean}{PER_CENT}"
-        lines.append((number, f"mean test error, {span}", f"± {what}" if len(over) > 1 else ""))
+        lines.append((number, f"mean test {run.measure}, {span}", f"± {what}" if len(over) > 1 else ""))
     planned = f" of {run.planned_epochs}" if run.planned_epochs else ""
     lines.append((f"{last['epoch']}{planned}", "epochs finished", ""))
     seconds = _column(run.metrics, "seconds")
     if seconds:
         lines.append((duration(sum(seconds)), "training time", "without tests"))
-    rates = _column(run.metrics, "images_per_second")
+    rates = _column(run.metrics, _rate(run))
     if rates and seconds and sum(seconds) > 0:
         rate = sum(r * s for r, s in zip(rates, seconds, strict=True)) / sum(seconds)
-        lines.append((plain_number(rate), "images/s", f"{len(spread)} replicas together" if spread else ""))
+        lines.append((plain_number(rate), f"{run.examples}/s", f"{len(spread)} replicas together" if spread else ""))
     return lines
+
+
+def _rate(run: RunFolder) -> str:
+    """Name of the training rate in metrics.jsonl."""
+    return f"{run.examples}_per_second"
+
+
+def _further(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the numbers of the test that a task gives beside the error."""
+    names = metrics[-1] if metrics else ()
+    return [
+        name for name in names if name.startswith("test_") and name != "test_error" and not name.endswith("_replicas")
+    ]
 
 
 def _column(metrics: Sequence[Mapping[str, Any]], name: str) -> list[float]:
@@ -133,11 +148,11 @@ def _counters(run: RunFolder) -> dict[str, Any]:
     return {"names": names, "rows": run.counters, "sums": sums}
 
 
-def _curves(metrics: Sequence[Mapping[str, Any]], name: str) -> Markup:
+def _curves(run: RunFolder, name: str) -> Markup:
     return svg(
-        lambda ax: error_curves(metrics, ax),
+        lambda ax: error_curves(run.metrics, ax, measure=run.measure),
         size=SIZES[name],
         name=name,
         kind=name,
-        label="Test and train error in per cent against epochs; the numbers are in the table of epochs",
+        label=f"Test and train {run.measure} in per cent against epochs; the numbers are in the table of epochs",
     )

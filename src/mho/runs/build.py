@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mho.models import NETWORKS
+from mho.models import build_model
 from mho.nn import ArrayLayer, convert
 from mho.runs.experiment import Experiment
 
@@ -15,7 +15,7 @@ def build(experiment: Experiment) -> nn.Module:
     settings = experiment.training
     torch.manual_seed(settings.seeds[0])
     model = convert(
-        NETWORKS[settings.model].build(),
+        build_model(settings.model),
         experiment.rpu,
         seed=settings.seeds,
         layers=experiment.layers,

@@ -3,41 +3,53 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, final
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, final
 
 from mho.cells import Referenced
 from mho.config import NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
-from mho.errors import Faults, InvalidValue
+from mho.errors import Faults, InvalidValue, nearest
 from mho.learning import ZeroShifting
-from mho.training import Training
+from mho.runs.sources import check_sources, forget_sources, source_hashes
+from mho.training import Task, Training, find_task
 
+T = TypeVar("T")
 MAY_GROW = ("training.epochs", "training.checkpoint_every")
 """What a resumed run may be told anew: it changes nothing of what is done."""
-LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}}
+LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}, "task": "classification"}
 """Fields of [training] that stored configs may lack, with what they were then."""
+
+
+SECTIONS = ("training", "task", "zero_shifting", "layers", *(field.name for field in dataclasses.fields(RPU)))
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """All that decides a result: training, the arrays, and other arrays for some layers by name pattern.
+    """All that decides a result: training, its task, the arrays, and other arrays for some layers by name pattern.
 
     Attributes:
+        task: what is trained for, with its options; None: the task that `training` names, without options.
         zero_shifting: done once before the first epoch; None: not at all.
 
     Raises:
-        InvalidValue: for lists in an RPU that do not have one value for each of `training.replicas`, or zero-shifting
-            without `Referenced` cells.
+        InvalidValue: for lists in an RPU that do not have one value for each of `training.replicas`, zero-shifting
+            without `Referenced` cells, or a task that is not the one that `training` names.
     """
 
     training: Training
     rpu: RPU
     layers: Mapping[str, RPU] = dataclasses.field(default_factory=dict)
     zero_shifting: ZeroShifting | None = None
+    task: Task = None  # type: ignore[assignment]  # made in __post_init__
 
     def __post_init__(self) -> None:
         faults = Faults("the config")
+        kind = find_task(self.training.task)
+        if self.task is None:
+            object.__setattr__(self, "task", kind())
+        elif type(self.task) is not kind:
+            faults.add(f"task is a {type(self.task).__name__}, and training.task names {self.training.task}; give one")
         for prefix, rpu in [("", self.rpu), *((f"layers.{pattern}: ", rpu) for pattern, rpu in self.layers.items())]:
             fault = replicas_fault(rpu, self.training.replicas)
             if fault:
@@ -57,7 +69,10 @@ class Experiment:
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self.training).items()
         }
-        tables: dict[str, Any] = {"training": training} | self.rpu.to_dict()
+        tables: dict[str, Any] = {"training": training | source_hashes(self.training)} | self.rpu.to_dict()
+        options = dataclasses.asdict(self.task)
+        if options:
+            tables["task"] = {name: NONE if value is None else value for name, value in options.items()}
         if self.zero_shifting is not None:
             settings = dataclasses.asdict(self.zero_shifting)
             tables["zero_shifting"] = {name: NONE if value is None else value for name, value in settings.items()}
@@ -78,19 +93,19 @@ class Experiment:
         """
         rest = dict(tables)
         faults: list[str] = []
-        training, layers = Training(), {}
-        table = rest.pop("training", {})
-        try:
-            training = fields_from_table(Training, table)
-        except InvalidValue as error:
-            faults += [f"training.{fault}" for fault in error.faults]
+        table, options = rest.pop("training", {}), rest.pop("task", {})
+        training = _read("training", table, lambda table: fields_from_table(Training, check_sources(table)), faults)
+        name = table.get("task", Training.task) if isinstance(table, Mapping) else Training.task
+        kind = _known_task(name)
+        task = _read("task", options, lambda table: fields_from_table(kind, table), faults) if kind else None
         shifting = None
         if "zero_shifting" in rest:
-            try:
-                shifting = _zero_shifting(rest.pop("zero_shifting"))
-            except InvalidValue as error:
-                faults += [f"zero_shifting.{fault}" for fault in error.faults]
-        special = rest.pop("layers", {})
+            given = rest.pop("zero_shifting")
+            shifting = _read("zero_shifting", given, lambda table: fields_from_table(ZeroShifting, table), faults)
+        special, layers = rest.pop("layers", {}), {}
+        for section in [section for section in rest if section not in SECTIONS]:
+            faults.append(f"unknown section {section!r}{nearest(section, SECTIONS)}")
+            del rest[section]
         rpu = RPU()
         try:
             rpu = RPU.from_dict(rest)
@@ -104,7 +119,9 @@ class Experiment:
                     faults += [f"layers.{pattern}.{fault}" for fault in error.faults]
         if faults:
             raise InvalidValue("the config has faults:\n  " + "\n  ".join(faults), faults)
-        return cls(training=training, rpu=rpu, layers=layers, zero_shifting=shifting)
+        assert training is not None
+        assert task is not None
+        return cls(training=training, rpu=rpu, layers=layers, zero_shifting=shifting, task=task)
 
     @classmethod
     def from_toml(cls, text: str) -> Experiment:
@@ -112,10 +129,24 @@ class Experiment:
         return cls.from_dict(parse_toml(text))
 
 
-def _zero_shifting(table: object) -> ZeroShifting:
+def _read(section: str, table: object, make: Callable[[Mapping[str, Any]], T], faults: list[str]) -> T | None:
+    """Make what a section describes, or note what is wrong with it."""
     if not isinstance(table, Mapping):
-        raise InvalidValue(f"is {table!r}; write a section [zero_shifting]")
-    return fields_from_table(ZeroShifting, table)
+        faults.append(f"{section} is {table!r}; write a section [{section}]")
+        return None
+    try:
+        return make(table)
+    except InvalidValue as error:
+        faults += [f"{section}.{fault}" for fault in error.faults]
+        return None
+
+
+def _known_task(name: object) -> type[Task] | None:
+    """Return the class of a task; None where [training] has a fault already."""
+    try:
+        return find_task(name) if isinstance(name, str) else None
+    except InvalidValue:
+        return None
 
 
 def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,7 +159,10 @@ def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it; another law or kind starts its section afresh."""
+    """`base` with `changes` laid over it; another law or kind starts its section afresh.
+
+    A task, model or data named anew lose the hash of what was named before.
+    """
     out = dict(base)
     for key, value in changes.items():
         old = out.get(key)
@@ -137,7 +171,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         elif any(name in value and value[name] != old.get(name) for name in ("law", "kind")):
             out[key] = dict(value)
         else:
-            out[key] = merged(old, value)
+            out[key] = merged(forget_sources(old, value), value)
     return out
 
 

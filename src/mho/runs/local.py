@@ -9,6 +9,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -99,7 +100,13 @@ class LocalEngine(Engine):
 
 @contextlib.contextmanager
 def _deaf() -> Iterator[None]:
-    """Processes begun in here never hear Ctrl-C, not even while they import; this one hears it afterwards."""
+    """Processes begun in here never hear Ctrl-C, not even while they import; this one hears it afterwards.
+
+    Windows has no signal masks: there a worker hears it until `_prepare` runs, and is begun anew. Not tried.
+    """
+    if sys.platform == "win32":
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -110,6 +117,7 @@ def _deaf() -> Iterator[None]:
 def _prepare(stop: ctypes.c_bool) -> None:
     """In a new worker: no worker outlives the coordinator, which decides on Ctrl-C."""
     global _stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _stop = stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -16,6 +16,7 @@ from mho.runs.axes import Value
 from mho.runs.experiment import differences
 from mho.runs.run import VERSION
 from mho.runs.sweep import Sweep, digest
+from mho.version import PHYSICS_VERSION
 
 RESULTS = "results.parquet"
 DONE, FAILED = "done", "failed"
@@ -31,7 +32,7 @@ class Result:
     Attributes:
         status: "done" or "failed"; a failed row has its reason in `message` and no numbers.
         epoch: epochs trained.
-        train_error, test_error: of the last epoch, in per cent.
+        train_error, test_error: the task's error in the last epoch, in per cent.
         train_loss: mean of the last epoch.
         test_errors: in per cent, one an epoch.
         seconds: training time, the row's share of its batch.
@@ -60,7 +61,8 @@ class Results:
         sweep: whose results these are; a file of another sweep is refused.
 
     Raises:
-        WrongUse: if the file is of another sweep, naming what differs, or has more epochs, or is no such file at all.
+        WrongUse: if the file is of another sweep, naming what differs, or of another version of the physics, or has
+            more epochs, or is no such file at all.
         InvalidValue: without pyarrow, naming the extra that brings it.
     """
 
@@ -71,6 +73,12 @@ class Results:
         self._records: dict[int, dict[str, Any]] = {}
         if self.file.exists():
             table = read_table(self.file)
+            if table.physics != str(PHYSICS_VERSION):
+                raise WrongUse(
+                    f"{self.file} has rows of version {table.physics} of the physics (mho {table.version}), and this "
+                    f"mho has version {PHYSICS_VERSION}: equal rows give other bits; use that version to continue it, "
+                    "or give another --out"
+                )
             self._check_same(table.content)
             count = len(sweep.seeds)
             for record in table.records:
@@ -126,6 +134,7 @@ class Results:
         metadata = {
             b"mho.format": FORMAT,
             b"mho.version": VERSION.encode(),
+            b"mho.physics": str(PHYSICS_VERSION).encode(),
             b"mho.sweep": json.dumps(self._content).encode(),
             b"mho.sweep.hash": digest(self._content).encode(),
         }
@@ -175,10 +184,11 @@ _COLUMNS = {
 @final
 @dataclasses.dataclass(frozen=True)
 class ResultTable:
-    """A results file as read: the content of its sweep, its version of mho, and a record a row."""
+    """A results file as read: the content of its sweep, its versions of mho and of the physics, and a record a row."""
 
     content: dict[str, Any]
     version: str
+    physics: str
     fields: list[str]
     records: list[dict[str, Any]]
 
@@ -205,7 +215,9 @@ def read_table(file: Path) -> ResultTable:
     content = json.loads(metadata[b"mho.sweep"])
     start = table.column_names.index("point") + 1
     fields = table.column_names[start : table.column_names.index("seed")]
-    return ResultTable(content, metadata[b"mho.version"].decode(), fields, table.to_pylist())
+    # files of before it was written have no version of the physics
+    version, physics = metadata[b"mho.version"].decode(), metadata.get(b"mho.physics", b"none").decode()
+    return ResultTable(content, version, physics, fields, table.to_pylist())
 
 
 def import_pyarrow() -> tuple[Any, Any]:

@@ -18,17 +18,21 @@ from mho.errors import CheckpointError, MhoError, WrongUse
 from mho.files import write_atomically
 from mho.hardware import array_table
 from mho.learning import ZeroShiftReport, zero_shift
-from mho.models import NETWORKS
+from mho.models import build_model, find_builder
 from mho.nn import ArrayLayer
 from mho.nn.convert import conversion_rows
 from mho.runs.build import build
 from mho.runs.experiment import Experiment, completed, differences
 from mho.training import AnalogSGD, Loop, Progress
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
+from mho.training.fit_check import check_fit
+from mho.version import PHYSICS_VERSION
 
 VERSION = importlib.metadata.version("mho")
 CONFIG, METRICS, CHECKPOINT, SUMMARY = "config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"
 REPORT = "report.html"
+SCHEMA = 2
+"""Version of a run folder's files, in summary.json: raised where an older mho could not read them."""
 
 
 @final
@@ -38,12 +42,14 @@ class Run:
     Args:
         experiment: what to train.
         folder: where; it must not exist, or be empty, unless `resume`.
-        data: the data set of the experiment.
+        data: the data set of the experiment, as `mho.data.load` gives it.
         resume: continue from the folder's checkpoint if there is one.
 
     Raises:
         WrongUse: if the folder holds something already.
-        CheckpointError: if its checkpoint is damaged, or of another experiment (naming the fields).
+        CheckpointError: if its checkpoint is damaged, of another version of mho, or of another experiment (naming the
+            fields).
+        InvalidValue: if network, data and task do not go together, naming their shapes.
 
     Attributes:
         shifted: what zero-shifting did to the arrays; None where there was none, or where the run is resumed.
@@ -60,10 +66,13 @@ class Run:
             stored = load_checkpoint(folder / CHECKPOINT)
             self._check_same(stored[1])
 
+        task, examples = experiment.task.prepare(data)
+        examples = examples.first(settings.train_images, settings.test_images)
+        check_fit(build_model(settings.model), settings.model, task, examples)
         self.model = build(experiment)
-        self.arrays = array_table(self.model, data.train_images[:1])
+        self.arrays = array_table(self.model, examples.x_train[:1])
         self.optimizer = AnalogSGD(self.model, lr=settings.lr)
-        self.loop = Loop(self.model, self.optimizer, data.first(settings.train_images, settings.test_images), settings)
+        self.loop = Loop(self.model, self.optimizer, examples, settings, task)
         self._diagnosis: Diagnosis | MhoError | None = None
         self.shifted = self._shift() if stored is None else None
         self._shifts = [dataclasses.asdict(s) | {"told": str(s)} for s in self.shifted.arrays] if self.shifted else []
@@ -82,10 +91,12 @@ class Run:
         if self.finished and self._diagnosis is None:
             settings, data = self.experiment.training, self.loop.data
             try:
+                if not self.loop.task.classes:
+                    raise WrongUse(f"its checks look at classes, and the task is {settings.task}")
                 self._diagnosis = diagnose(
                     self.model,
-                    data.train_images,
-                    data.train_labels,
+                    data.x_train,
+                    data.y_train,
                     lr=settings.rate(settings.epochs),
                     batch_size=settings.batch_size,
                 )
@@ -194,12 +205,16 @@ class Run:
                     name: [int(n) for n in sum(c[name] for c in each)]  # type: ignore[union-attr]
                     for name in each[0]
                 }
-        settings, progress = self.experiment.training, self.loop.progress
-        name = NETWORKS[settings.model].build.__name__
+        settings, loop = self.experiment.training, self.loop
+        name = getattr(find_builder(settings.model), "__name__", settings.model)
         found = self.diagnosis
         summary = {
-            "title": f"{name} on {settings.data}, {type(self.experiment.rpu.device).__name__} devices",
+            "schema": SCHEMA,
+            "title": f"{name} on {loop.data.name}, {type(self.experiment.rpu.device).__name__} devices",
             "version": VERSION,
+            "physics_version": PHYSICS_VERSION,
+            "measure": loop.task.measure,
+            "examples": loop.task.examples,
             "command": f"mho train {shlex.quote(str(self.folder / CONFIG))}",
             "arrays": [
                 {
@@ -216,8 +231,8 @@ class Run:
                 }
                 for row in self.arrays
             ],
-            "driver": {"name": self.loop.driver.name, "reason": self.loop.driver.reason},
-            "images": progress.epoch * len(self.loop.data.train_labels) + progress.position,
+            "driver": {"name": loop.driver.name, "reason": loop.driver.reason},
+            "images": loop.progress.epoch * loop.examples + loop.progress.position,
             "counters": counters,
             "diagnosis": {"failed": str(found)} if isinstance(found, MhoError) else found and found.to_dict(),
             "layers": [dataclasses.asdict(row) for row in conversion_rows(self.model)],

@@ -14,11 +14,12 @@ import torch
 
 from mho.config import fields_from_table, parse_toml, write_toml
 from mho.errors import Faults, InvalidValue, nearest
-from mho.models import NETWORKS
+from mho.models import NETWORKS, build_model
 from mho.nn.convert import unmatched
 from mho.presets import PRESETS
 from mho.runs.axes import MAX_SEED, Axes, Draw, Point, flat
 from mho.runs.experiment import LATER, Experiment, merged
+from mho.runs.sources import NAMED
 
 KEYS = ("seeds", "replicas", "grid", "list", "random")
 EXAMPLE = '[sweep.grid] with for example "forward.noise" = [0.0, 0.06], or [sweep] with seeds = 3'
@@ -33,6 +34,7 @@ CANNOT = {
     "training.checkpoint_every": "it changes no result; set it in [training]",
     "training.exclude": "it is a list; run one sweep for each",
     "device.law_hash": "sweep device.law",
+    **{f"training.{field}_hash": f"sweep training.{field}" for field in NAMED},
 }
 """Fields that are not swept, and what to do instead."""
 
@@ -186,8 +188,9 @@ def digest(content: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _layer_names(model: str) -> list[str]:
-    with torch.device("meta"):
-        return [name for name, _ in NETWORKS[model].build().named_modules() if name]
+    # a user's own may compute with values when it is built, which torch's meta device does not have
+    with torch.device("meta" if model in NETWORKS else "cpu"):
+        return [name for name, _ in build_model(model).named_modules() if name]
 
 
 def _hash(content: object) -> str:

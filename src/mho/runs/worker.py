@@ -30,7 +30,7 @@ MARK = ".sweep"
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
 PROGRESS = ".progress"
-"""A file in a watched run's folder: epochs finished, and images of the one that runs."""
+"""A file in a watched run's folder: epochs finished, and examples of the one that runs."""
 PROGRESS_SECONDS = 0.5
 
 

@@ -4,14 +4,21 @@ from mho.training.drivers import AutogradDriver, Driver, OnlineDriver, choose_dr
 from mho.training.loop import Loop, Progress
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
+from mho.training.tasks import TASKS, Classification, NextCharacter, Regression, Task, find_task
 
 __all__ = [
+    "TASKS",
     "AnalogSGD",
     "AutogradDriver",
+    "Classification",
     "Driver",
     "Loop",
+    "NextCharacter",
     "OnlineDriver",
     "Progress",
+    "Regression",
+    "Task",
     "Training",
     "choose_driver",
+    "find_task",
 ]

@@ -1,23 +1,24 @@
-"""The fit loop: epochs of steps, errors counted on the way, and a state that can be stored at any step."""
+"""The fit loop: epochs of steps, errors added up on the way, and a state that can be stored at any step."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.data import Dataset
+from mho.errors import InvalidValue
 from mho.nn import replica_outputs
 from mho.training.drivers import choose_driver
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
+from mho.training.tasks import Task
 
 EVALUATION_BATCH = 250
 TOGETHER = 64
@@ -31,11 +32,11 @@ class Progress:
 
     Attributes:
         epoch: epochs finished.
-        position: images of the current epoch that were trained on.
+        position: examples of the current epoch that were trained on.
         steps: steps since the start.
         seconds: training time of the current epoch, test not included.
-        losses: sum of the losses of this epoch's images, one a replica.
-        wrong: images of this epoch classified wrongly when they were trained on, one a replica.
+        losses: sum of the losses of this epoch's examples, one a replica.
+        errors: sum of the task's errors of this epoch's examples when they were trained on, one a replica.
         metrics: one entry an epoch, as in metrics.jsonl.
     """
 
@@ -44,25 +45,37 @@ class Progress:
     steps: int = 0
     seconds: float = 0.0
     losses: list[float] = dataclasses.field(default_factory=list)
-    wrong: list[int] = dataclasses.field(default_factory=list)
+    errors: list[float] = dataclasses.field(default_factory=list)
     metrics: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 @final
 class Loop:
-    """Trains a converted model on a data set; `progress`, `tensors()` and `restore()` make it resumable."""
+    """Trains a converted model for a task; `progress`, `tensors()` and `restore()` make it resumable.
 
-    def __init__(self, model: nn.Module, optimizer: AnalogSGD, data: Dataset, settings: Training) -> None:
-        self.model, self.optimizer, self.data, self.settings = model, optimizer, data, settings
+    Args:
+        model: as `mho.convert` returned it.
+        optimizer: of this model.
+        data: examples, as `task.prepare` returned them.
+        settings: epochs, rates, order, driver.
+        task: what is trained for, as `prepare` returned it.
+
+    Attributes:
+        examples: so many make an epoch.
+    """
+
+    def __init__(self, model: nn.Module, optimizer: AnalogSGD, data: Dataset, settings: Training, task: Task) -> None:
+        self.model, self.optimizer, self.data, self.settings, self.task = model, optimizer, data, settings, task
+        self.examples = len(self._order(0))
         self.driver = choose_driver(
             model,
             optimizer,
-            F.cross_entropy,
-            sample=data.train_images[: settings.batch_size],
+            task.loss,
+            sample=data.x_train[: settings.batch_size],
             prefer=settings.driver,
             per_replica=False,
         )
-        self.progress = Progress(losses=[0.0] * settings.replicas, wrong=[0] * settings.replicas)
+        self.progress = Progress(losses=[0.0] * settings.replicas, errors=[0.0] * settings.replicas)
         self.together = TOGETHER
 
     def run(
@@ -83,16 +96,8 @@ class Loop:
             on_epoch(self.progress)
 
     def test_errors(self) -> list[float]:
-        """Test error in per cent, one a replica, read through the arrays in evaluation mode."""
-        images, labels = self.data.test_images, self.data.test_labels
-        wrong = np.zeros(self.settings.replicas, np.int64)
-        self.model.eval()
-        with torch.no_grad():
-            for start in range(0, len(labels), EVALUATION_BATCH):
-                out = self._logits(images[start : start + EVALUATION_BATCH])
-                wrong += _wrong(out.numpy(), labels[start : start + EVALUATION_BATCH])
-        self.model.train()
-        return [100.0 * int(w) / len(labels) for w in wrong]
+        """Return the test error in per cent, one a replica, read through the arrays in evaluation mode."""
+        return self._test()["error"]
 
     def tensors(self) -> dict[str, Tensor]:
         """All state that the future depends on, by name."""
@@ -117,22 +122,26 @@ class Loop:
 
     def _epoch(self, on_step: Callable[[Progress], None]) -> None:
         progress, settings = self.progress, self.settings
-        count = len(self.data.train_labels)
-        order = epoch_order(settings.data_seed, progress.epoch, count)
+        order = self._order(progress.epoch)
         if settings.lr_steps:
             self._set_rate(settings.rate(progress.epoch + 1))
         self.model.train()
-        while progress.position < count:
+        while progress.position < len(order):
             began = time.perf_counter()
             every = settings.checkpoint_every
             self._steps(order[progress.position :], min(self.together, every - progress.steps % every))
             progress.seconds += time.perf_counter() - began
             on_step(progress)
-        progress.metrics.append(self._metrics(count))
+        progress.metrics.append(self._metrics(len(order)))
         progress.epoch += 1
         progress.position, progress.seconds = 0, 0.0
         progress.losses = [0.0] * settings.replicas
-        progress.wrong = [0] * settings.replicas
+        progress.errors = [0.0] * settings.replicas
+
+    def _order(self, epoch: int) -> Tensor:
+        """Return the places of the epoch's examples."""
+        settings, count = self.settings, len(self.data.x_train)
+        return self.task.order(epoch, count, batch_size=settings.batch_size, seed=settings.data_seed)
 
     def _set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
@@ -143,53 +152,63 @@ class Loop:
         size = self.settings.batch_size
         count = max(1, min(most, len(order) // size))
         chosen = order[: count * size]
-        images, labels = self.data.train_images[chosen], self.data.train_labels[chosen]
-        batches = (images.unflatten(0, (count, -1)), labels.unflatten(0, (count, -1)))
+        x, y = self.data.x_train[chosen], self.data.y_train[chosen]
+        outcomes = self.driver.steps(x.unflatten(0, (count, -1)), y.unflatten(0, (count, -1)))
         progress = self.progress
-        for outcome, own in zip(self.driver.steps(*batches), batches[1], strict=True):
-            for r, wrong in enumerate(_wrong(outcome.out, own)):
-                progress.losses[r] += outcome.losses[r] * len(own)
-                progress.wrong[r] += int(wrong)
-        progress.position += len(labels)
+        for outcome in outcomes:
+            for r, loss in enumerate(outcome.losses):
+                progress.losses[r] += loss * outcome.out.shape[1]
+        for r, out in enumerate(torch.from_numpy(np.concatenate([outcome.out for outcome in outcomes], axis=1))):
+            progress.errors[r] = _added(progress.errors[r], self.task.error(out, y))
+        progress.position += len(chosen)
         progress.steps += count
 
-    def _logits(self, images: Tensor) -> Tensor:
-        """(R, B, classes)."""
-        return replica_outputs(self.model, images, per_replica=False)
+    def _test(self) -> dict[str, list[float]]:
+        """Return means over the test examples, one a replica: the error in per cent, and the task's further metrics."""
+        x, y, replicas = self.data.x_test, self.data.y_test, self.settings.replicas
+        sums: collections.defaultdict[str, list[float]] = collections.defaultdict(lambda: [0.0] * replicas)
+        self.model.eval()
+        with torch.no_grad():
+            for start in range(0, len(y), EVALUATION_BATCH):
+                out, wanted = self._outputs(x[start : start + EVALUATION_BATCH]), y[start : start + EVALUATION_BATCH]
+                for r, own in enumerate(out):
+                    for name, values in self._measured(own, wanted).items():
+                        sums[name][r] = _added(sums[name][r], values)
+        self.model.train()
+        errors = [100.0 * total / len(y) for total in sums.pop("error")]
+        return {"error": errors} | {name: [total / len(y) for total in totals] for name, totals in sums.items()}
+
+    def _measured(self, out: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Return the error of each example and the task's further metrics."""
+        further = self.task.metrics(out, y)
+        if "error" in further:
+            raise InvalidValue("the task has a metric named error, which its method error gives; name it otherwise")
+        return {"error": self.task.error(out, y), **further}
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        """(R, B, ...)."""
+        return replica_outputs(self.model, x, per_replica=False)
 
     def _metrics(self, count: int) -> dict[str, Any]:
-        progress = self.progress
-        train = [100.0 * wrong / count for wrong in progress.wrong]
-        losses = [loss / count for loss in progress.losses]
-        test = self.test_errors()
+        progress, replicas = self.progress, self.settings.replicas
+        test = self._test()
+        values = {
+            "train_error": [100.0 * error / count for error in progress.errors],
+            "test_error": test.pop("error"),
+            "train_loss": [loss / count for loss in progress.losses],
+            **{f"test_{name}": means for name, means in test.items()},
+        }
         line: dict[str, Any] = {
             "epoch": progress.epoch + 1,
-            "train_error": _mean(train),
-            "test_error": _mean(test),
-            "train_loss": _mean(losses),
+            **{name: sum(each) / replicas for name, each in values.items()},
             "seconds": progress.seconds,
-            "images_per_second": self.settings.replicas * count / progress.seconds,
+            f"{self.task.examples}_per_second": replicas * count / progress.seconds,
         }
-        if self.settings.replicas > 1:
-            line |= {
-                "train_error_replicas": train,
-                "test_error_replicas": test,
-                "train_loss_replicas": losses,
-            }
-        return line
+        return line | ({f"{name}_replicas": each for name, each in values.items()} if replicas > 1 else {})
 
 
-def epoch_order(data_seed: int, epoch: int, count: int) -> Tensor:
-    """The order of the images in one epoch, a permutation that depends on nothing else."""
-    generator = np.random.Generator(np.random.Philox(key=[data_seed, epoch]))
-    return torch.from_numpy(generator.permutation(count))
-
-
-def _wrong(out: npt.NDArray[np.float32], labels: Tensor) -> npt.NDArray[np.int64]:
-    """How many of each replica's answers (R, B, classes) are not the label."""
-    found: npt.NDArray[np.int64] = (out.argmax(axis=2) != labels.numpy()).sum(axis=1)
-    return found
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+def _added(total: float, values: Tensor) -> float:
+    """Add numbers one after another, so that the sum does not depend on how many come at once."""
+    for value in values.tolist():
+        total += value
+    return total

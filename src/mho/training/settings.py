@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
-from mho.errors import Faults, nearest
-from mho.models import NETWORKS
+from mho.data import DATA_SETS, check_name
+from mho.errors import Faults, InvalidValue, nearest
+from mho.imports import is_own
+from mho.models import NETWORKS, find_builder
+from mho.training.tasks import find_task
 
-DATA = ("digits", "mnist")
 DRIVERS = ("auto", "online", "autograd")
-IMAGE = (1, 28, 28)
-"""Channels, height and width of both data sets."""
 MAX_SEED = 2**62
+MAX_RATE = 1e6
+"""Largest learning rate that is taken."""
 
 
 @final
@@ -22,23 +24,26 @@ class Training:
     """The [training] section of a config.
 
     Attributes:
-        model: name of the network in `mho.models.NETWORKS`; it takes the images of the data.
-        data: "digits" or "mnist".
-        epochs: passes over the training images, at least 1.
-        lr: learning rate η.
+        task: "classification", "regression", "next_character", or a user's `module:Class`; its options are a section
+            of their own, [task].
+        model: name of the network in `mho.models.NETWORKS`, or a user's `module:Net`; it takes the inputs of the data.
+        data: "digits", "mnist", a user's `module:function`, or a file that ends in .npz or .txt (`mho.data.load`).
+        epochs: passes over the training examples, at least 1.
+        lr: learning rate η, above 0 and at most 1e6.
         lr_steps: other learning rates from some epochs on, counted from 1: {11: 0.005, 21: 0.0025}. Keys are kept as
             text, as TOML has them.
-        batch_size: images a step; 1 is the hardware's own mode and the papers' protocol.
+        batch_size: examples a step; 1 is the hardware's own mode and the papers' protocol.
         seed: seed of devices, weights and noise; replica r has seed + r. Or a list of one seed a replica.
-        data_seed: seed of the order of the images, shared by the replicas.
+        data_seed: seed of the order of the examples, shared by the replicas.
         replicas: networks trained side by side.
         driver: "online" (a static chain without autograd), "autograd", or "auto": online where the model allows it.
         exclude: patterns of layers that stay digital.
         checkpoint_every: steps between checkpoints inside an epoch (one is always written at its end).
-        train_images: use only the first so many training images; 0: all.
-        test_images: use only the first so many test images; 0: all.
+        train_images: use only the first so many training examples; 0: all.
+        test_images: use only the first so many test examples; 0: all.
     """
 
+    task: str = "classification"
     model: str = "lenet"
     data: str = "digits"
     epochs: int = 30
@@ -59,16 +64,15 @@ class Training:
         if isinstance(self.seed, list):
             object.__setattr__(self, "seed", tuple(self.seed))
         faults = Faults("training")
-        self._check_model(faults)
-        if self.data not in DATA:
-            faults.add(f"data is {self.data!r}{nearest(str(self.data), DATA)}")
+        self._check_names(faults)
         if self.driver not in DRIVERS:
             faults.add(f"driver is {self.driver!r}{nearest(str(self.driver), DRIVERS)}")
         faults.number("epochs", self.epochs, low=1, integer=True)
-        faults.number("lr", self.lr, above=0.0, high=1e6)
+        faults.number("lr", self.lr, above=0.0, high=MAX_RATE)
         self._check_steps(faults)
         faults.number("batch_size", self.batch_size, low=1, integer=True)
-        faults.number("data_seed", self.data_seed, low=0, high=MAX_SEED, integer=True)
+        if faults.number("data_seed", self.data_seed, low=0, high=MAX_SEED, integer=True):
+            self._check_order(faults)
         if faults.number("replicas", self.replicas, low=1, integer=True) and isinstance(self.seed, tuple):
             self._check_seeds(self.seed, faults)
         elif not isinstance(self.seed, tuple):
@@ -90,12 +94,47 @@ class Training:
         begun = [int(start) for start in self.lr_steps if int(start) <= epoch]
         return self.lr_steps[str(max(begun))] if begun else self.lr
 
-    def _check_model(self, faults: Faults) -> None:
-        if not isinstance(self.model, str) or self.model not in NETWORKS:
-            faults.add(f"model is {self.model!r}{nearest(str(self.model), NETWORKS)}")
-        elif NETWORKS[self.model].image != IMAGE:
-            sizes, ours = ("×".join(map(str, image)) for image in (NETWORKS[self.model].image, IMAGE))
-            faults.add(f"model is {self.model!r}, which takes images {sizes}, and those of the data are {ours}")
+    def _check_names(self, faults: Faults) -> None:
+        finders: dict[str, Callable[[str], object]] = {"task": find_task, "model": self._find_model, "data": check_name}
+        for field, find in finders.items():
+            name = getattr(self, field)
+            if not isinstance(name, str):
+                faults.add(f"{field} is {name!r}; give a name")
+                continue
+            try:
+                find(name)
+            except InvalidValue as error:
+                faults.add(f"{field}: {error}")
+
+    def _find_model(self, name: str) -> None:
+        """Raise InvalidValue unless there is such a model, and, where mho knows both, it takes the data's images."""
+        if is_own(name):
+            find_builder(name)
+            return
+        source = DATA_SETS.get(str(self.data))
+        fitting = [known for known, one in NETWORKS.items() if source is None or one.image == source.example]
+        if name not in NETWORKS:
+            raise InvalidValue(
+                f"no model {name!r}{nearest(name, fitting)} (the data {self.data} can train {' and '.join(fitting)}; "
+                "your own is module:Net)"
+            )
+        if source is not None and name not in fitting:
+            sizes, ours = ("×".join(map(str, image)) for image in (NETWORKS[name].image, source.example))
+            raise InvalidValue(
+                f"{name} takes images {sizes}, and those of the data {self.data} are {ours}; use {' or '.join(fitting)}"
+            )
+
+    def _check_order(self, faults: Faults) -> None:
+        """Note a seed of the order that has no effect."""
+        try:
+            shuffled = find_task(self.task).shuffled
+        except InvalidValue:  # noted by _check_names
+            return
+        if self.data_seed and not shuffled:
+            faults.add(
+                f"data_seed is {self.data_seed}: it would have no effect, because the task {self.task} takes the "
+                "examples in a fixed order; leave it at 0"
+            )
 
     def _check_steps(self, faults: Faults) -> None:
         if not isinstance(self.lr_steps, Mapping):
@@ -109,7 +148,7 @@ class Training:
                 )
             elif int(start) in steps:
                 faults.add(f"lr_steps has epoch {int(start)} twice")
-            elif faults.number(f"lr_steps.{start}", rate, above=0.0, high=1e6):
+            elif faults.number(f"lr_steps.{start}", rate, above=0.0, high=MAX_RATE):
                 steps[int(start)] = rate
         object.__setattr__(self, "lr_steps", {str(start): steps[start] for start in sorted(steps)})
 

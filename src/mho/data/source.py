@@ -1,0 +1,26 @@
+"""What a registered data set is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import final
+
+from mho.data.dataset import Dataset
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a data set comes from.
+
+    Attributes:
+        load: makes the data set; the argument is the folder with its files, or None.
+        example: shape of one input, for example (channels, height, width).
+        folder: whether it is read from files, so that `--data-dir` may name their folder.
+    """
+
+    load: Callable[[Path | None], Dataset]
+    example: tuple[int, ...]
+    folder: bool = False

@@ -1,0 +1,57 @@
+"""A network by name: one of mho's, or a user's `module:Net`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from mho.errors import InvalidValue, nearest
+from mho.imports import import_own, is_own
+
+
+def find_builder(name: str, *, built: bool = False) -> Callable[[], nn.Module]:
+    """Return what builds a network: its class, or a function without arguments.
+
+    Args:
+        name: of a network in `NETWORKS`, or `module:Net`, a class or a function in a user's module.
+        built: take a model that is built already, too, which nobody may train: no seed decides its weights.
+
+    Raises:
+        InvalidValue: for an unknown name, or a module or object that is none of these.
+    """
+    from mho.models import NETWORKS  # the registry, which imports this file
+
+    if not is_own(name):
+        if name not in NETWORKS:
+            raise InvalidValue(f"no model {name!r}{nearest(name, NETWORKS)} (your own is module:Net)")
+        return NETWORKS[name].build
+    found: Any = import_own(name)
+    wanted = "give a class or a function without arguments that returns a torch.nn.Module"
+    if isinstance(found, nn.Module):
+        if built:
+            return lambda: found
+        raise InvalidValue(f"{name!r} is a model already, whose weights no seed decides; {wanted}")
+    if not callable(found):
+        raise InvalidValue(f"{name!r} is {found!r}; {wanted}")
+    builder: Callable[[], nn.Module] = found
+    return builder
+
+
+def build_model(name: str) -> nn.Module:
+    """Return a new network by name, with its initial weights drawn from torch's generator.
+
+    Raises:
+        InvalidValue: for an unknown name, or if building raises or returns something else than a module.
+    """
+    builder = find_builder(name)
+    try:
+        model: Any = builder()
+    except Exception as error:  # it runs the user's code, which may raise anything
+        raise InvalidValue(
+            f"model {name!r} cannot be built without arguments: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise InvalidValue(f"model {name!r} is a {type(model).__name__} when built; return a torch.nn.Module")
+    return model

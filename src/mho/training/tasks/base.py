@@ -1,0 +1,110 @@
+"""What a task is: a loss, errors and further metrics, and how an epoch's batches are drawn."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, dataclass_transform
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mho.data import Dataset
+from mho.errors import InvalidValue
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Task(abc.ABC):
+    """What a network is trained for. Subclass it: annotated fields are options, then `loss` and `error`.
+
+    Options have defaults; a config sets them in its section [task]. A subclass is a frozen dataclass without further
+    words. Its name in a config is `module:Class`, or, in this room, the name of its file.
+
+    Attributes:
+        measure: what the error is, for titles and axes.
+        examples: word for several examples; metrics.jsonl has their rate as {examples}_per_second.
+        shuffled: whether `order` depends on the seed of the data order.
+        classes: whether targets are (B,) classes and outputs (B, classes) logits, which the diagnosis needs.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    measure: ClassVar[str] = "error"
+    examples: ClassVar[str] = "examples"
+    shuffled: ClassVar[bool] = True
+    classes: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+    @abc.abstractmethod
+    def loss(self, out: Tensor, y: Tensor, /) -> Tensor:
+        """Return the mean loss of a batch: outputs and targets (B, ...), to a tensor without axes that has a gradient.
+
+        The online driver computes torch's own cross_entropy and mse_loss fastest; give these as
+        `loss = staticmethod(torch.nn.functional.cross_entropy)`.
+        """
+
+    @abc.abstractmethod
+    def error(self, out: Tensor, y: Tensor) -> Tensor:
+        """Return the error of each example (B,), where 1 is 100 %; it must not depend on the batch's other examples."""
+
+    def metrics(self, out: Tensor, y: Tensor) -> Mapping[str, Tensor]:
+        """Return further numbers of each example (B,) by name; metrics.jsonl has their test means as test_NAME."""
+        return {}
+
+    def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
+        """Return the task with what it takes from the data, and the data as examples; by default both as they are.
+
+        Raises:
+            InvalidValue: for data that are not of this task.
+        """
+        return self, data
+
+    def order(self, epoch: int, count: int, *, batch_size: int, seed: int) -> Tensor:
+        """Return the places of an epoch's examples, int64; each `batch_size` of them in turn are a step.
+
+        By default a permutation that depends on the seed and the epoch only.
+
+        Args:
+            epoch: counted from 0.
+            count: examples there are.
+            batch_size: examples a step.
+            seed: of the data order.
+        """
+        return epoch_order(seed, epoch, count)
+
+    def check(self, out: Tensor, y: Tensor) -> None:
+        """Raise InvalidValue if the outputs (B, ...) of the network do not go with targets (B, ...).
+
+        By default whatever makes `loss` or `error` raise, or return a tensor of another shape.
+        """
+        shapes = f"the network gives outputs of shape {example_shape(out)} and the targets have {example_shape(y)}"
+        try:
+            loss, error = self.loss(out, y), self.error(out, y)
+        except Exception as raised:  # it runs the user's code, which may raise anything
+            raise InvalidValue(f"{shapes}, and the task cannot compare them: {first_line(raised)}") from raised
+        if loss.dim() or error.shape != out.shape[:1]:
+            raise InvalidValue(
+                f"{shapes}; loss returns shape {tuple(loss.shape)}, which must be (), and error {tuple(error.shape)}, "
+                f"which must be {tuple(out.shape[:1])}"
+            )
+
+
+def epoch_order(data_seed: int, epoch: int, count: int) -> Tensor:
+    """Return the order of the examples in one epoch, a permutation that depends on nothing else."""
+    generator = np.random.Generator(np.random.Philox(key=[data_seed, epoch]))
+    return torch.from_numpy(generator.permutation(count))
+
+
+def example_shape(batch: Tensor) -> str:
+    """Return the shape of one example of a batch in words: 3×32×32."""
+    return "×".join(map(str, batch.shape[1:])) or "a single number"
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its type."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,87 @@
+"""Next character."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mho.data import Dataset
+from mho.errors import Faults, InvalidValue
+from mho.training.tasks.base import Task, example_shape
+
+
+@final
+class NextCharacter(Task):
+    """Sequences (B, T) of indices to logits (B, T, characters) of the character that follows each; cross entropy.
+
+    The error is the share of characters whose likeliest successor is not the true one; metrics.jsonl has the cross
+    entropy in nats a character as train_loss and test_loss.
+
+    A text (n,) is cut into n/T sequences, what is left over is dropped. The sequences are read as `batch_size` parallel
+    streams, as an array meets a text: stream b is the b-th part of the text, and step k takes sequence k of each. Every
+    epoch is in the order of the text; sequences beyond a whole number of steps are dropped.
+
+    Attributes:
+        length: T, characters of a sequence, from 1 to 65,536.
+    """
+
+    measure = "wrong characters"
+    examples = "sequences"
+    shuffled = False
+    length: int = 32
+
+    def __post_init__(self) -> None:
+        faults = Faults("next_character")
+        faults.number("length", self.length, low=1, high=65_536, integer=True)
+        faults.raise_any()
+
+    def loss(self, out: Tensor, y: Tensor, /) -> Tensor:
+        return F.cross_entropy(out.flatten(0, 1), y.flatten())
+
+    def error(self, out: Tensor, y: Tensor) -> Tensor:
+        return (out.argmax(dim=2) != y).double().mean(dim=1)
+
+    def metrics(self, out: Tensor, y: Tensor) -> Mapping[str, Tensor]:
+        return {"loss": F.cross_entropy(out.transpose(1, 2), y, reduction="none").double().mean(dim=1)}
+
+    def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
+        parts = {}
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            given = getattr(data, name)
+            if given.dim() != 1 or given.is_floating_point() or len(given) < self.length:
+                raise InvalidValue(
+                    f"data {data.name!r}: {name} has shape {tuple(given.shape)} {given.dtype}; next_character takes "
+                    f"(n,) indices of at least one sequence of {self.length}, y one place ahead of x; mho.data.text "
+                    "makes them of a text"
+                )
+            count = len(given) // self.length
+            parts[name] = given[: count * self.length].view(count, self.length)
+        return self, Dataset(data.name, **parts)
+
+    def order(self, epoch: int, count: int, *, batch_size: int, seed: int) -> Tensor:
+        steps = count // batch_size
+        if not steps:
+            raise InvalidValue(
+                f"{count} sequences of {self.length} characters are less than one a stream of {batch_size}; give a "
+                "smaller training.batch_size or task.length, or a longer text"
+            )
+        return torch.arange(steps * batch_size).view(batch_size, steps).T.flatten()
+
+    def check(self, out: Tensor, y: Tensor) -> None:
+        if out.dim() != 3 or out.shape[1] != y.shape[1]:
+            raise InvalidValue(
+                f"the network gives outputs of shape {example_shape(out)} for sequences of {y.shape[1]}; "
+                f"next_character takes {y.shape[1]}×characters"
+            )
+        if int(y.max()) >= out.shape[2]:
+            raise InvalidValue(
+                f"the network gives {out.shape[2]} logits and the text has characters up to {int(y.max())}; give at "
+                f"least {int(y.max()) + 1} outputs"
+            )
+
+
+TASK = NextCharacter

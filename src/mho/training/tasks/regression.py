@@ -1,0 +1,73 @@
+"""Regression."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import final
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from mho.data import Dataset
+from mho.errors import Faults, InvalidValue
+from mho.training.tasks.base import Task, example_shape
+
+
+@final
+class Regression(Task):
+    """Outputs and targets (B, ...) of one shape: mean squared error, of training and test.
+
+    The error is the mean squared error as a share of the variance of the targets, 1 - R²: 100 % is what answering
+    their mean gives. metrics.jsonl has the mean squared error itself as train_loss and test_loss.
+
+    Attributes:
+        variance: of the targets, greater than 0; None: that of the training targets about their mean, over all of
+            them and all outputs.
+    """
+
+    measure = "unexplained variance"
+    loss = staticmethod(F.mse_loss)  # torch's own, which the online driver knows
+    variance: float | None = None
+
+    def __post_init__(self) -> None:
+        faults = Faults("regression")
+        faults.number("variance", self.variance, above=0.0, high=1e30, optional=True)
+        faults.raise_any()
+
+    def error(self, out: Tensor, y: Tensor) -> Tensor:
+        if self.variance is None:
+            raise InvalidValue("variance is None until prepare(data) takes it from the training targets; give a number")
+        return _squares(out, y) / self.variance
+
+    def metrics(self, out: Tensor, y: Tensor) -> Mapping[str, Tensor]:
+        return {"loss": _squares(out, y)}
+
+    def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
+        y = data.y_train
+        if not y.is_floating_point():
+            raise InvalidValue(
+                f"data {data.name!r}: y_train is {y.dtype}; regression takes float32 numbers, one or more an example; "
+                "for classes use the task classification"
+            )
+        variance = y.double().var(correction=0).item() if self.variance is None else self.variance
+        if not variance > 0:
+            raise InvalidValue(
+                f"data {data.name!r}: all targets of y_train are {y.flatten()[0]:g}; give some that differ"
+            )
+        return dataclasses.replace(self, variance=variance), data
+
+    def check(self, out: Tensor, y: Tensor) -> None:
+        if out.shape != y.shape:
+            raise InvalidValue(
+                f"the network gives outputs of shape {example_shape(out)} and the targets have {example_shape(y)}; "
+                "regression takes equal shapes, (n, 1) for one number an example"
+            )
+
+
+def _squares(out: Tensor, y: Tensor) -> Tensor:
+    """(B,) mean over one example's numbers of (out - y)²."""
+    return (out - y).double().square().flatten(1).mean(dim=1) if out.dim() > 1 else (out - y).double().square()
+
+
+TASK = Regression

@@ -11,7 +11,7 @@ from mho.cells.single import Single
 from mho.cells.transfer import Transfer
 from mho.imports import classes_in
 
-CELLS: dict[str, type[Cell]] = classes_in("mho.cells", Cell)
+CELLS: dict[str, type[Cell]] = classes_in("mho.cells", Cell)  # type: ignore[type-abstract]
 """Every cell of this room by its name: a new file is found."""
 
 __all__ = [

@@ -11,12 +11,14 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from mho.arrays import Array
 from mho.arrays.layout import places
 from mho.config import RPU
 from mho.errors import InvalidValue, nearest
 from mho.hardware.trace import Trace, trace
 from mho.models import Network
-from mho.nn import ArrayLayer, array_layers, replica_outputs
+from mho.nn import array_layers, replica_outputs
+from mho.nn.memory import Floats
 
 
 @final
@@ -78,37 +80,48 @@ def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
 
     The image is sent through a copy, so no stream of the model moves.
     """
-    rows: dict[str, ArrayRow] = {}
+    met: list[tuple[str, _Counted]] = []
     twin = copy.deepcopy(model).eval()
-    paths = {layer: path for path, layer in array_layers(twin).items()}
-
-    def note(layer: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> None:
-        assert isinstance(layer, ArrayLayer)
-        path = paths[layer]
-        first, before = layer.crossbars[0], rows.get(path)
-        shapes = list(first.tile_shapes.values())
-        shape = inputs[0].shape
-        # a model may fold positions into the batch
-        vectors = layer.vectors(shape) * shape[0] // (first.replicas * len(image))
-        rows[path] = ArrayRow(
-            path,
-            first.out_features,
-            first.in_features,
-            vectors + (before.vectors if before else 0),
-            first.devices,
-            len(layer.crossbars),
-            first.replicas,
-            len(shapes),
-            *shapes[0],
-            uses=(before.uses if before else 0) + 1,
-            references=first.devices - first.rpu.pulsed,
-        )
-
-    for layer in paths:
-        layer.register_forward_hook(note)
+    for path, layer in array_layers(twin).items():
+        layer.crossbars = [_Counted(array, path, met) for array in layer.crossbars]  # type: ignore[misc]
     with torch.no_grad():
         replica_outputs(twin, image, per_replica=False)
-    return list(rows.values())
+    paths = [path for path, _ in met]
+    first = dict(reversed(met))
+    return [_row(path, first[path], len(image), paths.count(path)) for path in dict.fromkeys(paths)]
+
+
+@final
+class _Counted:
+    """Stands in for an array in a layer, and counts what is read from it."""
+
+    def __init__(self, array: Array, path: str, met: list[tuple[str, _Counted]]) -> None:
+        self.array, self.path, self.met = array, path, met
+        self.vectors = self.uses = 0
+
+    def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
+        if not self.uses:
+            self.met.append((self.path, self))
+        self.vectors, self.uses = self.vectors + inputs.shape[1], self.uses + 1
+        return self.array.read_vectors(inputs, backward=backward)
+
+
+def _row(path: str, counted: _Counted, images: int, arrays: int) -> ArrayRow:
+    array = counted.array
+    shapes = list(array.tile_shapes.values())
+    return ArrayRow(
+        path,
+        array.out_features,
+        array.in_features,
+        counted.vectors // images,
+        array.devices,
+        arrays,
+        array.replicas,
+        len(shapes),
+        *shapes[0],
+        uses=counted.uses,
+        references=array.devices - array.rpu.pulsed,
+    )
 
 
 def planned_table(
@@ -122,7 +135,7 @@ def planned_table(
     """The arrays that a network would have on an RPU, without any weight in memory.
 
     Args:
-        network: how the model is built, and the shape of its image; any model of Linear and Conv2d will do.
+        network: how the model is built, and the shape of its image; any model of layers with an array form will do.
         rpu: what the arrays are made of; its tile and its cell are what counts here.
         layers: other RPUs for layers whose qualified name matches a pattern, as of `mho.convert`.
         exclude: patterns of layers that stay digital.

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeGuard, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from mho.errors import InvalidValue, nearest
 from mho.models import Network
-from mho.nn import ArrayLayer
+from mho.nn import LAYER_KINDS, ArrayLayer, LayerKind, kind_names, kind_of
 
 ELEMENTWISE = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.PReLU)
 LOOK_UPS = (nn.Embedding, nn.EmbeddingBag)
@@ -30,7 +30,7 @@ PRODUCTS = {
 @final
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """A Linear or Conv2d that an image goes through.
+    """A layer with an array form that an image goes through.
 
     Attributes:
         name: qualified name; "model" where the model is the layer.
@@ -172,56 +172,58 @@ class _Walk:
         self.inside.append((module, [tuple(value.shape) for value in given if isinstance(value, Tensor)]))
         if module in self.excluded:
             return
-        if is_array(module):
-            self._check_input(module, given)
-        elif isinstance(module, (nn.Linear, nn.modules.conv._ConvNd)) or _is_foreign(module):
+        kind = kind_of(module)
+        if kind is not None:
+            self._check_input(module, kind, given)
+        elif isinstance(module, tuple(LAYER_KINDS)) or _is_foreign(module):
             raise self._untraceable(module)
 
     def _leave(self, module: nn.Module, _: Any, output: Any) -> None:
-        while self.inside and self.inside.pop()[0] is not module:
-            pass  # modules whose error the model caught
-        if not is_array(module) or module in self.excluded:
+        given: list[tuple[int, ...]] = []
+        while self.inside:  # above it lie modules whose error the model caught
+            inner, given = self.inside.pop()
+            if inner is module:
+                break
+        kind = kind_of(module)
+        if kind is None or module in self.excluded:
             return
-        groups = module.groups if isinstance(module, nn.Conv2d) else 1
-        rows, columns = module.weight.shape[0], module.weight[0].numel()
+        matrices = kind.matrices(module)
+        shapes = {(*matrix.weight.shape, matrix.bias is not None) for matrix in matrices}
+        if len(shapes) > 1:
+            raise InvalidValue(f"{self._label(module)} has matrices of {len(shapes)} shapes; a table has one a layer")
+        rows, columns, bias = shapes.pop()
         before = self.layers.get(module)
         self.layers[module] = Layer(
             self.names[module],
-            rows // groups,
+            rows,
             columns,
-            module.bias is not None,
-            groups,
-            output.numel() // rows + (before.vectors if before else 0),
+            bool(bias),
+            len(matrices),
+            kind.vectors(given[0], tuple(output.shape)) + (before.vectors if before else 0),
             (before.uses if before else 0) + 1,
         )
 
     def _product(self, name: str) -> None:
         """A function multiplies with a parameter: it must be that of an array layer."""
         module = self.inside[-1][0] if self.inside else self.model
-        if not is_array(module) and not any(inner in self.excluded for inner, _ in self.inside):
+        if kind_of(module) is None and not any(inner in self.excluded for inner, _ in self.inside):
             raise self._untraceable(module, f", used by {name},")
 
-    def _check_input(self, module: nn.Linear | nn.Conv2d, given: list[Any]) -> None:
-        """A wrong shape is told in the words of the layer."""
+    def _check_input(self, module: nn.Module, kind: LayerKind, given: list[Any]) -> None:
+        """Report a wrong shape in the words of the layer."""
         shape = tuple(given[0].shape) if given and isinstance(given[0], Tensor) else ()
-        if isinstance(module, nn.Linear):
-            if shape and shape[-1] != module.in_features:
-                raise InvalidValue(
-                    f"{self._label(module)} got an input of shape {_shape(shape[1:])}: its last number must be "
-                    f"{module.in_features}; give another --input-shape, or change the layer"
-                )
-            return
-        if len(shape) not in (3, 4) or shape[-3] != module.in_channels:
+        fault = kind.fault(module, shape)
+        if fault is not None:
             raise InvalidValue(
-                f"{self._label(module)} got an input of shape {_shape(shape[1:])}: it takes "
-                f"{module.in_channels}×height×width; give another --input-shape, or change the layer"
+                f"{self._label(module)} got an input of shape {_shape(shape[1:])}: {fault}; give another "
+                "--input-shape, or change the layer"
             )
 
     def _untraceable(self, module: nn.Module, use: str = "") -> InvalidValue:
         sizes = ", ".join(f"{name} {_shape(p.shape)}" for name, p in _own(module) if p.dim() > 1)
         return InvalidValue(
             f"{self._label(module)} has a matrix{f' ({sizes})' if sizes else ''}{use} and no array form: arrays hold "
-            "Linear and Conv2d; use these in its place"
+            f"{kind_names('and')}; use these in its place"
             + ("" if module is self.model else f", or leave it digital with --exclude {self.names[module]}")
         )
 
@@ -243,7 +245,7 @@ class _Walk:
         ]
         idle = [name for module, name in self.names.items() if _own(module) and module not in self.reached]
         if not self.layers:
-            raise InvalidValue("the image meets no Linear or Conv2d that is not excluded; there is nothing to map")
+            raise InvalidValue(f"the image meets no {kind_names('or')} that is not excluded; there is nothing to map")
         return Trace(tuple(self.layers.values()), tuple(digital), tuple(idle))
 
     def _label(self, module: nn.Module) -> str:
@@ -263,11 +265,6 @@ class _Products(TorchFunctionMode):
         if name in PRODUCTS and any(map(_is_matrix, _flat((*arguments, *(words or {}).values())))):
             self.found(name)
         return function(*arguments, **(words or {}))
-
-
-def is_array(module: nn.Module) -> TypeGuard[nn.Linear | nn.Conv2d]:
-    """Whether `convert` would make arrays of this module: a subclass may compute something else."""
-    return type(module) is nn.Linear or type(module) is nn.Conv2d
 
 
 def _flat(values: Iterable[Any]) -> Iterator[Any]:

@@ -4,7 +4,9 @@ from mho.nn.array_layer import ArrayLayer
 from mho.nn.conv import Conv2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert
 from mho.nn.dropout import Dropout
+from mho.nn.kinds import LAYER_KINDS, LayerKind, Matrix, kind_names, kind_of, passage_of, register
 from mho.nn.linear import Linear
+from mho.nn.passage import Passage
 from mho.nn.replicas import (
     ReplicaModel,
     array_layers,
@@ -15,17 +17,25 @@ from mho.nn.replicas import (
 )
 
 __all__ = [
+    "LAYER_KINDS",
     "ArrayLayer",
     "Conv2d",
     "Converted",
     "Dropout",
+    "LayerKind",
     "Linear",
+    "Matrix",
+    "Passage",
     "ReplicaModel",
     "StaysDigital",
     "array_layers",
     "conversion_rows",
     "conversion_table",
     "convert",
+    "kind_names",
+    "kind_of",
+    "passage_of",
+    "register",
     "replica_loss",
     "replica_losses",
     "replica_outputs",

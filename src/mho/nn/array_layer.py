@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -55,55 +56,59 @@ class ArrayLayer(nn.Module, abc.ABC):
         self.memory = Memory()
         self._watch_anchor()
 
-    def respond(self, x: Tensor) -> Tensor:
-        """Send a batch through the layer's arrays, as one node of autograd's graph.
+    @final  # type: ignore[misc]
+    def forward(self, x: Tensor) -> Tensor:
+        """Send a batch (R·B, ...) through the layer's arrays, as one node of autograd's graph.
 
         Arrays run outside torch.compile, which compiles the digital parts between them.
 
         Raises:
+            InvalidValue: for a batch of a wrong shape.
             WrongUse: inside DistributedDataParallel.
         """
+        x = self.prepare(x)
         if torch.compiler.is_compiling():
             # here, not in a decorator, which would import the compiler at every start: 1.5 s
-            return torch.compiler.disable(_through_arrays)(x, self)
-        if nn.parallel.DistributedDataParallel._active_ddp_module is not None:
-            raise WrongUse(
-                f"{self.name}: DistributedDataParallel averages gradients, and arrays take every vector as pulses, in "
-                "order: their updates cannot be averaged. Train one process a model"
-            )
-        if x.shape[0] % self.replicas:
-            raise InvalidValue(
-                f"{self.name}: a batch of {x.shape[0]} cannot be shared by {self.replicas} replicas; call the "
-                "model that convert returned, not a layer inside it"
-            )
+            answer: Tensor = torch.compiler.disable(_through_arrays)(x, self)
+            return answer
         return _through_arrays(x, self)
-
-    @abc.abstractmethod
-    def vectors(self, shape: Sequence[int]) -> int:
-        """Vectors that one sample of an input of this shape (B, ...) sends through an array."""
 
     @abc.abstractmethod
     def takes(self, shape: Sequence[int]) -> bool:
         """Return whether a batch (B, ...) of this shape can be an input, as far as its axes tell."""
 
     @abc.abstractmethod
+    def prepare(self, x: Tensor) -> Tensor:
+        """Check a batch, and return it as `send` takes it: itself, or changed by functions that autograd sees.
+
+        Raises:
+            InvalidValue: for a wrong shape.
+        """
+
+    @abc.abstractmethod
     def send(self, x: Tensor) -> list[Floats]:
-        """Inputs of the arrays for a batch (R·B, ...): (R, T, in) for each group, bias column included.
+        """Return the inputs of each array for S samples (S, ...): (S, T, in), the bias column of 1 included.
 
         In memory of their own: they are kept until the update.
         """
 
     @abc.abstractmethod
     def receive(self, answers: list[Floats], shape: torch.Size) -> Tensor:
-        """Output (R·B, ...) from the answers (R, T, out) of the groups, for an input of this shape."""
+        """Return the output (S, ...) from each array's answers (S, T, out), for an input of this shape."""
 
     @abc.abstractmethod
     def send_back(self, grad: Tensor) -> list[Floats]:
-        """The adjoint of `receive`."""
+        """Return δ (S, T, out) of each array from δ of the output (S, ...): the adjoint of `receive`."""
 
     @abc.abstractmethod
     def receive_back(self, answers: list[Floats], shape: torch.Size) -> Tensor:
-        """The adjoint of `send`."""
+        """Return δ of the input (S, ...) from each array's answers (S, T, in): the adjoint of `send`."""
+
+    def by_replica(self, vectors: Floats) -> Floats:
+        """Return vectors of samples (S, T, n) as (R, S/R·T, n)."""
+        samples, count, width = vectors.shape
+        whole = np.ascontiguousarray(vectors, np.float32)
+        return whole.reshape(self.replicas, samples // self.replicas * count, width)
 
     def keep(self, number: int, x: list[Floats], d: list[Floats]) -> None:
         """Keep the vectors that the backward under way brings to a use of this number.
@@ -159,25 +164,42 @@ class _Cycles(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, anchor: Tensor, layer: ArrayLayer) -> Tensor:
-        inputs = layer.send(x.detach())
+        inputs = [layer.by_replica(v) for v in layer.send(x.detach())]
         ctx.layer, ctx.shape, ctx.inputs, ctx.number = layer, x.shape, inputs, layer.memory.number()
         answers = [array.read_vectors(v, backward=False) for array, v in zip(layer.crossbars, inputs, strict=True)]
-        return layer.receive(answers, x.shape)
+        return layer.receive([_by_sample(a, x.shape[0]) for a in answers], x.shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
         layer: ArrayLayer = ctx.layer
-        errors = layer.send_back(grad.neg())
+        errors = [layer.by_replica(d) for d in layer.send_back(grad.neg())]
         downwards = None
         if ctx.needs_input_grad[0]:
             answers = [array.read_vectors(d, backward=True) for array, d in zip(layer.crossbars, errors, strict=True)]
-            downwards = layer.receive_back(answers, ctx.shape).neg_()
+            samples = [_by_sample(a, ctx.shape[0]) for a in answers]
+            downwards = layer.receive_back(samples, ctx.shape).neg_()
         layer.keep(ctx.number, ctx.inputs, errors)
         return downwards, torch.empty(0), None
 
 
+def _by_sample(vectors: Floats, samples: int) -> Floats:
+    """Return vectors (R, B·T, n) as (S, T, n)."""
+    replicas, count, width = vectors.shape
+    return vectors.reshape(samples, replicas * count // samples if samples else 0, width)
+
+
 def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
     """Add a node to autograd's graph."""
+    if nn.parallel.DistributedDataParallel._active_ddp_module is not None:
+        raise WrongUse(
+            f"{layer.name}: DistributedDataParallel averages gradients, and arrays take every vector as pulses, in "
+            "order: their updates cannot be averaged. Train one process a model"
+        )
+    if x.shape[0] % layer.replicas:
+        raise InvalidValue(
+            f"{layer.name}: a batch of {x.shape[0]} cannot be shared by {layer.replicas} replicas; call the "
+            "model that convert returned, not a layer inside it"
+        )
     answer: Tensor = _Cycles.apply(x, layer.anchor, layer)  # type: ignore[no-untyped-call]
     return answer

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mho.config import RPU
 from mho.errors import InvalidValue
+from mho.kernels import ops
 from mho.kernels.ops import Geometry, gather_patches, scatter_patches
 from mho.nn.array_layer import ArrayLayer
+from mho.nn.kinds import LayerKind, Matrix, register
 from mho.nn.memory import Floats
+from mho.nn.passage import Passage, PassageOf
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -66,8 +70,7 @@ class Conv2d(ArrayLayer):
         self._geometries: dict[tuple[int, ...], Geometry] = {}
         self.edges = _edges(padding, kernel, steps, spread, name)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(R·B, in_channels, H, W) to (R·B, out_channels, H', W')."""
+    def prepare(self, x: Tensor) -> Tensor:
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             raise InvalidValue(
                 f"{self.name}: input of shape {tuple(x.shape)}; give (batch, {self.in_channels}, height, width)"
@@ -80,32 +83,26 @@ class Conv2d(ArrayLayer):
             )
         if any(self.edges) and self.padding_mode != "zeros":
             x = F.pad(x, self.edges, mode=self.padding_mode)
-        answer: Tensor = self.respond(x)
-        return answer
+        return x
 
     def takes(self, shape: Sequence[int]) -> bool:
         return len(shape) == 4
-
-    def vectors(self, shape: Sequence[int]) -> int:
-        height, width = self.output_size(shape)
-        return height * width
 
     def send(self, x: Tensor) -> list[Floats]:
         geometry = self.geometry(x.shape)
         maps = np.ascontiguousarray(x.numpy(), np.float32)  # kernels copy words of 32 bits, whatever they mean
         parts = np.split(maps, self.groups, axis=1) if self.groups > 1 else [maps]
-        vectors = [gather_patches(np.ascontiguousarray(part), geometry, bias=self.has_bias) for part in parts]
-        return [v.reshape(self.replicas, -1, v.shape[2]) for v in vectors]
+        return [gather_patches(np.ascontiguousarray(part), geometry, bias=self.has_bias) for part in parts]
 
     def receive(self, answers: list[Floats], shape: torch.Size) -> Tensor:
         out = self.geometry(shape).out
         joined = answers[0] if self.groups == 1 else np.concatenate(answers, axis=2)
-        maps = joined.reshape(shape[0], out[0] * out[1], self.out_channels).transpose(0, 2, 1)
+        maps = joined.transpose(0, 2, 1)
         return torch.from_numpy(np.ascontiguousarray(maps).reshape(shape[0], self.out_channels, *out))
 
     def send_back(self, grad: Tensor) -> list[Floats]:
         maps = grad.numpy().reshape(*grad.shape[:2], -1).transpose(0, 2, 1)
-        rows = np.ascontiguousarray(maps).reshape(self.replicas, -1, self.out_channels)
+        rows = np.ascontiguousarray(maps)
         if self.groups == 1:
             return [rows]
         return [np.ascontiguousarray(part) for part in np.split(rows, self.groups, axis=2)]
@@ -114,7 +111,7 @@ class Conv2d(ArrayLayer):
         geometry, part = self.geometry(shape), (shape[0], shape[1] // self.groups, *shape[2:])
         maps = [np.zeros(part, np.float32) for _ in answers]
         for vectors, errors in zip(answers, maps, strict=True):
-            scatter_patches(vectors.reshape(shape[0], -1, vectors.shape[2]), errors, geometry)
+            scatter_patches(vectors, errors, geometry)
         return torch.from_numpy(maps[0] if self.groups == 1 else np.concatenate(maps, axis=1))
 
     def geometry(self, shape: Sequence[int]) -> Geometry:
@@ -164,3 +161,66 @@ def _edges(
         return (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2)
     rows, columns = _pair(padding)
     return (columns, columns, rows, rows)
+
+
+def _make(module: nn.Conv2d, **options: Any) -> Conv2d:
+    return Conv2d(
+        module.in_channels,
+        module.out_channels,
+        module.kernel_size,  # type: ignore[arg-type]
+        stride=module.stride,  # type: ignore[arg-type]
+        padding=module.padding,  # type: ignore[arg-type]
+        dilation=module.dilation,  # type: ignore[arg-type]
+        groups=module.groups,
+        bias=module.bias is not None,
+        padding_mode=module.padding_mode,
+        **options,
+    )
+
+
+def _matrices(module: nn.Conv2d) -> list[Matrix]:
+    weights = module.weight.flatten(1).chunk(module.groups)
+    biases = [None] * module.groups if module.bias is None else module.bias.chunk(module.groups)
+    return [Matrix(weight, bias) for weight, bias in zip(weights, biases, strict=True)]
+
+
+def _fault(module: nn.Conv2d, shape: Sequence[int]) -> str | None:
+    fits = len(shape) in (3, 4) and shape[-3] == module.in_channels
+    return None if fits else f"it takes {module.in_channels}×height×width"
+
+
+def _passage(layer: Conv2d) -> PassageOf:
+    """Pass the patches of a sample one after another."""
+    if layer.padding_mode != "zeros" and any(layer.edges):
+        raise InvalidValue(f"{layer.name} pads with {layer.padding_mode!r}")
+
+    def passage(samples: int, sizes: tuple[int, ...]) -> Passage:
+        if len(sizes) != 3 or sizes[0] != layer.in_channels:
+            raise InvalidValue(f"{layer.name} takes maps of {layer.in_channels} channels, not {sizes}")
+        shape = (samples, *sizes)
+        height, width = layer.output_size(shape)
+        if height < 1 or width < 1:
+            raise InvalidValue(f"maps of {sizes} are smaller than the kernel of {layer.name}")
+        geometry = layer.geometry(shape)
+        return Passage(
+            vectors=height * width,
+            sizes=(layer.out_channels, height, width),
+            channels_last=True,
+            send=lambda x, inputs: [ops.gather(x, geometry, inputs, bias=layer.has_bias)],
+            receive_back=lambda downwards, back: [ops.clear(back), ops.scatter(downwards, back, geometry)],
+        )
+
+    return passage
+
+
+KIND = register(
+    LayerKind(
+        replaces=nn.Conv2d,
+        layer=Conv2d,
+        make=_make,
+        matrices=_matrices,
+        vectors=lambda given, answer: math.prod(answer) // answer[-3],
+        fault=_fault,
+        passage=_passage,
+    )
+)

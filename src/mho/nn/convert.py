@@ -7,20 +7,19 @@ import dataclasses
 import fnmatch
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, final
+from typing import final
 
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
+from torch import nn
 
 from mho.arrays import seed_list
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse, nearest
 from mho.nn.array_layer import ArrayLayer
-from mho.nn.conv import Conv2d
 from mho.nn.dropout import Dropout
-from mho.nn.linear import Linear
+from mho.nn.kinds import LayerKind, Matrix, kind_names, kind_of
 from mho.nn.replicas import ReplicaModel
 
 
@@ -50,7 +49,7 @@ def convert(
     replicas: int = 1,
     quiet: bool = False,
 ) -> nn.Module:
-    """Return a copy of `model` whose Linear and Conv2d layers are arrays, with the same weights.
+    """Return a copy of `model` whose layers are arrays, with the same weights: Linear, Conv2d, and kinds of your own.
 
     Args:
         model: an ordinary torch model on the CPU; it is left as it is.
@@ -88,7 +87,7 @@ def convert(
     made = _Conversion(rpu, special, excluded, seeds)
     converted = made.walk(copy.deepcopy(model), "")
     if not any(isinstance(module, ArrayLayer) for module in converted.modules()):
-        raise InvalidValue("no layer was converted: the model has no Linear or Conv2d that is not excluded")
+        raise InvalidValue(f"no layer was converted: the model has no {kind_names('or')} that is not excluded")
     made.judge()
     result = ReplicaModel(converted, replicas) if replicas > 1 else converted
     result.conversion = made.rows  # type: ignore[assignment]
@@ -150,8 +149,9 @@ class _Conversion:
                 self.digital.append(label)
                 self.rows.append(Converted(label, kind, "digital (excluded)"))
             return module
-        if type(module) is nn.Linear or type(module) is nn.Conv2d:
-            return self._array(module, name, label)
+        found = kind_of(module)
+        if found is not None:
+            return self._array(module, found, name, label)
         if type(module) in (nn.Dropout, nn.Dropout2d):
             self.rows.append(Converted(label, kind, "dropout from mho's streams"))
             return Dropout(
@@ -172,32 +172,11 @@ class _Conversion:
             self.rows.append(Converted(label, kind, "digital (no array form)"))
         return module
 
-    def _array(self, module: nn.Linear | nn.Conv2d, name: str, label: str) -> nn.Module:
+    def _array(self, module: nn.Module, kind: LayerKind, name: str, label: str) -> nn.Module:
         rpu = next((spec for p, spec in self.special.items() if fnmatch.fnmatchcase(name, p)), self.rpu)
-        options: dict[str, Any] = {
-            "rpu": rpu,
-            "bias": module.bias is not None,
-            "seed": self.seeds,
-            "replicas": len(self.seeds),
-            "name": label,
-        }
-        layer: Linear | Conv2d
-        if isinstance(module, nn.Linear):
-            layer = Linear(module.in_features, module.out_features, **options)
-        else:
-            layer = Conv2d(
-                module.in_channels,
-                module.out_channels,
-                module.kernel_size,  # type: ignore[arg-type]
-                stride=module.stride,  # type: ignore[arg-type]
-                padding=module.padding,  # type: ignore[arg-type]
-                dilation=module.dilation,  # type: ignore[arg-type]
-                groups=module.groups,
-                padding_mode=module.padding_mode,
-                **options,
-            )
+        layer = kind.make(module, rpu=rpu, seed=self.seeds, replicas=len(self.seeds), name=label)
         layer.train(module.training)
-        clipped = write_digital(layer, module.weight, module.bias)
+        clipped = write_digital(layer, kind.matrices(module))
         first = layer.crossbars[0]
         size = f"{first.out_features}×{first.in_features}"
         became = f"array {size}" if len(layer.crossbars) == 1 else f"{len(layer.crossbars)} arrays {size}"
@@ -226,13 +205,13 @@ class _Conversion:
             )
 
 
-def write_digital(layer: ArrayLayer, weight: Tensor, bias: Tensor | None) -> float:
-    """Program a layer with the weights of its digital twin; return the share that device bounds clipped."""
-    matrix = weight.detach().flatten(1)
-    if bias is not None:
-        matrix = torch.cat([matrix, bias.detach()[:, None]], dim=1)
+def write_digital(layer: ArrayLayer, matrices: Sequence[Matrix]) -> float:
+    """Program each array of a layer with its matrix; return the share of the weights that device bounds clipped."""
     clipped = cells = 0
-    for array, part in zip(layer.crossbars, matrix.chunk(len(layer.crossbars)), strict=True):
+    for array, matrix in zip(layer.crossbars, matrices, strict=True):
+        part = matrix.weight.detach()
+        if matrix.bias is not None:
+            part = torch.cat([part, matrix.bias.detach()[:, None]], dim=1)
         array.write(part)
         held = array.device_weights[:, : array.main.lines]
         clipped += int((held != part).sum())

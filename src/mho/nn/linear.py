@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mho.config import RPU
 from mho.errors import InvalidValue
+from mho.kernels import ops
 from mho.nn.array_layer import ArrayLayer
+from mho.nn.kinds import LayerKind, Matrix, register
 from mho.nn.memory import Floats
+from mho.nn.passage import Passage, PassageOf
 
 
 @final
@@ -37,21 +40,16 @@ class Linear(ArrayLayer):
         super().__init__(rpu, [(out_features, in_features)], bias=bias, seed=seed, replicas=replicas, name=name)
         self.in_features, self.out_features = in_features, out_features
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(R·B, ..., in_features) to (R·B, ..., out_features)."""
-        if not self.takes(x.shape):
-            raise InvalidValue(f"{self.name}: input of shape {tuple(x.shape)}; give (batch, ..., {self.in_features})")
-        answer: Tensor = self.respond(x)
-        return answer
-
     def takes(self, shape: Sequence[int]) -> bool:
         return len(shape) > 1 and shape[-1] == self.in_features
 
-    def vectors(self, shape: Sequence[int]) -> int:
-        return math.prod(shape[1:-1])
+    def prepare(self, x: Tensor) -> Tensor:
+        if not self.takes(x.shape):
+            raise InvalidValue(f"{self.name}: input of shape {tuple(x.shape)}; give (batch, ..., {self.in_features})")
+        return x
 
     def send(self, x: Tensor) -> list[Floats]:
-        rows = x.numpy().reshape(self.replicas, -1, self.in_features)
+        rows = x.numpy().reshape(x.shape[0], math.prod(x.shape[1:-1]), self.in_features)
         vectors = np.ones((*rows.shape[:2], self.in_features + self.has_bias), np.float32)
         vectors[:, :, : self.in_features] = rows
         return [vectors]
@@ -60,7 +58,7 @@ class Linear(ArrayLayer):
         return torch.from_numpy(answers[0].reshape(*shape[:-1], self.out_features))
 
     def send_back(self, grad: Tensor) -> list[Floats]:
-        return [grad.contiguous().numpy().reshape(self.replicas, -1, self.out_features)]
+        return [grad.contiguous().numpy().reshape(grad.shape[0], math.prod(grad.shape[1:-1]), self.out_features)]
 
     def receive_back(self, answers: list[Floats], shape: torch.Size) -> Tensor:
         return torch.from_numpy(answers[0][..., : self.in_features].reshape(shape))
@@ -68,3 +66,40 @@ class Linear(ArrayLayer):
     def extra_repr(self) -> str:
         """Shown by print(model)."""
         return f"{self.in_features}, {self.out_features}, bias={self.has_bias}"
+
+
+def _make(module: nn.Linear, **options: Any) -> Linear:
+    return Linear(module.in_features, module.out_features, bias=module.bias is not None, **options)
+
+
+def _fault(module: nn.Linear, shape: Sequence[int]) -> str | None:
+    return f"its last number must be {module.in_features}" if shape and shape[-1] != module.in_features else None
+
+
+def _passage(layer: Linear) -> PassageOf:
+    """Pass every sample as one vector."""
+
+    def passage(samples: int, sizes: tuple[int, ...]) -> Passage:
+        if sizes != (layer.in_features,):
+            raise InvalidValue(f"{layer.name} takes vectors of {layer.in_features}, not {sizes}")
+        return Passage(
+            vectors=1,
+            sizes=(layer.out_features,),
+            send=lambda x, inputs: [ops.copy_columns(x, inputs.reshape(samples, -1))],
+            receive_back=lambda downwards, back: [ops.copy_columns(downwards.reshape(samples, -1), back)],
+        )
+
+    return passage
+
+
+KIND = register(
+    LayerKind(
+        replaces=nn.Linear,
+        layer=Linear,
+        make=_make,
+        matrices=lambda module: [Matrix(module.weight, module.bias)],
+        vectors=lambda given, answer: math.prod(given[:-1]),
+        fault=_fault,
+        passage=_passage,
+    )
+)

@@ -20,7 +20,6 @@ from mho.training.online.stages import (
     Activation,
     ArrayStage,
     ChannelsFirst,
-    ConvStage,
     DropoutStage,
     Flatten,
     Form,
@@ -147,7 +146,7 @@ class _Lane:
         form = Form(self.count * batch, sizes)
         for link in links:
             stage = link(form, replicas)
-            if form.last and isinstance(stage, (ConvStage, DropoutStage, Flatten)):
+            if form.last and isinstance(stage, (ArrayStage, DropoutStage, Flatten)):
                 self._add(ChannelsFirst(form))
                 stage = link(self.stages[-1].form, replicas)
             self._add(stage)

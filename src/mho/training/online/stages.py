@@ -16,10 +16,10 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from mho.arrays import Array, Cycles
+from mho.arrays import Array
 from mho.compiler.program import Step
 from mho.kernels import ops
-from mho.nn import ArrayLayer, Conv2d, Dropout, Linear
+from mho.nn import ArrayLayer, Dropout, Passage
 
 Floats = npt.NDArray[np.float32]
 
@@ -74,63 +74,40 @@ class Stage(abc.ABC):
         """The steps that send errors of the answer back to the input. The first array of a chain is not asked."""
 
 
+@final
 class ArrayStage(Stage):
     """A layer on an array. Its cycles hold the inputs of the last forward, and δ for backward and update."""
 
-    def __init__(self, cycles: Cycles, layer: ArrayLayer, form: Form) -> None:
-        self.cycles, self.layer, self.form = cycles, layer, form
-        self.outputs, self.errors = cycles.outputs.reshape(form.shape), cycles.errors.reshape(form.shape)
+    def __init__(self, layer: ArrayLayer, array: Array, replicas: slice, form: Form, passage: Passage) -> None:
+        samples, vectors = form.samples, passage.vectors
+        self.layer, self.passage = layer, passage
+        self.cycles = cycles = array.cycles(replicas, samples // (replicas.stop - replicas.start) * vectors)
+        self.form = Form(samples, passage.sizes, last=passage.channels_last)
+        by_sample = (samples, vectors, -1)
+        self.inputs, self.downwards = cycles.inputs.reshape(by_sample), cycles.downwards.reshape(by_sample)
+        self.answers, self.deltas = cycles.outputs.reshape(by_sample), cycles.errors.reshape(by_sample)
+        same = passage.receive is None
+        self.outputs = cycles.outputs.reshape(self.form.shape) if same else self.form.buffer()
+        self.errors = cycles.errors.reshape(self.form.shape) if same else self.form.buffer()
+        self.back = form.buffer()
 
-    @final
+    def forward(self, x: Floats) -> Plan:
+        receive = self.passage.receive
+        received = receive(self.answers, self.outputs) if receive else []
+        return [*self.passage.send(x, self.inputs), *self.cycles.forward, *received], self.outputs
+
+    def backward(self, errors: Floats) -> Plan:
+        received = self.passage.receive_back(self.downwards, self.back)
+        return [*self.take(errors), *self.cycles.backward, *received], self.back
+
     def take(self, errors: Floats) -> list[Step]:
         """Bring errors to where the array reads them, if the stage behind has not written them there."""
-        if errors is self.errors:
-            return []
-        own = errors.reshape(self.form.shape)
-        return [ops.copy_columns(own.reshape(1, -1), self.errors.reshape(1, -1))]
-
-
-@final
-class ConvStage(ArrayStage):
-    """A convolution: patches pass through the array one after another."""
-
-    def __init__(self, layer: Conv2d, array: Array, replicas: slice, form: Form) -> None:
-        size = (form.samples, *form.sizes)
-        high, wide = layer.output_size(size)
-        count = replicas.stop - replicas.start
-        cycles = array.cycles(replicas, form.samples // count * high * wide)
-        super().__init__(cycles, layer, Form(form.samples, (layer.out_channels, high, wide), last=True))
-        self.geometry, self.bias = layer.geometry(size), layer.has_bias
-        self.back = form.buffer()
-        patches = (form.samples, high * wide, array.in_features)
-        self.inputs, self.downwards = cycles.inputs.reshape(patches), cycles.downwards.reshape(patches)
-
-    def forward(self, x: Floats) -> Plan:
-        return [ops.gather(x, self.geometry, self.inputs, bias=self.bias), *self.cycles.forward], self.outputs
-
-    def backward(self, errors: Floats) -> Plan:
-        scatter = ops.scatter(self.downwards, self.back, self.geometry)
-        return [*self.take(errors), *self.cycles.backward, ops.clear(self.back), scatter], self.back
-
-
-@final
-class LinearStage(ArrayStage):
-    """A fully connected layer: every sample is one vector."""
-
-    def __init__(self, layer: Linear, array: Array, replicas: slice, form: Form) -> None:
-        count = replicas.stop - replicas.start
-        cycles = array.cycles(replicas, form.samples // count)
-        super().__init__(cycles, layer, Form(form.samples, (layer.out_features,)))
-        self.inputs = cycles.inputs.reshape(form.samples, -1)
-        self.downwards = cycles.downwards.reshape(form.samples, -1)
-        self.back = form.buffer()
-
-    def forward(self, x: Floats) -> Plan:
-        return [ops.copy_columns(x, self.inputs), *self.cycles.forward], self.outputs
-
-    def backward(self, errors: Floats) -> Plan:
-        copy = ops.copy_columns(self.downwards, self.back)
-        return [*self.take(errors), *self.cycles.backward, copy], self.back
+        steps: list[Step] = []
+        if errors is not self.errors:
+            own = errors.reshape(self.form.shape)
+            steps.append(ops.copy_columns(own.reshape(1, -1), self.errors.reshape(1, -1)))
+        send_back = self.passage.send_back
+        return [*steps, *(send_back(self.errors, self.deltas) if send_back else [])]
 
 
 class Activation(Stage):

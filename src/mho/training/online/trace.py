@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from mho.errors import InvalidValue
 from mho.kernels.ops import Pooling
-from mho.nn import ArrayLayer, Conv2d, Dropout, Linear, ReplicaModel
+from mho.nn import ArrayLayer, Dropout, ReplicaModel, passage_of
 from mho.training.online import stages
 from mho.training.online.stages import Form, Stage
 
@@ -150,10 +151,8 @@ def _link(node: fx.Node, modules: Mapping[str, nn.Module], sizes: set[fx.Node]) 
 
 def _module_link(name: str, module: nn.Module) -> Link:
     kind = type(module)
-    if isinstance(module, Conv2d):
-        return _conv(module)
-    if isinstance(module, Linear):
-        return _linear(module)
+    if isinstance(module, ArrayLayer):
+        return _array(module)
     if isinstance(module, Dropout):
         dropout = module
         return lambda form, replicas: stages.DropoutStage(dropout, replicas, form)
@@ -210,30 +209,21 @@ def _unary(stage: Any) -> Link:
     return lambda form, replicas: stage(form)
 
 
-def _conv(layer: Conv2d) -> Link:
-    if layer.groups > 1:
-        raise NoChain(f"{layer.name} has {layer.groups} groups")
-    if layer.padding_mode != "zeros" and any(layer.edges):
-        raise NoChain(f"{layer.name} pads with {layer.padding_mode!r}")
+def _array(layer: ArrayLayer) -> Link:
+    """Return the link of a layer with one array."""
+    if len(layer.crossbars) > 1:
+        raise NoChain(f"{layer.name} has {len(layer.crossbars)} arrays")
     array = layer.crossbars[0]
+    try:
+        passage = passage_of(layer)
+    except InvalidValue as reason:
+        raise NoChain(str(reason)) from None
 
     def link(form: Form, replicas: slice) -> Stage:
-        if len(form.sizes) != 3 or form.sizes[0] != layer.in_channels:
-            raise NoChain(f"{layer.name} takes maps of {layer.in_channels} channels, not {form.sizes}")
-        if min(layer.output_size((form.samples, *form.sizes))) < 1:
-            raise NoChain(f"maps of {form.sizes} are smaller than the kernel of {layer.name}")
-        return stages.ConvStage(layer, array, replicas, form)
-
-    return link
-
-
-def _linear(layer: Linear) -> Link:
-    array = layer.crossbars[0]
-
-    def link(form: Form, replicas: slice) -> Stage:
-        if form.sizes != (layer.in_features,):
-            raise NoChain(f"{layer.name} takes vectors of {layer.in_features}, not {form.sizes}")
-        return stages.LinearStage(layer, array, replicas, form)
+        try:
+            return stages.ArrayStage(layer, array, replicas, form, passage(form.samples, form.sizes))
+        except InvalidValue as reason:
+            raise NoChain(str(reason)) from None
 
     return link
 

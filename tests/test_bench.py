@@ -8,14 +8,13 @@ import json
 import math
 import os
 import re
-import subprocess
 import sys
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from command import mho
 
 from mho.benchmarks import aihwkit_peer, lenet, loads, narrow, roofs, steps, timing, update
 from mho.benchmarks.loads import ACTIVE, LENGTH, Case
@@ -31,18 +30,6 @@ from mho.errors import InvalidValue, WrongUse
 from mho.periphery import Read
 from mho.presets import floating_point, gokmen_2017
 from mho.testing import check_device
-
-
-def mho(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from mho.cli import main; main()", *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"COLUMNS": "120"} | environment,
-        timeout=300,
-    )
-
 
 # Timing ------------------------------------------------------------------------------------------
 

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from command import mho
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SMALL = ["--set", "training.train_images=50", "--set", "training.test_images=40"]
-
-
-def mho(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from mho.cli import main; main()", *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"COLUMNS": "120"} | environment,
-        timeout=300,
-    )
 
 
 @pytest.mark.parametrize(

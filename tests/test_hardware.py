@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command import mho as run_command
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -635,14 +635,7 @@ number = 3
 
 
 def mho_map(*words: str, cwd: Path, columns: int = 80) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from mho.cli import main; main()", "map", *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"},
-        timeout=300,
-    )
+    return run_command("map", *words, cwd=cwd, COLUMNS=str(columns))
 
 
 def test_map_prints_alexnet_on_a_narrow_terminal(tmp_path):

@@ -1,14 +1,27 @@
-"""What all tests share: hypothesis draws the same examples in every run, and threads go back to one."""
+"""What all tests share: draws are those of fixed seeds in every run, and threads go back to one."""
 
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import settings
 
 from mho.compiler import threads
 
 settings.register_profile("mho", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("mho")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup() -> None:
+    """Seed torch's generator before each fixture, so that no draw depends on which tests ran before."""
+    torch.manual_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """Seed torch's generator before each test."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -641,7 +641,7 @@ def mho_map(*words: str, cwd: Path, columns: int = 80) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         env=os.environ | {"COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"},
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -738,7 +738,7 @@ def mistakes(tmp_path_factory) -> dict[str, tuple[int, str]]:
     )
     words = json.dumps({name: words for name, (words, _) in MISTAKES.items()})
     done = subprocess.run(
-        [sys.executable, "-c", code, words], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code, words], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

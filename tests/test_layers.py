@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -209,13 +211,33 @@ def test_moving_to_another_type_raises_and_says_why():
         model.to("meta")
 
 
-def test_torch_compile_runs_the_arrays_between_compiled_parts():
+@pytest.mark.parametrize("way", ["model", "function"])
+def test_torch_compile_runs_the_arrays_between_compiled_parts(way):
     plain, compiled = (mho.convert(small_net(), NOISY, quiet=True) for _ in range(2))
-    fast = torch.compile(compiled, backend="eager")
-    x, y = batch()
-    for model in (plain, fast):
-        F.cross_entropy(model(x), y).backward()
+    fast = torch.compile(compiled if way == "model" else lambda x: compiled(x), backend="eager")
+    for step in range(3):
+        x, y = batch(seed=step)
+        for model, net in ((plain, plain), (fast, compiled)):
+            optimizer = mho.AnalogSGD(net, lr=0.05)
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            optimizer.zero_grad()
     assert torch.equal(plain(x), fast(x))
+
+
+def test_no_hook_watches_all_modules_and_the_compiler_is_not_imported_at_the_start():
+    code = """
+import sys, torch, mho
+from torch.nn.modules import module
+model = mho.convert(torch.nn.Linear(4, 2), mho.presets.floating_point(), quiet=True)
+optimizer = mho.AnalogSGD(model, lr=0.1)
+model(torch.ones(1, 4)).sum().backward()
+optimizer.step()
+print(sum(map(len, [module._global_module_registration_hooks, module._global_parameter_registration_hooks])))
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "False"]
 
 
 def test_distributed_data_parallel_raises(tmp_path):
@@ -223,7 +245,8 @@ def test_distributed_data_parallel_raises(tmp_path):
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     try:
         with pytest.raises(MhoError, match="DistributedDataParallel"):
-            nn.parallel.DistributedDataParallel(model)
+            nn.parallel.DistributedDataParallel(model)(batch()[0])
+        model(batch()[0])  # by itself it still answers
     finally:
         torch.distributed.destroy_process_group()
 
@@ -327,9 +350,53 @@ def test_replicas_take_shared_or_own_inputs():
     assert torch.equal(dense(x), dense(x.expand(2, *x.shape)))
     vectors = mho.convert(nn.Linear(6, 3), EXACT, replicas=2, quiet=True)
     assert vectors(torch.ones(2, 6)).shape == (2, 2, 3)
-    assert vectors(torch.ones(2, 5, 6)).shape == (2, 5, 3)
     with pytest.raises(InvalidValue, match="shared by all"):
         model(torch.zeros(8, 8))
+
+
+def test_a_batch_that_may_be_shared_or_own_is_taken_as_the_caller_says():
+    """(2, 5, 6) with R = 2: five vectors for each replica, or two sequences of five, shared."""
+    vectors = mho.convert(nn.Linear(6, 3), EXACT, replicas=2, quiet=True)
+    x = torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(1))
+    with pytest.raises(InvalidValue, match=r"may be .*per_replica=False"):
+        vectors(x)
+    own, shared = vectors(x, per_replica=True), vectors(x, per_replica=False)
+    assert own.shape == (2, 5, 3)
+    assert shared.shape == (2, 2, 5, 3)
+    assert torch.equal(own[1], shared[1, 1])
+    images = mho.convert(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), EXACT, replicas=2, quiet=True)
+    with pytest.raises(InvalidValue, match="may be"):
+        images(torch.ones(2, 1, 8, 8))
+    assert images(torch.ones(2, 1, 8, 8), per_replica=False).shape == (2, 2, 3)
+    with pytest.raises(InvalidValue, match=r"per_replica=True; give \(2, batch"):
+        vectors(torch.ones(3, 5, 6), per_replica=True)
+
+
+@pytest.mark.parametrize("prefer", ["online", "autograd"])
+def test_a_driver_takes_batches_as_it_was_made_for(prefer):
+    def driver(per_replica: bool | None, replicas: int = 3) -> mho.training.Driver:
+        model = mho.convert(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), EXACT, replicas=replicas, quiet=True)
+        optimizer = mho.AnalogSGD(model, lr=0.1)
+        return mho.training.choose_driver(model, optimizer, prefer=prefer, per_replica=per_replica)
+
+    x, y = torch.ones(3, 1, 8, 8), torch.tensor([0, 1, 2])
+    with pytest.raises(InvalidValue, match="may be"):
+        driver(None).step(x, y)
+    assert driver(False).step(x, y).out.shape == (3, 3, 3)
+    assert driver(True).step(x, y[:, None]).out.shape == (3, 1, 3)
+    with pytest.raises(InvalidValue, match="one replica"):
+        driver(True, replicas=1)
+
+
+def test_targets_shaped_as_the_outputs_of_one_replica_are_shared():
+    """R = B = outputs: (2, 2) numbers are the outputs that both replicas shall have, not two numbers for each."""
+    out = torch.randn(2, 2, 2, generator=torch.Generator().manual_seed(1))
+    y = torch.randn(2, 2, generator=torch.Generator().manual_seed(2))
+    expected = F.mse_loss(out[0], y) + F.mse_loss(out[1], y)
+    assert torch.equal(mho.replica_loss(F.mse_loss, out, y), expected)
+    labels = torch.tensor([[0, 1], [1, 1]])
+    expected = F.cross_entropy(out[0], labels[0]) + F.cross_entropy(out[1], labels[1])
+    assert torch.equal(mho.replica_loss(F.cross_entropy, out, labels), expected)
 
 
 def test_digital_parameters_with_replicas_raise():

@@ -25,11 +25,17 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def driver_of(
-    net: nn.Module, rpu: mho.RPU = EXACT, *, kind: str = "online", loss: Loss = F.cross_entropy, **options: object
+    net: nn.Module,
+    rpu: mho.RPU = EXACT,
+    *,
+    kind: str = "online",
+    loss: Loss = F.cross_entropy,
+    own: bool | None = None,
+    **options: object,
 ) -> Driver:
     """A driver of a converted net; `driver.model` and `driver.optimizer` are its own."""
     model = mho.convert(net, rpu, quiet=True, **options)
-    driver = choose_driver(model, mho.AnalogSGD(model, lr=0.05), loss, prefer=kind)
+    driver = choose_driver(model, mho.AnalogSGD(model, lr=0.05), loss, prefer=kind, per_replica=own or None)
     assert driver.name == kind
     return driver
 
@@ -61,7 +67,7 @@ SHAPES = [(1, 1, False), (5, 1, False), (1, 3, True), (5, 3, False), (5, 3, True
 def test_exact_arrays_move_as_autograd_moves_them(name, size, replicas, own):
     """Both do the same products on the arrays. Activations (up to 1), softmax and means differ by an ulp or two of
     1, 1.2e-7; what one step makes of it is scaled by lr = 0.05, sums of 576 of them and three steps stay below 8."""
-    drivers = [driver_of(model_of(name), kind=kind, replicas=replicas) for kind in ("online", "autograd")]
+    drivers = [driver_of(model_of(name), kind=kind, own=own, replicas=replicas) for kind in ("online", "autograd")]
     before = states(drivers[0].model)
     for step in range(3):
         x, y = batch_of(name, replicas, size, step, own=own)
@@ -78,7 +84,9 @@ def test_exact_arrays_move_as_autograd_moves_them(name, size, replicas, own):
 @pytest.mark.parametrize("name", ZOO)
 def test_pulses_fall_as_under_autograd(name, size, replicas, own):
     """An ulp moves a pulse probability by as much: it decides one pulse in millions."""
-    online, autograd = (driver_of(model_of(name), NOISY, kind=k, replicas=replicas) for k in ("online", "autograd"))
+    online, autograd = (
+        driver_of(model_of(name), NOISY, kind=k, own=own, replicas=replicas) for k in ("online", "autograd")
+    )
     before = states(online.model)
     x, y = batch_of(name, replicas, size, 0, own=own)
     for driver in (online, autograd):

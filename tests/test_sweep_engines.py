@@ -33,6 +33,8 @@ from mho.runs.sweep import Sweep
 from mho.runs.worker import Answer, Task, run_task
 
 TINY = {"epochs": 2, "train_images": 10, "test_images": 10, "checkpoint_every": 4}
+PATIENCE = 300
+"""Seconds after which what was waited for will not come."""
 
 
 def sweep(table, **sections) -> Sweep:
@@ -255,9 +257,8 @@ def test_a_lost_results_file_is_made_again_from_the_run_folders(tmp_path):
     for file, content in metrics.items():
         # killed between the checkpoint and the metrics of the last epoch
         file.write_bytes(content[: content.index(b"\n") + 1])
-    began = time.monotonic()
+    # a task that had to train would stop at its first step, and lack
     Coordinator(described, tmp_path / "sweep", resume=True).run(Inline(lambda task, stop: run_task(task, lambda: True)))
-    assert time.monotonic() - began < 60
     assert values(tmp_path / "sweep") == expected
     assert metrics == {file: file.read_bytes() for file in metrics}
 
@@ -382,7 +383,7 @@ def test_a_killed_coordinator_leaves_no_process_and_resume_does_the_rest(tmp_pat
         told_until(process, "2/6")
         os.kill(process.pid, signal.SIGKILL)
         began = time.monotonic()
-        while members(process.pid) and time.monotonic() - began < 20:
+        while members(process.pid) and time.monotonic() - began < PATIENCE:
             time.sleep(0.05)
         assert members(process.pid) == []
     done = len(values(tmp_path / "sweep"))
@@ -401,7 +402,7 @@ def test_ctrl_c_stops_at_a_checkpoint_and_says_how_to_continue(tmp_path):
         # the whole group, as a terminal does
         os.killpg(process.pid, signal.SIGINT)
         told = process.stderr.read()
-        assert process.wait(30) == 130
+        assert process.wait(PATIENCE) == 130
     assert "stopping; Ctrl-C again leaves at once" in told
     assert "continue with  mho sweep --out sweep --resume" in told
     assert "Traceback" not in told
@@ -445,7 +446,7 @@ def cluster():
     finally:
         head.terminate()
         try:
-            head.wait(20)
+            head.wait(PATIENCE)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(head.pid, signal.SIGKILL)

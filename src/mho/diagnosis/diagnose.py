@@ -20,7 +20,7 @@ from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
 from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
 from mho.errors import Faults, InvalidValue, WrongUse, nearest
-from mho.nn import ArrayLayer
+from mho.nn import array_layers
 
 CHECKS: tuple[Check, ...] = (
     ReadNoise(),
@@ -115,7 +115,7 @@ def diagnose(
         images: (n, ...) float, shared by the replicas, as in training. The first ones are taken: as many as it takes
             on the mean until each of C classes has come up, C(1 + 1/2 + ... + 1/C), at most 64, or one batch.
         labels: (n,) their classes, integers from 0.
-        lr: learning rate η; or one for each array layer by name, as `AnalogSGD.rates()` gives them.
+        lr: learning rate η; or one for each array layer by path, as `AnalogSGD.rates()` gives them.
         batch_size: images of a training step, at least 1.
 
     Raises:
@@ -123,7 +123,7 @@ def diagnose(
         InvalidValue: for images and labels that do not go together, a value out of range, or an unknown layer.
     """
     model = getattr(model, "_orig_mod", model)  # of torch.compile
-    layers = [module.name for module in model.modules() if isinstance(module, ArrayLayer)]
+    layers = list(array_layers(model))
     if not layers:
         raise WrongUse("the model has no array layers, so there is nothing to diagnose; convert it with mho.convert")
     rates = _rates(lr, layers)
@@ -156,13 +156,11 @@ def _swings(probe: Probe, exact: Pass, rates: Mapping[str, float]) -> list[float
         moves: list[Floats] = [
             np.stack(
                 [
-                    mean_move(
-                        array.rpu.of_replica(r), _vectors(x[r, chosen]), _vectors(d[r, chosen]), rates[layer.name]
-                    )
+                    mean_move(array.rpu.of_replica(r), _vectors(x[r, chosen]), _vectors(d[r, chosen]), rates[path])
                     for r in range(probe.replicas)
                 ]
             )
-            for (layer, array), x, d in zip(probe.arrays, exact.x, exact.d, strict=True)
+            for (path, array), x, d in zip(probe.arrays, exact.x, exact.d, strict=True)
         ]
         change = probe.logits_after(moves) - exact.logits
         change -= change.mean(axis=2, keepdims=True)  # what all classes share changes no odds

@@ -108,7 +108,7 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
     """
     real = [probe.real(), probe.real()]
     found = []
-    for place, (layer, array) in enumerate(probe.arrays):
+    for place, (path, array) in enumerate(probe.arrays):
         fields = array.cell_parameters()
         clipped = _clipped(array, real, place)
         alone = [probe.real(only=place), probe.real(only=place)] if clipped.any() else []
@@ -129,7 +129,7 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
                     weights=array.weight[replica].numpy(),
                     states=array.device_weights[replica].numpy(),
                     bounds=(bounds[0], bounds[1]) if len(bounds) == 2 else None,
-                    lines=lines_of(rpu, x, d, rates[layer.name]),
+                    lines=lines_of(rpu, x, d, rates[path]),
                     steps=Steps(array, replica, type(rpu.device)) if rpu.device.pulse_driven else None,
                 )
             )

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.arrays import Array
-from mho.nn import ArrayLayer, ReplicaModel
-from mho.nn.array_layer import Memory
+from mho.nn import array_layers, replica_outputs
+from mho.nn.memory import Memory
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -56,15 +56,16 @@ class Probe:
     def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, *, batch: int) -> None:
         self.model = copy.deepcopy(model).eval()
         self.images, self.labels, self.batch = images.detach(), labels, batch
-        self.layers = [module for module in self.model.modules() if isinstance(module, ArrayLayer)]
+        self.paths = array_layers(self.model)
+        self.layers = list(self.paths.values())
         self.replicas = self.layers[0].replicas
         for layer in self.layers:
             layer.train()
 
     @property
-    def arrays(self) -> list[tuple[ArrayLayer, Array]]:
-        """Every array with its layer."""
-        return [(layer, array) for layer in self.layers for array in layer.arrays]  # type: ignore[misc]
+    def arrays(self) -> list[tuple[str, Array]]:
+        """Every array with the path of its layer."""
+        return [(path, array) for path, layer in self.paths.items() for array in layer.arrays]  # type: ignore[misc]
 
     def real(self, *, only: int | None = None) -> Pass:
         """A pass through the arrays as they are, each with noise of its own; or with one real and all others exact."""
@@ -105,17 +106,15 @@ class Probe:
         counted.append(self._clipped())
         x, d = [], []
         for layer in self.layers:
-            for array in layer.crossbars:
-                # a layer that is used twice has kept twice
-                kept = [(x, d) for owner, x, d in layer.memory.pending if owner is array]
-                x.append(np.concatenate([self._by_image(vectors) for vectors, _ in kept], axis=2))
-                d.append(np.concatenate([self._by_image(vectors) for _, vectors in kept], axis=2))
+            uses = layer.memory.in_order()
+            for i in range(len(layer.crossbars)):
+                x.append(np.concatenate([self._by_image(use.x[i]) for use in uses], axis=2))
+                d.append(np.concatenate([self._by_image(use.d[i]) for use in uses], axis=2))
         clipped = [np.stack([middle - start, end - middle]) for start, middle, end in zip(*counted, strict=True)]
         return Pass(x, d, clipped, logits.detach().numpy())
 
     def _logits(self) -> Tensor:
-        out: Tensor = self.model(self.images)
-        return out if isinstance(self.model, ReplicaModel) else out[None]
+        return replica_outputs(self.model, self.images, per_replica=False)
 
     def _clipped(self) -> list[Counts]:
         return [array.counters()["clipped_reads"].numpy() for _, array in self.arrays]

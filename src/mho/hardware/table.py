@@ -16,7 +16,7 @@ from mho.config import RPU
 from mho.errors import InvalidValue, nearest
 from mho.hardware.trace import Trace, trace
 from mho.models import Network
-from mho.nn import ArrayLayer
+from mho.nn import ArrayLayer, array_layers, replica_outputs
 
 
 @final
@@ -80,16 +80,18 @@ def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
     """
     rows: dict[str, ArrayRow] = {}
     twin = copy.deepcopy(model).eval()
+    paths = {layer: path for path, layer in array_layers(twin).items()}
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> None:
         assert isinstance(layer, ArrayLayer)
-        first, before = layer.crossbars[0], rows.get(layer.name)
+        path = paths[layer]
+        first, before = layer.crossbars[0], rows.get(path)
         shapes = list(first.tile_shapes.values())
         shape = inputs[0].shape
         # a model may fold positions into the batch
         vectors = layer.vectors(shape) * shape[0] // (first.replicas * len(image))
-        rows[layer.name] = ArrayRow(
-            layer.name,
+        rows[path] = ArrayRow(
+            path,
             first.out_features,
             first.in_features,
             vectors + (before.vectors if before else 0),
@@ -102,11 +104,10 @@ def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
             references=first.devices - first.pulsed,
         )
 
-    for module in twin.modules():
-        if isinstance(module, ArrayLayer):
-            module.register_forward_hook(note)
+    for layer in paths:
+        layer.register_forward_hook(note)
     with torch.no_grad():
-        twin(image)
+        replica_outputs(twin, image, per_replica=False)
     return list(rows.values())
 
 

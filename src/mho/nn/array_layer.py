@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -16,26 +13,7 @@ from torch.autograd.function import once_differentiable
 from mho.arrays import Array, build_array
 from mho.config import RPU
 from mho.errors import InvalidValue, WrongUse
-
-Floats = npt.NDArray[np.float32]
-Vectors = tuple[Array, Floats, Floats]
-
-
-@dataclasses.dataclass
-class Memory:
-    """What a layer keeps between its backward and the update.
-
-    Attributes:
-        pending: vectors (array, x, δ) of finished backwards, in order.
-        running: vectors of the backward under way.
-        backwards: backwards since the start.
-        steered: whether an AnalogSGD will apply what is pending.
-    """
-
-    pending: list[Vectors] = dataclasses.field(default_factory=list)
-    running: list[Vectors] = dataclasses.field(default_factory=list)
-    backwards: int = 0
-    steered: bool = False
+from mho.nn.memory import Floats, Memory, Waiting
 
 
 class ArrayLayer(nn.Module, abc.ABC):
@@ -46,8 +24,11 @@ class ArrayLayer(nn.Module, abc.ABC):
     where its input needs no gradient, and its `grad` tells when a backward has ended and when
     gradients were zeroed.
 
-    In training mode each backward keeps its vectors (x, δ) in order until `AnalogSGD.step` pulses them.
-    In evaluation mode reads draw from the evaluation stream, and nothing is kept.
+    In training mode each backward keeps its vectors (x, δ) until `AnalogSGD.step` pulses them, in the order of the
+    forwards, also those of a layer that is used several times in a step. Gradients that are set to None or to zero
+    take the vectors with them. In evaluation mode reads draw from the evaluation stream, and nothing is kept.
+
+    What `torch.utils.checkpoint` recomputes is read from the arrays anew, with noise of its own.
     """
 
     def __init__(
@@ -78,18 +59,32 @@ class ArrayLayer(nn.Module, abc.ABC):
         """Send a batch through the layer's arrays, as one node of autograd's graph.
 
         Arrays run outside torch.compile, which compiles the digital parts between them.
+
+        Raises:
+            WrongUse: inside DistributedDataParallel.
         """
+        if torch.compiler.is_compiling():
+            # here, not in a decorator, which would import the compiler at every start: 1.5 s
+            return torch.compiler.disable(_through_arrays)(x, self)
+        if nn.parallel.DistributedDataParallel._active_ddp_module is not None:
+            raise WrongUse(
+                f"{self.name}: DistributedDataParallel averages gradients, and arrays take every vector as pulses, in "
+                "order: their updates cannot be averaged. Train one process a model"
+            )
         if x.shape[0] % self.replicas:
             raise InvalidValue(
                 f"{self.name}: a batch of {x.shape[0]} cannot be shared by {self.replicas} replicas; call the "
                 "model that convert returned, not a layer inside it"
             )
-        self.memory.running.clear()
-        return through_arrays(x, self)
+        return _through_arrays(x, self)
 
     @abc.abstractmethod
     def vectors(self, shape: Sequence[int]) -> int:
         """Vectors that one sample of an input of this shape (B, ...) sends through an array."""
+
+    @abc.abstractmethod
+    def takes(self, shape: Sequence[int]) -> bool:
+        """Return whether a batch (B, ...) of this shape can be an input, as far as its axes tell."""
 
     @abc.abstractmethod
     def send(self, x: Tensor) -> list[Floats]:
@@ -110,8 +105,8 @@ class ArrayLayer(nn.Module, abc.ABC):
     def receive_back(self, answers: list[Floats], shape: torch.Size) -> Tensor:
         """The adjoint of `send`."""
 
-    def keep(self, array: Array, x: Floats, d: Floats) -> None:
-        """Note the vectors of a backward that is under way.
+    def keep(self, number: int, x: list[Floats], d: list[Floats]) -> None:
+        """Keep the vectors that the backward under way brings to a use of this number.
 
         Raises:
             WrongUse: at the second backward of a layer that no AnalogSGD steers.
@@ -125,28 +120,34 @@ class ArrayLayer(nn.Module, abc.ABC):
                 "torch optimizer cannot move them. Use  optimizer = mho.AnalogSGD(model, lr=0.01),  or "
                 "model.eval() if you only look at gradients"
             )
-        if self.anchor.grad is None:
+        if self._zeroed():
             memory.pending.clear()
-        memory.running.append((array, x, d))
+        memory.keep(number, x, d)
 
     def pulse(self, lr: float) -> None:
-        """Apply the pending vectors, in the order of their backwards, and forget them."""
-        kept, self.memory.pending = self.memory.pending, []
-        for array, x, d in kept:
-            array.update_vectors(x, d, lr)
+        """Apply the pending vectors, in the order of their forwards, and forget them."""
+        kept = [] if self._zeroed() else self.memory.in_order()
+        self.memory.pending.clear()
+        for use in kept:
+            for array, x, d in zip(self.crossbars, use.x, use.d, strict=True):
+                array.update_vectors(x, d, lr)
+
+    def _zeroed(self) -> bool:
+        """Return whether gradients have been zeroed since the last backward."""
+        grad = self.anchor.grad
+        return grad is None or (isinstance(grad, Waiting) and grad.zeroed)
 
     def _watch_anchor(self) -> None:
         self.anchor.register_post_accumulate_grad_hook(self._end_of_backward)
 
     def _end_of_backward(self, anchor: Tensor) -> None:
         # torch.autograd.grad() accumulates nothing, hence never comes here: its vectors are dropped
-        memory = self.memory
-        memory.backwards += 1
-        memory.pending += memory.running
-        memory.running = []
+        self.memory.end_of_backward()
+        if not isinstance(anchor.grad, Waiting) or anchor.grad.zeroed:
+            anchor.grad = torch.empty(0).as_subclass(Waiting)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"memory": dataclasses.replace(self.memory, pending=[], running=[])}
+        return self.__dict__ | {"memory": Memory(steered=self.memory.steered)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
@@ -159,7 +160,7 @@ class _Cycles(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, anchor: Tensor, layer: ArrayLayer) -> Tensor:
         inputs = layer.send(x.detach())
-        ctx.layer, ctx.shape, ctx.inputs = layer, x.shape, inputs
+        ctx.layer, ctx.shape, ctx.inputs, ctx.number = layer, x.shape, inputs, layer.memory.number()
         answers = [array.read_vectors(v, backward=False) for array, v in zip(layer.crossbars, inputs, strict=True)]
         return layer.receive(answers, x.shape)
 
@@ -172,16 +173,11 @@ class _Cycles(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             answers = [array.read_vectors(d, backward=True) for array, d in zip(layer.crossbars, errors, strict=True)]
             downwards = layer.receive_back(answers, ctx.shape).neg_()
-        for array, x, d in zip(layer.crossbars, ctx.inputs, errors, strict=True):
-            layer.keep(array, x, d)
+        layer.keep(ctx.number, ctx.inputs, errors)
         return downwards, torch.empty(0), None
 
 
-def through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
-    """One node of autograd's graph; `wrappers.py` hides it from the compiler when a model is compiled."""
-    if torch.compiler.is_compiling():
-        raise WrongUse(
-            f"{layer.name}: arrays cannot be traced; compile with  torch.compile(model),  which leaves them out"
-        )
+def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
+    """Add a node to autograd's graph."""
     answer: Tensor = _Cycles.apply(x, layer.anchor, layer)  # type: ignore[no-untyped-call]
     return answer

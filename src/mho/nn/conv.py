@@ -13,7 +13,8 @@ from torch import Tensor
 from mho.config import RPU
 from mho.errors import InvalidValue
 from mho.kernels.ops import Geometry, gather_patches, scatter_patches
-from mho.nn.array_layer import ArrayLayer, Floats
+from mho.nn.array_layer import ArrayLayer
+from mho.nn.memory import Floats
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -81,6 +82,9 @@ class Conv2d(ArrayLayer):
             x = F.pad(x, self.edges, mode=self.padding_mode)
         answer: Tensor = self.respond(x)
         return answer
+
+    def takes(self, shape: Sequence[int]) -> bool:
+        return len(shape) == 4
 
     def vectors(self, shape: Sequence[int]) -> int:
         height, width = self.output_size(shape)

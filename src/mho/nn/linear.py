@@ -12,7 +12,8 @@ from torch import Tensor
 
 from mho.config import RPU
 from mho.errors import InvalidValue
-from mho.nn.array_layer import ArrayLayer, Floats
+from mho.nn.array_layer import ArrayLayer
+from mho.nn.memory import Floats
 
 
 @final
@@ -38,10 +39,13 @@ class Linear(ArrayLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(R·B, ..., in_features) to (R·B, ..., out_features)."""
-        if x.dim() < 2 or x.shape[-1] != self.in_features:
+        if not self.takes(x.shape):
             raise InvalidValue(f"{self.name}: input of shape {tuple(x.shape)}; give (batch, ..., {self.in_features})")
         answer: Tensor = self.respond(x)
         return answer
+
+    def takes(self, shape: Sequence[int]) -> bool:
+        return len(shape) > 1 and shape[-1] == self.in_features
 
     def vectors(self, shape: Sequence[int]) -> int:
         return math.prod(shape[1:-1])

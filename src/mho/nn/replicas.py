@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import torch
@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from mho.errors import InvalidValue
 from mho.nn.array_layer import ArrayLayer
-from mho.nn.conv import Conv2d
-from mho.nn.linear import Linear
 
 
 @final
@@ -29,10 +27,17 @@ class ReplicaModel(nn.Module):
         layers = [module for module in model.modules() if isinstance(module, ArrayLayer)]
         self._first: Any = (layers[0],) if layers else ()  # a tuple, so that it is not a submodule twice
 
-    def forward(self, x: Tensor) -> Any:
-        """Run all replicas."""
-        per_replica = self.is_per_replica(x)
-        batch = x if per_replica else x.expand(self.replicas, *x.shape)
+    def forward(self, x: Tensor, *, per_replica: bool | None = None) -> Any:
+        """Run all replicas.
+
+        Args:
+            x: (B, ...), shared by the replicas, or (R, B, ...), a batch for each.
+            per_replica: which of the two x is; None: as its shape says.
+
+        Raises:
+            InvalidValue: for a shape that is neither, or that may be either where `per_replica` is None.
+        """
+        batch = x if self.is_per_replica(x, per_replica) else x.expand(self.replicas, *x.shape)
         out = self.model(batch.reshape(-1, *batch.shape[2:]))
         if not isinstance(out, Tensor):
             raise InvalidValue(
@@ -40,47 +45,106 @@ class ReplicaModel(nn.Module):
             )
         return out.reshape(self.replicas, -1, *out.shape[1:])
 
-    def is_per_replica(self, x: Tensor) -> bool:
-        """Tell (R, B, ...) from (B, ...) by what the first array takes.
+    def is_per_replica(self, x: Tensor, per_replica: bool | None = None) -> bool:
+        """Tell (R, B, ...) from (B, ...): as `per_replica` says, or by what the first array takes.
 
         Raises:
-            InvalidValue: for a shape that is neither.
+            InvalidValue: for a shape that is neither; or that may be either, as (R, T, n) where the first array takes
+                n numbers: a batch of n for each replica, or R sequences, shared.
         """
+        shape = tuple(x.shape)
+        forms = f"(batch, ...), shared by all, or ({self.replicas}, batch, ...)"
+        if per_replica is not None:
+            if per_replica and (len(shape) < 2 or shape[0] != self.replicas):
+                raise InvalidValue(f"input of shape {shape} with per_replica=True; give ({self.replicas}, batch, ...)")
+            return per_replica
+        shared, own = self._fits(shape), shape[:1] == (self.replicas,) and self._fits(shape[1:])
+        if shared and own:
+            raise InvalidValue(
+                f"input of shape {shape} may be {forms}, as there are {self.replicas} replicas; say which: "
+                "model(x, per_replica=False) or True, with a driver choose_driver(..., per_replica=False)"
+            )
+        if not shared and not own:
+            raise InvalidValue(
+                f"input of shape {shape} for {self.replicas} replicas; give {forms}, or say which it is: "
+                "model(x, per_replica=False) or True"
+            )
+        return own
+
+    def _fits(self, shape: tuple[int, ...]) -> bool:
+        """Return whether a batch (B, ...) of this shape may reach the first array as it is, or flattened."""
         (first,) = self._first
-        replicated = x.dim() > 2 and x.shape[0] == self.replicas
-        if isinstance(first, Conv2d):
-            shared, replicated = x.dim() == 4, x.dim() == 5 and replicated
-        else:
-            assert isinstance(first, Linear)
-            width, last = first.in_features, x.shape[-1]
-            shared = width in (last, math.prod(x.shape[1:]))
-            replicated = replicated and width in (last, math.prod(x.shape[2:]))
-            if shared and replicated:  # one more axis than a batch of vectors or of images has
-                shared = not (width == last or x.dim() == 5)
-        if shared or replicated:
-            return not shared
-        raise InvalidValue(
-            f"input of shape {tuple(x.shape)} for {self.replicas} replicas; give (batch, ...), shared by all, or "
-            f"({self.replicas}, batch, ...)"
-        )
+        return bool(first.takes(shape) or (len(shape) > 2 and first.takes((shape[0], math.prod(shape[1:])))))
 
 
-def replica_loss(fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor) -> Tensor:
+def replica_outputs(model: nn.Module, x: Tensor, *, per_replica: bool | None = None) -> Tensor:
+    """Return outputs (R, B, ...) of a converted model, also where R = 1; arguments as of `ReplicaModel.forward`.
+
+    Raises:
+        InvalidValue: as `ReplicaModel.forward`; and for `per_replica=True` where R = 1.
+    """
+    out: Tensor
+    if isinstance(getattr(model, "_orig_mod", model), ReplicaModel):  # _orig_mod: of torch.compile
+        out = model(x, per_replica=per_replica)
+        return out
+    if per_replica:
+        raise InvalidValue("per_replica=True, and the model has one replica; give (batch, ...) and leave it out")
+    out = model(x)
+    return out[None]
+
+
+def array_layers(model: nn.Module) -> dict[str, ArrayLayer]:
+    """Return every array layer of a model by its path, in the order of the model.
+
+    A path is that of `named_modules`, without the steps that `ReplicaModel` and torch.compile add, so that it is the
+    same for any number of replicas; a layer in several places has the first of them, and a model that is a layer itself
+    is called "model".
+    """
+    found: dict[str, ArrayLayer] = {}
+    _collect(model, "", found, set())
+    return found
+
+
+def _collect(module: nn.Module, path: str, found: dict[str, ArrayLayer], seen: set[nn.Module]) -> None:
+    module = getattr(module, "_orig_mod", module)  # of torch.compile
+    if module in seen:
+        return
+    seen.add(module)
+    if isinstance(module, ArrayLayer):
+        found[path or "model"] = module
+    for name, child in module.named_children():
+        inside = path if isinstance(module, ReplicaModel) else f"{path}.{name}" if path else name
+        _collect(child, inside, found, seen)
+
+
+def replica_loss(
+    fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor, *, per_replica: bool | None = None
+) -> Tensor:
     """Sum over replicas of each one's loss, so that each gets the gradients it would get alone.
 
     Args:
         fn: a loss with mean reduction, for example `torch.nn.functional.cross_entropy`.
         out: (R, B, ...), what a model with replicas returns.
         y: targets (B, ...), shared, or (R, B, ...).
+        per_replica: which of the two y is; None: as its shape says.
     """
-    return torch.stack(replica_losses(fn, out, y)).sum()
+    return torch.stack(replica_losses(fn, out, y, per_replica=per_replica)).sum()
 
 
-def replica_losses(fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor) -> list[Tensor]:
-    """Each replica's loss; arguments as for `replica_loss`."""
-    return [fn(own, target) for own, target in zip(out, replica_targets(y, *out.shape[:2]), strict=True)]
+def replica_losses(
+    fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor, *, per_replica: bool | None = None
+) -> list[Tensor]:
+    """Return each replica's loss; arguments as for `replica_loss`."""
+    targets = replica_targets(y, out.shape, per_replica=per_replica)
+    return [fn(own, target) for own, target in zip(out, targets, strict=True)]
 
 
-def replica_targets(y: Tensor, replicas: int, batch: int) -> Tensor:
-    """Targets (R, B, ...), given so or as (B, ...), shared."""
-    return y if y.shape[:2] == (replicas, batch) else y.expand(replicas, *y.shape)
+def replica_targets(y: Tensor, out: Sequence[int], *, per_replica: bool | None = None) -> Tensor:
+    """Return targets (R, B, ...) for outputs of shape `out`, from y (B, ...), shared, or (R, B, ...).
+
+    Where `per_replica` does not say which, numbers that are shaped as the outputs of one replica are shared.
+    """
+    own = per_replica
+    if own is None:
+        own = y.shape[:2] == tuple(out[:2]) and not (y.is_floating_point() and y.shape == tuple(out[1:]))
+    return y if own else y.expand(out[0], *y.shape)

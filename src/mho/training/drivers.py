@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mho.compiler import threads
 from mho.errors import InvalidValue, WrongUse, nearest
-from mho.nn import ArrayLayer, ReplicaModel, replica_losses
+from mho.nn import ArrayLayer, ReplicaModel, replica_losses, replica_outputs, replica_targets
 from mho.training.online import Chain, NoChain, links_of, loss_of
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import DRIVERS
@@ -50,6 +50,8 @@ class Driver(abc.ABC):
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
         """Train on a batch: images (B, ...), shared by the replicas, or (R, B, ...); targets likewise.
 
+        Which of the two they are is what the driver was made for, `per_replica`, or what each one's shape says.
+
         Raises:
             InvalidValue: for an empty batch, or values that an array cannot take.
             WrongUse: if the model is in evaluation mode.
@@ -72,16 +74,23 @@ class AutogradDriver(Driver):
 
     name = "autograd"
 
-    def __init__(self, model: nn.Module, optimizer: AnalogSGD, loss: LossFunction, reason: str = "") -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: AnalogSGD,
+        loss: LossFunction,
+        reason: str = "",
+        *,
+        per_replica: bool | None = None,
+    ) -> None:
         _check_optimizer(model, optimizer)
         self.model, self.optimizer, self.loss, self.reason = model, optimizer, loss, reason
+        self.per_replica = per_replica
 
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
         _check_step(self.model, images)
-        out: Tensor = self.model(images)
-        if not isinstance(self.model, ReplicaModel):
-            out, targets = out[None], targets[None]
-        losses = replica_losses(self.loss, out, targets)
+        out = replica_outputs(self.model, images, per_replica=self.per_replica)
+        losses = replica_losses(self.loss, out, _targets(targets, out.shape, self.per_replica), per_replica=True)
         try:
             torch.stack(losses).sum().backward()
             self.optimizer.step()
@@ -108,11 +117,14 @@ class OnlineDriver(Driver):
     name = "online"
     reason = ""
 
-    def __init__(self, model: nn.Module, optimizer: AnalogSGD, loss: LossFunction) -> None:
+    def __init__(
+        self, model: nn.Module, optimizer: AnalogSGD, loss: LossFunction, *, per_replica: bool | None = None
+    ) -> None:
         _check_optimizer(model, optimizer)
         if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
             raise NoChain("its optimizer has hooks")
         self.model, self.optimizer, self.loss = model, optimizer, loss_of(loss)
+        self.per_replica = per_replica
         self.links = links_of(model)
         self.replicas = model.replicas if isinstance(model, ReplicaModel) else 1
         self._modules = list(model.named_modules())
@@ -121,7 +133,8 @@ class OnlineDriver(Driver):
 
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
         chain = self._ready(images, min(threads.threads(), self.replicas))
-        return Outcome(*chain.step(_numbers(images), targets, self.loss, self.optimizer.rates()))
+        wanted = _targets(targets, chain.out_shape, self.per_replica)
+        return Outcome(*chain.step(_numbers(images), wanted, self.loss, self.optimizer.layer_rates()))
 
     def steps(self, images: Tensor, targets: Tensor) -> list[Outcome]:
         if not len(images):
@@ -129,7 +142,8 @@ class OnlineDriver(Driver):
         if len(targets) != len(images):
             raise InvalidValue(f"{len(images)} batches of images and {len(targets)} of targets; give as many")
         chain = self._ready(images[0], self.replicas)
-        answers = chain.steps(_numbers(images), targets, self.loss, self.optimizer.rates())
+        wanted = [_targets(own, chain.out_shape, self.per_replica) for own in targets]
+        answers = chain.steps(_numbers(images), wanted, self.loss, self.optimizer.layer_rates())
         return [Outcome(*answer) for answer in answers]
 
     def chain(self, images: Tensor, parts: int = 1) -> Chain:
@@ -142,7 +156,7 @@ class OnlineDriver(Driver):
         if key in self._chains and self._chains[key].stale:
             self._chains.clear()
         if key not in self._chains:
-            own = isinstance(self.model, ReplicaModel) and self.model.is_per_replica(images)
+            own = isinstance(self.model, ReplicaModel) and self.model.is_per_replica(images, self.per_replica)
             batch, sizes = (images.shape[1], images.shape[2:]) if own else (images.shape[0], images.shape[1:])
             self._chains[key] = Chain(self.links, self.replicas, batch, tuple(sizes), parts)
             if len(self._chains) > CHAINS:
@@ -185,6 +199,7 @@ def choose_driver(
     *,
     sample: Tensor | None = None,
     prefer: str = "auto",
+    per_replica: bool | None = None,
 ) -> Driver:
     """The online driver where the model is a chain of layers that it knows, else autograd, with the reason.
 
@@ -194,29 +209,38 @@ def choose_driver(
         loss: mean over a batch, as `torch.nn.functional.cross_entropy`.
         sample: a batch as the steps will get it; with it the choice is certain before the first step.
         prefer: "auto", or "online" or "autograd" to have that one.
+        per_replica: whether every batch is (R, B, ...), or False: (B, ...), shared by the replicas; None: as its shape
+            says, and a shape that may be either raises.
 
     Raises:
-        InvalidValue: for another `prefer`.
+        InvalidValue: for another `prefer`, or `per_replica=True` where R = 1.
         WrongUse: if "online" is asked for and the model is no such chain, or if the optimizer is not of this model.
     """
     if prefer not in DRIVERS:
         raise InvalidValue(f"prefer is {prefer!r}{nearest(prefer, DRIVERS)}")
+    if per_replica and not isinstance(getattr(model, "_orig_mod", model), ReplicaModel):
+        raise InvalidValue("per_replica=True, and the model has one replica; leave it out")
     if prefer == "autograd":
-        return AutogradDriver(model, optimizer, loss, "it was asked for")
+        return AutogradDriver(model, optimizer, loss, "it was asked for", per_replica=per_replica)
     try:
-        driver = OnlineDriver(model, optimizer, loss)
+        driver = OnlineDriver(model, optimizer, loss, per_replica=per_replica)
         if sample is not None:
             driver.chain(sample)
     except NoChain as reason:
         if prefer == "online":
             raise WrongUse(f"the model cannot be driven online: {reason}; use driver autograd, or auto") from None
-        return AutogradDriver(model, optimizer, loss, str(reason))
+        return AutogradDriver(model, optimizer, loss, str(reason), per_replica=per_replica)
     return driver
 
 
 def _numbers(images: Tensor) -> Floats:
     numbers: Floats = images.detach().to(torch.float32).contiguous().numpy()
     return numbers
+
+
+def _targets(targets: Tensor, out: Sequence[int], per_replica: bool | None) -> Tensor:
+    """Return targets (R, B, ...) for outputs of shape `out`."""
+    return replica_targets(targets, out, per_replica=False if out[0] == 1 else per_replica)
 
 
 def _layers(model: nn.Module) -> list[ArrayLayer]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mho.data import Dataset
 from mho.errors import InvalidValue
+from mho.nn import replica_outputs
 from mho.training.drivers import choose_driver
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
@@ -67,7 +68,12 @@ class Loop:
         self.model, self.optimizer, self.data, self.settings, self.task = model, optimizer, data, settings, task
         self.examples = len(self._order(0))
         self.driver = choose_driver(
-            model, optimizer, task.loss, sample=data.x_train[: settings.batch_size], prefer=settings.driver
+            model,
+            optimizer,
+            task.loss,
+            sample=data.x_train[: settings.batch_size],
+            prefer=settings.driver,
+            per_replica=False,
         )
         self.progress = Progress(losses=[0.0] * settings.replicas, errors=[0.0] * settings.replicas)
         self.together = TOGETHER
@@ -181,8 +187,7 @@ class Loop:
 
     def _outputs(self, x: Tensor) -> Tensor:
         """(R, B, ...)."""
-        out: Tensor = self.model(x)
-        return out if self.settings.replicas > 1 else out[None]
+        return replica_outputs(self.model, x, per_replica=False)
 
     def _metrics(self, count: int) -> dict[str, Any]:
         progress, replicas = self.progress, self.settings.replicas

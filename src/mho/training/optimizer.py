@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mho.arrays import check_lr
 from mho.errors import InvalidValue, WrongUse, nearest
-from mho.nn import ArrayLayer
+from mho.nn import ArrayLayer, Dropout, array_layers
 
 
 @final
@@ -21,18 +21,20 @@ class AnalogSGD(torch.optim.Optimizer):
 
     `step` pulses every array with the vectors of the backwards since the last step, layer after layer
     and vector after vector, and moves digital parameters by plain SGD. Each array layer has a parameter
-    group of its own (key "layer"), so schedulers and per-layer learning rates work.
+    group of its own, so schedulers and per-layer learning rates work; the group's "layer" is the path of the
+    layer in the model, as `mho.nn.array_layers` has it.
 
     Args:
         model: the converted model itself, not its parameters.
         lr: learning rate η, greater than 0.
         momentum: of digital parameters only; raises if the model has none.
         weight_decay: likewise.
-        layers: other learning rates by pattern of the layer's name, for example {"conv*": 0.02}.
+        layers: other learning rates by pattern of the layer's path, for example {"conv*": 0.02}.
 
     Raises:
         InvalidValue: for a value out of range, or a pattern that matches nothing.
-        WrongUse: for parameters instead of a model, or a model without arrays.
+        WrongUse: for parameters instead of a model, a model without arrays, or layers of equal name and seed, which
+            would have the same devices, noise and initial weights.
     """
 
     def __init__(
@@ -46,12 +48,13 @@ class AnalogSGD(torch.optim.Optimizer):
     ) -> None:
         if not isinstance(model, nn.Module):
             raise WrongUse("AnalogSGD takes the model, not its parameters: mho.AnalogSGD(model, lr=0.01)")
-        arrays = {module.name: module for module in model.modules() if isinstance(module, ArrayLayer)}
+        arrays = array_layers(model)
         if not arrays:
             raise WrongUse(
                 "the model has no array layers, so AnalogSGD has nothing to pulse; convert it first with "
                 "mho.convert(model, rpu), or use torch.optim.SGD"
             )
+        _refuse_equal_draws(model)
         anchors = {id(layer.anchor) for layer in arrays.values()}
         digital = [p for p in model.parameters() if id(p) not in anchors and p.requires_grad]
         check_lr(lr)
@@ -82,7 +85,7 @@ class AnalogSGD(torch.optim.Optimizer):
             defaults = self._digital.defaults
         else:
             defaults = {"lr": lr}
-        self._layers = arrays
+        self._layers: dict[Tensor, ArrayLayer] = {layer.anchor: layer for layer in arrays.values()}
         super().__init__(groups, defaults)
         for layer in arrays.values():
             layer.memory.steered = True
@@ -98,26 +101,26 @@ class AnalogSGD(torch.optim.Optimizer):
                 self._digital.param_groups, self._digital.state = [group], self.state
                 self._digital.step()
             elif group["lr"] == 0:
-                self._layers[group["layer"]].memory.pending.clear()
+                self._layer(group).memory.pending.clear()
             else:
-                self._layers[group["layer"]].pulse(float(group["lr"]))
+                self._layer(group).pulse(float(group["lr"]))
         return loss
 
     def steers(self, layer: ArrayLayer) -> bool:
-        """Whether it was made for the model of this layer."""
-        return self._layers.get(layer.name) is layer
+        """Return whether this optimizer was made for the model of this layer."""
+        return self._layers.get(layer.anchor) is layer
 
     def rates(self) -> dict[str, float]:
-        """The learning rate of each array layer by name, as a step finds them.
+        """Return the learning rate of each array layer by path, as a step takes it.
 
         Raises:
-            InvalidValue: for one that is no number of at least 0.
+            InvalidValue: if a learning rate is negative or not finite.
         """
-        found = {group["layer"]: float(group["lr"]) for group in self.param_groups if group["layer"] is not None}
-        for rate in found.values():
-            if rate != 0:
-                check_lr(rate)
-        return found
+        return {group["layer"]: _rate(group) for group in self.param_groups if group["layer"] is not None}
+
+    def layer_rates(self) -> dict[ArrayLayer, float]:
+        """Return the learning rate of each array layer, as `rates`."""
+        return {self._layer(group): _rate(group) for group in self.param_groups if group["layer"] is not None}
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As in torch, without its decorator, which imports the compiler: 1.5 s at every start."""
@@ -133,3 +136,39 @@ class AnalogSGD(torch.optim.Optimizer):
                     parameter.grad = torch.zeros_like(parameter.grad)
         for layer in self._layers.values():
             layer.memory.pending.clear()
+
+    def _layer(self, group: Mapping[str, Any]) -> ArrayLayer:
+        """Return the array layer of a parameter group, whatever label a loaded state gave the group."""
+        return self._layers[group["params"][0]]
+
+
+def _rate(group: Mapping[str, Any]) -> float:
+    rate = float(group["lr"])
+    if rate != 0:
+        check_lr(rate)
+    return rate
+
+
+def _refuse_equal_draws(model: nn.Module) -> None:
+    """Raise if two arrays, or two dropouts, of the model would draw the same numbers."""
+    draws = [
+        (path, "array", array.name, set(array.seeds.tolist()))
+        for path, layer in array_layers(model).items()
+        for array in layer.crossbars
+    ]
+    draws += [
+        (path, "dropout", module.name, set(module.seeds.tolist()))
+        for path, module in model.named_modules()
+        if isinstance(module, Dropout)
+    ]
+    free = max(max(seeds) for *_, seeds in draws) + 1
+    taken: dict[tuple[str, str, int], str] = {}
+    for path, kind, name, seeds in draws:
+        for seed in sorted(seeds):
+            if (kind, name, seed) in taken:
+                raise WrongUse(
+                    f"{taken[kind, name, seed]} and {path} have the same name {name!r} and seed {seed}, hence the same "
+                    "random draws (devices, noise, initial weights): give layers that you make names of their own, "
+                    f'name="{path}", and models of mho.convert seeds of their own, for example seed={free}'
+                )
+        taken |= {(kind, name, seed): path for seed in seeds}

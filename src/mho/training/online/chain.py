@@ -13,7 +13,7 @@ from torch import Tensor
 from mho.arrays.lane import BACKWARD, FORWARD, UPDATE, Lane
 from mho.compiler import threads
 from mho.compiler.program import Call, Step, joined
-from mho.nn import replica_targets
+from mho.nn import ArrayLayer
 from mho.training.online.losses import Loss
 from mho.training.online.stages import (
     Activation,
@@ -60,21 +60,20 @@ class Chain:
         form = self.lanes[0].stages[-1].form
         self.out_shape = (replicas, batch, *form.sizes)
 
-    def step(self, images: Floats, targets: Tensor, loss: Loss, rates: Mapping[str, float]) -> Answer:
+    def step(self, images: Floats, targets: Tensor, loss: Loss, rates: Mapping[ArrayLayer, float]) -> Answer:
         """One training step; if it raises, all is as it was.
 
         Args:
             images: (B, ...), shared, or (R, B, ...), contiguous.
-            targets: likewise.
+            targets: (R, B, ...).
             loss: of the outputs.
-            rates: learning rate of each array layer by name; 0 leaves it as it is.
+            rates: learning rate of each array layer; 0 leaves it as it is.
         """
         losses, out = [0.0] * self.replicas, np.empty(self.out_shape, np.float32)
-        wanted = self._wanted(targets)
 
         def ask(lane: _Lane) -> None:
             lane.begin()
-            losses[lane.replicas] = lane.ask(self._part(images, lane), wanted, loss, out)
+            losses[lane.replicas] = lane.ask(self._part(images, lane), targets, loss, out)
 
         def update(lane: _Lane) -> None:
             lane.update(rates)
@@ -86,7 +85,9 @@ class Chain:
         self.lanes[0].settle()
         return losses, out
 
-    def steps(self, images: Floats, targets: Tensor, loss: Loss, rates: Mapping[str, float]) -> list[Answer]:
+    def steps(
+        self, images: Floats, targets: Sequence[Tensor], loss: Loss, rates: Mapping[ArrayLayer, float]
+    ) -> list[Answer]:
         """K steps, one lane after another as threads become free: a network that stays in a core's caches trains up
         to 1.5 times as fast as one that is visited for a step. If they raise, lanes may be at different steps.
 
@@ -97,12 +98,11 @@ class Chain:
             rates: as for `step`.
         """
         answers = [([0.0] * self.replicas, np.empty(self.out_shape, np.float32)) for _ in range(len(images))]
-        wanted = [self._wanted(own) for own in targets]
 
         def drive(lane: _Lane) -> None:
             lane.begin()
             for k, (losses, out) in enumerate(answers):
-                losses[lane.replicas] = lane.ask(self._part(images[k], lane), wanted[k], loss, out)
+                losses[lane.replicas] = lane.ask(self._part(images[k], lane), targets[k], loss, out)
                 lane.update(rates)
                 lane.count_on(rates)
 
@@ -113,9 +113,6 @@ class Chain:
     def _part(self, images: Floats, lane: _Lane) -> Floats:
         """What a lane takes of (B, ...) or (R, B, ...)."""
         return images if images.shape == (self.batch, *self.sizes) else images[lane.replicas]
-
-    def _wanted(self, targets: Tensor) -> Tensor:
-        return targets[None] if self.replicas == 1 else replica_targets(targets, self.replicas, self.batch)
 
     @property
     def stale(self) -> bool:
@@ -235,10 +232,10 @@ class _Lane:
             array.lane.check(BACKWARD)
         return losses
 
-    def update(self, rates: Mapping[str, float]) -> None:
-        moving = [array for array in self.arrays if rates[array.name] != 0]
+    def update(self, rates: Mapping[ArrayLayer, float]) -> None:
+        moving = [array for array in self.arrays if rates[array.layer] != 0]
         for array in moving:
-            array.lane.set_rate(rates[array.name])
+            array.lane.set_rate(rates[array.layer])
             array.lane.touch()
         key = tuple(array in moving for array in self.arrays)
         if key not in self._updates:
@@ -253,14 +250,14 @@ class _Lane:
         for array in self.arrays:
             array.lane.forget()
 
-    def count_on(self, rates: Mapping[str, float]) -> None:
+    def count_on(self, rates: Mapping[ArrayLayer, float]) -> None:
         """Number what a step has sent."""
         for array in self.arrays:
             numbers, vectors = array.lane.numbers, array.lane.outputs.shape[1]
             numbers[FORWARD] += vectors
             if array is not self.arrays[0]:
                 numbers[BACKWARD] += vectors
-            if rates[array.name] != 0:
+            if rates[array.layer] != 0:
                 numbers[UPDATE] += vectors
         for dropout in self.dropouts:
             dropout.count_on(self.batch)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mho.arrays import Crossbar, Lane
 from mho.compiler.program import Step
 from mho.kernels import ops
-from mho.nn import Conv2d, Dropout, Linear
+from mho.nn import ArrayLayer, Conv2d, Dropout, Linear
 
 Floats = npt.NDArray[np.float32]
 
@@ -77,8 +77,8 @@ class Stage(abc.ABC):
 class ArrayStage(Stage):
     """A layer on an array. Its lane holds the inputs of the last forward, and δ for backward and update."""
 
-    def __init__(self, lane: Lane, name: str, form: Form) -> None:
-        self.lane, self.name, self.form = lane, name, form
+    def __init__(self, lane: Lane, layer: ArrayLayer, form: Form) -> None:
+        self.lane, self.layer, self.form = lane, layer, form
         self.outputs, self.errors = lane.outputs.reshape(form.shape), lane.errors.reshape(form.shape)
 
     @final
@@ -99,7 +99,7 @@ class ConvStage(ArrayStage):
         high, wide = layer.output_size(size)
         count = replicas.stop - replicas.start
         lane = Lane(array, replicas, form.samples // count * high * wide)
-        super().__init__(lane, layer.name, Form(form.samples, (layer.out_channels, high, wide), last=True))
+        super().__init__(lane, layer, Form(form.samples, (layer.out_channels, high, wide), last=True))
         self.geometry, self.bias = layer.geometry(size), layer.has_bias
         self.back = form.buffer()
         patches = (form.samples, high * wide, lane.array.in_features)
@@ -120,7 +120,7 @@ class LinearStage(ArrayStage):
     def __init__(self, layer: Linear, array: Crossbar, replicas: slice, form: Form) -> None:
         count = replicas.stop - replicas.start
         lane = Lane(array, replicas, form.samples // count)
-        super().__init__(lane, layer.name, Form(form.samples, (layer.out_features,)))
+        super().__init__(lane, layer, Form(form.samples, (layer.out_features,)))
         self.inputs = lane.inputs.reshape(form.samples, -1)
         self.downwards = lane.downwards.reshape(form.samples, -1)
         self.back = form.buffer()

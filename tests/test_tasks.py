@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import mho
 from mho.data import Dataset, as_dataset, load, text
-from mho.errors import CheckpointError, InvalidValue
+from mho.errors import CheckpointError, InvalidValue, WrongUse
 from mho.runs import Experiment, Run, merged
 from mho.training import TASKS, Classification, Loop, NextCharacter, Regression, Task, choose_driver, find_task
 from mho.training.checkpoint import load_checkpoint, save_checkpoint
@@ -402,7 +402,7 @@ def test_a_run_of_another_version_is_refused(own, monkeypatch):
     file = own / "run" / "checkpoint.safetensors"
     tensors, notes = load_checkpoint(file)
     monkeypatch.setattr("mho.training.checkpoint.PHYSICS_VERSION", 99)
-    with pytest.raises(CheckpointError, match=r"version of the physics '1', and this mho has '99'.*--out"):
+    with pytest.raises(CheckpointError, match=r"version of the physics '\d+', and this mho has '99'.*--out"):
         Run(made, own / "run", load(OPTIONS["data"]), resume=True)
     monkeypatch.undo()
     monkeypatch.chdir(own)
@@ -412,6 +412,32 @@ def test_a_run_of_another_version_is_refused(own, monkeypatch):
     monkeypatch.chdir(own)
     with pytest.raises(CheckpointError, match=r"format 'mho checkpoint 1', and this mho has 'mho checkpoint 2'"):
         load_checkpoint(file)
+
+
+def test_a_sweep_of_another_version_is_refused(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    from mho.runs import results
+    from mho.runs.sweep import Sweep
+
+    sweep = Sweep({"sweep": {"seeds": 2}})
+    results.Results(tmp_path, sweep).write()
+    assert results.Results(tmp_path, sweep).done == set()
+    now = results.PHYSICS_VERSION
+    monkeypatch.setattr(results, "PHYSICS_VERSION", now + 1)
+    with pytest.raises(WrongUse, match=rf"version {now} of the physics .* has version {now + 1}.*--out"):
+        results.Results(tmp_path, sweep)
+
+
+def test_sections_that_are_misspelt_name_the_nearest():
+    from mho.runs.sweep import Sweep
+
+    with pytest.raises(InvalidValue, match="unknown section 'trainig'; did you mean 'training'"):
+        Experiment.from_dict({"trainig": {"epochs": 1}})
+    with pytest.raises(InvalidValue, match=r"there is \[sweeps\]; did you mean \[sweep\]"):
+        Sweep({"sweeps": {"grid": {"forward.noise": [0.0]}}})
+    draw = {"forward.noise": {"low": 0.0, "high": 0.1}}
+    with pytest.raises(InvalidValue, match=r"sweep\.random: count is missing"):
+        Sweep({"sweep": {"random": draw}})
 
 
 def test_loop_takes_a_prepared_task(own):

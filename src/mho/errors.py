@@ -107,7 +107,7 @@ def _range(low: float, high: float, above: float) -> str:
     if math.isfinite(low) and math.isfinite(high):
         return f" from {low:g} to {high:g}"
     if math.isfinite(above):
-        return f" greater than {above:g}"
+        return f" greater than {above:g}" + (f" and at most {high:g}" if math.isfinite(high) else "")
     if math.isfinite(low):
         return f" of at least {low:g}"
     return ""

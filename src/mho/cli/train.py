@@ -22,7 +22,21 @@ if TYPE_CHECKING:
 
 DEVICE_PAGE = "device.html"
 MEASURED_AS = ("law", "table")
+SECTIONS = ("device", "forward", "backward", "update")
+"""What a config of arrays says, or has by default."""
 OPTIONS = ("task", "model", "data", "epochs", "seed", "data_seed", "replicas")
+
+
+def _integer(text: Any) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"it is {text}; give an integer") from None
+
+
+def whole(*, help: str) -> Any:  # named as in typer
+    """Make an option that takes an integer, whose mistakes are told in our words."""
+    return typer.Option(help=help, parser=_integer, metavar="INTEGER")
 
 
 def train(
@@ -75,15 +89,13 @@ def train(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training examples (default 30).")] = None,
+    epochs: Annotated[int | None, whole(help="Passes over the training examples (default 30).")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Random seed of device variation, initial weights and noise (default 0).")
+        int | None, whole(help="Random seed of device variation, initial weights and noise (default 0).")
     ] = None,
-    data_seed: Annotated[int | None, typer.Option(help="Random seed of the order of the examples (default 0).")] = None,
-    replicas: Annotated[
-        int | None, typer.Option(help="Networks side by side, with seeds from SEED on (default 1).")
-    ] = None,
-    threads: Annotated[int, typer.Option(help="Threads for the arrays; results do not depend on it.")] = 1,
+    data_seed: Annotated[int | None, whole(help="Random seed of the order of the examples (default 0).")] = None,
+    replicas: Annotated[int | None, whole(help="Networks side by side, with seeds from SEED on (default 1).")] = None,
+    threads: Annotated[int, whole(help="Threads for the arrays; results do not depend on it.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Run folder to make (default runs/DATA-NUMBER).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out if it has begun.")] = False,
     settings: Annotated[
@@ -130,7 +142,11 @@ def train(
     torch.set_num_threads(1)  # at this size torch is fastest so, and its sums do not depend on threads
     loaded = load(experiment.training.data, data_dir)
     folder = out or next_folder(loaded.name)
+    if resume and not (folder / "checkpoint.safetensors").exists():
+        print(f"{folder} has no checkpoint to resume: a new run starts", file=sys.stderr)
     run = Run(experiment, folder, loaded, resume=resume)
+    if run.finished:
+        print(f"{folder} is finished; give more --epochs to go on", file=sys.stderr)
     if fitted is not None and not run.finished:
         from mho.cli.device_fit import write_fit
 
@@ -238,6 +254,13 @@ def _config(file: Path, preset: str | None) -> dict[str, Any]:
         raise InvalidValue(f"{file} describes a sweep; train it with mho sweep {shlex.quote(str(file))}")
     own = tables.pop("preset", None)
     if own is None or preset is not None:
+        missing = [name for name in SECTIONS if name not in tables]
+        if preset is None and missing:
+            print(
+                f"{file} names no preset: {', '.join(missing)} are those of mho.RPU(), without noise and bound "
+                'management (preset = "gokmen_2017" switches it on)',
+                file=sys.stderr,
+            )
         return tables
     if own not in PRESETS:
         raise InvalidValue(f"{file}: no preset {own!r}{nearest(str(own), PRESETS)}")
@@ -250,8 +273,10 @@ def read_config(file: Path) -> dict[str, Any]:
 
     try:
         text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InvalidValue(f"{file} cannot be read: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidValue(f"the config {file} cannot be read: {error}") from None
+        raise InvalidValue(f"{file} cannot be read: {error}") from None
     with naming(file):
         return parse_toml(text)
 
@@ -263,7 +288,9 @@ def read_device(file: Path) -> dict[str, Any]:
     tables = read_config(file)
     with naming(file):
         table = device_table(tables)
-        device_from_table(table)
+        device = device_from_table(table)
+        if "law" not in table:
+            print(f"{file} names no law: its device is a {device.law_name()}", file=sys.stderr)
         return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import difflib
 import functools
 import hashlib
 import json
@@ -70,7 +71,9 @@ class Sweep:
         self.tables = copy.deepcopy(dict(tables))
         table = self.tables.get("sweep")
         if not isinstance(table, Mapping) or not table:
-            raise InvalidValue(f"there is no table [sweep] that says what to sweep; write {EXAMPLE}")
+            near = difflib.get_close_matches("sweep", self.tables, n=1)
+            hint = f" (there is [{near[0]}]; did you mean [sweep]?)" if near and not table else ""
+            raise InvalidValue(f"there is no table [sweep] that says what to sweep{hint}; write {EXAMPLE}")
         faults = Faults("the sweep")
         self.base = _base(self.tables, faults)
         for key in table:
@@ -248,6 +251,9 @@ def _parts(table: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
         except InvalidValue as error:
             for fault in error.faults:
                 faults.add(f"sweep.random: {name}: {fault}")
+    if drawn and "count" not in table["random"]:
+        faults.add("sweep.random: count is missing; give the number of draws, for example count = 8")
+        parts["count"] = 1
     if not drawn and "random" in table:
         faults.add("sweep.random names no field; write for example forward.noise = { low = 0.0, high = 0.1 }")
     return parts

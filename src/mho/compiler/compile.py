@@ -30,6 +30,7 @@ import platformdirs
 from mho import random
 from mho.compiler import vectors
 from mho.compiler.law import ROOM, Law
+from mho.compiler.numba_internals import ENTRY, INLINE, has_avx512
 from mho.files import write_atomically
 
 HEADER = """import math
@@ -40,10 +41,6 @@ from numba import njit
 
 from mho.compiler.vectors import full_width
 """
-ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
-# Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every
-# slice, the update of a 128×513 array takes 0.7 of the time.
-INLINE = "@njit(error_model='numpy', forceinline=True, _nrt=False)"
 
 _importing = threading.RLock()
 """A module stands in `sys.modules` before it has run: other threads must not find it then."""
@@ -70,7 +67,7 @@ def load(
         fields: the law's fields and options, in the order in which the kernel receives them.
         tables: its tables, likewise.
     """
-    given = {name: f"{name} = {vectors.available()}" for name in ("COMPRESSES", "WIDE")}
+    given = {name: f"{name} = {has_avx512()}" for name in ("COMPRESSES", "WIDE")}
     given |= _law_definitions(law, fields, tables) if law else {}
     header = f"{HEADER}# vectors: {_digest()}\n"
     chosen = _choices(law, fields) if law else {}

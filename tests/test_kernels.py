@@ -382,10 +382,10 @@ class Edited(mho.Device):
 RUN = """
 import torch
 import mho
-from mho.compiler import compile
+from mho.compiler.cache import on_compile
 from edited import Edited
 
-compile.on_compile.append(lambda line: print("told", line))
+on_compile.append(lambda line: print("told", line))
 array = mho.Crossbar(mho.RPU(device=Edited(), update=mho.Pulses(length=1)), 1, 1)
 array.write(torch.zeros(1, 1))
 array.pulse(torch.ones(1, 1), torch.ones(1, 1))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.compiler import compile as compiler
-from mho.compiler.model import INLINE
+from mho.compiler.numba_internals import INLINE
 from mho.compiler.program import Call, Step
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys

@@ -11,8 +11,8 @@ from typing import Any
 import numba
 import numpy as np
 import numpy.typing as npt
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from mho.compiler.numba_internals import NumbaError, to_fixed_tuple
 from mho.errors import LawError
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +27,7 @@ Vector, Counts = numba.float64[::1], numba.int64[::1]
 STEP = numba.types.FunctionType(numba.float64(numba.float64, numba.boolean, Vector, numba.float64))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def compiled_step(law: type, names: tuple[str, ...]) -> Any:
     """`law.pulse` in double precision as step(w, up, values, z), values in the order of `names`.
 
@@ -42,7 +42,7 @@ def compiled_step(law: type, names: tuple[str, ...]) -> Any:
 
     try:
         return numba.njit(STEP.signature)(step)
-    except numba.core.errors.NumbaError as error:
+    except NumbaError as error:
         reason = str(error).strip().splitlines()[-1]
         raise LawError(
             f"{law.__name__}.pulse cannot be compiled in double precision, which a fit needs: {reason}; "

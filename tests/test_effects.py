@@ -30,6 +30,7 @@ from mho.errors import InvalidValue, LawError
 from mho.imports import classes_in
 from mho.kernels import ops
 from mho.runs.experiment import Experiment
+from mho.training import Training
 
 ROOT = Path(__file__).parents[1]
 
@@ -131,7 +132,7 @@ def test_files_hold_effects() -> None:
 
 def test_a_layer_without_the_effects_of_the_others() -> None:
     main = mho.RPU(device=ConstantStep(stuck=0.1, effects=(Sag(),)))
-    experiment = Experiment(rpu=main, layers={"fc1": main.replace(device=ConstantStep(drift=0.01))})
+    experiment = Experiment(training=Training(), rpu=main, layers={"fc1": main.replace(device=ConstantStep(drift=0.01))})
     assert Experiment.from_toml(experiment.to_toml()) == experiment
 
 

@@ -207,9 +207,14 @@ class Crossbar(Array):
             )
         if self._cells().shows:
             return LawError(
-                f"{name}: {type(self.rpu.device).__name__}.read returned NaN, at a state it must have a value for"
+                f"{name}: {self._asked('read', 'seen')} returned NaN, at a state it must have a value for"
             )
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
+
+    def _asked(self, function: str, hook: str) -> str:
+        """Return the names of the law's function and the effects' hooks that are asked at one place."""
+        law = [f"{self._model.law.name}.{function}"] if function in self._model.law.functions else []
+        return " or ".join([*law, *(f"{cls.__name__}.{hook}" for cls in self._model.filling(hook))])
 
     def _program(self, values: Tensor) -> None:
         fields = self._cells().broadcast(tuple(self.state.shape))
@@ -273,7 +278,7 @@ class Crossbar(Array):
         if found_bad(totals):
             totals[:, count.NOT_FINITE] = 0
             raise LawError(
-                f"{self.name}: {type(self.rpu.device).__name__}.rest returned NaN; the weights concerned were left as "
+                f"{self.name}: {self._asked('rest', 'aged')} returned NaN; the weights concerned were left as "
                 "they were. Look at what it does at the bounds, and for a dt above 1"
             )
 

@@ -101,10 +101,10 @@ class _Linker:
         scope = _definitions(module)
         node = scope.get(name)
         if name in self.given:
-            around = _definitions(str(node.module)) if isinstance(node, ast.ImportFrom) else scope
-            for used in _names(ast.parse(self.given[name])):
-                if used != name and (used in self.given or used in around):
-                    self._add(str(node.module) if isinstance(node, ast.ImportFrom) else module, used)
+            home = str(node.module) if isinstance(node, ast.ImportFrom) else module
+            for used in _free_names(self.given[name]):
+                if used in self.given or used in _definitions(home):
+                    self._add(home, used)
             self.done[name] = self.given[name]
             return
         if isinstance(node, ast.ImportFrom):
@@ -152,6 +152,15 @@ def _digest() -> str:
 def _names(node: ast.AST) -> list[str]:
     inside = _bare(node) if isinstance(node, ast.FunctionDef) else node
     return [n.id for n in ast.walk(inside) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+
+
+def _free_names(text: str) -> list[str]:
+    """Return the names that the functions of a given text take from outside."""
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Name, ast.arg, ast.FunctionDef))]
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    own |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    own |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return [node.id for node in nodes if isinstance(node, ast.Name) and node.id not in own]
 
 
 def _bare(node: ast.stmt) -> ast.stmt:

@@ -132,7 +132,8 @@ def test_files_hold_effects() -> None:
 
 def test_a_layer_without_the_effects_of_the_others() -> None:
     main = mho.RPU(device=ConstantStep(stuck=0.1, effects=(Sag(),)))
-    experiment = Experiment(training=Training(), rpu=main, layers={"fc1": main.replace(device=ConstantStep(drift=0.01))})
+    layers = {"fc1": main.replace(device=ConstantStep(drift=0.01))}
+    experiment = Experiment(training=Training(), rpu=main, layers=layers)
     assert Experiment.from_toml(experiment.to_toml()) == experiment
 
 

@@ -206,9 +206,7 @@ class Crossbar(Array):
                 "as they were. mho.testing.check_device(device) shows at which states"
             )
         if self._cells().shows:
-            return LawError(
-                f"{name}: {self._asked('read', 'seen')} returned NaN, at a state it must have a value for"
-            )
+            return LawError(f"{name}: {self._asked('read', 'seen')} returned NaN, at a state it must have a value for")
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
 
     def _asked(self, function: str, hook: str) -> str:

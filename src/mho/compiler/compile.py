@@ -29,7 +29,8 @@ import platformdirs
 
 from mho import random
 from mho.compiler import vectors
-from mho.compiler.model import INLINE, DeviceModel, chosen, definitions
+from mho.compiler.model import DeviceModel, chosen, definitions
+from mho.compiler.numba_internals import ENTRY, INLINE, has_avx512
 from mho.files import write_atomically
 
 HEADER = """import math
@@ -40,7 +41,6 @@ from numba import njit
 
 from mho.compiler.vectors import full_width
 """
-ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
 
 _importing = threading.RLock()
 """A module stands in `sys.modules` before it has run: other threads must not find it then."""
@@ -71,7 +71,7 @@ def load(
         fields: the fields of the devices, in the order in which the kernel receives them.
         tables: their tables, likewise.
     """
-    given = {name: f"{name} = {vectors.available()}" for name in ("COMPRESSES", "WIDE")}
+    given = {name: f"{name} = {has_avx512()}" for name in ("COMPRESSES", "WIDE")}
     given |= definitions(model, fields, tables) if model else {}
     header = f"{HEADER}# vectors: {_digest()}\n"
     text = header + "\n\n".join(["", *_Linker(given, chosen(model) if model else {}).link(template, entry)]) + "\n"

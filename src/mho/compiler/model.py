@@ -10,12 +10,9 @@ from typing import final
 from mho.compiler import hooks
 from mho.compiler.hooks import Hooks, HookSource, kernel_name, read_hooks
 from mho.compiler.law import ROOM, WRITTEN, Law, read_law
+from mho.compiler.numba_internals import INLINE
 from mho.compiler.source import Function
 from mho.errors import LawError
-
-INLINE = "@njit(error_model='numpy', forceinline=True, _nrt=False)"
-"""Decorator of helpers. They never allocate: without Numba's reference counts, which are atomic and stop vectorisation
-around every slice, the update of a 128×513 array takes 0.7 of the time."""
 
 
 @final

@@ -51,11 +51,12 @@ def drive(made: mho.Crossbar, steps: int = 4) -> None:
 # Effects ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cell", [mho.cells.Single(), mho.cells.OneSided(refresh_every=3, refresh_at=0.5)])
-def test_compiled_effects_equal_interpreted(cell: mho.cells.Cell) -> None:
-    device = ConstantStep(dw_min=0.02, effects=(Sag(rate=0.02), Everything()))
-    rpu = mho.RPU(device=device, cell=cell)
-    made = [mho.Crossbar(rpu, 4, 6, seed=[1, 5], replicas=2, backend=b) for b in ("reference", "cpu")]
+WITH_EFFECTS = ConstantStep(dw_min=0.02, effects=(Sag(rate=0.02), Everything()))
+"""The device of all tests that compile, so that its kernels are compiled once."""
+
+
+def test_compiled_effects_equal_interpreted() -> None:
+    made = [array(WITH_EFFECTS, seed=[1, 5], replicas=2, backend=b) for b in ("reference", "cpu")]
     for each in made:
         drive(each)
         each.rest(2.0)
@@ -241,7 +242,7 @@ def test_both_drivers_train_with_an_effect() -> None:
         net = nn.Sequential(nn.Flatten(), nn.Linear(9, 5), nn.ReLU(), nn.Linear(5, 3))
         for parameter in net.parameters():
             parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
-        rpu = mho.RPU(device=ConstantStep(dw_min=0.02, effects=(Sag(rate=0.02), Everything())))
+        rpu = mho.RPU(device=WITH_EFFECTS)
         model = mho.convert(net, rpu, seed=1, quiet=True)
         chosen = mho.training.choose_driver(model, mho.AnalogSGD(model, lr=0.1), prefer=driver)
         assert chosen.name == driver
@@ -254,7 +255,7 @@ def test_both_drivers_train_with_an_effect() -> None:
 
 
 def test_train_resumes_with_an_effect(tmp_path: Path) -> None:
-    rpu = mho.RPU(device=ConstantStep(dw_min=0.01, effects=(Sag(rate=0.001),)))
+    rpu = mho.RPU(device=WITH_EFFECTS)
     (tmp_path / "config.toml").write_text(rpu.to_toml())
     images = ("--set", "training.train_images=30", "--set", "training.test_images=10")
 
@@ -442,7 +443,7 @@ def test_shared_fields_keep_their_places() -> None:
 
 
 def test_check_device_passes_effects() -> None:
-    report = mho.testing.check_device(ConstantStep(dw_min=0.02, effects=(Sag(rate=0.02), Everything())))
+    report = mho.testing.check_device(WITH_EFFECTS)
     assert report.closed_form
 
 

@@ -307,6 +307,7 @@ def test_helpers_enter_the_hash_and_the_kernel(tmp_path: Path, monkeypatch: pyte
 import mho
 from mho.devices import StepDevice
 from math import sqrt
+from textwrap import dedent
 
 def half(w):
     return w * 0.5
@@ -342,6 +343,7 @@ class Halving(StepDevice):
         "optional(w)": "defaults or stars",
         "mho.per_cell(w)": "uses 'mho'",
         "sqrt(w)": "uses 'sqrt'",
+        "dedent(w)": "calls dedent of textwrap",
     }.items():
         with pytest.raises(LawError, match=said):
             law(call)()

@@ -482,7 +482,7 @@ def swapped(w, cell, up, z):
 
 
 def calls_another(w, up, cell, z):
-    return pulse(w, up, cell, z)
+    return dataclasses.replace(w)
 
 
 def uses_numpy(w, up, cell, z):
@@ -494,7 +494,7 @@ def uses_numpy(w, up, cell, z):
     [
         ({"pulse": pulse}, ("Made.pulse", f"{__file__}:", "@staticmethod")),
         ({"pulse": staticmethod(swapped)}, ("Made.pulse(w, cell, up, z)", f"{__file__}:", "(w, up, cell, z)", "order")),
-        ({"pulse": staticmethod(calls_another)}, ("Made.pulse", "'pulse'", f"{__file__}:", "arguments, math")),
+        ({"pulse": staticmethod(calls_another)}, ("Made.pulse", "'dataclasses'", f"{__file__}:", "arguments, math")),
         ({"pulse": staticmethod(uses_numpy)}, ("'np'", f"{__file__}:", "arguments, math")),
         ({"pulse": staticmethod(pulse), "pulses": staticmethod(one_pulse)}, ("both pulses(", "reach(")),
         ({"pulse": staticmethod(eval("lambda w, up, cell, z: w"))}, ("source", "cannot be read")),

@@ -30,6 +30,7 @@ from mho.errors import InvalidValue, LawError
 from mho.imports import classes_in
 from mho.kernels import ops
 from mho.runs.experiment import Experiment
+from mho.training import Training
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,11 +51,12 @@ def drive(made: mho.Crossbar, steps: int = 4) -> None:
 # Effects ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cell", [mho.cells.Single(), mho.cells.OneSided(refresh_every=3, refresh_at=0.5)])
-def test_compiled_effects_equal_interpreted(cell: mho.cells.Cell) -> None:
-    device = ConstantStep(dw_min=0.02, effects=(Sag(rate=0.02), Everything()))
-    rpu = mho.RPU(device=device, cell=cell)
-    made = [mho.Crossbar(rpu, 4, 6, seed=[1, 5], replicas=2, backend=b) for b in ("reference", "cpu")]
+WITH_EFFECTS = ConstantStep(dw_min=0.02, effects=(Sag(rate=0.02), Everything()))
+"""The device of all tests that compile, so that its kernels are compiled once."""
+
+
+def test_compiled_effects_equal_interpreted() -> None:
+    made = [array(WITH_EFFECTS, seed=[1, 5], replicas=2, backend=b) for b in ("reference", "cpu")]
     for each in made:
         drive(each)
         each.rest(2.0)
@@ -131,7 +133,8 @@ def test_files_hold_effects() -> None:
 
 def test_a_layer_without_the_effects_of_the_others() -> None:
     main = mho.RPU(device=ConstantStep(stuck=0.1, effects=(Sag(),)))
-    experiment = Experiment(rpu=main, layers={"fc1": main.replace(device=ConstantStep(drift=0.01))})
+    layers = {"fc1": main.replace(device=ConstantStep(drift=0.01))}
+    experiment = Experiment(training=Training(), rpu=main, layers=layers)
     assert Experiment.from_toml(experiment.to_toml()) == experiment
 
 
@@ -239,7 +242,7 @@ def test_both_drivers_train_with_an_effect() -> None:
         net = nn.Sequential(nn.Flatten(), nn.Linear(9, 5), nn.ReLU(), nn.Linear(5, 3))
         for parameter in net.parameters():
             parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
-        rpu = mho.RPU(device=ConstantStep(dw_min=0.02, effects=(Sag(rate=0.02), Everything())))
+        rpu = mho.RPU(device=WITH_EFFECTS)
         model = mho.convert(net, rpu, seed=1, quiet=True)
         chosen = mho.training.choose_driver(model, mho.AnalogSGD(model, lr=0.1), prefer=driver)
         assert chosen.name == driver
@@ -252,7 +255,7 @@ def test_both_drivers_train_with_an_effect() -> None:
 
 
 def test_train_resumes_with_an_effect(tmp_path: Path) -> None:
-    rpu = mho.RPU(device=ConstantStep(dw_min=0.01, effects=(Sag(rate=0.001),)))
+    rpu = mho.RPU(device=WITH_EFFECTS)
     (tmp_path / "config.toml").write_text(rpu.to_toml())
     images = ("--set", "training.train_images=30", "--set", "training.test_images=10")
 
@@ -304,6 +307,7 @@ def test_helpers_enter_the_hash_and_the_kernel(tmp_path: Path, monkeypatch: pyte
 import mho
 from mho.devices import StepDevice
 from math import sqrt
+from textwrap import dedent
 
 def half(w):
     return w * 0.5
@@ -339,6 +343,7 @@ class Halving(StepDevice):
         "optional(w)": "defaults or stars",
         "mho.per_cell(w)": "uses 'mho'",
         "sqrt(w)": "uses 'sqrt'",
+        "dedent(w)": "calls dedent of textwrap",
     }.items():
         with pytest.raises(LawError, match=said):
             law(call)()
@@ -440,7 +445,7 @@ def test_shared_fields_keep_their_places() -> None:
 
 
 def test_check_device_passes_effects() -> None:
-    report = mho.testing.check_device(ConstantStep(dw_min=0.02, effects=(Sag(rate=0.02), Everything())))
+    report = mho.testing.check_device(WITH_EFFECTS)
     assert report.closed_form
 
 

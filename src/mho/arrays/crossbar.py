@@ -207,7 +207,7 @@ class Crossbar(Array):
     def fault(self, x: Floats | None = None, d: Floats | None = None, *, relaxing: bool = False) -> MhoError:
         """Return the error for NaN or infinite values that a kernel met, named by where they come from."""
         bank = next(bank for bank in self._banks() if _flagged(bank.memory("totals")))
-        totals, law = bank.memory("totals"), type(bank.spec.device).__name__
+        totals = bank.memory("totals")
         name = bank.names[int(totals[:, count.NOT_FINITE].argmax())]
         self.forget_flags()
         fault = not_finite(name, x, d)
@@ -215,16 +215,16 @@ class Crossbar(Array):
             return fault
         if relaxing:
             return LawError(
-                f"{name}: {law}.rest returned NaN; the weights concerned were left as they were. Look at what it does "
+                f"{name}: {bank.asked('rest', 'aged')} returned NaN; the weights concerned were left as they were. Look at what it does "
                 "at the bounds, and for a dt above 1"
             )
         if x is not None and d is not None:
             return LawError(
-                f"{name}: {law}.pulse returned NaN; the weights concerned were left as they were. "
+                f"{name}: {type(bank.spec.device).__name__}.pulse returned NaN; the weights concerned were left as they were. "
                 "mho.testing.check_device(device) shows at which states"
             )
         if bank.cells().shows:
-            return LawError(f"{name}: {law}.read returned NaN, at a state it must have a value for")
+            return LawError(f"{name}: {bank.asked('read', 'seen')} returned NaN, at a state it must have a value for")
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
 
     def forget_flags(self) -> None:

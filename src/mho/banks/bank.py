@@ -208,6 +208,11 @@ class Bank(nn.Module):
         nothing = np.empty((0, 0, 0, 0), np.float32)
         return Cells(self.model, each, NO_TABLES, nothing).broadcast(tuple(self.reference.shape))
 
+    def asked(self, function: str, hook: str) -> str:
+        """Return the names of the law's function and the hooks that are asked at one place, for messages."""
+        law = [f"{self.model.law.name}.{function}"] if function in self.model.law.functions else []
+        return " or ".join([*law, *(f"{cls.__name__}.{hook}" for cls in self.model.filling(hook))])
+
     def touch(self) -> None:
         """Note that devices have moved; all parts share the mark."""
         self.visible().touch()

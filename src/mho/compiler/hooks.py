@@ -91,7 +91,9 @@ def read_hooks(cls: type[Hooks]) -> HookSource:
         )
     fields = cls.hook_fields()
     known = dict.fromkeys((*fields, *SHARED))
-    read = {name: read_function(cls.__name__, static_function(cls, name), HOOKS[name], known) for name in names}
+    read = {
+        name: read_function(f"{cls.__name__}.{name}", static_function(cls, name), HOOKS[name], known) for name in names
+    }
     functions = {
         name: function.renamed(f"{cls.__name__}_{name}", {own: kernel_name(whole) for own, whole in fields.items()})
         for name, function in read.items()

@@ -117,6 +117,7 @@ def read_law(law: type) -> Law:
             "by one"
         )
     functions: dict[str, Function] = {}
+    fields = getattr(law, "__dataclass_fields__", {})
     for name in names:
         function = static_function(law, name)
         if name == "pulse" and not states and tuple(inspect.signature(function).parameters) == PULSE_WITH_STATES:
@@ -125,7 +126,7 @@ def read_law(law: type) -> Law:
                 'states = ("history",)  in the class, or leave h out'
             )
         wanted = PULSE_WITH_STATES if states and name == "pulse" else ARGUMENTS[name]
-        functions[name] = read_function(law.__name__, function, wanted, getattr(law, "__dataclass_fields__", {}))
+        functions[name] = read_function(f"{law.__name__}.{name}", function, wanted, fields)
     text = text_of(functions.values())
     text += f"\n{states} {draws}" if states or draws > 1 else ""
     return Law(law.__name__, functions, hashlib.sha256(text.encode()).hexdigest()[:16], states, draws)

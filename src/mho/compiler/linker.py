@@ -17,10 +17,9 @@ from mho.errors import LawError
 LAW = "mho.compiler.law"
 """The module whose functions are places for a law's own."""
 CELL = "mho.kernels.cpu.cell"
-"""The module whose functions a law chooses from, and hooks fill."""
+"""The module of whose functions a law chooses, and in whose places effects and cells have their own."""
 TRANSFER = "mho.kernels.cpu.transfer"
-"""The module whose functions a cell's transfer fills."""
-FILLED = (LAW, CELL, TRANSFER)
+"""The module in which a cell's transfer has a place."""
 HEADER = """import math
 from collections import namedtuple
 
@@ -41,8 +40,8 @@ class Linker:
     is renamed, with all that refers to it.
 
     Args:
-        given: texts that stand for functions of the modules `FILLED`, and for constants of kernels, by name. A text may
-            refer to other given texts, and to what stands in the module whose place it takes.
+        given: texts that stand for functions of `LAW`, `CELL` and `TRANSFER`, and for constants of kernels, by name; and what
+            these texts refer to, beside the definitions of the module in which they stand.
         chosen: which function of `CELL` stands for a name that is imported from there.
     """
 
@@ -73,7 +72,8 @@ class Linker:
         if node is None:
             raise LawError(f"{module} has no {name}, which a kernel refers to: define {name} there, at its top level")
         if self._is_given(module, name, node):
-            return self._give(module, name)
+            self._put_given(module, name)
+            return name
         if isinstance(node, ast.ImportFrom):
             original = next(alias.name for alias in node.names if name == (alias.asname or alias.name))
             original = self._chosen.get(name, original) if node.module == CELL else original
@@ -95,19 +95,6 @@ class Linker:
 
         return self._put(module, name, text)
 
-    def _give(self, module: str, name: str) -> str:
-        """Add a given text, after all that it refers to."""
-        if name in self._texts:
-            return name
-        scope = _definitions(module)
-        for used in _names(ast.parse(self._given[name])):
-            if used in self._given and used != name:
-                self._give(module, used)
-            elif used in scope and used not in TAKEN and self._add(module, used) != used:
-                raise LawError(f"{name} refers to {used}, a name that is taken by another function; rename it")
-        self._texts[name] = self._given[name]
-        return name
-
     def _is_given(self, module: str, name: str, node: ast.stmt) -> bool:
         """Return whether a text was given for this definition."""
         if name not in self._given:
@@ -120,7 +107,19 @@ class Linker:
                     "import it from one of them, or rename the other"
                 )
             return True
-        return module in FILLED
+        return isinstance(node, ast.FunctionDef) and module in (LAW, CELL, TRANSFER)
+
+    def _put_given(self, module: str, name: str) -> None:
+        """Put a given text, after all that it refers to, as it would stand in a module."""
+        text = ast.parse(self._given[name])
+        renamed = {}
+        for used in sorted(_outside(symtable.symtable(self._given[name], "kernel", "exec")) - {name}):
+            if used in _definitions(module):
+                renamed[used] = self._add(module, used)
+            elif used in self._given and used not in self._texts:
+                self._put_given(module, used)
+        changed = any(used != stands for used, stands in renamed.items())
+        self._texts[name] = ast.unparse(_renamed(text, renamed)) if changed else self._given[name]
 
     def _put(self, module: str, name: str, text: Callable[[str], str]) -> str:
         """Put a definition under its name, or under another where that is taken by another text."""
@@ -170,7 +169,7 @@ def _bare(node: ast.stmt) -> ast.stmt:
     return ast.fix_missing_locations(node)
 
 
-def _renamed(node: ast.stmt, names: dict[str, str]) -> ast.stmt:
+def _renamed(node: ast.stmt | ast.Module, names: dict[str, str]) -> ast.stmt | ast.Module:
     """Return a definition that refers to other definitions, and to itself, by other names."""
     changed = {name: other for name, other in names.items() if name != other}
     if not changed:

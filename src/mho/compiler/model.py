@@ -103,9 +103,6 @@ def definitions(model: DeviceModel, fields: Sequence[str], tables: Sequence[str]
     law, hidden = model.law, model.hidden
     functions = {name: f"{INLINE}\n{function.text}" for name, function in model.functions.items()}
     count, written = len(fields), WRITTEN in hidden
-    if not law.closed_form:
-        functions["pulses"] = f"{INLINE}\ndef pulses(w, n, up, cell, z):\n    return w"
-        functions["reach"] = f"{INLINE}\ndef reach(n, up, cell):\n    return n"
     first = ROOM * (1 + count)
     return (
         functions

@@ -60,11 +60,11 @@ class Function:
         return dataclasses.replace(self, node=node)
 
 
-def read_function(owner: str, function: Any, wanted: tuple[str, ...], fields: Mapping[str, Any] | None) -> Function:
+def read_function(subject: str, function: Any, wanted: tuple[str, ...], fields: Mapping[str, Any] | None) -> Function:
     """Read a static function of a class.
 
     Args:
-        owner: the class, for messages.
+        subject: what users call it, for messages: `Class.function`.
         function: a plain Python function.
         wanted: names of its arguments.
         fields: what `cell` has; None: anything.
@@ -72,7 +72,6 @@ def read_function(owner: str, function: Any, wanted: tuple[str, ...], fields: Ma
     Raises:
         LawError: for a wrong signature, unreadable source, or a name that the function may not use.
     """
-    subject = f"{owner}.{function.__name__}"
     given = tuple(inspect.signature(function).parameters)
     if given != wanted:
         raise LawError(

@@ -42,4 +42,5 @@ __all__ = [
     "UpDownDevice",
     "per_cell",
     "table",
+    *LAWS,
 ]

@@ -107,6 +107,9 @@ def _build(kind: type[T], values: Mapping[str, Any], faults: list[str], more: Ma
                 faults.append(f"{name}: a table needs a mean, for example {{ mean = 0.6, spread = 0.3 }}")
             elif not unknown:
                 arguments[name] = PerCell(**value)
+                faults += [f"{name}: {fault}" for fault in arguments[name].faults]
+                if arguments[name].faults:  # the default stands in, so that faults of other fields are found too
+                    del arguments[name]
         else:
             arguments[name] = value
     try:

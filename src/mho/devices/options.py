@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 from mho.devices.effects import EFFECTS, Effect
 from mho.devices.fields import is_on
@@ -35,9 +36,14 @@ class Options:
 
     def active_effects(self) -> tuple[Effect, ...]:
         """Return the effects that are on, in the order in which they act."""
-        flat = [cls(**{name: getattr(self, name) for name in cls.hook_fields()}) for cls in flat_effects()]
+        flat = [cls(**values) for cls, values in self._given()]
         on = [effect for effect in flat if any(is_on(value) for value in effect.parameters().values())]
         return (*on, *self.effects)
+
+    def _given(self) -> list[tuple[type[Effect], dict[str, Any]]]:
+        """Return the effects of every law of which a field is not 0, with their fields."""
+        every = [(cls, {name: getattr(self, name) for name in cls.hook_fields()}) for cls in flat_effects()]
+        return [(cls, values) for cls, values in every if any(value != 0 for value in values.values())]
 
     def options(self) -> dict[str, PerCell]:
         """Return the fields of all effects that are on, by the names that arrays call them."""
@@ -45,9 +51,9 @@ class Options:
 
     def option_faults(self, faults: Faults) -> None:
         """Note values out of range."""
-        for cls in flat_effects():
+        for cls, values in self._given():
             try:
-                cls(**{name: getattr(self, name) for name in cls.hook_fields()})
+                cls(**values)
             except InvalidValue as error:
                 for fault in error.faults:
                     faults.add(fault)

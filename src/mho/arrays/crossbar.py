@@ -213,14 +213,15 @@ class Crossbar(Array):
         fault = not_finite(name, x, d)
         if fault is not None:
             return fault
+        kept = "the weights concerned were left as they were"
         if relaxing:
             return LawError(
-                f"{name}: {bank.asked('rest', 'aged')} returned NaN; the weights concerned were left as they were. Look at what it does "
-                "at the bounds, and for a dt above 1"
+                f"{name}: {bank.asked('rest', 'aged')} returned NaN; {kept}. Look at what it does at the bounds, and for "
+                "a dt above 1"
             )
         if x is not None and d is not None:
             return LawError(
-                f"{name}: {type(bank.spec.device).__name__}.pulse returned NaN; the weights concerned were left as they were. "
+                f"{name}: {type(bank.spec.device).__name__}.pulse returned NaN; {kept}. "
                 "mho.testing.check_device(device) shows at which states"
             )
         if bank.cells().shows:

@@ -40,8 +40,8 @@ class Linker:
     is renamed, with all that refers to it.
 
     Args:
-        given: texts that stand for functions of `LAW`, `CELL` and `TRANSFER`, and for constants of kernels, by name; and what
-            these texts refer to, beside the definitions of the module in which they stand.
+        given: texts that stand for functions of `LAW`, `CELL` and `TRANSFER`, and for constants of kernels, by name;
+            and what these texts refer to, beside the definitions of the module in which they stand.
         chosen: which function of `CELL` stands for a name that is imported from there.
     """
 

@@ -381,10 +381,10 @@ class Edited(mho.Device):
 RUN = """
 import torch
 import mho
-from mho.compiler import compile
+from mho.compiler.cache import on_compile
 from edited import Edited
 
-compile.on_compile.append(lambda line: print("told", line))
+on_compile.append(lambda line: print("told", line))
 array = mho.Crossbar(mho.RPU(device=Edited(), update=mho.Pulses(length=1)), 1, 1)
 array.write(torch.zeros(1, 1))
 array.pulse(torch.ones(1, 1), torch.ones(1, 1))
@@ -423,3 +423,16 @@ def test_two_laws_with_the_same_physics_share_a_kernel_and_others_do_not():
     hashes = {law: law.law_hash() for law in (Ferro, mho.devices.ConstantStep)}
     assert len(set(hashes.values())) == 2
     assert ops.read_law(Ferro) is ops.read_law(Ferro)
+
+
+def test_arrays_beyond_32_bit_addresses_are_refused(monkeypatch):
+    ops.check_addresses("array", 2**15, 2**14, fields=4)
+    for lines, columns, fields in ((2**15, 2**14 + 1, 4), (2**31 + 1, 1, 0), (2**16, 2**16, 1)):
+        with pytest.raises(mho.errors.InvalidValue, match=r"array: .* lines and .* exceed the 2147483648 .*tile="):
+            ops.check_addresses("array", lines, columns, fields)
+    rpu = mho.RPU()
+    monkeypatch.setattr(ops, "ADDRESSES", 1000)
+    mho.Crossbar(rpu, 8, 8)
+    for lines, columns in ((20, 30), (2**15, 2**17)):  # the first only with its fields
+        with pytest.raises(mho.errors.InvalidValue, match="exceed"):
+            mho.Crossbar(rpu, lines, columns)

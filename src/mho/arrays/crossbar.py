@@ -74,6 +74,7 @@ class Crossbar(Array):
         self.names = names
         _check_size(self)
         shape = (replicas, out_features * self.pulsed, in_features)
+        ops.check_addresses(names[0], *shape[1:])
         self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
         self.register_buffer("totals", torch.zeros((replicas, count.SIZE), dtype=torch.int64))
         self.register_buffer("state", torch.zeros(shape))
@@ -85,6 +86,7 @@ class Crossbar(Array):
         if isinstance(rpu.cell, OneSided):
             self.register_buffer("refreshed", torch.zeros(replicas, dtype=torch.int64))
         drawn = {field: values[:, : shape[1]] for field, values in self._drawn().items()}
+        ops.check_addresses(names[0], *shape[1:], len(drawn))
         # side by side: an update takes all fields of a few cross-points, here from one line of the cache
         fields = torch.empty((*shape, len(drawn)))
         for place, (field, values) in enumerate(drawn.items()):

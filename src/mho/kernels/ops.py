@@ -18,7 +18,7 @@ from mho.compiler import threads
 from mho.compiler.explain import explain
 from mho.compiler.law import read_law
 from mho.compiler.program import Call, Step
-from mho.errors import LawError
+from mho.errors import InvalidValue, LawError
 from mho.kernels import counts as count
 from mho.kernels import reference
 from mho.kernels.cpu.lists import SLACK
@@ -139,6 +139,20 @@ class Cells:
         """Every field in the shape of the state, and every table in that shape with its own axes behind."""
         fields = {name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()}
         return fields | {name: v.reshape(*shape, *v.shape[2:]) for name, v in self.tables.items()}
+
+
+ADDRESSES = 2**31
+"""Words that kernels can address from the first cross-point of a replica: they gather with signed 32-bit offsets."""
+
+
+def check_addresses(name: str, lines: int, columns: int, fields: int = 1) -> None:
+    """Raise InvalidValue if an array of lines × columns cross-points, its fields side by side, is too large."""
+    if lines * columns * max(1, fields) > ADDRESSES:
+        raise InvalidValue(
+            f"{name}: {lines} lines and {columns} columns with {fields} drawn numbers a cross-point exceed the "
+            f"{ADDRESSES} numbers that kernels can address; give rpu.replace(tile=(4096, 4096)), which spreads a layer "
+            "over several crossbars"
+        )
 
 
 def _step(values: Floats) -> int:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import gc
+import os
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +17,7 @@ from packaging.version import Version
 
 import mho
 import mho.kernels.cpu
+from mho.compiler import cache
 from mho.compiler.linker import Linker
 
 ROOT = Path(__file__).parents[1]
@@ -117,3 +122,129 @@ def test_a_name_that_is_not_there_and_a_constant_set_in_two_places_raise(templat
     )
     with pytest.raises(mho.errors.MhoError, match=r"SIZE is set by the compiler and stands in .*toy_k and in .*toy_j"):
         answer("toy_k", "entry", {"SIZE": "SIZE = 3"}, 1)
+
+
+TINY = """
+from numba import njit
+
+@njit(cache=True)
+def tiny(x):
+    return x + NUMBER
+"""
+USE = """
+import sys, time
+from mho.compiler import cache
+
+cache.on_compile.append(print)
+kernel = cache.load_kernel(sys.argv[1], "tiny", "tiny kernel")
+print("ready", flush=True)
+sys.stdin.readline()
+print("answer", kernel(2))
+"""
+
+
+def tiny(number: int) -> str:
+    return TINY.replace("NUMBER", str(number))
+
+
+def test_processes_that_start_together_compile_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
+    command = [sys.executable, "-c", USE, tiny(1)]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate()[0] for process in processes]
+    assert [output.splitlines()[-1] for output in outputs] == ["answer 3"] * 3
+    assert sum(output.count("compiling the tiny kernel") for output in outputs) == 1
+    assert len(list(tmp_path.rglob("*.nbc"))) == 1
+
+
+def test_a_warm_cache_needs_no_lock_and_a_killed_holder_holds_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
+    lines: list[str] = []
+    monkeypatch.setattr(cache, "on_compile", [lines.append])
+    assert cache.load_kernel(tiny(2), "tiny", "tiny kernel")(1) == 3
+    lock = next(tmp_path.rglob("*.lock"))
+    hold = "import sys, filelock\nfilelock.FileLock(sys.argv[1]).acquire()\nprint('held', flush=True)\nsys.stdin.read()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "held\n"
+    gc.collect()
+    cache._loaded.clear()
+    assert cache.load_kernel(tiny(2), "tiny", "tiny kernel")(1) == 3  # would wait for the holder
+    assert lines == ["compiling the tiny kernel (once on this machine)"]
+    holder.kill()
+    holder.communicate()
+    assert cache.load_kernel(tiny(2), "tiny", "tiny kernel")(1.5) == 3.5
+    assert len(lines) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path / "file"))
+    assert cache.load_kernel(tiny(3), "tiny", "tiny kernel")(1) == 4
+
+
+def group(folder: Path, name: str, size: int, age: float) -> None:
+    """A kernel on disk that was used `age` seconds ago."""
+    (folder / "__pycache__").mkdir(parents=True, exist_ok=True)
+    for file in (f"{name}.py", f"{name}.lock", f"__pycache__/{name}.tiny-1.py311.nbi"):
+        (folder / file).write_bytes(b"x" * (size if file.endswith(".nbi") else 0))
+        used = cache.time.time() - age
+        os.utime(folder / file, (used, used))
+
+
+def names(folder: Path) -> set[str]:
+    return {file.name.split(".")[0] for file in folder.rglob("*.*")}
+
+
+def test_the_cache_forgets_what_was_not_used_for_longest_and_nothing_recent(tmp_path, monkeypatch):
+    for name, age in (("a" * 64, 9e4), ("b" * 64, 8e4), ("c" * 64, 7e4), ("d" * 64, 60)):
+        group(tmp_path, name, 1000, age)
+    (tmp_path / ("a" * 64 + ".lock")).touch()  # used just now, though written first
+    monkeypatch.setenv("MHO_CACHE_SIZE", "4K")
+    cache.limit_cache(tmp_path)
+    assert names(tmp_path) == {letter * 64 for letter in "abcd"}
+    monkeypatch.setenv("MHO_CACHE_SIZE", "3000")
+    cache.limit_cache(tmp_path)
+    assert names(tmp_path) == {letter * 64 for letter in "acd"}
+    monkeypatch.setenv("MHO_CACHE_SIZE", "1")
+    cache.limit_cache(tmp_path)
+    assert names(tmp_path) == {letter * 64 for letter in "ad"}
+    for wrong in ("much", "-1", "1T"):
+        monkeypatch.setenv("MHO_CACHE_SIZE", wrong)
+        with pytest.raises(mho.errors.InvalidValue, match=r"MHO_CACHE_SIZE is .*500M"):
+            cache.cache_limit()
+    monkeypatch.delenv("MHO_CACHE_SIZE")
+    assert cache.cache_limit() == 2**30
+
+
+def test_a_kernel_compiles_only_within_the_limit_and_is_used_when_loaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
+    group(tmp_path / "kernels", "e" * 64, 5000, 9e4)
+    monkeypatch.setenv("MHO_CACHE_SIZE", "1K")
+    cache.load_kernel(tiny(4), "tiny", "tiny kernel")(1)
+    assert "e" * 64 not in names(tmp_path)
+    lock = next(tmp_path.rglob("*.lock"))
+    os.utime(lock, (0, 0))
+    gc.collect()
+    cache._loaded.clear()
+    cache.load_kernel(tiny(4), "tiny", "tiny kernel")
+    assert lock.stat().st_mtime > 0
+
+
+def test_kernels_that_nobody_uses_leave_the_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
+    kernel = cache.load_kernel(tiny(5), "tiny", "tiny kernel")
+    kernel(1)
+    assert cache.load_kernel(tiny(5), "tiny", "tiny kernel") is kernel
+    name = kernel.__module__
+    assert name in cache._loaded
+    assert name not in sys.modules
+    del kernel
+    gc.collect()
+    assert name not in cache._loaded

@@ -44,16 +44,16 @@ def bench(
 
     from mho.benchmarks.runner import open_folder, run_plan, write_outcome
     from mho.benchmarks.terminal import show, show_machine
-    from mho.compiler import compile as compiler
+    from mho.compiler.cache import on_compile
 
     if out is not None:
         open_folder(out, plan)
     aside, console = Console(stderr=True), Console()
-    compiler.on_compile.append(aside.print)
+    on_compile.append(aside.print)
     try:
         outcome = run_plan(plan, aside.print, seen=lambda result: None if as_json else show(result, console))
     finally:
-        compiler.on_compile.remove(aside.print)
+        on_compile.remove(aside.print)
     if out is not None:
         write_outcome(outcome, out)
     if as_json:

@@ -9,7 +9,7 @@ from typing import final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from mho.compiler import compile as compiler
+from mho.compiler.cache import on_compile
 from mho.runs import Run
 from mho.training import Progress as TrainingProgress
 
@@ -49,7 +49,7 @@ class TrainingDisplay:
         self.shown = 0.0
 
     def __enter__(self) -> TrainingDisplay:
-        compiler.on_compile.append(self.console.print)
+        on_compile.append(self.console.print)
         driver = self.driver
         self.console.print(f"driven by {driver.name}, because {driver.reason}" if driver.reason else "driven online")
         if self.shifted is not None:
@@ -61,7 +61,7 @@ class TrainingDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        compiler.on_compile.remove(self.console.print)
+        on_compile.remove(self.console.print)
         self.bar.stop()
 
     def step(self, progress: TrainingProgress) -> None:

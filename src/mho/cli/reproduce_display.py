@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
-from mho.compiler import compile as compiler
+from mho.compiler.cache import on_compile
 from mho.data import load
 from mho.errors import InvalidValue, WrongUse
 from mho.papers import Paper
@@ -170,7 +170,7 @@ def show_list(paper: Paper, curves: Sequence[str], scale: Scale, folder: Path, d
         work = Reproduction(paper, curves, scale, folder)
     done: dict[str, int] = {}
     seconds: dict[str, float] = {}
-    compiler.on_compile.append(aside.print)
+    on_compile.append(aside.print)
     try:
         for name in track(curves, "timing", console=aside, transient=True):
             mine = [one for one in planned if one.curve == name]
@@ -181,7 +181,7 @@ def show_list(paper: Paper, curves: Sequence[str], scale: Scale, folder: Path, d
             data = load(mine[0].experiment.training.data, data_dir)
             seconds[name] = left * seconds_an_epoch(mine[0].experiment, data) if left else 0.0
     finally:
-        compiler.on_compile.remove(aside.print)
+        on_compile.remove(aside.print)
     epochs = planned[0].experiment.training.epochs
     table = Table(title=f"{expected.title}\nepochs: {epochs}; time: of the runs not yet done, on one core")
     table.title_justify = "left"

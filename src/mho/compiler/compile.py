@@ -11,41 +11,21 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import importlib
-import importlib.util
-import os
-import sys
-import tempfile
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
-
-import numba
-import numpy as np
-import platformdirs
 
 from mho import random
 from mho.compiler import vectors
+from mho.compiler.cache import load_kernel
 from mho.compiler.law import ROOM, Law
 from mho.compiler.linker import HEADER, Linker
 from mho.compiler.numba_internals import INLINE, has_avx512
-from mho.files import write_atomically
 
-_importing = threading.RLock()
-"""A module stands in `sys.modules` before it has run: other threads must not find it then."""
-
-on_compile: list[Callable[[str], None]] = []
-"""Called with a line of text before a kernel is compiled for the first time on this machine."""
+KEPT = 64
+"""Kernels that a process keeps for the next use, about 4 MB each; those in use somewhere stay anyway."""
 
 
-def cache_folder() -> Path:
-    """Where generated kernels lie: `$MHO_CACHE_DIR`, else the user's cache folder."""
-    return Path(os.environ.get("MHO_CACHE_DIR") or platformdirs.user_cache_dir("mho")) / "kernels"
-
-
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def load(
     template: str, entry: str, law: Law | None = None, fields: tuple[str, ...] = (), tables: tuple[str, ...] = ()
 ) -> Any:
@@ -64,8 +44,7 @@ def load(
     chosen = _choices(law, fields) if law else {}
     text = header + "\n\n".join(["", *Linker(given, chosen).link(template, entry)]) + "\n"
     what = f"{entry} kernel" + (f" for {law.name}" if law else "")
-    with _importing:
-        return getattr(_import(text, what), entry)
+    return load_kernel(text, entry, what)
 
 
 @functools.cache
@@ -121,36 +100,3 @@ def _law_definitions(law: Law, fields: tuple[str, ...], tables: tuple[str, ...])
         "cell_of": f"Cell = namedtuple('Cell', {[*fields, *tables]!r})\n\n"
         f"{INLINE}\ndef cell_of(fields, strides, tables, replica, cell, row, column):\n    return Cell({standing})",
     }
-
-
-def _import(text: str, what: str) -> ModuleType:
-    versions = f"{numba.__version__} {np.__version__} {sys.version}"
-    name = hashlib.sha256(f"{versions}\n{text}".encode()).hexdigest()
-    if name in sys.modules:
-        return sys.modules[name]
-    file = _write(cache_folder(), name, text)
-    if not any((file.parent / "__pycache__").glob(f"{name}.*.nbi")):
-        for tell in on_compile:
-            tell(f"compiling the {what} (once on this machine)")
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Numba's cache finds a function's module by name while it unpickles, so it must be there first.
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _write(folder: Path, name: str, text: str) -> Path:
-    """Write a module so that no other process can see half of it; fall back to a folder of our own."""
-    file = folder / f"{name}.py"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            write_atomically(file, text.encode())
-    except OSError:
-        private = Path(tempfile.mkdtemp(prefix="mho-kernels-"))
-        file = private / f"{name}.py"
-        file.write_text(text, encoding="utf-8")
-    return file

@@ -106,7 +106,7 @@ class Law:
         return "pulses" in self.functions
 
 
-@functools.cache
+@functools.lru_cache(maxsize=256)
 def read_law(law: type) -> Law:
     """Read the functions of a law from its class.
 

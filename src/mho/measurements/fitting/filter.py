@@ -26,7 +26,7 @@ Vector, Counts = numba.float64[::1], numba.int64[::1]
 STEP = numba.types.FunctionType(numba.float64(numba.float64, numba.boolean, Vector, numba.float64))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def compiled_step(law: type, names: tuple[str, ...]) -> Any:
     """`law.pulse` in double precision as step(w, up, values, z), values in the order of `names`.
 

@@ -19,7 +19,7 @@ from mho.compiler.law import read_law
 from mho.kernels import counts as count
 from mho.kernels import reference
 from mho.kernels.backends import BACKENDS
-from mho.kernels.ops import Drive
+from mho.kernels.ops import Drive, check_addresses
 from mho.random import Operation
 
 SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
@@ -424,3 +424,16 @@ def test_two_laws_with_the_same_physics_share_a_kernel_and_others_do_not():
     hashes = {law: law.law_hash() for law in (Ferro, mho.devices.ConstantStep)}
     assert len(set(hashes.values())) == 2
     assert read_law(Ferro) is read_law(Ferro)
+
+
+def test_arrays_beyond_32_bit_addresses_are_refused(monkeypatch):
+    check_addresses("array", 2**15, 2**14, fields=4)
+    for lines, columns, fields in ((2**15, 2**14 + 1, 4), (2**31 + 1, 1, 0), (2**16, 2**16, 1)):
+        with pytest.raises(mho.errors.InvalidValue, match=r"array: .* lines and .* exceed the 2147483648 .*tile="):
+            check_addresses("array", lines, columns, fields)
+    rpu = mho.RPU()
+    monkeypatch.setattr("mho.kernels.ops.ADDRESSES", 1000)
+    mho.Crossbar(rpu, 8, 8)
+    for lines, columns in ((20, 30), (2**15, 2**17)):  # the first only with its fields
+        with pytest.raises(mho.errors.InvalidValue, match="exceed"):
+            mho.Crossbar(rpu, lines, columns)

@@ -20,7 +20,7 @@ from mho.compiler.law import WRITTEN
 from mho.errors import InvalidValue
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend
-from mho.kernels.ops import Cells, Counts, held
+from mho.kernels.ops import Cells, Counts, check_addresses, held
 from mho.random import Operation
 
 Floats = npt.NDArray[np.float32]
@@ -67,6 +67,8 @@ class Bank(nn.Module):
         self.seeds, self.names, self.backend = list(seeds), list(names), backend
         self.replicas = len(self.seeds)
         lines = (self.replicas, self.rows * spec.lines, self.columns)
+        drawn_numbers = sum(parameter.varies for parameter in spec.device.parameters().values())
+        check_addresses(self.names[0], *lines[1:], drawn_numbers)
         self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
         self.register_buffer("totals", torch.zeros((self.replicas, count.SIZE), dtype=torch.int64))
         self.register_buffer("state", torch.zeros(lines))

@@ -7,6 +7,7 @@ A module is `<cache>/kernels/<name>.py`, its name a hash of its text; Numba's fi
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import os
@@ -42,8 +43,8 @@ on_compile: list[Callable[[str], None]] = []
 """Called with a line of text before a kernel is compiled, which happens once on a machine."""
 
 _importing = threading.RLock()
-_loaded: weakref.WeakValueDictionary[str, ModuleType] = weakref.WeakValueDictionary()
-"""Modules in use, by name: a kernel that was forgotten and is still in use somewhere is not loaded again."""
+_loaded: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+"""Kernels in use, by name: what was forgotten and is still in use somewhere is not loaded again."""
 
 
 def cache_folder() -> Path:
@@ -75,8 +76,8 @@ def load_kernel(text: str, entry: str, what: str) -> Any:
     versions = f"{numba.__version__} {np.__version__} {sys.version}"
     name = hashlib.sha256(f"{versions}\n{text}".encode()).hexdigest()
     with _importing:
-        module = _loaded.get(name)
-        if module is None:
+        kernel = _loaded.get(name)
+        if kernel is None:
             file = _write(cache_folder(), name, text)
             spec = importlib.util.spec_from_file_location(name, file)
             assert spec is not None
@@ -84,29 +85,26 @@ def load_kernel(text: str, entry: str, what: str) -> Any:
             module = importlib.util.module_from_spec(spec)
             with _findable(module):
                 spec.loader.exec_module(module)
-            replace_compile(getattr(module, entry), _compile_once(module, entry, file, what))
-            _loaded[name] = module
-        return getattr(module, entry)
+            # Numba holds the globals of compiled code until its dispatcher is gone: they must not hold the dispatcher
+            kernel = module.__dict__.pop(entry)
+            replace_compile(kernel, functools.partial(_compile_once, module, file, what))
+            _loaded[name] = kernel
+        return kernel
 
 
 def _compile_once(
-    module: ModuleType, entry: str, file: Path, what: str
-) -> Callable[[Callable[[Any], Any], tuple[Any, ...]], Any]:
-    """Return what a kernel calls to compile: processes that need it at the same time wait for the first of them."""
-
-    def compile(own: Callable[[Any], Any], signature: tuple[Any, ...]) -> Any:
-        kernel = getattr(module, entry)
-        with _findable(module):
-            if is_compiled(kernel, signature):
-                return own(signature)
-            with _alone(file.with_suffix(".lock"), what):
-                if not is_compiled(kernel, signature):
-                    _tell(f"compiling the {what} (once on this machine)")
-                answer = own(signature)
-        limit_cache(file.parent)
-        return answer
-
-    return compile
+    module: ModuleType, file: Path, what: str, kernel: Any, own: Callable[[Any], Any], signature: tuple[Any, ...]
+) -> Any:
+    """Compile a kernel by Numba's own function; of processes that need it together, the others wait for the first."""
+    with _findable(module):
+        if is_compiled(kernel, signature):
+            return own(signature)
+        with _alone(file.with_suffix(".lock"), what):
+            if not is_compiled(kernel, signature):
+                _tell(f"compiling the {what} (once on this machine)")
+            answer = own(signature)
+    limit_cache(file.parent)
+    return answer
 
 
 @contextlib.contextmanager

@@ -88,16 +88,17 @@ def is_compiled(kernel: Any, signature: tuple[Any, ...]) -> bool:
     return cache._index_key(signature, kernel.targetctx.codegen()) in cache._cache_file._load_index()
 
 
-def replace_compile(kernel: Any, compile: Callable[[Callable[[Any], Any], tuple[Any, ...]], Any]) -> None:
-    """Have a kernel call compile(Numba's own, types) where Numba would compile for types that come for the first time.
+def replace_compile(kernel: Any, compile: Callable[[Any, Callable[[Any], Any], tuple[Any, ...]], Any]) -> None:
+    """Have a kernel call compile(kernel, Numba's own, types) where Numba would compile for types that are new.
 
     The call is made by one thread of the process at a time.
     """
-    own = kernel.compile
+    own, kernel_of = type(kernel).compile, weakref.ref(kernel)
 
     def replaced(signature: Any) -> Any:
+        alive = kernel_of()
         with global_compiler_lock:
-            return compile(own, tuple(signature))
+            return compile(alive, functools.partial(own, alive), tuple(signature))
 
     kernel.compile = replaced
 

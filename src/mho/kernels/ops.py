@@ -19,7 +19,7 @@ from mho.compiler.explain import explain
 from mho.compiler.hooks import hook_record
 from mho.compiler.model import DeviceModel
 from mho.compiler.program import Call
-from mho.errors import LawError
+from mho.errors import InvalidValue, LawError
 from mho.kernels import counts as count
 
 Floats = npt.NDArray[np.float32]
@@ -141,6 +141,20 @@ def held(model: DeviceModel, fields: dict[str, Floats]) -> npt.NDArray[np.bool_]
                 one = SimpleNamespace(**{name: values[place] for name, values in fields.items()})
                 whole[place] |= bool(hook.holds(hook_record(hook, one)))
     return whole
+
+
+ADDRESSES = 2**31
+"""Words that kernels can address from the first cross-point of a replica: they gather with signed 32-bit offsets."""
+
+
+def check_addresses(name: str, lines: int, columns: int, fields: int = 1) -> None:
+    """Raise InvalidValue if an array of lines × columns cross-points, its fields side by side, is too large."""
+    if lines * columns * max(1, fields) > ADDRESSES:
+        raise InvalidValue(
+            f"{name}: {lines} lines and {columns} columns with {fields} drawn numbers a cross-point exceed the "
+            f"{ADDRESSES} numbers that kernels can address; give rpu.replace(tile=(4096, 4096)), which spreads a layer "
+            "over several crossbars"
+        )
 
 
 def _step(values: Floats) -> int:

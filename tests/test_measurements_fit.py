@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from command import mho as run_command
 from hypothesis import HealthCheck, given, settings
 from test_measurements_reading import damaged
 
@@ -328,6 +330,13 @@ def test_tables_need_both_directions():
 # The command line --------------------------------------------------------------------------------
 
 
+def run_mho(*words, cwd):
+    return subprocess.run(
+        [sys.executable, "-c", "from mho.cli import main; main()", *words],
+        cwd=cwd, capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"}, timeout=300,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def pulses_csv(tmp_path_factory):
     trace = simulate(SoftBounds(dw_min=0.02, up_down=1.0, c2c=0.2, **BOUNDS), 100, pulses=400, seed=2)
@@ -339,7 +348,7 @@ def pulses_csv(tmp_path_factory):
 
 def test_fit_writes_a_device_that_train_takes(pulses_csv, tmp_path):
     words = ["device", "fit", str(pulses_csv), "--out", "fitted", "--law", "SoftBounds", "--law", "ConstantStep"]
-    done = run_command(*words, cwd=tmp_path)
+    done = run_mho(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "SoftBounds" in done.stdout
     assert "says nothing about how devices differ" in done.stdout
@@ -357,9 +366,9 @@ def test_fit_writes_a_device_that_train_takes(pulses_csv, tmp_path):
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     small = ["--set", "training.train_images=30", "--set", "training.test_images=20", "--epochs", "1"]
-    trained = run_command("train", "--device", "fitted/device.toml", "--out", "run", *small, cwd=tmp_path)
+    trained = run_mho("train", "--device", "fitted/device.toml", "--out", "run", *small, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
-    again = run_command(*words, cwd=tmp_path)
+    again = run_mho(*words, cwd=tmp_path)
     assert again.returncode == 1
     assert "not empty" in again.stderr
     assert "Traceback" not in again.stderr
@@ -374,7 +383,7 @@ def test_mistakes_end_in_one_message_and_leave_nothing(pulses_csv, tmp_path):
         (["words.csv"], "words.csv"),
         (["missing.csv"], "missing.csv"),
     ):
-        done = run_command("device", "fit", *words, "--out", "fitted", cwd=tmp_path)
+        done = run_mho("device", "fit", *words, "--out", "fitted", cwd=tmp_path)
         assert done.returncode == 1
         assert part in done.stderr
         assert "Traceback" not in done.stderr
@@ -383,25 +392,25 @@ def test_mistakes_end_in_one_message_and_leave_nothing(pulses_csv, tmp_path):
 
 def test_train_on_what_was_measured(pulses_csv, tmp_path):
     small = ["--set", "training.train_images=30", "--set", "training.test_images=20", "--epochs", "1"]
-    done = run_command("train", "--measured", str(pulses_csv), "--out", "run", *small, cwd=tmp_path)
+    done = run_mho("train", "--measured", str(pulses_csv), "--out", "run", *small, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert 'law = "SoftBounds"' in (tmp_path / "run" / "config.toml").read_text()
     assert {"device.html", "device.toml", "fit.json", "report.html"} <= {f.name for f in (tmp_path / "run").iterdir()}
-    both = run_command("train", "--measured", str(pulses_csv), "--device", "x.toml", cwd=tmp_path)
+    both = run_mho("train", "--measured", str(pulses_csv), "--device", "x.toml", cwd=tmp_path)
     assert both.returncode == 1
     assert "give one of them" in both.stderr
 
 
 def test_devices_are_compared(tmp_path):
     (tmp_path / "mine.toml").write_text('law = "SoftBounds"\nc2c = 0.5\nup_down = 1.5\n')
-    done = run_command("device", "compare", "SoftBounds", "mine.toml", "--json", cwd=tmp_path)
+    done = run_mho("device", "compare", "SoftBounds", "mine.toml", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     one, two = json.loads(done.stdout)
     # c2c is the noise of a step over it; up and down steps of 1.2 and 0.8 have a root mean square of 1.0198
     assert one["signal_to_noise"] == pytest.approx(1 / 0.3, rel=1e-6)
     assert two["signal_to_noise"] == pytest.approx(1 / (0.5 * math.sqrt((1.2**2 + 0.8**2) / 2)), rel=1e-6)
     assert two["asymmetry"] == pytest.approx(0.4, rel=1e-6)
-    alone = run_command("device", "compare", "SoftBounds", cwd=tmp_path)
+    alone = run_mho("device", "compare", "SoftBounds", cwd=tmp_path)
     assert alone.returncode == 1
     assert "two devices or more" in alone.stderr
 

@@ -216,8 +216,8 @@ class Crossbar(Array):
         kept = "the weights concerned were left as they were"
         if relaxing:
             return LawError(
-                f"{name}: {bank.asked('rest', 'aged')} returned NaN; {kept}. Look at what it does at the bounds, and for "
-                "a dt above 1"
+                f"{name}: {bank.asked('rest', 'aged')} returned NaN; {kept}. Look at what it does at the bounds, and "
+                "for a dt above 1"
             )
         if x is not None and d is not None:
             return LawError(

@@ -21,12 +21,7 @@ MORE_UPDATES = [Pulses(length=40, update_management=True), Pulses(x_gain=0.8, d_
 ALL_ON = {name: 0.3 if name == "stuck" else mho.per_cell(0.1, spread=0.3) for name in OPTIONS}
 ROWS, COLUMNS, VECTORS, REPLICAS = 2, 3, 2, 2
 
-TO_BE_REFUSED = pytest.mark.xfail(reason="OneSided with Exact updates is not refused yet", raises=KeyError, strict=True)
-"""To be deleted, with its use, when the pair is refused as the RPU is made."""
-PAIRS = [
-    pytest.param(cell, law, id=f"{cell}-{law}", marks=TO_BE_REFUSED if (cell, law) == ("OneSided", "Ideal") else ())
-    for cell, law in itertools.product(CELLS, LAWS)
-]
+PAIRS = [pytest.param(cell, law, id=f"{cell}-{law}") for cell, law in itertools.product(CELLS, LAWS)]
 
 
 def parts() -> list[tuple[Pulses | Exact, dict[str, object]]]:

@@ -44,7 +44,7 @@ def update_work(array: Crossbar, case: Case, coincidences: float) -> Work:
 
     Operations: AND and test for every pair of lines that both pulse, and the draw, law and bounds of every coincidence.
     """
-    own = [buffer for name, buffer in array.named_buffers() if name.startswith("cell_")]
+    own = [buffer for name, buffer in array.first.named_buffers() if name.startswith("cell_")]
     fields = sum(buffer.nbytes for buffer in own)
     touched, touched_fields = (1 - (1 - ACTIVE) ** (case.vectors * cells) for cells in (LINE, LINE / max(1, len(own))))
     pulsing = 1 - (1 - line_probability()) ** LENGTH

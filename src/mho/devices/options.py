@@ -18,8 +18,8 @@ class Options:
 
     The fields but the last are those of `mho.devices.effects`, where each is described: WriteNoise, ReadVariation,
     Stuck, Decay, Drift, Diffusion. Each but `stuck` is a number, `mho.per_cell(...)`, or a list of one number a
-    replica. Weights are in normalised units; time is counted in updates: an update of an array, a mini-batch, takes 1
-    (`Crossbar.rest` lets more pass).
+    replica. Weights are in normalised units; time is counted in optimizer steps: `AnalogSGD.step` lets 1 pass for every
+    array (`Crossbar.rest` lets more pass).
 
     Attributes:
         effects: further effects, for example a user's own (`mho.Effect`), in the order in which they act.

@@ -16,7 +16,7 @@ class Decay(Effect):
     """Weights relax exponentially: after a time t, w - decay_to has shrunk by the factor exp(-decay·t).
 
     Attributes:
-        decay: rate, at least 0, per update.
+        decay: rate, at least 0, per optimizer step.
         decay_to: the weight to which devices decay, in normalised weights.
 
     Source: the decay of aihwkit's devices (M. J. Rasch et al., AICAS 2021, arXiv 2104.02184).

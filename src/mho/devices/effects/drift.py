@@ -14,7 +14,7 @@ class Drift(Effect):
     """Weights change evenly in time, always in one direction: after a time t, by drift·t.
 
     Attributes:
-        drift: change an update, of either sign, in normalised weights.
+        drift: change per optimizer step, of either sign, in normalised weights.
 
     Source: ours, the linear form; phase-change memory drifts as a power of time, which a law's `rest` may have.
     """

@@ -107,7 +107,7 @@ def test_every_layer_moves_the_first_one_too():
 def test_weights_are_no_parameters():
     model = mho.convert(small_net(), NOISY, quiet=True)
     assert sum(p.numel() for p in model.parameters()) == 0
-    assert {"0.arrays.0.state", "4.arrays.0.state", "6.arrays.0.state"} <= set(model.state_dict())
+    assert {f"{n}.arrays.0.banks.devices.state" for n in (0, 4, 6)} <= set(model.state_dict())
 
 
 def test_the_digital_model_is_left_as_it_was():
@@ -261,8 +261,8 @@ def test_layers_and_exclude_go_by_name_pattern():
     assert model.fc1.crossbars[0].devices == 1
     assert isinstance(model.fc2, nn.Linear)
     assert {row.name: row.became for row in conversion_rows(model)} == {
-        "conv1": "array 16×26, 3 devices a weight",
-        "conv2": "array 32×401, 3 devices a weight",
+        "conv1": "array 16×26, with 3 devices per weight",
+        "conv2": "array 32×401, with 3 devices per weight",
         "fc1": "array 128×513",
         "fc2": "digital (excluded)",
     }

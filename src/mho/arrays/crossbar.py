@@ -72,6 +72,7 @@ class Crossbar(Array):
             own = names if place == 0 else [f"{each}.{spec.name}" for each in names]
             shape = (out_features, in_features)
             self.banks[spec.name] = Bank(spec, shape, seeds=seeds, names=own, backend=self.engine)
+        self._order: list[Bank] = list(self.banks.values())  # type: ignore[arg-type]
         for label, buffer in rpu.cell.buffers().items():
             kind = torch.int64 if buffer.counter else torch.float32
             size = buffer.shape(replicas, out_features, in_features)
@@ -277,7 +278,7 @@ class Crossbar(Array):
         return {label: self.buffer(label).clone() for label in counters}
 
     def _banks(self) -> list[Bank]:
-        return list(self.banks.values())  # type: ignore[arg-type]
+        return self._order
 
     def _bank(self, name: str) -> Bank:
         return self.banks[name]  # type: ignore[return-value]
@@ -302,6 +303,8 @@ class Crossbar(Array):
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
         super()._load_from_state_dict(*arguments)
+        for bank in self._banks():
+            bank.seeds = self._seeds()
         self._forget()
 
     def _forget(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 
+import numba
 import numpy as np
+import pytest
 import torch
 
 import mho
@@ -35,7 +37,7 @@ def test_calls_run_in_order_and_again():
     assert np.array_equal(last, x[:, :4])
 
 
-def test_equal_shapes_share_code_and_others_do_not():
+def test_programs_of_a_kernel_share_code_whatever_their_shapes():
     outs = []
     programs = []
     for seed, shape, width in [(1, (3, 5), 4), (2, (3, 5), 4), (3, (5, 3), 2), (4, (3, 5), 5)]:
@@ -46,8 +48,44 @@ def test_equal_shapes_share_code_and_others_do_not():
     for program, (out, expected) in zip(programs, outs, strict=True):
         program()
         assert np.array_equal(out, expected)
-    assert programs[0]._function is programs[1]._function
-    assert len({id(program._function) for program in programs}) == 3
+    assert len({int(program._pairs[0, 0]) for program in programs}) == 1
+
+
+def test_every_kind_of_argument_reaches_the_kernel():
+    out = np.zeros(9)
+    number = np.array([-7], np.int64)
+
+    @numba.njit(error_model="numpy")
+    def kernel(start, stop, counts, out, pair, flag, single, double, tiny, unsigned, number):
+        out[0], out[1], out[2], out[3], out[4] = stop, pair[0][1, 2], pair[1], flag, single
+        out[5], out[6], out[7], out[8] = double, tiny, unsigned, number
+        counts[0, 0] += pair[0].strides[0] * 10 + counts.shape[1]
+
+    counts = np.zeros((1, 9), np.int64)
+    square = numbers(6, 8)[::2, ::2]
+    arguments = (out, (square, 5), True, np.float32(0.1), -0.3, np.int8(-3), np.uint32(4_000_000_000))
+    program = Program([Call(kernel, 4, 0, counts, arguments, number)])
+    program()
+    expected = [4, square[1, 2], 5, 1, np.float32(0.1), -0.3, -3, 4_000_000_000, -7]
+    assert out.tolist() == [float(value) for value in expected]
+    assert counts[0, 0] == square.strides[0] * 10 + 9
+    number[0] = 2**40
+    program()
+    assert out[-1] == 2**40
+
+
+def test_a_kernel_that_fails_is_named():
+    @numba.njit
+    def broken(start, stop, counts, values):
+        if values[0] > 0:
+            raise ValueError("no")
+
+    def call(value):
+        return Call(broken, 1, 0, ops.NO_COUNTS, (np.full(1, value),))
+
+    Program([call(0.0), call(0.0)])()
+    with pytest.raises(RuntimeError, match="kernel broken of a program"):
+        Program([call(0.0), call(1.0)])()
 
 
 def test_strided_arrays_are_found():

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from llvmlite import binding
 
 from mho.benchmarks.timing import Block, repeat
+from mho.compiler import numba_internals
 
 PACKAGES = ("mho", "numpy", "numba", "llvmlite", "torch")
 PRODUCT = 768
@@ -21,10 +21,10 @@ PRODUCT = 768
 
 def describe() -> dict[str, Any]:
     """CPU, cores, versions and load, as plain values."""
-    features = binding.get_host_cpu_features()
+    features = numba_internals.cpu_features()
     return {
         "cpu": _cpu_model(),
-        "llvm_cpu": binding.get_host_cpu_name(),
+        "llvm_cpu": numba_internals.cpu_name(),
         "avx2": bool(features.get("avx2", False)),
         "avx512": has_avx512(),
         "cores": os.cpu_count(),
@@ -44,7 +44,7 @@ def usable_cores() -> int:
 
 def has_avx512() -> bool:
     """Whether the CPU has the 512-bit vectors that the kernels use where they find them."""
-    return bool(binding.get_host_cpu_features().get("avx512f", False))
+    return bool(numba_internals.cpu_features().get("avx512f", False))
 
 
 def triad(size: int, seconds: float) -> tuple[Block, int]:

@@ -9,7 +9,6 @@ loaded, and an unedited one is found again by every later process.
 from __future__ import annotations
 
 import ast
-import copy
 import functools
 import hashlib
 import importlib
@@ -30,20 +29,9 @@ import platformdirs
 from mho import random
 from mho.compiler import vectors
 from mho.compiler.law import ROOM, Law
+from mho.compiler.linker import HEADER, Linker
+from mho.compiler.numba_internals import INLINE, has_avx512
 from mho.files import write_atomically
-
-HEADER = """import math
-from collections import namedtuple
-
-import numpy as np
-from numba import njit
-
-from mho.compiler.vectors import full_width
-"""
-ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
-# Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every
-# slice, the update of a 128×513 array takes 0.7 of the time.
-INLINE = "@njit(error_model='numpy', forceinline=True, _nrt=False)"
 
 _importing = threading.RLock()
 """A module stands in `sys.modules` before it has run: other threads must not find it then."""
@@ -70,71 +58,14 @@ def load(
         fields: the law's fields and options, in the order in which the kernel receives them.
         tables: its tables, likewise.
     """
-    given = {name: f"{name} = {vectors.available()}" for name in ("COMPRESSES", "WIDE")}
+    given = {name: f"{name} = {has_avx512()}" for name in ("COMPRESSES", "WIDE")}
     given |= _law_definitions(law, fields, tables) if law else {}
     header = f"{HEADER}# vectors: {_digest()}\n"
     chosen = _choices(law, fields) if law else {}
-    text = header + "\n\n".join(["", *_Linker(given, chosen).link(template, entry)]) + "\n"
+    text = header + "\n\n".join(["", *Linker(given, chosen).link(template, entry)]) + "\n"
     what = f"{entry} kernel" + (f" for {law.name}" if law else "")
     with _importing:
         return getattr(_import(text, what), entry)
-
-
-class _Linker:
-    """Gathers the definitions that a function refers to, each before its first use.
-
-    A name that is imported from another module may be `chosen` to stand for another function of that module.
-    """
-
-    def __init__(self, given: dict[str, str], chosen: dict[str, str]) -> None:
-        self.given, self.chosen = given, chosen
-        self.done: dict[str, str] = {}
-
-    def link(self, module: str, entry: str) -> list[str]:
-        self._add(module, entry, decorator=ENTRY)
-        return list(self.done.values())
-
-    def _add(self, module: str, name: str, decorator: str = INLINE) -> None:
-        if name in self.done:
-            return
-        if name in self.given:
-            self.done[name] = self.given[name]
-            return
-        scope = _definitions(module)
-        node = scope.get(name)
-        if isinstance(node, ast.ImportFrom):
-            original = next(alias.name for alias in node.names if name in (alias.asname, alias.name))
-            original = self.chosen.get(name, original)
-            self._add(str(node.module), original)
-            if original != name:
-                self.done[name] = f"{name} = {original}"
-        elif isinstance(node, ast.FunctionDef) and node.decorator_list:
-            self.done[name] = f"from {module} import {name}"
-        elif isinstance(node, (ast.Assign, ast.FunctionDef)):
-            for used in _names(node):
-                if used != name and used in scope:
-                    self._add(module, used)
-            node = _bare(node)
-            if isinstance(node, ast.FunctionDef):  # helpers too: Numba optimises each before it is inlined
-                node.body.insert(0, ast.parse("full_width()").body[0])
-            text = ast.unparse(node)
-            self.done[name] = f"{decorator}\n{text}" if isinstance(node, ast.FunctionDef) else text
-
-
-@functools.cache
-def _definitions(module: str) -> dict[str, ast.stmt]:
-    spec = importlib.util.find_spec(module)
-    assert spec is not None
-    assert spec.origin is not None
-    found: dict[str, ast.stmt] = {}
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef):
-            found[node.name] = node
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            found[node.targets[0].id] = node
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mho."):
-            found |= {alias.asname or alias.name: node for alias in node.names}
-    return found
 
 
 @functools.cache
@@ -142,23 +73,6 @@ def _digest() -> str:
     """Of what kernels import, so that after an edit they are another text."""
     files = [*sorted(Path(vectors.__file__).parent.glob("*.py")), Path(random.__file__)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def _names(node: ast.AST) -> list[str]:
-    inside = _bare(node) if isinstance(node, ast.FunctionDef) else node
-    return [n.id for n in ast.walk(inside) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
-
-
-def _bare(node: ast.stmt) -> ast.stmt:
-    """Drop what the compiler does not need: annotations and docstrings."""
-    node = copy.deepcopy(node)
-    if isinstance(node, ast.FunctionDef):
-        node.returns, node.decorator_list = None, []
-        for argument in node.args.args:
-            argument.annotation = None
-        if ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.fix_missing_locations(node)
 
 
 def _choices(law: Law, fields: tuple[str, ...]) -> dict[str, str]:

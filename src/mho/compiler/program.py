@@ -1,4 +1,4 @@
-"""Kernels one after another in one call: a program is native code that finds its arrays through a table.
+"""Kernels one after another in one call: native code finds the arguments of each in a table.
 
 Between two kernels that Python calls the interpreter is entered, for 2 to 5 µs; where several threads share it, they
 wait for one another, and a wait may put a thread to sleep. A program leaves the interpreter once.
@@ -6,25 +6,19 @@ wait for one another, and a wait may put a thread to sleep. A program leaves the
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import itertools
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast, final
 
-import llvmlite.ir as ir
 import numpy as np
 import numpy.typing as npt
-from numba import types
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.errors import NumbaError
-from numba.core.registry import cpu_target
 
 from mho.compiler import threads
+from mho.compiler.numba_internals import NumbaError, compile_for, entry_point, sequence_runner, words
 
 Step = Callable[[], None]
 """Something to be done again and again on the same memory: a `Call`, or a function of Python."""
-_names = itertools.count()
 
 
 @final
@@ -57,15 +51,16 @@ class Call:
         except NumbaError as error:
             raise self._explained(error) from None
 
-    def compiled(self) -> tuple[tuple[Any, ...], Any]:
-        """The types of all that the kernel takes, and its native code for them."""
-        kinds = tuple(self.kernel.typeof_pyval(value) for value in self.values)
-        kinds = kinds if self.number is None else (*kinds, types.int64)
+    def native(self) -> tuple[int, npt.NDArray[np.int64]]:
+        """Return the address of the kernel's native code and the table of its arguments; both need the call to live."""
+        numbered = self.number is not None
         try:
-            self.kernel.compile(kinds)
+            kinds = compile_for(self.kernel, self.values, numbered=numbered)
         except NumbaError as error:
             raise self._explained(error) from None
-        return kinds, self.kernel.overloads[kinds]
+        table = [word for kind, value in zip(kinds, self.values, strict=False) for word in words(kind, value)]
+        table += [] if self.number is None else [self.number.ctypes.data]
+        return entry_point(self.kernel, kinds, numbered=numbered), np.array(table, np.int64)
 
     def _explained(self, error: NumbaError) -> Exception:
         return error if self.explain is None else self.explain(error)
@@ -78,18 +73,21 @@ class Call:
 
 @final
 class Program:
-    """Some calls, one after another, on the thread that runs it."""
+    """Some calls, one after another, on the thread that runs it.
+
+    Every kernel has one entry in native code for each list of types, whatever the shapes, so a program costs no
+    compilation where its kernels have run before.
+    """
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self._calls = tuple(calls)  # their arrays must live as long as something points to them
-        places = [value.ctypes.data for call in calls for value in _flat(call.values) if isinstance(value, np.ndarray)]
-        numbers = [call.number.ctypes.data for call in calls if call.number is not None]
-        self._table = np.array([*places, *numbers], np.intp)
-        self._function = _function_of(self._calls)
-        self._start = self._table.ctypes.data
+        native = [call.native() for call in self._calls]
+        self._tables = [table for _, table in native]
+        self._pairs = np.array([(entry, table.ctypes.data) for entry, table in native], np.int64)
+        self._run, self._start = sequence_runner(), self._pairs.ctypes.data
 
     def __call__(self) -> None:
-        failed = self._function(self._start)
+        failed = self._run(len(self._calls), self._start)
         if failed:
             raise RuntimeError(f"kernel {self._calls[failed - 1].kernel.__name__} of a program ended with an error")
 
@@ -101,90 +99,3 @@ def joined(steps: Sequence[Step]) -> list[Step]:
         group = list(members)
         found += [Program(cast(list[Call], group))] if is_call else group
     return found
-
-
-_functions: dict[Hashable, tuple[Any, Callable[[int], int]]] = {}
-"""Native code, and the library that holds it, by the shapes of all that it is given."""
-
-
-def _function_of(calls: Sequence[Call]) -> Callable[[int], int]:
-    """Native code of the calls, which takes a table of places; calls of the same shapes share it.
-
-    It returns the number of the call that failed, or 0.
-    """
-    compiled = [call.compiled() for call in calls]
-    key = tuple(
-        (kinds, id(code), tuple(_shape(value) for value in _flat(call.values)))
-        for call, (kinds, code) in zip(calls, compiled, strict=True)
-    )
-    if key not in _functions:
-        with global_compiler_lock:
-            _functions[key] = _compile(calls, compiled)
-    return _functions[key][1]
-
-
-def _compile(calls: Sequence[Call], compiled: Sequence[tuple[Any, Any]]) -> tuple[Any, Callable[[int], int]]:
-    context = cpu_target.target_context
-    library = context.codegen().create_library("mho.program")
-    module = library.create_ir_module("mho.program")
-    name, word, result_type = f"mho_program_{next(_names)}", ir.IntType(64), ir.IntType(32)
-    function = ir.Function(module, ir.FunctionType(result_type, [word.as_pointer()]), name)
-    builder = ir.IRBuilder(function.append_basic_block())
-    entries = itertools.count()
-
-    def next_place(kind: Any) -> Any:
-        """The place that the table names next."""
-        entry = builder.gep(function.args[0], [ir.Constant(word, next(entries))])
-        return builder.inttoptr(builder.load(entry), kind.as_pointer())
-
-    values = [
-        [_value(context, builder, kind, value, next_place) for kind, value in zip(kinds, call.values, strict=False)]
-        for call, (kinds, _) in zip(calls, compiled, strict=True)
-    ]
-    numbers = [None if call.number is None else next_place(word) for call in calls]
-    for place, (call_values, number, (kinds, code)) in enumerate(zip(values, numbers, compiled, strict=True), 1):
-        given = call_values if number is None else [*call_values, builder.load(number)]
-        convention, returned = context.call_conv, code.signature.return_type
-        address = ir.Constant(word, code.library.get_pointer_to_function(code.fndesc.llvm_func_name))
-        target = builder.inttoptr(address, convention.get_function_type(returned, kinds).as_pointer())
-        status, _ = convention.call_function(builder, target, returned, kinds, given)
-        with builder.if_then(status.is_error, likely=False):
-            builder.ret(ir.Constant(result_type, place))
-    builder.ret(ir.Constant(result_type, 0))
-    library.add_ir_module(module)
-    library.finalize()
-    # ctypes lets other threads into the interpreter while the function runs
-    return library, ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(library.get_pointer_to_function(name))
-
-
-def _value(context: Any, builder: Any, kind: Any, value: Any, next_place: Callable[[Any], Any]) -> Any:
-    """A value as a kernel takes it: numbers and shapes are constants, places of arrays come from the table."""
-    if isinstance(kind, types.Array):
-        sizes = types.UniTuple(types.intp, kind.ndim)
-        array = context.make_array(kind)(context, builder)
-        array.data = next_place(context.get_data_type(kind.dtype))
-        array.shape = context.get_constant_generic(builder, sizes, value.shape)
-        array.strides = context.get_constant_generic(builder, sizes, value.strides)
-        array.itemsize, array.nitems = (context.get_constant(types.intp, n) for n in (value.itemsize, value.size))
-        array.meminfo = array.parent = ir.Constant(ir.IntType(8).as_pointer(), None)
-        return array._getvalue()
-    if isinstance(kind, types.BaseTuple):
-        parts = zip(cast(Any, kind), value, strict=True)
-        return context.make_tuple(
-            builder, kind, [_value(context, builder, part, item, next_place) for part, item in parts]
-        )
-    return context.get_constant(kind, value)
-
-
-def _flat(values: Sequence[Any]) -> Iterator[Any]:
-    """Values, those of tuples one by one."""
-    for value in values:
-        if isinstance(value, tuple):
-            yield from _flat(value)
-        else:
-            yield value
-
-
-def _shape(value: Any) -> Hashable:
-    """What of a value is part of the code."""
-    return (value.shape, value.strides) if isinstance(value, np.ndarray) else value

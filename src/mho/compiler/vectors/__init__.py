@@ -1,12 +1,11 @@
 """What LLVM does not make of a machine's vectors by itself: intrinsics for kernels."""
 
 from mho.compiler.vectors.lists import compress, draw_lines, gather, gather_fours, list_lines, pack_three
-from mho.compiler.vectors.machine import available, fma, full_width
+from mho.compiler.vectors.machine import fma, full_width
 from mho.compiler.vectors.rows import add_runs, copy_run, largest_word, rows_by_tile, turn
 
 __all__ = [
     "add_runs",
-    "available",
     "compress",
     "copy_run",
     "draw_lines",

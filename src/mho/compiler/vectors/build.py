@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import llvmlite.ir as ir
-from numba.core import cgutils
+from mho.compiler.numba_internals import cgutils, ir
 
 LANES = 16
 WORD = ir.IntType(32)

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import llvmlite.ir as ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
+from mho.compiler.numba_internals import cgutils, intrinsic, ir, types
 from mho.compiler.vectors.build import FLOATS, LANES, MASK, VECTOR, WORD, constant, masked_load, pointers, splat
 from mho.random import COUNTERS_A_LINE, MIX_FACTORS, MIX_SHIFTS, PROBABILITY_SCALE
 

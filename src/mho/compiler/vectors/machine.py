@@ -1,19 +1,10 @@
-"""What the machine has, and what Numba does not offer of it."""
+"""What Numba does not offer of the machine."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import binding
-from numba import types
-from numba.core import config
-from numba.extending import intrinsic
-
-
-def available() -> bool:
-    """Whether the machine, as Numba was told to see it, has AVX-512."""
-    told: str | None = getattr(config, "CPU_FEATURES")  # noqa: B009  (set while Numba is imported)
-    return "+avx512f" in told.split(",") if told is not None else bool(binding.get_host_cpu_features().get("avx512f"))
+from mho.compiler.numba_internals import intrinsic, types
 
 
 @intrinsic

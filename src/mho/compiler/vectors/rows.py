@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.ir as ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
+from mho.compiler.numba_internals import cgutils, intrinsic, ir, types
 from mho.compiler.vectors.build import (
     FLOATS,
     LANES,

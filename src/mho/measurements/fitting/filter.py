@@ -10,8 +10,8 @@ from typing import Any
 import numba
 import numpy as np
 import numpy.typing as npt
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from mho.compiler.numba_internals import NumbaError, to_fixed_tuple
 from mho.errors import LawError
 
 Floats = npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ def compiled_step(law: type, names: tuple[str, ...]) -> Any:
 
     try:
         return numba.njit(STEP.signature)(step)
-    except numba.core.errors.NumbaError as error:
+    except NumbaError as error:
         reason = str(error).strip().splitlines()[-1]
         raise LawError(
             f"{law.__name__}.pulse cannot be compiled in double precision, which a fit needs: {reason}; "

@@ -1,0 +1,175 @@
+"""Kernels as one text: a function with all that it refers to, gathered from the modules where it stands."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import importlib.util
+import symtable
+from collections.abc import Callable
+from pathlib import Path
+from typing import final
+
+from mho.compiler.numba_internals import ENTRY, INLINE
+from mho.errors import LawError
+
+LAW = "mho.compiler.law"
+"""The module whose functions are places for a law's own."""
+CELL = "mho.kernels.cpu.cell"
+"""The module of whose functions a law and its options choose."""
+HEADER = """import math
+from collections import namedtuple
+
+import numpy as np
+from numba import njit
+
+from mho.compiler.vectors import full_width
+"""
+TAKEN = ("math", "namedtuple", "np", "njit", "full_width", "Cell")
+"""Names of the header, and the class of a law's records."""
+
+
+@final
+class Linker:
+    """Gathers the definitions that a function refers to, each before its first use.
+
+    A definition is known by its module and its name. Where two of one name meet, which are not the same text, the later
+    is renamed, with all that refers to it.
+
+    Args:
+        given: texts that stand for the functions of `LAW`, and for constants of kernels, by name.
+        chosen: which function of `CELL` stands for a name that is imported from there.
+    """
+
+    def __init__(self, given: dict[str, str], chosen: dict[str, str]) -> None:
+        self._given, self._chosen = given, chosen
+        self._homes: dict[str, str] = {}  # modules of the given constants
+        self._names: dict[tuple[str, str], str] = {}
+        self._texts: dict[str, str] = {}
+
+    def link(self, module: str, entry: str) -> list[str]:
+        """Return the definitions for a function, itself the last, under its own name.
+
+        Raises:
+            LawError: for a name that a module imports and the other does not define.
+        """
+        self._entry = (module, entry)
+        self._add(module, entry, decorator=ENTRY)
+        return list(self._texts.values())
+
+    def _add(self, module: str, name: str, decorator: str = INLINE) -> str:
+        """Add a definition and return the name under which it stands in the text."""
+        if (module, name) not in self._names:
+            self._names[module, name] = self._define(module, name, decorator)
+        return self._names[module, name]
+
+    def _define(self, module: str, name: str, decorator: str) -> str:
+        node = _definitions(module).get(name)
+        if node is None:
+            raise LawError(f"{module} has no {name}, which a kernel refers to: define {name} there, at its top level")
+        if self._is_given(module, name, node):
+            self._texts[name] = self._given[name]
+            return name
+        if isinstance(node, ast.ImportFrom):
+            original = next(alias.name for alias in node.names if name == (alias.asname or alias.name))
+            original = self._chosen.get(name, original) if node.module == CELL else original
+            stands = self._add(str(node.module), original)
+            return name if stands == name else self._put(module, name, lambda final: f"{final} = {stands}")
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            return self._put(
+                module, name, lambda final: f"from {module} import {name}" + (f" as {final}" if final != name else "")
+            )
+        scope = _definitions(module)
+        renamed = {used: self._add(module, used) for used in _names(node) if used != name and used in scope}
+        bare = _bare(node)
+        if isinstance(bare, ast.FunctionDef):  # helpers too: Numba optimises each before it is inlined
+            bare.body.insert(0, ast.parse("full_width()").body[0])
+
+        def text(final: str) -> str:
+            written = ast.unparse(_renamed(bare, {**renamed, name: final}))
+            return f"{decorator}\n{written}" if isinstance(bare, ast.FunctionDef) else written
+
+        return self._put(module, name, text)
+
+    def _is_given(self, module: str, name: str, node: ast.stmt) -> bool:
+        """Return whether a text was given for this definition."""
+        if name not in self._given:
+            return False
+        if isinstance(node, ast.Assign):
+            home = self._homes.setdefault(name, module)
+            if home != module:
+                raise LawError(
+                    f"{name} is set by the compiler and stands in {home} and in {module}, which meet in one kernel: "
+                    "import it from one of them, or rename the other"
+                )
+            return True
+        return module == LAW
+
+    def _put(self, module: str, name: str, text: Callable[[str], str]) -> str:
+        """Put a definition under its name, or under another where that is taken by another text."""
+        final, number = name, 1
+        while (module, name) != self._entry and self._taken(final, text(final)):
+            number += 1
+            final = f"{name}_{number}"
+        self._texts[final] = text(final)
+        return final
+
+    def _taken(self, name: str, text: str) -> bool:
+        reserved = name in TAKEN or name in self._given or name == self._entry[1]
+        return reserved or self._texts.get(name, text) != text
+
+
+@functools.cache
+def _definitions(module: str) -> dict[str, ast.stmt]:
+    """Functions, constants and imported names of a module."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    found: dict[str, ast.stmt] = {}
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = node
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mho."):
+            found |= {alias.asname or alias.name: node for alias in node.names}
+    return found
+
+
+def _names(node: ast.AST) -> list[str]:
+    inside = _bare(node) if isinstance(node, ast.FunctionDef) else node
+    return [n.id for n in ast.walk(inside) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+
+
+def _bare(node: ast.stmt) -> ast.stmt:
+    """Drop what the compiler does not need: annotations and docstrings."""
+    node = copy.deepcopy(node)
+    if isinstance(node, ast.FunctionDef):
+        node.returns, node.decorator_list = None, []
+        for argument in node.args.args:
+            argument.annotation = None
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.fix_missing_locations(node)
+
+
+def _renamed(node: ast.stmt, names: dict[str, str]) -> ast.stmt:
+    """Return a definition that refers to other definitions, and to itself, by other names."""
+    changed = {name: other for name, other in names.items() if name != other}
+    if not changed:
+        return node
+    outside = _outside(symtable.symtable(ast.unparse(node), "kernel", "exec"))
+    node = copy.deepcopy(node)
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and part.id in outside:
+            part.id = changed.get(part.id, part.id)
+        elif isinstance(part, ast.FunctionDef) and part.name in outside:
+            part.name = changed.get(part.name, part.name)
+    return node
+
+
+def _outside(table: symtable.SymbolTable) -> set[str]:
+    """Names that a text takes from around it or defines, its functions' own variables left out."""
+    names = {s.get_name() for s in table.get_symbols() if s.is_global() or table.get_type() == "module"}
+    return names.union(*(_outside(child) for child in table.get_children()))

@@ -1,0 +1,215 @@
+"""The only module that knows Numba's private parts and LLVM's builder; read it when Numba is upgraded.
+
+Numba promises nothing of `numba.core`, of code generation or of its calling convention, so `pyproject.toml` has an
+upper bound for its version: the series that `constraints.txt` pins. `compiler/vectors/` builds intrinsics from what is
+exported here. `tests/test_compiler.py` holds that no other module imports such parts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import llvmlite.ir as ir
+import numpy as np
+from llvmlite import binding
+from numba import types
+from numba.core import cgutils, config
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.errors import NumbaError
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+__all__ = [
+    "ENTRY",
+    "INLINE",
+    "NumbaError",
+    "cgutils",
+    "compile_for",
+    "cpu_features",
+    "cpu_name",
+    "entry_point",
+    "has_avx512",
+    "intrinsic",
+    "ir",
+    "is_compiled",
+    "replace_compile",
+    "sequence_runner",
+    "to_fixed_tuple",
+    "types",
+    "words",
+]
+
+WORD = ir.IntType(64)
+ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
+# Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every
+# slice, the update of a 128×513 array takes 0.7 of the time.
+INLINE = "@njit(error_model='numpy', forceinline=True, _nrt=False)"
+
+
+def has_avx512() -> bool:
+    """Return whether the machine, as Numba was told to see it, has AVX-512."""
+    told = getattr(config, "CPU_FEATURES")  # noqa: B009  (set while Numba is imported)
+    return "+avx512f" in str(told).split(",") if told is not None else bool(cpu_features().get("avx512f"))
+
+
+def cpu_features() -> dict[str, bool]:
+    """Return LLVM's features of the processor, by name, whatever Numba was told."""
+    return dict(binding.get_host_cpu_features())
+
+
+def cpu_name() -> str:
+    """Return LLVM's name of the processor."""
+    return str(binding.get_host_cpu_name())
+
+
+def compile_for(kernel: Any, values: Sequence[Any], *, numbered: bool) -> tuple[Any, ...]:
+    """Compile a kernel for the types of these values, and with `numbered` of an integer behind them; return the types.
+
+    Raises:
+        NumbaError: if the kernel cannot be compiled for them.
+    """
+    kinds = tuple(kernel.typeof_pyval(value) for value in values)
+    kinds = (*kinds, types.int64) if numbered else kinds
+    kernel.compile(kinds)
+    return kinds
+
+
+def is_compiled(kernel: Any, signature: tuple[Any, ...]) -> bool:
+    """Return whether a kernel's code for these types is in memory or in its cache on disk."""
+    if signature in kernel.overloads:
+        return True
+    cache = kernel._cache
+    return cache._index_key(signature, kernel.targetctx.codegen()) in cache._cache_file._load_index()
+
+
+def replace_compile(kernel: Any, compile: Callable[[Callable[[Any], Any], tuple[Any, ...]], Any]) -> None:
+    """Have a kernel call compile(Numba's own, types) where Numba would compile for types that come for the first time.
+
+    The call is made by one thread of the process at a time.
+    """
+    own = kernel.compile
+
+    def replaced(signature: Any) -> Any:
+        with global_compiler_lock:
+            return compile(own, tuple(signature))
+
+    kernel.compile = replaced
+
+
+def entry_point(kernel: Any, kinds: tuple[Any, ...], *, numbered: bool) -> int:
+    """Return the address of native code that calls a kernel, compiled before, with arguments from a table of words.
+
+    The code takes the address of the table, which `words` of all arguments fill; with `numbered` the kernel's last
+    argument is an integer, and the table ends with the address where the integer stands. It returns 0, or another
+    number if the kernel raised.
+    """
+    with global_compiler_lock:
+        entries = _entry_points.setdefault(kernel, {})
+        if kinds not in entries:
+            entries[kinds] = _compile_entry(kernel.overloads[kinds], kinds, numbered)
+        return entries[kinds][1]
+
+
+_entry_points: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Any, int]]] = weakref.WeakKeyDictionary()
+"""For each kernel, by the types of its arguments: what holds the native code, and its address."""
+
+
+def words(kind: Any, value: Any) -> list[int]:
+    """Return an argument as 64-bit words: an array's place, size, shape and strides, a tuple's items, or a number."""
+    if isinstance(kind, types.Array):
+        return [value.ctypes.data, value.size, *value.shape, *value.strides]
+    if isinstance(kind, types.BaseTuple):
+        return [word for part, item in zip(cast(Any, kind), value, strict=True) for word in words(part, item)]
+    if isinstance(kind, types.Float):
+        return [int(np.array(value, f"f{kind.bitwidth // 8}").view(f"i{kind.bitwidth // 8}"))]
+    return [int(value)]
+
+
+def _compile_entry(code: Any, kinds: tuple[Any, ...], numbered: bool) -> tuple[Any, int]:
+    context = cpu_target.target_context
+    library, builder, table = _function("mho.entry", [WORD.as_pointer()])
+    places = itertools.count()
+
+    def next_word() -> Any:
+        return builder.load(builder.gep(table, [WORD(next(places))]))
+
+    given = [_argument(context, builder, kind, next_word) for kind in (kinds[:-1] if numbered else kinds)]
+    if numbered:
+        given.append(builder.load(builder.inttoptr(next_word(), WORD.as_pointer())))
+    convention, returned = context.call_conv, code.signature.return_type
+    address = WORD(code.library.get_pointer_to_function(code.fndesc.llvm_func_name))
+    target = builder.inttoptr(address, convention.get_function_type(returned, kinds).as_pointer())
+    status, _ = convention.call_function(builder, target, returned, kinds, given)
+    builder.ret(builder.zext(status.is_error, WORD))
+    return library, _finished(library, builder)
+
+
+def _argument(context: Any, builder: Any, kind: Any, next_word: Callable[[], Any]) -> Any:
+    """Build an argument as a kernel takes it from the words that `words` writes."""
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder)
+        array.data = builder.inttoptr(next_word(), context.get_data_type(kind.dtype).as_pointer())
+        array.nitems = next_word()
+        array.shape, array.strides = (
+            cgutils.pack_array(builder, [next_word() for _ in range(kind.ndim)]) for _ in range(2)
+        )
+        array.itemsize = context.get_constant(types.intp, kind.dtype.bitwidth // 8)
+        array.meminfo = array.parent = ir.Constant(ir.IntType(8).as_pointer(), None)
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):
+        parts = [_argument(context, builder, part, next_word) for part in cast(Any, kind)]
+        return context.make_tuple(builder, kind, parts)
+    if isinstance(kind, types.Boolean):
+        return builder.icmp_unsigned("!=", next_word(), WORD(0))
+    number = context.get_value_type(kind)
+    word, whole = next_word(), ir.IntType(kind.bitwidth)
+    word = builder.trunc(word, whole) if kind.bitwidth < WORD.width else word
+    return builder.bitcast(word, number) if isinstance(kind, types.Float) else word
+
+
+@functools.cache
+def sequence_runner() -> Callable[[int, int], int]:
+    """Return native code that calls entry points one after another.
+
+    It takes their number and the address of pairs of words, an entry point and its table, and returns 0, or the
+    number of the first that failed, counted from 1. Other threads may enter the interpreter meanwhile.
+    """
+    library, builder, count, pairs = _function("mho.sequence", [WORD, WORD.as_pointer()])
+    kind = ir.FunctionType(WORD, [WORD.as_pointer()]).as_pointer()
+    with cgutils.for_range(builder, count) as loop:
+        at = builder.shl(loop.index, WORD(1))
+        entry, table = (builder.load(builder.gep(pairs, [builder.add(at, WORD(part))])) for part in range(2))
+        failed = builder.call(builder.inttoptr(entry, kind), [builder.inttoptr(table, WORD.as_pointer())])
+        with builder.if_then(builder.icmp_unsigned("!=", failed, WORD(0)), likely=False):
+            builder.ret(builder.add(loop.index, WORD(1)))
+    builder.ret(WORD(0))
+    run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)(_finished(library, builder))
+    _kept.append(library)
+    return run
+
+
+_kept: list[Any] = []
+_names = itertools.count()
+
+
+def _function(title: str, arguments: list[Any]) -> tuple[Any, ...]:
+    """Begin a function that returns a word: its library, its builder, its arguments."""
+    library = cpu_target.target_context.codegen().create_library(title)
+    module = library.create_ir_module(title)
+    function = ir.Function(module, ir.FunctionType(WORD, arguments), f"{title}.{next(_names)}")
+    return library, ir.IRBuilder(function.append_basic_block()), *function.args
+
+
+def _finished(library: Any, builder: Any) -> int:
+    """Compile the function under construction and return its address."""
+    with global_compiler_lock:
+        name = builder.function.name
+        library.add_ir_module(builder.module)
+        library.finalize()
+        return int(library.get_pointer_to_function(name))

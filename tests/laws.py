@@ -147,7 +147,7 @@ class Lazy(mho.Device):
     dw_min: float = 0.05
     w_max: float = mho.per_cell(0.6, spread=0.1)
     w_min: float = mho.per_cell(-0.6, spread=0.1)
-    state = True
+    states = ("last",)
 
     @staticmethod
     def pulse(w, h, up, cell, z):

@@ -264,7 +264,7 @@ def test_options_that_are_off_stand_in_no_file_and_take_no_memory() -> None:
         (lambda: JumpTable(up_states=[0.1, 0.0]), "ascending"),
         (lambda: JumpTable(up=[[0.0, 1.0]]), "a row a state"),
         (lambda: table([math.nan]), "finite"),
-        (lambda: mho.per_cell(0.5, spread=0.1, distribution="bernoulli"), "no spread"),
+        (lambda: ConstantStep(c2c=mho.per_cell(0.5, spread=0.1, distribution="bernoulli")), "c2c: .*no spread"),
     ],
 )
 def test_faults_are_told(make: Any, said: str) -> None:
@@ -273,11 +273,11 @@ def test_faults_are_told(make: Any, said: str) -> None:
 
 
 def test_contract_breaches_are_told() -> None:
-    for name, value in (("drift", 1.0), ("side", 1.0)):
+    for name, value in (("drift", 1.0), ("effects", ())):
         for body in ({"__annotations__": {name: float}, name: value}, {name: value}):
             with pytest.raises(LawError, match=f"Taken.{name}: this name"):
                 type("Taken", (Device,), body)
-    with pytest.raises(LawError, match="state = True gives"):
+    with pytest.raises(LawError, match="a hidden state h needs a name"):
         Doomed()
     with pytest.raises(InvalidValue, match="dt is -1"):
         row(EXACT, cells=2).rest(-1)

@@ -35,20 +35,29 @@ def refused(kind: type[Exception], *parts: str):
 @pytest.mark.parametrize(
     ("make", "parts"),
     [
-        (lambda: mho.per_cell(1.0, spread=-0.1), ("per_cell", "spread is -0.1", "at least 0")),
-        (lambda: mho.per_cell(1.0, std=-0.1), ("std is -0.1", "at least 0")),
-        (lambda: mho.per_cell(1.0, spread=0.1, std=0.1), ("spread and std are both given",)),
-        (lambda: mho.per_cell(0.0, spread=0.1), ("the mean is 0", "give std instead")),
-        (lambda: mho.per_cell("much"), ("mean is 'much'", "give a number")),
-        (lambda: mho.per_cell(float("nan")), ("mean is nan",)),
-        (lambda: mho.per_cell(float("inf"), spread=0.1), ("infinite mean",)),
+        (lambda: ConstantStep(dw_min=mho.per_cell(1.0, spread=-0.1)), ("dw_min: spread is -0.1", "at least 0")),
+        (lambda: ConstantStep(dw_min=mho.per_cell(1.0, std=-0.1)), ("std is -0.1", "at least 0")),
+        (lambda: ConstantStep(dw_min=mho.per_cell(1.0, spread=0.1, std=0.1)), ("spread and std are both given",)),
+        (lambda: ConstantStep(dw_min=mho.per_cell(0.0, spread=0.1)), ("the mean is 0", "give std instead")),
+        (lambda: ConstantStep(dw_min=mho.per_cell("much")), ("mean is 'much'", "give a number")),
+        (lambda: ConstantStep(dw_min=mho.per_cell(float("nan"))), ("mean is nan",)),
+        (lambda: ConstantStep(dw_min=mho.per_cell(float("inf"), spread=0.1)), ("infinite mean",)),
         (
-            lambda: mho.per_cell(1.0, spread=0.1, distribution="log-normal"),
-            ("'log-normal'", "did you mean 'lognormal'?"),
+            lambda: ConstantStep(w_max=mho.per_cell(1.0, spread=0.1, distribution="log-normal")),
+            ("w_max: no distribution 'log-normal'", "did you mean 'lognormal'?"),
         ),
-        (lambda: mho.per_cell(1.0, spread=0.1, distribution=["normal"]), ("no distribution ['normal']",)),
-        (lambda: mho.per_cell(0.0, std=0.1, distribution="lognormal"), ("no mean 0", "normal or uniform")),
-        (lambda: mho.per_cell(1.0, spread=0.58, distribution="uniform"), ("spread is 0.58", "at most 0.577")),
+        (
+            lambda: ConstantStep(c2c=mho.per_cell(1.0, distribution=["normal"])),
+            ("no distribution ['normal']",),
+        ),
+        (
+            lambda: ConstantStep(c2c=mho.per_cell(0.0, distribution="lognormal")),
+            ("no mean 0", "normal or uniform"),
+        ),
+        (
+            lambda: SoftBounds(c2c=mho.per_cell(1.0, spread=0.58, distribution="uniform")),
+            ("spread is 0.58", "at most 0.577"),
+        ),
         (lambda: SoftBounds(w_min=0.1), ("SoftBounds", "w_min is 0.1", "w_min < 0 < w_max")),
         (lambda: SoftBounds(dw_min=0, c2c=-1), ("dw_min is 0", "greater than 0", "c2c is -1", "at least 0")),
         (lambda: SoftBounds(w_max=float("inf")), ("w_max is inf", "ConstantStep")),
@@ -473,7 +482,7 @@ def swapped(w, cell, up, z):
 
 
 def calls_another(w, up, cell, z):
-    return pulse(w, up, cell, z)
+    return dataclasses.replace(w)
 
 
 def uses_numpy(w, up, cell, z):
@@ -485,12 +494,14 @@ def uses_numpy(w, up, cell, z):
     [
         ({"pulse": pulse}, ("Made.pulse", f"{__file__}:", "@staticmethod")),
         ({"pulse": staticmethod(swapped)}, ("Made.pulse(w, cell, up, z)", f"{__file__}:", "(w, up, cell, z)", "order")),
-        ({"pulse": staticmethod(calls_another)}, ("Made.pulse", "'pulse'", f"{__file__}:", "arguments, math")),
+        ({"pulse": staticmethod(calls_another)}, ("Made.pulse", "'dataclasses'", f"{__file__}:", "arguments, math")),
         ({"pulse": staticmethod(uses_numpy)}, ("'np'", f"{__file__}:", "arguments, math")),
         ({"pulse": staticmethod(pulse), "pulses": staticmethod(one_pulse)}, ("both pulses(", "reach(")),
         ({"pulse": staticmethod(eval("lambda w, up, cell, z: w"))}, ("source", "cannot be read")),
-        ({"pulse": staticmethod(pulse), "state": True}, ("Made.pulse", "(w, h, up, cell, z)")),
-        ({"pulse": staticmethod(pulse), "state": 1}, ("Made.state is 1", "state = True")),
+        ({"pulse": staticmethod(pulse), "states": ("h",)}, ("Made.pulse", "(w, h, up, cell, z)")),
+        ({"pulse": staticmethod(pulse), "state": True}, ("Made.state is True", 'states = ("history",)')),
+        ({"pulse": staticmethod(pulse), "states": "h"}, ("Made.states is 'h'", "a tuple of names")),
+        ({"pulse": staticmethod(pulse), "states": ("written",)}, ("Made.states", "write noise hides")),
         ({"pulse": staticmethod(pulse), "read": staticmethod(pulse)}, ("Made.read", "(w, cell, z)")),
         ({"pulse": staticmethod(pulse), "draws": 3}, ("Made.draws is 3", "draws = 2")),
     ],

@@ -16,6 +16,7 @@ from laws import Ferro
 import mho
 from mho.compiler import compile as compiler
 from mho.compiler import threads
+from mho.compiler.law import read_law
 from mho.kernels import counts as count
 from mho.kernels import ops, reference
 from mho.random import Operation
@@ -422,4 +423,4 @@ def test_an_edited_law_runs_in_a_new_process_and_an_unedited_one_comes_from_the_
 def test_two_laws_with_the_same_physics_share_a_kernel_and_others_do_not():
     hashes = {law: law.law_hash() for law in (Ferro, mho.devices.ConstantStep)}
     assert len(set(hashes.values())) == 2
-    assert ops.read_law(Ferro) is ops.read_law(Ferro)
+    assert read_law(Ferro) is read_law(Ferro)

@@ -252,8 +252,8 @@ def test_lists_are_kept_as_tuples_and_each_replica_has_numbers():
         (lambda: ConstantStep(dw_min=[0.001, 0.0]), ("replica 1: dw_min is 0.0", "greater than 0")),
         (lambda: ConstantStep(w_max=[0.6, -0.7]), ("replica 1: w_min is -0.6 and w_max is -0.7",)),
         (lambda: ConstantStep(c2c=[0.1, mho.per_cell(1)]), ("c2c is [0.1, PerCell", "one number a replica")),
-        (lambda: mho.per_cell([1.0, 0.0], spread=0.1), ("per_cell", "replica 1: spread is relative")),
-        (lambda: mho.per_cell([1.0, 2.0], spread=[0.1] * 3), ("mean has 2, spread has 3",)),
+        (lambda: ConstantStep(c2c=mho.per_cell([1.0, 0.0], spread=0.1)), ("replica 1: c2c: spread is relative",)),
+        (lambda: ConstantStep(c2c=mho.per_cell([1.0, 2.0], spread=[0.1] * 3)), ("mean has 2, spread has 3",)),
         (lambda: ConstantStep(dw_min=mho.per_cell([1.0, 2.0]), c2c=[1.0]), ("dw_min.mean has 2, c2c has 1",)),
         (
             lambda: RPU(device=ConstantStep(c2c=[1.0, 2.0]), forward=Read(noise=[0.1] * 3), update=Pulses(x_gain=[1])),

@@ -4,7 +4,7 @@ from mho import cells, devices, learning, models, nn, presets, testing
 from mho.arrays import Crossbar
 from mho.compiler.threads import set_threads
 from mho.config import RPU
-from mho.devices import Device, Table, per_cell, table
+from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import diagnose
 from mho.nn import conversion_table, convert, replica_loss
 from mho.periphery import Exact, Pulses, Read
@@ -20,6 +20,7 @@ __all__ = [
     "AnalogSGD",
     "Crossbar",
     "Device",
+    "Effect",
     "Exact",
     "Pulses",
     "Read",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,9 +11,10 @@ from typing import Any, TypeVar, final
 import tomli_w
 
 from mho.cells import CELLS, Cell, Referenced, Single
-from mho.devices import LAWS, ConstantStep, Device, PerCell
-from mho.devices.base import device_from_fields
+from mho.devices import LAWS, ConstantStep, Device
+from mho.devices.files import device_from_fields, device_to_table
 from mho.errors import CAN_DIFFER, Faults, InvalidValue, LawError, nearest
+from mho.imports import find_class
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
 from mho.periphery import Exact, Pulses, Read
 from mho.tile import Tile
@@ -112,17 +111,8 @@ class RPU:
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain tables, one a part, every field present."""
-        device: dict[str, Any] = {"law": self.device.law_name()}
-        if device["law"] not in LAWS:
-            device["law_hash"] = self.device.law_hash()
-        for name, parameter in self.device.parameters().items():
-            table = _plain(parameter)
-            if parameter.distribution == "normal":
-                del table["distribution"]  # the files of runs that have none must stay the same
-            device[name] = table if isinstance(getattr(self.device, name), PerCell) else table["mean"]
-        device |= {name: table.plain() for name, table in self.device.tables().items()}
         return {
-            "device": device,
+            "device": device_to_table(self.device),
             "cell": {"kind": type(self.cell).__name__} | dataclasses.asdict(self.cell),  # type: ignore[call-overload]
             "forward": _plain(self.forward),
             "backward": _plain(self.backward),
@@ -282,19 +272,7 @@ def _refuse_list(name: str, value: object) -> None:
 
 def find_law(name: str) -> type[Device]:
     """A law of mho by its name, or a user's as `module:Class`."""
-    if name in LAWS:
-        return LAWS[name]
-    if ":" not in name:
-        raise InvalidValue(f"law: no {name!r}{nearest(name, LAWS)} (your own is law = 'module:Class')")
-    module_name, class_name = name.split(":", 1)
-    try:
-        found = functools.reduce(getattr, class_name.split("."), importlib.import_module(module_name))
-    except Exception as error:  # a module runs the user's code, which may raise anything
-        kind = "" if isinstance(error, (ImportError, AttributeError)) else f"{type(error).__name__}: "
-        raise InvalidValue(f"law: {name!r} cannot be imported ({kind}{error}); is its folder on PYTHONPATH?") from None
-    if not (isinstance(found, type) and issubclass(found, Device)):
-        raise InvalidValue(f"law: {name!r} is not a subclass of mho.Device")
-    return found
+    return find_class("law", name, LAWS, Device, "mho.Device")  # type: ignore[type-abstract]
 
 
 def _plain(part: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Fields that differ between replicas: a tuple of one number a replica in place of a number.
 
-A description is a frozen dataclass, or one made of others; any tuple in it is such a list.
+A description is a frozen dataclass, or one made of others, by themselves or in tuples; any other tuple in it is such a
+list.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def check_lists(part: DataclassInstance, faults: Faults, may_differ: Collection[
     """
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple)) and not _is_parts(value):
             # what may not be a list stays one, which the field's own rule refuses
             kept = tuple(value) if field.name in may_differ else list(value)
             object.__setattr__(part, field.name, kept)
@@ -53,7 +54,10 @@ def lengths(part: DataclassInstance, prefix: str = "") -> dict[str, int]:
     found: dict[str, int] = {}
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
-        if isinstance(value, tuple):
+        if _is_parts(value):
+            for each in value:
+                found |= lengths(each, f"{prefix}{type(each).__name__}.")
+        elif isinstance(value, tuple):
             found[prefix + field.name] = len(value)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             found |= lengths(value, f"{prefix}{field.name}.")
@@ -72,13 +76,22 @@ def map_lists(part: T, change: Callable[[tuple[float, ...]], Any]) -> T:
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
-        if isinstance(value, tuple):
+        if _is_parts(value):
+            parts = tuple(map_lists(each, change) for each in value)
+            if any(new is not old for new, old in zip(parts, value, strict=True)):
+                changed[field.name] = parts
+        elif isinstance(value, tuple):
             changed[field.name] = change(value)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             inner = map_lists(value, change)
             if inner is not value:
                 changed[field.name] = inner
     return dataclasses.replace(part, **changed) if changed else part
+
+
+def _is_parts(value: object) -> bool:
+    """Return whether a value is a tuple of descriptions; () is one of none."""
+    return isinstance(value, tuple) and all(dataclasses.is_dataclass(each) for each in value)
 
 
 def of_replica(part: T, replica: int) -> T:

@@ -150,6 +150,14 @@ class Array(nn.Module, abc.ABC):
     def cell_parameters(self) -> dict[str, Tensor]:
         """Every field of the law as drawn: name to (R, devices, out, in); a reference device comes last."""
 
+    @abc.abstractmethod
+    def hidden_states(self) -> dict[str, Tensor]:
+        """Return the states of the devices that reads do not see: name to (R, devices, out, in), a copy; no reference.
+
+        `written`, where write noise or another effect leaves something else to be read: the weight that the last pulse
+        wrote. Then those of the law, by their names.
+        """
+
     def counters(self) -> dict[str, Tensor]:
         """What happened since the start, int64 (R,) each.
 

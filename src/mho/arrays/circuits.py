@@ -103,11 +103,6 @@ def tables_of(rpu: RPU, seeds: Sequence[int], numbers: Sequence[int], shape: tup
     return drawn
 
 
-def hidden_states(rpu: RPU) -> int:
-    """H, the states of a device that reads do not see: its written weight with write noise, and its law's own."""
-    return int("write_noise" in rpu.device.parameters()) + int(rpu.device.state)
-
-
 def shared_field(rpu: RPU, field: str, replicas: int) -> Floats:
     """A field that does not differ from cell to cell as kernels take it: (R, 16) of one number a replica."""
     mean = rpu.device.parameters()[field].mean

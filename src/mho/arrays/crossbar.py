@@ -12,10 +12,13 @@ from torch import Tensor
 
 from mho import random
 from mho.arrays.base import Array, Floats, not_finite, seed_list
-from mho.arrays.circuits import drives_of, fields_of, hidden_states, levels_of, shared_field, tables_of
+from mho.arrays.circuits import drives_of, fields_of, levels_of, shared_field, tables_of
 from mho.arrays.refresh import Refresh, lowest, spread_over_pair
 from mho.arrays.sight import Sight
 from mho.cells import OneSided
+from mho.cells.one_sided import SIDE, OneWay
+from mho.compiler.hooks import kernel_name
+from mho.compiler.law import WRITTEN
 from mho.config import RPU
 from mho.errors import InvalidValue, LawError, MhoError, WrongUse
 from mho.kernels import counts as count
@@ -77,9 +80,11 @@ class Crossbar(Array):
         self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
         self.register_buffer("totals", torch.zeros((replicas, count.SIZE), dtype=torch.int64))
         self.register_buffer("state", torch.zeros(shape))
-        hidden = hidden_states(rpu)
-        if hidden:
-            self.register_buffer("hidden", torch.zeros(replicas, hidden, *shape[1:]))
+        self._model = rpu.device.model()
+        if isinstance(rpu.cell, OneSided):
+            self._model = self._model.with_hooks(OneWay)
+        if self._model.hidden:
+            self.register_buffer("hidden", torch.zeros(replicas, len(self._model.hidden), *shape[1:]))
         if self.referenced:
             self.register_buffer("reference", torch.zeros(shape))
         if isinstance(rpu.cell, OneSided):
@@ -89,7 +94,7 @@ class Crossbar(Array):
         fields = torch.empty((*shape, len(drawn)))
         for place, (field, values) in enumerate(drawn.items()):
             fields[..., place] = torch.from_numpy(values)
-            self.register_buffer(f"cell_{field}", fields[..., place])
+            self.register_buffer(f"cell_{kernel_name(field)}", fields[..., place])
         for field, values in self._drawn_tables().items():
             self.register_buffer(f"cell_{field}", torch.from_numpy(values[:, : shape[1]].copy()))
         self._levels = {
@@ -113,11 +118,15 @@ class Crossbar(Array):
         shape = (self.replicas, -1, self.out_features, self.in_features)
         shared = {name for name, table in self.rpu.device.tables().items() if not table.spread}
         fields = self._cells().broadcast(tuple(self.state.shape))
-        fields = {name: values for name, values in fields.items() if name not in shared and name != "side"}
+        fields = {name: values for name, values in fields.items() if name not in shared and name != SIDE}
         if self.referenced:
             others = self._reference_fields() | self._reference_part(self._drawn_tables())
             fields = {name: np.concatenate([values, others[name]], axis=1) for name, values in fields.items()}
         return {name: torch.tensor(values).view(*shape, *values.shape[3:]) for name, values in fields.items()}
+
+    def hidden_states(self) -> dict[str, Tensor]:
+        shape = (self.replicas, self.pulsed, self.out_features, self.in_features)
+        return {name: self.hidden[:, k].reshape(shape).clone() for k, name in enumerate(self._model.hidden)}
 
     def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
         operation = Operation.BACKWARD if backward else Operation.FORWARD
@@ -197,10 +206,13 @@ class Crossbar(Array):
                 "as they were. mho.testing.check_device(device) shows at which states"
             )
         if self._cells().shows:
-            return LawError(
-                f"{name}: {type(self.rpu.device).__name__}.read returned NaN, at a state it must have a value for"
-            )
+            return LawError(f"{name}: {self._asked('read', 'seen')} returned NaN, at a state it must have a value for")
         return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
+
+    def _asked(self, function: str, hook: str) -> str:
+        """Return the names of the law's function and the effects' hooks that are asked at one place."""
+        law = [f"{self._model.law.name}.{function}"] if function in self._model.law.functions else []
+        return " or ".join([*law, *(f"{cls.__name__}.{hook}" for cls in self._model.filling(hook))])
 
     def _program(self, values: Tensor) -> None:
         fields = self._cells().broadcast(tuple(self.state.shape))
@@ -212,10 +224,11 @@ class Crossbar(Array):
             lines = lines + self.reference
         lines = self._within(lines, fields, self._stuck_at()[0])
         self.state.copy_(lines)
-        if "write_noise" in self._cells().fields:
-            self.hidden[:, 0].copy_(lines)
-        if self.rpu.device.state:
-            self.hidden[:, -1].zero_()
+        for k, name in enumerate(self._model.hidden):
+            if name == WRITTEN:
+                self.hidden[:, k].copy_(lines)
+            else:
+                self.hidden[:, k].zero_()
         self._touch()
 
     def _program_reference(self, values: Tensor, error: float) -> None:
@@ -227,20 +240,20 @@ class Crossbar(Array):
         self.reference.copy_(self._within(values, self._reference_fields(), self._stuck_at()[1]))
         self._touch()
 
-    @staticmethod
-    def _within(values: Tensor, fields: dict[str, Floats], stuck_at: Tensor) -> Tensor:
+    def _within(self, values: Tensor, fields: dict[str, Floats], stuck_at: Tensor) -> Tensor:
         """What devices with these fields hold when they are programmed to values."""
         if "w_max" in fields:
             values = values.clamp(torch.tensor(fields["w_min"]), torch.tensor(fields["w_max"]))
-        if "stuck" in fields:
+        held = ops.held(self._model, fields)
+        if held is not None:
             low, high = torch.tensor(fields["w_min"]), torch.tensor(fields["w_max"])
-            values = torch.where(torch.tensor(fields["stuck"]) > 0, low + (high - low) * stuck_at, values)
+            values = torch.where(torch.from_numpy(held), low + (high - low) * stuck_at, values)
         return values
 
     def _stuck_at(self) -> tuple[Tensor, Tensor]:
-        """Where between its bounds every device would be stuck, 0 to 1: those that are pulsed, and references."""
+        """Return where between its bounds each device would be stuck, 0 to 1: those that are pulsed, and references."""
         lines = self.state.shape[1]
-        if "stuck" not in self._cells().fields:
+        if not self._model.filling("holds"):
             return torch.empty(0), torch.empty(0)
         shape = (self.replicas, self.out_features * self.devices, self.in_features)
         named = zip(self._seeds(), self._numbers(), strict=True)
@@ -263,7 +276,7 @@ class Crossbar(Array):
         if found_bad(totals):
             totals[:, count.NOT_FINITE] = 0
             raise LawError(
-                f"{self.name}: {type(self.rpu.device).__name__}.rest returned NaN; the weights concerned were left as "
+                f"{self.name}: {self._asked('rest', 'aged')} returned NaN; the weights concerned were left as "
                 "they were. Look at what it does at the bounds, and for a dt above 1"
             )
 
@@ -291,7 +304,7 @@ class Crossbar(Array):
             field: drawn[field] if field in drawn else shared_field(self.rpu, field, self.replicas)
             for field in self.rpu.device.parameters()
         }
-        return ops.Cells(type(self.rpu.device), each, {}, NOTHING).broadcast(tuple(self.reference.shape))
+        return ops.Cells(self._model, each, {}, NOTHING).broadcast(tuple(self.reference.shape))
 
     def _sight(self) -> Sight | None:
         """What reads see in place of the state, where that is something else."""
@@ -338,16 +351,16 @@ class Crossbar(Array):
             fields: dict[str, Floats] = {}
             for field, parameter in self.rpu.device.parameters().items():
                 if parameter.varies:
-                    fields[field] = getattr(self, f"cell_{field}").numpy()
+                    fields[field] = getattr(self, f"cell_{kernel_name(field)}").numpy()
                 else:
                     fields[field] = shared_field(self.rpu, field, self.replicas)
             if isinstance(self.rpu.cell, OneSided):
-                fields["side"] = np.ones(tuple(self.state.shape), np.float32)
-                fields["side"][:, self.out_features :] = -1
+                fields[SIDE] = np.ones(tuple(self.state.shape), np.float32)
+                fields[SIDE][:, self.out_features :] = -1
             tables = {field: self._table(field) for field in self.rpu.device.tables()}
             shape = (self.replicas, 0, *self.state.shape[1:])
-            hidden = self.hidden.numpy() if hidden_states(self.rpu) else np.empty(shape, np.float32)
-            self._cache["cells"] = ops.Cells(type(self.rpu.device), fields, tables, hidden)
+            hidden = self.hidden.numpy() if self._model.hidden else np.empty(shape, np.float32)
+            self._cache["cells"] = ops.Cells(self._model, fields, tables, hidden)
         cells: ops.Cells = self._cache["cells"]
         return cells
 

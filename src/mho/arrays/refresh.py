@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from mho import random
 from mho.cells import OneSided
+from mho.compiler.law import WRITTEN
 from mho.kernels import ops
 
 Floats = npt.NDArray[np.float32]
@@ -34,8 +35,10 @@ class Refresh:
     ) -> None:
         self.cell, self.state, self.keys, self._refreshed = cell, state, keys, refreshed
         self._fields = cells.broadcast(state.shape)
-        self._written = cells.hidden[:, 0] if "write_noise" in cells.fields else None
-        self._law_state = cells.hidden[:, -1] if cells.law.state else None  # type: ignore[attr-defined]
+        named = {name: cells.hidden[:, k] for k, name in enumerate(cells.model.hidden)}
+        self._written = named.pop(WRITTEN, None)
+        self._law_states = list(named.values())
+        self._held = ops.held(cells.model, self._fields)
         self._low = lowest(self._fields)
         self._limit = self._low + np.float32(cell.refresh_at) * (self._fields["w_max"] - self._low)
 
@@ -47,9 +50,8 @@ class Refresh:
         half = self.state.shape[1] // 2
         full = self.state >= self._limit
         full = full[:, :half] | full[:, half:]
-        if "stuck" in self._fields:  # one that is stuck cannot be set back, and its partner holds the weight
-            free = self._fields["stuck"] == 0
-            full &= free[:, :half] & free[:, half:]
+        if self._held is not None:  # a device that is stuck cannot be set back, and its partner holds the weight
+            full &= ~(self._held[:, :half] | self._held[:, half:])
         if not full.any():
             return
         weights = self.state[:, :half] - self.state[:, half:]
@@ -64,8 +66,8 @@ class Refresh:
         for each in (self.state, self._written):
             if each is not None:
                 np.copyto(each, values, where=moved)
-        if self._law_state is not None:
-            np.copyto(self._law_state, 0, where=moved)
+        for states in self._law_states:
+            np.copyto(states, 0, where=moved)
         self._refreshed += full.sum(axis=(1, 2))
 
 

@@ -98,6 +98,10 @@ class TiledArray(Array):
         each = [batch.cell_parameters() for batch in self.batches]
         return {name: self._assembled([fields[name] for fields in each]) for name in each[0]}
 
+    def hidden_states(self) -> dict[str, Tensor]:
+        each = [batch.hidden_states() for batch in self.batches]
+        return {name: self._assembled([states[name] for states in each]) for name in each[0]}
+
     # Cycles --------------------------------------------------------------------------------------
 
     def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:

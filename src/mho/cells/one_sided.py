@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import final
+from collections.abc import Mapping
+from typing import Any, final
 
 from mho.cells.base import Cell
+from mho.compiler.hooks import Hooks
 from mho.errors import Faults
 
 
@@ -53,4 +55,25 @@ class OneSided(Cell):
 
     @property
     def is_difference(self) -> bool:
+        return True
+
+
+SIDE = "OneWay.side"
+"""The field of devices that says in which direction they respond."""
+
+
+@final
+class OneWay(Hooks):
+    """Devices that respond to pulses of one direction only, `side` 1 for up and -1 for down, and always rise."""
+
+    @classmethod
+    def hook_fields(cls) -> Mapping[str, str]:
+        return {"side": SIDE}
+
+    @staticmethod
+    def accepts_pulse(up: bool, cell: Any) -> Any:
+        return up == (cell.side > 0)
+
+    @staticmethod
+    def moves_up(up: bool, cell: Any) -> bool:
         return True

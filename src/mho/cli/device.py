@@ -13,6 +13,7 @@ from mho.cli.device_compare import compare
 from mho.cli.device_fit import fit
 from mho.cli.map import FIGURES
 from mho.cli.train import read_device
+from mho.devices import LAWS
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ Named = Annotated[
     str,
     typer.Argument(
         metavar="DEVICE",
-        help="A law (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep, PiecewiseStep, JumpTable), your own as "
+        help=f"A law ({', '.join(name for name, law in LAWS.items() if law.pulse_driven)}), your own as "
         "module:Class, or a TOML file: one with a section device, or only what stands in it.",
     ),
 ]
@@ -42,11 +43,12 @@ def check(
     seed: Annotated[int, typer.Option(help="Of the cells that are drawn.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
-    """Check that a law keeps the contract, and measure it.
+    """Check that a law and its effects keep the contract, and measure the law.
 
     Values are finite up to the bounds, up pulses do not lower a weight, arrays
-    keep their bounds, and the compiled law equals the interpreted one. What
-    breaks a rule is told with its file and line.
+    keep their bounds, devices that are stuck do not move, and compiled code
+    equals interpreted code. What breaks a rule is reported with its file and
+    line.
 
     Examples: mho device check SoftBounds; mho device check my_devices:Ferro.
     """
@@ -93,7 +95,6 @@ def plot(
 def find_device(name: str) -> Device:
     """A device by what the command line says: a law, a user's class, or a file."""
     from mho.config import device_from_table
-    from mho.devices import LAWS
 
     file = Path(name)
     if file.suffix.lower() == ".toml" or file.is_file():

@@ -77,7 +77,7 @@ def step_noise(device: Device) -> float | None:
     from mho.devices import Table
 
     tables = any(isinstance(getattr(device, field.name), Table) for field in dataclasses.fields(device))
-    if device.state or device.draws > 1 or tables:
+    if device.states or device.draws > 1 or tables:
         return None
     cell = types.SimpleNamespace(**{name: p.mean for name, p in device.parameters().items()})
     middle = 0.0 if cell.w_min < 0 < cell.w_max else (cell.w_min + cell.w_max) / 2

@@ -8,7 +8,6 @@ loaded, and an unedited one is found again by every later process.
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import importlib
@@ -28,9 +27,9 @@ import platformdirs
 
 from mho import random
 from mho.compiler import vectors
-from mho.compiler.law import ROOM, Law
 from mho.compiler.linker import HEADER, Linker
-from mho.compiler.numba_internals import INLINE, has_avx512
+from mho.compiler.model import DeviceModel, chosen, definitions
+from mho.compiler.numba_internals import has_avx512
 from mho.files import write_atomically
 
 _importing = threading.RLock()
@@ -47,23 +46,27 @@ def cache_folder() -> Path:
 
 @functools.cache
 def load(
-    template: str, entry: str, law: Law | None = None, fields: tuple[str, ...] = (), tables: tuple[str, ...] = ()
+    template: str,
+    entry: str,
+    model: DeviceModel | None = None,
+    fields: tuple[str, ...] = (),
+    tables: tuple[str, ...] = (),
 ) -> Any:
     """Return a compiled kernel.
 
     Args:
         template: module that holds the kernel, for example `mho.kernels.cpu.update`.
         entry: its function.
-        law: the device law to stand inside it, if it has a place for one.
-        fields: the law's fields and options, in the order in which the kernel receives them.
-        tables: its tables, likewise.
+        model: the law and the hooks to stand inside it, if it has places for them.
+        fields: the fields of the devices, in the order in which the kernel receives them.
+        tables: their tables, likewise.
     """
     given = {name: f"{name} = {has_avx512()}" for name in ("COMPRESSES", "WIDE")}
-    given |= _law_definitions(law, fields, tables) if law else {}
+    given |= definitions(model, fields, tables) if model else {}
     header = f"{HEADER}# vectors: {_digest()}\n"
-    chosen = _choices(law, fields) if law else {}
-    text = header + "\n\n".join(["", *Linker(given, chosen).link(template, entry)]) + "\n"
-    what = f"{entry} kernel" + (f" for {law.name}" if law else "")
+    linker = Linker(given, chosen(model) if model else {})
+    text = header + "\n\n".join(["", *linker.link(template, entry)]) + "\n"
+    what = f"{entry} kernel" + (f" for {model.law.name}" if model else "")
     with _importing:
         return getattr(_import(text, what), entry)
 
@@ -73,54 +76,6 @@ def _digest() -> str:
     """Of what kernels import, so that after an edit they are another text."""
     files = [*sorted(Path(vectors.__file__).parent.glob("*.py")), Path(random.__file__)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def _choices(law: Law, fields: tuple[str, ...]) -> dict[str, str]:
-    """Which function of `mho.kernels.cpu.cell` stands for a name in kernels, where it is not the plain one."""
-    choices = {
-        "draw": ("draw_pair", law.draws == 2),
-        "step": ("step_hidden", law.state),
-        "heed": ("heed_side", "side" in fields),
-        "turn": ("turn_up", "side" in fields),
-        "hold": ("hold_stuck", "stuck" in fields),
-        "show": ("show_noisy", "write_noise" in fields),
-        "see": ("see_by_law", "read" in law.functions),
-        "vary": ("vary_each_read", "read_variation" in fields),
-        "settle": ("rest_by_law", "rest" in law.functions),
-        "age": ("age_by_options", "decay" in fields),
-    }
-    return {name: function for name, (function, wanted) in choices.items() if wanted}
-
-
-def _law_definitions(law: Law, fields: tuple[str, ...], tables: tuple[str, ...]) -> dict[str, str]:
-    """The law's functions, and how a kernel finds its fields: in a list of cross-points, or where they stand.
-
-    One array of a list holds ROOM lanes a slot; slot 0 is the weight that is read, the law's fields follow, then what
-    reads do not see.
-    """
-    count, written = len(fields), "write_noise" in fields
-    of_cell = [f"tables[{place}][replica, cell]" for place in range(len(tables))]
-    lanes = ", ".join([*(f"lanes[{ROOM * (1 + slot)} + lane]" for slot in range(count)), *of_cell])
-    at = "replica * strides[{0}, 0] + row * strides[{0}, 1] + column * strides[{0}, 2]"
-    standing = ", ".join([*(f"fields[{slot}][{at.format(slot)}]" for slot in range(count)), *of_cell])
-    functions = {name: f"{INLINE}\n{ast.unparse(node)}" for name, node in law.functions.items()}
-    if not law.closed_form:
-        functions["pulses"] = f"{INLINE}\ndef pulses(w, n, up, cell, z):\n    return w"
-        functions["reach"] = f"{INLINE}\ndef reach(n, up, cell):\n    return n"
-    return functions | {
-        "CLOSED_FORM": f"CLOSED_FORM = {law.closed_form}",
-        "FIELDS": f"FIELDS = {count}",
-        "WRITTEN": f"WRITTEN = {ROOM * (1 + count) if written else 0}",
-        "HIDDEN": f"HIDDEN = {written + law.state}",
-        "STATE": f"STATE = {law.state}",
-        "SLOTS": f"SLOTS = {1 + count + written + law.state}",
-        "W_MAX": f"W_MAX = {ROOM * (1 + fields.index('w_max'))}",
-        "W_MIN": f"W_MIN = {ROOM * (1 + fields.index('w_min'))}",
-        "cell_at": f"Cell = namedtuple('Cell', {[*fields, *tables]!r})\n\n"
-        f"{INLINE}\ndef cell_at(lanes, lane, tables, replica, cell):\n    return Cell({lanes})",
-        "cell_of": f"Cell = namedtuple('Cell', {[*fields, *tables]!r})\n\n"
-        f"{INLINE}\ndef cell_of(fields, strides, tables, replica, cell, row, column):\n    return Cell({standing})",
-    }
 
 
 def _import(text: str, what: str) -> ModuleType:

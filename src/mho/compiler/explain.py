@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from mho.compiler.law import Law
+from mho.compiler.model import DeviceModel
 
 
-def explain(law: Law, error: object) -> str:
-    """The compiler's reason, the line of the user's source that it is about, and the cure."""
+def explain(model: DeviceModel, error: object) -> str:
+    """Return the compiler's reason, the line of the user's source that it is about, and the cure."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = next((line for line in lines if not line.startswith(("Failed in", "-", "During"))), lines[0])
     if reason.endswith("signature:"):
         reason = f"{reason.removesuffix(' found for signature:')} for {_after(lines, '>>> ')}"
-    place, source = law.place, ""
+    subject, place, source = f"the law {model.law.name}", model.law.place, ""
+    functions, of_law = model.functions, model.law.functions
     for at, line in enumerate(lines):
         # the compiler shows lines of the kernel's text under the function's own, and a mark under the last
         name = line.partition("(")[0].removeprefix("def ")
-        if line.startswith("def ") and name in law.functions and "^" in lines[at:]:
+        if line.startswith("def ") and name in functions and "^" in lines[at:]:
             source = lines[lines.index("^", at) - 1]
-            place = law.place_of(name, source)
+            place = functions[name].place_of(source)
+            if name not in of_law:
+                subject = f"{functions[name].node.name} of {subject}"
             break
     return (
-        f"the law {law.name} at {place} cannot be compiled: {reason}."
+        f"{subject} at {place} cannot be compiled: {reason}."
         + (f" In: {source}." if source else "")
         + " A law is scalar arithmetic on w, up, cell and z, with math functions, if and for; write this line so."
     )

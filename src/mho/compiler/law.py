@@ -1,22 +1,24 @@
-"""A device law as source: read, checked, and made ready to stand inside a kernel.
+"""A device law as source, and the places in kernels that a law fills.
 
-The functions `pulse`, `pulses`, `reach` and `cell_at` below are the places that a law fills: kernels
-import them by name, and `compile.py` puts the law's own functions there.
+The functions `pulse`, `pulses`, `reach`, ... below are these places: kernels import them by name, and
+`mho.compiler.model` puts the law's own functions there.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import dataclasses
 import functools
 import hashlib
 import inspect
-import textwrap
 from typing import Any
 
-from mho.errors import LawError, nearest
+from mho.compiler.source import Function, place_of, read_function, static_function
+from mho.errors import LawError
 
+ROOM = 928
+"""Lanes of each slot of a list of cross-points: LISTED + PIECE of `mho.kernels.cpu.update`, and room for whole
+vectors behind."""
 ARGUMENTS = {
     "pulse": ("w", "up", "cell", "z"),
     "reach": ("n", "up", "cell"),
@@ -24,12 +26,9 @@ ARGUMENTS = {
     "read": ("w", "cell", "z"),
     "rest": ("w", "cell", "dt", "z"),
 }
-HIDDEN_PULSE = ("w", "h", "up", "cell", "z")
-ALLOWED_BUILTINS = {"abs", "bool", "float", "int", "len", "max", "min", "range", "round"}
-ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div)
-ROOM = 928
-"""Lanes of one field in the list from which an update moves cross-points: `mho.kernels.cpu.update` LISTED + PIECE, and
-room for whole vectors behind."""
+PULSE_WITH_STATES = ("w", "h", "up", "cell", "z")
+WRITTEN = "written"
+"""The hidden state of devices of which a pulse leaves something else to be read than the weight that it wrote."""
 
 
 def pulse(w: Any, up: Any, cell: Any, z: Any) -> Any:
@@ -39,66 +38,61 @@ def pulse(w: Any, up: Any, cell: Any, z: Any) -> Any:
 
 def reach(n: Any, up: Any, cell: Any) -> Any:
     """Filled by the law if it has a closed form."""
-    raise NotImplementedError
+    return n
 
 
 def pulses(w: Any, n: Any, up: Any, cell: Any, z: Any) -> Any:
     """Filled by the law if it has a closed form."""
-    raise NotImplementedError
+    return w
 
 
 def read(w: Any, cell: Any, z: Any) -> Any:
     """Filled by the law if what is read is not the weight."""
-    raise NotImplementedError
+    return w
 
 
 def rest(w: Any, cell: Any, dt: Any, z: Any) -> Any:
     """Filled by the law if devices change between updates."""
-    raise NotImplementedError
+    return w
 
 
 def cell_at(lanes: Any, lane: Any, tables: Any, replica: Any, cell: Any) -> Any:
-    """Filled with a record of the law's fields, gathered from one lane of a block, and of the cell's tables."""
+    """Filled with a record of the device's fields, gathered from one lane of a block, and of the cell's tables."""
     raise NotImplementedError
 
 
 def cell_of(fields: Any, strides: Any, tables: Any, replica: Any, cell: Any, row: Any, column: Any) -> Any:
-    """Filled with the same record of one cross-point where it stands."""
+    """Filled with a record of the fields of one cross-point where it stands."""
     raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Law:
-    """The functions of a law, ready to compile, and the hash of all they mean."""
+    """The functions of a law, ready to compile.
+
+    Attributes:
+        name: of its class.
+        functions: by name.
+        hash: of all that they mean.
+        states: names of the hidden states that pulses move beside the weight.
+        draws: normals a pulse, 1 or 2.
+    """
 
     name: str
-    places: dict[str, tuple[str, int]]
-    functions: dict[str, ast.FunctionDef]
+    functions: dict[str, Function]
     hash: str
-    state: bool
-    """Whether the law has a hidden state beside the weight."""
+    states: tuple[str, ...]
     draws: int
-    """Normals a pulse, 1 or 2."""
 
     @property
     def place(self) -> str:
         """File and line of the law."""
-        file, first = self.places["pulse"]
-        return f"{file}:{first}"
-
-    def place_of(self, function: str, line: str) -> str:
-        """File and line in the user's source of a line of a kernel's text; of the function where it is not found."""
-        file, first = self.places[function]
-        for node in ast.walk(self.functions[function]):
-            if isinstance(node, ast.stmt) and ast.unparse(node).splitlines()[0].strip() == line:
-                return f"{file}:{first + node.lineno - 1}"
-        return f"{file}:{first}"
+        return self.functions["pulse"].place
 
     @property
     def varies(self) -> bool:
-        """Whether reads of one weight differ: whether `read` uses its z."""
-        names = ast.walk(self.functions["read"]) if "read" in self.functions else ()
-        return any(isinstance(node, ast.Name) and node.id == "z" for node in names)
+        """Whether reads of a weight differ: whether `read` uses its z."""
+        return "read" in self.functions and uses_normal(self.functions["read"])
 
     @property
     def closed_form(self) -> bool:
@@ -114,162 +108,73 @@ def read_law(law: type) -> Law:
         LawError: for a wrong signature, unreadable source, or a name that a law may not use.
     """
     names = [name for name in ARGUMENTS if hasattr(law, name)]
-    state, draws = _kind(law)
+    states, draws = _states(law), _draws(law)
     if ("pulses" in names) != ("reach" in names):
         raise LawError(f"{law.__name__}: a closed form needs both pulses(w, n, up, cell, z) and reach(n, up, cell)")
-    if "pulses" in names and (state or draws != 1):
+    if "pulses" in names and (states or draws != 1):
         raise LawError(
             f"{law.__name__}: pulses is a closed form of a law with one z and no state; remove it, and pulses go one "
             "by one"
         )
-    functions: dict[str, ast.FunctionDef] = {}
-    places: dict[str, tuple[str, int]] = {}
+    functions: dict[str, Function] = {}
+    fields = getattr(law, "__dataclass_fields__", {})
     for name in names:
-        function = getattr(law, name)
-        if not isinstance(inspect.getattr_static(law, name), staticmethod):
-            raise LawError(f"{law.__name__}.{name}{_at(function)} needs the decorator @staticmethod above it")
-        given = tuple(inspect.signature(function).parameters)
-        wanted = HIDDEN_PULSE if state and name == "pulse" else ARGUMENTS[name]
-        if given != wanted:
-            hint = " (state = True gives a law its hidden state h)" if given == HIDDEN_PULSE else ""
+        function = static_function(law, name)
+        if name == "pulse" and not states and tuple(inspect.signature(function).parameters) == PULSE_WITH_STATES:
             raise LawError(
-                f"{law.__name__}.{name}({', '.join(given)}){_at(function)}: its arguments are "
-                f"({', '.join(wanted)}), in this order and by these names{hint}"
+                f"{law.__name__}.pulse(w, h, up, cell, z){place_of(function)}: a hidden state h needs a name: write  "
+                'states = ("history",)  in the class, or leave h out'
             )
-        functions[name], places[name] = _read_function(law, name, function)
-    text = "\n".join(ast.unparse(node) for node in functions.values())
-    text += f"\n{state} {draws}" if state or draws > 1 else ""
-    return Law(law.__name__, places, functions, hashlib.sha256(text.encode()).hexdigest()[:16], state, draws)
+        wanted = PULSE_WITH_STATES if states and name == "pulse" else ARGUMENTS[name]
+        functions[name] = read_function(f"{law.__name__}.{name}", function, wanted, fields)
+    text = text_of(functions.values())
+    text += f"\n{states} {draws}" if states or draws > 1 else ""
+    return Law(law.__name__, functions, hashlib.sha256(text.encode()).hexdigest()[:16], states, draws)
 
 
-def _kind(law: type) -> tuple[bool, int]:
-    """`state` and `draws` of a law."""
-    state, draws = getattr(law, "state", False), getattr(law, "draws", 1)
-    if not isinstance(state, bool):
-        raise LawError(f"{law.__name__}.state is {state!r}; write  state = True  for a hidden state beside w")
+def text_of(functions: Any) -> str:
+    """Return all that functions mean as text: their source, and that of the functions which they call."""
+    helpers = {name: helper.text for function in functions for name, helper in function.helpers.items()}
+    return "\n".join([*(function.text for function in functions), *helpers.values()])
+
+
+def uses_normal(function: Function) -> bool:
+    """Return whether a function uses its z."""
+    return any(isinstance(node, ast.Name) and node.id == "z" for node in ast.walk(function.node))
+
+
+def _states(law: type) -> tuple[str, ...]:
+    """Return the names of the hidden states of a law."""
+    _refuse_field(law, "states", ("history",))
+    if getattr(law, "state", False) is not False:
+        raise LawError(
+            f"{law.__name__}.state is {law.state!r}; hidden states have names: write  "  # type: ignore[attr-defined]
+            'states = ("history",)  in its place'
+        )
+    states = getattr(law, "states", ())
+    names = states if isinstance(states, tuple) else (states,)
+    if not isinstance(states, tuple) or not all(isinstance(name, str) and name.isidentifier() for name in names):
+        raise LawError(f'{law.__name__}.states is {states!r}; write a tuple of names, for example  ("history",)')
+    if len(set(names)) < len(names) or WRITTEN in names or any(name.startswith("_") for name in names):
+        raise LawError(
+            f"{law.__name__}.states is {states!r}; names differ, begin with a letter, and {WRITTEN!r} is the weight "
+            "that write noise hides: rename the state"
+        )
+    return states
+
+
+def _draws(law: type) -> int:
+    """Return how many normals a pulse of a law takes."""
+    _refuse_field(law, "draws", 2)
+    draws = getattr(law, "draws", 1)
     if isinstance(draws, bool) or draws not in (1, 2):
         raise LawError(f"{law.__name__}.draws is {draws!r}; write  draws = 2  for a pair of normals z, or leave it out")
-    own = getattr(law, "__dataclass_fields__", {})
-    for name in ("state", "draws"):
-        if name in own:
-            raise LawError(
-                f"{law.__name__}.{name} is a property of the law, not a field: write  {name} = {getattr(law, name)}  "
-                "without an annotation"
-            )
-    return state, draws
+    return int(draws)
 
 
-def _at(function: Any) -> str:
-    """Where a function stands, if that is known."""
-    code = getattr(function, "__code__", None)
-    return f" at {code.co_filename}:{code.co_firstlineno}" if code else ""
-
-
-def _read_function(law: type, name: str, function: Any) -> tuple[ast.FunctionDef, tuple[str, int]]:
-    try:
-        lines, first = inspect.getsourcelines(function)
-    except (OSError, TypeError) as error:
+def _refuse_field(law: type, name: str, example: object) -> None:
+    if name in getattr(law, "__dataclass_fields__", {}):
         raise LawError(
-            f"the source of {law.__name__}.{name} cannot be read ({error}): a law is compiled from its "
-            "source, so define it in a file rather than with exec or at a bare prompt"
-        ) from error
-    file = inspect.getsourcefile(function) or "?"
-    node = ast.parse(textwrap.dedent("".join(lines))).body[0]
-    if not isinstance(node, ast.FunctionDef):
-        raise LawError(f"{law.__name__}.{name} at {file}:{first} is not a plain function")
-    node.decorator_list, node.returns = [], None
-    for argument in node.args.args:
-        argument.annotation = None
-    if ast.get_docstring(node) is not None and len(node.body) > 1:
-        node.body = node.body[1:]
-    _check_fields(law, name, file, first, node)
-    _Constants(f"{law.__name__}.{name}", file, first, function.__globals__, node).visit(node)
-    _Float32().visit(node)
-    return ast.fix_missing_locations(node), (file, first)
-
-
-def _check_fields(law: type, name: str, file: str, first: int, node: ast.FunctionDef) -> None:
-    """Raise for `cell.x` where the law has no field x."""
-    known = getattr(law, "__dataclass_fields__", {})
-    for part in ast.walk(node):
-        if (
-            isinstance(part, ast.Attribute)
-            and isinstance(part.value, ast.Name)
-            and part.value.id == "cell"
-            and part.attr not in known
-        ):
-            raise LawError(
-                f"{law.__name__}.{name} at {file}:{first + part.lineno - 1} uses cell.{part.attr}: no such "
-                f"field{nearest(part.attr, known)} (to make it one, add  {part.attr}: float = ...)"
-            )
-
-
-class _Constants(ast.NodeTransformer):
-    """Replaces module constants by their values and refuses every other outside name."""
-
-    def __init__(self, subject: str, file: str, first: int, scope: dict[str, Any], node: ast.FunctionDef) -> None:
-        self.subject, self.file, self.first, self.scope = subject, file, first, scope
-        self.local = {argument.arg for argument in node.args.args}
-        self.local |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if isinstance(node.ctx, ast.Store) or node.id in self.local:
-            return node
-        value = self.scope.get(node.id)
-        if node.id == "math" and inspect.ismodule(value) and value.__name__ == "math":
-            return node
-        if isinstance(value, (bool, int, float)):
-            return ast.copy_location(ast.Constant(value), node)
-        if node.id in ALLOWED_BUILTINS and node.id not in self.scope and hasattr(builtins, node.id):
-            return node
-        raise LawError(
-            f"{self.subject} uses {node.id!r} at {self.file}:{self.first + node.lineno - 1}; a law may use "
-            "its arguments, math, and module constants that are numbers. Write the formula out, or make "
-            f"{node.id!r} a field of the class"
+            f"{law.__name__}.{name} is a property of the law, not a field: write  {name} = {example!r}  without an "
+            "annotation"
         )
-
-
-class _Float32(ast.NodeTransformer):
-    """Makes literals float32, so that compiled arithmetic stays in float32 as NumPy's does.
-
-    Integers keep their type where they count or index: in subscripts, `range`, `int` and exponents.
-    """
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return _float32(node) if isinstance(node.value, float) else node
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        if isinstance(node.op, ARITHMETIC):
-            node.left, node.right = _arithmetic(node.left), _arithmetic(node.right)
-        return self.generic_visit(node)
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        node.body, node.orelse = _arithmetic(node.body), _arithmetic(node.orelse)
-        return self.generic_visit(node)
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        return _Float32Literals().visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id in ("range", "int"):
-            return _Float32Literals().visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in ("min", "max"):
-            node.args = [_arithmetic(argument) for argument in node.args]
-        return self.generic_visit(node)
-
-
-class _Float32Literals(ast.NodeTransformer):
-    """Makes literals float32 and leaves integers, which count or index here."""
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return _float32(node) if isinstance(node.value, float) else node
-
-
-def _arithmetic(node: ast.expr) -> ast.expr:
-    is_integer = isinstance(node, ast.Constant) and type(node.value) is int
-    return _float32(node) if is_integer else node  # type: ignore[arg-type]
-
-
-def _float32(node: ast.Constant) -> ast.Call:
-    function = ast.Attribute(ast.Name("np", ast.Load()), "float32", ast.Load())
-    return ast.Call(function, [ast.Constant(float(node.value))], [])  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from mho.errors import LawError
 LAW = "mho.compiler.law"
 """The module whose functions are places for a law's own."""
 CELL = "mho.kernels.cpu.cell"
-"""The module of whose functions a law and its options choose."""
+"""The module of whose functions a law chooses, and in whose places effects and cells have their own."""
 HEADER = """import math
 from collections import namedtuple
 
@@ -38,7 +38,8 @@ class Linker:
     is renamed, with all that refers to it.
 
     Args:
-        given: texts that stand for the functions of `LAW`, and for constants of kernels, by name.
+        given: texts that stand for the functions of `LAW` and `CELL`, and for constants of kernels, by name; and what
+            these texts refer to, beside the definitions of the module in which they stand.
         chosen: which function of `CELL` stands for a name that is imported from there.
     """
 
@@ -69,7 +70,7 @@ class Linker:
         if node is None:
             raise LawError(f"{module} has no {name}, which a kernel refers to: define {name} there, at its top level")
         if self._is_given(module, name, node):
-            self._texts[name] = self._given[name]
+            self._put_given(module, name)
             return name
         if isinstance(node, ast.ImportFrom):
             original = next(alias.name for alias in node.names if name == (alias.asname or alias.name))
@@ -104,7 +105,19 @@ class Linker:
                     "import it from one of them, or rename the other"
                 )
             return True
-        return module == LAW
+        return isinstance(node, ast.FunctionDef) and module in (LAW, CELL)
+
+    def _put_given(self, module: str, name: str) -> None:
+        """Put a given text, after all that it refers to, as it would stand in a module."""
+        text = ast.parse(self._given[name])
+        renamed = {}
+        for used in sorted(_outside(symtable.symtable(self._given[name], "kernel", "exec")) - {name}):
+            if used in _definitions(module):
+                renamed[used] = self._add(module, used)
+            elif used in self._given and used not in self._texts:
+                self._put_given(module, used)
+        changed = any(used != stands for used, stands in renamed.items())
+        self._texts[name] = ast.unparse(_renamed(text, renamed)) if changed else self._given[name]
 
     def _put(self, module: str, name: str, text: Callable[[str], str]) -> str:
         """Put a definition under its name, or under another where that is taken by another text."""
@@ -154,7 +167,7 @@ def _bare(node: ast.stmt) -> ast.stmt:
     return ast.fix_missing_locations(node)
 
 
-def _renamed(node: ast.stmt, names: dict[str, str]) -> ast.stmt:
+def _renamed(node: ast.stmt | ast.Module, names: dict[str, str]) -> ast.stmt | ast.Module:
     """Return a definition that refers to other definitions, and to itself, by other names."""
     changed = {name: other for name, other in names.items() if name != other}
     if not changed:

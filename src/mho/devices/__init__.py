@@ -1,37 +1,46 @@
-"""How one cross-point answers one pulse: one law a file."""
+"""How one cross-point answers one pulse: one law a file; what any device may do beside its law: one effect a file."""
+
+from typing import TYPE_CHECKING, Any
 
 from mho.devices.base import Device
-from mho.devices.constant_step import ConstantStep
-from mho.devices.exp_step import ExpStep
-from mho.devices.ideal import Ideal
-from mho.devices.jump_table import JumpTable
-from mho.devices.linear_step import LinearStep
+from mho.devices.effects import EFFECTS, Effect
 from mho.devices.options import Options
 from mho.devices.per_cell import PerCell, per_cell
-from mho.devices.piecewise_step import PiecewiseStep
-from mho.devices.pow_step import PowStep
-from mho.devices.soft_bounds import SoftBounds
+from mho.devices.step_device import StepDevice, UpDownDevice
 from mho.devices.table import Table, table
+from mho.errors import nearest
+from mho.imports import classes_in
 
-LAWS: dict[str, type[Device]] = {
-    law.__name__: law
-    for law in (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep, PiecewiseStep, JumpTable, Ideal)
-}
+if TYPE_CHECKING:  # for editors; the laws of the room are those of LAWS, whether or not they are named here
+    from mho.devices.constant_step import ConstantStep as ConstantStep
+    from mho.devices.exp_step import ExpStep as ExpStep
+    from mho.devices.ideal import Ideal as Ideal
+    from mho.devices.jump_table import JumpTable as JumpTable
+    from mho.devices.linear_step import LinearStep as LinearStep
+    from mho.devices.piecewise_step import PiecewiseStep as PiecewiseStep
+    from mho.devices.pow_step import PowStep as PowStep
+    from mho.devices.soft_bounds import SoftBounds as SoftBounds
+
+LAWS: dict[str, type[Device]] = classes_in(__name__, Device)  # type: ignore[type-abstract]
+"""Every law of this room by its name."""
+globals().update(LAWS)
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"mho.devices has no {name!r}{nearest(name, [*LAWS, *__all__])}")
+
 
 __all__ = [
+    "EFFECTS",
     "LAWS",
-    "ConstantStep",
     "Device",
-    "ExpStep",
-    "Ideal",
-    "JumpTable",
-    "LinearStep",
+    "Effect",
     "Options",
     "PerCell",
-    "PiecewiseStep",
-    "PowStep",
-    "SoftBounds",
+    "StepDevice",
     "Table",
+    "UpDownDevice",
     "per_cell",
     "table",
+    *LAWS,
 ]

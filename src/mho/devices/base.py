@@ -12,16 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.compiler.law import read_law
-from mho.devices.options import OPTIONS, Options, as_per_cell
+from mho.compiler.model import DeviceModel
+from mho.devices.fields import as_per_cell, check_numbers
+from mho.devices.options import OPTIONS, Options
 from mho.devices.per_cell import PerCell
 from mho.devices.symmetry import symmetry_points
 from mho.devices.table import Table, table_from
-from mho.errors import Faults, InvalidValue, LawError, WrongUse, nearest
+from mho.errors import Faults, InvalidValue, LawError, WrongUse
+from mho.imports import class_name
 from mho.per_replica import check_lists, lengths
 
-RESERVED = ("side",)
-"""Fields that arrays give to cells of their own."""
-KEYS = tuple(field.name for field in dataclasses.fields(PerCell))
+FIRST = ("dw_min", "up_down")
+"""Of the fields that several laws share, those that stand before a law's own; the others stand behind."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -32,54 +34,60 @@ class Device(Options, abc.ABC):
     cell; or a list of one number a replica; or `mho.table(...)`, an array. `w_max` and `w_min` are obligatory: the
     array clips to them after every pulse. The fields of `Options` come with every law.
 
-    A law may use its arguments, `math`, and module constants that are numbers; nothing else. It is
-    compiled from its source, in which literals are read as float32, and runs as plain Python in
-    the reference.
+    A law may use its arguments, `math`, module constants that are numbers, and scalar functions of its own module or
+    of `mho.devices`; nothing else. It is compiled from its source, in which literals are read as float32, and runs as
+    plain Python in the reference.
 
     Optional closed form: `pulses(w, n, up, cell, z)` is the weight after n pulses of one
     direction in distribution (and exactly `pulse` for n = 1), and `reach(n, up, cell)` how far
     any of their partial sums can go; arrays use it where no bound is within reach. `symmetry(cell)` may say
     where an up and a down step cancel (`symmetry_point`); its fields are NumPy arrays, and it may use all of Python.
 
-    A law that needs more than w says so: with `state = True` it is `pulse(w, h, up, cell, z) -> (w, h)`, h a hidden
-    number of each cell, 0 at first; with `draws = 2` z is a pair of normals; `read(w, cell, z)` is the weight that
-    a read sees, where z is fresh for every vector; `rest(w, cell, dt, z)` the weight after a time dt without pulses,
-    applied after every update with dt = 1.
+    A law that needs more than w says so: with `states = ("history",)` it is `pulse(w, h, up, cell, z) -> (w, h)`, h a
+    hidden number of each cell, 0 at first; with several names h has each, `h.history`, and the law returns a tuple of
+    all. With `draws = 2` z is a pair of normals; `read(w, cell, z)` is the weight that a read sees, where z is fresh
+    for every vector; `rest(w, cell, dt, z)` the weight after a time dt without pulses, applied after every update with
+    dt = 1.
+
+    `class Law(Device, shared=True)` declares fields for several laws: each has them as its own.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     pulse_driven: ClassVar[bool] = True
-    state: ClassVar[bool] = False
+    states: ClassVar[tuple[str, ...]] = ()
     draws: ClassVar[int] = 1
+    shares_fields: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, *, shared: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
         own = inspect.get_annotations(cls) | vars(cls)
-        taken = [name for name in (*OPTIONS, *RESERVED) if name in own]
+        taken = [name for name in (*OPTIONS, "effects") if name in own]
         if taken:
             raise LawError(
-                f"{cls.__name__}.{taken[0]}: this name is that of an option of every device (mho.devices.Options), or "
-                "is mho's own; rename it"
+                f"{cls.__name__}.{taken[0]}: this name is that of an option of every device (mho.devices.Options); "
+                "rename it"
             )
-        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        cls.shares_fields = shared
+        if not shared:
+            _take_shared_fields(cls)
+            dataclasses.dataclass(frozen=True, kw_only=True, repr=False)(cls)
+
+    def __repr__(self) -> str:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        effects = values.pop("effects")
+        shown = [f"{name}={value!r}" for name, value in values.items()]
+        return f"{type(self).__qualname__}({', '.join([*shown, *([f'effects={effects!r}'] if effects else [])])})"
 
     def __post_init__(self) -> None:
         faults = Faults(type(self).__name__)
         self._take_tables(faults)
-        names = [field.name for field in dataclasses.fields(self)]
-        if check_lists(self, faults, names):
+        self.take_effects(faults)
+        names = [field.name for field in dataclasses.fields(self) if field.name != "effects"]
+        numbers = [name for name in names if not isinstance(getattr(self, name), Table)]
+        check_numbers(self, faults, numbers)
+        if faults.found or check_lists(self, faults, names):
             faults.raise_any()
             return
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(field.default, Table):
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, float, PerCell)):
-                faults.add(
-                    f"{field.name} is {value!r}; give a number or mho.per_cell(mean, spread=...), or a list of one "
-                    "number a replica"
-                )
-        faults.raise_any()
         fields = self.parameters()
         for name, parameter in fields.items():
             faults.number(name, parameter.mean)
@@ -131,12 +139,12 @@ class Device(Options, abc.ABC):
         """Weight after one pulse, pulse(w, up, cell, z): `cell` holds the fields, z ~ N(0, 1) is fresh for each."""
 
     def parameters(self) -> dict[str, PerCell]:
-        """Every field that is a number as a `PerCell`, in the order of declaration, then the options that are on."""
+        """Return every field that is a number as a `PerCell`, as declared, then those of effects that are on."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         own = {
             name: as_per_cell(value)
             for name, value in values.items()
-            if name not in OPTIONS and not isinstance(value, Table)
+            if name not in (*OPTIONS, "effects") and not isinstance(value, Table)
         }
         return own | self.options()
 
@@ -192,57 +200,32 @@ class Device(Options, abc.ABC):
             )
         return parameters["dw_min"].mean
 
+    def model(self) -> DeviceModel:
+        """Return what devices do, as kernels take it: the law and the effects that are on."""
+        return DeviceModel(type(self), tuple(type(effect) for effect in self.active_effects()))
+
+    def hidden_states(self) -> tuple[str, ...]:
+        """Return the names of the states that reads do not see: the written weight where that is another, the law's."""
+        return self.model().hidden
+
     @classmethod
     def law_name(cls) -> str:
-        """The name a file can hold: the class for laws of mho, `module:Class` for a user's."""
-        if cls.__module__.startswith("mho.devices."):
-            return cls.__name__
-        if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
-            place = "__main__" if cls.__module__ == "__main__" else "a function"
-            raise LawError(
-                f"{cls.__name__} is defined in {place}, where no other process can find it: move it to "
-                f"a module, for example my_devices.py, and  from my_devices import {cls.__name__}"
-            )
-        return f"{cls.__module__}:{cls.__qualname__}"
+        """Return the name that a file can hold: the class for laws of mho, `module:Class` for a user's."""
+        return class_name(cls, "mho.devices")
 
     @classmethod
     def law_hash(cls) -> str:
-        """Hash of the law's source: two laws with the same hash have the same physics."""
+        """Return a hash of the law's source: two laws of equal hash have the same physics."""
         return read_law(cls).hash
 
 
-def device_from_fields(law: type[Device], values: Mapping[str, Any]) -> Device:
-    """Build a law from plain values: numbers, lists, or tables with `mean`, `spread` or `std`, `distribution`."""
-    known = {field.name for field in dataclasses.fields(law)}
-    tables = {field.name for field in dataclasses.fields(law) if isinstance(field.default, Table)}
-    faults: list[str] = []
-    arguments: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in known:
-            faults.append(f"unknown field {name!r}{nearest(name, known)}")
-        elif name in tables:
-            try:
-                arguments[name] = table_from(value)
-            except InvalidValue as error:
-                faults.append(f"{name}: {error}")
-        elif isinstance(value, Mapping):
-            unknown = [key for key in value if key not in KEYS]
-            faults += [f"{name}: unknown key {key!r}{nearest(key, KEYS)}" for key in unknown]
-            if "mean" not in value:
-                faults.append(f"{name}: a table needs a mean, for example {{ mean = 0.6, spread = 0.3 }}")
-            elif not unknown:
-                try:
-                    arguments[name] = PerCell(**value)
-                except InvalidValue as error:
-                    faults += [f"{name}: {fault}" for fault in error.faults]
-        else:
-            arguments[name] = value
-    try:
-        device = law(**arguments)
-    except InvalidValue as error:
-        faults += error.faults
-    except TypeError as error:
-        faults.append(str(error).replace(f"{law.__name__}.__init__() ", ""))
-    if faults:
-        raise InvalidValue(f"{law.__name__}: " + "; ".join(faults), faults)
-    return device
+def _take_shared_fields(cls: type[Device]) -> None:
+    """Make the fields that stand in a base for several laws fields of this one: the first before its own."""
+    shared: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if vars(base).get("shares_fields"):
+            shared |= inspect.get_annotations(base)
+    known = {field.name for field in dataclasses.fields(cls)}
+    shared = {name: kind for name, kind in shared.items() if name not in known}
+    first = {name: shared[name] for name in FIRST if name in shared}
+    cls.__annotations__ = first | inspect.get_annotations(cls) | shared

@@ -5,34 +5,28 @@ from __future__ import annotations
 import math
 from typing import Any, final
 
-from mho.devices.base import Device
-from mho.devices.per_cell import per_cell
 from mho.devices.rules import check_steps
+from mho.devices.step_device import UpDownDevice
 from mho.errors import Faults
 
 
 @final
-class ConstantStep(Device):
+class ConstantStep(UpDownDevice):
     """A step that does not depend on the state: the RPU-baseline device.
 
-    Up by Δ·2r/(1+r), down by Δ·2/(1+r), r = `up_down`, so that Δ = `dw_min` is their mean; every
-    pulse multiplies its step by 1 + `c2c`·z. Weights stay within [`w_min`, `w_max`]. Units are the
-    paper's normalised weights.
+    Up:   w + a·(1 + c2c·z);
+    down: w - b·(1 + c2c·z);
+    a = Δ·2r/(1+r), b = Δ·2/(1+r), r = `up_down`, so that Δ = `dw_min` is their mean. Weights stay within
+    [`w_min`, `w_max`]. Units are the paper's normalised weights.
 
     n pulses of one direction: w ± step·(n + c2c·√n·z), used where no partial sum can reach a bound
     (room > n·step·(1 + 6·c2c)); nearer to one, arrays go pulse by pulse, because the clip between two
     pulses keeps what the sum would lose.
 
-    It has no symmetry point: where `up_down` is 1, up and down steps cancel in every state, else in none.
+    Symmetry point: none; every state if r = 1.
 
     Source: T. Gokmen, M. Onen, W. Haensch, Front. Neurosci. 11:538 (2017), Table 1.
     """
-
-    dw_min: float = per_cell(0.001, spread=0.30)
-    up_down: float = per_cell(1.0, spread=0.02)
-    c2c: float = 0.30
-    w_max: float = per_cell(0.6, spread=0.30)
-    w_min: float = per_cell(-0.6, spread=0.30)
 
     def _more_faults(self, faults: Faults) -> None:
         check_steps(self, faults)

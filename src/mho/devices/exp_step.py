@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, final
 
-from mho.devices.base import Device
-from mho.devices.per_cell import per_cell
 from mho.devices.rules import check_range, check_steps, check_values
+from mho.devices.step_device import UpDownDevice
 from mho.errors import Faults
 
 
 @final
-class ExpStep(Device):
+class ExpStep(UpDownDevice):
     """A step that hardly depends on the state in one half of the range, and falls off exponentially in the other.
 
     Up:   w + a·max(1 - a_up·exp(gamma_up·u), 0)·(1 + c2c·z);
@@ -29,15 +28,10 @@ class ExpStep(Device):
     `ConstantStep`'s.
     """
 
-    dw_min: float = per_cell(0.001, spread=0.30)
-    up_down: float = per_cell(1.0, spread=0.02)
     a_up: float = 0.01657
     a_down: float = 0.01658
     gamma_up: float = 3.037
     gamma_down: float = 3.120
-    c2c: float = 0.30
-    w_max: float = per_cell(0.6, spread=0.30)
-    w_min: float = per_cell(-0.6, spread=0.30)
 
     def _more_faults(self, faults: Faults) -> None:
         check_steps(self, faults)

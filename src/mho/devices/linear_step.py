@@ -7,14 +7,14 @@ from typing import Any, final
 
 import numpy as np
 
-from mho.devices.base import Device
 from mho.devices.per_cell import per_cell
 from mho.devices.rules import check_steps, check_values, check_zero_inside, signs_refused
+from mho.devices.step_device import UpDownDevice
 from mho.errors import Faults
 
 
 @final
-class LinearStep(Device):
+class LinearStep(UpDownDevice):
     """A step that shrinks linearly towards each bound, by a part of it: between `ConstantStep` and `SoftBounds`.
 
     Up:   w + a·max(1 - gamma_up·w/w_max, 0)·(1 + c2c·z);
@@ -23,18 +23,15 @@ class LinearStep(Device):
     to 1, are the parts by which a step has shrunk at its bound: 0 is `ConstantStep`, 1 is `SoftBounds`. A cell that
     draws more than 1 stops before its bound. Units are normalised weights; w_min < 0 < w_max.
 
+    Symmetry point: closed form, if within the bounds.
+
     Source: the linear step of aihwkit, the later simulator of Gokmen 2017's authors (M. J. Rasch et al., "A flexible
     and fast PyTorch toolkit for simulating training and inference on analog crossbar arrays", AICAS 2021, arXiv
     2104.02184), with its noise multiplying the step. The slopes' defaults are ours, the others `ConstantStep`'s.
     """
 
-    dw_min: float = per_cell(0.001, spread=0.30)
-    up_down: float = per_cell(1.0, spread=0.02)
     gamma_up: float = per_cell(0.5, spread=0.10)
     gamma_down: float = per_cell(0.5, spread=0.10)
-    c2c: float = 0.30
-    w_max: float = per_cell(0.6, spread=0.30)
-    w_min: float = per_cell(-0.6, spread=0.30)
 
     def _more_faults(self, faults: Faults) -> None:
         check_steps(self, faults)

@@ -1,34 +1,28 @@
-"""What any device may do beside its law."""
+"""What any device may do beside its law, as fields of the device."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
+from mho.devices.effects import EFFECTS, Effect
+from mho.devices.fields import is_on
 from mho.devices.per_cell import PerCell
-from mho.errors import Faults
-
-SMALLEST = 1e-6
-"""Of what acts with time: a weight of 0.5 in float32 takes a step of 1e-6 with an error of 3 %."""
-AGEING = ("decay", "decay_to", "drift", "diffusion")
+from mho.errors import Faults, InvalidValue
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """Fields that every law shares; at 0 they cost nothing and stand in no file.
+    """Effects that every law may have; at 0 they cost nothing and stand in no file.
 
-    Each but `stuck` is a number, `mho.per_cell(...)`, or a list of one number a replica. Weights are in normalised
-    units; time is counted in updates: an update of an array, a mini-batch, takes 1 (`Crossbar.rest` lets more pass).
+    The fields but the last are those of `mho.devices.effects`, where each is described: WriteNoise, ReadVariation,
+    Stuck, Decay, Drift, Diffusion. Each but `stuck` is a number, `mho.per_cell(...)`, or a list of one number a
+    replica. Weights are in normalised units; time is counted in updates: an update of an array, a mini-batch, takes 1
+    (`Crossbar.rest` lets more pass).
 
     Attributes:
-        write_noise: standard deviation of what a pulse leaves to be read of the weight that it wrote, drawn anew at
-            each pulse. The written weight is hidden, and the next pulse starts from it.
-        read_variation: standard deviation of the weight, drawn anew for each cell and vector read; not of references.
-        stuck: share of devices, 0 to 1, that hold a value of their own, even between their bounds, whatever is done.
-        decay: rate at which the distance from `decay_to` shrinks: by exp(-decay) an update.
-        decay_to: the weight to which devices decay.
-        drift: change an update, always in the same direction.
-        diffusion: standard deviation of a random walk's step an update.
+        effects: further effects, for example a user's own (`mho.Effect`), in the order in which they act.
     """
 
     write_noise: float = 0.0
@@ -38,53 +32,54 @@ class Options:
     decay_to: float = 0.0
     drift: float = 0.0
     diffusion: float = 0.0
+    effects: tuple[Effect, ...] = ()
+
+    def active_effects(self) -> tuple[Effect, ...]:
+        """Return the effects that are on, in the order in which they act."""
+        flat = [cls(**values) for cls, values in self._given()]
+        on = [effect for effect in flat if any(is_on(value) for value in effect.parameters().values())]
+        return (*on, *self.effects)
+
+    def _given(self) -> list[tuple[type[Effect], dict[str, Any]]]:
+        """Return the effects of every law of which a field is not 0, with their fields."""
+        every = [(cls, {name: getattr(self, name) for name in cls.hook_fields()}) for cls in flat_effects()]
+        return [(cls, values) for cls, values in every if any(value != 0 for value in values.values())]
 
     def options(self) -> dict[str, PerCell]:
-        """Those that are on. What acts with time comes together: `AGEING`."""
-        own = {field.name: as_per_cell(getattr(self, field.name)) for field in dataclasses.fields(Options)}
-        ageing = any(is_on(own[name]) for name in AGEING)
-        if _is_share(self.stuck):
-            own["stuck"] = PerCell(own["stuck"].mean, distribution="bernoulli")
-        return {name: value for name, value in own.items() if (ageing if name in AGEING else is_on(value))}
+        """Return the fields of all effects that are on, by the names that arrays call them."""
+        return {name: value for effect in self.active_effects() for name, value in effect.parameters().items()}
 
     def option_faults(self, faults: Faults) -> None:
         """Note values out of range."""
-        for name in ("write_noise", "read_variation", "decay", "diffusion"):
-            faults.number(name, as_per_cell(getattr(self, name)).mean, low=0.0)
-        for name in ("decay", "drift", "diffusion"):
-            mean = as_per_cell(getattr(self, name)).mean
-            if isinstance(mean, float) and 0 < abs(mean) < SMALLEST:
+        for cls, values in self._given():
+            try:
+                cls(**values)
+            except InvalidValue as error:
+                for fault in error.faults:
+                    faults.add(fault)
+
+    def take_effects(self, faults: Faults) -> None:
+        """Store `effects` as a tuple, and note what cannot stand in it."""
+        given = tuple(self.effects) if isinstance(self.effects, (list, tuple)) else (self.effects,)
+        object.__setattr__(self, "effects", given)
+        for effect in given:
+            if not isinstance(effect, Effect):
+                faults.add(f"effects hold {effect!r}; give effects, for example effects=(MyEffect(rate=0.01),)")
+            elif effect.flat:
+                fields = ", ".join(f"{name}={getattr(effect, name)!r}" for name in effect.hook_fields())
                 faults.add(
-                    f"{name} is {mean:g}: less than {SMALLEST:g} an update is lost in float32; give more, or leave it "
-                    "out and let the time of many updates pass at once: a device with a larger one, and array.rest(dt)"
+                    f"{type(effect).__name__} is an effect of every law: give its fields to the device, {fields}"
                 )
-        for name in ("decay_to", "drift"):
-            faults.number(name, as_per_cell(getattr(self, name)).mean)
-        if isinstance(self.stuck, PerCell):
-            faults.add(f"stuck is {self.stuck!r}; give the share of devices, a number from 0 to 1")
-        elif not _is_share(self.stuck):
-            faults.number("stuck", self.stuck, low=0.0, high=1.0)
-        if is_on(as_per_cell(self.decay_to)) and not is_on(as_per_cell(self.decay)):
-            faults.add("decay_to has no effect without decay; give decay, or leave decay_to out")
+        names = [type(effect).__name__ for effect in given]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            faults.add(f"effects hold {name} twice, and its fields would have equal names; give it once")
 
 
-def _is_share(value: Any) -> bool:
-    """Whether it is a number from 0 to 1, or a list of them."""
-    each = value if isinstance(value, tuple) else (value,)
-    return all(isinstance(one, (int, float)) and 0 <= one <= 1 for one in each)
+@functools.cache
+def flat_effects() -> tuple[type[Effect], ...]:
+    """Return the effects whose fields are fields of every law, in the order in which they act."""
+    flat = [cls for cls in EFFECTS.values() if cls.flat]
+    return tuple(sorted(flat, key=lambda cls: OPTIONS.index(next(iter(cls.hook_fields())))))
 
 
-def as_per_cell(value: Any) -> PerCell:
-    """A field's value as a `PerCell`."""
-    if isinstance(value, PerCell):
-        return value
-    return PerCell(tuple(float(v) for v in value) if isinstance(value, tuple) else float(value))  # type: ignore[arg-type]
-
-
-def is_on(value: PerCell) -> bool:
-    """Whether it does anything."""
-    means = value.mean if isinstance(value.mean, tuple) else (value.mean,)
-    return value.varies or any(mean != 0 for mean in means)
-
-
-OPTIONS = tuple(field.name for field in dataclasses.fields(Options))
+OPTIONS = tuple(field.name for field in dataclasses.fields(Options) if field.name != "effects")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mho.errors import Faults, nearest
+from mho.errors import Faults, InvalidValue, nearest
 from mho.per_replica import Number, check_lists
 
 DISTRIBUTIONS = ("normal", "lognormal", "uniform", "bernoulli")
@@ -31,6 +31,9 @@ class PerCell:
 
     m and s·|m| are the mean and the standard deviation of all three; a normal draw with `spread` is folded at 0, which
     shifts them noticeably from s = 0.5 on. Mean, spread and std may be lists of one number a replica.
+
+    What is wrong with the values is noted in `faults`; the law or effect of which this is a field raises it under the
+    field's name.
     """
 
     mean: float
@@ -40,9 +43,17 @@ class PerCell:
 
     def __post_init__(self) -> None:
         faults = Faults("per_cell")
-        if check_lists(self, faults, ("mean", "spread", "std")):
-            faults.raise_any()
-            return
+        if not check_lists(self, faults, ("mean", "spread", "std")):
+            self._check(faults)
+        object.__setattr__(self, "_faults", tuple(faults.found))
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Everything that is wrong with the values."""
+        found: tuple[str, ...] = self.__dict__["_faults"]
+        return found
+
+    def _check(self, faults: Faults) -> None:
         faults.number("mean", self.mean)
         if faults.number("spread", self.spread, low=0.0) and faults.number("std", self.std, low=0.0):
             if self.spread > 0 and self.std > 0:
@@ -52,7 +63,6 @@ class PerCell:
         if isinstance(self.mean, float) and math.isinf(self.mean) and (self.spread or self.std):
             faults.add("an infinite mean cannot have a spread")
         self._check_distribution(faults)
-        faults.raise_any()
 
     def _check_distribution(self, faults: Faults) -> None:
         if self.distribution not in DISTRIBUTIONS:
@@ -78,7 +88,13 @@ class PerCell:
         return any(np.any(np.array(kind) > 0) for kind in kinds)
 
     def draw(self, z: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Values (float32, the shape of z) for standard normals z."""
+        """Return values (float32, the shape of z) for standard normals z.
+
+        Raises:
+            InvalidValue: naming the faults.
+        """
+        if self.faults:
+            raise InvalidValue("per_cell: " + "; ".join(self.faults), self.faults)
         if self.distribution == "lognormal":
             relative = self.std / abs(self.mean) if self.std > 0 else self.spread
             sigma = math.sqrt(math.log1p(relative**2))
@@ -105,8 +121,7 @@ def per_cell(mean: Number, *, spread: Number = 0.0, std: Number = 0.0, distribut
         std: absolute standard deviation, at least 0; use it where the mean is 0.
         distribution: "normal", "lognormal" (not for mean 0), "uniform" or "bernoulli" (mean: a probability).
 
-    Raises:
-        InvalidValue: for a negative spread, both kinds at once, a distribution that cannot have these, or lists of
-            different lengths.
+    A negative spread, both kinds at once, a distribution that cannot have these, and lists of different lengths are
+    errors of the law or effect that gets it, which names its field.
     """
     return PerCell(mean, spread, std, distribution)  # type: ignore[arg-type]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any, final
 
-from mho.devices.base import Device
-from mho.devices.per_cell import per_cell
 from mho.devices.rules import check_range, check_steps
+from mho.devices.step_device import StepDevice
 from mho.devices.table import Table, table
 from mho.errors import Faults
 
 
 @final
-class PiecewiseStep(Device):
+class PiecewiseStep(StepDevice):
     """A step that is linear between nodes, evenly spaced from `w_min` to `w_max`.
 
     Up:   w + Δ·up(w)·(1 + c2c·z);
@@ -25,12 +24,8 @@ class PiecewiseStep(Device):
     shrinks to 0.2 of its largest, are ours; the other defaults are `ConstantStep`'s.
     """
 
-    dw_min: float = per_cell(0.001, spread=0.30)
     up: Table = table([1.8, 1.5, 1.2, 1.0, 0.8, 0.5, 0.2])
     down: Table = table([0.2, 0.5, 0.8, 1.0, 1.2, 1.5, 1.8])
-    c2c: float = 0.30
-    w_max: float = per_cell(0.6, spread=0.30)
-    w_min: float = per_cell(-0.6, spread=0.30)
 
     def _more_faults(self, faults: Faults) -> None:
         check_steps(self, faults, up_down=False)

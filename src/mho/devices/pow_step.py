@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, final
 
-from mho.devices.base import Device
 from mho.devices.per_cell import per_cell
 from mho.devices.rules import check_range, check_steps, check_values
+from mho.devices.step_device import UpDownDevice
 from mho.errors import Faults
 
 
 @final
-class PowStep(Device):
+class PowStep(UpDownDevice):
     """A step that shrinks as a power of the room left to the bound it moves to.
 
     Up:   w + a·(2·(w_max - w)/(w_max - w_min))^gamma_up·(1 + c2c·z);
@@ -25,13 +25,8 @@ class PowStep(Device):
     are ours. The other defaults are `ConstantStep`'s.
     """
 
-    dw_min: float = per_cell(0.001, spread=0.30)
-    up_down: float = per_cell(1.0, spread=0.02)
     gamma_up: float = per_cell(1.5, spread=0.10)
     gamma_down: float = per_cell(1.5, spread=0.10)
-    c2c: float = 0.30
-    w_max: float = per_cell(0.6, spread=0.30)
-    w_min: float = per_cell(-0.6, spread=0.30)
 
     def _more_faults(self, faults: Faults) -> None:
         check_steps(self, faults)

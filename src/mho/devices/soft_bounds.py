@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, final
 
-from mho.devices.base import Device
-from mho.devices.per_cell import per_cell
 from mho.devices.rules import check_steps, check_zero_inside, signs_refused
+from mho.devices.step_device import UpDownDevice
 from mho.errors import Faults
 
 
 @final
-class SoftBounds(Device):
+class SoftBounds(UpDownDevice):
     """A step that shrinks linearly to nothing towards each bound.
 
     Up:   w + a·(1 - w/w_max)·(1 + c2c·z);
@@ -21,17 +20,11 @@ class SoftBounds(Device):
     normalised weights; w_min < 0 < w_max. n up pulses without noise: w_max - (w_max - w)·(1 - a/w_max)ⁿ. There is no
     closed form with noise, so arrays go pulse by pulse.
 
-    Symmetry point, where an up and a down step cancel: (a - b)/(a/w_max - b/w_min).
+    Symmetry point: (a - b)/(a/w_max - b/w_min).
 
     Source: H. Kim et al., "Zero-shifting technique for deep neural network training on resistive cross-point arrays",
     arXiv 1907.10228 (2019); the equation as its authors print it in later work. Defaults: those of `ConstantStep`.
     """
-
-    dw_min: float = per_cell(0.001, spread=0.30)
-    up_down: float = per_cell(1.0, spread=0.02)
-    c2c: float = 0.30
-    w_max: float = per_cell(0.6, spread=0.30)
-    w_min: float = per_cell(-0.6, spread=0.30)
 
     def _more_faults(self, faults: Faults) -> None:
         check_steps(self, faults)

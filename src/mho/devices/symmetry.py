@@ -19,7 +19,7 @@ NOISE = 1e-6
 
 def quiet_step(law: Any, w: float, up: bool, cell: Any) -> float:
     """How far one pulse moves w without noise; positive is up."""
-    return float(ask(law, w, 0.0, up, cell, quiet(law))[0]) - w
+    return float(ask(law, w, (), up, cell, quiet(law))[0]) - w
 
 
 def nominal_cell(law: Any) -> types.SimpleNamespace:

@@ -82,7 +82,7 @@ def _moves(law: type[Device], w: float, cell: Any) -> tuple[float, float, float]
 def _pulse(law: type[Device], w: float, up: bool, cell: Any, z: float) -> float:
     try:
         pair = z if law.draws == 1 else (z, 0.0)
-        return float(ask(law, w, 0.0, up, cell, pair)[0])
+        return float(ask(law, w, (), up, cell, pair)[0])
     except (ArithmeticError, ValueError, TypeError):  # outside the range of the law's formula
         return math.nan
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,8 @@ import numpy.typing as npt
 from mho.compiler import compile as compiler
 from mho.compiler import threads
 from mho.compiler.explain import explain
-from mho.compiler.law import read_law
+from mho.compiler.hooks import hook_record
+from mho.compiler.model import DeviceModel
 from mho.compiler.program import Call, Step
 from mho.errors import LawError
 from mho.kernels import counts as count
@@ -65,42 +67,42 @@ class Levels:
 
 @dataclasses.dataclass(frozen=True)
 class Cells:
-    """A law, its fields and its tables, and the states that reads do not see.
+    """What devices do, their fields and their tables, and the states that reads do not see.
 
     Attributes:
-        law: the class.
+        model: the law, and the hooks beside it.
         fields: for each either (R, P, N), or (R, 16) of one number where cells do not differ.
         tables: for each (R, P·N, ...), on the memory of one table where cells do not differ.
-        hidden: (R, H, P, N): with write noise the written weights, then the law's own state if it has one.
+        hidden: (R, H, P, N), in the order of `model.hidden`.
     """
 
-    law: type
+    model: DeviceModel
     fields: dict[str, Floats]
     tables: dict[str, Floats]
     hidden: Floats
 
     def kernel(self, template: str, entry: str) -> Any:
         """A kernel with the law in it."""
-        return compiler.load(template, entry, read_law(self.law), tuple(self.fields), tuple(self.tables))
+        return compiler.load(template, entry, self.model, tuple(self.fields), tuple(self.tables))
 
     @functools.cached_property
     def varies(self) -> bool:
         """Whether reads of one weight differ."""
-        return "read_variation" in self.fields or read_law(self.law).varies
+        return self.model.varies
 
     @functools.cached_property
     def shows(self) -> bool:
         """Whether reads see something else than the weight."""
-        return self.varies or "read" in read_law(self.law).functions
+        return self.model.shows
 
     @functools.cached_property
     def ages(self) -> bool:
         """Whether devices change with time."""
-        return "decay" in self.fields or "rest" in read_law(self.law).functions
+        return self.model.ages
 
     def explain(self, error: Any) -> LawError:
         """What an error of the compiler means to the user."""
-        return LawError(explain(read_law(self.law), error))
+        return LawError(explain(self.model, error))
 
     @functools.cached_property
     def flat(self) -> tuple[Floats, ...]:
@@ -133,12 +135,28 @@ class Cells:
         fields, tables = (
             {name: values[replicas] for name, values in each.items()} for each in (self.fields, self.tables)
         )
-        return Cells(self.law, fields, tables, self.hidden[replicas])
+        return Cells(self.model, fields, tables, self.hidden[replicas])
 
     def broadcast(self, shape: tuple[int, ...]) -> dict[str, Floats]:
         """Every field in the shape of the state, and every table in that shape with its own axes behind."""
         fields = {name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()}
         return fields | {name: v.reshape(*shape, *v.shape[2:]) for name, v in self.tables.items()}
+
+
+def held(model: DeviceModel, fields: dict[str, Floats]) -> npt.NDArray[np.bool_] | None:
+    """Return which devices never move, in the shape of their fields; None where all of them do."""
+    hooks: Any = model.filling("holds")
+    if not hooks:
+        return None
+    whole = np.zeros(np.shape(fields["w_max"]), np.bool_)
+    for hook in hooks:
+        try:
+            whole |= hook.holds(hook_record(hook, SimpleNamespace(**fields)))
+        except ValueError:  # what is written for one device may ask `if`, which has no answer for many
+            for place in np.ndindex(whole.shape):
+                one = SimpleNamespace(**{name: values[place] for name, values in fields.items()})
+                whole[place] |= bool(hook.holds(hook_record(hook, one)))
+    return whole
 
 
 def _step(values: Floats) -> int:
@@ -316,7 +334,7 @@ def seer(
     """Writes what a read of vector number[0] sees of state (R, P, N) into `out`, to be done again and again."""
     if backend == "reference":
         return lambda: reference.visible(
-            counts, cells.law, state, cells.broadcast(state.shape), key, int(number[0]), out
+            counts, cells.model, state, cells.broadcast(state.shape), key, int(number[0]), out
         )
     return _standing("visible", state, cells, counts, number, tuple(cells.tables.values()), key, out)
 
@@ -334,7 +352,7 @@ def rester(
     """Lets a time dt[0] pass for state (R, P, N), to be done again and again; the draws are those of number[0]."""
     if backend == "reference":
         return lambda: reference.rest(
-            counts, cells.law, state, cells.hidden, cells.broadcast(state.shape), key, float(dt[0]), int(number[0])
+            counts, cells.model, state, cells.hidden, cells.broadcast(state.shape), key, float(dt[0]), int(number[0])
         )
     return _standing("pass_time", state, cells, counts, number, cells.hidden, tuple(cells.tables.values()), key, dt)
 
@@ -488,4 +506,4 @@ def _reference_update(
         stream.key, stream.first, x_bits, d_bits,
     )  # fmt: skip
     fields = cells.broadcast(state.shape)
-    reference.update(counts, cells.law, state, cells.hidden, fields, x, d, x_bits, d_bits, stream.key, stream.first)
+    reference.update(counts, cells.model, state, cells.hidden, fields, x, d, x_bits, d_bits, stream.key, stream.first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import time
 import traceback
@@ -14,11 +15,13 @@ import torch
 
 from mho.arrays import Crossbar
 from mho.cells import Single
+from mho.compiler.hooks import HOOKS, hook_record, read_hooks
 from mho.compiler.law import read_law
 from mho.config import RPU
 from mho.devices import Device
 from mho.devices.symmetry import nominal_cell, quiet_step, symmetry_points
 from mho.errors import InvalidValue, LawError
+from mho.kernels import ops
 from mho.kernels.reference.cell import ask
 from mho.per_replica import lengths
 from mho.periphery import Pulses
@@ -29,6 +32,8 @@ DRAWN = 4
 """Cells with fields as drawn whose values are checked beside the nominal one."""
 POPULATION = 500
 """Cells whose symmetry points are looked at."""
+TIMES = (1.0, 100.0)
+"""Times without pulses at which effects are asked, in updates."""
 ROUNDING = 1e-6
 """Part of a step: less is rounding."""
 
@@ -84,7 +89,8 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
     Checks: the signatures; finite values over the whole range, bounds included, for |z| up to 6.5, of the nominal cell
     and of some as drawn; up pulses do not lower and down pulses do not raise the nominal weight without noise (z = 0);
     arrays of it keep their bounds; compiled equals interpreted; a closed form for one pulse equals the pulse, and one
-    for the symmetry point the zero of the law.
+    for the symmetry point the zero of the law. Of its effects: what they make of a weight is finite, at pulses, reads
+    and in time; devices that hold do not move; compiled equals interpreted.
 
     Returns:
         What was measured; `print` it.
@@ -101,7 +107,9 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
     for number in range(-1, DRAWN):
         fields = means if number < 0 else {name: values[number] for name, values in drawn.items()}
         tables = {name: table.values for name, table in device.tables().items()}
-        _check_values(device, types.SimpleNamespace(**(tables | fields)), nominal=number < 0)
+        cell = types.SimpleNamespace(**(tables | fields))
+        _check_values(device, cell, nominal=number < 0)
+        _check_effects(device, cell)
     _check_symmetry(device, drawn)
     _check_arrays(device, seed)
     cell = nominal_cell(device)
@@ -171,7 +179,7 @@ def _pulse(device: Device, w: np.float32, up: bool, cell: Any, z: float) -> np.f
     try:
         with np.errstate(all="ignore"):
             pair = np.float32(z) if device.draws == 1 else (np.float32(z), np.float32(-z))
-            return np.float32(ask(device, w, np.float32(0), up, cell, pair)[0])
+            return np.float32(ask(device, w, (), up, cell, pair)[0])
     except (ArithmeticError, AttributeError, NameError, TypeError, ValueError) as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         cure = (
@@ -184,6 +192,31 @@ def _pulse(device: Device, w: np.float32, up: bool, cell: Any, z: float) -> np.f
             f"{type(device).__name__}.pulse({w:.4g}, up={up}, z={z:g}) fails at {frame.filename}:{frame.lineno}: "
             f"{error}. {cure}"
         ) from None
+
+
+def _check_effects(device: Device, cell: Any) -> None:
+    """Ask every effect that is on what it makes of weights over the range."""
+    for effect in device.active_effects():
+        record, source = hook_record(type(effect), cell), read_hooks(type(effect))
+        for hook, function in source.functions.items():
+            for w, z, up, dt in itertools.product(
+                np.linspace(cell.w_min, cell.w_max, PLACES, dtype=np.float32), (-6.5, 0.0, 6.5), (True, False), TIMES
+            ):
+                given = {"w": w, "cell": record, "z": np.float32(z), "up": up, "dt": np.float32(dt)}
+                try:
+                    with np.errstate(all="ignore"):
+                        answer = getattr(effect, hook)(*(given[name] for name in HOOKS[hook]))
+                except (ArithmeticError, AttributeError, NameError, TypeError, ValueError) as error:
+                    frame = traceback.extract_tb(error.__traceback__)[-1]
+                    raise LawError(
+                        f"{source.name}.{hook} fails at w = {w:.4g}, {frame.filename}:{frame.lineno}: {error}. An "
+                        "effect is scalar arithmetic with a value over the whole range; guard what fails there"
+                    ) from None
+                if not np.isfinite(answer):
+                    raise LawError(
+                        f"{source.name}.{hook} gives {answer} at w = {w:.4g}, z = {z:g}, dt = {dt:g}, at "
+                        f"{function.place}; an effect must be finite over the whole range, its bounds included"
+                    )
 
 
 def _of(cell: Any, nominal: bool) -> str:
@@ -222,6 +255,7 @@ def _check_arrays(device: Device, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     rpu = RPU(device=device, cell=Single(), update=Pulses(length=10))
     arrays = [Crossbar(rpu, 5, 19, seed=seed, backend=backend) for backend in ("cpu", "reference")]
+    started = arrays[0].weight.clone()
     for _ in range(2):
         p = torch.rand(12, 19, generator=generator) * 2 - 1
         q = torch.rand(12, 5, generator=generator) * 2 - 1
@@ -236,9 +270,26 @@ def _check_arrays(device: Device, seed: int) -> None:
             f"{type(device).__name__}: compiled and interpreted weights differ by {worst:.3g}; does the law use "
             "something that NumPy and Numba compute differently, such as integer division?"
         )
+    _check_hooks(device, arrays)
     bounds = arrays[0].cell_parameters()
+    held = ops.held(device.model(), {name: values.numpy() for name, values in bounds.items()})
+    if held is not None and not torch.equal(arrays[0].weight[held[:, 0]], started[held[:, 0]]):
+        raise LawError(f"{type(device).__name__}: devices that hold their weight have moved")
     if bool((compiled > bounds["w_max"][:, 0]).any() or (compiled < bounds["w_min"][:, 0]).any()):
         raise LawError(f"{type(device).__name__}: weights left their bounds")
+
+
+def _check_hooks(device: Device, arrays: list[Crossbar]) -> None:
+    """Compare what reads see, what time leaves, and hidden states, compiled and interpreted."""
+    for array in arrays:
+        array.rest(2.0)
+    name = type(device).__name__
+    pairs = {"weights after a time": [array.weight for array in arrays], "reads": [array.read() for array in arrays]}
+    pairs |= {f"states {name!r}": [array.hidden_states()[name] for array in arrays] for name in device.hidden_states()}
+    for what, (compiled, interpreted) in pairs.items():
+        if not torch.allclose(compiled, interpreted, rtol=1e-4, atol=1e-4 * max(float(interpreted.abs().max()), 1e-3)):
+            worst = float((compiled - interpreted).abs().max())
+            raise LawError(f"{name} with its effects: compiled and interpreted {what} differ by {worst:.3g}")
 
 
 def _always_symmetric(device: Device, cell: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What cross-points do without pulses: what reads see of them, and how they change with time."""
+"""Read-out and time evolution of cross-points without pulses."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from mho.compiler.law import cell_of
+from mho.compiler.law import cell_of, read, rest
 from mho.kernels.counts import NOT_FINITE
-from mho.kernels.cpu.cell import age_not as age
-from mho.kernels.cpu.cell import hold_none as hold
-from mho.kernels.cpu.cell import rest_not as settle
-from mho.kernels.cpu.cell import see_all as see
-from mho.kernels.cpu.cell import vary_not as vary
+from mho.kernels.cpu.cell import aged, moved, seen
 from mho.random import READING_BLOCK, RESTING_BLOCK, mix, normal, vector_keys
 
-# Set by the law, as in `update`.
+# Set by the device's model, as in `update`.
 WRITTEN = 0
 
 
@@ -31,7 +27,10 @@ def visible(
     out: Any,
     first: Any,
 ) -> None:
-    """What the read of vector `first` sees, out (R, P, N), of lines `start` to `stop` of R·P; streams (R, 2)."""
+    """Write the weights that the read of vector `first` sees, out (R, P, N), of lines `start` to `stop` of R·P.
+
+    streams (R, 2): keys of the reads.
+    """
     lines, columns = state.shape[1], state.shape[2]
     for q in range(start, stop):
         r, p = q // lines, q % lines
@@ -39,8 +38,8 @@ def visible(
         for j in range(columns):
             index = np.uint32(p * columns + j)
             cell = cell_of(fields, strides, tables, r, index, p, j)
-            seen = see(state[r, p, j], cell, normal(mix(index, words[0], words[1])))
-            value = np.float32(vary(np.float32(seen), cell, normal(mix(index, words[2], words[3]))))
+            shown = np.float32(read(state[r, p, j], cell, normal(mix(index, words[0], words[1]))))
+            value = seen(shown, cell, index, words[2], words[3])
             if value != value:
                 counts[r, NOT_FINITE] += 1
                 value = state[r, p, j]
@@ -73,12 +72,12 @@ def pass_time(
             cell = cell_of(fields, strides, tables, r, index, p, j)
             shown = state[r, p, j]
             w = hidden[r, 0, p, j] if WRITTEN > 0 else shown
-            new = np.float32(settle(w, cell, dt[0], normal(mix(index, words[0], words[1]))))
-            new = np.float32(age(new, cell, dt[0], normal(mix(index, words[2], words[3]))))
+            new = np.float32(rest(w, cell, dt[0], normal(mix(index, words[0], words[1]))))
+            new = aged(new, cell, dt[0], index, words[2], words[3])
             if new != new:
                 counts[r, NOT_FINITE] += 1
                 new = w
-            new = min(max(hold(new, w, cell), cell.w_min), cell.w_max)
+            new = min(max(moved(new, w, cell), cell.w_min), cell.w_max)
             if WRITTEN > 0:
                 hidden[r, 0, p, j] = new
                 state[r, p, j] = min(max(shown + (new - w), cell.w_min), cell.w_max)

@@ -9,12 +9,18 @@ import numpy as np
 from mho.compiler.law import ROOM, cell_at, pulses, reach
 from mho.kernels.counts import BOUND_HITS, COINCIDENCES, NOT_FINITE
 from mho.kernels.cpu.bits import popcount, tile_keys
+from mho.kernels.cpu.cell import (
+    accepts_pulse,
+    holds,
+    keep_states,
+    moved,
+    moves_up,
+    next_states,
+    states_at,
+    written,
+)
 from mho.kernels.cpu.cell import draw_one as draw
-from mho.kernels.cpu.cell import heed_all as heed
-from mho.kernels.cpu.cell import hold_none as hold
-from mho.kernels.cpu.cell import show_same as show
 from mho.kernels.cpu.cell import step_plain as step
-from mho.kernels.cpu.cell import turn_not as turn
 from mho.kernels.cpu.lists import append, take, take_fours
 from mho.random import BLOCKS_A_WORD, mix, normal, vector_keys
 
@@ -23,14 +29,13 @@ LISTED = 384  # cross-points from which a list is moved: it stays in the first-l
 MANY = 64  # coincidences of one vector that are worth a list of their own
 BLOCK = 32_768  # cross-points whose state and fields stay in the second-level cache
 
-# Set by the law.
+# Set by the device's model.
 CLOSED_FORM = True
 FIELDS = 2
 W_MAX = ROOM
 W_MIN = 2 * ROOM
 WRITTEN = 0  # where the weight is that pulses move: with write noise not the one that is read
-HIDDEN = 0  # lanes of what reads do not see: the written weight, then the hidden state of the law
-STATE = False  # whether the law has one
+HIDDEN = 0  # lanes of what reads do not see: the written weight, then the hidden states of the law
 SLOTS = 3
 
 NEGATIVE = np.uint32(0x80000000)
@@ -249,21 +254,20 @@ def move_single(counts: Any, lanes: Any, items: Any, full: Any, cells: Any) -> A
     for i in range(full):
         at = np.uintp(i)
         w, low, high = lanes[np.uintp(WRITTEN + i)], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
-        h = lanes[np.uintp(ROOM * (SLOTS - 1) + i)] if STATE else np.float32(0)
+        h = states_at(lanes, i)
         cell, key_0, key_1 = items[np.uintp(CELL + i)], items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)]
         index = np.uint32(cell & INDEX)
         here, up = cell_at(lanes, at, cells[5], cells[0], index), cell < NEGATIVE
-        bits = items[np.uintp(BITS + i)] if heed(up, here) else np.uint32(0)
+        bits = items[np.uintp(BITS + i)] if accepts_pulse(up, here) else np.uint32(0)
         items[np.uintp(BITS + i)] = bits
         n = np.int32(popcount(bits))
-        answer, state = step(w, h, turn(up, here), here, draw(index, key_0, key_1))
+        answer, state = step(w, h, moves_up(up, here), here, draw(index, key_0, key_1))
         new = np.float32(answer)
-        sound = hold(new if new == new else w, w, here)
+        sound = moved(new if new == new else w, w, here)
         kept = min(max(sound, low), high)
-        if STATE:
-            lanes[np.uintp(ROOM * (SLOTS - 1) + i)] = hold(np.float32(state), h, here) if n == 1 else h
+        keep_states(lanes, i, next_states(state, h, (n == 1) & (not holds(here))))
         if WRITTEN > 0:
-            shown = hold(np.float32(show(kept, here, index, key_0, key_1)), lanes[at], here)
+            shown = moved(np.float32(written(kept, here, index, key_0, key_1)), lanes[at], here)
             lanes[at] = shown if n == 1 else lanes[at]
         lanes[np.uintp(WRITTEN + i)] = kept if n == 1 else w
         hits = np.int32(hits + np.int32((n == 1) & (kept != sound)))
@@ -323,13 +327,13 @@ def merge(counts: Any, lanes: Any, items: Any, found: Any, cells: Any) -> None:
         cell, n = items[np.uintp(CELL + i)], np.int32(popcount(items[np.uintp(BITS + i)]))
         key_0, key_1, index = items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)], np.uint32(cell & INDEX)
         here, count = cell_at(lanes, at, cells[5], cells[0], index), np.float32(n)
-        up = turn(cell < NEGATIVE, here)
+        up = moves_up(cell < NEGATIVE, here)
         far = (n > 1) & (min(high - w, w - low) > reach(count, up, here))
         new = np.float32(pulses(w, count, up, here, normal(mix(index, key_0, key_1))))
-        sound = hold(new if new == new else w, w, here)
+        sound = moved(new if new == new else w, w, here)
         kept = min(max(sound, low), high)
         if WRITTEN > 0:
-            shown = hold(np.float32(show(kept, here, index, key_0, key_1)), lanes[at], here)
+            shown = moved(np.float32(written(kept, here, index, key_0, key_1)), lanes[at], here)
             lanes[at] = shown if far else lanes[at]
         lanes[np.uintp(WRITTEN + i)] = kept if far else w
         hits = np.int32(hits + np.int32(far & (kept != sound)))
@@ -343,11 +347,11 @@ def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any, 
     """Apply the pulses of one cell, each with its own normal, clipped to the bounds after each."""
     at = np.uintp(lane)
     w, low, high = lanes[np.uintp(WRITTEN + lane)], lanes[np.uintp(W_MIN + lane)], lanes[np.uintp(W_MAX + lane)]
-    h = lanes[np.uintp(ROOM * (SLOTS - 1) + lane)] if STATE else np.float32(0)
+    h = states_at(lanes, lane)
     cell = items[np.uintp(CELL + lane)]
     index = np.uint32(cell & INDEX)
     here = cell_at(lanes, at, cells[5], cells[0], index)
-    up = turn(cell < NEGATIVE, here)
+    up = moves_up(cell < NEGATIVE, here)
     train, trains_a_vector = np.int64(items[np.uintp(VECTOR + lane)]), stream[3]
     vector = np.uint64(stream[2] + np.uint64(train // trains_a_vector))
     block = 1 + BLOCKS_A_WORD * (train % trains_a_vector)
@@ -358,15 +362,13 @@ def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any, 
         if new != new:
             counts[NOT_FINITE] += 1
             new = w
-        new = hold(new, w, here)
-        if STATE:
-            h = hold(np.float32(state), h, here)
+        new = moved(new, w, here)
+        h = next_states(state, h, not holds(here))
         w = min(max(new, low), high)
         counts[BOUND_HITS] += w != new
         if WRITTEN > 0:
-            lanes[at] = hold(np.float32(show(w, here, index, words[0], words[1])), lanes[at], here)
-    if STATE:
-        lanes[np.uintp(ROOM * (SLOTS - 1) + lane)] = h
+            lanes[at] = moved(np.float32(written(w, here, index, words[0], words[1])), lanes[at], here)
+    keep_states(lanes, lane, h)
     lanes[np.uintp(WRITTEN + lane)] = w
 
 

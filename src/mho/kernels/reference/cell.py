@@ -1,66 +1,109 @@
-"""One cross-point: what its law is given, and what becomes of the answer."""
+"""One cross-point: what its law and its hooks are given, and what becomes of the answers."""
 
 from __future__ import annotations
 
-import math
+import functools
+from collections import namedtuple
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mho.compiler.hooks import Hooks, hook_record
+from mho.compiler.model import DeviceModel
 from mho.kernels.counts import BOUND_HITS, NOT_FINITE
-from mho.random import SECOND_DRAW, WRITING_KEY, mix, normal
+from mho.random import SECOND_DRAW, mix, normal
 
 Words = npt.NDArray[np.uint32]
 
 
-def ask(law: Any, w: Any, h: Any, up: bool, cell: Any, z: Any) -> tuple[Any, Any]:
-    """A law's answer to a pulse, whatever its contract: weight and hidden state; z is a pair where it draws two."""
-    return law.pulse(w, h, up, cell, z) if law.state else (law.pulse(w, up, cell, z), h)
+def ask(law: Any, w: Any, states: Any, up: bool, cell: Any, z: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return weight and hidden states after a pulse, whatever the law's contract.
+
+    Args:
+        law: a device, or its class.
+        w: the weight.
+        states: its hidden states, in the order of `law.states`; empty: all 0.
+        up: the direction.
+        cell: a record of the fields.
+        z: a standard normal, a pair for a law that draws two.
+    """
+    if not law.states:
+        return law.pulse(w, up, cell, z), ()
+    before = tuple(states) or (0.0,) * len(law.states)
+    if len(law.states) == 1:
+        new, h = law.pulse(w, before[0], up, cell, z)
+        return new, (h,)
+    new, after = law.pulse(w, _record(law.states)(*before), up, cell, z)
+    return new, tuple(after)
+
+
+@functools.cache
+def _record(states: tuple[str, ...]) -> Any:
+    return namedtuple("States", states)
 
 
 def quiet(law: Any) -> Any:
-    """The z of a pulse without noise."""
+    """Return the z of a pulse without noise."""
     return (0.0, 0.0) if law.draws == 2 else 0.0  # floats of Python keep the precision of w
 
 
 def drawn(law: Any, index: Words, key_0: Words, key_1: Words) -> Any:
-    """The z of a pulse under these keys, each (1,)."""
+    """Return the z of a pulse under these keys, each (1,)."""
     first = np.float32(normal(mix(index, key_0, key_1))[0])
     return first if law.draws == 1 else (first, np.float32(normal(mix(index | SECOND_DRAW, key_0, key_1))[0]))
 
 
-def writing_normal(index: Words, key_0: Words, key_1: Words) -> np.float32:
-    """The normal of the write noise of the same pulse."""
-    return np.float32(normal(mix(index, key_0, key_1 ^ WRITING_KEY))[0])
+def hook_normals(hook_class: type[Hooks], index: Words, key_0: Words, key_1: Words) -> npt.NDArray[np.float32]:
+    """Return the z of the hooks of a class under these keys, in the shape of `index`."""
+    own_0, own_1 = map(np.uint32, hook_class.draw_key())
+    return np.asarray(normal(mix(index, key_0 ^ own_0, key_1 ^ own_1)), np.float32)
 
 
-def aged(w: Any, cell: Any, dt: Any, z: Any) -> Any:
-    """The weight after a time dt in which nothing else happens to it than decay, drift and diffusion."""
-    if not hasattr(cell, "decay"):
-        return w
-    left = cell.decay_to + (w - cell.decay_to) * math.exp(-cell.decay * dt)
-    return left + cell.drift * dt + cell.diffusion * math.sqrt(dt) * z
+def accepts_pulse(model: DeviceModel, up: bool, cell: Any) -> bool:
+    """Return True if the device responds to a pulse of this direction."""
+    return all(hook.accepts_pulse(up, hook_record(hook, cell)) for hook in _filling(model, "accepts_pulse"))
 
 
-def stuck(cell: Any) -> bool:
-    """Whether the device never moves."""
-    return bool(getattr(cell, "stuck", 0) > 0)
+def moves_up(model: DeviceModel, up: bool, cell: Any) -> bool:
+    """Return the direction in which a pulse moves the device."""
+    for hook in _filling(model, "moves_up"):
+        up = bool(hook.moves_up(up, hook_record(hook, cell)))
+    return up
+
+
+def holds(model: DeviceModel, cell: Any) -> bool:
+    """Return True if the device never moves."""
+    return any(hook.holds(hook_record(hook, cell)) for hook in _filling(model, "holds"))
+
+
+def written(model: DeviceModel, w: np.float32, cell: Any, keys: tuple[Any, Any, Any]) -> np.float32:
+    """Return the weight to be read after a pulse with these keys has written w, within the bounds."""
+    for hook in _filling(model, "written"):
+        w = np.float32(hook.written(w, hook_record(hook, cell), hook_normals(hook, *keys)[0]))
+    return within(w, cell)
 
 
 def within(w: Any, cell: Any) -> np.float32:
-    """A weight clipped to the bounds of its device."""
+    """Return a weight clipped to the bounds of its device."""
     return np.float32(min(max(w, cell.w_min), cell.w_max))
 
 
-def settled(new: Any, old: np.float32, cell: Any, counts: npt.NDArray[np.int64]) -> np.float32:
-    """What stays of a law's answer: no NaN, no move of a stuck device, nothing beyond a bound; both are counted."""
+def settled(model: DeviceModel, new: Any, old: np.float32, cell: Any, counts: npt.NDArray[np.int64]) -> np.float32:
+    """Return what stays of a law's answer: no NaN, no move of a device that holds, nothing beyond a bound.
+
+    NaN and bounds are counted.
+    """
     new = np.float32(new)
     if np.isnan(new):
         counts[NOT_FINITE] += 1
         new = old
-    if stuck(cell):
+    if holds(model, cell):
         new = old
     kept = within(new, cell)
     counts[BOUND_HITS] += kept != new
     return kept
+
+
+def _filling(model: DeviceModel, hook: str) -> tuple[Any, ...]:
+    return model.filling(hook)

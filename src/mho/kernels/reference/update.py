@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mho.compiler.model import DeviceModel
 from mho.kernels.counts import COINCIDENCES, NOT_FINITE
-from mho.kernels.reference.cell import ask, drawn, settled, stuck, within, writing_normal
+from mho.kernels.reference.cell import accepts_pulse, ask, drawn, holds, moves_up, settled, written
 from mho.random import BLOCKS_A_WORD, SLOTS_A_TRAIN, vector_keys
 
 Floats = npt.NDArray[np.float32]
@@ -17,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 
 def update(
     counts: npt.NDArray[np.int64],
-    law: Any,
+    model: DeviceModel,
     state: Floats,
     hidden: Floats,
     cells: dict[str, Floats],
@@ -37,13 +38,13 @@ def update(
             coincidences = d_bits[r, t, :, slots].astype(np.int64) @ x_bits[r, t, :, slots].T.astype(np.int64)
             for p, j in zip(*np.nonzero(coincidences), strict=True):
                 cell = types.SimpleNamespace(**{name: values[r, p, j] for name, values in cells.items()})
-                if hasattr(cell, "side") and up[p, j] != (cell.side > 0):
+                if not accepts_pulse(model, bool(up[p, j]), cell):
                     continue
                 counts[r, COINCIDENCES] += coincidences[p, j]
                 keys = _Keys(streams[r], first + int(t), word, int(p) * state.shape[2] + int(j))
-                seen = np.concatenate([[state[r, p, j]], hidden[r, :, p, j]])
-                n, rises = int(coincidences[p, j]), hasattr(cell, "side") or bool(up[p, j])
-                state[r, p, j], *hidden[r, :, p, j] = move(law, seen, n, rises, cell, keys, counts[r])
+                before = np.concatenate([[state[r, p, j]], hidden[r, :, p, j]])
+                n, rises = int(coincidences[p, j]), moves_up(model, bool(up[p, j]), cell)
+                state[r, p, j], *hidden[r, :, p, j] = move(model, before, n, rises, cell, keys, counts[r])
 
 
 class _Keys:
@@ -60,27 +61,36 @@ class _Keys:
 
 
 def move(
-    law: Any, seen: Floats, n: int, up: bool, cell: Any, keys: _Keys, counts: npt.NDArray[np.int64]
+    model: DeviceModel, before: Floats, n: int, up: bool, cell: Any, keys: _Keys, counts: npt.NDArray[np.int64]
 ) -> list[np.float32]:
-    """One cell after n coincidences of one direction: what reads see, then its hidden states; `seen` before."""
-    noisy = hasattr(cell, "write_noise")
-    shown, w, h = seen[0], seen[1 if noisy else 0], seen[-1]
+    """Return the weight that reads see and the hidden states of a cell after n coincidences of one direction.
+
+    Args:
+        model: the device's law and hooks.
+        before: the same before them.
+        n: at least 1.
+        up: the direction.
+        cell: a record of the fields.
+        keys: of the pulses.
+        counts: of its replica, added to.
+    """
+    law: Any = model.law_class
+    hides, fixed = bool(model.filling("written")), holds(model, cell)
+    shown, w, states = before[0], before[1 if hides else 0], tuple(before[2 if hides else 1 :])
     room = min(cell.w_max - w, w - cell.w_min)
     count = np.float32(n)
     if n > 1 and hasattr(law, "pulses") and room > law.reach(count, up, cell):
-        w = settled(law.pulses(w, count, up, cell, drawn(law, *keys[0])), w, cell, counts)
-        shown = _shown(shown, w, cell, keys[0]) if noisy else w
+        w = settled(model, law.pulses(w, count, up, cell, drawn(law, *keys[0])), w, cell, counts)
+        last = 0
     else:
         for pulse in range(n):
-            new, state = ask(law, w, h, up, cell, drawn(law, *keys[pulse]))
-            w, h = settled(new, w, cell, counts), h if stuck(cell) else np.float32(state)
-            shown = _shown(shown, w, cell, keys[pulse]) if noisy else w
-    return [shown, *([w] if noisy else []), *([h] if law.state else [])]
-
-
-def _shown(shown: np.float32, w: np.float32, cell: Any, keys: tuple[Any, Any, Any]) -> np.float32:
-    """What write noise leaves to be read of a weight w that was just written; before, `shown` was read."""
-    return shown if stuck(cell) else within(w + cell.write_noise * writing_normal(*keys), cell)
+            new, after = ask(law, w, states, up, cell, drawn(law, *keys[pulse]))
+            w = settled(model, new, w, cell, counts)
+            states = states if fixed else tuple(np.float32(h) for h in after)
+        last = n - 1
+    if hides and not fixed:  # what the last pulse has left is read
+        shown = written(model, w, cell, keys[last])
+    return [shown, w, *states] if hides else [w, *states]
 
 
 def outer(counts: npt.NDArray[np.int64], state: Floats, x: Floats, d: Floats, lr: float) -> None:

@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import functools
 import math
-from typing import final
+from typing import Any, final
 
 from mho.compiler.law import read_law
 from mho.devices import Device
@@ -71,7 +71,7 @@ def used_fields(law: type[Device]) -> tuple[str, ...]:
     """Fields that pulses depend on, in the order of declaration; bounds always."""
     read = {
         node.attr
-        for node in ast.walk(read_law(law).functions["pulse"])
+        for node in ast.walk(read_law(law).functions["pulse"].node)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cell"
     }
     return tuple(f.name for f in dataclasses.fields(law) if f.name in read | {"w_max", "w_min"})
@@ -92,7 +92,7 @@ def defaults(law: type[Device]) -> dict[str, float]:
         ) from None
     values = {name: parameter.mean for name, parameter in parameters.items()}
     more = [name for name in ("read", "rest") if hasattr(law, name)]
-    if law.state or law.draws > 1 or more or set(used_fields(law)) - set(values):
+    if law.states or law.draws > 1 or more or set(used_fields(law)) - set(values):
         raise LawError(
             f"{law.__name__} has a hidden state, tables, read, rest or several draws: pulses and readings alone are "
             "fitted to laws that are a function of w; give such a law"
@@ -110,8 +110,9 @@ def limits(law: type[Device], name: str) -> Interval:
     start = defaults(law)[name]
 
     def accepted(value: float) -> bool:
+        fields: dict[str, Any] = {name: value}
         try:
-            law(**{name: value})
+            law(**fields)
         except InvalidValue:
             return False
         return True

@@ -282,7 +282,7 @@ def test_tables_show_the_tiles():
     model = mho.convert(mho.models.LeNet(), rpu, layers={"conv2": rpu.replace(cell=Replicated(13))}, quiet=True)
     assert {row.name: row.became for row in conversion_rows(model)} == {
         "conv1": "array 16×26",
-        "conv2": "array 32×401, 16 tiles 4×201, 13 devices a weight",
+        "conv2": "array 32×401, 16 tiles 4×201, with 13 devices per weight",
         "fc1": "array 128×513, 4 tiles 64×257",
         "fc2": "array 10×129",
     }

@@ -70,13 +70,7 @@ class Device(Options, abc.ABC):
         cls.shares_fields = shared
         if not shared:
             _take_shared_fields(cls)
-            dataclasses.dataclass(frozen=True, kw_only=True, repr=False)(cls)
-
-    def __repr__(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        effects = values.pop("effects")
-        shown = [f"{name}={value!r}" for name, value in values.items()]
-        return f"{type(self).__qualname__}({', '.join([*shown, *([f'effects={effects!r}'] if effects else [])])})"
+            dataclasses.dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
         faults = Faults(type(self).__name__)

@@ -150,7 +150,7 @@ def test_every_way_to_change_a_device_is_seen_by_the_online_driver(change):
 
     def stepped(cell: object) -> tuple[nn.Module, object]:
         model = mho.convert(model_of("mlp"), EXACT.replace(cell=cell), replicas=2, quiet=True)
-        driver = choose_driver(model, mho.AnalogSGD(model, lr=0.5), F.cross_entropy, prefer="online")
+        driver = choose_driver(model, mho.AnalogSGD(model, lr=0.5), F.cross_entropy, prefer="online", per_replica=True)
         driver.step(x, y)
         driver.step(x, y)
         for array in arrays_of(model):

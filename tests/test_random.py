@@ -82,7 +82,7 @@ def test_stream_keys_never_change(seed, array, operation, answer):
 
 def test_names_operations_and_vector_keys_never_change():
     assert random.array_number("conv2") == 0x12CDF365F51A69AF
-    assert [int(operation) for operation in Operation] == list(range(8))
+    assert [int(operation) for operation in Operation] == list(range(10))
     key = stream_key(7, random.array_number("conv2"), Operation.UPDATE)
     drawn = vector_keys(key[:1], key[1:], np.array([2**40 + 3], np.uint64), np.uint32(1))
     assert [int(word[0]) for word in drawn] == [0x2CE46394, 0x89C5D5AF, 0xA340E912, 0x6015716F]

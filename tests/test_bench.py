@@ -517,7 +517,7 @@ MISTAKES = {
     "rounds": (["--rounds", "0"], "rounds is 0; give an integer of at least 1"),
     "no effect": (["update", "--images", "3"], "--images has no effect on update"),
     "mnist": (["--data", "mnist", "--data-dir", "."], "train-images-idx3-ubyte.gz"),
-    "digits": (["--data", "digits", "--data-dir", "."], "no effect on the embedded digits"),
+    "digits": (["--data", "digits", "--data-dir", "."], "no effect on the data digits"),
 }
 
 

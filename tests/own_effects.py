@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 import mho
 from mho.devices import StepDevice
 
@@ -71,3 +73,22 @@ class Swaying(StepDevice):
         way = 1.0 if up else -1.0
         step = cell.dw_min * way * (1 + cell.c2c * z) * (1 + cell.kick * h.last * way) / (1 + 0.1 * h.count)
         return w + step, (way, h.count + 1)
+
+
+class Assisted(mho.Device):
+    """A step from a helper of a helper."""
+
+    dw_min: float = 0.1
+    w_max: float = 1.0
+    w_min: float = -1.0
+
+    @staticmethod
+    def pulse(w, up, cell, z):
+        return sagging(w, 0.0 - cell.dw_min, 1.0) if up else w
+
+
+class Net(torch.nn.Sequential):
+    """A small network for 8×8 images of the data set digits, scaled to 28×28."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.AvgPool2d(7), torch.nn.Flatten(), torch.nn.Linear(16, 10))

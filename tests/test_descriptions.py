@@ -47,15 +47,15 @@ def refused(kind: type[Exception], *parts: str):
             ("w_max: no distribution 'log-normal'", "did you mean 'lognormal'?"),
         ),
         (
-            lambda: ConstantStep(dw_min=mho.per_cell(1.0, spread=0.1, distribution=["normal"])),
+            lambda: ConstantStep(c2c=mho.per_cell(1.0, distribution=["normal"])),
             ("no distribution ['normal']",),
         ),
         (
-            lambda: ConstantStep(dw_min=mho.per_cell(0.0, std=0.1, distribution="lognormal")),
+            lambda: ConstantStep(c2c=mho.per_cell(0.0, distribution="lognormal")),
             ("no mean 0", "normal or uniform"),
         ),
         (
-            lambda: ConstantStep(dw_min=mho.per_cell(1.0, spread=0.58, distribution="uniform")),
+            lambda: SoftBounds(c2c=mho.per_cell(1.0, spread=0.58, distribution="uniform")),
             ("spread is 0.58", "at most 0.577"),
         ),
         (lambda: SoftBounds(w_min=0.1), ("SoftBounds", "w_min is 0.1", "w_min < 0 < w_max")),

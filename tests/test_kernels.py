@@ -14,18 +14,18 @@ import torch
 from laws import Ferro
 
 import mho
-from mho.compiler import compile as compiler
 from mho.compiler import threads
 from mho.compiler.law import read_law
 from mho.kernels import counts as count
-from mho.kernels import ops, reference
+from mho.kernels import reference
+from mho.kernels.backends import BACKENDS
+from mho.kernels.ops import Drive
 from mho.random import Operation
 
 SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
 CELLS = [mho.cells.Single(), mho.cells.Replicated(3)]
 # Steps so large that many cells sit near a bound: merged, single and pulse-by-pulse moves all occur.
 COARSE = mho.devices.ConstantStep(dw_min=mho.per_cell(0.03, spread=0.3), up_down=mho.per_cell(1.2, spread=0.1))
-BACKENDS = ("cpu", "reference")
 
 
 def ids(value):
@@ -86,12 +86,12 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
 
         counts = np.zeros_like(expected)
         # full of ones: a word that is not written shows
-        drawn = ops.room_for_trains(x, lines, length)
-        for room in drawn:
+        drive, number = Drive(*gains), np.array([first])
+        draw, drawn = BACKENDS["cpu"].plan_trains(x, d, lines, drive, stream, number, counts)
+        for room in (*drawn.columns, *drawn.rows):
             room.fill(2**32 - 1)
-        x_trains, x_found, d_trains, d_found = drawn
-        kernel = compiler.load("mho.kernels.cpu.trains", "trains")
-        kernel(0, replicas * vectors, counts, x, d, *gains, stream, *drawn, copies, first)
+        (x_trains, x_found), (d_trains, d_found) = drawn.columns, drawn.rows
+        draw()
 
         slots = np.arange(32)
         places = np.uint32(1) << (8 * (slots % 4) + slots // 4).astype(np.uint32)
@@ -123,7 +123,7 @@ def test_updates_equal_the_reference(size, cell, length, managed):
     for replicas, vectors in itertools.product([1, 2], [1, 64]):
         compiled, truth = twins(rpu, size, seed=3, replicas=replicas)
         # the reference takes 0.1 ms a pulse: some forty cells move
-        budget = 1 + 40 // (columns * cell.devices)
+        budget = 1 + 40 // (columns * mho.RPU(cell=cell).devices)
         x = signals(replicas, vectors, columns, seed=1, share=min(0.7, 40 / columns))
         d = sparse_errors(replicas, vectors, out, budget, seed=2)
         for array in (compiled, truth):

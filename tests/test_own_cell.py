@@ -19,7 +19,7 @@ from mho.errors import InvalidValue
 from mho.nn import ArrayLayer
 
 FAST = ConstantStep(dw_min=mho.per_cell(0.005, spread=0.3), w_max=0.6, w_min=-0.6)
-SLOW = SoftBounds(dw_min=0.01)
+SLOW = SoftBounds(dw_min=0.01, w_max=0.6, w_min=-0.6)
 RPU = mho.RPU(device=FAST, cell=Leaky(slow=SLOW), update=mho.Pulses(length=5))
 
 

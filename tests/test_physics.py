@@ -509,5 +509,5 @@ EVERY_SPREAD = ConstantStep(c2c=mho.per_cell(0.3, spread=0.1))
 )
 def test_a_cross_point_costs_four_bytes_and_four_for_every_spread(size, cell, replicas, device, most):
     array = Crossbar(mho.RPU(device=device, cell=cell), *size, replicas=replicas)
-    cells = replicas * cell.devices * size[0] * size[1]
+    cells = replicas * array.devices * size[0] * size[1]
     assert sum(b.numel() * b.element_size() for b in array.buffers() if b.numel() >= cells) == most * cells

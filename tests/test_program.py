@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 import mho
-from mho.arrays import Lane
 from mho.compiler.program import Call, Program, joined
 from mho.kernels import ops
 
@@ -69,18 +68,18 @@ def test_functions_of_python_part_programs():
     assert not middle.any()
 
 
-def test_the_cycles_of_a_lane_are_those_of_its_crossbar():
+def test_cycles_of_single_replicas_are_those_of_the_crossbar():
     rpu = mho.presets.gokmen_2017(pulses=40, update_management=True)
     array, twin = (mho.Crossbar(rpu, 7, 19, seed=3, replicas=2) for _ in range(2))
     x, d = torch.from_numpy(numbers(2, 13, 19)), torch.from_numpy(0.1 * numbers(2, 13, 7, seed=2))
-    lanes = [Lane(array, slice(r, r + 1), 13) for r in range(2)]
-    for lane in lanes:
-        lane.begin()
-        lane.inputs[...], lane.errors[...] = x[lane.replicas].numpy(), d[lane.replicas].numpy()
-        lane.set_rate(0.05)
-        Program([lane.forward, lane.backward, *lane.update])()
-    assert torch.equal(torch.from_numpy(np.concatenate([lane.outputs for lane in lanes])), twin.forward(x))
-    assert torch.equal(torch.from_numpy(np.concatenate([lane.downwards for lane in lanes])), twin.backward(d))
+    own = [array.cycles(slice(r, r + 1), 13) for r in range(2)]
+    for r, cycles in enumerate(own):
+        cycles.begin()
+        cycles.inputs[...], cycles.errors[...] = x[r : r + 1].numpy(), d[r : r + 1].numpy()
+        cycles.set_rate(0.05)
+        Program([*cycles.forward, *cycles.backward, *cycles.update])()
+    assert torch.equal(torch.from_numpy(np.concatenate([cycles.outputs for cycles in own])), twin.forward(x))
+    assert torch.equal(torch.from_numpy(np.concatenate([cycles.downwards for cycles in own])), twin.backward(d))
     twin.update(x, d, lr=0.05)
     assert twin.counters()["coincidences"].min() > 0
     assert torch.equal(array.state, twin.state)

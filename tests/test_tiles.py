@@ -46,7 +46,7 @@ def some(*shape: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * scale
 
 
-def by_hand(rpu: RPU, devices: int, replicas: int, backend: str) -> dict[tuple[int, int], mho.Crossbar]:
+def by_hand(rpu: RPU, replicas: int, backend: str) -> dict[tuple[int, int], mho.Crossbar]:
     """The tiles of SIZE as crossbars of their own, with the weights that the whole starts from."""
     whole = mho.Crossbar(EXACT, *SIZE, seed=3, replicas=replicas, name="fc").weight
     tiles = {}
@@ -71,9 +71,10 @@ def by_hand(rpu: RPU, devices: int, replicas: int, backend: str) -> dict[tuple[i
 @pytest.mark.parametrize("rpu", [NOISY, BOUNDED], ids=["noisy", "bounded"])
 def test_a_tiled_array_is_crossbars_whose_sums_are_added_in_order(rpu, cell, backend):
     replicas = 2
-    rpu = rpu.replace(cell=cell, tile=(4 * cell.devices + cell.devices - 1, 9))
+    devices = rpu.replace(cell=cell).devices
+    rpu = rpu.replace(cell=cell, tile=(4 * devices + devices - 1, 9))
     array = build_array(rpu, *SIZE, seed=3, replicas=replicas, name="fc", backend=backend)
-    tiles = by_hand(rpu, cell.devices, replicas, backend)
+    tiles = by_hand(rpu, replicas, backend)
     assert isinstance(array, TiledArray)
     assert array.tile_shapes == {tile.name: (tile.out_features, tile.in_features) for tile in tiles.values()}
     assert len(array.batches) == 4
@@ -95,7 +96,7 @@ def test_a_tiled_array_is_crossbars_whose_sums_are_added_in_order(rpu, cell, bac
     for (i, j), weights in each.items():
         assert torch.equal(held[:, :, slice(*ROWS[i]), slice(*COLUMNS[j])], weights)
     assert torch.equal(array.state.view_as(held), held)
-    assert torch.equal(array.weight, held.mean(dim=1) if cell.devices > 1 else held[:, 0])
+    assert torch.equal(array.weight, held.mean(dim=1) if devices > 1 else held[:, 0])
     assert (array.state != start).float().mean() > 0.9
     for counter, counts in array.counters().items():
         assert torch.equal(counts, sum(tile.counters()[counter] for tile in tiles.values())), counter
@@ -217,7 +218,7 @@ def test_an_exact_tiled_network_is_the_untiled_one_to_rounding(cell):
     train(models)
     x = torch.rand(2, 2, 8, 8)
     torch.testing.assert_close(models[0](x), models[1](x), rtol=1e-4, atol=1e-5)  # sums in another order
-    assert len(models[1][4].crossbars[0].tile_shapes) == 6 * -(-7 // (4 // cell.devices))
+    assert len(models[1][4].crossbars[0].tile_shapes) == 6 * -(-7 // (4 // EXACT.replace(cell=cell).devices))
 
 
 @pytest.mark.parametrize("cell", [Single(), Replicated(2)], ids=["Single", "Replicated"])

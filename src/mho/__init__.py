@@ -2,6 +2,7 @@
 
 from mho import cells, devices, learning, models, nn, presets, testing
 from mho.arrays import Crossbar
+from mho.cells import Cell
 from mho.compiler.threads import set_threads
 from mho.config import RPU
 from mho.devices import Device, Effect, Table, per_cell, table
@@ -18,6 +19,7 @@ __all__ = [
     "PHYSICS_VERSION",
     "RPU",
     "AnalogSGD",
+    "Cell",
     "Crossbar",
     "Device",
     "Effect",

@@ -15,8 +15,8 @@ from mho.banks import BankSpec
 from mho.cells import CELLS, Cell, Single
 from mho.devices import LAWS, ConstantStep, Device
 from mho.devices.files import device_from_fields, device_to_table
-from mho.devices.registry import find_class
 from mho.errors import CAN_DIFFER, Faults, InvalidValue, LawError, nearest
+from mho.imports import find_class
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
 from mho.periphery import Exact, Pulses, Read
 from mho.tile import Tile

@@ -150,7 +150,8 @@ class Crossbar(Array):
         pulses = self.first.pulses
         if not pulses:
             raise WrongUse(f"{self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
-        self._update(self.part().first.plan_pulses(p, q, length or pulses[0][0].length), p, q)
+        plan = self.rpu.cell.plan_pulses(self.part(), p, q, length or pulses[0][0].length)
+        self._update([*plan.draw, *plan.move], p, q)
 
     def pass_time(self, dt: float) -> None:
         times = np.full(1, dt, np.float32)

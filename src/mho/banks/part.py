@@ -116,10 +116,10 @@ class BankPart:
         draw, move = self._plan_pulses(x, d, drive, window)
         return UpdatePlan([draw], move, set_rate)
 
-    def plan_pulses(self, p: Floats, q: Floats, length: int) -> list[Step]:
-        """Plan pulses of given probabilities on columns p (R, T, N) and rows q (R, T, M), `length` slots a vector."""
-        draw, move = self._plan_pulses(p, q, self._drive(length, managed=False), None)
-        return [draw, *move]
+    def plan_pulses(self, p: Floats, q: Floats, length: int, window: Window | None = None) -> UpdatePlan:
+        """Plan pulses of given probabilities on columns p (R, T, N) and rows q (R, T, M), `length` slots per vector."""
+        draw, move = self._plan_pulses(p, q, self._drive(length, managed=False), window)
+        return UpdatePlan([draw], move, lambda lr: None)
 
     def plan_relaxation(self, dt: Floats) -> list[Step]:
         """Plan the passing of a time dt[0] without pulses; nothing for devices that do not change by themselves."""

@@ -9,9 +9,9 @@ from mho.cells.referenced import Referenced
 from mho.cells.replicated import Replicated
 from mho.cells.single import Single
 from mho.cells.transfer import Transfer
-from mho.devices.registry import classes_in
+from mho.imports import classes_in
 
-CELLS: dict[str, type[Cell]] = classes_in("mho.cells", Cell)  # type: ignore[type-abstract]
+CELLS: dict[str, type[Cell]] = classes_in("mho.cells", Cell)
 """Every cell of this room by its name: a new file is found."""
 
 __all__ = [

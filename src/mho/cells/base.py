@@ -16,11 +16,11 @@ import numpy.typing as npt
 from mho.banks import BankSpec
 from mho.cells.events import Event
 from mho.cells.part import CellPart
-from mho.cells.schedule import scheduled_update
+from mho.cells.schedule import scheduled
 from mho.cells.sums import Sum
 from mho.compiler.program import Step
 from mho.devices import Device
-from mho.devices.registry import class_name
+from mho.imports import class_name
 from mho.kernels.ops import Levels
 from mho.kernels.transfer import RATE, TransferMap
 from mho.periphery import Exact, Pulses, Read
@@ -177,7 +177,13 @@ class Cell(abc.ABC):
 
     def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:
         """Plan an update of the first bank with x (R, T, N) and δ (R, T, M), and the events on the way."""
-        return scheduled_update(part, part.first, x, d, self.events())
+        bank = part.first
+        return scheduled(part, bank, lambda window: bank.plan_update(x, d, window), x.shape[1], self.events())
+
+    def plan_pulses(self, part: CellPart, p: Floats, q: Floats, length: int) -> UpdatePlan:
+        """Plan pulses of given probabilities, p (R, T, N) and q (R, T, M), on the first bank, events included."""
+        bank = part.first
+        return scheduled(part, bank, lambda window: bank.plan_pulses(p, q, length, window), p.shape[1], self.events())
 
     @final
     def numbers(self) -> dict[str, float]:

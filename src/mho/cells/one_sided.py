@@ -41,7 +41,7 @@ class OneWay(Hooks):
         return {"side": SIDE}
 
     @staticmethod
-    def accepts_pulse(up: bool, cell: Any) -> bool:
+    def accepts_pulse(up: bool, cell: Any) -> Any:
         return up == (cell.side > 0)
 
     @staticmethod
@@ -177,6 +177,7 @@ class Refresh(Event):
             seen.refresh()
             for step in seen.plan(units, answers, levels, Operation.TRANSFER, backward=False):
                 step()
+            bank.count_on(Operation.TRANSFER, part.columns)
             return answers.transpose(0, 2, 1)
 
         return read

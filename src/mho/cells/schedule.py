@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, final
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.banks import BankPart, UpdatePlan
 from mho.cells.events import Event, Stop
@@ -16,21 +15,29 @@ from mho.random import Operation
 if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
-Floats = npt.NDArray[np.float32]
 
+def scheduled(
+    part: CellPart, bank: BankPart, plan: Callable[[Window | None], UpdatePlan], vectors: int, events: Sequence[Event]
+) -> UpdatePlan:
+    """Plan an update of a bank in which events take place at their own vectors.
 
-def scheduled_update(part: CellPart, bank: BankPart, x: Floats, d: Floats, events: Sequence[Event]) -> UpdatePlan:
-    """Plan an update of a bank with x (R, T, N) and δ (R, T, M), in which events take place at their own vectors."""
+    Args:
+        part: replicas and their memory.
+        bank: which is updated.
+        plan: plans the update of the bank, with a window where there are events.
+        vectors: T.
+        events: of the cell.
+    """
     if not events:
-        return bank.plan_update(x, d)
+        return plan(None)
     window = Window(np.zeros(part.columns, np.int64), np.zeros(part.columns, np.int64))
-    plan = bank.plan_update(x, d, window)
+    whole = plan(window)
 
     def set_rate(lr: float) -> None:
-        plan.set_rate(lr)
+        whole.set_rate(lr)
         part.settings[:, -1] = lr
 
-    return UpdatePlan(plan.draw, [_Schedule(part, bank, plan, window, x.shape[1], events).run], set_rate)
+    return UpdatePlan(whole.draw, [_Schedule(part, bank, whole, window, vectors, events).run], set_rate)
 
 
 @final

@@ -61,6 +61,7 @@ class Transfer(Event):
             seen.refresh()
             for step in seen.plan(x, omega, levels, Operation.TRANSFER, backward=False):
                 step()
+            source.count_on(Operation.TRANSFER, count)
             backend.plan_transfer(map_, buffers, lines, part.settings, omega, stop.columns, pulses)()
             draw, drawn = backend.plan_column_trains(pulses, stop.columns, target.state.shape, target.counts)
             key, number = target.key(Operation.UPDATE), target.number(Operation.UPDATE)

@@ -6,10 +6,10 @@ from mho.devices.base import Device
 from mho.devices.effects import EFFECTS, Effect
 from mho.devices.options import Options
 from mho.devices.per_cell import PerCell, per_cell
-from mho.devices.registry import classes_in
 from mho.devices.step_device import StepDevice, UpDownDevice
 from mho.devices.table import Table, table
 from mho.errors import nearest
+from mho.imports import classes_in
 
 if TYPE_CHECKING:  # for editors; the laws of the room are those of LAWS, whether or not they are named here
     from mho.devices.constant_step import ConstantStep as ConstantStep

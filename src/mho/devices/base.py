@@ -16,10 +16,10 @@ from mho.compiler.model import DeviceModel
 from mho.devices.fields import as_per_cell, check_numbers
 from mho.devices.options import OPTIONS, Options
 from mho.devices.per_cell import PerCell
-from mho.devices.registry import class_name
 from mho.devices.symmetry import symmetry_points
 from mho.devices.table import Table, table_from
 from mho.errors import Faults, InvalidValue, LawError, WrongUse
+from mho.imports import class_name
 from mho.per_replica import check_lists, lengths
 
 FIRST = ("dw_min", "up_down")

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from mho.devices.base import Device
 from mho.devices.effects import EFFECTS, Effect
 from mho.devices.per_cell import PerCell
-from mho.devices.registry import find_class
 from mho.devices.table import Table, table_from
 from mho.errors import InvalidValue, LawError, nearest
+from mho.imports import find_class
 
 KEYS = tuple(field.name for field in dataclasses.fields(PerCell))
 T = TypeVar("T", bound=Device | Effect)

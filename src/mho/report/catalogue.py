@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mho.devices import EFFECTS, LAWS, Device
@@ -54,7 +54,7 @@ def _effect_row(effect: type[Effect]) -> tuple[str, ...]:
     return ", ".join(f"`{name}`" for name in effect.hook_fields()), f"`{effect.__name__}`", summary(effect)
 
 
-def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _markdown(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ("---",) * len(header), *rows))
 
 

@@ -89,8 +89,8 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
     Checks: the signatures; finite values over the whole range, bounds included, for |z| up to 6.5, of the nominal cell
     and of some as drawn; up pulses do not lower and down pulses do not raise the nominal weight without noise (z = 0);
     arrays of it keep their bounds; compiled equals interpreted; a closed form for one pulse equals the pulse, and one
-    for the symmetry point the zero of the law. Of its effects: what they make of a weight is finite, at pulses, reads and
-    in time; devices that hold do not move; compiled equals interpreted.
+    for the symmetry point the zero of the law. Of its effects: what they make of a weight is finite, at pulses, reads
+    and in time; devices that hold do not move; compiled equals interpreted.
 
     Returns:
         What was measured; `print` it.
@@ -255,7 +255,7 @@ def _check_arrays(device: Device, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     rpu = RPU(device=device, cell=Single(), update=Pulses(length=10))
     arrays = [Crossbar(rpu, 5, 19, seed=seed, backend=backend) for backend in ("cpu", "reference")]
-    started = arrays[0].weight
+    started = arrays[0].weight.clone()
     for _ in range(2):
         p = torch.rand(12, 19, generator=generator) * 2 - 1
         q = torch.rand(12, 5, generator=generator) * 2 - 1

@@ -1,7 +1,7 @@
 """What any device may do beside its law: one effect a file."""
 
 from mho.devices.effects.base import Effect
-from mho.devices.registry import classes_in
+from mho.imports import classes_in
 
 EFFECTS: dict[str, type[Effect]] = classes_in(__name__, Effect)
 """Every effect of this room by its name."""

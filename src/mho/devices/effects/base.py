@@ -10,8 +10,8 @@ from typing import Any, ClassVar, dataclass_transform
 from mho.compiler.hooks import SHARED, Hooks, read_hooks
 from mho.devices.fields import as_per_cell, check_numbers
 from mho.devices.per_cell import PerCell
-from mho.devices.registry import class_name
 from mho.errors import Faults, LawError
+from mho.imports import class_name
 from mho.per_replica import check_lists
 
 

@@ -81,4 +81,4 @@ def _each(
         of_hooks = [(cls, hook_normals(cls, index, words[2], words[3])) for cls in model.filling(hook)]
         for p, j in np.ndindex(state[r].shape):
             cell = types.SimpleNamespace(**{name: values[r, p, j] for name, values in cells.items()})
-            yield (r, p, j), cell, of_law[p, j], [(cls, z[p, j]) for cls, z in of_hooks]
+            yield (r, p, j), cell, of_law[p, j], [(cls, np.float32(z[p, j])) for cls, z in of_hooks]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import math
+import types
 from typing import Any
 
 import numba
@@ -34,7 +35,7 @@ def compiled_step(law: type, names: tuple[str, ...]) -> Any:
         LawError: if Numba cannot compile the law.
     """
     record, count = collections.namedtuple("Cell", names), len(names)  # type: ignore[misc]
-    pulse = numba.njit(law.pulse)  # type: ignore[attr-defined]
+    pulse = _compiled(law.pulse)  # type: ignore[attr-defined]
 
     def step(w, up, values, z):  # type: ignore[no-untyped-def]
         return float(pulse(w, up, record(*to_fixed_tuple(values, count)), z))
@@ -47,6 +48,15 @@ def compiled_step(law: type, names: tuple[str, ...]) -> Any:
             f"{law.__name__}.pulse cannot be compiled in double precision, which a fit needs: {reason}; "
             f"mho device check says what a law may hold"
         ) from None
+
+
+def _compiled(function: Any) -> Any:
+    """Return a function of a law compiled, with the functions that it calls."""
+    called = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    helpers = {name: _compiled(each) for name, each in called.items() if isinstance(each, types.FunctionType)}
+    if helpers:
+        function = types.FunctionType(function.__code__, function.__globals__ | helpers, function.__name__)
+    return numba.njit(function)
 
 
 def likelihood(

@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import functools
 import math
-from typing import final
+from typing import Any, final
 
 from mho.compiler.law import read_law
 from mho.devices import Device
@@ -110,8 +110,9 @@ def limits(law: type[Device], name: str) -> Interval:
     start = defaults(law)[name]
 
     def accepted(value: float) -> bool:
+        fields: dict[str, Any] = {name: value}
         try:
-            law(**{name: value})
+            law(**fields)
         except InvalidValue:
             return False
         return True

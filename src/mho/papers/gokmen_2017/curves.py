@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mho.cells import Replicated
 from mho.config import RPU
@@ -26,7 +27,7 @@ def lenet(rpu: RPU, **layers: RPU) -> Experiment:
 def without_variation(rpu: RPU) -> RPU:
     """The same array of equal devices with equal steps: no spread, neither from device to device nor cycle to cycle."""
     given = rpu.device.parameters()
-    means = {name: value.mean if isinstance(value, PerCell) else value for name, value in given.items()}
+    means: dict[str, Any] = {name: value.mean if isinstance(value, PerCell) else value for name, value in given.items()}
     return rpu.replace(device=ConstantStep(**{**means, "c2c": 0.0}))
 
 

@@ -26,7 +26,7 @@ class Cycles(abc.ABC):
         outputs: (R, T, out), written by `forward`.
         errors: δ (R, T, out), read by `backward` and `update`.
         downwards: (R, T, in), written by `backward`.
-        forward, backward, update: steps, to be run in this order.
+        forward, backward, update: steps, to be run in this order; backward may be left out.
         relax: steps in which the time of one optimizer step passes; none where devices do not change by themselves.
     """
 

@@ -190,7 +190,8 @@ class TiledCycles(Cycles):
         ]
         self.forward = [self._cut_inputs, *(s for part in self._parts for s in part.forward), self._add_outputs]
         self.backward = [self._cut_errors, *(s for part in self._parts for s in part.backward), self._add_downwards]
-        self.update = [step for part in self._parts for step in part.update]
+        # errors are cut again: a layer whose input is data has no backward cycle
+        self.update = [self._cut_errors, *(s for part in self._parts for s in part.update)]
         self.relax = [step for part in self._parts for step in part.relax]
 
     def prepare(self) -> None:

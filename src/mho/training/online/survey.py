@@ -98,8 +98,8 @@ class Survey:
         args, kwargs = (fx.node.map_arg(each, self._values.__getitem__) for each in (node.args, node.kwargs))
         module = self.module(node)
         if isinstance(module, ArrayLayer):
-            answer = self._random(_answer_shape(module, args[0] if args else None))
-            return answer.requires_grad_().clone()
+            answer = self._random(_answer_shape(module, args[0] if args else None)).requires_grad_()
+            return answer + 0.0 * args[0].sum()  # errors pass through
         if isinstance(module, Dropout):
             return args[0] * 1.0
         try:

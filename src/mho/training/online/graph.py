@@ -54,15 +54,14 @@ class Graph:
         ends = [self.replicas * part // parts for part in range(parts + 1)]
         spare = threads.threads() > parts
         self.lanes = [
-            Lane(recipe, slice(start, stop), wholes, self.runs, spare=spare)
-            for start, stop in itertools.pairwise(ends)
+            Lane(recipe, slice(start, stop), wholes, self.runs, spare=spare) for start, stop in itertools.pairwise(ends)
         ]
         out = facts[recipe.survey.result].shape
         assert out is not None
         self.out_shape = (self.replicas, out[0] // self.replicas, *out[1:])
 
     def step(self, images: Floats, targets: Tensor, loss: Loss, rates: Mapping[ArrayLayer, float]) -> Answer:
-        """One training step of the arrays; if it raises, they are as they were. Torch's part is left to its optimizer.
+        """Take a step; if it raises, arrays are as they were. Digital parameters get their gradients only.
 
         Args:
             images: (B, ...), shared, or (R, B, ...), contiguous.
@@ -105,9 +104,10 @@ class Graph:
     def steps(
         self, images: Floats, targets: Sequence[Tensor], loss: Loss, rates: Mapping[ArrayLayer, float]
     ) -> list[Answer]:
-        """K steps of a graph whose lanes never meet, one lane after another as threads become free: a network that stays
-        in a core's caches trains up to 1.5 times as fast as a network that is visited for a step. If they raise, lanes
-        may be at different steps.
+        """Take K steps, in a graph whose lanes never meet: each lane takes all of its steps as a thread becomes free.
+
+        A network that stays in a core's caches trains up to 1.5 times as fast as a network that is visited for a step.
+        If a step raises, lanes may be at different steps.
 
         Args:
             images: (K, ...), as K times those of `step`.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import final
 
@@ -240,7 +241,7 @@ class Concatenate(Node):
         self.form = Form(forms[0].samples, (sum(widths), *forms[0].sizes[1:]))
         self.out, self._backs = self.form.buffer(), [form.buffer() for form in forms]
         ends = np.cumsum([0, *widths]).tolist()
-        self._parts = [slice(start, stop) for start, stop in zip(ends[:-1], ends[1:], strict=True)]
+        self._parts = [slice(start, stop) for start, stop in itertools.pairwise(ends)]
 
     def forward(self, *inputs: Floats) -> Plan:
         each = zip(self._parts, inputs, strict=True)

@@ -17,8 +17,10 @@ from mho.training.online.trace import NoGraph, first_words, inner_of, training
 
 QUERIES = ("size", "dim", "ndimension", "numel", "shape", "ndim", "dtype", "device")
 """Methods and attributes of a tensor that do not depend on its numbers."""
-VIEWS = ("view", "reshape", "flatten", "transpose", "permute", "squeeze", "unsqueeze", "getitem", "unflatten", "detach",
-         "contiguous", "chunk", "split", "expand", "narrow", "select", "t", "unbind", "view_as", "swapaxes")  # fmt: skip
+VIEWS = (
+    "view", "reshape", "flatten", "unflatten", "transpose", "permute", "swapaxes", "t", "squeeze", "unsqueeze",
+    "getitem", "chunk", "split", "unbind", "narrow", "select", "expand", "view_as", "contiguous", "detach",
+)  # fmt: skip
 """Operations whose answer may lie in the memory of their input."""
 
 IN_PLACE = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor")
@@ -109,7 +111,9 @@ class Survey:
                 return getattr(args[0], str(node.target))(*args[1:], **kwargs)
             return node.target(*args, **kwargs)  # type: ignore[operator]
         except Exception as error:  # whatever torch says of such shapes
-            raise NoGraph(f"{node.name} cannot be computed for batches of {tuple(shape)}: {first_words(error)}") from None
+            raise NoGraph(
+                f"{node.name} cannot be computed for batches of {tuple(shape)}: {first_words(error)}"
+            ) from None
 
     def _random(self, shape: Sequence[int]) -> Tensor:
         return torch.randn(*shape, generator=self._generator)

@@ -134,4 +134,3 @@ class TorchRun:
             for source in inputs_of(operation)
             if source not in self._operations and source in self._wholes
         ]
-

@@ -181,7 +181,8 @@ def test_a_replica_equals_the_run_of_its_seed(tmp_path):
 def test_different_seeds_give_different_runs(whole, tmp_path):
     go(tmp_path / "noise", seed=1)
     go(tmp_path / "order", data_seed=1)
-    states = [tensors(f)["model.conv1.arrays.0.banks.devices.state"] for f in (whole, tmp_path / "noise", tmp_path / "order")]
+    folders = (whole, tmp_path / "noise", tmp_path / "order")
+    states = [tensors(folder)["model.conv1.arrays.0.banks.devices.state"] for folder in folders]
     assert not any(torch.equal(a, b) for a, b in [(states[0], states[1]), (states[0], states[2])])
 
 

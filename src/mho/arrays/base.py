@@ -256,8 +256,15 @@ class Array(nn.Module, abc.ABC):
         """As `pulse`, in which no time passes: p (R, T, in) and q (R, T, out)."""
 
     @abc.abstractmethod
-    def cycles(self, replicas: slice, vectors: int) -> Cycles:
-        """Return the three cycles of some replicas, bound to memory for so many vectors, to be run again and again."""
+    def cycles(self, replicas: slice, vectors: int, before: Cycles | None = None) -> Cycles:
+        """Return the three cycles of some replicas, bound to memory for so many vectors, to be run again and again.
+
+        Args:
+            replicas: which.
+            vectors: T.
+            before: cycles of this array and these replicas that come before in every step; they share the numbers of
+                the vectors.
+        """
 
     # Inside --------------------------------------------------------------------------------------
 

@@ -166,8 +166,9 @@ class Crossbar(Array):
         if self.flagged():
             raise self.fault(relaxing=True)
 
-    def cycles(self, replicas: slice, vectors: int) -> Cycles:
-        return CrossbarCycles(self, replicas, vectors)
+    def cycles(self, replicas: slice, vectors: int, before: Cycles | None = None) -> Cycles:
+        assert before is None or isinstance(before, CrossbarCycles)
+        return CrossbarCycles(self, replicas, vectors, before)
 
     # Inside --------------------------------------------------------------------------------------
 
@@ -321,11 +322,15 @@ class Crossbar(Array):
 class CrossbarCycles(Cycles):
     """The cycles of some replicas of a crossbar."""
 
-    def __init__(self, array: Crossbar, replicas: slice, vectors: int) -> None:
+    def __init__(self, array: Crossbar, replicas: slice, vectors: int, before: CrossbarCycles | None) -> None:
         self.array = array
-        self._own = {bank.spec.name: bank.memory("vectors") for bank in array._banks()}
-        self._numbers = {name: numbers.copy() for name, numbers in self._own.items()}
-        self.part = part = array.part(replicas, self._numbers)
+        if before is None:
+            self._own = {bank.spec.name: bank.memory("vectors") for bank in array._banks()}
+            self._numbers = {name: numbers.copy() for name, numbers in self._own.items()}
+            self.part = array.part(replicas, self._numbers)
+        else:
+            self._own, self._numbers, self.part = before._own, before._numbers, before.part
+        part = self.part
         super().__init__(part.replicas, vectors, array.out_features, array.in_features)
         cell = array.rpu.cell
         self.forward = cell.plan_read(
@@ -363,12 +368,15 @@ class CrossbarCycles(Cycles):
         for name, numbers in self._numbers.items():
             self._own[name][...] = numbers
 
-    def count_on(self, *, backward: bool, update: bool) -> None:
-        self.part.count_reads(Operation.FORWARD, self.vectors)
+    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
+        if forward:
+            self.part.count_reads(Operation.FORWARD, self.vectors)
         if backward:
             self.part.count_reads(Operation.BACKWARD, self.vectors)
         if update:
             self.part.first.count_on(Operation.UPDATE, self.vectors)
+
+    def count_time(self) -> None:
         for bank, _ in self._relaxing:
             bank.count_on(Operation.TIME, 1)
 

@@ -18,14 +18,15 @@ class Cycles(abc.ABC):
     """Forward, backward and update of T vectors as steps, on the state of an array, without checks or new memory.
 
     Cycles of different replicas may be at different steps, so each numbers its vectors itself: from `begin` on, until
-    `settle` gives the numbers to the array.
+    `settle` gives the numbers to the array. Several uses of an array within a step share the numbers of one of them,
+    and each counts its vectors on before the next is run.
 
     Attributes:
         inputs: (R, T, in), read by `forward` and `update`; all 1 at first.
         outputs: (R, T, out), written by `forward`.
         errors: δ (R, T, out), read by `backward` and `update`.
         downwards: (R, T, in), written by `backward`.
-        forward, backward, update: steps, to be run in this order.
+        forward, backward, update: steps, to be run in this order; backward may be left out.
         relax: steps in which the time of one optimizer step passes; none where devices do not change by themselves.
     """
 
@@ -66,8 +67,12 @@ class Cycles(abc.ABC):
         """Give the array the numbers that these cycles have come to."""
 
     @abc.abstractmethod
-    def count_on(self, *, backward: bool, update: bool) -> None:
-        """Number what a step has sent: T vectors forward, and where they were sent, backward and in an update."""
+    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
+        """Number the T vectors that these cycles have sent, in each direction that is named."""
+
+    @abc.abstractmethod
+    def count_time(self) -> None:
+        """Number the time of one optimizer step that has passed."""
 
     @property
     @abc.abstractmethod

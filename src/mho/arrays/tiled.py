@@ -110,8 +110,9 @@ class TiledArray(Array):
         for batch, columns, rows in self._parts(p, q):
             batch.pulse_vectors(columns, rows, length)
 
-    def cycles(self, replicas: slice, vectors: int) -> Cycles:
-        return TiledCycles(self, replicas, vectors)
+    def cycles(self, replicas: slice, vectors: int, before: Cycles | None = None) -> Cycles:
+        assert before is None or isinstance(before, TiledCycles)
+        return TiledCycles(self, replicas, vectors, before)
 
     # Inside --------------------------------------------------------------------------------------
 
@@ -177,18 +178,20 @@ class TiledArray(Array):
 class TiledCycles(Cycles):
     """The cycles of some replicas of a tiled array: vectors are cut for the tiles, and their partial sums added."""
 
-    def __init__(self, array: TiledArray, replicas: slice, vectors: int) -> None:
+    def __init__(self, array: TiledArray, replicas: slice, vectors: int, before: TiledCycles | None) -> None:
         count = len(range(*replicas.indices(array.replicas)))
         super().__init__(count, vectors, array.out_features, array.in_features)
         self.array, self.count = array, count
         start = replicas.indices(array.replicas)[0]
+        others: Sequence[Cycles | None] = [None] * len(array.batches) if before is None else before._parts
         self._parts = [
-            batch.cycles(slice(start * len(alike), (start + count) * len(alike)), vectors)
-            for batch, alike in zip(array.batches, array.places, strict=True)
+            batch.cycles(slice(start * len(alike), (start + count) * len(alike)), vectors, other)
+            for batch, alike, other in zip(array.batches, array.places, others, strict=True)
         ]
         self.forward = [self._cut_inputs, *(s for part in self._parts for s in part.forward), self._add_outputs]
         self.backward = [self._cut_errors, *(s for part in self._parts for s in part.backward), self._add_downwards]
-        self.update = [step for part in self._parts for step in part.update]
+        # errors are cut again: a layer whose input is data has no backward cycle
+        self.update = [self._cut_errors, *(s for part in self._parts for s in part.update)]
         self.relax = [step for part in self._parts for step in part.relax]
 
     def prepare(self) -> None:
@@ -211,9 +214,13 @@ class TiledCycles(Cycles):
         for part in self._parts:
             part.settle()
 
-    def count_on(self, *, backward: bool, update: bool) -> None:
+    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
         for part in self._parts:
-            part.count_on(backward=backward, update=update)
+            part.count_on(forward=forward, backward=backward, update=update)
+
+    def count_time(self) -> None:
+        for part in self._parts:
+            part.count_time()
 
     @property
     def stale(self) -> bool:

@@ -60,7 +60,7 @@ def mho_autograd(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step:
 
 
 def online(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> OnlineDriver:
-    """Arrays driven by a static chain of stages, without autograd."""
+    """Arrays driven by a static graph of nodes, without autograd."""
     model = convert(lenet(), rpu, seed=seed, replicas=replicas, quiet=True)
     return OnlineDriver(model, AnalogSGD(model, lr=LR), F.cross_entropy)
 

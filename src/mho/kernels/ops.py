@@ -219,7 +219,7 @@ def scatter_patches(vectors: Floats, maps: Floats, geometry: Geometry) -> None:
     scatter(vectors, maps, geometry)()
 
 
-# Steps of chains: what they read and write is given once --------------------------------------------
+# Steps of graphs: what they read and write is given once --------------------------------------------
 
 
 def gather(maps: Floats, geometry: Geometry, out: Floats, *, bias: bool) -> Call:

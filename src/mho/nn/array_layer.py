@@ -77,6 +77,11 @@ class ArrayLayer(nn.Module, abc.ABC):
     def takes(self, shape: Sequence[int]) -> bool:
         """Return whether a batch (B, ...) of this shape can be an input, as far as its axes tell."""
 
+    @property
+    def prepares(self) -> bool:
+        """Whether `prepare` computes something of a batch, such as a padding, and does not only check it."""
+        return False
+
     @abc.abstractmethod
     def prepare(self, x: Tensor) -> Tensor:
         """Check a batch, and return it as `send` takes it: itself, or changed by functions that autograd sees.

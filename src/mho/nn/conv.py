@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, final
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mho.compiler.program import Step
 from mho.config import RPU
 from mho.errors import InvalidValue
 from mho.kernels import ops
@@ -81,9 +83,13 @@ class Conv2d(ArrayLayer):
                 f"{self.name}: an image of {x.shape[2]}×{x.shape[3]} is smaller than the "
                 f"{self.kernel_size[0]}×{self.kernel_size[1]} kernel reaches"
             )
-        if any(self.edges) and self.padding_mode != "zeros":
+        if self.prepares:
             x = F.pad(x, self.edges, mode=self.padding_mode)
         return x
+
+    @property
+    def prepares(self) -> bool:
+        return any(self.edges) and self.padding_mode != "zeros"
 
     def takes(self, shape: Sequence[int]) -> bool:
         return len(shape) == 4
@@ -190,27 +196,69 @@ def _fault(module: nn.Conv2d, shape: Sequence[int]) -> str | None:
 
 
 def _passage(layer: Conv2d) -> PassageOf:
-    """Pass the patches of a sample one after another."""
-    if layer.padding_mode != "zeros" and any(layer.edges):
-        raise InvalidValue(f"{layer.name} pads with {layer.padding_mode!r}")
+    """Pass the patches of a sample one after another, those of each group through an array of its own."""
 
     def passage(samples: int, sizes: tuple[int, ...]) -> Passage:
         if len(sizes) != 3 or sizes[0] != layer.in_channels:
             raise InvalidValue(f"{layer.name} takes maps of {layer.in_channels} channels, not {sizes}")
-        shape = (samples, *sizes)
-        height, width = layer.output_size(shape)
+        geometry = layer.geometry((samples, *sizes))
+        height, width = geometry.out
         if height < 1 or width < 1:
             raise InvalidValue(f"maps of {sizes} are smaller than the kernel of {layer.name}")
-        geometry = layer.geometry(shape)
+        out = (layer.out_channels, height, width)
+        if layer.groups > 1:
+            return _grouped(layer, geometry, (samples, *sizes), out)
         return Passage(
             vectors=height * width,
-            sizes=(layer.out_channels, height, width),
+            sizes=out,
             channels_last=True,
-            send=lambda x, inputs: [ops.gather(x, geometry, inputs, bias=layer.has_bias)],
-            receive_back=lambda downwards, back: [ops.clear(back), ops.scatter(downwards, back, geometry)],
+            send=lambda x, each: [ops.gather(x, geometry, each[0], bias=layer.has_bias)],
+            receive_back=lambda each, back: [ops.clear(back), ops.scatter(each[0], back, geometry)],
         )
 
     return passage
+
+
+def _grouped(layer: Conv2d, geometry: Geometry, shape: tuple[int, ...], out: tuple[int, ...]) -> Passage:
+    """Return the passage of a convolution in groups: maps are cut for the groups, and their answers put together."""
+    maps = [np.zeros((shape[0], shape[1] // layer.groups, *shape[2:]), np.float32) for _ in range(layer.groups)]
+
+    def parts(values: Floats, axis: int) -> list[Floats]:
+        return np.split(values, layer.groups, axis=axis)
+
+    def flat(values: Floats) -> Floats:
+        return values.reshape(shape[0], -1, layer.out_channels)
+
+    def send(x: Floats, each: Sequence[Floats]) -> list[Step]:
+        steps: list[Step] = []
+        for own, part, inputs in zip(maps, parts(x, 1), each, strict=True):
+            steps += [functools.partial(np.copyto, own, part)]
+            steps += [ops.gather(own, geometry, inputs, bias=layer.has_bias)]
+        return steps
+
+    def receive_back(each: Sequence[Floats], back: Floats) -> list[Step]:
+        steps: list[Step] = []
+        for own, part, downwards in zip(maps, parts(back, 1), each, strict=True):
+            steps += [ops.clear(own), ops.scatter(downwards, own, geometry), functools.partial(np.copyto, part, own)]
+        return steps
+
+    def receive(each: Sequence[Floats], whole: Floats) -> list[Step]:
+        pairs = zip(parts(flat(whole), 2), each, strict=True)
+        return [functools.partial(np.copyto, part, own) for part, own in pairs]
+
+    def send_back(whole: Floats, each: Sequence[Floats]) -> list[Step]:
+        pairs = zip(parts(flat(whole), 2), each, strict=True)
+        return [functools.partial(np.copyto, own, part) for part, own in pairs]
+
+    return Passage(
+        vectors=out[1] * out[2],
+        sizes=out,
+        channels_last=True,
+        send=send,
+        receive_back=receive_back,
+        receive=receive,
+        send_back=send_back,
+    )
 
 
 KIND = register(

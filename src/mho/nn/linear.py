@@ -77,16 +77,19 @@ def _fault(module: nn.Linear, shape: Sequence[int]) -> str | None:
 
 
 def _passage(layer: Linear) -> PassageOf:
-    """Pass every sample as one vector."""
+    """Pass every row of a sample as one vector."""
+
+    def rows(values: Floats) -> Floats:
+        return values.reshape(-1, values.shape[-1])
 
     def passage(samples: int, sizes: tuple[int, ...]) -> Passage:
-        if sizes != (layer.in_features,):
+        if not sizes or sizes[-1] != layer.in_features:
             raise InvalidValue(f"{layer.name} takes vectors of {layer.in_features}, not {sizes}")
         return Passage(
-            vectors=1,
-            sizes=(layer.out_features,),
-            send=lambda x, inputs: [ops.copy_columns(x, inputs.reshape(samples, -1))],
-            receive_back=lambda downwards, back: [ops.copy_columns(downwards.reshape(samples, -1), back)],
+            vectors=math.prod(sizes[:-1]),
+            sizes=(*sizes[:-1], layer.out_features),
+            send=lambda x, each: [ops.copy_columns(rows(x), rows(each[0]))],
+            receive_back=lambda each, back: [ops.copy_columns(rows(each[0]), rows(back))],
         )
 
     return passage

@@ -1,9 +1,9 @@
-"""How the online driver passes samples through the array of a layer: steps on memory that stays."""
+"""How the online driver passes samples through the arrays of a layer: steps on memory that stays."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 import numpy as np
@@ -14,32 +14,35 @@ from mho.errors import InvalidValue
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.memory import Floats
 
-Copy = Callable[[Floats, Floats], list[Step]]
-"""Makes the steps that fill the second array from what lies in the first."""
+Spread = Callable[[Floats, Sequence[Floats]], list[Step]]
+"""Makes the steps that fill the memory of each array from one array of all samples."""
+Gather = Callable[[Sequence[Floats], Floats], list[Step]]
+"""Makes the steps that fill one array of all samples from the memory of each array."""
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Passage:
-    """Steps that take S samples of one shape through the array of a layer, and errors back.
+    """Steps that take S samples of one shape through the arrays of a layer, and errors back.
 
     Attributes:
         vectors: T, vectors of a sample.
         sizes: of one output, as torch has it: (n,), or (C, H, W).
         channels_last: whether outputs lie as (H, W, C).
-        send: from samples (S, ...) to the array's inputs (S, T, in), in which the bias column holds 1 already.
-        receive_back: from δ of the inputs (S, T, in) to δ of the samples (S, ...).
-        receive: from the array's outputs (S, T, out) to those of the layer (S, ...); None: they are the same numbers.
-        send_back: from δ of the layer's outputs to δ of the array's; None where `receive` is None.
+        send: from samples (S, ...) to the inputs (S, T, in) of each array, in which the bias column holds 1 already.
+        receive_back: from δ of each array's inputs (S, T, in) to δ of the samples (S, ...).
+        receive: from each array's outputs (S, T, out) to those of the layer (S, ...); None: the layer has one array, and
+            they are the same numbers.
+        send_back: from δ of the layer's outputs to δ of each array's; None where `receive` is None.
     """
 
     vectors: int
     sizes: tuple[int, ...]
-    send: Copy
-    receive_back: Copy
+    send: Spread
+    receive_back: Gather
     channels_last: bool = False
-    receive: Copy | None = None
-    send_back: Copy | None = None
+    receive: Gather | None = None
+    send_back: Spread | None = None
 
     def __post_init__(self) -> None:
         if (self.receive is None) != (self.send_back is None):
@@ -51,32 +54,31 @@ PassageOf = Callable[[int, tuple[int, ...]], Passage]
 
 
 def passage_by_cycles(layer: ArrayLayer) -> PassageOf:
-    """Make passages of any layer with one array from its own `send`, `receive`, `send_back` and `receive_back`."""
+    """Make passages of any layer from its own `send`, `receive`, `send_back` and `receive_back`."""
 
     def passage(samples: int, sizes: tuple[int, ...]) -> Passage:
         x = torch.zeros(samples, *sizes)
-        if layer.prepare(x) is not x:
-            raise InvalidValue(f"{layer.name} changes its input before it sends it")
-        (inputs,) = layer.send(x)
-        vectors = inputs.shape[1]
-        answers = np.zeros((samples, vectors, layer.crossbars[0].out_features), np.float32)
-        shape = x.shape
+        if not layer.prepares and layer.prepare(x) is not x:
+            raise InvalidValue(f"{layer.name} changes its input before it sends it, and `prepares` does not say so")
+        inputs = layer.send(x)
+        vectors, shape = inputs[0].shape[1], x.shape
+        answers = [np.zeros((samples, vectors, array.out_features), np.float32) for array in layer.crossbars]
 
-        def send(given: Floats, out: Floats) -> list[Step]:
-            return [lambda: np.copyto(out, layer.send(torch.from_numpy(given))[0])]
+        def send(given: Floats, each: Sequence[Floats]) -> list[Step]:
+            return [lambda: _fill(each, layer.send(torch.from_numpy(given)))]
 
-        def receive(given: Floats, out: Floats) -> list[Step]:
-            return [lambda: np.copyto(out, layer.receive([given], shape).numpy())]
+        def receive(each: Sequence[Floats], out: Floats) -> list[Step]:
+            return [lambda: np.copyto(out, layer.receive(list(each), shape).numpy())]
 
-        def send_back(given: Floats, out: Floats) -> list[Step]:
-            return [lambda: np.copyto(out, layer.send_back(torch.from_numpy(given))[0])]
+        def send_back(given: Floats, each: Sequence[Floats]) -> list[Step]:
+            return [lambda: _fill(each, layer.send_back(torch.from_numpy(given)))]
 
-        def receive_back(given: Floats, out: Floats) -> list[Step]:
-            return [lambda: np.copyto(out, layer.receive_back([given], shape).numpy())]
+        def receive_back(each: Sequence[Floats], out: Floats) -> list[Step]:
+            return [lambda: np.copyto(out, layer.receive_back(list(each), shape).numpy())]
 
         return Passage(
             vectors=vectors,
-            sizes=tuple(layer.receive([answers], shape).shape[1:]),
+            sizes=tuple(layer.receive(answers, shape).shape[1:]),
             send=send,
             receive=receive,
             send_back=send_back,
@@ -84,3 +86,8 @@ def passage_by_cycles(layer: ArrayLayer) -> PassageOf:
         )
 
     return passage
+
+
+def _fill(each: Sequence[Floats], values: Sequence[Floats]) -> None:
+    for own, given in zip(each, values, strict=True):
+        np.copyto(own, given)

@@ -1,4 +1,4 @@
-"""Who drives a step: autograd, which takes any model, or the chain of an online driver, which costs less."""
+"""Who drives a step: autograd, which takes any model, or the graph of an online driver, which costs less."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from mho.compiler import threads
 from mho.errors import InvalidValue, WrongUse, nearest
 from mho.nn import ArrayLayer, ReplicaModel, replica_losses, replica_outputs, replica_targets
-from mho.training.online import Chain, NoChain, links_of, loss_of
+from mho.training.online import Graph, NoGraph, Recipe, loss_of, trace
+from mho.training.online.trace import runs_itself
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import DRIVERS
 
 Floats = npt.NDArray[np.float32]
 LossFunction = Callable[[Tensor, Tensor], Tensor]
-CHAINS = 8
+GRAPHS = 8
 """Shapes of batches whose buffers an online driver keeps."""
 
 
@@ -104,13 +105,15 @@ class AutogradDriver(Driver):
 
 @final
 class OnlineDriver(Driver):
-    """The same arrays, driven by a static chain of stages without autograd.
+    """The same arrays, driven by a static graph of nodes without autograd.
 
-    Array reads and updates are those of the autograd driver to the bit, given the same inputs; digital functions may
-    differ from torch's in the last place. The model is read once: hooks that it gets later are not called.
+    Array reads and updates are those of the autograd driver to the bit, given the same inputs; tanh, sigmoid, mean
+    pooling and losses may differ from torch's in the last place. What has no node of its own, such as batch
+    normalisation, torch runs, with its own derivatives, and the optimizer steps its parameters. The model is read once:
+    hooks that it gets later are not called.
 
     Raises:
-        NoChain: with the reason, if the model cannot be driven so.
+        NoGraph: with the reason, if the model cannot be driven so.
         WrongUse: if the optimizer was made for another model.
     """
 
@@ -122,55 +125,67 @@ class OnlineDriver(Driver):
     ) -> None:
         _check_optimizer(model, optimizer)
         if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
-            raise NoChain("its optimizer has hooks")
+            raise NoGraph("its optimizer has hooks")
         self.model, self.optimizer, self.loss = model, optimizer, loss_of(loss)
         self.per_replica = per_replica
-        self.links = links_of(model)
+        self._operations = trace(model)
         self.replicas = model.replicas if isinstance(model, ReplicaModel) else 1
-        self._modules = list(model.named_modules())
+        self._modules = [(name, module) for name, module in model.named_modules() if not runs_itself(module)]
         self._layers = _layers(model)
-        self._chains: dict[tuple[int, ...], Chain] = {}
+        self._graphs: dict[tuple[int, ...], Graph] = {}
 
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
-        chain = self._ready(images, min(threads.threads(), self.replicas))
-        wanted = _targets(targets, chain.out_shape, self.per_replica)
-        return Outcome(*chain.step(_numbers(images), wanted, self.loss, self.optimizer.layer_rates()))
+        return self._step(self._ready(images, min(threads.threads(), self.replicas)), images, targets)
+
+    def _step(self, graph: Graph, images: Tensor, targets: Tensor) -> Outcome:
+        wanted, rates = _targets(targets, graph.out_shape, self.per_replica), self.optimizer.layer_rates()
+        if not graph.meets:
+            return Outcome(*graph.step(_numbers(images), wanted, self.loss, rates))
+        try:
+            outcome = Outcome(*graph.step(_numbers(images), wanted, self.loss, rates))
+            self.optimizer.step_digital()
+        finally:  # else gradients of a step that failed would be added to those of the next
+            self.optimizer.zero_grad()
+        return outcome
 
     def steps(self, images: Tensor, targets: Tensor) -> list[Outcome]:
         if not len(images):
             return []
         if len(targets) != len(images):
             raise InvalidValue(f"{len(images)} batches of images and {len(targets)} of targets; give as many")
-        chain = self._ready(images[0], self.replicas)
-        wanted = [_targets(own, chain.out_shape, self.per_replica) for own in targets]
-        answers = chain.steps(_numbers(images), wanted, self.loss, self.optimizer.layer_rates())
+        graph = self._ready(images[0], self.replicas)
+        if graph.meets:
+            return [self._step(graph, *batch) for batch in zip(images, targets, strict=True)]
+        wanted = [_targets(own, graph.out_shape, self.per_replica) for own in targets]
+        answers = graph.steps(_numbers(images), wanted, self.loss, self.optimizer.layer_rates())
         return [Outcome(*answer) for answer in answers]
 
-    def chain(self, images: Tensor, parts: int = 1) -> Chain:
-        """The chain for batches of this shape, its replicas split into so many lanes.
+    def graph(self, images: Tensor, parts: int = 1) -> Graph:
+        """Return the graph for batches of this shape, its replicas split into so many lanes.
 
         Raises:
-            NoChain: if the layers do not fit together for it.
+            NoGraph: if the model cannot be driven online with such batches.
         """
         key = (*images.shape, threads.threads(), parts)
-        if key in self._chains and self._chains[key].stale:
-            self._chains.clear()
-        if key not in self._chains:
+        if key in self._graphs and self._graphs[key].stale:
+            self._graphs.clear()
+        if key not in self._graphs:
             own = isinstance(self.model, ReplicaModel) and self.model.is_per_replica(images, self.per_replica)
             batch, sizes = (images.shape[1], images.shape[2:]) if own else (images.shape[0], images.shape[1:])
-            self._chains[key] = Chain(self.links, self.replicas, batch, tuple(sizes), parts)
-            if len(self._chains) > CHAINS:
-                del self._chains[next(iter(self._chains))]
-        return self._chains[key]
+            recipe = Recipe(self._operations, self.model, self.replicas, (self.replicas * batch, *sizes))
+            self._graphs[key] = Graph(recipe, batch, parts)
+            if len(self._graphs) > GRAPHS:
+                del self._graphs[next(iter(self._graphs))]
+        return self._graphs[key]
 
-    def _ready(self, images: Tensor, parts: int) -> Chain:
-        """The chain, when all is as a step needs it."""
+    def _ready(self, images: Tensor, parts: int) -> Graph:
+        """Return the graph, when all is as a step needs it."""
         self._check_layers()
         _check_step(self.model, images)
         self.optimizer._opt_called = True  # type: ignore[attr-defined]  # else torch's schedulers warn
         try:
-            return self.chain(images, parts)
-        except NoChain as reason:
+            return self.graph(images, parts)
+        except NoGraph as reason:
             raise InvalidValue(
                 f"images of shape {tuple(images.shape)} cannot be driven online: {reason}; give images that fit, or "
                 "use driver autograd"
@@ -201,7 +216,7 @@ def choose_driver(
     prefer: str = "auto",
     per_replica: bool | None = None,
 ) -> Driver:
-    """The online driver where the model is a chain of layers that it knows, else autograd, with the reason.
+    """Return the online driver where the model can be traced as a static graph, else autograd, with the reason.
 
     Args:
         model: as `mho.convert` returned it.
@@ -214,7 +229,7 @@ def choose_driver(
 
     Raises:
         InvalidValue: for another `prefer`, or `per_replica=True` where R = 1.
-        WrongUse: if "online" is asked for and the model is no such chain, or if the optimizer is not of this model.
+        WrongUse: if "online" is asked for and the model cannot be driven so, or if the optimizer is not of this model.
     """
     if prefer not in DRIVERS:
         raise InvalidValue(f"prefer is {prefer!r}{nearest(prefer, DRIVERS)}")
@@ -225,8 +240,8 @@ def choose_driver(
     try:
         driver = OnlineDriver(model, optimizer, loss, per_replica=per_replica)
         if sample is not None:
-            driver.chain(sample)
-    except NoChain as reason:
+            driver.graph(sample)
+    except NoGraph as reason:
         if prefer == "online":
             raise WrongUse(f"the model cannot be driven online: {reason}; use driver autograd, or auto") from None
         return AutogradDriver(model, optimizer, loss, str(reason), per_replica=per_replica)

@@ -101,16 +101,23 @@ class AnalogSGD(torch.optim.Optimizer):
                 loss = closure()
         for group in self.param_groups:
             if group["layer"] is None:
-                self._digital.param_groups, self._digital.state = [group], self.state
-                self._digital.step()
-            elif group["lr"] == 0:
+                continue
+            if group["lr"] == 0:
                 self._layer(group).memory.pending.clear()
             else:
                 self._layer(group).pulse(float(group["lr"]))
+        self.step_digital()
         for layer in self._layers.values():
             for array in layer.crossbars:
                 array.pass_time(1.0)
         return loss
+
+    def step_digital(self) -> None:
+        """Step the digital parameters by their gradients; `step` does so too."""
+        for group in self.param_groups:
+            if group["layer"] is None:
+                self._digital.param_groups, self._digital.state = [group], self.state
+                self._digital.step()
 
     def steers(self, layer: ArrayLayer) -> bool:
         """Return whether this optimizer was made for the model of this layer."""

@@ -36,7 +36,7 @@ class Training:
         seed: seed of devices, weights and noise; replica r has seed + r. Or a list of one seed a replica.
         data_seed: seed of the order of the examples, shared by the replicas.
         replicas: networks trained side by side.
-        driver: "online" (a static chain without autograd), "autograd", or "auto": online where the model allows it.
+        driver: "online" (a static graph of nodes), "autograd", or "auto": online where the model allows it.
         exclude: patterns of layers that stay digital.
         checkpoint_every: steps between checkpoints inside an epoch (one is always written at its end).
         train_images: use only the first so many training examples; 0: all.

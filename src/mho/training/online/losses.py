@@ -1,4 +1,4 @@
-"""Losses of a chain: the mean over a batch, for each replica, and the errors that they send back."""
+"""Losses of a graph: the mean over a batch, for each replica, and the errors that they send back."""
 
 from __future__ import annotations
 

@@ -1,0 +1,320 @@
+"""The nodes of some replicas, and the steps that they take between the operations that torch runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, fx
+
+from mho.compiler.program import Call, Step, joined
+from mho.errors import MhoError
+from mho.nn import ArrayLayer, Dropout
+from mho.training.online.arrays import ArrayNode
+from mho.training.online.losses import Loss
+from mho.training.online.nodes import Activation, Collect, DropoutNode, Form, MaxPool, Node, Samples, added
+from mho.training.online.recipe import Item, Recipe
+from mho.training.online.survey import passage_for
+from mho.training.online.torch_run import TorchRun
+
+Floats = npt.NDArray[np.float32]
+SPREAD = 20_000_000
+"""Weight-vector pairs of the largest kernel from which spare threads gain more than programs do: some 2 ms."""
+
+
+@final
+@dataclasses.dataclass(eq=False)
+class Value:
+    """A value between nodes.
+
+    Attributes:
+        form: of the value.
+        numbers: where it lies.
+        needed: whether errors come back to it, and are needed there.
+        errors: where nodes have sent its errors, in the order in which they are added.
+        takers: nodes that take it.
+    """
+
+    form: Form
+    numbers: Floats
+    needed: bool
+    errors: list[Floats] = dataclasses.field(default_factory=list)
+    takers: list[Node] = dataclasses.field(default_factory=list)
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Entry:
+    """A node in its place."""
+
+    node: Node
+    inputs: list[Value]
+    output: Value
+
+
+@final
+class Lane:
+    """Nodes and buffers of some replicas.
+
+    Args:
+        recipe: of the model.
+        replicas: which.
+        wholes: memory of all replicas for the values that torch sees.
+        runs: what torch runs between the phases.
+        spare: whether there are more threads than lanes.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        replicas: slice,
+        wholes: Mapping[fx.Node, Floats],
+        runs: Sequence[TorchRun],
+        *,
+        spare: bool,
+    ) -> None:
+        self.replicas, self._recipe, self._wholes, self._spare = replicas, recipe, wholes, spare
+        self.arrays: list[ArrayNode] = []
+        self._first_uses: dict[ArrayLayer, ArrayNode] = {}
+        self._samples: dict[Dropout, Samples] = {}
+        self._values: dict[fx.Node, Value] = {}
+        self._entries: list[list[Entry]] = []
+        source = recipe.survey.source
+        self.inputs = self._own(source) if source in wholes else self._form(source).buffer()
+        self._images = self.inputs.reshape(replicas.stop - replicas.start, -1, *self.inputs.shape[1:])
+        self._values[source] = Value(self._form(source), self.inputs, needed=False)
+        outputs: list[list[fx.Node]] = [*recipe.outputs, []]
+        ahead = [self._plan_forward(*phase) for phase in zip(recipe.phases, outputs, strict=True)]
+        self.out = self._values[recipe.survey.result]
+        self.errors = self.out.form.buffer()
+        self._join()
+        back = self._plan_backward(runs)
+        self._ahead, self._back = [self._fastest(steps) for steps in ahead], [self._fastest(steps) for steps in back]
+        self._updates: dict[tuple[bool, ...], list[Step]] = {}
+        cycles = [own for array in self._first_uses.values() for own in array.cycles]
+        self._relax, self._numbers = self._fastest([step for own in cycles for step in own.relax]), cycles
+        self._phases = [[e.node for e in entries if isinstance(e.node, ArrayNode)] for entries in self._entries]
+
+    # Plans ---------------------------------------------------------------------------------------
+
+    def _form(self, operation: fx.Node) -> Form:
+        """Return the form of an operation's value in this lane."""
+        sizes = self._recipe.survey.facts[operation].shape
+        assert sizes is not None
+        return Form(sizes[0] * (self.replicas.stop - self.replicas.start) // self._recipe.replicas, sizes[1:])
+
+    def _own(self, operation: fx.Node, whole: Floats | None = None) -> Floats:
+        """Return this lane's part of memory of all replicas."""
+        values = self._wholes[operation] if whole is None else whole
+        each = len(values) // self._recipe.replicas
+        return values[self.replicas.start * each : self.replicas.stop * each]
+
+    def _plan_forward(self, items: Sequence[Item], outputs: Sequence[fx.Node]) -> list[Step]:
+        """Make the nodes of a phase, and the values that the run behind it will give."""
+        steps = list[Step]()
+        self._entries.append([])
+        for item in items:
+            inputs = [self._values[source] for source in item.inputs]
+            if item.known is None or not item.known.any_order or len({own.form.last for own in inputs}) > 1:
+                inputs = [self._first_order(own, steps) for own in inputs]
+            needed = self._recipe.survey.facts[item.operation].grad
+            value = self._answer(self._node(item, inputs), inputs, steps, needed)
+            self._values[item.operation] = self._placed(item.operation, value, steps)
+        for output in outputs:
+            if output in self._wholes:
+                needed = self._recipe.survey.facts[output].grad
+                self._values[output] = Value(self._form(output), self._own(output), needed)
+        return steps
+
+    def _node(self, item: Item, inputs: Sequence[Value]) -> Node:
+        form, module = inputs[0].form, item.module
+        if item.known is not None:
+            return item.known.make(*(own.form for own in inputs))
+        if isinstance(module, Dropout):
+            samples = self._samples.setdefault(module, Samples(module))
+            return DropoutNode(samples, self.replicas, form)
+        assert module is not None
+        passage = passage_for(module, form.shape)
+        node = ArrayNode(module, passage, self.replicas, form, self._first_uses.get(module))
+        node.again = self._recipe.uses_of(module) > 1
+        node.sends_back = inputs[0].needed
+        self._first_uses.setdefault(module, node)
+        self.arrays.append(node)
+        return node
+
+    def _answer(self, node: Node, inputs: list[Value], steps: list[Step], needed: bool) -> Value:
+        more, out = node.forward(*(own.numbers for own in inputs))
+        steps += more
+        value = Value(node.form, out, needed)
+        self._entries[-1].append(Entry(node, inputs, value))
+        for own in inputs:
+            own.takers.append(node)
+        return value
+
+    def _first_order(self, value: Value, steps: list[Step]) -> Value:
+        """Return a value with channels first."""
+        return self._answer(Collect(value.form), [value], steps, value.needed) if value.form.last else value
+
+    def _placed(self, operation: fx.Node, value: Value, steps: list[Step]) -> Value:
+        """Return a value where torch finds it, and channels first where several nodes or the loss take it."""
+        if operation in self._wholes:
+            return self._answer(Collect(value.form, self._own(operation)), [value], steps, value.needed)
+        survey = self._recipe.survey
+        return self._first_order(value, steps) if survey.uses[operation] > 1 or operation is survey.result else value
+
+    def _join(self) -> None:
+        """Spare passes over memory where nodes follow one another."""
+        follows = {
+            entry.node: entry.output.takers[0]
+            for entries in self._entries
+            for entry in entries
+            if len(entry.output.takers) == 1 and entry.output is not self.out
+        }
+        for before, node in follows.items():
+            if isinstance(before, Activation) and isinstance(node, MaxPool):
+                node.absorb(before)
+        for array, node in follows.items():
+            after = node
+            if isinstance(after, Activation) and not after.bends:
+                after = follows[after]
+            if isinstance(array, ArrayNode) and array.errors is not None and isinstance(after, (Activation, MaxPool)):
+                after.back = array.errors
+
+    def _plan_backward(self, runs: Sequence[TorchRun]) -> list[list[Step]]:
+        """Plan the backward steps of each phase; the values of a run are gathered in the phase behind it."""
+        plans: list[list[Step]] = []
+        self.out.errors.append(self.errors)
+        for phase in reversed(range(len(self._entries))):
+            steps = list[Step]()
+            for entry in reversed(self._entries[phase]):
+                self._send_back(entry, steps)
+            if phase:
+                run = runs[phase - 1]
+                for operation, whole in run.errors.items():
+                    steps += added(self._values[operation].errors, self._own(operation, whole))
+                for slot in run.slots:
+                    if slot.back is not None:
+                        self._values[slot.source].errors.append(self._own(slot.source, slot.back))
+            plans.insert(0, steps)
+        return plans
+
+    def _send_back(self, entry: Entry, steps: list[Step]) -> None:
+        value = entry.output
+        if not value.needed:
+            return
+        errors = value.errors[0]
+        if len(value.errors) > 1:
+            errors = value.form.buffer()
+            steps += added(value.errors, errors)
+        if not any(own.needed for own in entry.inputs):
+            if isinstance(entry.node, ArrayNode):  # its input is data: errors stay here, for the update
+                steps += entry.node.take(errors)
+            return
+        more, backs = entry.node.backward(errors)
+        steps += more
+        for own, back in zip(entry.inputs, backs, strict=True):
+            if own.needed:
+                own.errors.append(back)
+
+    def _fastest(self, steps: list[Step]) -> list[Step]:
+        """Kernels in programs, unless they are large and there are threads to spread them over."""
+        work = max((step.work for step in steps if isinstance(step, Call)), default=0)
+        return steps if self._spare and work >= SPREAD else joined(steps)
+
+    # Steps ---------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start from where the arrays and dropouts are."""
+        for own in (*self._numbers, *self._samples.values()):
+            own.begin()
+
+    def settle(self) -> None:
+        """Say for all lanes how far they have come."""
+        for own in (*self._numbers, *self._samples.values()):
+            own.settle()
+
+    def start(self, images: Floats) -> None:
+        """Take the images of a step, (B, ...), shared, or (R, B, ...)."""
+        np.copyto(self._images, images)
+        for array in self.arrays:
+            for cycles in array.cycles:
+                cycles.prepare()
+
+    def ahead(self, phase: int) -> None:
+        """Run a phase forward."""
+        for step in self._ahead[phase]:
+            step()
+        for array in self._phases[phase]:
+            for cycles in array.cycles:
+                _raise(cycles.fault(x=True, d=False))
+
+    def ask(self, wanted: Tensor, loss: Loss, out: Floats) -> list[float]:
+        """Compute the loss of each replica and the errors of the outputs; write the outputs into out (R, B, ...)."""
+        own = out[self.replicas]
+        own[...] = self.out.numbers.reshape(own.shape)
+        losses, errors = loss(own, wanted[self.replicas])
+        np.copyto(self.errors, errors.reshape(self.errors.shape))
+        return losses
+
+    def back(self, phase: int) -> None:
+        """Run a phase backward."""
+        for step in self._back[phase]:
+            step()
+        for array in reversed(self._phases[phase]):  # the array that errors met first is to blame
+            for cycles in array.cycles:
+                _raise(cycles.fault(x=False, d=True))
+
+    def update(self, rates: Mapping[ArrayLayer, float]) -> None:
+        """Pulse the arrays, and let the time of a step pass.
+
+        Args:
+            rates: learning rate of each layer; 0 leaves it as it is.
+        """
+        moving = [array for array in self.arrays if rates[array.layer] != 0]
+        for array in moving:
+            for cycles in array.cycles:
+                cycles.set_rate(rates[array.layer])
+                cycles.touch()
+        key = tuple(array in moving for array in self.arrays)
+        if key not in self._updates:
+            self._updates[key] = self._fastest([step for array in moving for step in array.update()])
+        for step in self._updates[key]:
+            step()
+        for array in moving:
+            for cycles in array.cycles:
+                _raise(cycles.fault(x=True, d=True))
+        if self._relax:
+            for cycles in self._numbers:
+                cycles.touch()
+            for step in self._relax:
+                step()
+            for cycles in self._numbers:
+                _raise(cycles.fault(x=False, d=False))
+        self._count_on(rates)
+
+    def forget(self) -> None:
+        """Clear the error flags of the arrays: they show in the arrays behind the one to blame, too."""
+        for cycles in self._numbers:
+            cycles.forget()
+
+    @property
+    def stale(self) -> bool:
+        """Whether an array has got other memory since."""
+        return any(cycles.stale for cycles in self._numbers)
+
+    def _count_on(self, rates: Mapping[ArrayLayer, float]) -> None:
+        """Number what a step has sent."""
+        for array in self.arrays:
+            if not array.again:
+                for cycles in array.cycles:
+                    cycles.count_on(forward=True, backward=array.sends_back, update=rates[array.layer] != 0)
+        for cycles in self._numbers:
+            cycles.count_time()
+
+
+def _raise(fault: MhoError | None) -> None:
+    if fault is not None:
+        raise fault

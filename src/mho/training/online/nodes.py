@@ -1,0 +1,303 @@
+"""Nodes of a graph: each keeps its buffers, and plans the steps by which it answers, and sends errors back.
+
+Values travel as float32 NumPy, samples first: vectors (S, n), or maps, with channels first (S, C, H, W) as torch has
+them, or last (S, H, W, C) as arrays answer; S is R·B, or a multiple of R with replica after replica. Errors are
+δ = -∂L/∂y. All memory is given when the graph is made: the steps read and write it again and again.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.compiler.program import Step
+from mho.kernels import ops
+from mho.nn import Dropout
+
+Floats = npt.NDArray[np.float32]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """Shape and order of a value between two nodes.
+
+    Attributes:
+        samples: S.
+        sizes: of one sample: (n,), or (C, H, W) in whichever order the numbers lie.
+        last: whether channels lie last.
+    """
+
+    samples: int
+    sizes: tuple[int, ...]
+    last: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the NumPy array."""
+        if self.last:
+            channels, height, width = self.sizes
+            return (self.samples, height, width, channels)
+        return (self.samples, *self.sizes)
+
+    def buffer(self) -> Floats:
+        """Return memory for a value of this form."""
+        return np.zeros(self.shape, np.float32)
+
+
+Plan = tuple[list[Step], Floats]
+"""Steps, and where their answer lies."""
+Returns = tuple[list[Step], Sequence[Floats]]
+"""Steps, and where the errors of each input lie."""
+
+
+class Node(abc.ABC):
+    """A compiled node of a graph.
+
+    Attributes:
+        form: of the value that it answers.
+    """
+
+    form: Form
+
+    @abc.abstractmethod
+    def forward(self, *inputs: Floats) -> Plan:
+        """Plan the answer to what lies in the inputs."""
+
+    @abc.abstractmethod
+    def backward(self, errors: Floats) -> Returns:
+        """Plan how errors of the answer are sent back to each input; not asked where no input needs them."""
+
+
+class Activation(Node):
+    """A function of each number, whose slope follows from its value.
+
+    NumPy computes the function: its tanh is the fastest there is.
+    """
+
+    slope: ops.Slope
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.out, self.back = form.buffer(), form.buffer()
+        self.bends = True
+
+    @final
+    def forward(self, *inputs: Floats) -> Plan:
+        return [functools.partial(self.answer, inputs[0])], self.out
+
+    @final
+    def backward(self, errors: Floats) -> Returns:
+        if not self.bends:
+            return [], [errors]
+        return [ops.bend(self.slope, errors, self.out, self.back)], [self.back]
+
+    @abc.abstractmethod
+    def answer(self, x: Floats) -> None:
+        """Fill `out`."""
+
+
+@final
+class Tanh(Activation):
+    """tanh x; slope 1 - y²."""
+
+    slope = "tanh"
+
+    def answer(self, x: Floats) -> None:
+        np.tanh(x, out=self.out)
+
+
+@final
+class Sigmoid(Activation):
+    """1 / (1 + e⁻ˣ), as ½ + ½ tanh(x/2), which cannot overflow; slope y (1 - y)."""
+
+    slope = "sigmoid"
+
+    def answer(self, x: Floats) -> None:
+        np.multiply(x, 0.5, out=self.out)
+        np.tanh(self.out, out=self.out)
+        np.multiply(self.out, 0.5, out=self.out)
+        np.add(self.out, 0.5, out=self.out)
+
+
+@final
+class ReLU(Activation):
+    """max(x, 0); slope 1 where y is above 0."""
+
+    slope = "relu"
+
+    def answer(self, x: Floats) -> None:
+        np.maximum(x, 0.0, out=self.out)
+
+
+@final
+class MaxPool(Node):
+    """The largest of each window."""
+
+    def __init__(self, form: Form, window: ops.Pooling) -> None:
+        self.window, self.last = window, form.last
+        self.form = Form(form.samples, (form.sizes[0], *window.out))
+        self.out, self.back = self.form.buffer(), form.buffer()
+        self.chosen = np.zeros(self.form.shape, np.int32)
+        self._activation: Activation | None = None
+        self._bent = self.form.buffer()
+
+    def absorb(self, activation: Activation) -> None:
+        """Apply the slope of the preceding activation here: its value at a chosen place is the maximum, and there are
+        fewer windows than places."""
+        self._activation, activation.bends = activation, False
+
+    def forward(self, *inputs: Floats) -> Plan:
+        return [ops.max_pool(inputs[0], self.window, self.out, self.chosen, last=self.last)], self.out
+
+    def backward(self, errors: Floats) -> Returns:
+        own, steps = errors.reshape(self.form.shape), list[Step]()
+        if self._activation is not None:
+            steps, own = [ops.bend(self._activation.slope, own, self.out, self._bent)], self._bent
+        unpool = ops.max_unpool(own, self.chosen, self.back, last=self.last)
+        return [*steps, ops.clear(self.back), unpool], [self.back]
+
+
+@final
+class MeanPool(Node):
+    """The mean of each window."""
+
+    def __init__(self, form: Form, window: ops.Pooling, *, count_padding: bool) -> None:
+        self.window, self.last, self.count_padding = window, form.last, count_padding
+        self.form = Form(form.samples, (form.sizes[0], *window.out))
+        self.out, self.back = self.form.buffer(), form.buffer()
+
+    def forward(self, *inputs: Floats) -> Plan:
+        pool = ops.mean_pool(inputs[0], self.window, self.out, last=self.last, count_padding=self.count_padding)
+        return [pool], self.out
+
+    def backward(self, errors: Floats) -> Returns:
+        maps = errors.reshape(self.form.shape)
+        unpool = ops.mean_unpool(maps, self.window, self.back, last=self.last, count_padding=self.count_padding)
+        return [ops.clear(self.back), unpool], [self.back]
+
+
+@final
+class Reshape(Node):
+    """The numbers of each sample in other sizes, in the same memory."""
+
+    def __init__(self, form: Form, sizes: tuple[int, ...]) -> None:
+        self.form, self.before = Form(form.samples, sizes), form.shape
+
+    def forward(self, *inputs: Floats) -> Plan:
+        return [], inputs[0].reshape(self.form.shape)
+
+    def backward(self, errors: Floats) -> Returns:
+        return [], [errors.reshape(self.before)]
+
+
+@final
+class Collect(Node):
+    """Brings a value, channels first, to given memory, for nodes that need it so."""
+
+    def __init__(self, form: Form, out: Floats | None = None) -> None:
+        self.form, self._last = dataclasses.replace(form, last=False), form.last
+        self.out = self.form.buffer() if out is None else out
+        self.back = form.buffer() if form.last else None
+
+    def forward(self, *inputs: Floats) -> Plan:
+        own = inputs[0].transpose(0, 3, 1, 2) if self._last else inputs[0]
+        return [functools.partial(np.copyto, self.out, own)], self.out
+
+    def backward(self, errors: Floats) -> Returns:
+        own = errors.reshape(self.form.shape)
+        if self.back is None:
+            return [], [own]
+        return [functools.partial(np.copyto, self.back, own.transpose(0, 2, 3, 1))], [self.back]
+
+
+@final
+class Add(Node):
+    """The sum of two values."""
+
+    def __init__(self, form: Form) -> None:
+        self.form, self.out = form, form.buffer()
+
+    def forward(self, *inputs: Floats) -> Plan:
+        return [functools.partial(np.add, inputs[0], inputs[1], self.out)], self.out
+
+    def backward(self, errors: Floats) -> Returns:
+        return [], [errors, errors]
+
+
+@final
+class Concatenate(Node):
+    """Values side by side along the channels, or the numbers of vectors."""
+
+    def __init__(self, *forms: Form) -> None:
+        widths = [form.sizes[0] for form in forms]
+        self.form = Form(forms[0].samples, (sum(widths), *forms[0].sizes[1:]))
+        self.out, self._backs = self.form.buffer(), [form.buffer() for form in forms]
+        ends = np.cumsum([0, *widths]).tolist()
+        self._parts = [slice(start, stop) for start, stop in itertools.pairwise(ends)]
+
+    def forward(self, *inputs: Floats) -> Plan:
+        each = zip(self._parts, inputs, strict=True)
+        return [functools.partial(np.copyto, self.out[:, part], own) for part, own in each], self.out
+
+    def backward(self, errors: Floats) -> Returns:
+        own, each = errors.reshape(self.form.shape), zip(self._backs, self._parts, strict=True)
+        return [functools.partial(np.copyto, back, own[:, part]) for back, part in each], self._backs
+
+
+@final
+class Samples:
+    """Number of the next sample of a dropout layer, for all its uses by some replicas."""
+
+    def __init__(self, layer: Dropout) -> None:
+        self.layer, self.next = layer, 0
+
+    def begin(self) -> None:
+        """Take the layer's number of the next sample."""
+        self.next = int(self.layer.samples.item())
+
+    def settle(self) -> None:
+        """Give the layer the number that these uses have come to."""
+        self.layer.samples.fill_(self.next)
+
+
+@final
+class DropoutNode(Node):
+    """Drops what the layer of the model would drop."""
+
+    def __init__(self, samples: Samples, replicas: slice, form: Form) -> None:
+        self.samples, self.replicas, self.form = samples, replicas, form
+        self.out, self.back = form.buffer(), form.buffer()
+        self.factor: Floats = np.ones(form.shape, np.float32)
+
+    def forward(self, *inputs: Floats) -> Plan:
+        return [functools.partial(self._drop, inputs[0])], self.out
+
+    def backward(self, errors: Floats) -> Returns:
+        return [functools.partial(self._send_back, errors.reshape(self.form.shape))], [self.back]
+
+    def _drop(self, x: Floats) -> None:
+        layer = self.samples.layer
+        self.factor = layer.factors(self.form.shape, self.replicas, self.samples.next)
+        np.multiply(x, self.factor, out=self.out)
+        if layer.p > 0:
+            self.samples.next += self.form.samples // (self.replicas.stop - self.replicas.start)
+
+    def _send_back(self, errors: Floats) -> None:
+        np.multiply(errors, self.factor, out=self.back)
+
+
+def added(values: Sequence[Floats], out: Floats) -> list[Step]:
+    """Plan the sum of errors in the order given, as torch adds gradients, into `out`."""
+    first, *others = (value.reshape(out.shape) for value in values)
+    if not others:
+        return [functools.partial(np.copyto, out, first)]
+    steps: list[Step] = [functools.partial(np.add, first, others[0], out)]
+    return steps + [functools.partial(np.add, out, other, out) for other in others[1:]]

@@ -31,8 +31,8 @@ class Passage:
         channels_last: whether outputs lie as (H, W, C).
         send: from samples (S, ...) to the inputs (S, T, in) of each array, in which the bias column holds 1 already.
         receive_back: from δ of each array's inputs (S, T, in) to δ of the samples (S, ...).
-        receive: from each array's outputs (S, T, out) to those of the layer (S, ...); None: the layer has one array, and
-            they are the same numbers.
+        receive: from each array's outputs (S, T, out) to those of the layer (S, ...); None: the layer has one array,
+            and they are the same numbers.
         send_back: from δ of the layer's outputs to δ of each array's; None where `receive` is None.
     """
 

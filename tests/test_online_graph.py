@@ -120,8 +120,10 @@ def threads_of(count: int) -> Iterator[None]:
         threads.set_threads(1)
 
 
-@pytest.mark.parametrize("replicas", [1, 3])
-@pytest.mark.parametrize("rpu", [NOISY, TILED, NOISY.replace(cell=Leaky())], ids=["whole", "tiles", "two banks"])
+ARRAYS = {"whole": (NOISY, 3), "tiles": (TILED, 3), "one": (NOISY, 1), "two banks": (NOISY.replace(cell=Leaky()), 1)}
+
+
+@pytest.mark.parametrize(("rpu", "replicas"), ARRAYS.values(), ids=ARRAYS)
 @pytest.mark.parametrize("forward", [residual, side_by_side], ids=lambda forward: forward.__name__)
 def test_a_graph_has_the_bits_of_autograd(forward, rpu, replicas):
     """All digital functions here are exact, or torch's own in both."""

@@ -184,7 +184,7 @@ class TiledCycles(Cycles):
         self.array, self.count = array, count
         start = replicas.indices(array.replicas)[0]
         others: Sequence[Cycles | None] = [None] * len(array.batches) if before is None else before._parts
-        self._parts = [
+        self._parts: list[Cycles] = [
             batch.cycles(slice(start * len(alike), (start + count) * len(alike)), vectors, other)
             for batch, alike, other in zip(array.batches, array.places, others, strict=True)
         ]

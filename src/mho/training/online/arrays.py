@@ -45,7 +45,9 @@ class ArrayNode(Node):
         self.again = self.sends_back = False
         count = form.samples * passage.vectors // (replicas.stop - replicas.start)
         others: Iterable[Cycles | None] = [None] * len(layer.crossbars) if before is None else before.cycles
-        self.cycles = [a.cycles(replicas, count, other) for a, other in zip(layer.crossbars, others, strict=True)]
+        self.cycles: list[Cycles] = [
+            array.cycles(replicas, count, other) for array, other in zip(layer.crossbars, others, strict=True)
+        ]
         self.form = Form(form.samples, passage.sizes, last=passage.channels_last)
         self._same = passage.receive is None
         self._out = self.cycles[0].outputs.reshape(self.form.shape) if self._same else self.form.buffer()

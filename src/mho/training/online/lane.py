@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, fx
 
+from mho.arrays import Cycles
 from mho.compiler.program import Call, Step, joined
 from mho.errors import MhoError
 from mho.nn import ArrayLayer, Dropout
@@ -228,13 +229,17 @@ class Lane:
 
     def begin(self) -> None:
         """Start from where the arrays and dropouts are."""
-        for own in (*self._numbers, *self._samples.values()):
+        for own in self._counted():
             own.begin()
 
     def settle(self) -> None:
         """Say for all lanes how far they have come."""
-        for own in (*self._numbers, *self._samples.values()):
+        for own in self._counted():
             own.settle()
+
+    def _counted(self) -> list[Cycles | Samples]:
+        """Return what numbers its vectors or samples."""
+        return [*self._numbers, *self._samples.values()]
 
     def start(self, images: Floats) -> None:
         """Take the images of a step, (B, ...), shared, or (R, B, ...)."""

@@ -98,7 +98,8 @@ class Survey:
             return self._random(shape)
         if node.op == "get_attr":
             return self.attribute(node)
-        args, kwargs = (fx.node.map_arg(each, self._values.__getitem__) for each in (node.args, node.kwargs))
+        given: Any = [fx.node.map_arg(each, self._values.__getitem__) for each in (node.args, node.kwargs)]
+        args, kwargs = given
         module = self.module(node)
         if isinstance(module, ArrayLayer):
             answer = self._random(_answer_shape(module, args[0] if args else None)).requires_grad_()

@@ -10,6 +10,7 @@ from mho.compiler import threads
 
 settings.register_profile("mho", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("mho")
+torch.set_num_threads(1)  # torch adds up in another order on more threads; tests themselves run on several processes
 
 
 @pytest.hookimpl(tryfirst=True)

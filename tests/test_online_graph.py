@@ -22,6 +22,15 @@ TILED = NOISY.replace(tile=(3, 20))
 pytestmark = pytest.mark.filterwarnings("ignore::mho.nn.StaysDigital")
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, as in mho train: gradients of its layer norm depend on the number of threads by an ulp."""
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(count)
+
+
 class Net(nn.Module):
     """Three convolutions of 4 channels, the last with 2 groups, and two fully connected layers."""
 

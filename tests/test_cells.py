@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import re
+import sys
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -90,3 +94,18 @@ def test_refusals_say_why() -> None:
         mho.RPU(device=mho.devices.Ideal(), update=mho.Exact(), cell=Leaky())
     with pytest.raises(InvalidValue, match=r"cell\.n is missing"):
         mho.RPU.from_dict({"cell": {"kind": "Replicated"}})
+
+
+def test_the_cell_of_the_guide_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = guide.partition("\n## Adding a cell\n")[2].partition("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, flags=re.S)
+    (tmp_path / "guide_cell.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    carried = importlib.import_module("guide_cell").Carried
+    try:
+        report = check_cell(carried())
+        assert report.banks == ("fine", "coarse")
+        assert mho.RPU.from_toml(mho.RPU(cell=carried(every=7)).to_toml()).cell == carried(every=7)
+    finally:
+        del sys.modules["guide_cell"]

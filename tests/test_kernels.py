@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from laws import Ferro
+from own_cell import Leaky
 
 import mho
 from mho.compiler import threads
 from mho.compiler.law import read_law
 from mho.kernels import counts as count
 from mho.kernels import reference
+from mho.kernels.backend import Backend
 from mho.kernels.backends import BACKENDS
 from mho.kernels.ops import Drive, check_addresses
 from mho.random import Operation
@@ -437,3 +439,31 @@ def test_arrays_beyond_32_bit_addresses_are_refused(monkeypatch):
     for lines, columns in ((20, 30), (2**15, 2**17)):  # the first only with its fields
         with pytest.raises(mho.errors.InvalidValue, match="exceed"):
             mho.Crossbar(rpu, lines, columns)
+
+
+def test_a_back_end_of_ones_own_is_one_class(monkeypatch):
+    """Entered by its name, it computes arrays of every kind; here it counts, and leaves the arithmetic to another."""
+    truth, calls = BACKENDS["reference"], []
+
+    def counted(name):
+        def method(self, *arguments, **options):
+            calls.append(name)
+            return getattr(truth, name)(*arguments, **options)
+
+        return method
+
+    third = type("Third", (Backend,), {name: counted(name) for name in Backend.__abstractmethods__})
+    monkeypatch.setitem(BACKENDS, "third", third())
+    device = mho.devices.SoftBounds(dw_min=0.02, read_variation=0.01, decay=0.01)
+    rpu = mho.RPU(device=device, cell=Leaky(every=2), update=mho.Pulses(length=3))
+    arrays = [mho.Crossbar(rpu, 2, 4, seed=1, backend=backend) for backend in ("third", "reference")]
+    x, d = signals(1, 5, 4, seed=1), signals(1, 5, 2, seed=2)
+    for array in arrays:
+        array.update(x, d, 0.1)
+    assert torch.equal(arrays[0].forward(x), arrays[1].forward(x))
+    assert {"plan_read", "plan_trains", "plan_moves", "plan_transfer", "plan_relaxation", "plan_visible"} <= set(calls)
+    exact = mho.presets.floating_point()
+    mho.Crossbar(exact, 2, 4, backend="third").update(x, d, 0.1)
+    assert "plan_outer" in calls
+    with pytest.raises(mho.errors.InvalidValue, match="backend is 'thrid'; did you mean 'third'"):
+        mho.Crossbar(rpu, 2, 4, backend="thrid")

@@ -30,11 +30,13 @@ class UpdatePlan:
         draw: draws the pulse trains; nothing where updates are exact.
         move: moves the devices.
         set_rate: takes the learning rate of the runs that follow.
+        within: plans moves by the vectors of a window only, in place of `move`; nothing where updates are exact.
     """
 
     draw: list[Step]
     move: list[Step]
     set_rate: SetRate
+    within: Callable[[Window], list[Step]] = lambda window: []
 
 
 @final
@@ -94,14 +96,8 @@ class BankPart:
             self.counts, backward=backward, evaluation=operation is Operation.EVALUATION,
         )  # fmt: skip
 
-    def plan_update(self, x: Floats, d: Floats, window: Window | None = None) -> UpdatePlan:
-        """Plan an update with x (R, T, N) and δ (R, T, M), as the spec of the bank drives the lines.
-
-        Args:
-            x: inputs.
-            d: errors.
-            window: where given, each run moves columns by some of the vectors only; updates must not be exact.
-        """
+    def plan_update(self, x: Floats, d: Floats) -> UpdatePlan:
+        """Plan an update with x (R, T, N) and δ (R, T, M), as the spec of the bank drives the lines."""
         pulses = self.bank.pulses
         if not pulses:
             rate = np.zeros(1, np.float32)
@@ -113,13 +109,11 @@ class BankPart:
             gains = np.array([each.gains(lr, step) for each, step in own], np.float32)
             drive.x_gain[...], drive.d_gain[...] = gains.T
 
-        draw, move = self._plan_pulses(x, d, drive, window)
-        return UpdatePlan([draw], move, set_rate)
+        return self._plan_pulses(x, d, drive, set_rate)
 
-    def plan_pulses(self, p: Floats, q: Floats, length: int, window: Window | None = None) -> UpdatePlan:
+    def plan_pulses(self, p: Floats, q: Floats, length: int) -> UpdatePlan:
         """Plan pulses of given probabilities on columns p (R, T, N) and rows q (R, T, M), `length` slots per vector."""
-        draw, move = self._plan_pulses(p, q, self._drive(length, managed=False), window)
-        return UpdatePlan([draw], move, lambda lr: None)
+        return self._plan_pulses(p, q, self._drive(length, managed=False), lambda lr: None)
 
     def plan_relaxation(self, dt: Floats) -> list[Step]:
         """Plan the passing of a time dt[0] without pulses; nothing for devices that do not change by themselves."""
@@ -140,10 +134,14 @@ class BankPart:
         ones = np.ones(len(self.state), np.float32)
         return Drive(ones, ones.copy(), length, managed)
 
-    def _plan_pulses(self, x: Floats, d: Floats, drive: Drive, window: Window | None) -> tuple[Step, list[Step]]:
+    def _plan_pulses(self, x: Floats, d: Floats, drive: Drive, set_rate: SetRate) -> UpdatePlan:
         backend, key, number = self.bank.backend, self.key(Operation.UPDATE), self.number(Operation.UPDATE)
         draw, drawn = backend.plan_trains(x, d, self.state.shape[1], drive, key, number, self.counts)
-        return draw, backend.plan_moves(self.state, self.cells, drawn, key, number, self.counts, window=window)
+
+        def moves(window: Window | None = None) -> list[Step]:
+            return backend.plan_moves(self.state, self.cells, drawn, key, number, self.counts, window=window)
+
+        return UpdatePlan([draw], moves(), set_rate, moves)
 
     def _plan_outer(self, x: Floats, d: Floats, rate: Floats) -> Step:
         return self.bank.backend.plan_outer(self.state, x, d, rate, self.counts)

@@ -178,12 +178,12 @@ class Cell(abc.ABC):
     def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:
         """Plan an update of the first bank with x (R, T, N) and δ (R, T, M), and the events on the way."""
         bank = part.first
-        return scheduled(part, bank, lambda window: bank.plan_update(x, d, window), x.shape[1], self.events())
+        return scheduled(part, bank, bank.plan_update(x, d), x.shape[1], self.events())
 
     def plan_pulses(self, part: CellPart, p: Floats, q: Floats, length: int) -> UpdatePlan:
         """Plan pulses of given probabilities, p (R, T, N) and q (R, T, M), on the first bank, events included."""
         bank = part.first
-        return scheduled(part, bank, lambda window: bank.plan_pulses(p, q, length, window), p.shape[1], self.events())
+        return scheduled(part, bank, bank.plan_pulses(p, q, length), p.shape[1], self.events())
 
     @final
     def numbers(self) -> dict[str, float]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from mho.banks import BankPart, UpdatePlan
-from mho.cells.events import Event, Stop
+from mho.cells.events import Act, Event, Stop
+from mho.compiler.program import Step
 from mho.kernels.ops import Window
 from mho.random import Operation
 
@@ -16,51 +19,52 @@ if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
 
-def scheduled(
-    part: CellPart, bank: BankPart, plan: Callable[[Window | None], UpdatePlan], vectors: int, events: Sequence[Event]
-) -> UpdatePlan:
-    """Plan an update of a bank in which events take place at their own vectors.
-
-    Args:
-        part: replicas and their memory.
-        bank: which is updated.
-        plan: plans the update of the bank, with a window where there are events.
-        vectors: T.
-        events: of the cell.
-    """
+def scheduled(part: CellPart, bank: BankPart, plan: UpdatePlan, vectors: int, events: Sequence[Event]) -> UpdatePlan:
+    """Return an update of a bank with T vectors in which events take place at their own vectors."""
     if not events:
-        return plan(None)
-    window = Window(np.zeros(part.columns, np.int64), np.zeros(part.columns, np.int64))
-    whole = plan(window)
+        return plan
 
     def set_rate(lr: float) -> None:
-        whole.set_rate(lr)
+        plan.set_rate(lr)
         part.settings[:, -1] = lr
 
-    return UpdatePlan(whole.draw, [_Schedule(part, bank, whole, window, vectors, events).run], set_rate)
+    return dataclasses.replace(plan, move=[_Schedule(part, bank, plan, vectors, events).run], set_rate=set_rate)
 
 
 @final
 class _Schedule:
     """The passes of an update over its vectors, from stop to stop."""
 
-    def __init__(
-        self, part: CellPart, bank: BankPart, plan: UpdatePlan, window: Window, vectors: int, events: Sequence[Event]
-    ) -> None:
-        self.part, self.plan, self.window, self.vectors, self.events = part, plan, window, vectors, events
+    def __init__(self, part: CellPart, bank: BankPart, plan: UpdatePlan, vectors: int, events: Sequence[Event]) -> None:
+        self.part, self.plan, self.vectors, self.events = part, plan, vectors, events
         self.number = bank.number(Operation.UPDATE)
-        self.acts = [event.plan(part) for event in events]
+        self.window = Window(np.zeros(part.columns, np.int64), np.zeros(part.columns, np.int64))
         self.waiting: dict[int, tuple[int, int]] = {}
+
+    @functools.cached_property
+    def acts(self) -> list[Act]:
+        """What happens at each event."""
+        return [event.plan(self.part) for event in self.events]
+
+    @functools.cached_property
+    def moves(self) -> list[Step]:
+        """Moves by the vectors of the window."""
+        return self.plan.within(self.window)
 
     def run(self) -> None:
         """Move devices through all vectors, with the events in the order of their vectors."""
         first, (begin, end) = int(self.number[0]), (self.window.begin, self.window.end)
-        begin[...], end[...] = 0, 0
         due = sorted(
             (vector, which)
             for which, event in enumerate(self.events)
             for vector in range((first // event.every + 1) * event.every, first + self.vectors + 1, event.every)
         )
+        if not due:  # most updates of rare events: no column halts
+            for step in self.plan.move:
+                step()
+            return
+        self.waiting.clear()  # of an update that failed
+        begin[...], end[...] = 0, 0
         for vector, which in due:
             event = self.events[which]
             if event.cyclic:
@@ -92,7 +96,7 @@ class _Schedule:
         self.waiting.clear()
 
     def _move(self) -> None:
-        for step in self.plan.move:
+        for step in self.moves:
             step()
         self.window.begin[...] = self.window.end
         self.part.touch()

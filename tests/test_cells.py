@@ -11,10 +11,11 @@ from typing import final
 
 import numpy as np
 import pytest
+import torch
 from own_cell import Leaky
 
 import mho
-from mho.cells import CELLS, BankSpec, Cell, OneSided, Replicated, Term
+from mho.cells import CELLS, BankSpec, Cell, OneSided, Replicated, Term, Transfer
 from mho.errors import InvalidValue, LawError
 from mho.testing import check_cell
 
@@ -85,6 +86,70 @@ class Moody(Cell):
 def test_the_checks_notice(cell: Cell, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         check_cell(cell)
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wired(Cell):
+    """Two banks, put together as its fields say."""
+
+    names: str = "fast slow"
+    read: str = "slow"
+    lines: int = 1
+    every: int = 3
+    target: str = "slow"
+
+    def banks(self, device, update):
+        first, second = self.names.split()
+        fast = BankSpec(name=first, device=device, update=update, lines=self.lines)
+        return fast, BankSpec(name=second, device=device, update=update)
+
+    def reads(self):
+        return tuple(tuple(Term(bank) for bank in terms.split("+")) for terms in self.read.split())
+
+    def events(self):
+        return (Transfer(every=self.every, source="fast", target=self.target, circuit=mho.Read.exact()),)
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (Wired(names="fast fast"), "each with its own name"),
+        (Wired(read="slwo"), "a bank 'slwo'; did you mean 'slow'"),
+        (Wired(target="sloe"), "a bank 'sloe'; did you mean 'slow'"),
+        (Wired(every=0), "every 0 vectors; give an integer of at least 1"),
+        (Wired(read="slow fast"), "no two the same: order the terms so"),
+        (Wired(read="slow+fast", lines=2), "different numbers of lines"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_banks_that_do_not_fit_together_are_refused(cell: Cell, says: str) -> None:
+    with pytest.raises(InvalidValue, match=says):
+        mho.RPU(cell=cell)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_sums_after_the_converter_have_noise_of_their_own(backend: str) -> None:
+    """Two sums, each read with noise 0.1, and then one sum of both: the variances add, or there is one."""
+    spread = {}
+    for sums in ("fast slow", "fast+slow"):
+        rpu = mho.RPU(cell=Wired(read=sums), forward=mho.Read(noise=0.1, bound=None))
+        array = mho.Crossbar(rpu, 2, 3, seed=1, backend=backend)
+        array.write(torch.full((2, 3), 0.1))
+        assert torch.allclose(array.weight, torch.tensor(0.1), atol=1e-6)
+        y = array.forward(torch.ones(2000, 3)) - 0.3
+        assert abs(float(y.mean())) < 0.01  # 0.14 / √4000 = 0.002
+        spread[sums] = float(y.std())
+    # standard error of a standard deviation of 4,000 numbers: 1.1 %
+    assert spread["fast slow"] == pytest.approx(0.1 * 2**0.5, rel=0.05)
+    assert spread["fast+slow"] == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_field_may_not_take_the_name_of_a_method() -> None:
+    with pytest.raises(LawError, match=r"Taken\.sums: this name is that of a method of every cell; rename it"):
+
+        class Taken(Cell):
+            sums: int = 3
 
 
 def test_refusals_say_why() -> None:

@@ -75,10 +75,8 @@ class RPU:
         if refused:
             faults.add(refused)
         faults.raise_any()
-        banks = self.banks
-        names = [bank.name for bank in banks]
-        if not banks or len(set(names)) < len(names):
-            faults.add(f"{type(self.cell).__name__} has the banks {names}; give at least one, each with its own name")
+        faults.found += self.cell.faults(self.banks)
+        faults.raise_any()
         if self.cell.events() and not isinstance(self.update, Pulses):
             faults.add(f"{type(self.cell).__name__} cells halt updates for events, which Exact cannot; use Pulses")
         rows, _ = self.tile_size

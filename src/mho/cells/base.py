@@ -20,6 +20,7 @@ from mho.cells.schedule import scheduled
 from mho.cells.sums import Sum
 from mho.compiler.program import Step
 from mho.devices import Device
+from mho.errors import LawError, nearest
 from mho.imports import class_name
 from mho.kernels.ops import Levels
 from mho.kernels.transfer import RATE, TransferMap
@@ -71,6 +72,10 @@ class Buffer:
         }[self.per]
 
 
+OWN = ("bound", "faults", "numbers", "spread", "sums", "transfer_map")
+"""Methods of every cell that none replaces."""
+
+
 class Cell(abc.ABC):
     """How devices make a weight: a frozen description, and all behaviour that depends on it.
 
@@ -78,6 +83,12 @@ class Cell(abc.ABC):
     of them a read sees (`reads`), what it keeps digitally (`buffers`), and what happens every n vectors (`events`).
     Updates pulse the first bank, which draws under the array's name.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        taken = [name for name in OWN if name in inspect.get_annotations(cls) | vars(cls)]
+        if taken:
+            raise LawError(f"{cls.__name__}.{taken[0]}: this name is that of a method of every cell; rename it")
 
     @abc.abstractmethod
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
@@ -116,16 +127,15 @@ class Cell(abc.ABC):
         Default: the first bank that reads see with a gain takes weight/gain on each of its lines, above its reference
         if it has one; every other bank and every buffer goes back to its start.
         """
-        taken = False
-        for term in (term for terms in self.sums(part) for term in terms):
-            bank = part.banks[term.bank]
-            value = weights / np.float32(term.gain) if term.gain not in (0.0, 1.0) else weights
-            own = value if term.gain and not taken else np.zeros_like(weights)
-            taken = taken or term.gain != 0
-            bank.bank.program(self.spread(bank.bank.spec, own, part.reference_of(term.bank)))
-        for name in set(part.banks) - {term.bank for terms in self.sums(part) for term in terms}:
-            bank = part.banks[name]
-            bank.bank.program(self.spread(bank.bank.spec, np.zeros_like(weights), part.reference_of(name)))
+        nothing = np.zeros_like(weights)
+        wanted = dict.fromkeys(part.banks, nothing)
+        for name, gain in (term for each in part.sums for term in each.terms):
+            if (gain != 0).all():
+                wanted[name] = weights if (gain == 1).all() else weights / gain
+                break
+        for name, values in wanted.items():
+            bank = part.banks[name].bank
+            bank.program(self.spread(bank.spec, values, part.reference_of(name)))
         for name, buffer in self.buffers().items():
             if not buffer.counter:
                 part.buffers[name].fill(buffer.start)
@@ -138,6 +148,36 @@ class Cell(abc.ABC):
         return lines if reference is None else lines + reference
 
     @final
+    def faults(self, banks: Sequence[BankSpec]) -> list[str]:
+        """Return what is wrong with how the cell puts its banks together, for `RPU`."""
+        name, specs = type(self).__name__, {bank.name: bank for bank in banks}
+        if not banks or len(specs) < len(banks):
+            names = [bank.name for bank in banks]
+            return [f"{name} has the banks {names}; give at least one, each with its own name"]
+        found: list[str] = []
+        terms = [term.bank for terms in self.reads() for term in terms]
+        moved = [bank for event in self.events() for bank in event.banks]
+        for bank in dict.fromkeys([*terms, *moved]):
+            if bank not in specs:
+                found.append(f"{name} reads or moves a bank {bank!r}{nearest(bank, specs)}")
+        for event in self.events():
+            if isinstance(event.every, bool) or not isinstance(event.every, int) or event.every < 1:
+                found.append(f"{name} has an event every {event.every!r} vectors; give an integer of at least 1")
+        if found:
+            return found
+        readers = [banks[0].name, *(terms[0].bank for terms in self.reads()[1:])]
+        if len(set(readers)) < len(readers):
+            found.append(
+                f"{name} reads its sums with the noise of the banks {readers}; the first sum has that of the first "
+                "bank, every other that of its first term, and no two the same: order the terms so"
+            )
+        for terms_of in self.reads():
+            lines = {specs[term.bank].is_difference or specs[term.bank].lines for term in terms_of}
+            if len({1 if line is True else line for line in lines}) > 1:
+                found.append(f"{name} sums banks of different numbers of lines before the converter; give each as many")
+        return found
+
+    @final
     def sums(self, part: CellPart) -> tuple[tuple[Term, ...], ...]:
         """Return `reads`, or the first bank where the cell does not say."""
         return self.reads() or ((Term(next(iter(part.banks))),),)
@@ -148,9 +188,8 @@ class Cell(abc.ABC):
         sums = []
         for place, terms in enumerate(self.sums(part)):
             gains = np.array([[t.gain for t in each.sums(part)[place]] for each in replicas], np.float32)
-            banks = [part.banks[term.bank] for term in terms]
-            reader = banks[0] if place else part.first
-            sums.append(Sum(reader, [(bank, gains[:, k]) for k, bank in enumerate(banks)]))
+            reader = part.banks[terms[0].bank] if place else part.first
+            sums.append(Sum(reader, [(part.banks[term.bank], gains[:, k]) for k, term in enumerate(terms)]))
         part.sums = tuple(sums)
         return part
 

@@ -44,10 +44,12 @@ class Event(abc.ABC):
     Attributes:
         every: vectors from one event to the next, at least 1.
         cyclic: whether an event concerns one column, which moves on by one from event to event; else all.
+        banks: names of the banks that it reads or moves, where it names them.
     """
 
     every: int
     cyclic: bool
+    banks: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def plan(self, part: CellPart) -> Act:

@@ -24,12 +24,14 @@ class Sum:
 
     Attributes:
         reader: the bank whose streams and counters the reads use.
+        terms: name of each bank, and its gain (R, 1, 1).
         values: (R, P, N) what is read; valid after `refresh`, or for the last vector looked at; its memory stays.
         varies: whether every vector sees other weights.
     """
 
     def __init__(self, reader: BankPart, terms: Sequence[tuple[BankPart, Floats]]) -> None:
         self.reader, self._terms = reader, [(bank, gain[:, None, None]) for bank, gain in terms]
+        self.terms = [(bank.bank.spec.name, gain) for bank, gain in self._terms]
         self.varies = any(bank.visible.varies for bank, _ in terms)
         first, gain = self._terms[0]
         self._alone = len(terms) == 1 and bool((gain == 1).all())

@@ -43,6 +43,11 @@ class Transfer(Event):
     circuit: Read
     cyclic = True
 
+    @property
+    def banks(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The banks that are read and pulsed."""
+        return (self.source, self.target)
+
     def plan(self, part: CellPart) -> Act:
         source, target = part.banks[self.source], part.banks[self.target]
         seen = Sum(source, [(source, np.ones(part.replicas, np.float32))])

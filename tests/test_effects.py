@@ -115,8 +115,7 @@ def test_files_hold_effects() -> None:
     assert mho.RPU.from_toml(text) == rpu
     assert 'kind = "own_effects:Sag"' in text
     assert "effects=(Sag(" in repr(rpu.device)
-    for off in (rpu.replace(device=SoftBounds()).to_toml(), repr(SoftBounds())):
-        assert "effects" not in off
+    assert "effects" not in rpu.replace(device=SoftBounds()).to_toml()
     digest = Sag.effect_hash()
     for wrong, said in {
         text.replace(digest, "0" * 16): f"source of own_effects:Sag has changed ({digest}, the file says 0000",

@@ -145,6 +145,31 @@ def test_sums_after_the_converter_have_noise_of_their_own(backend: str) -> None:
     assert spread["fast+slow"] == pytest.approx(0.1, rel=0.05)
 
 
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mistyped(Cell):
+    """Its map asks for a buffer that there is not."""
+
+    threshold: float = 0.1
+
+    def banks(self, device, update):
+        return tuple(BankSpec(name=name, device=device, update=update) for name in ("fast", "slow"))
+
+    def events(self):
+        return (Transfer(every=1, source="fast", target="slow", circuit=mho.Read.exact()),)
+
+    @staticmethod
+    def transfer(h, omega, line):
+        return 1 if omega > line.treshold else 0
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_a_map_that_asks_for_what_is_not_there_is_refused(backend: str) -> None:
+    array = mho.Crossbar(mho.RPU(cell=Mistyped()), 2, 3, backend=backend)
+    with pytest.raises(LawError, match=r"Mistyped.transfer at .* uses line.treshold; did you mean 'threshold'"):
+        array.update(torch.ones(1, 3), torch.ones(1, 2), 0.1)
+
+
 def test_a_field_may_not_take_the_name_of_a_method() -> None:
     with pytest.raises(LawError, match=r"Taken\.sums: this name is that of a method of every cell; rename it"):
 

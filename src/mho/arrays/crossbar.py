@@ -152,6 +152,7 @@ class Crossbar(Array):
         if not pulses:
             raise WrongUse(f"{self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
         plan = self.rpu.cell.plan_pulses(self.part(), p, q, length or pulses[0][0].length)
+        plan.set_rate(0.0)
         self._update([*plan.draw, *plan.move], p, q)
 
     def pass_time(self, dt: float) -> None:

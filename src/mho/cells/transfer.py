@@ -27,14 +27,14 @@ class Transfer(Event):
 
     The map is the cell's static function `transfer(h, omega, line)`, compiled like a law: h has the cell's buffers of
     one weight, omega is the reading, and `line` has the cell's buffers of the column, its settings that are numbers,
-    and `rate`, the learning rate of the update. It returns the new h (a number for one buffer, a tuple for several,
-    nothing where there is none) and the number of pulses, negative for pulses down; at most 32 are sent.
+    and `rate`, the learning rate of the update, 0 in `pulse`. It returns the new h (a number for one buffer, a tuple
+    for several, nothing where there is none) and the number of pulses, negative for pulses down; at most 32 are sent.
 
     Attributes:
         every: vectors from one transfer to the next, at least 1.
         source: bank that is read, by the circuit.
         target: bank that is pulsed; it sees a vector of its own for each transfer.
-        circuit: converters, noise and bound of the reading, without noise and bound management.
+        circuit: of the reading: converters, noise, bound.
     """
 
     every: int
@@ -53,6 +53,7 @@ class Transfer(Event):
         seen = Sum(source, [(source, np.ones(part.replicas, np.float32))])
         levels = levels_of(self.circuit, source.replicas, source.bank.replicas)
         backend, map_ = source.bank.backend, part.cell.transfer_map()
+        map_.check()
         buffers = tuple(part.buffers[name] for name in map_.weight)
         lines = tuple(part.buffers[name] for name in map_.column)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 from typing import Any, final
 
 from mho.compiler.source import Function, read_function, static_function
+from mho.errors import LawError, nearest
 
 ARGUMENTS = ("h", "omega", "line")
 RATE = "rate"
@@ -31,12 +33,27 @@ class TransferMap:
 
     @functools.cached_property
     def function(self) -> Function:
-        """The function, read from its source.
+        """The function, read from its source, whose records have all that it uses.
 
         Raises:
             LawError: for a wrong signature, unreadable source, or a name that the function may not use.
         """
-        return read_function(self.cell.__name__, static_function(self.cell, "transfer"), ARGUMENTS, None)
+        function = read_function(self.cell.__name__, static_function(self.cell, "transfer"), ARGUMENTS, None)
+        known = {"h": self.weight, "line": (*self.column, *self.settings)}
+        for part in ast.walk(function.node):
+            if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in known:
+                names = known[part.value.id]
+                if part.attr not in names:
+                    raise LawError(
+                        f"{self.cell.__name__}.transfer at {function.place} uses {part.value.id}.{part.attr}"
+                        f"{nearest(part.attr, names)}; h has the cell's buffers per weight, and line its buffers per "
+                        "column, its settings that are numbers, and rate"
+                    )
+        return function
+
+    def check(self) -> None:
+        """Raise LawError if the function cannot stand in a kernel, on whichever back end it will run."""
+        _ = self.function
 
     def answer(self, h: Any, omega: Any, line: Any) -> tuple[tuple[Any, ...], int]:
         """Return the new buffers and the pulses, by the function as plain Python."""

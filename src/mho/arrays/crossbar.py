@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -78,7 +78,7 @@ class Crossbar(Array):
             size = buffer.shape(replicas, out_features, in_features)
             self.register_buffer(f"buffer_{label}", torch.full(size, buffer.start, dtype=kind))
         self._circuits = {Operation.FORWARD: rpu.forward, Operation.BACKWARD: rpu.backward}
-        self._kept: dict[str, Any] = {}
+        self._kept: dict[Hashable, Any] = {}
         self.reset_weights()
 
     # State ---------------------------------------------------------------------------------------
@@ -180,7 +180,8 @@ class Crossbar(Array):
             replicas: which.
             numbers: for each bank the numbers of its next vectors, which plans read; None: the banks' own.
         """
-        if replicas == slice(None) and numbers is None and "part" in self._kept:
+        is_whole = replicas == slice(None) and numbers is None
+        if is_whole and "part" in self._kept:
             whole: CellPart = self._kept["part"]
             return whole
         own = numbers or {}
@@ -192,13 +193,13 @@ class Crossbar(Array):
         settings = np.array([[*cell.numbers().values(), 0.0] for cell in cells], np.float32)
         part = CellPart(self.rpu.cell, banks, buffers, self.out_features, self.in_features, settings)
         part = self.rpu.cell.bound(part, cells)
-        if replicas == slice(None) and numbers is None:
+        if is_whole:
             self._kept["part"] = part
         return part
 
     def circuit(self, operation: Operation, replicas: slice = slice(None)) -> Any:
         """Return the circuit of forward or backward reads of some replicas, as kernels take it."""
-        key = f"circuit {operation} {replicas}"
+        key = (operation, replicas.start, replicas.stop)
         if key not in self._kept:
             self._kept[key] = levels_of(self._circuits[operation], replicas, self.replicas)
         return self._kept[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, final
 
@@ -66,11 +67,16 @@ class BankPart:
 
     def key(self, operation: Operation) -> npt.NDArray[np.uint32]:
         """Return the keys (R, 2) of the streams of an operation."""
-        return self.bank.keys(operation)[self.replicas]
+        return self._streams[operation][0]
 
     def number(self, operation: Operation) -> Counts:
         """Return the place where the number of the operation's next vector stands, (1,)."""
-        return self.numbers[int(operation) : int(operation) + 1]
+        return self._streams[operation][1]
+
+    @functools.cached_property
+    def _streams(self) -> list[tuple[npt.NDArray[np.uint32], Counts]]:
+        """The keys and the place of the next number of every operation."""
+        return [(self.bank.keys(o)[self.replicas], self.numbers[int(o) : int(o) + 1]) for o in Operation]
 
     def count_on(self, operation: Operation, vectors: int) -> None:
         """Number the vectors that an operation has seen."""
@@ -102,13 +108,7 @@ class BankPart:
         if not pulses:
             rate = np.zeros(1, np.float32)
             return UpdatePlan([], [self._plan_outer(x, d, rate)], lambda lr: rate.fill(lr))
-        drive = self._drive(pulses[0][0].length, managed=pulses[0][0].update_management)
-        own = pulses[self.replicas]
-
-        def set_rate(lr: float) -> None:
-            gains = np.array([each.gains(lr, step) for each, step in own], np.float32)
-            drive.x_gain[...], drive.d_gain[...] = gains.T
-
+        drive, set_rate = self._driving
         return self._plan_pulses(x, d, drive, set_rate)
 
     def plan_pulses(self, p: Floats, q: Floats, length: int) -> UpdatePlan:
@@ -129,6 +129,20 @@ class BankPart:
     def touch(self) -> None:
         """Note that an update is about to move the devices."""
         self.visible.touch()
+
+    @functools.cached_property
+    def _driving(self) -> tuple[Drive, SetRate]:
+        """How updates drive the lines, and what sets the learning rate for all updates of this part."""
+        pulses, own = self.bank.pulses[0][0], self.bank.pulses[self.replicas]
+        drive, last = self._drive(pulses.length, managed=pulses.update_management), [float("nan")]
+
+        def set_rate(lr: float) -> None:
+            if lr != last[0]:
+                gains = np.array([each.gains(lr, step) for each, step in own], np.float32)
+                drive.x_gain[...], drive.d_gain[...] = gains.T
+                last[0] = lr
+
+        return drive, set_rate
 
     def _drive(self, length: int, *, managed: bool) -> Drive:
         ones = np.ones(len(self.state), np.float32)

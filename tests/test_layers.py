@@ -11,6 +11,7 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
+from own_cell import Leaky
 from torch import nn
 
 import mho
@@ -484,3 +485,19 @@ def test_bad_inputs_and_gradients_name_the_layer(bad):
 def test_wrong_shapes_say_what_to_give(layer, shape):
     with pytest.raises(InvalidValue, match=r"give \(batch|smaller than"):
         mho.convert(layer, NOISY, quiet=True)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    "cell", [mho.cells.Single(), mho.cells.Replicated(3), mho.cells.Referenced(), mho.cells.OneSided(), Leaky()],
+    ids=lambda cell: type(cell).__name__,
+)  # fmt: skip
+@pytest.mark.parametrize(("bound", "low", "high"), [(5.0, 0.0, 0.0), (0.1, 0.3, 0.7)])
+def test_the_share_that_bounds_clip_is_that_of_weights(cell, bound, low, high):
+    """Whatever the cell makes a weight of; uniform within ±0.2, some half lies beyond ±0.1 in one device."""
+    net = nn.Sequential(nn.Linear(25, 40))
+    rpu = NOISY.replace(device=mho.devices.ConstantStep(w_max=bound, w_min=-bound), cell=cell)
+    share = mho.convert(net, rpu, quiet=True).conversion[0].clipped
+    if isinstance(cell, mho.cells.OneSided):  # from bound to bound, a pair reaches twice as far
+        assert share == 0.0
+    else:
+        assert low <= share <= high

@@ -156,14 +156,15 @@ class Crossbar(Array):
         self._update([*plan.draw, *plan.move], p, q)
 
     def pass_time(self, dt: float) -> None:
+        relaxing = [bank for bank in self.part().banks.values() if bank.cells.ages]
+        if not relaxing:
+            return
         times = np.full(1, dt, np.float32)
-        for bank in self.part().banks.values():
-            steps = bank.plan_relaxation(times)
-            if steps:
-                bank.touch()
-                for step in steps:
-                    step()
-                bank.count_on(Operation.TIME, 1)
+        for bank in relaxing:
+            bank.touch()
+            for step in bank.plan_relaxation(times):
+                step()
+            bank.count_on(Operation.TIME, 1)
         if self.flagged():
             raise self.fault(relaxing=True)
 

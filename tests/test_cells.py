@@ -63,14 +63,14 @@ class Mutable(Cell):
 class Moody(Cell):
     """Keeps something beside its buffers: how often it planned an update."""
 
-    times: list[int] = dataclasses.field(default_factory=lambda: [0], compare=False)
+    times: dict[str, int] = dataclasses.field(default_factory=lambda: {"planned": 0}, compare=False)
 
     def banks(self, device, update):
         return (BankSpec(device=device, update=update),)
 
     def plan_update(self, part, x, d):
-        self.times[0] += 1
-        return super().plan_update(part, x * np.float32(1 + self.times[0] % 3), d)
+        self.times["planned"] += 1
+        return super().plan_update(part, x * np.float32(1 + self.times["planned"] % 3), d)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,63 @@ def test_sums_after_the_converter_have_noise_of_their_own(backend: str) -> None:
     # standard error of a standard deviation of 4,000 numbers: 1.1 %
     assert spread["fast slow"] == pytest.approx(0.1 * 2**0.5, rel=0.05)
     assert spread["fast+slow"] == pytest.approx(0.1, rel=0.05)
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bursts(Cell):
+    """W = 0.5·slow + gamma·fast, and slow gets pulses in proportion to fast, up to more than are sent."""
+
+    gamma: float | tuple[float, ...] = 2.0
+    per_unit: float = 100.0
+
+    def banks(self, device, update):
+        return tuple(BankSpec(name=name, device=device, update=update) for name in ("fast", "slow"))
+
+    def reads(self):
+        return ((Term("slow", 0.5), Term("fast", self.gamma)),)
+
+    def events(self):
+        return (Transfer(every=1, source="fast", target="slow", circuit=mho.Read.exact()),)
+
+    @staticmethod
+    def transfer(h, omega, line):
+        return int(line.per_unit * omega)
+
+
+def test_gains_are_those_of_reads_and_of_each_replica() -> None:
+    rpu = mho.RPU(cell=Bursts(gamma=(2.0, 0.25)), forward=mho.Read.exact())
+    array = mho.Crossbar(rpu, 3, 4, seed=1, replicas=2)
+    array.update(torch.ones(2, 3, 4), torch.ones(2, 3, 3), 0.1)
+    fast, slow = array.device_weights.unbind(dim=1)
+    wanted = 0.5 * slow + torch.tensor([2.0, 0.25])[:, None, None] * fast
+    assert float(fast.abs().min()) > 0
+    assert torch.allclose(array.weight, wanted, atol=1e-6)
+    assert torch.allclose(array.read(), wanted, atol=1e-6)
+    array.write(torch.full((3, 4), 0.01))  # far from the bounds of every device
+    assert torch.allclose(array.weight, torch.tensor(0.01), atol=1e-6)
+    with pytest.raises(InvalidValue, match=r"Bursts.gamma is the list \[2.0, 0.25\]"):
+        mho.RPU(cell=Bursts(gamma=[2.0, 0.25]))
+
+
+def test_trains_of_transfers_have_as_many_pulses_as_the_map_says() -> None:
+    """Rows of one column get numbers of their own; beyond 32 they are cut and counted."""
+    device = mho.devices.ConstantStep(dw_min=0.001, up_down=1.0, c2c=0.0, w_max=2.0, w_min=-2.0)
+    made = []
+    for backend in ("cpu", "reference"):
+        array = mho.Crossbar(mho.RPU(device=device, cell=Bursts(), forward=mho.Read.exact()), 5, 1, backend=backend)
+        fast, slow = (bank for bank in array.banks.values())
+        fast.program(np.array([[[0.305], [-0.025], [0.0], [0.505], [-0.115]]], np.float32))
+        before = slow.state.clone()
+        array.pulse(torch.zeros(1, 1), torch.zeros(1, 5))
+        made.append([slow.state.clone(), *array.counters().values()])
+        moved = ((slow.state - before) / 0.001).flatten().numpy()
+        assert moved == pytest.approx([30, -2, 0, 32, -11], abs=1e-2)
+        assert int(array.counters()["saturated_probabilities"]) == 1
+        assert int(array.counters()["coincidences"]) == 30 + 2 + 32 + 11
+        assert int(array.counters()["pulses"]) == 30 + 2 + 32 + 11 + 32  # and the column, as often as its busiest row
+    for one, other in zip(*made, strict=True):
+        assert torch.equal(one, other)
 
 
 @final

@@ -154,7 +154,11 @@ class Cell(abc.ABC):
         if not banks or len(specs) < len(banks):
             names = [bank.name for bank in banks]
             return [f"{name} has the banks {names}; give at least one, each with its own name"]
-        found: list[str] = []
+        found = [
+            f"{name}.{field.name} is the list {value!r}, and this cell takes one value for all replicas; give a number"
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            if isinstance(value := getattr(self, field.name), list)
+        ]
         terms = [term.bank for terms in self.reads() for term in terms]
         moved = [bank for event in self.events() for bank in event.banks]
         for bank in dict.fromkeys([*terms, *moved]):

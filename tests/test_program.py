@@ -122,3 +122,29 @@ def test_cycles_of_single_replicas_are_those_of_the_crossbar():
     assert twin.counters()["coincidences"].min() > 0
     assert torch.equal(array.state, twin.state)
     assert all(torch.equal(value, twin.counters()[name]) for name, value in array.counters().items())
+
+
+def test_plans_of_vectors_that_come_often_change_no_bit_and_no_answer_of_before():
+    rng = np.random.default_rng(3)
+    x, d = rng.uniform(-1, 1, (2, 24, 7)).astype(np.float32), rng.normal(0, 0.1, (2, 24, 5)).astype(np.float32)
+
+    def cut(values: np.ndarray, start: int, stop: int) -> np.ndarray:
+        return np.ascontiguousarray(values[:, start:stop])
+
+    often, once = (mho.Crossbar(mho.presets.gokmen_2017(), 5, 7, seed=1, replicas=2) for _ in range(2))
+    answers = [often.read_vectors(cut(x, t, t + 1), backward=False) for t in range(24)]
+    np.testing.assert_array_equal(np.concatenate(answers, axis=1), once.read_vectors(x, backward=False))
+    for t in range(24):
+        often.update_vectors(cut(x, t, t + 1), cut(d, t, t + 1), 0.01 if t < 12 else 0.05)
+    once.update_vectors(cut(x, 0, 12), cut(d, 0, 12), 0.01)
+    once.update_vectors(cut(x, 12, 24), cut(d, 12, 24), 0.05)
+    assert torch.equal(often.weight, once.weight)
+    often.load_state_dict(once.state_dict())  # memory that plans were bound to
+    often.write(torch.zeros(5, 7))
+    once.write(torch.zeros(5, 7))
+    answers = [often.read_vectors(cut(d, t, t + 1), backward=True) for t in range(24)]
+    np.testing.assert_array_equal(np.concatenate(answers, axis=1), once.read_vectors(d, backward=True))
+    often.eval(), once.eval()  # both directions read from one stream
+    for backward, values in ((False, x), (True, d)):
+        answers = [often.read_vectors(cut(values, t, t + 1), backward=backward) for t in range(24)]
+        np.testing.assert_array_equal(np.concatenate(answers, axis=1), once.read_vectors(values, backward=backward))

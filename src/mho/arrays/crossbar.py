@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from mho.arrays.base import Array, Floats, check_lr, not_finite, seed_list
 from mho.arrays.cycles import Cycles
-from mho.banks import Bank
+from mho.arrays.frequent import FrequentPlans
+from mho.banks import Bank, UpdatePlan
 from mho.banks.numbers import levels_of
 from mho.cells import CellPart
 from mho.compiler.program import Step
@@ -142,10 +143,15 @@ class Crossbar(Array):
         return self._read(inputs, operation, evaluation=not self.training)
 
     def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
-        part = self.part()
-        plan = self.rpu.cell.plan_update(part, x, d)
-        plan.set_rate(lr)
-        self._update([*plan.draw, *plan.move], x, d)
+        part, cell = self.part(), self.rpu.cell
+
+        def plan(x: Floats, d: Floats) -> tuple[list[Step], UpdatePlan]:
+            bound = cell.plan_update(part, x, d)
+            return [*bound.draw, *bound.move], bound
+
+        steps, bound, _ = self._plans().find((Operation.UPDATE, x.shape[1]), (x, d), plan)
+        bound.set_rate(lr)
+        self._update(steps, x, d)
 
     def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
         pulses = self.first.pulses
@@ -251,10 +257,15 @@ class Crossbar(Array):
 
     def _read(self, inputs: Floats, operation: Operation, *, evaluation: bool) -> Floats:
         part, backward = self.part(), operation is Operation.BACKWARD
-        out = np.empty((*inputs.shape[:2], self.in_features if backward else self.out_features), np.float32)
         stream = Operation.EVALUATION if evaluation else operation
+        width = self.in_features if backward else self.out_features
+
+        def plan(x: Floats) -> tuple[list[Step], Floats]:
+            out = np.empty((*x.shape[:2], width), np.float32)
+            return self.rpu.cell.plan_read(part, x, out, self.circuit(operation), stream, backward=backward), out
+
         part.prepare()
-        steps = self.rpu.cell.plan_read(part, inputs, out, self.circuit(operation), stream, backward=backward)
+        steps, out, kept = self._plans().find((stream, backward, inputs.shape[1]), (inputs,), plan)
         try:
             for step in steps:
                 step()
@@ -262,7 +273,14 @@ class Crossbar(Array):
             part.count_reads(stream, inputs.shape[1])
         if self.flagged():
             raise self.fault(*((None, inputs) if backward else (inputs, None)))
-        return out
+        return out.copy() if kept else out
+
+    def _plans(self) -> FrequentPlans:
+        """Return the plans of vectors that come often."""
+        if "plans" not in self._kept:
+            self._kept["plans"] = FrequentPlans()
+        plans: FrequentPlans = self._kept["plans"]
+        return plans
 
     def _evaluate(self, inputs: Floats) -> Floats:
         return self._read(inputs, Operation.FORWARD, evaluation=True)

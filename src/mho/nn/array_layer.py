@@ -153,8 +153,9 @@ class ArrayLayer(nn.Module, abc.ABC):
     def _end_of_backward(self, anchor: Tensor) -> None:
         # torch.autograd.grad() accumulates nothing, hence never comes here: its vectors are dropped
         self.memory.end_of_backward()
-        if not isinstance(anchor.grad, Waiting) or anchor.grad.zeroed:
-            anchor.grad = torch.empty(0).as_subclass(Waiting)
+        grad = anchor.grad
+        if not isinstance(grad, Waiting) or grad.zeroed:
+            anchor.grad = self.memory.gradient()
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"memory": Memory(steered=self.memory.steered)}

@@ -47,6 +47,7 @@ class Memory:
         self.steered = steered
         self._running: dict[int, list[Use]] = {}
         self._uses = self._met = self._lowest = 0
+        self._waiting: Waiting | None = None
 
     def number(self) -> int:
         """Return the number of a use that begins.
@@ -70,6 +71,12 @@ class Memory:
         """Let the uses of the backward under way wait for the update."""
         self.backwards += 1
         self.pending += self._running.pop(_backward(), [])
+
+    def gradient(self) -> Waiting:
+        """Return a gradient for the anchor that is not zeroed; the same for every step that sets gradients to None."""
+        if self._waiting is None or self._waiting.zeroed:
+            self._waiting = torch.empty(0).as_subclass(Waiting)
+        return self._waiting
 
     def in_order(self) -> list[Use]:
         """Return the pending uses in the order of their forwards.

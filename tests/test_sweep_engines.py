@@ -30,6 +30,7 @@ from mho.runs.engine import Engine
 from mho.runs.local import LocalEngine
 from mho.runs.results import RESULTS, read_table
 from mho.runs.sweep import Sweep
+from mho.runs.train_work import TrainWork
 from mho.runs.worker import Answer, Task, run_task
 
 TINY = {"epochs": 2, "train_images": 10, "test_images": 10, "checkpoint_every": 4}
@@ -142,7 +143,7 @@ def small(**fields) -> Sweep:
 
 def test_a_batch_that_fails_does_not_take_its_rows_with_it_and_resume_tries_again(tmp_path):
     def end(task, stop):
-        seeds = task.tables["training"]["seed"]
+        seeds = task.work.tables["training"]["seed"]
         return Answer(fault="seed 1 is unlucky") if 1 in (seeds if isinstance(seeds, list) else [seeds]) else ok(task)
 
     ok = run_task
@@ -158,14 +159,19 @@ def test_a_batch_that_fails_does_not_take_its_rows_with_it_and_resume_tries_agai
 
 def test_what_a_row_meets_is_its_message(tmp_path):
     described = small()
-    task = Task(tables={}, name="x", replicas=1, folder=str(tmp_path), mark="", threads=1, data_folder=None)
-    assert "no such field" in run_task(dataclasses.replace(task, tables={"training": {"epochz": 1}})).fault
+    task = Task(
+        work=TrainWork(tables={}, replicas=1), name="x", folder=str(tmp_path), mark="", threads=1, data_folder=None
+    )
+    unknown = TrainWork(tables={"training": {"epochz": 1}}, replicas=1)
+    assert "no such field" in run_task(dataclasses.replace(task, work=unknown)).fault
     other = run_task(dataclasses.replace(task, version="0.0.1"))
     assert "this worker has mho" in other.fault
     (tmp_path / "file").write_text("")
     (tmp_path / ".sweep").write_text("mark")
     (tmp_path / "runs").write_text("in the way")
-    blocked = dataclasses.replace(task, tables=described.config(described.points[0], {}), mark="mark")
+    blocked = dataclasses.replace(
+        task, work=TrainWork(tables=described.config(described.points[0], {}), replicas=1), mark="mark"
+    )
     assert "Error" in run_task(blocked).fault
 
 
@@ -319,7 +325,9 @@ def test_a_worker_that_died_while_idle_is_replaced(tmp_path):
 
 
 def test_a_worker_that_always_dies_is_given_up_and_says_so(tmp_path):
-    task = Task(tables={}, name="x", replicas=1, folder=str(tmp_path), mark="", threads=1, data_folder=None)
+    task = Task(
+        work=TrainWork(tables={}, replicas=1), name="x", folder=str(tmp_path), mark="", threads=1, data_folder=None
+    )
     with local(1) as engine:
         engine.submit(task)
         found: list[tuple[Task, Answer]] = []

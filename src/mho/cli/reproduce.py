@@ -129,13 +129,12 @@ def _reproduce(
 ) -> bool:
     """Train what is missing and show the verdicts; whether all are kept."""
     from mho.cli.reproduce_display import show_verdicts
-    from mho.data import load
     from mho.papers.reproduction import Reproduction
 
     work = Reproduction(paper, curves, scale, _folder(paper, out))
     missing = work.missing()
-    for name in sorted({one.experiment.training.data for one in missing}):
-        load(name, data_dir)  # what is missing is told before a process starts
+    for one in missing:
+        one.study.prepare(data_dir)  # data that are missing are reported before a process starts
     ended = _run(work, threads, data_dir)
     verdicts = work.verdicts()
     show_verdicts(paper, verdicts, scale)
@@ -192,7 +191,6 @@ def _write_page(paper: Paper, results: Path, file: Path) -> Path:
 
 def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | None, page: Path | None) -> bool:
     from mho.cli.reproduce_display import show_verdicts
-    from mho.papers.jobs import QUICK_EPOCHS
     from mho.papers.page import write_paper_page
     from mho.papers.records import read_records, valid_records
     from mho.papers.verdicts import judge
@@ -212,7 +210,7 @@ def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | No
         if not records:
             raise InvalidValue(f"{folder} has only {ignored}; {cure}")
         print(f"ignored: {ignored}; {cure}", file=sys.stderr)
-    verdicts = judge(paper.expected, records, curves, kind=scale.kind, last=QUICK_EPOCHS)
+    verdicts = judge(paper.expected, records, curves, kind=scale.kind, last=paper.epochs(scale.kind))
     show_verdicts(paper, verdicts, scale)
     if page is not None:
         print(f"report  {write_paper_page(paper, records, page, kind=scale.kind)}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import final
@@ -15,12 +17,13 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from mho.compiler.cache import on_compile
-from mho.data import load
 from mho.errors import InvalidValue, WrongUse
 from mho.papers import Paper
 from mho.papers.jobs import Job, Scale, jobs
-from mho.papers.reproduction import Reproduction, State
-from mho.papers.timing import seconds_an_epoch
+from mho.papers.records import read_records
+from mho.papers.reproduction import Reproduction
+from mho.papers.run_folder import State
+from mho.papers.study import Study
 from mho.papers.verdicts import Verdict
 
 REFRESH = 0.5
@@ -121,13 +124,9 @@ class ReproduceDisplay:
         self.bars.update(self.tasks[""], completed=whole)
 
     def _epochs(self, one: Job) -> float:
-        """Epochs of a run that are done, the present one in part; not more than are asked for."""
-        state, images = self.states[one.name], one.experiment.training.train_images or FULL
-        return min(state.epoch + state.position / images, float(self.work.epochs(one)))
-
-
-FULL = 60_000
-"""Training images of MNIST, for the bars only."""
+        """Return the epochs of a run that are done, the present one in part; not more than are asked for."""
+        state = self.states[one.name]
+        return min(state.epoch + state.fraction, float(self.work.epochs(one)))
 
 
 def show_verdicts(paper: Paper, verdicts: Sequence[Verdict], scale: Scale) -> None:
@@ -168,22 +167,25 @@ def show_list(paper: Paper, curves: Sequence[str], scale: Scale, folder: Path, d
     work = None
     with contextlib.suppress(WrongUse, InvalidValue):  # a folder of others has nothing of ours
         work = Reproduction(paper, curves, scale, folder)
+    records = read_records(paper.results)
     done: dict[str, int] = {}
     seconds: dict[str, float] = {}
     on_compile.append(aside.print)
     try:
         for name in track(curves, "timing", console=aside, transient=True):
             mine = [one for one in planned if one.curve == name]
-            finished = [work.state(one).epoch if work is not None else 0 for one in mine]
-            epochs = mine[0].experiment.training.epochs
-            done[name] = sum(epoch >= epochs for epoch in finished)
-            left = sum(max(0, epochs - epoch) for epoch in finished)
-            data = load(mine[0].experiment.training.data, data_dir)
-            seconds[name] = left * seconds_an_epoch(mine[0].experiment, data) if left else 0.0
+            states = [work.state(one) for one in mine] if work is not None else []
+            epochs = mine[0].study.epochs
+            done[name] = sum(state.epoch >= epochs for state in states)
+            left = len(mine) * epochs - sum(min(state.epoch, epochs) for state in states)
+            lines = [line for state in states for line in state.metrics]
+            lines += [] if name not in records else itertools.chain(*records[name].seeds.values())
+            seconds[name] = left * _seconds_an_epoch(mine[0].study, data_dir, lines) if left else 0.0
     finally:
         on_compile.remove(aside.print)
-    epochs = planned[0].experiment.training.epochs
-    table = Table(title=f"{expected.title}\nepochs: {epochs}; time: of the runs not yet done, on one core")
+    numbers = sorted({one.study.epochs for one in planned})
+    epochs_text = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    table = Table(title=f"{expected.title}\nepochs: {epochs_text}; time: of the runs not yet done, on one core")
     table.title_justify = "left"
     console = Console()
     headings = ["curve", "figures", "label", "paper", "done", "time"]
@@ -204,7 +206,17 @@ def show_list(paper: Paper, curves: Sequence[str], scale: Scale, folder: Path, d
     console.print(table)
 
 
+def _seconds_an_epoch(study: Study, data_dir: Path | None, lines: Sequence[Mapping[str, float]]) -> float:
+    """Estimate the seconds of an epoch; where the study cannot, from epochs that are done; else not a number."""
+    estimate = study.seconds_an_epoch(data_dir)
+    if estimate is None and lines:
+        estimate = sum(line["seconds"] for line in lines) / len(lines)
+    return math.nan if estimate is None else estimate
+
+
 def _duration(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "unknown"
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"{seconds:.0f} s"

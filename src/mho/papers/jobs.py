@@ -1,4 +1,4 @@
-"""What is trained for a curve: one run a seed, in a folder whose name tells what decides its result."""
+"""Runs of a paper's curves: one a seed, in a folder whose name has a hash of what decides its result."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 from mho.errors import Faults
+from mho.papers.experiment_study import QUICK_EPOCHS, QUICK_IMAGES
 from mho.papers.paper import Paper
-from mho.runs import Experiment
-from mho.runs.experiment import MAY_GROW
+from mho.papers.study import Study
 from mho.version import PHYSICS_VERSION
 
-QUICK_EPOCHS, QUICK_IMAGES = 2, 5000
 ADDRESS = 12
 
 
@@ -26,9 +25,9 @@ class Scale:
     Attributes:
         epochs: of each run; the paper's own number if None.
         seeds: runs a curve, with seeds from 0 on.
-        quick: few images and epochs, judged by the paper's quick checks.
-        train_images: only the first so many; 0 is all, and what a verdict needs.
-        test_images: likewise.
+        quick: the quick version of each study, judged by the paper's quick checks.
+        train_images: only the first so many training images; 0 is all, and what a verdict needs.
+        test_images: only the first so many test images; 0 is all, and what a verdict needs.
     """
 
     epochs: int | None = None
@@ -45,55 +44,54 @@ class Scale:
         faults.number("test_images", self.test_images, low=0, integer=True)
         if self.quick and (self.epochs is not None or self.train_images or self.test_images):
             faults.add(
-                f"a quick training has {QUICK_EPOCHS} epochs of {QUICK_IMAGES:,} images, which its checks "
-                "are made for; leave epochs and images out, or leave quick out"
+                f"a quick training has {QUICK_EPOCHS} epochs of {QUICK_IMAGES:,} images, or what its study says, and "
+                "checks made for that; leave epochs and images out, or leave quick out"
             )
         faults.raise_any()
 
     @property
     def kind(self) -> str:
-        """Folder of the results: those of whole trainings are kept apart from others."""
+        """Name of the folder of results: those of whole trainings are kept apart from others."""
         if self.quick:
             return "quick"
         return "trial" if self.train_images or self.test_images else "results"
 
-    def of(self, experiment: Experiment, seed: int) -> Experiment:
-        """The experiment of a curve, this large, with this seed."""
-        changes: dict[str, Any] = {"seed": seed, "train_images": self.train_images, "test_images": self.test_images}
+    def of(self, study: Study) -> Study:
+        """Return the study of a curve, this large.
+
+        Raises:
+            InvalidValue: if it has no images of which only some could be used.
+        """
         if self.quick:
-            changes |= {"epochs": QUICK_EPOCHS, "train_images": QUICK_IMAGES}
-        elif self.epochs is not None:
-            changes["epochs"] = self.epochs
-        return dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, **changes))
+            return study.quick()
+        if self.train_images or self.test_images:
+            study = study.with_images(train=self.train_images, test=self.test_images)
+        return study if self.epochs is None else study.with_epochs(self.epochs)
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One run: a curve with a seed. `name` is that of its run folder."""
+    """A run: a curve with a seed, what is trained, and the name of its run folder."""
 
     curve: str
     seed: int
-    experiment: Experiment
+    study: Study
     name: str
 
 
 def job(paper: Paper, curve: str, seed: int, scale: Scale) -> Job:
-    """The run of a curve with a seed."""
-    experiment = scale.of(paper.curves[curve](), seed)
-    return Job(curve, seed, experiment, f"{curve}-s{seed}-{address(experiment)}")
+    """Return the run of a curve with a seed."""
+    study = scale.of(paper.study(curve))
+    return Job(curve, seed, study, f"{curve}-s{seed}-{address(study, seed)}")
 
 
 def jobs(paper: Paper, curves: Sequence[str], scale: Scale) -> list[Job]:
-    """The runs of some curves: the first seed of each, then the second of each, ..."""
+    """Return the runs of some curves: the first seed of each, then the second of each, ..."""
     return [job(paper, curve, seed, scale) for seed in range(scale.seeds) for curve in curves]
 
 
-def address(experiment: Experiment) -> str:
+def address(study: Study, seed: int = 0) -> str:
     """Hash what decides a result: description and version of the physics. More epochs leave the hash as it is."""
-    tables = experiment.to_dict()
-    for name in MAY_GROW:
-        section, key = name.split(".")
-        del tables[section][key]
-    decides = [tables, PHYSICS_VERSION]
+    decides = [study.description(seed), PHYSICS_VERSION]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:ADDRESS]

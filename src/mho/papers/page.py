@@ -72,7 +72,8 @@ def _render(paper: Paper, records: Mapping[str, Record], kind: str) -> str:
     expected = paper.expected
     known = {name: record for name, record in records.items() if name in expected.curves}
     last = max((len(metrics) for record in known.values() for metrics in record.seeds.values()), default=0)
-    verdicts = {one.curve: one for one in judge(expected, known, list(expected.curves), kind=kind, last=last)}
+    judged = judge(expected, known, list(expected.curves), kind=kind, last=paper.epochs(kind))
+    verdicts = {one.curve: one for one in judged}
     rows = {name: _row(paper, one, known.get(name), kind) for name, one in verdicts.items()}
     figures, missing = [], []
     for name, figure in expected.figures.items():
@@ -98,7 +99,7 @@ def _render(paper: Paper, records: Mapping[str, Record], kind: str) -> str:
         marks=MARKS,
         records=known,
         labels={name: curve.label for name, curve in expected.curves.items()},
-        specs={name: paper.curves[name]().to_toml() for name in known},
+        specs={name: paper.study(name).specification() for name in known},
     )
 
 

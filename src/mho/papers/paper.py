@@ -1,4 +1,4 @@
-"""A paper: what it shows, and the experiment behind each of its curves."""
+"""A paper: what it shows, and the study behind each of its curves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import final
 
 from mho.errors import InvalidValue, nearest
 from mho.papers.expected import Expected, read_expected
+from mho.papers.experiment_study import as_study
+from mho.papers.study import Study
 from mho.runs import Experiment
 
 
@@ -21,16 +23,17 @@ class Paper:
     Attributes:
         name: first author and year.
         folder: with expected.toml, README.md and results.
-        curves: the experiment of each curve by name, with the seed and the epochs left at their defaults.
+        curves: makes the study of each curve, or its experiment of `mho train`, by name, with the seed and the epochs
+            left at their defaults.
     """
 
     name: str
     folder: Path
-    curves: Mapping[str, Callable[[], Experiment]]
+    curves: Mapping[str, Callable[[], Study | Experiment]]
 
     @functools.cached_property
     def expected(self) -> Expected:
-        """Its expected.toml."""
+        """What the paper shows, as its expected.toml has it."""
         return read_expected(self.folder / "expected.toml")
 
     @property
@@ -38,8 +41,17 @@ class Paper:
         """The folder of the results that come with mho."""
         return self.folder / "results"
 
+    def study(self, curve: str) -> Study:
+        """Return the study of a curve, with the paper's own epochs."""
+        return as_study(self.curves[curve]())
+
+    def epochs(self, kind: str) -> dict[str, int]:
+        """Return the epochs of each curve as the paper has them, or of its quick version where `kind` is "quick"."""
+        studies = {curve: self.study(curve) for curve in self.curves}
+        return {curve: (study.quick() if kind == "quick" else study).epochs for curve, study in studies.items()}
+
     def choose(self, figures: Sequence[str] = (), curves: Sequence[str] = ()) -> list[str]:
-        """Names of the curves of some figures, and of single curves beside; of all figures if neither is given.
+        """Return the names of the curves of some figures, and of single curves; of all figures if neither is given.
 
         Raises:
             InvalidValue: naming every unknown figure and curve, with the nearest known.

@@ -1,10 +1,11 @@
-"""Results of a paper's curves as small files: one a curve, one line an epoch of each seed."""
+"""Results of a paper's curves as small files: one a curve, with one line an epoch of each seed, and pictures beside."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -13,8 +14,12 @@ from mho.files import write_atomically
 from mho.version import PHYSICS_VERSION
 
 FORMAT = "mho curve 2"
-KEPT = ("epoch", "train_error", "test_error", "train_loss", "seconds")
-"""What is kept of a line of metrics.jsonl."""
+"""Format of results whose lines have the numbers `USUAL`."""
+NAMED = "mho curve 3"
+"""Format of results with other numbers; the first line of the file has their names, as `numbers`."""
+USUAL = ("epoch", "train_error", "test_error", "train_loss", "seconds")
+"""Names of the numbers of a classification by `mho train`."""
+_HEAD = ("curve", "command", "physics", "version", "images", "arrays")
 
 
 @final
@@ -27,11 +32,12 @@ class Record:
         command: what trains it again.
         physics: version of the physics that the results are valid for, `mho.PHYSICS_VERSION` of their training.
         version: of mho.
-        images: training images an epoch.
-        arrays: the network as a table of arrays, as in summary.json.
-        seeds: seed to its lines of metrics, one an epoch.
+        images: training images an epoch; 0 for a study without images.
+        arrays: the network as a table of arrays, as in summary.json; empty for a study that has none there.
+        seeds: seed to its lines of metrics, one an epoch: named numbers, of equal names in all lines.
         counters: seed to layer to counter, totals at the last epoch; evaluation's apart.
-        diagnoses: seed to its diagnosis, as in summary.json; results of before there were any lack them.
+        diagnoses: seed to its diagnosis, as in summary.json.
+        pictures: seed to its pictures by name, PNG.
     """
 
     curve: str
@@ -43,24 +49,35 @@ class Record:
     seeds: Mapping[int, list[dict[str, Any]]]
     counters: Mapping[int, dict[str, dict[str, int]]]
     diagnoses: Mapping[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    pictures: Mapping[int, Mapping[str, bytes]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the numbers that each line has."""
+        names = next((tuple(lines[0]) for lines in self.seeds.values() if lines), USUAL)
+        return USUAL if set(names) == set(USUAL) else names
 
     def write(self, folder: Path) -> Path:
-        """Write `<curve>.jsonl`: a head, then the epochs and the counters of each seed, and its diagnosis."""
-        head = {"format": FORMAT, **{name: getattr(self, name) for name in _HEAD}}
-        lines = [head]
-        for seed, metrics in sorted(self.seeds.items()):
-            names = {"curve": self.curve, "seed": seed}
-            lines += [names | {name: line[name] for name in KEPT} for line in metrics]
-            lines.append(names | {"counters": self.counters[seed]})
-            if seed in self.diagnoses:
-                lines.append(names | {"diagnosis": self.diagnoses[seed]})
+        """Write `<curve>.jsonl`: a head, then the epochs and the counters of each seed, and its diagnosis.
+
+        Pictures become files `<curve>.<seed>.<picture>.png` beside it, each written before that file.
+        """
+        names = self.numbers
+        usual = {"format": FORMAT} if names == USUAL else {"format": NAMED, "numbers": names}
+        lines: list[dict[str, Any]] = [usual | {name: getattr(self, name) for name in _HEAD}]
         folder.mkdir(parents=True, exist_ok=True)
+        for seed, metrics in sorted(self.seeds.items()):
+            keys = {"curve": self.curve, "seed": seed}
+            lines += [keys | {name: line[name] for name in names} for line in metrics]
+            if seed in self.counters:
+                lines.append(keys | {"counters": self.counters[seed]})
+            if seed in self.diagnoses:
+                lines.append(keys | {"diagnosis": self.diagnoses[seed]})
+            for name, content in self.pictures.get(seed, {}).items():
+                _write_changed(folder / f"{self.curve}.{seed}.{name}.png", content)
         file = folder / f"{self.curve}.jsonl"
         write_atomically(file, "".join(json.dumps(line) + "\n" for line in lines).encode())
         return file
-
-
-_HEAD = ("curve", "command", "physics", "version", "images", "arrays")
 
 
 def read_record(file: Path) -> Record:
@@ -74,6 +91,7 @@ def read_record(file: Path) -> Record:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidValue(f"{file} cannot be read: {error}") from None
     head: dict[str, Any] = {}
+    names: tuple[str, ...] = USUAL
     seeds: dict[int, list[dict[str, Any]]] = {}
     counters: dict[int, dict[str, dict[str, int]]] = {}
     diagnoses: dict[int, dict[str, Any]] = {}
@@ -81,18 +99,14 @@ def read_record(file: Path) -> Record:
         try:
             line = json.loads(content)
             if number == 1:
-                if line["format"] != FORMAT:
-                    raise ValueError(f"format {line['format']!r}, not {FORMAT!r}")
-                head = {name: line[name] for name in _HEAD}
-                if type(head["physics"]) is not int:
-                    raise ValueError(f"physics is {head['physics']!r}, not a version number")
+                head, names = _read_head(line)
             elif "counters" in line:
                 counters[line["seed"]] = line["counters"]
             elif "diagnosis" in line:
                 diagnoses[line["seed"]] = line["diagnosis"]
             else:
                 lines = seeds.setdefault(line["seed"], [])
-                lines.append({name: line[name] for name in KEPT})
+                lines.append({name: line[name] for name in names})
                 if line["epoch"] != len(lines):
                     raise ValueError(f"epoch {line['epoch']} stands where {len(lines)} should")
         except (ValueError, KeyError, TypeError) as error:
@@ -100,7 +114,10 @@ def read_record(file: Path) -> Record:
             raise InvalidValue(f"{file}, line {number}, is no result of a curve ({what}); restore the file") from None
     if not head:
         raise InvalidValue(f"{file} is empty; restore the file")
-    return Record(**head, seeds=seeds, counters=counters, diagnoses=diagnoses)
+    pictures: dict[int, dict[str, bytes]] = {}
+    for seed, name, picture in _pictures(file):
+        pictures.setdefault(seed, {})[name] = picture.read_bytes()
+    return Record(**head, seeds=seeds, counters=counters, diagnoses=diagnoses, pictures=pictures)
 
 
 def read_records(folder: Path) -> dict[str, Record]:
@@ -111,3 +128,26 @@ def read_records(folder: Path) -> dict[str, Record]:
 def valid_records(records: Mapping[str, Record]) -> dict[str, Record]:
     """Return the records whose results this mho gives too: those of its version of the physics."""
     return {name: record for name, record in records.items() if record.physics == PHYSICS_VERSION}
+
+
+def _read_head(line: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    if line["format"] not in (FORMAT, NAMED):
+        raise ValueError(f"format {line['format']!r}, not {FORMAT!r} or {NAMED!r}")
+    names = USUAL if line["format"] == FORMAT else tuple(line["numbers"])
+    head = {name: line[name] for name in _HEAD}
+    if type(head["physics"]) is not int:
+        raise ValueError(f"physics is {head['physics']!r}, not a version number")
+    return head, names
+
+
+def _pictures(file: Path) -> Iterator[tuple[int, str, Path]]:
+    """Yield seed, name and path of each picture beside a curve's file."""
+    for picture in sorted(file.parent.glob("*.png")):
+        match = re.fullmatch(rf"{re.escape(file.stem)}\.(\d+)\.([\w-]+)\.png", picture.name)
+        if match:
+            yield int(match[1]), match[2], picture
+
+
+def _write_changed(file: Path, content: bytes) -> None:
+    if not file.exists() or file.read_bytes() != content:
+        write_atomically(file, content)

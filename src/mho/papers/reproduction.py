@@ -1,13 +1,12 @@
-"""Trains what is missing of a paper's curves, and writes the results as they come."""
+"""Training of the missing runs of a paper's curves, with results written as they come."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -18,25 +17,18 @@ from mho.files import write_atomically
 from mho.papers.jobs import Job, Scale, job, jobs
 from mho.papers.paper import Paper
 from mho.papers.records import Record, read_records
+from mho.papers.run_folder import State, read_metrics, read_pictures, read_state, read_summary
+from mho.papers.study_work import study_work
 from mho.papers.verdicts import Verdict, judge
 from mho.runs.engine import Engine
-from mho.runs.run import METRICS, SUMMARY, VERSION
-from mho.runs.worker import FOLDERS, MARK, PROGRESS, Task
+from mho.runs.run import VERSION
+from mho.runs.work import FOLDERS
+from mho.runs.worker import MARK, Task
 from mho.version import PHYSICS_VERSION
 
 HEAD = "reproduce.json"
 LOCK = ".lock"
 POLL_SECONDS = 0.25
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class State:
-    """How far a run is: epochs finished, images of the next one, and the lines of metrics so far."""
-
-    epoch: int
-    position: int
-    metrics: list[dict[str, Any]]
 
 
 @final
@@ -47,10 +39,10 @@ class Reproduction:
     their checkpoints, and more epochs or seeds add to what is there.
 
     Args:
-        paper: which.
-        curves: names.
+        paper: whose curves.
+        curves: names of the curves.
         scale: how much of each is trained.
-        folder: where; made if it does not exist.
+        folder: holds runs and results; made if it does not exist.
 
     Raises:
         WrongUse: if the folder holds something else, another paper, or results of another version of the physics.
@@ -60,35 +52,28 @@ class Reproduction:
         self.paper, self.curves, self.scale, self.folder = paper, list(curves), scale, folder.absolute()
         self.jobs = jobs(paper, curves, scale)
         self.faults: dict[str, str] = {}
-        """Why runs failed, by name of the run folder."""
+        """Messages of runs that failed, by name of the run folder."""
         self._check_folder()
 
     @property
     def results(self) -> Path:
-        """Folder of the results."""
+        """The folder of the results."""
         return self.folder / self.scale.kind
 
     def epochs(self, one: Job) -> int:
-        """Epochs that a run is to have."""
-        return one.experiment.training.epochs
+        """Return the epochs that a run is to have."""
+        return one.study.epochs
 
     def state(self, one: Job) -> State:
-        """How far a run is."""
-        folder = self.folder / FOLDERS / one.name
-        metrics = _metrics(folder)
-        epoch, position = len(metrics), 0
-        with contextlib.suppress(OSError, ValueError):
-            told = json.loads((folder / PROGRESS).read_text())
-            if told["epoch"] == epoch:
-                position = told["position"]
-        return State(epoch, position, metrics)
+        """Read how far a run is."""
+        return read_state(self.folder / FOLDERS / one.name)
 
     def done(self, one: Job) -> bool:
-        """Whether nothing is missing of a run."""
-        return len(_metrics(self.folder / FOLDERS / one.name)) >= self.epochs(one)
+        """Return whether nothing is missing of a run."""
+        return len(read_metrics(self.folder / FOLDERS / one.name)) >= self.epochs(one)
 
     def missing(self) -> list[Job]:
-        """Runs that have something to do."""
+        """Return the runs that have something to do."""
         return [one for one in self.jobs if not self.done(one)]
 
     def run(
@@ -110,14 +95,15 @@ class Reproduction:
             data_folder: folder with the data set's files; None: where `mho.data.load` looks.
             on_start: sees the runs that are missing.
             on_tick: called a few times a second.
-            on_end: sees each run that ends, when its curve's results are written; `faults` says which failed.
+            on_end: sees each run that ends, when its curve's results are written; `faults` says which runs failed.
             stop: asked a few times a second; True ends everything at checkpoints.
 
         Returns:
-            Whether every run came to its end, or failed, before `stop` said so.
+            True if every run came to its end, or failed, before `stop` said so.
         """
         with self._alone():
             missing = {one.name: one for one in self.missing()}
+            works = {name: study_work(one.study, one.seed) for name, one in missing.items()}
             self._open()
             mark = uuid.uuid4().hex
             write_atomically(self.folder / MARK, mark.encode())
@@ -125,12 +111,11 @@ class Reproduction:
                 self._record(curve)
             on_start(list(missing.values()))
             data = str(data_folder.absolute()) if data_folder is not None else None
-            for one in missing.values():
+            for name, work in works.items():
                 engine.submit(
                     Task(
-                        tables=one.experiment.to_dict(),
-                        name=one.name,
-                        replicas=1,
+                        work=work,
+                        name=name,
                         folder=str(self.folder),
                         mark=mark,
                         threads=threads,
@@ -153,38 +138,42 @@ class Reproduction:
             return not stopping or not self.missing()
 
     def verdicts(self) -> list[Verdict]:
-        """The verdicts on the curves, from the results in the folder."""
-        last = self.epochs(self.jobs[0])
+        """Return the verdicts on the curves, from the results in the folder."""
+        last = self.paper.epochs(self.scale.kind)
         return judge(self.paper.expected, read_records(self.results), self.curves, kind=self.scale.kind, last=last)
 
     def _record(self, curve: str) -> None:
         """Write the results of a curve: all seeds that have run in this folder, however many are asked for now."""
-        seeds, counters, diagnoses, arrays = {}, {}, {}, []
+        seeds: dict[int, list[dict[str, float]]] = {}
+        found: dict[str, dict[int, Any]] = {"counters": {}, "diagnoses": {}, "pictures": {}}
+        arrays, images = [], 0
         for folder in sorted((self.folder / FOLDERS).glob(f"{curve}-s*")):
-            found = re.fullmatch(rf"{re.escape(curve)}-s(\d+)-\w+", folder.name)
-            if found is None or job(self.paper, curve, int(found[1]), self.scale).name != folder.name:
+            match = re.fullmatch(rf"{re.escape(curve)}-s(\d+)-\w+", folder.name)
+            if match is None:
                 continue
-            metrics = _metrics(folder)
-            if metrics:
-                summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-                seeds[int(found[1])], arrays = metrics, summary["arrays"]
-                counters[int(found[1])] = {
-                    layer: {name: sum(values) for name, values in table.items()}
-                    for layer, table in summary["counters"].items()
-                }
+            seed = int(match[1])
+            one = job(self.paper, curve, seed, self.scale)
+            lines = read_metrics(folder) if one.name == folder.name else []
+            if lines:
+                summary = read_summary(folder)
+                seeds[seed] = [one.study.recorded(line) for line in lines]
+                arrays, images = summary.get("arrays", []), _images(lines[0])
+                if pictures := read_pictures(folder):
+                    found["pictures"][seed] = pictures
+                if summary.get("counters"):
+                    found["counters"][seed] = _totals(summary["counters"])
                 if summary.get("diagnosis"):
-                    diagnoses[int(found[1])] = summary["diagnosis"]
+                    found["diagnoses"][seed] = summary["diagnosis"]
         if seeds:
             Record(
                 curve=curve,
                 command=self._command(curve, max(map(len, seeds.values())), max(seeds) + 1),
                 physics=PHYSICS_VERSION,
                 version=VERSION,
-                images=_images(next(iter(seeds.values()))[0]),
+                images=images,
                 arrays=arrays,
                 seeds=seeds,
-                counters=counters,
-                diagnoses=diagnoses,
+                **found,
             ).write(self.results)
 
     def _command(self, curve: str, epochs: int, seeds: int) -> str:
@@ -238,19 +227,12 @@ class Reproduction:
             ) from None
 
 
-def _images(line: dict[str, Any]) -> int:
-    """Training images of an epoch, from its line of metrics."""
-    images: float = line["images_per_second"] * line["seconds"]
+def _images(line: Mapping[str, Any]) -> int:
+    """Return the training images of an epoch from its line of metrics; 0 where it has none."""
+    images: float = line.get("images_per_second", 0.0) * line["seconds"]
     return round(images)
 
 
-def _metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl, which is whole or not there."""
-    try:
-        text = (folder / METRICS).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return []
-    try:
-        return [json.loads(line) for line in text.splitlines()]
-    except ValueError as error:
-        raise InvalidValue(f"{folder / METRICS} is damaged ({error}); delete {folder} to train it anew") from None
+def _totals(counters: Mapping[str, Mapping[str, list[int]]]) -> dict[str, dict[str, int]]:
+    """Sum the counters of a summary over replicas."""
+    return {layer: {name: sum(values) for name, values in table.items()} for layer, table in counters.items()}

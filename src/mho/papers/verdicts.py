@@ -90,7 +90,7 @@ class Verdict:
 
 
 def judge(
-    expected: Expected, records: Mapping[str, Record], curves: Sequence[str], *, kind: str, last: int
+    expected: Expected, records: Mapping[str, Record], curves: Sequence[str], *, kind: str, last: Mapping[str, int]
 ) -> list[Verdict]:
     """The verdicts on some curves.
 
@@ -99,11 +99,11 @@ def judge(
         records: results by curve, of these curves and of those that they are compared with.
         curves: names.
         kind: "results" of whole trainings, "quick", or "trial", which has no verdicts.
-        last: epoch of a quick training that is judged.
+        last: last epoch of each curve, which is judged in a quick training.
     """
-    window = (last, last) if kind == "quick" else expected.epochs
-    measured = {name: measure(record, window) for name, record in records.items()}
-    return [_verdict(name, expected, measured, window, kind) for name in curves]
+    windows = {name: (last[name], last[name]) if kind == "quick" else expected.epochs for name in expected.curves}
+    measured = {name: measure(record, windows[name]) for name, record in records.items() if name in windows}
+    return [_verdict(name, expected, measured, windows[name], kind) for name in curves]
 
 
 def _verdict(

@@ -17,7 +17,9 @@ from mho.runs.batches import Batch, batch, batches
 from mho.runs.engine import Engine
 from mho.runs.results import FAILED, RESULTS, Result, Results
 from mho.runs.sweep import Sweep
-from mho.runs.worker import FOLDERS, MARK, Answer, Task
+from mho.runs.train_work import TrainWork
+from mho.runs.work import FOLDERS
+from mho.runs.worker import MARK, Answer, Task
 
 FILE = "sweep.toml"
 LOCK = ".lock"
@@ -138,9 +140,8 @@ class _Work:
         self._batches[one.name] = one
         self._engine.submit(
             Task(
-                tables=one.tables,
+                work=TrainWork(tables=one.tables, replicas=len(one.rows)),
                 name=one.name,
-                replicas=len(one.rows),
                 folder=self._folder,
                 mark=self._mark,
                 threads=self._threads,

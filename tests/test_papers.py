@@ -32,7 +32,8 @@ from mho.papers import PAPERS, jobs
 from mho.papers.expected import read_expected
 from mho.papers.figures import COLORS
 from mho.papers.jobs import Scale, address, job
-from mho.papers.page import _sweep_drawings, write_paper_page
+from mho.papers.page import write_paper_page
+from mho.papers.page_figures import sweep_drawings
 from mho.papers.records import Record, read_record, read_records
 from mho.papers.reproduction import Reproduction
 from mho.papers.sweep_figure import SweepLine, sweep_figure
@@ -580,7 +581,7 @@ def test_a_sweep_leaves_out_what_has_not_come_to_the_end():
     assert ax.get_xticks().tolist() == [0.0, 0.02, 0.1]  # 0.01 would touch them in a narrow figure
     begun = {"symmetric": record("symmetric", [50.0] * 3 + [20.0]), "imbalanced_1.5": record("imbalanced_1.5", [50.0])}
     assert seed_means(begun["symmetric"], (4, 5)) == []
-    assert _sweep_drawings(SHIFTED, "pulses", begun, (4, 5)) == []
+    assert sweep_drawings(SHIFTED, "pulses", begun, dict.fromkeys(begun, (4, 5))) == []
 
 
 def test_pages_without_results_and_of_short_trainings(tmp_path):

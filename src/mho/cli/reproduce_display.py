@@ -1,4 +1,4 @@
-"""What mho reproduce shows: bars while it trains, the verdicts, the list of curves."""
+"""Display of mho reproduce: bars while it trains, the verdicts, the list of curves."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from mho.papers.jobs import Job, Scale, jobs
 from mho.papers.records import read_records
 from mho.papers.reproduction import Reproduction
 from mho.papers.run_folder import State
+from mho.papers.shown import UNAVAILABLE
 from mho.papers.study import Study
 from mho.papers.verdicts import Verdict
 
@@ -65,7 +66,7 @@ class ReproduceDisplay:
         self.bars.stop()
 
     def say(self, text: str) -> None:
-        """One line for the reader."""
+        """Print a line for the reader."""
         self.console.print(text, highlight=False, soft_wrap=True)
 
     def start(self, missing: list[Job]) -> None:
@@ -94,7 +95,7 @@ class ReproduceDisplay:
             self._update()
 
     def end(self, one: Job) -> None:
-        """A run has ended."""
+        """Show that a run has ended."""
         if one.name in self.work.faults:
             self.say(f"{one.curve}, seed {one.seed}: failed: {self.work.faults[one.name]}")
         self._update()
@@ -107,21 +108,25 @@ class ReproduceDisplay:
             state = self.states[one.name] = self.work.state(one)
             if not self.console.is_terminal:
                 for line in state.metrics[self.told[one.name] :]:
-                    epochs = self.work.epochs(one)
-                    self.say(
-                        f"{one.curve}, seed {one.seed}, epoch {line['epoch']}/{epochs}: "
-                        f"test {line['test_error']:.2f} %, {line['images_per_second']:,.0f} images/s"
-                    )
+                    place = f"{one.curve}, seed {one.seed}, epoch {line['epoch']}/{self.work.epochs(one)}"
+                    self.say(f"{place}: {', '.join([self._value(one.curve, [line]), *_speeds(line)])}")
             self.told[one.name] = state.epoch
         whole = 0.0
         for curve in self.work.curves:
             mine = self._jobs(curve)
             done = sum(self._epochs(one) for one in mine)
             whole += done
-            errors = [self.states[one.name].metrics[-1]["test_error"] for one in mine if self.states[one.name].metrics]
-            told = f"test {sum(errors) / len(errors):.2f} %" if errors else ""
-            self.bars.update(self.tasks[curve], completed=done, told=told)
+            lines = [self.states[one.name].metrics[-1] for one in mine if self.states[one.name].metrics]
+            self.bars.update(self.tasks[curve], completed=done, told=self._value(curve, lines))
         self.bars.update(self.tasks[""], completed=whole)
+
+    def _value(self, curve: str, lines: Sequence[Mapping[str, float]]) -> str:
+        """Return the mean of the quantity of a curve over some lines, with its name and unit."""
+        quantity = self.work.paper.expected.curves[curve].quantity
+        values = [line[quantity.name] for line in lines if quantity.name in line]
+        if not values:
+            return ""
+        return f"{quantity.label} {quantity.show(sum(values) / len(values))} {quantity.unit}".strip()
 
     def _epochs(self, one: Job) -> float:
         """Return the epochs of a run that are done, the present one in part; not more than are asked for."""
@@ -129,14 +134,24 @@ class ReproduceDisplay:
         return min(state.epoch + state.fraction, float(self.work.epochs(one)))
 
 
+def _speeds(line: Mapping[str, float]) -> list[str]:
+    """Return the speeds of a line of metrics, such as images/s of `images_per_second`."""
+    ending = "_per_second"
+    return [
+        f"{value:,.0f} {name.removesuffix(ending).replace('_', ' ')}/s"
+        for name, value in line.items()
+        if name.endswith(ending) and isinstance(value, (int, float))
+    ]
+
+
 def show_verdicts(paper: Paper, verdicts: Sequence[Verdict], scale: Scale) -> None:
-    """The table at the end."""
-    first, last = paper.expected.epochs
-    title = f"{paper.name}: test error in per cent, mean over epochs {first} to {last}"
+    """Print the verdicts as a table."""
+    expected = paper.expected
+    quantities = list(dict.fromkeys(verdict.expected.quantity for verdict in verdicts))
+    words = ", ".join(quantity.words for quantity in quantities)
+    title = f"{paper.name}: {words}, {expected.span}"
     if scale.quick:
-        title = (
-            f"{paper.name}, quick: test error in per cent after a short training; only some curves can be judged by it"
-        )
+        title = f"{paper.name}, quick: {words} after a short training; only some curves can be judged by it"
     table = Table(title=title, title_justify="left")
     for heading in ("curve", "paper", "measured", "verdict"):
         table.add_column(heading, justify="right" if heading == "measured" else "left", no_wrap=heading == "curve")
@@ -149,11 +164,18 @@ def show_verdicts(paper: Paper, verdicts: Sequence[Verdict], scale: Scale) -> No
             span = f"{mine.epochs[0]} to {mine.epochs[1]}" if mine.epochs[0] < mine.epochs[1] else f"{mine.epochs[1]}"
             measured += f" (epoch {span})" if mine.epochs[0] == mine.epochs[1] else f" (epochs {span})"
         mark = {True: "[green]yes[/]", False: "[red]NO[/]", None: ""}[verdict.kept]
+        if mine is not None and len(quantities) > 1:
+            measured = f"{mine.quantity.label} {measured} {mine.quantity.unit}".strip()
         table.add_row(
-            verdict.curve, verdict.expected.paper.replace("[", "\\["), measured, f"{mark} {verdict.words}".strip()
+            verdict.curve,
+            expected.paper(verdict.curve).replace("[", "\\["),
+            measured,
+            f"{mark} {verdict.words}".strip(),
         )
     console = Console()
     console.print(table)
+    if not expected.numbers_available:
+        console.print(f"The numbers are {UNAVAILABLE}.")
     console.print(
         "±: standard deviation over the seeds, or over the epochs of a single one.  \\[r] recalled, \\[p] printed, "
         "\\[c] our own number or aim"
@@ -161,7 +183,7 @@ def show_verdicts(paper: Paper, verdicts: Sequence[Verdict], scale: Scale) -> No
 
 
 def show_list(paper: Paper, curves: Sequence[str], scale: Scale, folder: Path, data_dir: Path | None) -> None:
-    """The curves of a paper, how many of their runs are done in a folder, and the time that the others would take."""
+    """Print the curves of a paper, how many of their runs are done in a folder, and how long the others would take."""
     torch.set_num_threads(1)
     aside, expected, planned = Console(stderr=True), paper.expected, jobs(paper, curves, scale)
     work = None
@@ -197,7 +219,7 @@ def show_list(paper: Paper, curves: Sequence[str], scale: Scale, folder: Path, d
     for name in curves:
         shown = expected.curves[name]
         cells = {"curve": name, "figures": ", ".join(expected.figures_of(name)), "label": shown.label}
-        cells |= {"paper": shown.paper.replace("[", "\\["), "done": f"{done[name]} of {scale.seeds}"}
+        cells |= {"paper": expected.paper(name).replace("[", "\\["), "done": f"{done[name]} of {scale.seeds}"}
         cells |= {"time": _duration(seconds[name])}
         table.add_row(*(cells[heading] for heading in headings))
     table.add_section()

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
-
-from markupsafe import Markup
 
 from mho.files import write_atomically
-from mho.papers.expected import MARKS, Check
-from mho.papers.figures import Drawn, paper_figure
+from mho.papers.page_figures import drawings
+from mho.papers.page_rows import COUNTED, array_rows, curve_row, picture_rows
 from mho.papers.paper import Paper
 from mho.papers.records import Record
-from mho.papers.sweep_figure import SweepLine, sweep_figure
-from mho.papers.verdicts import Verdict, judge, seed_means
-from mho.report.drawing import svg
+from mho.papers.shown import MARKS, UNAVAILABLE
+from mho.papers.verdicts import Verdict, judge
 from mho.report.template import duration, render
 
 DRAWN = 2
-"""Curves that a figure must have to be drawn: one alone compares nothing."""
-LEGEND = 0.21
-"""Inches that a line of the legend takes."""
-COUNTED = {
-    "pulses": "pulses an image",
-    "coincidences": "coincidences an image",
-    "saturated_probabilities": "saturated probabilities an image",
-    "halvings": "bound-management rounds an image",
-    "clipped_reads": "clipped reads an image",
-}
+"""Curves that a figure of several must have to be drawn: one alone compares nothing."""
 KINDS = {
     "results": "",
     "quick": "A quick training: few images and epochs. Only checks that it can show are made.",
@@ -38,25 +23,11 @@ KINDS = {
 }
 
 
-@final
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A curve in the table below a figure: its verdict, with the checks that it was held to."""
-
-    verdict: Verdict
-    label: str
-    checks: Sequence[Check]
-    counts: Mapping[str, float | None]
-    bound_share: float | None
-    diagnosis: str
-    seconds: float | None
-
-
 def write_paper_page(paper: Paper, records: Mapping[str, Record], file: Path, *, kind: str = "results") -> Path:
     """Write the page of a paper; the same results give the same bytes.
 
     Args:
-        paper: which.
+        paper: the paper.
         records: our results by curve; figures with fewer than two of their curves are named and not drawn.
         file: the page, replaced at once or not at all.
         kind: "results", "quick" or "trial", as `Scale.kind`.
@@ -71,31 +42,31 @@ def write_paper_page(paper: Paper, records: Mapping[str, Record], file: Path, *,
 def _render(paper: Paper, records: Mapping[str, Record], kind: str) -> str:
     expected = paper.expected
     known = {name: record for name, record in records.items() if name in expected.curves}
-    last = max((len(metrics) for record in known.values() for metrics in record.seeds.values()), default=0)
-    judged = judge(expected, known, list(expected.curves), kind=kind, last=paper.epochs(kind))
-    verdicts = {one.curve: one for one in judged}
-    rows = {name: _row(paper, one, known.get(name), kind) for name, one in verdicts.items()}
+    last = paper.epochs(kind)
+    verdicts = {one.curve: one for one in judge(expected, known, list(expected.curves), kind=kind, last=last)}
+    windows = {name: _window(paper, name, last[name], known.get(name), kind) for name in expected.curves}
     figures, missing = [], []
     for name, figure in expected.figures.items():
-        if sum(curve in known for curve in figure.curves) < DRAWN:
+        if sum(curve in known for curve in figure.curves) < min(DRAWN, len(figure.curves)):
             missing.append((name, figure.title))
             continue
-        if figure.sweep is None:
-            drawings = [_drawing(paper, name, known, kind, narrow=narrow) for narrow in (False, True)]
-        else:
-            window = expected.epochs if kind == "results" else (last, last)
-            drawings = _sweep_drawings(paper, name, known, window)
-        figures.append((name, figure.title, drawings, [rows[curve] for curve in figure.curves]))
+        rows = [
+            curve_row(paper, figure, verdicts[curve], known.get(curve), windows[curve], kind) for curve in figure.curves
+        ]
+        drawn = drawings(paper, name, known, windows, compared=kind == "results")
+        figures.append((name, figure, drawn, rows))
     return render(
         "paper.html",
         paper=paper,
         note=KINDS[kind],
-        epochs=expected.epochs if kind == "results" else None,
+        unavailable="" if expected.numbers_available else UNAVAILABLE,
+        whole=kind == "results",
         headlines=_headlines(list(verdicts.values()), known),
         figures=figures,
         missing=missing,
         counted=COUNTED,
-        arrays=_arrays(paper, known),
+        arrays=array_rows(paper, known),
+        pictures=picture_rows(paper, known),
         marks=MARKS,
         records=known,
         labels={name: curve.label for name, curve in expected.curves.items()},
@@ -103,117 +74,16 @@ def _render(paper: Paper, records: Mapping[str, Record], kind: str) -> str:
     )
 
 
-def _drawing(paper: Paper, name: str, records: Mapping[str, Record], kind: str, *, narrow: bool) -> Markup:
-    expected = paper.expected
-    curves = expected.figures[name].curves
-    data = [
-        Drawn(
-            expected.curves[curve].label,
-            place,
-            [[line["test_error"] for line in metrics] for metrics in records[curve].seeds.values()],
-            expected.curves[curve].number,
-        )
-        for place, curve in enumerate(curves)
-        if curve in records
-    ]
-    columns = 1 if narrow else 2
-    lines = -(-len(data) // columns)
-    return svg(
-        lambda ax: paper_figure(data, ax, window=expected.epochs if kind == "results" else None, columns=columns),
-        size=(3.8, 3.3 + LEGEND * lines) if narrow else (7.6, 3.7 + LEGEND * lines),
-        name=f"figure-{name}-{'narrow' if narrow else 'wide'}",
-        label=f"Test error in per cent against epochs, {expected.figures[name].title}; numbers in the table below",
-        kind="narrow" if narrow else "wide",
-    )
-
-
-def _sweep_drawings(paper: Paper, name: str, records: Mapping[str, Record], window: tuple[int, int]) -> list[Markup]:
-    """A figure of errors against a value, wide and narrow; none until a curve of it has come to its end."""
-    expected, figure = paper.expected, paper.expected.figures[name]
-    sweep = figure.sweep
-    assert sweep is not None
-    means = {curve: seed_means(records[curve], window) for curve in figure.curves if curve in records}
-    inside = {curve for line in sweep.lines.values() for curve in line}
-    levels = [curve for curve in figure.curves if curve not in inside]
-    points: list[tuple[str, list[tuple[float | None, list[float]]]]] = [
-        (
-            label,
-            [
-                (value, means[curve])
-                for curve, value in sorted(line.items(), key=lambda one: one[1])
-                if means.get(curve)
-            ],
-        )
-        for label, line in sweep.lines.items()
-    ]
-    points += [(expected.curves[curve].label, [(None, means[curve])] if means.get(curve) else []) for curve in levels]
-    data = [SweepLine(label, place, line) for place, (label, line) in enumerate(points) if line]
-    if not data:
-        return []
-    return [
-        svg(
-            lambda ax, columns=columns: sweep_figure(data, ax, axis=sweep.axis, log=sweep.log, columns=columns),  # type: ignore[misc]
-            size=(width, height + LEGEND * -(-len(data) // columns)),
-            name=f"figure-{name}-{kind}",
-            label=f"Mean test error in per cent against {sweep.axis}, {figure.title}; numbers in the table below",
-            kind=kind,
-        )
-        for kind, columns, width, height in (("wide", 2, 7.6, 3.7), ("narrow", 1, 3.8, 3.3))
-    ]
-
-
-def _row(paper: Paper, verdict: Verdict, record: Record | None, kind: str) -> Row:
-    curve = verdict.expected
-    checks = paper.expected.quick.get(verdict.curve, ()) if kind == "quick" else curve.checks
-    if record is None:
-        return Row(verdict, curve.label, checks, dict.fromkeys(COUNTED), None, "", None)
-    sums: dict[str, int] = {}
-    for layers in record.counters.values():
-        for table in layers.values():
-            for name, count in table.items():
-                sums[name] = sums.get(name, 0) + count
-    images = record.images * sum(len(metrics) for metrics in record.seeds.values())
-    hits, steps = sums.get("bound_hits"), sums.get("coincidences")
-    return Row(
-        verdict,
-        curve.label,
-        checks,
-        {name: sums[name] / images if name in sums else None for name in COUNTED},
-        hits / steps if hits is not None and steps else None,
-        _diagnosis(record),
-        statistics.fmean(line["seconds"] for metrics in record.seeds.values() for line in metrics),
-    )
-
-
-def _diagnosis(record: Record) -> str:
-    """The worst fault of each seed's diagnosis, each once."""
-    told = []
-    for found in record.diagnoses.values():
-        faults = [f for f in found.get("findings", []) if f["fault"]]
-        told.append(f"{faults[0]['check']} {faults[0]['array']}".strip() if faults else found.get("failed", "no fault"))
-    return "; ".join(dict.fromkeys(told)) or "–"
-
-
-def _arrays(paper: Paper, records: Mapping[str, Record]) -> list[dict[str, Any]]:
-    """The arrays of the network; of each the curves in which several devices make a weight."""
-    if not records:
-        return []
-    rows = []
-    for place, array in enumerate(next(iter(records.values())).arrays):
-        several: dict[int, list[str]] = {}
-        for name, record in records.items():
-            devices = record.arrays[place]["devices"]
-            if devices > 1:
-                several.setdefault(devices, []).append(paper.expected.curves[name].label)
-        notes = [f"{devices} in {'; '.join(labels)}" for devices, labels in sorted(several.items())]
-        macs = array["out"] * array["in"] * array["vectors"]
-        rows.append({"layer": array["layer"], "out": array["out"], "in": array["in"], "vectors": array["vectors"]})
-        rows[-1] |= {"macs": macs, "several": notes}
-    return rows
+def _window(paper: Paper, curve: str, last: int, record: Record | None, kind: str) -> tuple[int, int]:
+    """Return the epochs of a curve's mean; of a trial its last."""
+    if kind == "trial" and record is not None:
+        last = max(map(len, record.seeds.values()), default=last)
+        return last, last
+    return paper.expected.window(last, kind)
 
 
 def _headlines(verdicts: Sequence[Verdict], records: Mapping[str, Record]) -> list[tuple[str, str, str]]:
-    """Number, what it is, and a remark."""
+    """Return numbers, each with what it is and a remark."""
     judged = [verdict for verdict in verdicts if verdict.kept is not None]
     off = [verdict.expected.label for verdict in judged if not verdict.kept]
     seeds = [len(record.seeds) for record in records.values()]

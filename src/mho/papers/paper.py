@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import final
 
 from mho.errors import InvalidValue, nearest
-from mho.papers.expected import Expected, read_expected
+from mho.papers.expected import read_expected
 from mho.papers.experiment_study import as_study
+from mho.papers.shown import Expected
 from mho.papers.study import Study
 from mho.runs import Experiment
 

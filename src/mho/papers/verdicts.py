@@ -1,14 +1,17 @@
-"""Measured errors, and whether they keep what is expected of a curve."""
+"""Measured means, and whether they keep what is expected of a curve."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
-from mho.papers.expected import Check, Curve, Expected
+from mho.papers.checks import Check
+from mho.papers.quantities import TEST_ERROR, Quantity
 from mho.papers.records import Record
+from mho.papers.shown import Curve, Expected
 
 SHOWN = 6
 """Epochs of the mean that is shown where training has not come to the paper's."""
@@ -17,7 +20,7 @@ SHOWN = 6
 @final
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """A mean test error in per cent.
+    """A mean of a quantity.
 
     Attributes:
         mean: over the seeds, of each one's mean over the epochs.
@@ -25,6 +28,7 @@ class Measured:
         seeds: how many.
         epochs: first and last of the mean.
         whole: whether these are all the epochs that a verdict needs.
+        quantity: what was measured.
     """
 
     mean: float
@@ -32,54 +36,59 @@ class Measured:
     seeds: int
     epochs: tuple[int, int]
     whole: bool
+    quantity: Quantity = TEST_ERROR
 
     def __str__(self) -> str:
-        return f"{self.mean:.2f}" + (f" ± {self.spread:.2f}" if self.spread is not None else "")
+        show = self.quantity.show
+        return show(self.mean) + (f" ± {show(self.spread)}" if self.spread is not None else "")
 
 
-def measure(record: Record, window: tuple[int, int]) -> Measured | None:
-    """The error of a curve over the epochs `window` (first and last).
+def measure(record: Record, window: tuple[int, int], quantity: Quantity = TEST_ERROR) -> Measured | None:
+    """Return the mean of a quantity of a curve over the epochs `window` (first and last).
 
     Seeds that have not come to the last of them are left out; if none has, the last epochs of the one that has come
-    farthest are taken. None without any epoch.
+    farthest are taken. None without any epoch, or where the results lack the quantity.
     """
-    whole = _whole_seeds(record, window)
+    whole = _whole_seeds(record, window, quantity)
     if whole:
-        means = seed_means(record, window)
-        return Measured(statistics.fmean(means), _spread(means) or _spread(whole[0]), len(means), window, True)
+        means = [statistics.fmean(values) for values in whole]
+        return Measured(
+            statistics.fmean(means), _spread(means) or _spread(whole[0]), len(means), window, True, quantity
+        )
     farthest = max(record.seeds.values(), key=len, default=[])[-SHOWN:]
-    if not farthest:
+    values = [line[quantity.name] for line in farthest if quantity.name in line]
+    if not values:
         return None
-    errors = [line["test_error"] for line in farthest]
     ends = farthest[0]["epoch"], farthest[-1]["epoch"]
-    return Measured(statistics.fmean(errors), _spread(errors), 1, ends, False)
+    return Measured(statistics.fmean(values), _spread(values), 1, ends, False, quantity)
 
 
-def seed_means(record: Record, window: tuple[int, int]) -> list[float]:
-    """The mean error of each seed that has come to the last epoch of the window."""
-    return [statistics.fmean(errors) for errors in _whole_seeds(record, window)]
+def seed_means(record: Record, window: tuple[int, int], quantity: Quantity = TEST_ERROR) -> list[float]:
+    """Return the mean of each seed that has come to the last epoch of the window."""
+    return [statistics.fmean(values) for values in _whole_seeds(record, window, quantity)]
 
 
-def _whole_seeds(record: Record, window: tuple[int, int]) -> list[list[float]]:
-    """The errors in the window of each seed that has all of them."""
+def _whole_seeds(record: Record, window: tuple[int, int], quantity: Quantity) -> list[list[float]]:
+    """Return the values in the window of each seed that has all of them."""
     first, last = window
     each = [
-        [line["test_error"] for line in metrics if first <= line["epoch"] <= last] for metrics in record.seeds.values()
+        [line[quantity.name] for line in metrics if first <= line["epoch"] <= last and quantity.name in line]
+        for metrics in record.seeds.values()
     ]
-    return [errors for errors in each if len(errors) == last - first + 1]
+    return [values for values in each if len(values) == last - first + 1]
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What became of a curve.
+    """The outcome of a curve.
 
     Attributes:
         curve: name.
         expected: what the paper says of it.
-        measured: None if it was not trained.
-        kept: whether all checks are; None where there is no verdict.
-        words: the checks, or why there is none.
+        measured: mean of the quantity that is judged; None if the curve was not trained.
+        kept: whether all checks are kept; None where there is no verdict.
+        words: the checks, or why there is no verdict.
     """
 
     curve: str
@@ -92,24 +101,34 @@ class Verdict:
 def judge(
     expected: Expected, records: Mapping[str, Record], curves: Sequence[str], *, kind: str, last: Mapping[str, int]
 ) -> list[Verdict]:
-    """The verdicts on some curves.
+    """Return the verdicts on some curves.
 
     Args:
         expected: what the paper shows.
         records: results by curve, of these curves and of those that they are compared with.
-        curves: names.
+        curves: names of the curves to judge.
         kind: "results" of whole trainings, "quick", or "trial", which has no verdicts.
-        last: last epoch of each curve, which is judged in a quick training.
+        last: last epoch of each curve, or of its quick version; it is judged in a quick training, and where the paper
+            names no epochs.
     """
-    windows = {name: (last[name], last[name]) if kind == "quick" else expected.epochs for name in expected.curves}
-    measured = {name: measure(record, windows[name]) for name, record in records.items() if name in windows}
-    return [_verdict(name, expected, measured, windows[name], kind) for name in curves]
+    windows = {name: expected.window(epochs, kind) for name, epochs in last.items()}
+
+    @functools.cache
+    def mean(name: str, quantity: Quantity) -> Measured | None:
+        return measure(records[name], windows[name], quantity) if name in records else None
+
+    return [_verdict(name, expected, mean, windows[name], kind) for name in curves]
 
 
 def _verdict(
-    name: str, expected: Expected, measured: Mapping[str, Measured | None], window: tuple[int, int], kind: str
+    name: str,
+    expected: Expected,
+    mean: Callable[[str, Quantity], Measured | None],
+    window: tuple[int, int],
+    kind: str,
 ) -> Verdict:
-    curve, mine = expected.curves[name], measured.get(name)
+    curve = expected.curves[name]
+    mine = mean(name, curve.quantity)
     checks = expected.quick.get(name, ()) if kind == "quick" else curve.checks
 
     def none(words: str) -> Verdict:
@@ -122,25 +141,29 @@ def _verdict(
     if not checks:
         return none("no verdict: too short a training" if kind == "quick" else "no verdict: no number to compare with")
     if not mine.whole:
-        return none(f"no verdict: needs epochs {window[0]} to {window[1]}")
-    others = [check.than for check in checks if check.than is not None]
-    missing = [other for other in others if not _whole(measured.get(other))]
+        first, last = window
+        return none(
+            f"no verdict: needs epochs {first} to {last}" if first < last else f"no verdict: needs epoch {last}"
+        )
+    missing, broken = [], []
+    for check in checks:
+        quantity = check.quantity or curve.quantity
+        names = [name, *([check.other] if check.other is not None else [])]
+        means = [found.mean for each in names if (found := mean(each, quantity)) is not None and found.whole]
+        if len(means) < len(names):
+            missing.append(_lack(check, name))
+        elif not check.keeps(means[0], means[1] if check.other is not None else None):
+            broken.append(str(check))
     if missing:
         return none(f"no verdict: needs {', '.join(missing)}")
-    results = [(check, _keeps(check, mine.mean, measured)) for check in checks]
-    broken = [str(check) for check, kept in results if not kept]
-    return Verdict(name, curve, mine, not broken, "; ".join(broken or [str(check) for check, _ in results]))
+    return Verdict(name, curve, mine, not broken, "; ".join(broken or map(str, checks)))
 
 
-def _whole(measured: Measured | None) -> bool:
-    return measured is not None and measured.whole
-
-
-def _keeps(check: Check, mean: float, measured: Mapping[str, Measured | None]) -> bool:
-    other = measured[check.than] if check.than is not None else None
-    # means of printed errors: what differs in the ninth digit is equal
-    value = round(mean - (other.mean if other is not None else 0.0), 9)
-    return (check.at_least is None or value >= check.at_least) and (check.at_most is None or value <= check.at_most)
+def _lack(check: Check, curve: str) -> str:
+    """Return what a check lacks: the other curve, or a quantity of this one."""
+    if check.other is not None:
+        return check.other
+    return f"{check.quantity.label} of {curve}" if check.quantity is not None else curve
 
 
 def _spread(values: Sequence[float]) -> float | None:

@@ -13,6 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 TEST_COLOR = "#0a5fb4"
 TRAIN_COLOR = "#b4500a"
 REPLICA_COLOR = "#808080"
+MANY = 1e4
+"""Errors that span this factor have labels at powers of ten only."""
 MARKED_EPOCHS = 40
 """Up to so many epochs each point has a marker."""
 
@@ -68,10 +70,11 @@ def _size(data: Sequence[Mapping[str, Any]], size: float) -> float:
 
 
 def error_axis(ax: Axes, errors: Sequence[float]) -> None:
-    """Logarithmic, from one round number to another, every 1, 2, 5 labelled."""
+    """Make the axis logarithmic, from one round number to another, every 1, 2, 5 labelled, or over decades every 1."""
     low, high = (min(errors), max(errors)) if errors else (0.1, 100.0)
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
-    rounds = [float(f"{step}e{decade}") for decade in decades for step in (1, 2, 5)]
+    steps = (1, 2, 5) if high < MANY * low else (1,)
+    rounds = [float(f"{step}e{decade}") for decade in decades for step in steps]
     bottom = max(tick for tick in rounds if tick <= low)
     top = min(tick for tick in rounds if tick >= high and tick > bottom)
     ax.set_ylim(bottom * 0.93, top * 1.07)

@@ -1,0 +1,122 @@
+"""The figures of a paper's page, each wide and narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from markupsafe import Markup
+
+from mho.papers.figures import Drawn, paper_figure
+from mho.papers.paper import Paper
+from mho.papers.records import Record
+from mho.papers.sweep_figure import SweepLine, sweep_figure
+from mho.papers.verdicts import seed_means
+from mho.report.drawing import svg
+
+LEGEND = 0.21
+"""Inches that a line of the legend takes."""
+SHAPES = (("wide", 2, 7.6, 3.7), ("narrow", 1, 3.8, 3.3))
+"""Class of a drawing, columns of its legend, its width and its height without legend in inches."""
+
+
+def drawings(
+    paper: Paper, name: str, records: Mapping[str, Record], windows: Mapping[str, tuple[int, int]], *, compared: bool
+) -> list[Markup]:
+    """Draw a figure.
+
+    Args:
+        paper: the paper.
+        name: of the figure.
+        records: our results by curve.
+        windows: first and last epoch of the mean of each curve.
+        compared: whether the paper's numbers are drawn, and the epochs of the mean shaded: they are of whole trainings.
+
+    Returns:
+        The drawings, wide and narrow; none until a curve of a sweep has come to its end.
+    """
+    if paper.expected.figures[name].sweep is None:
+        return _curve_drawings(paper, name, records, compared=compared)
+    return sweep_drawings(paper, name, records, windows)
+
+
+def _curve_drawings(paper: Paper, name: str, records: Mapping[str, Record], *, compared: bool) -> list[Markup]:
+    """Draw each line of the results against epochs or another number."""
+    expected, figure = paper.expected, paper.expected.figures[name]
+    x, y = figure.x.name, figure.quantity.name
+    data = [
+        Drawn(
+            expected.curves[curve].label,
+            place,
+            [
+                [(line[x], line[y]) for line in metrics if x in line and y in line]
+                for metrics in records[curve].seeds.values()
+            ],
+            expected.curves[curve].number if expected.curves[curve].quantity == figure.quantity else None,
+        )
+        for place, curve in enumerate(figure.curves)
+        if curve in records
+    ]
+    draw = partial(
+        paper_figure,
+        data,
+        quantity=figure.quantity,
+        x=figure.x,
+        window=expected.epochs if compared else None,
+        compared=compared,
+    )
+    words = figure.quantity.words
+    against = "epochs" if x == "epoch" else figure.x.label
+    label = f"{words[0].upper()}{words[1:]} against {against}, {figure.title}; numbers in the table below"
+    return [
+        svg(
+            partial(draw, columns=columns),
+            size=(width, height + LEGEND * -(-len(data) // columns)),
+            name=f"figure-{name}-{kind}",
+            label=label,
+            kind=kind,
+        )
+        for kind, columns, width, height in SHAPES
+    ]
+
+
+def sweep_drawings(
+    paper: Paper, name: str, records: Mapping[str, Record], windows: Mapping[str, tuple[int, int]]
+) -> list[Markup]:
+    """Draw means against a value; nothing until a curve has come to its end."""
+    expected, figure = paper.expected, paper.expected.figures[name]
+    sweep = figure.sweep
+    assert sweep is not None
+    means = {
+        curve: seed_means(records[curve], windows[curve], figure.quantity)
+        for curve in figure.curves
+        if curve in records
+    }
+    inside = {curve for line in sweep.lines.values() for curve in line}
+    points: list[tuple[str, list[tuple[float | None, list[float]]]]] = [
+        (
+            label,
+            [
+                (value, means[curve])
+                for curve, value in sorted(line.items(), key=lambda pair: pair[1])
+                if means.get(curve)
+            ],
+        )
+        for label, line in sweep.lines.items()
+    ]
+    levels = [curve for curve in figure.curves if curve not in inside]
+    points += [(expected.curves[curve].label, [(None, means[curve])] if means.get(curve) else []) for curve in levels]
+    data = [SweepLine(label, place, line) for place, (label, line) in enumerate(points) if line]
+    if not data:
+        return []
+    draw = partial(sweep_figure, data, axis=sweep.axis, log=sweep.log, quantity=figure.quantity)
+    return [
+        svg(
+            partial(draw, columns=columns),
+            size=(width, height + LEGEND * -(-len(data) // columns)),
+            name=f"figure-{name}-{kind}",
+            label=f"Mean {figure.quantity.words} against {sweep.axis}, {figure.title}; numbers in the table below",
+            kind=kind,
+        )
+        for kind, columns, width, height in SHAPES
+    ]

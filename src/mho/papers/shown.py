@@ -1,0 +1,161 @@
+"""What a paper shows: its figures and curves, their numbers, and what a training of them must keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import final
+
+from mho.errors import Faults, nearest
+from mho.papers.checks import Check
+from mho.papers.quantities import EPOCH, TEST_ERROR, Quantity
+
+MARKS = {
+    "p": "printed in the paper, or in its authors' own text or code",
+    "r": "recalled, not re-read",
+    "c": "computed or simulated by us, or what we aim for",
+}
+"""Sources of a number."""
+UNAVAILABLE = "ours; the paper's numbers are not available"
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A curve of a paper.
+
+    Attributes:
+        label: for a legend.
+        says: the paper's statement on the curve, where a number alone does not express it.
+        number: mean of the quantity, one number or a range.
+        mark: source of the statement or the number, a key of `MARKS`; None where there is neither.
+        checks: what a whole training must keep.
+        quantity: what is judged.
+    """
+
+    label: str
+    says: str = ""
+    number: float | tuple[float, float] | None = None
+    mark: str | None = None
+    checks: tuple[Check, ...] = ()
+    quantity: Quantity = TEST_ERROR
+
+    def __post_init__(self) -> None:
+        faults = Faults("curve")
+        if isinstance(self.number, list):
+            object.__setattr__(self, "number", tuple(self.number))
+        ends = self.number if isinstance(self.number, tuple) else (self.number,)
+        low, high = (0.0, 100.0) if self.quantity.unit == "%" else (-math.inf, math.inf)
+        for end in ends:
+            faults.number("number", end, low=low, high=high, optional=not isinstance(self.number, tuple))
+        if isinstance(self.number, tuple) and len(self.number) != 2:
+            faults.add(f"number is {list(self.number)!r}; give one number, or the two ends of a range")
+        stated = self.number is not None or bool(self.says)
+        if self.mark is not None and self.mark not in MARKS:
+            faults.add(f"mark is {self.mark!r}{nearest(str(self.mark), MARKS)}")
+        elif stated != (self.mark is not None):
+            faults.add("mark goes with what the paper says: give both, or neither")
+        faults.raise_any()
+
+    @property
+    def paper(self) -> str:
+        """The paper's statement or number with its mark, or a dash."""
+        if self.mark is None:
+            return "–"
+        ends = self.number if isinstance(self.number, tuple) else (self.number,)
+        return (self.says or " to ".join(f"{end:g}" for end in ends)) + f" [{self.mark}]"
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Means against a value that differs from curve to curve.
+
+    Attributes:
+        axis: name of the value.
+        log: whether its axis is logarithmic; a value of 0 stands left of the others.
+        lines: label to the value of each of its curves, each at least 0. Curves of the figure that no line has are
+            drawn as levels.
+    """
+
+    axis: str
+    log: bool = False
+    lines: Mapping[str, Mapping[str, float]]
+
+    def __post_init__(self) -> None:
+        faults = Faults("sweep")
+        if not self.lines or not all(self.lines.values()):
+            faults.add("lines are missing: give label = { curve = value, ... }")
+        for line in self.lines.values():
+            for curve, value in line.items():
+                faults.number(curve, value, low=0.0)
+        faults.raise_any()
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure of the paper.
+
+    Attributes:
+        title: of the figure.
+        curves: names of its curves in order.
+        quantity: what the vertical axis shows.
+        x: what the horizontal axis shows, where there is no sweep.
+        sweep: draws means over the paper's epochs against a value; None: each line of the results against `x`.
+    """
+
+    title: str
+    curves: tuple[str, ...]
+    quantity: Quantity = TEST_ERROR
+    x: Quantity = EPOCH
+    sweep: Sweep | None = None
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What a paper shows.
+
+    Attributes:
+        title: authors, title and place of the paper.
+        epochs: first and last epoch of the mean that the paper quotes, counted from 1; None: the last epoch of each
+            curve.
+        figures: by the name that `--figure` takes.
+        curves: by name.
+        quick: what a short training must keep, by name of the curve.
+        numbers_available: whether the paper's numbers are known to us.
+        captions: of pictures, by the name that studies give them.
+    """
+
+    title: str
+    epochs: tuple[int, int] | None
+    figures: Mapping[str, Figure]
+    curves: Mapping[str, Curve]
+    quick: Mapping[str, tuple[Check, ...]]
+    numbers_available: bool = True
+    captions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def figures_of(self, curve: str) -> list[str]:
+        """Return the names of the figures that show a curve."""
+        return [name for name, figure in self.figures.items() if curve in figure.curves]
+
+    def window(self, last: int, kind: str = "results") -> tuple[int, int]:
+        """Return the first and the last epoch of the mean that is judged.
+
+        Args:
+            last: epochs of the curve, or of its quick version.
+            kind: "results", "quick" or "trial", as `Scale.kind`.
+        """
+        return (last, last) if kind == "quick" or self.epochs is None else self.epochs
+
+    @property
+    def span(self) -> str:
+        """The epochs of the mean, in words."""
+        return "at the last epoch" if self.epochs is None else f"mean over epochs {self.epochs[0]} to {self.epochs[1]}"
+
+    def paper(self, curve: str) -> str:
+        """Return what the paper says of a curve, with its mark; where its numbers are not available, say so."""
+        text = self.curves[curve].paper
+        return "not available" if text == "–" and not self.numbers_available else text

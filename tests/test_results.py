@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mho.data import load
 from mho.papers import PAPERS
 from mho.papers.jobs import Scale, job
 from mho.papers.records import Record, read_records
-from mho.runs import Run
+from mho.papers.run_folder import read_metrics
 
 COMMITTED = [
     pytest.param(name, curve, record, id=f"{name}-{curve}")
@@ -22,9 +21,9 @@ COMMITTED = [
 def test_the_first_epoch_of_a_committed_result_repeats(name: str, curve: str, record: Record, tmp_path):
     """Train one epoch of the first seed: 10 s to 2 minutes a curve."""
     seed = min(record.seeds)
-    experiment = job(PAPERS[name], curve, seed, Scale(epochs=1)).experiment
-    run = Run(experiment, tmp_path / "run", load(experiment.training.data))
-    assert run.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
-    again, committed = run.loop.progress.metrics[0], record.seeds[seed][0]
+    study = job(PAPERS[name], curve, seed, Scale(epochs=1)).study
+    options = {"data_folder": None, "threads": 1, "on_progress": lambda *_: None, "stop": lambda: False}
+    assert study.run(tmp_path, seed=seed, **options)
+    again, committed = read_metrics(tmp_path)[0], record.seeds[seed][0]
     lasting = [key for key in committed if "second" not in key]
     assert {key: again[key] for key in lasting} == {key: committed[key] for key in lasting}

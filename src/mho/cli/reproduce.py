@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,30 +23,43 @@ if TYPE_CHECKING:
     from mho.papers.reproduction import Reproduction
 
 
+def _names() -> str:
+    """Return the names of all papers as a sentence has them: those of their folders, of which none is imported."""
+    *most, last = sorted(file.parent.name for file in _folder_of_papers().glob("*/expected.toml"))
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _folder_of_papers() -> Path:
+    return Path(str(resources.files("mho"))) / "papers"
+
+
 def reproduce(
-    paper: Annotated[
-        str | None, typer.Argument(help="gokmen_2017, gokmen_2016 or kim_2019 (default: every paper).")
-    ] = None,
+    paper: Annotated[str | None, typer.Argument(help=f"{_names()} (default: every paper).")] = None,
     figure: Annotated[
         list[str] | None, typer.Option("--figure", help="A figure of the paper (default: all); may be repeated.")
     ] = None,
     curve: Annotated[
         list[str] | None, typer.Option("--curve", help="A single curve, as --list names it; may be repeated.")
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training images (default: 30, kim_2019 5).")
-    ] = None,
-    seeds: Annotated[int, typer.Option(help="Runs a curve, with seeds from 0 on.")] = 1,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each run (default: the paper's own).")] = None,
+    seeds: Annotated[int, typer.Option(help="Number of runs of each curve, with seeds from 0 on.")] = 1,
     quick: Annotated[
-        bool, typer.Option("--quick", help="2 epochs of 5,000 images; checks only what these can show.")
+        bool,
+        typer.Option(
+            "--quick",
+            help="Train 2 epochs of 5,000 images, or what is short for the study; check only what these can show.",
+        ),
     ] = False,
-    train_images: Annotated[int, typer.Option(help="Only the first so many, for a trial without verdicts.")] = 0,
-    test_images: Annotated[int, typer.Option(help="Likewise.")] = 0,
+    train_images: Annotated[
+        int, typer.Option(help="Use only the first so many training images (0: all), for a trial without verdicts.")
+    ] = 0,
+    test_images: Annotated[int, typer.Option(help="Use only the first so many test images (0: all).")] = 0,
     threads: Annotated[
         int | None, typer.Option(help="Cores to use: runs go side by side, one a core (default: all).")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
+        Path | None,
+        typer.Option(help="Folder with the files of the data set; else $MHO_DATA, the cache, a download."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the runs and results (default runs/reproduce-PAPER).")
@@ -66,8 +80,8 @@ def reproduce(
     Finished curves are kept: stopped, killed or given more epochs or seeds, the same command does what is missing, with
     the same bits. It writes small files, one a curve, into --out/results, and a page, --out/report.html.
 
-    The verdict is on the mean over the epochs that the paper quotes, 25 to 30 (kim_2019: 4 and 5); a training that has
-    not come so far has none. Exit status 1 if a verdict fails.
+    The verdict is on the mean over the epochs that the paper quotes, or on the last epoch; a training that has not come
+    so far has none. Exit status 1 if a verdict fails.
 
     Examples: mho reproduce --list; mho reproduce gokmen_2017 --figure 6 --seeds 3; mho reproduce gokmen_2017
     --figure 6 --quick; mho reproduce gokmen_2017 --from-results.

@@ -1,0 +1,51 @@
+"""The papers of a package: each of its folders that has an expected.toml, without a list anywhere."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import final
+
+from mho.errors import WrongUse
+from mho.papers.paper import Paper
+
+
+@final
+class Papers(Mapping[str, Paper]):
+    """Papers by the name of their folders; the curves of a paper are imported when it is asked for.
+
+    A folder holds `expected.toml`, and `curves.py` with a constant `CURVES` of makers of studies or experiments by
+    name; see `mho.papers.paper.Paper` and "Adding a paper" in CONTRIBUTING.
+
+    Args:
+        package: importable name of the package of papers.
+        folder: where it is.
+    """
+
+    def __init__(self, package: str, folder: Path) -> None:
+        self._package, self._folder = package, folder
+        self._names = sorted(file.parent.name for file in folder.glob("*/expected.toml"))
+        self._papers: dict[str, Paper] = {}
+
+    def __getitem__(self, name: str) -> Paper:
+        """Return a paper.
+
+        Raises:
+            KeyError: for a name that is no folder of a paper.
+            WrongUse: if the folder has no curves.
+        """
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._papers:
+            module = importlib.import_module(f"{self._package}.{name}.curves")
+            if not hasattr(module, "CURVES"):
+                raise WrongUse(f"{module.__file__} has no CURVES; give the makers of its curves by name")
+            self._papers[name] = Paper(name, self._folder / name, module.CURVES)
+        return self._papers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

@@ -25,29 +25,31 @@ class Study(abc.ABC):
         @final
         @dataclasses.dataclass(frozen=True, kw_only=True)
         class Walk(Study):
-            \"\"\"A random walk of some steps an epoch.\"\"\"
+            \"\"\"Particles on a line that take a random step an epoch.\"\"\"
 
-            epochs: int = 30
-            steps: int = 1000
+            epochs: int = 20
+            step: float = 1.0
+            particles: int = 1000
 
             def quick(self) -> Study:
-                return dataclasses.replace(self, epochs=2, steps=100)
+                return dataclasses.replace(self, epochs=3, particles=100)
 
             def run(self, folder, *, seed, data_folder, threads, on_progress, stop) -> bool:
-                journal = Journal(folder)                       # what an earlier process has done
-                place = float(journal.tensors.get("place", torch.zeros(())))
-                for epoch in range(journal.epochs, self.epochs):    # finished epochs, from 0
+                journal = Journal(folder)                           # lines and state of an earlier process
+                places = journal.tensors.get("places", torch.zeros(self.particles))
+                for epoch in range(journal.epochs, self.epochs):    # from the number of finished epochs
                     on_progress(epoch, 0.0)
                     if stop():
                         return False
-                    draws = torch.Generator().manual_seed(1000 * seed + epoch)  # named by the epoch: resumes to the bit
-                    place += float(torch.randn(self.steps, generator=draws).sum())
-                    journal.finish_epoch({"distance": abs(place)}, tensors={"place": torch.tensor(place)})
+                    draws = np.random.Generator(np.random.Philox(key=[seed, epoch]))  # named, so that it can resume
+                    places = places + self.step * torch.from_numpy(draws.normal(size=self.particles))
+                    journal.finish_epoch({"spread": places.std()}, tensors={"places": places})
                 return True
 
-    The paper's `curves.py` names it, `CURVES = {"short": Walk, "long": partial(Walk, steps=5000)}`, and its
-    `expected.toml` names the quantity that is drawn and judged: `quantity = "distance"`. A study may leave pictures
-    (`journal.picture`) and a `summary.json` with the keys `arrays`, `counters` and `diagnosis` of `mho train`.
+    The paper's `curves.py` names it, `CURVES = {"small": Walk, "large": partial(Walk, step=2.0)}`, and its
+    `expected.toml` the quantity that is drawn and judged, `quantity = "spread"`; "Adding a paper" in CONTRIBUTING has a
+    whole folder. A study may leave pictures, `journal.picture(name)`, and a `summary.json` with the keys `arrays`,
+    `counters` and `diagnosis` of that of `mho train`.
 
     Attributes:
         epochs: lines of metrics.jsonl that a whole run has.

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command import mho
 
 from mho.cells import Replicated
 from mho.cli.reproduce_display import ReproduceDisplay, show_list, show_verdicts
@@ -37,6 +38,7 @@ from mho.papers.study_work import study_work
 from mho.papers.verdicts import judge
 from mho.report.drawing import save
 from mho.runs.local import LocalEngine
+from mho.version import PHYSICS_VERSION
 
 GUIDE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 PACKAGE = "papers_of_a_test"
@@ -249,6 +251,7 @@ from mho.papers import Papers
 from mho.papers.jobs import Scale
 from mho.papers.reproduction import Reproduction
 from mho.runs.local import LocalEngine
+from mho.version import PHYSICS_VERSION
 
 if __name__ == "__main__":
     paper = Papers("{PACKAGE}", Path(sys.argv[1]) / "{PACKAGE}")["brown_1828"]
@@ -309,7 +312,7 @@ def test_a_study_that_fails_is_reported_and_the_others_go_on(paper, tmp_path):
     folder = tmp_path / "runs" / work.jobs[0].name
     folder.mkdir(parents=True)
     (folder / "checkpoint.safetensors").write_text("damaged")
-    (tmp_path / "reproduce.json").write_text(json.dumps({"paper": "brown_1828", "physics": 2}))
+    (tmp_path / "reproduce.json").write_text(json.dumps({"paper": "brown_1828", "physics": PHYSICS_VERSION}))
     work, engine = Reproduction(paper, ["small", "large"], Scale(), tmp_path), LocalEngine(1)
     try:
         assert work.run(engine)
@@ -355,6 +358,13 @@ def test_the_terminal_names_the_quantity(paper, trained, capsys, monkeypatch):
         display.told = dict.fromkeys(display.told, 19)
         display.tick()
     assert re.search(r"small, seed 0, epoch 20/20: spread of the particles 4\.\d+ µm\n", capsys.readouterr().err)
+
+
+def test_report_names_the_page_of_the_paper(trained):
+    run = next((trained.folder / "runs").iterdir())
+    done = mho("report", str(run), cwd=trained.folder)
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith(f"{trained.folder}/report.html, is written by mho reproduce")
 
 
 def test_list_estimates_from_finished_epochs(paper, trained, tmp_path, capsys, monkeypatch):

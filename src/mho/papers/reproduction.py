@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from filelock import FileLock, Timeout
 
 from mho.errors import InvalidValue, WrongUse
 from mho.files import write_atomically
-from mho.papers.jobs import Job, Scale, job, jobs
+from mho.papers.collect import collect_record
+from mho.papers.jobs import Job, Scale, jobs
 from mho.papers.paper import Paper
-from mho.papers.records import Record, read_records
-from mho.papers.run_folder import State, read_metrics, read_pictures, read_state, read_summary
+from mho.papers.records import read_records
+from mho.papers.run_folder import State, read_metrics, read_state
 from mho.papers.study_work import study_work
 from mho.papers.verdicts import Verdict, judge
 from mho.runs.engine import Engine
@@ -143,46 +143,10 @@ class Reproduction:
         return judge(self.paper.expected, read_records(self.results), self.curves, kind=self.scale.kind, last=last)
 
     def _record(self, curve: str) -> None:
-        """Write the results of a curve: all seeds that have run in this folder, however many are asked for now."""
-        seeds: dict[int, list[dict[str, float]]] = {}
-        found: dict[str, dict[int, Any]] = {"counters": {}, "diagnoses": {}, "pictures": {}}
-        arrays, images = [], 0
-        for folder in sorted((self.folder / FOLDERS).glob(f"{curve}-s*")):
-            match = re.fullmatch(rf"{re.escape(curve)}-s(\d+)-\w+", folder.name)
-            if match is None:
-                continue
-            seed = int(match[1])
-            one = job(self.paper, curve, seed, self.scale)
-            lines = read_metrics(folder) if one.name == folder.name else []
-            if lines:
-                summary = read_summary(folder)
-                seeds[seed] = [one.study.recorded(line) for line in lines]
-                arrays, images = summary.get("arrays", []), _images(lines[0])
-                if pictures := read_pictures(folder):
-                    found["pictures"][seed] = pictures
-                if summary.get("counters"):
-                    found["counters"][seed] = _totals(summary["counters"])
-                if summary.get("diagnosis"):
-                    found["diagnoses"][seed] = summary["diagnosis"]
-        if seeds:
-            Record(
-                curve=curve,
-                command=self._command(curve, max(map(len, seeds.values())), max(seeds) + 1),
-                physics=PHYSICS_VERSION,
-                version=VERSION,
-                images=images,
-                arrays=arrays,
-                seeds=seeds,
-                **found,
-            ).write(self.results)
-
-    def _command(self, curve: str, epochs: int, seeds: int) -> str:
-        words = ["mho reproduce", self.paper.name, "--curve", curve, "--seeds", str(seeds)]
-        words += ["--quick"] if self.scale.quick else ["--epochs", str(epochs)]
-        for name in ("train_images", "test_images"):
-            if getattr(self.scale, name):
-                words += [f"--{name.replace('_', '-')}", str(getattr(self.scale, name))]
-        return " ".join(words)
+        """Write the results of a curve."""
+        record = collect_record(self.paper, curve, self.scale, self.folder / FOLDERS)
+        if record is not None:
+            record.write(self.results)
 
     def _check_folder(self) -> None:
         if not self.folder.exists():
@@ -225,14 +189,3 @@ class Reproduction:
             raise WrongUse(
                 f"another mho reproduce works in {self.folder}; wait for its end, or give another --out"
             ) from None
-
-
-def _images(line: Mapping[str, Any]) -> int:
-    """Return the training images of an epoch from its line of metrics; 0 where it has none."""
-    images: float = line.get("images_per_second", 0.0) * line["seconds"]
-    return round(images)
-
-
-def _totals(counters: Mapping[str, Mapping[str, list[int]]]) -> dict[str, dict[str, int]]:
-    """Sum the counters of a summary over replicas."""
-    return {layer: {name: sum(values) for name, values in table.items()} for layer, table in counters.items()}

@@ -47,9 +47,15 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     try:
-        return [json.loads(line) for line in text.splitlines()]
+        lines: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
     except ValueError as error:
         raise InvalidValue(f"{folder / METRICS} is damaged ({error}); delete {folder} to train it anew") from None
+    for number, line in enumerate(lines, 1):
+        if line.get("epoch") != number or "seconds" not in line:
+            raise InvalidValue(
+                f"{folder / METRICS}, line {number}, is {line!r}; a study writes epochs 1, 2, ..., each with its seconds"
+            )
+    return lines
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

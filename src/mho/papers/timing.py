@@ -1,4 +1,4 @@
-"""How long curves take on this machine, from some steps of each."""
+"""Estimates of the time that experiments take on this machine, from some steps of each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mho.runs.build import build
 from mho.training import AnalogSGD, choose_driver
 
 WARM, TIMED, TESTED = 30, 60, 250
-"""Images: before the clock, on it, and of the test."""
+"""Numbers of images: trained before the clock starts, trained on the clock, and tested."""
 
 
 def seconds_an_epoch(experiment: Experiment, data: Dataset) -> float:
-    """Seconds that an epoch takes, its test included, from a few images with weights as they are at the start.
+    """Return the seconds that an epoch takes, its test included, from a few images with the initial weights.
 
     The first call for a device law may compile kernels, which is not counted.
     """

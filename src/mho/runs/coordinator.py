@@ -1,4 +1,4 @@
-"""Runs a sweep: gives batches to an engine, and writes the results as they come."""
+"""Coordination of a sweep: batches go to an engine, and results are written as they come."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ POLL_SECONDS = 0.25
 @final
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """What a display is told: rows that came to an end, or a batch whose rows are tried again one by one."""
+    """News for a display: rows that came to an end, or a batch whose rows are tried again one by one."""
 
     batch: Batch
     results: tuple[Result, ...]
@@ -44,8 +44,8 @@ class Coordinator:
     a batch that was begun continues from its checkpoint.
 
     Args:
-        sweep: what to run.
-        folder: where; it must not exist, or be empty, unless `resume`.
+        sweep: its rows are run.
+        folder: of results and runs; it must not exist, or be empty, unless `resume`.
         resume: do what is missing. Rows that failed are tried again.
 
     Raises:
@@ -100,7 +100,7 @@ class Coordinator:
             return results
 
     def _record(self, results: Results, one: Batch, answer: Answer) -> tuple[Result, ...]:
-        """Write what a batch came to."""
+        """Write the results of a batch."""
         place = f"{FOLDERS}/{one.name}"
         if answer.files:
             (self.folder / place).mkdir(parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ class Coordinator:
 
 @final
 class _Work:
-    """The batches that an engine has."""
+    """The batches of a sweep that an engine trains."""
 
     def __init__(
         self, engine: Engine, missing: list[Batch], folder: str, mark: str, threads: int, data_folder: Path | None
@@ -150,7 +150,7 @@ class _Work:
         )
 
     def answers(self, stop: Callable[[], bool]) -> Iterator[tuple[Answer, Batch]]:
-        """What ends, as it ends; once `stop` says so only what still comes to its end."""
+        """Yield batches that end, with their answers; once `stop` says so only those that still come to their end."""
         stopping = False
         while self._engine.unfinished:
             if not stopping and stop():

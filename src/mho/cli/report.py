@@ -18,7 +18,7 @@ def report(
         raise InvalidValue(f"{folder} is no folder; give the folder that mho train or mho sweep named")
     from mho.report import is_sweep, write_report, write_sweep_report
 
-    head = folder.absolute().parents[1] / "reproduce.json"
+    head = folder.absolute().parent.parent / "reproduce.json"
     if head.exists() and not (folder / "config.toml").exists():
         raise InvalidValue(
             f"{folder} is a run of mho reproduce with a training of its own; the page of its paper, {head.parent}/"

@@ -53,7 +53,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         if line.get("epoch") != number or "seconds" not in line:
             raise InvalidValue(
-                f"{folder / METRICS}, line {number}, is {line!r}; a study writes epochs 1, 2, ..., each with its seconds"
+                f"{folder / METRICS}, line {number}, is {line!r}; studies write epochs 1, 2, ..., each with seconds"
             )
     return lines
 

@@ -717,6 +717,14 @@ def test_list_shows_every_curve_with_its_time(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_list_needs_no_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = told("gokmen_2016", "--figure", "c2c", "--list", "--data-dir", str(tmp_path))
+    assert done.exit_code == 0
+    assert all(f" {name} " in done.stdout for name in PAPERS["gokmen_2016"].expected.figures["c2c"].curves)
+    assert "unknown" in done.stdout
+
+
 def test_list_counts_runs_that_are_done(trained):
     words = [
         "--list",

@@ -8,6 +8,7 @@ loaded, and an unedited one is found again by every later process.
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 from pathlib import Path
@@ -55,6 +56,11 @@ def load(
 
 @functools.cache
 def _digest() -> str:
-    """Of what kernels import, so that after an edit they are another text."""
-    files = [*sorted(Path(vectors.__file__).parent.glob("*.py")), Path(random.__file__)]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    """Hash what kernels import, so that after an edit they are another text.
+
+    Of random.py only functions and constants: a new name for an operation must not compile every kernel anew.
+    """
+    parts = [file.read_text(encoding="utf-8") for file in sorted(Path(vectors.__file__).parent.glob("*.py"))]
+    nodes = ast.parse(Path(random.__file__).read_text(encoding="utf-8")).body
+    parts += [ast.unparse(node) for node in nodes if isinstance(node, (ast.FunctionDef, ast.Assign, ast.AnnAssign))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

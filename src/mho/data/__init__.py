@@ -17,7 +17,7 @@ from mho.imports import inhabitants, is_own
 
 DATA_SETS: dict[str, Source] = inhabitants(__name__, __path__, "DATA_SET")
 
-__all__ = ["DATA_SETS", "Dataset", "Source", "as_dataset", "check_name", "digits", "load", "mnist", "text"]
+__all__ = ["DATA_SETS", "Dataset", "Source", "as_dataset", "check_name", "digits", "is_here", "load", "mnist", "text"]
 
 
 def check_name(name: str) -> None:
@@ -27,6 +27,12 @@ def check_name(name: str) -> None:
             f"no data set {name!r}{nearest(name, DATA_SETS)} (your own is module:function, or a file that ends in "
             f"{' or '.join(FILES)})"
         )
+
+
+def is_here(name: str, folder: Path | None = None) -> bool:
+    """Return whether `load` with these arguments would need no download."""
+    source = DATA_SETS.get(name)
+    return source is None or source.here(folder)
 
 
 def load(name: str, folder: Path | None = None) -> Dataset:

@@ -59,27 +59,40 @@ def mnist(folder: Path | None = None) -> Dataset:
     )
 
 
+def mnist_is_here(folder: Path | None = None) -> bool:
+    """Return whether all files of MNIST are on this machine, where `mnist` looks for them."""
+    return all(_on_this_machine(name, _places(folder)) for name in FILES)
+
+
 def cache_folder() -> Path:
     """Where downloads are kept."""
     return Path(platformdirs.user_cache_dir("mho")) / "mnist"
 
 
 def _find(name: str, folder: Path | None) -> Path:
-    if folder is not None:
-        places = [folder, folder / "mnist"]
-    else:
-        told = os.environ.get("MHO_DATA")
-        places = [Path(told) / "mnist", Path(told)] if told else []
-        places.append(cache_folder())
-    for place in places:
-        for file in (place / f"{name}.gz", place / name):
-            if file.is_file():
-                return file
+    places = _places(folder)
+    file = _on_this_machine(name, places)
+    if file is not None:
+        return file
     if folder is not None:
         raise DataMissing(
             f"no {name}.gz in {folder}; it must hold {', '.join(f'{n}.gz' for n in FILES)} (packed or not)"
         )
     return _download(name, places)
+
+
+def _places(folder: Path | None) -> list[Path]:
+    """Return the folders in which files are looked for."""
+    if folder is not None:
+        return [folder, folder / "mnist"]
+    given = os.environ.get("MHO_DATA")
+    return [*([Path(given) / "mnist", Path(given)] if given else []), cache_folder()]
+
+
+def _on_this_machine(name: str, places: list[Path]) -> Path | None:
+    """Return a file, packed or not, or None if it is in none of the folders."""
+    files = (file for place in places for file in (place / f"{name}.gz", place / name))
+    return next((file for file in files if file.is_file()), None)
 
 
 def _download(name: str, places: list[Path]) -> Path:
@@ -118,4 +131,4 @@ def _images(pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(pixels.astype(np.float32) / np.float32(255))[:, None]
 
 
-DATA_SET = Source(load=mnist, example=(1, 28, 28), folder=True)
+DATA_SET = Source(load=mnist, example=(1, 28, 28), folder=True, here=mnist_is_here)

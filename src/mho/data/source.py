@@ -19,8 +19,10 @@ class Source:
         load: makes the data set; the argument is the folder with its files, or None.
         example: shape of one input, for example (channels, height, width).
         folder: whether it is read from files, so that `--data-dir` may name their folder.
+        here: returns whether it can be loaded without a download; the argument is as of `load`.
     """
 
     load: Callable[[Path | None], Dataset]
     example: tuple[int, ...]
     folder: bool = False
+    here: Callable[[Path | None], bool] = lambda folder: True

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
 
-from mho.data import load
+from mho.data import is_here, load
 from mho.papers.study import Study
 from mho.papers.timing import seconds_an_epoch
 from mho.runs import Experiment
@@ -73,7 +73,9 @@ class ExperimentStudy(Study):
     def prepare(self, data_folder: Path | None) -> None:
         _find(self.experiment.training.data, data_folder)
 
-    def seconds_an_epoch(self, data_folder: Path | None) -> float:
+    def seconds_an_epoch(self, data_folder: Path | None) -> float | None:
+        if not is_here(self.experiment.training.data, data_folder):
+            return None
         return seconds_an_epoch(self.experiment, load(self.experiment.training.data, data_folder))
 
     def recorded(self, line: Mapping[str, Any]) -> dict[str, float]:

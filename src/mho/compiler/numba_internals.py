@@ -7,11 +7,12 @@ exported here. `tests/test_compiler.py` holds that no other module imports such 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import itertools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import llvmlite.ir as ir
@@ -19,6 +20,7 @@ import numpy as np
 from llvmlite import binding
 from numba import types
 from numba.core import cgutils, config
+from numba.core.codegen import CPUCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
@@ -96,11 +98,33 @@ def replace_compile(kernel: Any, compile: Callable[[Any, Callable[[Any], Any], t
     own, kernel_of = type(kernel).compile, weakref.ref(kernel)
 
     def replaced(signature: Any) -> Any:
-        alive = kernel_of()
-        with global_compiler_lock:
+        alive: Any = kernel_of()
+        with global_compiler_lock, _optimised_once(alive.py_func.__qualname__):
             return compile(alive, functools.partial(own, alive), tuple(signature))
 
     kernel.compile = replaced
+
+
+@contextlib.contextmanager
+def _optimised_once(name: str) -> Iterator[None]:
+    """Have LLVM optimise the kernel of this name only, with all helpers inlined, and not each helper before as well.
+
+    Numba optimises every function that it compiles, twice; what stands at the bottom of five helpers is optimised in
+    each of them. Compiling read takes 0.55 of the time without, update 0.75; bits and speed are the same. The caller
+    holds Numba's lock, so no other thread compiles meanwhile.
+    """
+    library_class: Any = CPUCodeLibrary
+    optimise = library_class._optimize_final_module
+
+    def only_the_kernel(library: Any) -> None:
+        if library.name == name:
+            optimise(library)
+
+    library_class._optimize_final_module = only_the_kernel
+    try:
+        yield
+    finally:
+        library_class._optimize_final_module = optimise
 
 
 def entry_point(kernel: Any, kinds: tuple[Any, ...], *, numbered: bool) -> int:

@@ -70,12 +70,13 @@ def test_the_objective_is_the_flow_into_all_states_that_differ_in_one_unit(shape
     states, log_p = log_weights(made)
     energy = -log_p
     torch.testing.assert_close(made.energy(states), energy, rtol=1e-12, atol=1e-12)
+    some = states[1::3]  # of all states together, the flow out is the flow in
     total = 0.0
     for i in range(states.shape[1]):
-        flipped = states.clone()
+        flipped = some.clone()
         flipped[:, i] = 1 - flipped[:, i]
-        total += torch.exp((energy - energy[bits(flipped)]) / 2).mean()
-    assert made.objective(states) == pytest.approx(float(total), rel=1e-12)
+        total += torch.exp((energy[bits(some)] - energy[bits(flipped)]) / 2).mean()
+    assert made.objective(some) == pytest.approx(float(total), rel=1e-12)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

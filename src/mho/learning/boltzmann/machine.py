@@ -27,6 +27,7 @@ from mho.learning.boltzmann.reconstruction import reconstruct
 from mho.learning.boltzmann.sampling import gibbs, infer, mean_field, random_states
 from mho.learning.boltzmann.structure import check_state_width, mask_of
 from mho.learning.boltzmann.training import Progress, take_step, train
+from mho.training.checkpoint import load_checkpoint, save_checkpoint
 
 METHODS = ("auto", "exact", "ais")
 
@@ -431,12 +432,16 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     # Files ---------------------------------------------------------------------------------------
 
-    def save(self, file: Path | str) -> None:
-        """Write parameters, couplings, biases and progress to a safetensors file; `load` goes on from it to the bit."""
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all that `save` writes: tensors, the memory itself, and notes in values that JSON has."""
         network = self._network()
         names = getattr(self, "feature_names_in_", None)
         parameters = self.get_params(deep=False)
-        storage.store(Path(file), parameters, network, self.progress_, None if names is None else list(names))
+        return storage.pack(parameters, network, self.progress_, None if names is None else list(names))
+
+    def save(self, file: Path | str) -> None:
+        """Write parameters, couplings, biases and progress to a safetensors file; `load` goes on from it to the bit."""
+        save_checkpoint(Path(file), *self.state())
 
     @classmethod
     def load(cls, file: Path | str) -> BoltzmannMachine:
@@ -445,7 +450,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Raises:
             CheckpointError: for a file that is damaged, no machine's, or of another version of mho.
         """
-        stored = storage.read(Path(file))
+        stored = storage.unpack(Path(file), *load_checkpoint(Path(file)))
         machine = cls(**stored.parameters)
         machine._take(stored)
         return machine
@@ -456,7 +461,11 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Raises:
             CheckpointError: naming what differs, before anything is changed.
         """
-        stored = storage.read(Path(file))
+        return self.restore_state(*load_checkpoint(Path(file)), file=Path(file))
+
+    def restore_state(self, tensors: dict[str, Tensor], notes: dict[str, Any], *, file: Path) -> BoltzmannMachine:
+        """Take over the `state` of a machine of the same parameters; `file` is where it was stored, for messages."""
+        stored = storage.unpack(file, tensors, notes)
         stored.check_same(self.get_params(deep=False))
         self._take(stored)
         return self

@@ -15,7 +15,7 @@ from mho.config import RPU
 from mho.errors import CheckpointError
 from mho.learning.boltzmann.network import Network
 from mho.learning.boltzmann.training import Progress
-from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
+from mho.training.checkpoint import fill
 
 KIND = "BoltzmannMachine"
 MAY_DIFFER = ("epochs", "verbose")
@@ -72,10 +72,10 @@ def state(network: Network) -> dict[str, Tensor]:
     return network.couplings.tensors() | {f"biases.{layer}": bias for layer, bias in enumerate(network.biases)}
 
 
-def store(
-    file: Path, parameters: Mapping[str, Any], network: Network, progress: Progress, names: list[str] | None
-) -> None:
-    """Write a checkpoint, whole or not at all; it holds no times."""
+def pack(
+    parameters: Mapping[str, Any], network: Network, progress: Progress, names: list[str] | None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors, the memory itself, and notes in values that JSON has: all that a machine is, and no times."""
     tensors = state(network)
     packed = {name: _packed(value, f"parameters.{name}", tensors) for name, value in parameters.items()}
     notes = {
@@ -85,16 +85,20 @@ def store(
         "visible": len(network.biases[0]),
         "names": names,
     }
-    save_checkpoint(file, tensors, notes)
+    return tensors, notes
 
 
-def read(file: Path) -> Stored:
-    """Read what `store` wrote.
+def unpack(file: Path, tensors: dict[str, Tensor], notes: Mapping[str, Any]) -> Stored:
+    """Return what `pack` packed.
+
+    Args:
+        file: where it was stored, for messages.
+        tensors: of `pack`.
+        notes: of `pack`.
 
     Raises:
-        CheckpointError: for a file that is missing, damaged, of another version, or no machine's.
+        CheckpointError: for notes that are no machine's.
     """
-    tensors, notes = load_checkpoint(file)
     if notes.get("kind") != KIND:
         raise CheckpointError(
             f"{file} is a checkpoint of mho train, not of a BoltzmannMachine; give one that save wrote"

@@ -35,7 +35,7 @@ class KnownDistribution:
 
     @classmethod
     def of_seed(cls, seed: int, examples: int) -> KnownDistribution:
-        """Draw couplings of standard deviation 1.5, and biases of which every unit is on half of the time, or nearly."""
+        """Draw couplings of standard deviation 1.5; by their biases units are on about half of the time."""
         teacher = BoltzmannMachine([VISIBLE, HIDDEN], dtype="float64", weight_std=SPREAD, seed=TEACHERS + seed)
         W = teacher.weights_
         teacher.set_weights(W, -W.sum(dim=1) / 2)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,40 +30,58 @@ SWEEPS = 200
 FILLING = 50
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A figure that waits to be drawn.
+
+    Attributes:
+        draw: draws on the axes that it is given.
+        size: width and height in inches.
+    """
+
+    draw: Callable[[Axes], Any]
+    size: tuple[float, float]
+
+
 def write_machine_figures(
     machine: BoltzmannMachine, test: Tensor, shape: tuple[int, int] | None, folder: Path
 ) -> list[str]:
-    """Write PNG files of a machine into a folder and return their names; data that are no pictures have a curve only.
+    """Write PNG files of a machine into a folder and return their names.
+
+    Args: as of `machine_drawings`; the folder exists.
+    """
+    drawings = machine_drawings(machine, test, shape)
+    for name, drawing in drawings.items():
+        save(drawing.draw, folder / f"{name}.png", size=drawing.size)
+    return [f"{name}.png" for name in drawings]
+
+
+def machine_drawings(machine: BoltzmannMachine, test: Tensor, shape: tuple[int, int] | None) -> dict[str, Drawing]:
+    """Return the figures of a machine by name: learning, samples, filters, reconstructions.
 
     Args:
         machine: that has learned.
         test: (n, units) examples, reconstructed and sampled from.
-        shape: (height, width) of an example; None: it is no picture.
-        folder: which exists.
+        shape: (height, width) of an example; None: it is no picture, and there is a learning curve only.
     """
-    written = []
-
-    def write(name: str, draw: Any, size: tuple[float, float]) -> None:
-        save(draw, folder / f"{name}.png", size=size)
-        written.append(f"{name}.png")
-
+    found: dict[str, Drawing] = {}
     history = machine.progress_.history
     if history:
-        write("learning", partial(learning_curve, history, machine.plan().rule.measure), (5.0, 3.2))
+        found["learning"] = Drawing(partial(learning_curve, history, machine.plan().rule.measure), (5.0, 3.2))
     if shape is None:
-        return written
-    shown = test[:SHOWN]
+        return found
     visible = machine.network_.structure.inside(0) is None
-    samples = machine.sample(start=shown, sweeps=SWEEPS, probabilities=visible)
-    write("samples", partial(image_grid, _pictures(samples, shape)), (5.0, 5.0))
+    samples = machine.sample(start=test[:SHOWN], sweeps=SWEEPS, probabilities=visible)
+    found["samples"] = Drawing(partial(image_grid, _pictures(samples, shape)), (5.0, 5.0))
     if len(machine.layers) == 1:
-        return written
+        return found
     weights = machine.weights_[: test.shape[1], test.shape[1] : test.shape[1] + machine.layers[1]].T[:SHOWN]
     limit = float(weights.abs().quantile(0.995)) or 1.0
-    write("filters", partial(image_grid, _pictures(weights, shape), limit=limit), (5.0, 5.0))
+    found["filters"] = Drawing(partial(image_grid, _pictures(weights, shape), limit=limit), (5.0, 5.0))
     rows = {name: _pictures(values, shape) for name, values in reconstructions(machine, test[:EXAMPLES], shape).items()}
-    write("reconstructions", partial(labelled_rows, rows), (7.0, 4.2))
-    return written
+    found["reconstructions"] = Drawing(partial(labelled_rows, rows), (7.0, 4.2))
+    return found
 
 
 def corrupted(v: Tensor, shape: tuple[int, int], seed: int) -> tuple[Tensor, Tensor, Tensor]:

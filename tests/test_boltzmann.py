@@ -118,6 +118,22 @@ def with_weights(made: BoltzmannMachine, weights: Tensor) -> BoltzmannMachine:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_no_flow_changes_a_machine_that_is_the_distribution_of_the_data(shape):
+    """By detailed balance: what flows out of p into a neighbour, √(p p'), flows back."""
+    made = machine(shape)
+    states, log_p = log_weights(made)
+    p, W = torch.softmax(log_p, 0), made.weights_
+    by_b = torch.zeros_like(made.biases_)
+    by_W = torch.zeros_like(W)
+    for state, weight in zip(states, p, strict=True):
+        own_W, own_b = made.gradient(state[None])
+        by_W += weight * own_W
+        by_b += weight * own_b
+    assert float(by_W.abs().max()) < 1e-12  # sums of 2⁸ numbers of float64
+    assert float(by_b.abs().max()) < 1e-12
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_a_step_of_vpf_descends_the_flow_of_the_states_it_infers(shape):
     made = machine(shape)
     v = all_states(made.layers[0])[:6]
@@ -561,6 +577,10 @@ def test_wrong_data_are_told_with_the_cure():
         made.set_weights(W)
     with pytest.raises(InvalidValue, match="at least 1"):
         made.sample(0)
+    with pytest.raises(InvalidValue, match="leave n out"):
+        made.sample(3, start=x)
+    with pytest.raises(InvalidValue, match="temperature is 0"):
+        made.sample(temperature=0)
     with pytest.raises(WrongUse, match="no hidden units"):
         BoltzmannMachine([6], intra_layer=[0], epochs=1).fit(x).transform(x)
     with pytest.raises(WrongUse, match="variational bound"):

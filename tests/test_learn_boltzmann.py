@@ -55,6 +55,13 @@ def test_one_line_learns_digits_and_leaves_a_folder(tmp_path):
     assert json.loads(other.stdout) | {"seconds": 0} == lines[1] | {"seconds": 0}
 
 
+@pytest.mark.parametrize("words", [["learn", "--help"], ["learn", "boltzmann", "--help"]], ids=str)
+def test_help(words, tmp_path):
+    done = mho(*words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "boltzmann" in done.stdout
+
+
 @pytest.mark.parametrize("rpu", [None, gokmen_2017()], ids=["floating point", "arrays"])
 def test_a_run_grows_to_the_bits_of_a_whole_one(rpu, tmp_path):
     settings = MachineSettings(layers=(64, 20), epochs=3, train_images=200, test_images=40)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
@@ -311,7 +312,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def sample(
         self,
-        n: int = 100,
+        n: int | None = None,
         *,
         sweeps: int = 1000,
         temperature: float = 1.0,
@@ -322,7 +323,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """Return visible units (n, size) after Gibbs sweeps of as many independent chains.
 
         Args:
-            n: chains.
+            n: chains; None: 100, or one an example of `start`.
             sweeps: over all layers, at least 1.
             temperature: T of all units, above 0.
             start: examples (n, visible) to start from, in place of random units.
@@ -331,12 +332,17 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             seed: of the draws; None: the machine's. Equal seeds give equal samples; on arrays the noise is new.
         """
         network, plan = self._network(), self.plan()
-        _at_least("n", n, 1)
+        count = n if n is not None else 100 if start is None else len(start)
+        _at_least("n", count, 1)
         _at_least("sweeps", sweeps, 1)
+        if isinstance(temperature, bool) or not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
+            raise InvalidValue(f"temperature is {temperature!r}; give a number greater than 0")
+        if start is not None and count != len(start):
+            raise InvalidValue(f"n is {n}, and start has {len(start)} examples; leave n out")
         draws = Draws(_seed(seed, plan.seed), Purpose.SAMPLING)
         with network.couplings.evaluating():
             if start is None:
-                states = random_states(network, n, draws)
+                states = random_states(network, count, draws)
             else:
                 v = self._examples(start, reset=False)
                 states = infer(network, v, draws, sweeps=0, temperature=temperature).states

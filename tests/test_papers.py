@@ -98,7 +98,7 @@ def train(folder: Path, *curves: str, epochs: int = 2, seeds: int = 1) -> tuple[
 # Curves ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("paper", PAPERS.values(), ids=PAPERS)
+@pytest.mark.parametrize("paper", [PAPERS[name] for name in PROTOCOLS], ids=list(PROTOCOLS))
 def test_every_curve_has_a_number_or_a_reason_and_an_experiment(paper):
     expected = paper.expected
     assert set(expected.curves) == set(paper.curves) == set(paper.choose())

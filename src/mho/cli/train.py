@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import signal
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mho.cli.interrupt import first_interrupt
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
@@ -341,21 +341,10 @@ def _watch(run: Run) -> bool:
     """Train with a live display on standard error; the first Ctrl-C stops at the end of a step."""
     from mho.cli.display import TrainingDisplay
 
-    stop = False
+    with first_interrupt() as asked, TrainingDisplay(run) as display:
 
-    def ask_to_stop(*_: object) -> None:
-        nonlocal stop
-        stop = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        def on_step(progress: Any) -> bool:
+            display.step(progress)
+            return asked()
 
-    before = signal.signal(signal.SIGINT, ask_to_stop)
-    try:
-        with TrainingDisplay(run) as display:
-
-            def on_step(progress: Any) -> bool:
-                display.step(progress)
-                return stop
-
-            return run.train(on_step=on_step, on_epoch=display.epoch)
-    finally:
-        signal.signal(signal.SIGINT, before)
+        return run.train(on_step=on_step, on_epoch=display.epoch)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mho.data.dataset import Dataset
-from mho.data.digits import digits
+from mho.data.digits import digits, digits_8x8
 from mho.data.mnist import mnist
 from mho.data.own import FILES, as_dataset, is_file, load_own, text
 from mho.data.source import Source
@@ -17,7 +17,19 @@ from mho.imports import inhabitants, is_own
 
 DATA_SETS: dict[str, Source] = inhabitants(__name__, __path__, "DATA_SET")
 
-__all__ = ["DATA_SETS", "Dataset", "Source", "as_dataset", "check_name", "digits", "is_here", "load", "mnist", "text"]
+__all__ = [
+    "DATA_SETS",
+    "Dataset",
+    "Source",
+    "as_dataset",
+    "check_name",
+    "digits",
+    "digits_8x8",
+    "is_here",
+    "load",
+    "mnist",
+    "text",
+]
 
 
 def check_name(name: str) -> None:

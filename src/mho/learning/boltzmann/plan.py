@@ -1,0 +1,148 @@
+"""The parameters of a machine, checked together."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, final
+
+import torch
+
+from mho.config import RPU
+from mho.errors import Faults, InvalidValue, nearest
+from mho.learning.boltzmann.couplings import Couplings
+from mho.learning.boltzmann.dense import DenseCouplings
+from mho.learning.boltzmann.draws import Draws, Purpose
+from mho.learning.boltzmann.network import Network
+from mho.learning.boltzmann.on_arrays import KINDS, ArrayCouplings, check_links
+from mho.learning.boltzmann.rules import Rule, make_rule
+from mho.learning.boltzmann.structure import Structure, make_structure
+
+TYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a machine is and how it learns; `make_plan` makes it of the parameters.
+
+    Attributes:
+        structure: layers and blocks.
+        rule: of learning.
+        dtype: of states, drives and biases.
+        rpu: of the arrays; None: floating point.
+        coupling: "symmetric" or "asymmetric" arrays.
+        lr: learning rate.
+        batch_size: examples a step.
+        epochs: passes over the data.
+        weight_std: standard deviation of the initial couplings.
+        seed: of all draws.
+    """
+
+    structure: Structure
+    rule: Rule
+    dtype: torch.dtype
+    rpu: RPU | None
+    coupling: str
+    lr: float
+    batch_size: int
+    epochs: int
+    weight_std: float
+    seed: int
+
+    def network(self) -> Network:
+        """Return a new network: normal couplings of standard deviation `weight_std`, biases 0.
+
+        On arrays each coupling is clipped to the bounds of its device.
+        """
+        couplings: Couplings
+        if self.rpu is None:
+            couplings = DenseCouplings(self.structure, self.dtype)
+        else:
+            couplings = ArrayCouplings(self.structure, self.rpu, seed=self.seed, kind=self.coupling)
+        sizes, matrices = self.structure.sizes, []
+        for place, block in enumerate(self.structure.blocks):
+            draws = Draws(self.seed, Purpose.WEIGHTS, place)
+            matrix = self.weight_std * draws.normal((sizes[block.lower], sizes[block.upper]), self.dtype)
+            if block.inside:
+                matrix = matrix.triu(1)
+                matrix = matrix + matrix.T
+            matrices.append(matrix)
+        couplings.write(matrices)
+        return Network(couplings, [torch.zeros(size, dtype=self.dtype) for size in sizes])
+
+
+def make_plan(parameters: dict[str, Any], visible: int | None = None) -> Plan:
+    """Check the parameters of a machine and return its plan.
+
+    Args:
+        parameters: as `BoltzmannMachine.get_params` returns them.
+        visible: units of the data, where the first of `layers` is None.
+
+    Raises:
+        InvalidValue: naming every fault at once, but those that hide others.
+    """
+    p = dict(parameters)
+    layers = p["layers"]
+    if isinstance(layers, (list, tuple)) and layers and layers[0] is None:
+        if visible is None:
+            raise InvalidValue(
+                "BoltzmannMachine: the first of layers is None, to be the width of the data: fit the machine first, or "
+                "give the number of visible units"
+            )
+        layers = [visible, *layers[1:]]
+    structure = make_structure(layers, p["intra_layer"], p["mask"])
+    faults = Faults("BoltzmannMachine")
+    rule = make_rule(
+        structure,
+        method=p["method"],
+        k=p["k"],
+        sweeps=p["sweeps"],
+        temperature=p["temperature"],
+        on_arrays=p["rpu"] is not None,
+        faults=faults,
+    )
+    if not isinstance(p["dtype"], str) or p["dtype"] not in TYPES:
+        faults.add(f"dtype is {p['dtype']!r}{nearest(str(p['dtype']), TYPES)}")
+    _check_arrays(p, structure, faults)
+    faults.number("lr", p["lr"], above=0.0, high=1e6)
+    faults.number("batch_size", p["batch_size"], low=1, integer=True)
+    faults.number("epochs", p["epochs"], low=1, integer=True)
+    faults.number("weight_std", p["weight_std"], low=0.0, high=1e3)
+    faults.number("seed", p["seed"], low=0, high=2**63 - 1, integer=True)
+    faults.number("threshold", p["threshold"], low=-1e30, high=1e30, optional=True)
+    faults.flag("verbose", p["verbose"])
+    faults.raise_any()
+    assert rule is not None
+    return Plan(
+        structure=structure,
+        rule=rule,
+        dtype=TYPES[p["dtype"]],
+        rpu=p["rpu"],
+        coupling=p["coupling"],
+        lr=float(p["lr"]),
+        batch_size=p["batch_size"],
+        epochs=p["epochs"],
+        weight_std=float(p["weight_std"]),
+        seed=p["seed"],
+    )
+
+
+def _check_arrays(p: dict[str, Any], structure: Structure, faults: Faults) -> None:
+    """Note what is wrong with the parameters of arrays."""
+    if not isinstance(p["coupling"], str) or p["coupling"] not in KINDS:
+        faults.add(f"coupling is {p['coupling']!r}{nearest(str(p['coupling']), KINDS)}")
+    if p["rpu"] is None:
+        if p["coupling"] == "asymmetric":
+            faults.add("coupling 'asymmetric' has no effect without arrays: both directions would be equal; give rpu=")
+        return
+    if not isinstance(p["rpu"], RPU):
+        faults.add(f"rpu is {p['rpu']!r}; give a mho.RPU, for example mho.presets.gokmen_2017()")
+        return
+    if p["rpu"].replicas is not None:
+        faults.add("rpu has lists of one value a replica, and a machine is one; give rpu.of_replica(0)")
+    if p["dtype"] != "float32":
+        faults.add(f"dtype is {p['dtype']!r}, and arrays compute in float32; leave it out")
+    try:
+        check_links(structure)
+    except InvalidValue as error:
+        faults.add(str(error))

@@ -9,6 +9,7 @@ import typer
 
 from mho.cli.bench import bench
 from mho.cli.device import device
+from mho.cli.learn import learn
 from mho.cli.map import map_
 from mho.cli.report import report
 from mho.cli.reproduce import reproduce
@@ -27,6 +28,7 @@ for verb in (train, reproduce, sweep, report, bench):
     app.command()(verb)
 app.command("map")(map_)
 app.add_typer(device, name="device")
+app.add_typer(learn, name="learn")
 
 
 @app.callback()

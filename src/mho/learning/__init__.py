@@ -1,17 +1,46 @@
 """Rules and procedures of learning beyond backpropagation with SGD."""
 
-from mho.learning.combinatorial import ConntraResult, PackedNetwork, conntra, load_conntra
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mho.learning.combinatorial import (
+    ArrayResult,
+    ConntraResult,
+    LevelStep,
+    PackedNetwork,
+    conntra,
+    conntra_on_arrays,
+    level_rpu,
+    load_conntra,
+)
 from mho.learning.report import ArrayShift, Distances, ZeroShiftReport
 from mho.learning.zero_shifting import ZeroShifting, zero_shift
 
+if TYPE_CHECKING:
+    from mho.learning.combinatorial.classifier import ConntraClassifier
+
+LATE = {"ConntraClassifier": "mho.learning.combinatorial.classifier"}
+"""Names that are imported when they are asked for: estimators import scikit-learn, which takes a second."""
+
 __all__ = [
+    "ArrayResult",
     "ArrayShift",
+    "ConntraClassifier",
     "ConntraResult",
     "Distances",
+    "LevelStep",
     "PackedNetwork",
     "ZeroShiftReport",
     "ZeroShifting",
     "conntra",
+    "conntra_on_arrays",
+    "level_rpu",
     "load_conntra",
     "zero_shift",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return getattr(importlib.import_module(LATE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

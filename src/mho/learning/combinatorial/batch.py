@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.compiler import compile as compiler
-from mho.learning.combinatorial import codes
 from mho.learning.combinatorial.chain import Chain
+from mho.learning.combinatorial.kernels import codes
 from mho.learning.combinatorial.memory import Floats, Integers, Memory
 
-DESCEND = "mho.learning.combinatorial.descend"
+DESCEND = "mho.learning.combinatorial.kernels.descend"
 DENSE_BLOCK, IMAGE_BLOCK = 256, 64
 """Examples in a block: with convolutions a block has many rows, and should stay in the processor's cache."""
 
@@ -27,7 +27,7 @@ class Batch:
         x: (n, inputs) float32 or float64.
         targets: (n, outputs), 1 at the class of an example and 0 elsewhere, or numbers.
         level_values: (layers, L), what the levels of each layer are worth.
-        loss: of `mho.learning.combinatorial.codes`.
+        loss: of `mho.learning.combinatorial.kernels.codes`.
 
     Attributes:
         memory: what the kernels work on.

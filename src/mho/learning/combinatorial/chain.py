@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from mho.errors import InvalidValue
-from mho.learning.combinatorial import codes
+from mho.learning.combinatorial.kernels import codes
 from mho.learning.combinatorial.memory import Integers
 
 ACTIVATIONS: dict[Any, int] = {
@@ -215,9 +215,7 @@ class _Reading:
             raise InvalidValue(
                 f"the model returns {tuple(self.value.shape[1:])} numbers an example; flatten them into one row"
             )
-        return Chain(
-            np.array(self.rows, np.int64), tuple(self.layers), self.shape, self.value.shape[1], self.weights
-        )
+        return Chain(np.array(self.rows, np.int64), tuple(self.layers), self.shape, self.value.shape[1], self.weights)
 
     def _add(self, node: fx.Node, last: fx.Node | None) -> None:
         """Add an operation, which must take the value of the one before it and nothing else."""
@@ -309,9 +307,7 @@ class _Reading:
             if isinstance(module.padding, str):
                 raise InvalidValue(f"{what} has padding={module.padding!r}; give numbers")
             row[codes.KIND], fan_in = codes.CONV, math.prod(module.weight.shape[1:])
-            self._windows(
-                row, before, after, module.kernel_size, module.stride, module.padding
-            )
+            self._windows(row, before, after, module.kernel_size, module.stride, module.padding)
         row[codes.WEIGHTS], row[codes.FAN_IN] = self.weights, fan_in
         layer = Layer(name, len(self.rows), module.weight.shape[0], fan_in, self.weights, module.bias is not None)
         self.layers.append(layer)

@@ -103,7 +103,7 @@ def read_state(file: Path, description: dict[str, Any], weights: int) -> State:
         )
     values = dict(notes["state"])
     values["best"] = tuple(values["best"]) if values["best"] is not None else None
-    arrays = {name: tensors[name].numpy().copy() for name in ARRAYS if name in tensors}
+    arrays: dict[str, Any] = {name: tensors[name].numpy().copy() for name in ARRAYS if name in tensors}
     if arrays["levels"].shape != (weights,):
         raise CheckpointError(f"{file} has {arrays['levels'].size} weights, and the network has {weights}")
     return State(**arrays, **values)

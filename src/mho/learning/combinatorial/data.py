@@ -72,7 +72,8 @@ def read_examples(x: Any, y: Any, what: str = "") -> Examples:
         raise InvalidValue(f"{x_name} has shape {tuple(inputs.shape)}; give at least one example, (n, ...)")
     if targets.dim() not in (1, 2) or len(targets) != len(inputs):
         raise InvalidValue(
-            f"{y_name} has shape {tuple(targets.shape)} for {len(inputs)} examples; give (n,) classes, or (n, outputs) numbers"
+            f"{y_name} has shape {tuple(targets.shape)} for {len(inputs)} examples; give (n,) classes, or (n, outputs) "
+            "numbers"
         )
     if not torch.isfinite(inputs).all():
         raise InvalidValue(f"{x_name} holds NaN or infinite values")
@@ -81,9 +82,10 @@ def read_examples(x: Any, y: Any, what: str = "") -> Examples:
         if not torch.isfinite(targets).all():
             raise InvalidValue(f"{y_name} holds NaN or infinite values")
         return Examples(inputs, targets)
-    if targets.is_floating_point():
-        if not torch.isfinite(targets).all() or not (targets == targets.round()).all():
-            raise InvalidValue(f"{y_name} holds values that are no classes; give integers from 0 on, or (n, outputs) numbers")
+    if targets.is_floating_point() and not (torch.isfinite(targets) & (targets == targets.round())).all():
+        raise InvalidValue(
+            f"{y_name} holds values that are no classes; give integers from 0 on, or (n, outputs) numbers"
+        )
     return Examples(inputs, targets.long())
 
 
@@ -93,13 +95,17 @@ def check_targets(examples: Examples, outputs: int, loss: str, what: str = "") -
         low, high = int(examples.y.min()), int(examples.y.max())
         if low < 0 or high >= outputs:
             wrong = low if low < 0 else high
-            raise InvalidValue(f"y{what} holds the label {wrong}, which is no class; the network has outputs 0 to {outputs - 1}")
+            raise InvalidValue(
+                f"y{what} holds the label {wrong}, which is no class; the network has outputs 0 to {outputs - 1}"
+            )
         if outputs < 2 and loss != "squared":
             raise InvalidValue(f"the network has one output, and the loss {loss} needs one a class")
     elif loss != "squared":
         raise InvalidValue(f"y{what} holds numbers, and the loss {loss} takes classes (n,); give loss='squared'")
     elif examples.y.shape[1] != outputs:
-        raise InvalidValue(f"y{what} has {examples.y.shape[1]} numbers an example, and the network has {outputs} outputs")
+        raise InvalidValue(
+            f"y{what} has {examples.y.shape[1]} numbers an example, and the network has {outputs} outputs"
+        )
 
 
 def outputs_of(model: nn.Module, x: Tensor, *, double: bool = True) -> Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor, nn
 
 from mho import random
 from mho.errors import InvalidValue, nearest
@@ -16,6 +18,10 @@ from mho.learning.combinatorial.settings import Settings
 THRESHOLD = 0.7
 """Share of the mean |w| of a layer from which a weight becomes a level other than 0 (F. Li, B. Zhang, 2016, eq. 7)."""
 Levels = npt.NDArray[np.int8]
+
+
+UNIT_EXAMPLES = 1000
+"""Examples over which `unit_scales` takes the mean."""
 
 
 def scales_of(chain: Chain, settings: Settings, weights: Floats) -> dict[str, float]:
@@ -44,8 +50,45 @@ def scales_of(chain: Chain, settings: Settings, weights: Floats) -> dict[str, fl
         elif given == "mean":
             scale = _mean(weights[layer.places], layer.name, settings.levels)
         else:
-            scale = 1.0 if given is None else float(given)  # type: ignore[arg-type]
+            scale = float(given) if isinstance(given, (int, float)) else 1.0
         scales[layer.name] = float(np.float32(scale))
+    return scales
+
+
+def unit_scales(
+    chain: Chain, model: nn.Module, x: Tensor, indices: Levels, levels: tuple[float, ...]
+) -> dict[str, float]:
+    """Return scales with which the pre-activations of every layer have a root mean square of 1 at the start.
+
+    Args:
+        chain: the network.
+        model: it in float64; its weights change.
+        x: (n, ...) examples over which the mean is taken.
+        indices: (W,), the levels at the start.
+        levels: what they are worth without a scale.
+
+    Raises:
+        InvalidValue: for a layer whose pre-activations are all 0.
+    """
+    scales, found = dict.fromkeys((layer.name for layer in chain.layers), 1.0), []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums that do not depend on threads
+    try:
+        for layer in chain.layers:
+            rows = values_of(chain, levels, scales)
+            weights = np.concatenate([row[indices[own.places]] for own, row in zip(chain.layers, rows, strict=True)])
+            chain.scatter(weights, model)
+            module = model.get_submodule(layer.name)
+            hook = module.register_forward_hook(lambda module, given, out: found.append(out))
+            with torch.no_grad():
+                model(x.double())
+            hook.remove()
+            size = float(found.pop().square().mean().sqrt())
+            if not size > 0:
+                raise InvalidValue(f"scale='unit': the start makes all pre-activations of {layer.name} 0; give another")
+            scales[layer.name] = float(np.float32(1 / size))
+    finally:
+        torch.set_num_threads(threads)
     return scales
 
 
@@ -89,11 +132,10 @@ def uniforms(seed: int, what: str, count: int) -> Floats:
     """Return uniforms in (0, 1), 46 bits each, that are named by seed and purpose."""
     number = random.array_number("conntra")
     high, low = (random.field_uniforms(seed, number, f"{what}, {part}", count) for part in ("high", "low"))
-    return (np.floor(high.astype(np.float64) * 2**23) + low) * 2.0**-23
+    drawn: Floats = (np.floor(high.astype(np.float64) * 2**23) + low.astype(np.float64)) * 2.0**-23
+    return drawn
 
 
 def permutation(seed: int, what: str, count: int) -> npt.NDArray[np.int64]:
     """Return an order of `count` things that is named by seed and purpose."""
     return np.argsort(uniforms(seed, what, count), kind="stable")
-
-

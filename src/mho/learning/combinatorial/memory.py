@@ -1,7 +1,6 @@
-"""The memory of the kernels of CoNNTrA: one array of numbers and one of integers, with a header that says what is where.
+"""The memory of the kernels of CoNNTrA: one array of numbers, and one of integers with a header.
 
-Two flat arrays in place of thirty: Numba hands every array from function to function as seven to eleven arguments, and
-took 95 s to compile the kernels so, against 9 s with these.
+Two flat arrays in place of thirty: Numba hands every array from function to function as seven to eleven arguments.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from mho.learning.combinatorial import codes
+from mho.learning.combinatorial.kernels import codes
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -29,11 +28,11 @@ class Memory:
     numbers: `values` (blocks, rows, B), the present value of every feature; `proposed` (rows, B), what one change of a
     weight would make of them in one block; `changes` (rows, B), proposed minus present; `weight` (W,); `slopes` (W,),
     of the loss at each weight, or 0; `worth` (operations, L), the values of the levels of each layer; `sizes`
-    (operations, M), their distinct magnitudes other than 0; `targets` (blocks, outputs, B), 1 at the class of an example
-    and 0 elsewhere, or numbers; `labels` (blocks, B), the class; `head` (blocks, outputs + 1, B), with cross entropy
-    e^(z - shift) of each output and then their sum, with squared error outputs minus targets; `pull` (blocks, hidden, B),
-    the weight from each input of the last layer to the class; `losses` (blocks,), summed over examples; `sums`
-    (2M + 2, B) and `picked` (7 + 2M, 512), work space; `term_weights`; `gains` (L,), of the levels being tried.
+    (operations, M), their distinct magnitudes other than 0; `targets` (blocks, outputs, B), 1 at the class of an
+    example and 0 elsewhere, or numbers; `labels` (blocks, B), the class; `head` (blocks, outputs + 1, B), with cross
+    entropy e^(z - shift) of each output and then their sum, with squared error outputs minus targets; `pull` (blocks,
+    hidden, B), the weight from each input of the last layer to the class; `losses` (blocks,), summed over examples;
+    `sums` (2M + 2, B) and `picked` (7 + 2M, 512), work space; `term_weights`; `gains` (L,), of the levels being tried.
 
     integers: `table` (operations, COLUMNS); `counts` (blocks,), examples in each; `starts` (blocks, inputs + 1), where
     the examples whose input is not 0 begin in `places`; `changed` (rows,), whether `proposed` holds a row; `channels`,

@@ -23,7 +23,9 @@ def pack(indices: npt.NDArray[Any], levels: int) -> npt.NDArray[np.uint8]:
     """
     given = np.asarray(indices, np.int64)
     if given.size and not 0 <= given.min() <= given.max() < levels:
-        raise InvalidValue(f"levels from {given.min()} to {given.max()} do not fit into {levels}; give 0 to {levels - 1}")
+        raise InvalidValue(
+            f"levels from {given.min()} to {given.max()} do not fit into {levels}; give 0 to {levels - 1}"
+        )
     planes = (given[:, None] >> np.arange(bits_of(levels))) & 1
     return np.packbits(planes.astype(np.uint8).reshape(-1), bitorder="little")
 
@@ -42,4 +44,5 @@ def unpack(packed: npt.NDArray[np.uint8], levels: int, weights: int) -> npt.NDAr
     indices = (planes << np.arange(bits)).sum(axis=1)
     if indices.size and indices.max() >= levels:
         raise InvalidValue(f"a packed weight has the level {indices.max()}; there are {levels}")
-    return indices.astype(np.int8)
+    found: npt.NDArray[np.int8] = indices.astype(np.int8)
+    return found

@@ -1,4 +1,4 @@
-"""Coordinate descent as it is written down: every level of every weight by a full pass, in NumPy's float64. The truth."""
+"""Coordinate descent as it is written down: every level of every weight by a full pass in float64. The truth."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from mho.errors import CheckpointError, InvalidValue
+from mho.config import RPU
+from mho.errors import CheckpointError, InvalidValue, WrongUse
 from mho.files import write_atomically
 from mho.learning.combinatorial.chain import Chain
 from mho.learning.combinatorial.levels import Levels, values_of
@@ -36,8 +37,8 @@ class ConntraResult:
         loss: mean loss of all training examples, recomputed in float64.
         history: that loss at the start and after each sweep; without mini-batches it never rises.
         records: of each sweep: `sweep`, `loss`, `train_error` (per cent, or a mean squared error), with validation
-            `validation_error` and `validation_loss`, `evaluations` (levels that were evaluated), `changes` (weights that
-            changed) and `seconds` of descent.
+            `validation_error` and `validation_loss`, `evaluations` (levels that were evaluated), `changes` (weights
+            that changed) and `seconds` of descent.
         levels: in ascending order.
         indices: (W,) int8, the level of each weight: layer after layer, outputs in turn, the bias of each last.
         scales: the digital factor of each layer, by name.
@@ -78,6 +79,26 @@ class ConntraResult:
     def to_torch(self) -> nn.Module:
         """Return a copy of the model: a plain torch model whose weights are level times scale."""
         return copy.deepcopy(self.model)
+
+    def to_arrays(self, rpu: RPU | None = None, *, seed: int = 0) -> nn.Module:
+        """Return the network on arrays: by default exact ones whose devices have just these levels.
+
+        Args:
+            rpu: other arrays, for example `mho.learning.level_rpu(levels, write_error=0.05, read=mho.Read())`.
+            seed: of the devices and of all noise.
+
+        Raises:
+            WrongUse: for a network with scales, which the default arrays do not have: its devices would need levels
+                of each layer's own.
+        """
+        from mho.learning.combinatorial.device import level_rpu
+        from mho.nn import convert
+
+        if rpu is None and set(self.scales.values()) != {1.0}:
+            raise WrongUse(
+                "the network has a digital scale a layer, so its weights are not the levels of one device; give an rpu"
+            )
+        return convert(self.to_torch(), rpu or level_rpu(self.levels), seed=seed, quiet=True)
 
     def save(self, path: str | Path) -> int:
         """Write the packed weights, with all that `load_conntra` needs to make the network again.
@@ -142,8 +163,8 @@ def load_conntra(path: str | Path, model: nn.Module | None = None) -> PackedNetw
         raise CheckpointError(f"{file} is damaged or no file of packed weights ({error})") from error
     if notes.get("format") != FORMAT or packed is None:
         raise CheckpointError(
-            f"{file} holds no packed weights of CoNNTrA (format {notes.get('format')!r}, not {FORMAT!r}); give a file that "
-            "ConntraResult.save wrote"
+            f"{file} holds no packed weights of CoNNTrA (format {notes.get('format')!r}, not {FORMAT!r}); give a file "
+            "that ConntraResult.save wrote"
         )
     levels, scales = tuple(json.loads(notes["levels"])), json.loads(notes["scales"])
     chain = Chain.from_table(json.loads(notes["chain"]))

@@ -7,8 +7,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from mho.learning.combinatorial import codes
 from mho.learning.combinatorial.chain import Chain
+from mho.learning.combinatorial.kernels import codes
 
 ACTIVATIONS: dict[int, type[nn.Module]] = {
     codes.TANH: nn.Tanh,
@@ -26,7 +26,9 @@ def as_sequential(chain: Chain) -> nn.Sequential:
     for place, row in enumerate(chain.operations.tolist()):
         kind, layer = row[codes.KIND], layers.get(place)
         name = layer.name.replace(".", "_") or "layer" if layer else f"operation{place}"
-        kernel, stride, padding = (tuple(row[at : at + 2]) for at in (codes.KERNEL_HEIGHT, codes.STRIDE_Y, codes.PADDING_Y))
+        kernel, stride, padding = (
+            tuple(row[at : at + 2]) for at in (codes.KERNEL_HEIGHT, codes.STRIDE_Y, codes.PADDING_Y)
+        )
         if kind == codes.DENSE and layer:
             if not flat:
                 parts["flatten"], flat = nn.Flatten(), True

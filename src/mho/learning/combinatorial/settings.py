@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from mho.errors import Faults, nearest
-from mho.learning.combinatorial import codes
+from mho.learning.combinatorial.kernels import codes
 
 LOSSES = {
     "cross_entropy": codes.CROSS_ENTROPY,
@@ -18,7 +18,7 @@ LOSSES = {
     "hinge": codes.HINGE,
     "zero_one": codes.ZERO_ONE,
 }
-SCALES = ("fan_in", "mean")
+SCALES = ("fan_in", "mean", "unit")
 STARTS = ("random", "threshold", "nearest")
 ORDERS = ("random", "gradient")
 MOST_LEVELS = 127
@@ -69,6 +69,8 @@ class Settings:
             faults.add('gradient_every has no effect without order="gradient"')
         if self.order == "gradient" and self.loss == "zero_one":
             faults.add('the loss zero_one has no gradient; give order="random", or another loss')
+        if self.scale == "unit" and self.start == "nearest":
+            faults.add('scale="unit" follows from the start, and start="nearest" from the scale; change one of them')
         faults.raise_any()
 
     def _check_scale(self, faults: Faults) -> None:

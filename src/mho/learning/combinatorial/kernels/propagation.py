@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mho.compiler.apart import stay_apart
-from mho.learning.combinatorial.arithmetic import ONE, ZERO, sigmoid, tanh
-from mho.learning.combinatorial.codes import (
+from mho.learning.combinatorial.kernels.arithmetic import ONE, ZERO, sigmoid, tanh
+from mho.learning.combinatorial.kernels.codes import (
     AT_CHANGED,
     AT_CHANGES,
     AT_CHANNELS,
@@ -74,7 +74,7 @@ def activate(f: Any, kind: Any, given: Any, out: Any, count: Any) -> None:
 
 
 def start_change(f: Any, n: Any, b: Any, op: Any, out: Any, k: Any, step: Any) -> None:
-    """Propose the pre-activations of operation `op`, where it begins in n, when its weight (out, k) changes by `step`."""
+    """Propose the pre-activations of an operation, at `op` in n, when its weight (out, k) changes by `step`."""
     stay_apart()
     if n[op + KIND] == DENSE:
         source = 0
@@ -90,7 +90,7 @@ def start_change(f: Any, n: Any, b: Any, op: Any, out: Any, k: Any, step: Any) -
         y = (p // n[op + OUT_WIDTH]) * n[op + STRIDE_Y] + ky - n[op + PADDING_Y]
         x = (p % n[op + OUT_WIDTH]) * n[op + STRIDE_X] + kx - n[op + PADDING_X]
         source = n[op + IN_ROW] + (channel * n[op + IN_HEIGHT] + y) * n[op + IN_WIDTH] + x
-        inside = 0 <= y and y < n[op + IN_HEIGHT] and 0 <= x and x < n[op + IN_WIDTH]
+        inside = y >= 0 and y < n[op + IN_HEIGHT] and x >= 0 and x < n[op + IN_WIDTH]
         if k >= n[op + FAN_IN]:
             source, inside = 0, True
         if inside:

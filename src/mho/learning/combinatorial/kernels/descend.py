@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mho.compiler.apart import stay_apart
-from mho.learning.combinatorial.arithmetic import ZERO
-from mho.learning.combinatorial.codes import (
+from mho.learning.combinatorial.kernels.arithmetic import ZERO
+from mho.learning.combinatorial.kernels.codes import (
     AT_CANDIDATES,
     AT_CHANGED,
     AT_COUNTS,
@@ -42,9 +42,9 @@ from mho.learning.combinatorial.codes import (
     TANH,
     WEIGHTS,
 )
-from mho.learning.combinatorial.losses import block_loss
-from mho.learning.combinatorial.propagation import compute_operation, follow_change, start_change, values_at
-from mho.learning.combinatorial.trying import last_operation, log_base, pick_examples, try_step
+from mho.learning.combinatorial.kernels.losses import block_loss
+from mho.learning.combinatorial.kernels.propagation import compute_operation, follow_change, start_change, values_at
+from mho.learning.combinatorial.kernels.trying import last_operation, log_base, pick_examples, try_step
 
 # results
 LOSS = 0
@@ -62,7 +62,7 @@ def descend(
         n: its integers.
         places: its places.
         order: (n,) int64, places of weights.
-        loss: which; see `mho.learning.combinatorial.codes`.
+        loss: which; see `mho.learning.combinatorial.kernels.codes`.
         first_only: try the level first that the slope of the loss at a weight promises most of, and take the first
             level that lowers the loss.
         tolerance: a level must lower the summed loss by more than this.
@@ -156,7 +156,7 @@ def touches(n: Any, b: Any, op: Any, k: Any) -> Any:
 
 
 def list_candidates(f: Any, n: Any, op: Any, weight: Any, first_only: Any) -> Any:
-    """List the other levels of a weight, with `first_only` those first whose fall its slope promises; return how many."""
+    """List the other levels of a weight, with `first_only` the most promising first; return how many."""
     count, now, list_ = np.int64(0), n[n[AT_LEVEL] + weight], n[AT_CANDIDATES]
     for level in range(n[LEVELS]):
         if level != now:

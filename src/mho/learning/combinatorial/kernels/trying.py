@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from mho.compiler.apart import stay_apart
-from mho.learning.combinatorial.arithmetic import ONE, TWO, ZERO, exponential, sum_logs, sum_row
-from mho.learning.combinatorial.codes import (
+from mho.learning.combinatorial.kernels.arithmetic import ONE, TWO, ZERO, exponential, sum_logs, sum_row
+from mho.learning.combinatorial.kernels.codes import (
     AT_COUNTS,
     AT_GROUPS,
     AT_HEAD,
@@ -50,7 +50,7 @@ from mho.learning.combinatorial.codes import (
     SIZE,
     WEIGHTS,
 )
-from mho.learning.combinatorial.propagation import activate, values_at
+from mho.learning.combinatorial.kernels.propagation import activate, values_at
 
 # rows of `picked`
 INPUT = 0 * LARGEST_BLOCK

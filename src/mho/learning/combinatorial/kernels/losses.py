@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mho.compiler.apart import stay_apart
-from mho.learning.combinatorial.arithmetic import ONE, UNDERFLOW, ZERO, exponential, sum_logs, sum_row
-from mho.learning.combinatorial.codes import (
+from mho.learning.combinatorial.kernels.arithmetic import ONE, UNDERFLOW, ZERO, exponential, sum_logs, sum_row
+from mho.learning.combinatorial.kernels.codes import (
     AT_CHANGED,
     AT_COUNTS,
     AT_HEAD,
@@ -24,7 +24,7 @@ from mho.learning.combinatorial.codes import (
     SIZE,
     SQUARED,
 )
-from mho.learning.combinatorial.propagation import values_at
+from mho.learning.combinatorial.kernels.propagation import values_at
 
 
 def block_loss(f: Any, n: Any, b: Any, loss: Any, proposed: Any, store: Any) -> Any:

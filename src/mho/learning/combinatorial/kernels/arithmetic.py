@@ -1,4 +1,4 @@
-"""Functions of float64 for the kernels of CoNNTrA: LLVM makes vectors of loops over them, which it does not of libm's."""
+"""Functions of float64 for kernels: LLVM makes vectors of loops over them, which it does not of libm's."""
 
 from __future__ import annotations
 

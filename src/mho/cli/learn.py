@@ -1,0 +1,10 @@
+"""mho learn: procedures of learning other than backpropagation, one verb each."""
+
+from __future__ import annotations
+
+import typer
+
+from mho.cli.learn_conntra import conntra
+
+learn = typer.Typer(help="Learn by procedures other than backpropagation.", no_args_is_help=True)
+learn.command("conntra")(conntra)

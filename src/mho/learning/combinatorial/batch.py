@@ -106,7 +106,7 @@ def _allocate(chain: Chain, x: npt.NDArray[Any], targets: Floats, level_values: 
     integers = {
         "table": (operations, codes.COLUMNS), "counts": (blocks,), "starts": starts.shape, "changed": (chain.rows,),
         "channels": (int(table[:, codes.IN_CHANNELS].max()) + 1,), "level": (chain.weights,),
-        "groups": (operations, levels), "term_rows": (fan_in + 1,), "candidates": (levels,),
+        "groups": (operations, levels), "term_rows": (fan_in + 1,), "candidates": (2, levels),
     }  # fmt: skip
     m = Memory(header, numbers, integers, places)
     m.values[:, 0] = 1.0

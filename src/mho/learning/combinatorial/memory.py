@@ -37,7 +37,8 @@ class Memory:
     integers: `table` (operations, COLUMNS); `counts` (blocks,), examples in each; `starts` (blocks, inputs + 1), where
     the examples whose input is not 0 begin in `places`; `changed` (rows,), whether `proposed` holds a row; `channels`,
     which input channels of a convolution changed; `level` (W,); `groups` (operations, L), the row of a level's sum: 2m
-    for plus magnitude m, 2m + 1 for minus, -1 for 0; `term_rows`; `candidates` (L,).
+    for plus magnitude m, 2m + 1 for minus, -1 for 0; `term_rows`; `candidates` (2, L), levels being tried, and whether
+    each was tried by `try_step`.
 
     Attributes:
         numbers: all float64 parts, flat.

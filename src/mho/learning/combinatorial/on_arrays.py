@@ -60,6 +60,7 @@ def conntra_on_arrays(
     sweeps: int = 10,
     reads: int = 1,
     callback: Callable[[int, int], bool | None] | None = None,
+    on_sweep: Callable[[dict[str, Any], nn.Module], None] | None = None,
 ) -> ArrayResult:
     """Train a network of a few levels on the arrays themselves: by reads and writes, without a gradient.
 
@@ -81,6 +82,7 @@ def conntra_on_arrays(
         sweeps: at most.
         reads: readings of the loss that are averaged, at least 1.
         callback: called after each weight with the sweep, from 1 on, and the weights visited; returns true to stop.
+        on_sweep: called after each sweep with its record, to which it may add, and the model on arrays.
 
     Raises:
         InvalidValue: for options out of range, or a device with other levels.
@@ -88,7 +90,7 @@ def conntra_on_arrays(
     settings = Settings(levels=cast("tuple[float, ...]", levels), seed=seed, loss=loss, start=start, sweeps=sweeps)
     if isinstance(reads, bool) or not isinstance(reads, int) or reads < 1:
         raise InvalidValue(f"reads is {reads!r}; give an integer of at least 1")
-    return _OnArrays(model, x, y, rpu or level_rpu(settings.levels), settings, reads).run(callback)
+    return _OnArrays(model, x, y, rpu or level_rpu(settings.levels), settings, reads).run(callback, on_sweep)
 
 
 class _OnArrays:
@@ -125,7 +127,11 @@ class _OnArrays:
             self.arrays.append((layer, found.crossbars[0]))
         self.writes = 0
 
-    def run(self, callback: Callable[[int, int], bool | None] | None) -> ArrayResult:
+    def run(
+        self,
+        callback: Callable[[int, int], bool | None] | None,
+        on_sweep: Callable[[dict[str, Any], nn.Module], None] | None,
+    ) -> ArrayResult:
         history, records, stopped = [self._read()[0]], list[dict[str, Any]](), "sweeps"
         trained = self.chain.trained()
         for sweep in range(1, self.settings.sweeps + 1):
@@ -146,6 +152,8 @@ class _OnArrays:
             )  # fmt: skip
             if stopped == "asked":
                 break
+            if on_sweep is not None:
+                on_sweep(records[-1], self.model)
             if not changes:
                 stopped = "converged"
                 break

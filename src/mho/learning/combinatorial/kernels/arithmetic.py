@@ -29,12 +29,14 @@ E7 = np.float64(1 / 5040)
 E8 = np.float64(1 / 40320)
 E9 = np.float64(1 / 362880)
 E10 = np.float64(1 / 3628800)
+E11 = np.float64(1 / 39916800)
+E12 = np.float64(1 / 479001600)
 SATURATED = np.float64(20.0)  # where tanh is 1 to the last bit of float64
 UNDERFLOW = np.float64(-700.0)  # where eˣ is about 1e-304, the last that is normal
 
 
 def exponential(x: Any) -> Any:
-    """Return eˣ for -700 ≤ x ≤ 700 with a relative error below 1e-12: ten terms of the series on |r| ≤ ln 2 / 2."""
+    """Return eˣ for -700 ≤ x ≤ 700 with a relative error below 4e-16: twelve terms of the series on |r| ≤ ln 2 / 2."""
     t = fused(x, LOG2E, MAGIC)
     n = t - MAGIC
     r = fused(n, MINUS_LN2_LOW, fused(n, MINUS_LN2_HIGH, x))
@@ -42,20 +44,20 @@ def exponential(x: Any) -> Any:
     r4 = r2 * r2
     low = fused(r2, fused(r, E3, E2), ONE + r)
     middle = fused(r2, fused(r, E7, E6), fused(r, E5, E4))
-    high = fused(r2, E10, fused(r, E9, E8))
+    high = fused(r4, E12, fused(r2, fused(r, E11, E10), fused(r, E9, E8)))
     p = fused(r4, fused(r4, high, middle), low)
     bits = np.int64(np.float64(p).view(np.int64) + (np.float64(t).view(np.int64) << MANTISSA_BITS))
     return bits.view(np.float64)
 
 
 def tanh(x: Any) -> Any:
-    """Return tanh x with an absolute error below 1e-12."""
+    """Return tanh x with an absolute error below 1e-15."""
     limited = min(max(x, -SATURATED), SATURATED)
     return ONE - TWO / (exponential(limited + limited) + ONE)
 
 
 def sigmoid(x: Any) -> Any:
-    """Return 1 / (1 + e⁻ˣ) with an absolute error below 1e-12."""
+    """Return 1 / (1 + e⁻ˣ) with an absolute error below 1e-15."""
     limited = min(max(x, UNDERFLOW), -UNDERFLOW)
     return ONE / (ONE + exponential(-limited))
 

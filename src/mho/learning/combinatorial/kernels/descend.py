@@ -44,7 +44,7 @@ from mho.learning.combinatorial.kernels.codes import (
 )
 from mho.learning.combinatorial.kernels.losses import block_loss
 from mho.learning.combinatorial.kernels.propagation import compute_operation, follow_change, start_change, values_at
-from mho.learning.combinatorial.kernels.trying import last_operation, log_base, pick_examples, try_step
+from mho.learning.combinatorial.kernels.trying import keep_step, last_operation, log_base, pick_examples, try_step
 
 # results
 LOSS = 0
@@ -93,7 +93,7 @@ def descend(
                     chosen = np.int64(c)
             at = stop
         if chosen >= 0:
-            results[LOSS] += change_weight(f, n, op, out, k, weight, n[n[AT_CANDIDATES] + chosen], loss)
+            results[LOSS] += change_weight(f, n, places, op, out, k, weight, chosen, loss)
             results[CHANGES] += 1
 
 
@@ -196,7 +196,8 @@ def find_gains(
                     step = f[worth + n[n[AT_CANDIDATES] + c]] - present
                     f[gains + c] += try_step(f, n, op, out, step, count, loss, direct, base)
     for c in range(first, stop):
-        if not quick or np.isnan(f[gains + c]):
+        n[n[AT_CANDIDATES] + n[LEVELS] + c] = np.int64(quick and not np.isnan(f[gains + c]))
+        if not n[n[AT_CANDIDATES] + n[LEVELS] + c]:
             step = f[worth + n[n[AT_CANDIDATES] + c]] - present
             f[gains + c] = propose(f, n, op, out, k, step, loss, np.int64(0))
 
@@ -225,11 +226,23 @@ def propose(f: Any, n: Any, op: Any, out: Any, k: Any, step: Any, loss: Any, kee
     return total
 
 
-def change_weight(f: Any, n: Any, op: Any, out: Any, k: Any, weight: Any, level: Any, loss: Any) -> Any:
-    """Give a weight another level, with all values that follow; return by how much the summed loss changed."""
+def change_weight(f: Any, n: Any, places: Any, op: Any, out: Any, k: Any, weight: Any, chosen: Any, loss: Any) -> Any:
+    """Give a weight one of the candidates' levels, with all values that follow.
+
+    Returns:
+        By how much the summed loss changed.
+    """
+    level = n[n[AT_CANDIDATES] + chosen]
     value = f[worth_at(n, op) + level]
-    step = value - f[n[AT_WEIGHT] + weight]
-    change = propose(f, n, op, out, k, step, loss, np.int64(1))
+    step, change = value - f[n[AT_WEIGHT] + weight], ZERO
+    if n[n[AT_CANDIDATES] + n[LEVELS] + chosen]:
+        for b in range(n[BLOCKS]):
+            if touches(n, b, op, k):
+                own = keep_step(f, n, places, b, op, out, k, step, loss, op == last_operation(n))
+                f[n[AT_LOSSES] + b] += own
+                change += own
+    else:
+        change = propose(f, n, op, out, k, step, loss, np.int64(1))
     f[n[AT_WEIGHT] + weight] = value
     n[n[AT_LEVEL] + weight] = level
     if op == last_operation(n) and k < n[HIDDEN]:

@@ -81,7 +81,7 @@ def pick_examples(f: Any, n: Any, places: Any, b: Any, op: Any, out: Any, k: Any
     if not direct:
         before = values + (n[op + OUT_ROW] + out) * size
         active = values + (n[last_operation(n) + IN_ROW] + out) * size
-    if op == n[AT_TABLE] and k < n[op + FAN_IN] and n[INPUTS] > 0:
+    if is_listed(n, op, k):
         start = n[AT_STARTS] + b * (n[INPUTS] + 1) + k
         first, count = n[start], n[start + 1] - n[start]
         gather(f, places, first, count, x, picked + INPUT)
@@ -166,12 +166,8 @@ def log_base(f: Any, n: Any, count: Any, loss: Any) -> Any:
     return sum_logs(f, n[AT_PICKED] + OUT, count)
 
 
-def try_step(f: Any, n: Any, op: Any, out: Any, step: Any, count: Any, loss: Any, direct: Any, base: Any) -> Any:
-    """Return by how much the loss of the gathered examples changes if the weight changes by `step`; NaN if unsure.
-
-    `base` comes from `log_base`.
-    """
-    stay_apart()
+def find_step(f: Any, n: Any, op: Any, step: Any, count: Any, direct: Any) -> None:
+    """Compute d of the gathered examples into STEP; OUT becomes the activation that a hidden unit would have."""
     at = n[AT_PICKED]
     if direct:
         for s in range(count):
@@ -182,6 +178,16 @@ def try_step(f: Any, n: Any, op: Any, out: Any, step: Any, count: Any, loss: Any
         activate(f, n[op + COLUMNS + KIND], at + STEP, at + OUT, count)
         for s in range(count):
             f[np.uintp(at + STEP + s)] = f[np.uintp(at + OUT + s)] - f[np.uintp(at + ACTIVE + s)]
+
+
+def try_step(f: Any, n: Any, op: Any, out: Any, step: Any, count: Any, loss: Any, direct: Any, base: Any) -> Any:
+    """Return by how much the loss of the gathered examples changes if the weight changes by `step`; NaN if unsure.
+
+    `base` comes from `log_base`.
+    """
+    stay_apart()
+    at = n[AT_PICKED]
+    find_step(f, n, op, step, count, direct)
     if loss != CROSS_ENTROPY:
         squares = ONE
         if not direct:
@@ -221,3 +227,79 @@ def sum_squares(f: Any, n: Any, out: Any) -> Any:
         weight = f[n[AT_WEIGHT] + n[last + WEIGHTS] + c * (n[last + FAN_IN] + 1) + out]
         total += weight * weight
     return total
+
+
+def keep_step(f: Any, n: Any, places: Any, b: Any, op: Any, out: Any, k: Any, step: Any, loss: Any, direct: Any) -> Any:
+    """Let weight (out, k) change by `step` in a block, and return by how much the summed loss changes.
+
+    Values are followed only where the input of an example is not 0. Exponentials are multiplied by e^(w d), with an error
+    of 1e-15 each time, until all is computed afresh.
+    """
+    stay_apart()
+    at, size, outputs = n[AT_PICKED], n[SIZE], n[OUTPUTS]
+    count = pick_examples(f, n, places, b, op, out, k, loss, direct)
+    first = np.int64(-1)
+    if is_listed(n, op, k):
+        first = n[n[AT_STARTS] + b * (n[INPUTS] + 1) + k]
+    find_step(f, n, op, step, count, direct)
+    values, last = values_at(n, b), last_operation(n)
+    if not direct:
+        before = values + (n[op + OUT_ROW] + out) * size
+        active = values + (n[last + IN_ROW] + out) * size
+        for j in range(count):
+            i = place_of(places, first, j)
+            f[np.uintp(before + i)] = f[np.uintp(at + BEFORE + j)] + step * f[np.uintp(at + INPUT + j)]
+            f[np.uintp(active + i)] = f[np.uintp(at + OUT + j)]
+    head = n[AT_HEAD] + b * (outputs + 1) * size
+    for c in range(outputs):
+        weight = ONE
+        if not direct:
+            weight = f[n[AT_WEIGHT] + n[last + WEIGHTS] + c * (n[last + FAN_IN] + 1) + out]
+        elif c != out:
+            weight = ZERO
+        if weight != 0:
+            z, own = values + (n[last + OUT_ROW] + c) * size, head + c * size
+            for j in range(count):
+                f[np.uintp(at + OUT + j)] = weight * f[np.uintp(at + STEP + j)]
+            if loss == CROSS_ENTROPY:
+                for j in range(count):
+                    f[np.uintp(at + INPUT + j)] = exponential(f[np.uintp(at + OUT + j)])
+                for j in range(count):
+                    i = place_of(places, first, j)
+                    f[np.uintp(z + i)] += f[np.uintp(at + OUT + j)]
+                    f[np.uintp(own + i)] *= f[np.uintp(at + INPUT + j)]
+            else:
+                for j in range(count):
+                    i = place_of(places, first, j)
+                    f[np.uintp(z + i)] += f[np.uintp(at + OUT + j)]
+                    f[np.uintp(own + i)] += f[np.uintp(at + OUT + j)]
+    if loss != CROSS_ENTROPY:
+        squares = ONE
+        if not direct:
+            squares = sum_squares(f, n, out)
+        for j in range(count):
+            d = f[np.uintp(at + STEP + j)]
+            f[np.uintp(at + OUT + j)] = d * (TWO * f[np.uintp(at + PULL + j)] + squares * d)
+        return sum_row(f, at + OUT, count)
+    for j in range(count):
+        f[np.uintp(at + OUT + j)] = ZERO
+        f[np.uintp(at + STEP + j)] *= f[np.uintp(at + PULL + j)]
+    for c in range(outputs):
+        own = head + c * size
+        for j in range(count):
+            f[np.uintp(at + OUT + j)] += f[np.uintp(own + place_of(places, first, j))]
+    total = head + outputs * size
+    for j in range(count):
+        f[np.uintp(total + place_of(places, first, j))] = f[np.uintp(at + OUT + j)]
+    after = sum_logs(f, at + OUT, count)
+    return after - sum_logs(f, at + BASE, count) - sum_row(f, at + STEP, count)
+
+
+def place_of(places: Any, first: Any, j: Any) -> Any:
+    """Return the place in its block of the j-th gathered example; `first` is -1 where all were gathered."""
+    return np.int64(places[np.uintp(first + j)]) if first >= 0 else np.int64(j)
+
+
+def is_listed(n: Any, op: Any, k: Any) -> Any:
+    """Return whether the examples are listed whose input k is not 0."""
+    return op == n[AT_TABLE] and k < n[op + FAN_IN] and n[INPUTS] > 0

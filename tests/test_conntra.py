@@ -81,7 +81,7 @@ EXACT = ("one layer", "relu", "three layers")
 def test_incremental_evaluation_is_that_of_full_passes(name: str, loss: str) -> None:
     """Every weight gets the level that full passes give it, and the losses are equal after each block of weights."""
     model, shape = NETWORKS[name]
-    # 131 examples of a chain of linear layers lie in one block, those of an image in three
+    # 131 examples of a chain of linear layers lie in one block, those of an image in two
     x, y = examples(61 if len(shape) == 1 else 131, *shape, sparse=len(shape) == 1)
     x = x.round() if loss == "zero_one" else x
     chain = read_chain(model, x)
@@ -159,9 +159,10 @@ def test_the_loss_never_rises_with_cross_entropy(order: str, scale: str | None) 
     assert float(again) == pytest.approx(result.loss, abs=1e-9)
 
 
-def test_at_the_end_no_single_change_lowers_the_loss() -> None:
-    x, y = examples(50, 5)
-    result = conntra(perceptron(5, 3, 3), x, y, sweeps=100)
+@pytest.mark.parametrize("seed", range(4))
+def test_at_the_end_no_single_change_lowers_the_loss(seed: int) -> None:
+    x, y = examples(50, 5, seed=seed)
+    result = conntra(perceptron(5, 3, 3), x, y, sweeps=100, seed=seed)
     assert result.converged
     weights = list(result.model.parameters())
     lowest = result.loss
@@ -220,6 +221,16 @@ def test_validation_keeps_the_best() -> None:
     error = 100 * float((out.argmax(1) != y[np.sort(held)]).double().mean())
     assert error <= min(errors) + 1e-9
     assert max(errors) > min(errors)  # else nothing was kept
+
+
+def test_resume_keeps_the_best_of_before(tmp_path) -> None:
+    x, y = examples(60, 6)
+    options = {"validation": 0.25, "checkpoint": tmp_path / "run.safetensors", "seed": 2}
+    first = conntra(perceptron(6, 8, 3), x, y, sweeps=2, **options)
+    second = conntra(perceptron(6, 8, 3), x, y, sweeps=6, **options)
+    errors = [record["validation_error"] for record in second.records]
+    assert min(errors[:2]) < min(errors[2:])  # else nothing had to be kept
+    np.testing.assert_array_equal(first.indices, second.indices)
 
 
 def test_mini_batches_change_on_their_schedule() -> None:

@@ -14,7 +14,7 @@ from mho.learning.combinatorial.kernels import codes
 from mho.learning.combinatorial.memory import Floats, Integers, Memory
 
 DESCEND = "mho.learning.combinatorial.kernels.descend"
-DENSE_BLOCK, IMAGE_BLOCK = 256, 64
+DENSE_BLOCK, IMAGE_BLOCK = 256, 128
 """Examples in a block: with convolutions a block has many rows, and should stay in the processor's cache."""
 
 
@@ -105,6 +105,7 @@ def _allocate(chain: Chain, x: npt.NDArray[Any], targets: Floats, level_values: 
     }  # fmt: skip
     integers = {
         "table": (operations, codes.COLUMNS), "counts": (blocks,), "starts": starts.shape, "changed": (chain.rows,),
+        "moved": (chain.rows,),
         "channels": (int(table[:, codes.IN_CHANNELS].max()) + 1,), "level": (chain.weights,),
         "groups": (operations, levels), "term_rows": (fan_in + 1,), "candidates": (2, levels),
     }  # fmt: skip

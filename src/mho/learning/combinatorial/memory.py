@@ -35,7 +35,8 @@ class Memory:
     `sums` (2M + 2, B) and `picked` (7 + 2M, 512), work space; `term_weights`; `gains` (L,), of the levels being tried.
 
     integers: `table` (operations, COLUMNS); `counts` (blocks,), examples in each; `starts` (blocks, inputs + 1), where
-    the examples whose input is not 0 begin in `places`; `changed` (rows,), whether `proposed` holds a row; `channels`,
+    the examples whose input is not 0 begin in `places`; `changed` (rows,), whether `proposed` holds a row; `moved`, a
+    list of such rows; `channels`,
     which input channels of a convolution changed; `level` (W,); `groups` (operations, L), the row of a level's sum: 2m
     for plus magnitude m, 2m + 1 for minus, -1 for 0; `term_rows`; `candidates` (2, L), levels being tried, and whether
     each was tried by `try_step`.

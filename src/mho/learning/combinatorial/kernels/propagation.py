@@ -16,6 +16,7 @@ from mho.learning.combinatorial.kernels.codes import (
     AT_CHANGES,
     AT_CHANNELS,
     AT_COUNTS,
+    AT_MOVED,
     AT_PROPOSED,
     AT_TERM_ROWS,
     AT_TERM_WEIGHTS,
@@ -191,19 +192,20 @@ def pool_window(f: Any, n: Any, b: Any, op: Any, r: Any, out: Any, proposed: Any
 def follow_weighted(f: Any, n: Any, b: Any, op: Any) -> None:
     """Propose outputs of a layer with weights: present values plus weights times the changes of the inputs."""
     stay_apart()
-    size, count, several = n[SIZE], n[n[AT_COUNTS] + b], False
+    size, count, moved = n[SIZE], n[n[AT_COUNTS] + b], np.int64(0)
     for r in range(n[op + IN_ROW], n[op + IN_ROW] + n[op + IN_ROWS]):
         if n[n[AT_CHANGED] + r]:
             new, old, out = n[AT_PROPOSED] + r * size, values_at(n, b) + r * size, n[AT_CHANGES] + r * size
             for s in range(count):
                 f[np.uintp(out + s)] = f[np.uintp(new + s)] - f[np.uintp(old + s)]
-            several = True
-    if not several:
+            n[n[AT_MOVED] + moved] = r
+            moved += 1
+    if moved == 0:
         return
     if n[op + KIND] == CONV:
         note_channels(n, op)
     for r in range(n[op + OUT_ROWS]):
-        terms = list_terms(f, n, op, r, True)
+        terms = list_terms(f, n, op, r, moved)
         if terms:
             target = n[op + OUT_ROW] + r
             new, old = n[AT_PROPOSED] + target * size, values_at(n, b) + target * size
@@ -223,15 +225,32 @@ def note_channels(n: Any, op: Any) -> None:
         n[n[AT_CHANNELS] + channel] = several
 
 
-def list_terms(f: Any, n: Any, op: Any, r: Any, only_changed: Any) -> Any:
-    """List the input rows, and the weights other than 0, that an output row sums; return their number."""
+def list_terms(f: Any, n: Any, op: Any, r: Any, moved: Any) -> Any:
+    """List the input rows, and the weights other than 0, that an output row sums.
+
+    Args:
+        f: the numbers of a `Memory`.
+        n: its integers.
+        op: where the layer begins in the table.
+        r: the output.
+        moved: how many input rows are changed, of which alone the sum is; they are listed at AT_MOVED. -1: all rows.
+
+    Returns:
+        How many rows are listed.
+    """
     stay_apart()
     terms, rows, weights = np.int64(0), n[AT_TERM_ROWS], n[AT_TERM_WEIGHTS]
     if n[op + KIND] == DENSE:
         first = n[AT_WEIGHT] + n[op + WEIGHTS] + r * (n[op + FAN_IN] + 1)
-        for j in range(n[op + IN_ROWS]):
-            source, weight = n[op + IN_ROW] + j, f[first + j]
-            if weight != 0 and (not only_changed or n[n[AT_CHANGED] + source]):
+        inputs = n[op + IN_ROWS]
+        if moved >= 0:
+            inputs = moved
+        for j in range(inputs):
+            source = n[op + IN_ROW] + j
+            if moved >= 0:
+                source = n[n[AT_MOVED] + j]
+            weight = f[first + source - n[op + IN_ROW]]
+            if weight != 0:
                 n[rows + terms] = source
                 f[weights + terms] = weight
                 terms += 1
@@ -243,14 +262,14 @@ def list_terms(f: Any, n: Any, op: Any, r: Any, only_changed: Any) -> Any:
     window = n[op + KERNEL_HEIGHT] * n[op + KERNEL_WIDTH]
     first = n[AT_WEIGHT] + n[op + WEIGHTS] + out * (n[op + FAN_IN] + 1)
     for channel in range(n[op + IN_CHANNELS]):
-        if only_changed and not n[n[AT_CHANNELS] + channel]:
+        if moved >= 0 and not n[n[AT_CHANNELS] + channel]:
             continue
         base = n[op + IN_ROW] + channel * n[op + IN_HEIGHT] * n[op + IN_WIDTH]
         for ky in range(max(0, -y0), min(n[op + KERNEL_HEIGHT], n[op + IN_HEIGHT] - y0)):
             for kx in range(max(0, -x0), min(n[op + KERNEL_WIDTH], n[op + IN_WIDTH] - x0)):
                 source = base + (y0 + ky) * n[op + IN_WIDTH] + x0 + kx
                 weight = f[first + channel * window + ky * n[op + KERNEL_WIDTH] + kx]
-                if weight != 0 and (not only_changed or n[n[AT_CHANGED] + source]):
+                if weight != 0 and (moved < 0 or n[n[AT_CHANGED] + source]):
                     n[rows + terms] = source
                     f[weights + terms] = weight
                     terms += 1
@@ -288,7 +307,7 @@ def compute_operation(f: Any, n: Any, b: Any, op: Any) -> None:
             bias = f[n[AT_WEIGHT] + n[op + WEIGHTS] + unit * (n[op + FAN_IN] + 1) + n[op + FAN_IN]]
             for s in range(count):
                 f[np.uintp(out + s)] = bias
-            add_terms(f, n, values, out, list_terms(f, n, op, r, False), count)
+            add_terms(f, n, values, out, list_terms(f, n, op, r, np.int64(-1)), count)
         elif n[op + KIND] >= MAX_POOL:
             pool_window(f, n, b, op, r, out, False)
         else:

@@ -232,8 +232,8 @@ def sum_squares(f: Any, n: Any, out: Any) -> Any:
 def keep_step(f: Any, n: Any, places: Any, b: Any, op: Any, out: Any, k: Any, step: Any, loss: Any, direct: Any) -> Any:
     """Let weight (out, k) change by `step` in a block, and return by how much the summed loss changes.
 
-    Values are followed only where the input of an example is not 0. Exponentials are multiplied by e^(w d), with an error
-    of 1e-15 each time, until all is computed afresh.
+    Values are followed only where the input of an example is not 0. Exponentials are multiplied by e^(w d), with an
+    error of 1e-15 each time, until all is computed afresh.
     """
     stay_apart()
     at, size, outputs = n[AT_PICKED], n[SIZE], n[OUTPUTS]

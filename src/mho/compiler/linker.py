@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
-from mho.compiler.numba_internals import ENTRY, INLINE
+from mho.compiler.numba_internals import APART, ENTRY, INLINE
 from mho.errors import LawError
 
 LAW = "mho.compiler.law"
@@ -28,6 +28,8 @@ from numba import njit
 
 from mho.compiler.vectors import full_width
 """
+STAYS_APART = "stay_apart"
+"""What a helper calls that is not to be inlined: see `mho.compiler.apart`."""
 TAKEN = ("math", "namedtuple", "np", "njit", "full_width", "Cell")
 """Names of the header, and the class of a law's records."""
 
@@ -88,6 +90,9 @@ class Linker:
         bare = _bare(node)
         if isinstance(bare, ast.FunctionDef):  # helpers too: LLVM may leave one as a call
             bare.body.insert(0, ast.parse("full_width()").body[0])
+
+        if decorator == INLINE and STAYS_APART in renamed:
+            decorator = APART
 
         def text(final: str) -> str:
             written = ast.unparse(_renamed(bare, {**renamed, name: final}))

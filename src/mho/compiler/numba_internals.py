@@ -28,6 +28,7 @@ from numba.extending import intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 __all__ = [
+    "APART",
     "ENTRY",
     "INLINE",
     "NumbaError",
@@ -52,6 +53,9 @@ ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
 # Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every
 # slice, the update of a 128×513 array takes 0.7 of the time.
 INLINE = "@njit(error_model='numpy', forceinline=True, _nrt=False)"
+# Large helpers stay functions of their own (`mho.compiler.apart.stay_apart`): what is inlined is optimised again in
+# each function around it.
+APART = "@njit(error_model='numpy', forceinline=False, _nrt=False)"
 
 
 def has_avx512() -> bool:

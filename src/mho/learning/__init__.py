@@ -3,16 +3,43 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mho.learning.combinatorial import (
+    ArrayResult,
+    ConntraResult,
+    LevelStep,
+    PackedNetwork,
+    conntra,
+    conntra_on_arrays,
+    level_rpu,
+    load_conntra,
+)
 from mho.learning.report import ArrayShift, Distances, ZeroShiftReport
 from mho.learning.zero_shifting import ZeroShifting, zero_shift
 
 if TYPE_CHECKING:
     from mho.learning.boltzmann import BoltzmannMachine
+    from mho.learning.combinatorial.classifier import ConntraClassifier
 
-LATE = {"BoltzmannMachine": "mho.learning.boltzmann"}
+LATE = {"BoltzmannMachine": "mho.learning.boltzmann", "ConntraClassifier": "mho.learning.combinatorial.classifier"}
 """Names that are imported when they are asked for: estimators import scikit-learn, which takes a second."""
 
-__all__ = ["ArrayShift", "BoltzmannMachine", "Distances", "ZeroShiftReport", "ZeroShifting", "zero_shift"]
+__all__ = [
+    "ArrayResult",
+    "ArrayShift",
+    "BoltzmannMachine",
+    "ConntraClassifier",
+    "ConntraResult",
+    "Distances",
+    "LevelStep",
+    "PackedNetwork",
+    "ZeroShiftReport",
+    "ZeroShifting",
+    "conntra",
+    "conntra_on_arrays",
+    "level_rpu",
+    "load_conntra",
+    "zero_shift",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Date et al. 2020: CoNNTrA."""

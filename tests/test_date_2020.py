@@ -27,7 +27,7 @@ def train(study, folder, *, stops_after: int = 10**9) -> list[dict[str, float]]:
         asked += 1
         return asked > stops_after
 
-    study.run(folder, seed=1, data_folder=None, threads=1, on_progress=lambda epoch, share: None, stop=stop)
+    study.run(folder, seed=1, data_folder=None, on_progress=lambda epoch, share: None, stop=stop)
     file = folder / "metrics.jsonl"
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     return [{name: value for name, value in line.items() if "second" not in name} for line in lines]

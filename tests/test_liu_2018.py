@@ -24,7 +24,7 @@ def lines(folder) -> list[dict[str, float]]:
 
 def run(study, folder, *, stop=lambda: False, seed=0) -> bool:
     folder.mkdir(exist_ok=True)
-    return study.run(folder, seed=seed, data_folder=None, threads=1, on_progress=lambda epochs, share: None, stop=stop)
+    return study.run(folder, seed=seed, data_folder=None, on_progress=lambda epochs, share: None, stop=stop)
 
 
 def test_every_curve_has_an_entry_and_a_study_of_its_own():

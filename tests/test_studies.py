@@ -300,7 +300,7 @@ def test_stopped_at_every_epoch_it_ends_with_the_same_lines(paper, trained, tmp_
         asked += 1
         return asked % 2 == 0
 
-    options = {"seed": 1, "data_folder": None, "threads": 1, "on_progress": lambda *_: None}
+    options = {"seed": 1, "data_folder": None, "on_progress": lambda *_: None}
     while not study.run(tmp_path, **options, stop=every_other):
         pass
     lines = [json.loads(line)["spread"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

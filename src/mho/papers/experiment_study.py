@@ -43,7 +43,6 @@ class ExperimentStudy(Study):
         *,
         seed: int,
         data_folder: Path | None,
-        threads: int,
         on_progress: OnProgress,
         stop: Callable[[], bool],
     ) -> bool:

@@ -34,7 +34,7 @@ class Study(abc.ABC):
             def quick(self) -> Study:
                 return dataclasses.replace(self, epochs=3, particles=100)
 
-            def run(self, folder, *, seed, data_folder, threads, on_progress, stop) -> bool:
+            def run(self, folder, *, seed, data_folder, on_progress, stop) -> bool:
                 journal = Journal(folder)                           # lines and state of an earlier process
                 places = journal.tensors.get("places", torch.zeros(self.particles))
                 for epoch in range(journal.epochs, self.epochs):    # from the number of finished epochs
@@ -68,7 +68,6 @@ class Study(abc.ABC):
         *,
         seed: int,
         data_folder: Path | None,
-        threads: int,
         on_progress: OnProgress,
         stop: Callable[[], bool],
     ) -> bool:
@@ -81,7 +80,6 @@ class Study(abc.ABC):
             folder: the run folder, which exists; its name is unlike that of any other study or seed.
             seed: of all draws.
             data_folder: folder with the data set's files; None: where `mho.data.load` looks.
-            threads: for the arrays; they are set already.
             on_progress: to be called often with the number of finished epochs, and the finished share (0 to 1) of the
                 next.
             stop: to be asked often; True means to return soon, with a checkpoint from which the next call continues.

@@ -31,15 +31,12 @@ class StudyWork(Work):
         self,
         folder: Path,
         *,
-        threads: int,
         data_folder: Path | None,
         on_progress: OnProgress,
         stop: Callable[[], bool],
     ) -> tuple[Result, ...] | None:
         study: Study = pickle.loads(self.study)
-        ended = study.run(
-            folder, seed=self.seed, data_folder=data_folder, threads=threads, on_progress=on_progress, stop=stop
-        )
+        ended = study.run(folder, seed=self.seed, data_folder=data_folder, on_progress=on_progress, stop=stop)
         return () if ended else None
 
 

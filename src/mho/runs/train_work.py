@@ -33,7 +33,6 @@ class TrainWork(Work):
         self,
         folder: Path,
         *,
-        threads: int,
         data_folder: Path | None,
         on_progress: OnProgress,
         stop: Callable[[], bool],

@@ -23,7 +23,6 @@ class Work(abc.ABC):
         self,
         folder: Path,
         *,
-        threads: int,
         data_folder: Path | None,
         on_progress: OnProgress,
         stop: Callable[[], bool],
@@ -32,7 +31,6 @@ class Work(abc.ABC):
 
         Args:
             folder: the run folder; it exists.
-            threads: for the arrays; they are set already.
             data_folder: folder with the data set's files; None: where `mho.data.load` looks.
             on_progress: to be called often.
             stop: to be asked often; True means to write a checkpoint and return None.

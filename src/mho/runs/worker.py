@@ -113,7 +113,6 @@ def _run(task: Task, folder: Path, stop: Callable[[], bool]) -> Answer:
         with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
             results = task.work.run(
                 folder,
-                threads=task.threads,
                 data_folder=Path(task.data_folder) if task.data_folder is not None else None,
                 on_progress=_ProgressFile(folder / PROGRESS) if task.watched else _ignore,
                 stop=stop,

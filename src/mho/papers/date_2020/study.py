@@ -94,7 +94,6 @@ class Combinatorial(_OfNetwork):
         *,
         seed: int,
         data_folder: Path | None,
-        threads: int,
         on_progress: OnProgress,
         stop: Callable[[], bool],
     ) -> bool:
@@ -169,11 +168,9 @@ class Backpropagation(_OfNetwork):
         *,
         seed: int,
         data_folder: Path | None,
-        threads: int,
         on_progress: OnProgress,
         stop: Callable[[], bool],
     ) -> bool:
-        torch.set_num_threads(1)
         journal, data = Journal(folder), self._load(data_folder)
         test = read_examples(data.x_test, data.y_test)
         network = self._network(data, seed)
@@ -254,7 +251,6 @@ class OnArrays(_OfNetwork):
         *,
         seed: int,
         data_folder: Path | None,
-        threads: int,
         on_progress: OnProgress,
         stop: Callable[[], bool],
     ) -> bool:

@@ -49,7 +49,6 @@ class Small(Study):
         *,
         seed: int,
         data_folder: Path | None,
-        threads: int,
         on_progress: OnProgress,
         stop: Callable[[], bool],
     ) -> bool:
@@ -111,7 +110,6 @@ class Pictures(Study):
         *,
         seed: int,
         data_folder: Path | None,
-        threads: int,
         on_progress: OnProgress,
         stop: Callable[[], bool],
     ) -> bool:

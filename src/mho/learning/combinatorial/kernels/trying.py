@@ -166,6 +166,14 @@ def log_base(f: Any, n: Any, count: Any, loss: Any) -> Any:
     return sum_logs(f, n[AT_PICKED] + OUT, count)
 
 
+def sum_changes(f: Any, at: Any, squares: Any, count: Any) -> Any:
+    """Return the change of a squared loss, summed over examples: d·(2·pull + squares·d) of each step d, left in OUT."""
+    for s in range(count):
+        d = f[np.uintp(at + STEP + s)]
+        f[np.uintp(at + OUT + s)] = d * (TWO * f[np.uintp(at + PULL + s)] + squares * d)
+    return sum_row(f, at + OUT, count)
+
+
 def find_step(f: Any, n: Any, op: Any, step: Any, count: Any, direct: Any) -> None:
     """Compute d of the gathered examples into STEP; OUT becomes the activation that a hidden unit would have."""
     at = n[AT_PICKED]
@@ -192,10 +200,7 @@ def try_step(f: Any, n: Any, op: Any, out: Any, step: Any, count: Any, loss: Any
         squares = ONE
         if not direct:
             squares = sum_squares(f, n, out)
-        for s in range(count):
-            d = f[np.uintp(at + STEP + s)]
-            f[np.uintp(at + OUT + s)] = d * (TWO * f[np.uintp(at + PULL + s)] + squares * d)
-        return sum_row(f, at + OUT, count)
+        return sum_changes(f, at, squares, count)
     magnitudes = n[MAGNITUDES]
     if direct:
         magnitudes = np.int64(1)
@@ -277,10 +282,7 @@ def keep_step(f: Any, n: Any, places: Any, b: Any, op: Any, out: Any, k: Any, st
         squares = ONE
         if not direct:
             squares = sum_squares(f, n, out)
-        for j in range(count):
-            d = f[np.uintp(at + STEP + j)]
-            f[np.uintp(at + OUT + j)] = d * (TWO * f[np.uintp(at + PULL + j)] + squares * d)
-        return sum_row(f, at + OUT, count)
+        return sum_changes(f, at, squares, count)
     for j in range(count):
         f[np.uintp(at + OUT + j)] = ZERO
         f[np.uintp(at + STEP + j)] *= f[np.uintp(at + PULL + j)]

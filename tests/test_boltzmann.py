@@ -346,6 +346,27 @@ def test_partial_fit_learns_as_fit_does_step_by_step():
     assert torch.equal(made.weights_, other.weights_)
 
 
+def test_the_learning_rate_falls_linearly_and_visible_biases_begin_at_the_log_odds():
+    x = (torch.rand(30, 6, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    chosen = {"layers": [6, 4], "seed": 3, "batch_size": 15, "visible_bias": "data"}
+    made = BoltzmannMachine(**chosen, lr=0.4, lr_end=0.08, epochs=2).fit(x)
+    other = BoltzmannMachine(**chosen)
+    for epoch, rates in enumerate(((0.4, 0.32), (0.24, 0.16))):
+        order = Draws(3, Purpose.ORDER, epoch).order(30)
+        for half, rate in enumerate(rates):
+            if epoch == half == 0:
+                begun = BoltzmannMachine(**chosen, lr=1e-30).partial_fit(x[order]).biases_
+                odds = x.mean(dim=0).clamp(0.02, 0.98).logit()
+                assert torch.allclose(begun, torch.cat([odds, torch.zeros(4)]), atol=1e-20, rtol=0)  # one step of 1e-30
+                other.set_weights(other.weights_, begun)
+            other.set_params(lr=rate).partial_fit(x[order[15 * half : 15 * half + 15]])
+    assert torch.allclose(made.weights_, other.weights_, atol=1e-6, rtol=0)  # rates in float64 differ by rounding
+    assert torch.allclose(made.biases_, other.biases_, atol=1e-6, rtol=0)
+    assert not torch.allclose(made.weights_, BoltzmannMachine(**chosen, lr=0.4, epochs=2).fit(x).weights_, atol=1e-3)
+    with pytest.raises(WrongUse, match="no last epoch"):
+        BoltzmannMachine([6, 4], lr_end=0.0).partial_fit(x)
+
+
 def test_reconstruction_fills_in_what_is_not_known():
     x = torch.tensor([[0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]).repeat(50, 1)
     made = BoltzmannMachine([4, 2], method="ml", epochs=150, lr=0.2, batch_size=10, weight_std=0.1).fit(x)
@@ -438,10 +459,11 @@ FILES = ("machine", "again")
         {},
         {"layers": [6, 5, 4], "intra_layer": {1: np.eye(5)[[1, 0, 3, 2, 4]] * (1 - np.eye(5))}},
         {"method": "cd", "k": 2, "dtype": "float64", "mask": {(0, 1): np.arange(30).reshape(6, 5) % 2 > 0}},
+        {"lr_end": 0.02, "visible_bias": "data"},
         {"rpu": NOISY},
         {"rpu": NOISY.replace(device=mho.devices.ConstantStep(write_noise=0.02)), "coupling": "asymmetric"},
     ],
-    ids=["floating point", "links inside", "cd and mask", "arrays", "arrays with write noise"],
+    ids=["floating point", "links inside", "cd and mask", "falling rate", "arrays", "arrays with write noise"],
 )
 def test_a_stopped_machine_goes_on_to_the_bit_from_its_file(options, tmp_path):
     x = (torch.rand(50, 6, generator=torch.Generator().manual_seed(0)) < 0.4).float()
@@ -483,6 +505,9 @@ def test_a_checkpoint_of_another_machine_is_refused_by_name(tmp_path):
         with pytest.raises(CheckpointError, match=said):
             other.restore(file)
         assert not hasattr(other, "network_")
+    BoltzmannMachine([6, 5], lr_end=0.0, epochs=2).fit(x).save(file)
+    with pytest.raises(CheckpointError, match="epochs was 2 and is 3"):
+        BoltzmannMachine([6, 5], lr_end=0.0, epochs=3).restore(file)
     masks = [np.arange(30).reshape(6, 5) % 2 > 0, np.arange(30).reshape(6, 5) % 3 > 0]
     BoltzmannMachine([6, 5], mask={(0, 1): masks[0]}).fit(x).save(file)
     with pytest.raises(CheckpointError, match="mask has other entries"):
@@ -534,6 +559,8 @@ def test_data_of_any_type_give_the_same_machine_and_the_kind_that_was_given(kind
         ({"method": "ml", "temperature": 2.0}, "no effect on method 'ml'"),
         ({"temperature": 0.0}, "temperature is 0"),
         ({"lr": -1.0, "epochs": 0}, "lr is -1.0.*; epochs is 0"),
+        ({"lr_end": -0.1}, "lr_end is -0.1"),
+        ({"visible_bias": "date"}, "visible_bias is 'date'.*did you mean 'data'"),
         ({"coupling": "asymmetric"}, "no effect without arrays"),
         ({"rpu": NOISY, "intra_layer": [1]}, "diagonal devices"),
         ({"rpu": NOISY, "mask": {(0, 1): np.eye(6, 4)}}, "a device at every crossing"),

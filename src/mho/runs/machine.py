@@ -50,9 +50,11 @@ class MachineSettings:
     temperature: float = 1.0
     coupling: str = "symmetric"
     lr: float = 0.05
+    lr_end: float | None = None
     batch_size: int = 10
     epochs: int = 20
     weight_std: float = 0.01
+    visible_bias: str = "zero"
     dtype: str = "float32"
     seed: int = 0
     chains: int = 100

@@ -69,3 +69,8 @@ def fingerprint(v: Tensor) -> str:
     digest = hashlib.blake2b(np.ascontiguousarray(bits).tobytes(), digest_size=8)
     digest.update(repr(tuple(v.shape)).encode())
     return digest.hexdigest()
+
+
+def log_odds(v: Tensor) -> Tensor:
+    """Return the log-odds (size,) of the mean of binary units (n, size), finite also for a unit that is never on."""
+    return torch.logit(v.mean(dim=0).clamp(0.02, 0.98))

@@ -19,7 +19,7 @@ from mho.errors import CheckpointError, InvalidValue, WrongUse
 from mho.learning.boltzmann import annealing, flow, storage
 from mho.learning.boltzmann.annealing import LogLikelihood, LogPartition
 from mho.learning.boltzmann.bar import Bar
-from mho.learning.boltzmann.data import as_rows, binary, fingerprint, like
+from mho.learning.boltzmann.data import as_rows, binary, fingerprint, like, log_odds
 from mho.learning.boltzmann.draws import Draws, Purpose
 from mho.learning.boltzmann.likelihood import can_enumerate, hidden_log_sums
 from mho.learning.boltzmann.network import Network
@@ -61,9 +61,12 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             hidden layer without links inside), else 3.
         temperature: T of the inference of hidden units, above 0.
         lr: learning rate η of couplings and biases; gradients are means over a mini-batch.
+        lr_end: learning rate at the end of the last epoch, to which it falls linearly; None: `lr` throughout.
         batch_size: examples a step.
         epochs: passes over the data.
-        weight_std: standard deviation of the initial couplings; biases begin at 0.
+        weight_std: standard deviation of the initial couplings; biases of hidden units begin at 0.
+        visible_bias: where the biases of visible units begin: at "zero", or, with "data", at the log-odds of the mean
+            of the first examples (Hinton 2012, section 8).
         threshold: units are 1 where the data are above; None: the data must be binary.
         dtype: "float32" or "float64", of states and couplings in floating point.
         seed: of initial couplings, order, states, devices, noise and pulses.
@@ -95,9 +98,11 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         sweeps: int | None = None,
         temperature: float = 1.0,
         lr: float = 0.05,
+        lr_end: float | None = None,
         batch_size: int = 100,
         epochs: int = 10,
         weight_std: float = 0.01,
+        visible_bias: str = "zero",
         threshold: float | None = None,
         dtype: str = "float32",
         seed: int = 0,
@@ -113,9 +118,11 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.sweeps = sweeps
         self.temperature = temperature
         self.lr = lr
+        self.lr_end = lr_end
         self.batch_size = batch_size
         self.epochs = epochs
         self.weight_std = weight_std
+        self.visible_bias = visible_bias
         self.threshold = threshold
         self.dtype = dtype
         self.seed = seed
@@ -150,7 +157,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         else:
             plan = make_plan(self.get_params(), v.shape[1])
             self._check_width(plan, v.shape[1])
-            self.network_, self.progress_ = plan.network(), Progress()
+            self.network_, self.progress_ = plan.network(v), Progress()
         self.progress_.data = fingerprint(v)
         with Bar(plan, len(v), self.progress_) if self.verbose else contextlib.nullcontext() as bar:
 
@@ -163,19 +170,24 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> BoltzmannMachine:
-        """Learn from these examples once, in their order, in mini-batches of `batch_size`.
+        """Learn from these examples once, in their order, in mini-batches of `batch_size`, at the learning rate `lr`.
 
         Args: as of `fit`. The first call makes new couplings.
+
+        Raises:
+            WrongUse: with `lr_end`, as no last epoch is known.
         """
+        if self.lr_end is not None:
+            raise WrongUse("lr_end is for fit: partial_fit knows no last epoch; leave lr_end out, and set lr as you go")
         begun = self._has_weights()
         v = self._examples(X, reset=not begun)
         if not begun:
             plan = make_plan(self.get_params(), v.shape[1])
             self._check_width(plan, v.shape[1])
-            self.network_, self.progress_ = plan.network(), Progress()
+            self.network_, self.progress_ = plan.network(v), Progress()
         plan = self.plan()
         for batch in v.split(plan.batch_size):
-            take_step(self.network_, plan, batch, self.progress_)
+            take_step(self.network_, plan, batch, self.progress_, plan.lr)
         self.progress_.position, self.progress_.loss = 0, 0.0
         return self
 
@@ -425,10 +437,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         network = self._network()
         v = self._examples(X, reset=False)
-        mean = v.mean(dim=0).clamp(0.02, 0.98)  # a pixel that is never on still gets a finite bias
-        log_z = self.log_partition(
-            method=method, chains=chains, temperatures=temperatures, base=torch.logit(mean), seed=seed
-        )
+        log_z = self.log_partition(method=method, chains=chains, temperatures=temperatures, base=log_odds(v), seed=seed)
         return annealing.log_likelihood(network, v, log_z)
 
     def pseudo_log_likelihood(self, X: Any) -> Any:

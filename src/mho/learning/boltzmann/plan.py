@@ -6,10 +6,12 @@ import dataclasses
 from typing import Any, final
 
 import torch
+from torch import Tensor
 
 from mho.config import RPU
 from mho.errors import Faults, InvalidValue, nearest
 from mho.learning.boltzmann.couplings import Couplings
+from mho.learning.boltzmann.data import log_odds
 from mho.learning.boltzmann.dense import DenseCouplings
 from mho.learning.boltzmann.draws import Draws, Purpose
 from mho.learning.boltzmann.network import Network
@@ -17,6 +19,7 @@ from mho.learning.boltzmann.on_arrays import KINDS, ArrayCouplings, check_links
 from mho.learning.boltzmann.rules import Rule, make_rule
 from mho.learning.boltzmann.structure import Structure, make_structure
 
+BIASES = ("zero", "data")
 TYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -32,9 +35,11 @@ class Plan:
         rpu: of the arrays; None: floating point.
         coupling: "symmetric" or "asymmetric" arrays.
         lr: learning rate.
+        lr_end: learning rate at the end of the last epoch; None: `lr`.
         batch_size: examples a step.
         epochs: passes over the data.
         weight_std: standard deviation of the initial couplings.
+        visible_bias: where the biases of visible units begin.
         seed: of all draws.
     """
 
@@ -44,15 +49,24 @@ class Plan:
     rpu: RPU | None
     coupling: str
     lr: float
+    lr_end: float | None
     batch_size: int
     epochs: int
     weight_std: float
+    visible_bias: str
     seed: int
 
-    def network(self) -> Network:
-        """Return a new network: normal couplings of standard deviation `weight_std`, biases 0.
+    def rate(self, share: float) -> float:
+        """Return the learning rate where this share of all epochs is done."""
+        return self.lr if self.lr_end is None else self.lr + (self.lr_end - self.lr) * share
+
+    def network(self, v: Tensor | None = None) -> Network:
+        """Return a new network: normal couplings of standard deviation `weight_std`, biases as `visible_bias` says.
 
         On arrays each coupling is clipped to the bounds of its device.
+
+        Args:
+            v: the examples (n, visible) to begin from; None: all biases are 0.
         """
         couplings: Couplings
         if self.rpu is None:
@@ -68,7 +82,10 @@ class Plan:
                 matrix = matrix + matrix.T
             matrices.append(matrix)
         couplings.write(matrices)
-        return Network(couplings, [torch.zeros(size, dtype=self.dtype) for size in sizes])
+        biases = [torch.zeros(size, dtype=self.dtype) for size in sizes]
+        if v is not None and self.visible_bias == "data":
+            biases[0] = log_odds(v)
+        return Network(couplings, biases)
 
 
 def make_plan(parameters: dict[str, Any], visible: int | None = None) -> Plan:
@@ -105,9 +122,12 @@ def make_plan(parameters: dict[str, Any], visible: int | None = None) -> Plan:
         faults.add(f"dtype is {p['dtype']!r}{nearest(str(p['dtype']), TYPES)}")
     _check_arrays(p, structure, faults)
     faults.number("lr", p["lr"], above=0.0, high=1e6)
+    faults.number("lr_end", p["lr_end"], low=0.0, high=1e6, optional=True)
     faults.number("batch_size", p["batch_size"], low=1, integer=True)
     faults.number("epochs", p["epochs"], low=1, integer=True)
     faults.number("weight_std", p["weight_std"], low=0.0, high=1e3)
+    if not isinstance(p["visible_bias"], str) or p["visible_bias"] not in BIASES:
+        faults.add(f"visible_bias is {p['visible_bias']!r}{nearest(str(p['visible_bias']), BIASES)}")
     faults.number("seed", p["seed"], low=0, high=2**63 - 1, integer=True)
     faults.number("threshold", p["threshold"], low=-1e30, high=1e30, optional=True)
     faults.flag("verbose", p["verbose"])
@@ -120,9 +140,11 @@ def make_plan(parameters: dict[str, Any], visible: int | None = None) -> Plan:
         rpu=p["rpu"],
         coupling=p["coupling"],
         lr=float(p["lr"]),
+        lr_end=None if p["lr_end"] is None else float(p["lr_end"]),
         batch_size=p["batch_size"],
         epochs=p["epochs"],
         weight_std=float(p["weight_std"]),
+        visible_bias=p["visible_bias"],
         seed=p["seed"],
     )
 

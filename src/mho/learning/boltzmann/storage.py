@@ -19,7 +19,7 @@ from mho.training.checkpoint import fill
 
 KIND = "BoltzmannMachine"
 MAY_DIFFER = ("epochs", "verbose")
-"""Parameters that change nothing of what is done."""
+"""Parameters that change nothing of what is done; `epochs` does where the learning rate falls to its `lr_end`."""
 
 
 @final
@@ -51,7 +51,7 @@ class Stored:
         """Raise CheckpointError, naming what differs, unless a machine of these parameters wrote the checkpoint."""
         faults = []
         for name, value in parameters.items():
-            if name in MAY_DIFFER:
+            if name in MAY_DIFFER and not (name == "epochs" and self.parameters["lr_end"] is not None):
                 continue
             was: dict[str, Tensor] = {}
             own: dict[str, Tensor] = {}

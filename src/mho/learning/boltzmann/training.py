@@ -53,7 +53,9 @@ def train(network: Network, plan: Plan, v: Tensor, progress: Progress, on_step: 
     while progress.epoch < plan.epochs:
         order = Draws(plan.seed, Purpose.ORDER, progress.epoch).order(len(v))
         while progress.position < len(v):
-            take_step(network, plan, v[order[progress.position : progress.position + plan.batch_size]], progress)
+            batch = v[order[progress.position : progress.position + plan.batch_size]]
+            rate = plan.rate((progress.epoch + progress.position / len(v)) / plan.epochs)
+            take_step(network, plan, batch, progress, rate)
             if progress.position == len(v):
                 _end_epoch(plan, progress, len(v))
                 if on_step():
@@ -64,8 +66,8 @@ def train(network: Network, plan: Plan, v: Tensor, progress: Progress, on_step: 
     return True
 
 
-def take_step(network: Network, plan: Plan, batch: Tensor, progress: Progress) -> None:
-    """Learn from one mini-batch (n, size).
+def take_step(network: Network, plan: Plan, batch: Tensor, progress: Progress, rate: float) -> None:
+    """Learn from one mini-batch (n, size) at a learning rate.
 
     Raises:
         InvalidValue: once what the rule measures is no longer finite.
@@ -74,11 +76,11 @@ def take_step(network: Network, plan: Plan, batch: Tensor, progress: Progress) -
     if not math.isfinite(step.loss):
         raise InvalidValue(
             f"BoltzmannMachine: learning has diverged in epoch {progress.epoch + 1}, step {progress.steps}: the "
-            f"{plan.rule.measure} is {step.loss}; give a smaller lr than {plan.lr:g}"
+            f"{plan.rule.measure} is {step.loss}; give a smaller lr than {rate:g}"
         )
-    network.couplings.update(step.moves, plan.lr)
+    network.couplings.update(step.moves, rate)
     for bias, move in zip(network.biases, step.biases, strict=True):
-        bias.add_(move, alpha=plan.lr)
+        bias.add_(move, alpha=rate)
     progress.loss += step.loss
     progress.steps += 1
     progress.position += len(batch)

@@ -70,7 +70,10 @@ class Pictures(Study):
         linked: layers with links inside.
         method: "vpf" or "cd".
         k: Gibbs sweeps of "cd".
-        lr: learning rate.
+        lr: learning rate at the start.
+        lr_end: at the end; None: `lr`.
+        weight_std: standard deviation of the initial couplings.
+        visible_bias: where the biases of visible units begin.
         batch_size: examples a step.
         train_images: the first so many of MNIST's training images; 0: all.
         test_images: the first so many of its test images.
@@ -84,7 +87,10 @@ class Pictures(Study):
     linked: tuple[int, ...] = ()
     method: str = "vpf"
     k: int | None = None
-    lr: float = 0.05
+    lr: float = 0.02
+    lr_end: float | None = 0.0
+    weight_std: float = 0.1
+    visible_bias: str = "data"
     batch_size: int = 100
     train_images: int = 0
     test_images: int = 1000
@@ -117,6 +123,7 @@ class Pictures(Study):
         train, test = ((x.flatten(1) > 0.5).to(torch.float32) for x in (data.x_train, data.x_test))
         machine = BoltzmannMachine(
             list(self.layers), intra_layer=list(self.linked) or None, method=self.method, k=self.k, lr=self.lr,
+            lr_end=self.lr_end, weight_std=self.weight_std, visible_bias=self.visible_bias,
             batch_size=self.batch_size, epochs=self.epochs, rpu=self.rpu, seed=seed,
         )  # fmt: skip
         journal = Journal(folder)

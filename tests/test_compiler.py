@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from numba.core import event
+from numba.core.codegen import CPUCodeLibrary
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -19,6 +21,7 @@ import mho
 import mho.kernels.cpu
 from mho.compiler import cache
 from mho.compiler.linker import Linker
+from mho.compiler.numba_internals import ENTRY, INLINE
 
 ROOT = Path(__file__).parents[1]
 PRIVATE = ("numba.core", "numba.extending", "numba.np", "numba.experimental", "llvmlite")
@@ -248,3 +251,29 @@ def test_kernels_that_nobody_uses_leave_the_process(tmp_path, monkeypatch):
     del kernel
     gc.collect()
     assert name not in cache._loaded
+
+
+def two_steps(factor: int, entry: str) -> str:
+    """A module whose kernel multiplies by a helper's helper and adds 1."""
+    parts = ("import numpy as np\nfrom numba import njit", f"FACTOR = np.float32({factor})")
+    inner = f"{INLINE}\ndef inner(x):\n    return FACTOR * x"
+    outer = f"{INLINE}\ndef outer(x):\n    return inner(x)"
+    return "\n\n".join([*parts, inner, outer, f"{ENTRY}\ndef {entry}(x):\n    return outer(x) + 1\n"])
+
+
+def test_kernels_share_helpers_that_mean_the_same_and_llvm_compiles_only_kernels(tmp_path, monkeypatch):
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
+    optimised = []
+    optimise = CPUCodeLibrary._optimize_final_module
+    monkeypatch.setattr(
+        CPUCodeLibrary, "_optimize_final_module", lambda self: (optimised.append(self.name), optimise(self))
+    )
+    kernels = []
+    with event.install_recorder("numba:compile") as recorder:
+        for factor, entry, answer in ((3, "first", 7), (3, "second", 7), (4, "third", 9)):
+            kernels.append(cache.load_kernel(two_steps(factor, entry), entry, "toy kernel"))
+            assert kernels[-1](2) == answer
+    started = [e.data["dispatcher"].py_func.__name__ for _, e in recorder.buffer if e.is_start]
+    # `third` has the text of the same helpers, with another constant behind the inner one
+    assert started == ["first", "outer", "inner", "second", "third", "outer", "inner"]
+    assert [name for name in optimised if name != "nrt"] == ["first", "second", "third"]  # nrt is Numba's own

@@ -162,7 +162,9 @@ class Crossbar(Array):
         self._update([*plan.draw, *plan.move], p, q)
 
     def pass_time(self, dt: float) -> None:
-        relaxing = [bank for bank in self.part().banks.values() if bank.cells.ages]
+        if "relaxing" not in self._kept:
+            self._kept["relaxing"] = [bank for bank in self.part().banks.values() if bank.cells.ages]
+        relaxing = self._kept["relaxing"]
         if not relaxing:
             return
         times = np.full(1, dt, np.float32)
@@ -187,10 +189,9 @@ class Crossbar(Array):
             replicas: which.
             numbers: for each bank the numbers of its next vectors, which plans read; None: the banks' own.
         """
-        is_whole = replicas == slice(None) and numbers is None
-        if is_whole and "part" in self._kept:
-            whole: CellPart = self._kept["part"]
-            return whole
+        is_whole = numbers is None and replicas == slice(None)
+        if is_whole and (whole := self._kept.get("part")) is not None:
+            return whole  # type: ignore[no-any-return]
         own = numbers or {}
         banks = {bank.spec.name: bank.part(replicas, own.get(bank.spec.name)) for bank in self._banks()}
         buffers = {
@@ -213,7 +214,9 @@ class Crossbar(Array):
 
     def flagged(self) -> bool:
         """Whether a kernel met NaN or infinite values. Asked after every cycle: `any` alone costs 5 µs."""
-        return any(_flagged(bank.memory("totals")) for bank in self._banks())
+        if "totals" not in self._kept:
+            self._kept["totals"] = [bank.memory("totals") for bank in self._banks()]
+        return any(map(_flagged, self._kept["totals"]))
 
     def fault(self, x: Floats | None = None, d: Floats | None = None, *, relaxing: bool = False) -> MhoError:
         """Return the error for NaN or infinite values that a kernel met, named by where they come from."""

@@ -27,7 +27,7 @@ import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 
-from mho.compiler.numba_internals import is_compiled, replace_compile
+from mho.compiler.numba_internals import is_compiled, replace_compile, set_parts
 from mho.errors import InvalidValue
 from mho.files import write_atomically
 
@@ -87,6 +87,7 @@ def load_kernel(text: str, entry: str, what: str) -> Any:
                 spec.loader.exec_module(module)
             # Numba holds the globals of compiled code until its dispatcher is gone: they must not hold the dispatcher
             kernel = module.__dict__.pop(entry)
+            set_parts(module)
             replace_compile(kernel, functools.partial(_compile_once, module, file, what))
             _loaded[name] = kernel
         return kernel

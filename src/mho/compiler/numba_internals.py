@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import hashlib
 import itertools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from types import CodeType, ModuleType
 from typing import Any, cast
 
 import llvmlite.ir as ir
@@ -20,8 +22,9 @@ import numpy as np
 from llvmlite import binding
 from numba import types
 from numba.core import cgutils, config
-from numba.core.codegen import CPUCodeLibrary
+from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
@@ -43,19 +46,23 @@ __all__ = [
     "is_compiled",
     "replace_compile",
     "sequence_runner",
+    "set_parts",
     "to_fixed_tuple",
     "types",
     "words",
 ]
 
 WORD = ir.IntType(64)
-ENTRY = "@njit(error_model='numpy', nogil=True, cache=True)"
+PART = "mho.part."
+"""Begins the names of helpers in Numba's code libraries."""
+ENTRY = "@njit(error_model='numpy', nogil=True, cache=True, no_cfunc_wrapper=True)"
 # Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every
 # slice, the update of a 128×513 array takes 0.7 of the time.
-INLINE = "@njit(error_model='numpy', forceinline=True, _nrt=False)"
+# Nor does Python call them, so that they need no wrappers.
+INLINE = "@njit(error_model='numpy', forceinline=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
 # Large helpers stay functions of their own (`mho.compiler.apart.stay_apart`): what is inlined is optimised again in
 # each function around it.
-APART = "@njit(error_model='numpy', forceinline=False, _nrt=False)"
+APART = INLINE.replace("forceinline=True", "forceinline=False")
 
 
 def has_avx512() -> bool:
@@ -103,32 +110,96 @@ def replace_compile(kernel: Any, compile: Callable[[Any, Callable[[Any], Any], t
 
     def replaced(signature: Any) -> Any:
         alive: Any = kernel_of()
-        with global_compiler_lock, _optimised_once(alive.py_func.__qualname__):
+        with global_compiler_lock, _compiled_as_one():
             return compile(alive, functools.partial(own, alive), tuple(signature))
 
     kernel.compile = replaced
 
 
-@contextlib.contextmanager
-def _optimised_once(name: str) -> Iterator[None]:
-    """Have LLVM optimise the kernel of this name only, with all helpers inlined, and not each helper before as well.
+def set_parts(module: ModuleType) -> None:
+    """Make the helpers of a generated module, all compiled functions in it, parts of its kernel.
 
-    Numba optimises every function that it compiles, twice; what stands at the bottom of five helpers is optimised in
-    each of them. Compiling read takes 0.55 of the time without, update 0.75; bits and speed are the same. The caller
-    holds Numba's lock, so no other thread compiles meanwhile.
+    Parts are named by what they mean, as their kernel's file in the cache has to be understood by processes that do
+    not know the module. A helper that another module has too is replaced by that one, which may be compiled.
+    """
+    digests: dict[int, str] = {}
+    for name, value in list(vars(module).items()):
+        if isinstance(value, Dispatcher):
+            digest = _digest(value, digests)
+            value.py_func.__module__, value.py_func.__qualname__ = __name__, f"{PART}{name}.{digest}"
+            setattr(module, name, _parts.setdefault(digest, value))
+
+
+_parts: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+"""Helpers by the digest of all that they mean."""
+
+
+def _digest(value: Any, known: dict[int, str]) -> str:
+    """Hash all that a helper means, its constants and the helpers that it calls included."""
+    if id(value) not in known:
+        function = value.py_func
+        known[id(value)] = function.__name__  # where it calls itself
+        meaning = _meaning(function.__code__, function.__globals__, known)
+        text = repr((value.targetoptions, function.__defaults__, meaning))
+        known[id(value)] = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return known[id(value)]
+
+
+def _meaning(code: CodeType, scope: dict[str, Any], known: dict[int, str]) -> tuple[Any, ...]:
+    """Return what code does, with the meaning of each name that it takes from its module."""
+    inner = [_meaning(each, scope, known) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
+    used = [_known_value(scope[name], known) for name in code.co_names if name in scope]
+    return code.co_code, code.co_names, code.co_varnames, inner, used
+
+
+def _known_value(value: Any, known: dict[int, str]) -> Any:
+    """Return the meaning of a name of a module: a helper, an intrinsic, a record, a library or a constant."""
+    if isinstance(value, Dispatcher):
+        return _digest(value, known)
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if callable(value):
+        return value.__module__, value.__qualname__, getattr(value, "_fields", None)
+    return type(value).__name__, value.tobytes() if isinstance(value, np.ndarray) else repr(value)
+
+
+@contextlib.contextmanager
+def _compiled_as_one() -> Iterator[None]:
+    """Have LLVM compile a kernel as a whole, with all helpers inlined, and not each helper before as well.
+
+    Numba links, optimises and compiles every function, so what stands at the bottom of five helpers is compiled in each
+    of them. The caller holds Numba's lock, so no other thread compiles meanwhile.
     """
     library_class: Any = CPUCodeLibrary
-    optimise = library_class._optimize_final_module
+    codegen_class: Any = JITCPUCodegen
+    finalize, set_env = library_class.finalize, codegen_class.set_env
 
-    def only_the_kernel(library: Any) -> None:
-        if library.name == name:
-            optimise(library)
+    def finalize_whole(library: Any) -> None:
+        if library.name.startswith(PART):
+            library._finalized = True
+        else:
+            library._linking_libraries = list(_linked(library, {}))
+            finalize(library)
 
-    library_class._optimize_final_module = only_the_kernel
+    def set_env_of_native(codegen: Any, name: str, environment: Any) -> None:
+        if codegen._engine.is_symbol_defined(name):
+            set_env(codegen, name, environment)
+
+    library_class.finalize, codegen_class.set_env = finalize_whole, set_env_of_native
     try:
         yield
     finally:
-        library_class._optimize_final_module = optimise
+        library_class.finalize, codegen_class.set_env = finalize, set_env
+
+
+def _linked(library: Any, found: dict[Any, None]) -> dict[Any, None]:
+    """Return all that a library refers to, through parts, which have nothing linked in."""
+    for each in library._linking_libraries:
+        if each not in found:
+            found[each] = None
+            if each.name.startswith(PART):
+                _linked(each, found)
+    return found
 
 
 def entry_point(kernel: Any, kinds: tuple[Any, ...], *, numbered: bool) -> int:

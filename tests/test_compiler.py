@@ -261,6 +261,16 @@ def two_steps(factor: int, entry: str) -> str:
     return "\n\n".join([*parts, inner, outer, f"{ENTRY}\ndef {entry}(x):\n    return outer(x) + 1\n"])
 
 
+def test_a_helper_is_linked_behind_all_that_call_it(tmp_path, monkeypatch):
+    """LLVM forgets a function that it links before the first call of it, as where an earlier call can never happen."""
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
+    helpers = ("inner(x):\n    return 3 * x", "other(x):\n    return inner(x) + 1")
+    outer = "outer(x):\n    n = 2\n    for _ in range(2):\n        n -= 1\n    if n > 1:\n        return inner(x)\n"
+    parts = [f"{INLINE}\ndef {helper}" for helper in (*helpers, f"{outer}    return other(x)")]
+    text = "\n\n".join(["from numba import njit", *parts, f"{ENTRY}\ndef entry(x):\n    return outer(x)\n"])
+    assert cache.load_kernel(text, "entry", "toy kernel")(2) == 7
+
+
 def test_kernels_share_helpers_that_mean_the_same_and_llvm_compiles_only_kernels(tmp_path, monkeypatch):
     monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
     optimised = []

@@ -461,3 +461,13 @@ def test_figures_draw_what_the_response_holds():
     none = Figure().subplots()
     symmetry_histogram(pulse_response(ConstantStep(), cells=5, pulses=5), none)
     assert "no symmetry point" in none.texts[0].get_text()
+
+
+def test_fractions_above_1_are_remarked_as_they_may_be_per_cent():
+    report = check_device(SoftBounds(c2c=5, dw_min=mho.per_cell(0.001, spread=30)))
+    assert report.remarks == (
+        "the spread of dw_min is 30, 3000 % of its mean; 30 % is written 0.3",
+        "c2c is 5, 500 % of a step in each pulse; 5 % is written 0.05",
+    )
+    assert all(f"note: {remark}" in str(report) for remark in report.remarks)
+    assert not check_device(SoftBounds()).remarks

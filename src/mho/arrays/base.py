@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
+import warnings
 from collections.abc import Mapping, Sequence
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 
 from mho import random
 from mho.arrays.cycles import Cycles
+from mho.arrays.read_only import ReadOnly
 from mho.banks import BankSpec
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse
@@ -19,6 +22,20 @@ from mho.kernels import counts as count
 from mho.kernels.backends import backend_of
 
 Floats = npt.NDArray[np.float32]
+ROUNDING = 1e-6
+"""Differences that float32 leaves where a cell makes a weight of several numbers: a sum, a mean, a difference."""
+TOLD = 0.01
+"""Share of clipped weights above which `Array.write` warns."""
+DRAWN = (
+    "what its devices have been drawn with. Other devices come from the RPU, for example "
+    "device=mho.devices.ConstantStep(dw_min=mho.per_cell(0.002, spread=0.3)), and from another seed; "
+    ".clone() gives numbers to work with"
+)
+
+
+@final
+class ClippedWeights(UserWarning):
+    """Devices' bounds clipped more than 1 % of the weights that an array was to hold."""
 
 
 class Array(nn.Module, abc.ABC):
@@ -77,18 +94,39 @@ class Array(nn.Module, abc.ABC):
     def weight(self) -> Tensor:
         """The exact weights (R, out, in), as the cell makes them of its devices."""
 
-    def write(self, weight: Tensor) -> None:
+    def write(self, weight: Tensor, *, quiet: bool = False) -> float:
         """Program the devices so that they make these weights, each clipped to its bounds.
 
         Where cells have a reference, the weight device gets g_ref + weight, clipped.
 
         Args:
             weight: (R, out, in), or (out, in) for all replicas alike.
+            quiet: do not warn of what was clipped.
+
+        Returns:
+            The share of the weights that bounds clipped, 0 to 1.
 
         Raises:
             InvalidValue: for another shape, or values that are not finite.
+
+        Warns:
+            ClippedWeights: where bounds clipped more than 1 % of the weights, with a scale that would fit.
         """
-        self._program(self._matrix(weight, "weights"))
+        wanted = self._matrix(weight, "weights")
+        self._program(wanted)
+        held = self.weight
+        clipped = (held - wanted).abs() > ROUNDING * wanted.abs().clamp(min=1)
+        share = float(clipped.float().mean())
+        if share > TOLD and not quiet:
+            factor = float(wanted.abs().max() / held[clipped].abs().mean().clamp(min=1e-30))
+            warnings.warn(
+                f"{self.name}: the bounds of the devices clipped {100 * share:.1f} % of the weights, which reach "
+                f"{float(wanted.abs().max()):.3g}; write them divided by about {factor:.2g}, and multiply what the "
+                "array answers by as much",
+                ClippedWeights,
+                stacklevel=2,
+            )
+        return share
 
     def write_reference(self, values: Tensor, *, error: float = 0.0) -> None:
         """Program the reference devices, each clipped to its own bounds; weight devices stay as they are.
@@ -125,7 +163,7 @@ class Array(nn.Module, abc.ABC):
         cells, named = self.out_features * self.in_features, zip(self._seeds(), self._names(), strict=True)
         starts = np.stack([random.initial_uniforms(seed, random.array_number(name), cells) for seed, name in named])
         starts *= np.float32(self.in_features**-0.5)
-        self.write(torch.from_numpy(starts.reshape(self.replicas, self.out_features, self.in_features)))
+        self._program(torch.from_numpy(starts.reshape(self.replicas, self.out_features, self.in_features)))
 
     def rest(self, dt: float) -> None:
         """Leave the devices alone for a time in which they decay, drift and diffuse, by their options and their law.
@@ -149,9 +187,17 @@ class Array(nn.Module, abc.ABC):
         units = torch.eye(self.in_features).expand(self.replicas, -1, -1)
         return torch.from_numpy(self._evaluate(units.contiguous().numpy())).transpose(1, 2)
 
-    @abc.abstractmethod
+    @final
     def cell_parameters(self) -> dict[str, Tensor]:
-        """Every field of the law as drawn: name to (R, devices, out, in); a reference device comes last."""
+        """Return every field of the law as drawn: name to (R, devices, out, in); a reference device comes last.
+
+        Values are copies that refuse to be written into, as that would change no device.
+        """
+        return {name: ReadOnly.of(values, DRAWN) for name, values in self._drawn().items()}
+
+    @abc.abstractmethod
+    def _drawn(self) -> dict[str, Tensor]:
+        """Return copies of the fields of the law, as `cell_parameters`."""
 
     @abc.abstractmethod
     def hidden_states(self) -> dict[str, Tensor]:

@@ -121,7 +121,7 @@ class Crossbar(Array):
     def tile_shapes(self) -> dict[str, tuple[int, int]]:
         return dict.fromkeys(self.names, (self.out_features, self.in_features))
 
-    def cell_parameters(self) -> dict[str, Tensor]:
+    def _drawn(self) -> dict[str, Tensor]:
         first, *others = self._banks()
         more = {f"{b.spec.name}.{name}": v for b in others for name, v in b.parameters_of_cells().items()}
         return first.parameters_of_cells() | more

@@ -89,8 +89,8 @@ class TiledArray(Array):
         found = sorted(itertools.chain(*self.places), key=lambda place: (place.i, place.j))
         return {f"{self.name}.tile{place.i}.{place.j}": place.shape for place in found}
 
-    def cell_parameters(self) -> dict[str, Tensor]:
-        each = [batch.cell_parameters() for batch in self.batches]
+    def _drawn(self) -> dict[str, Tensor]:
+        each = [batch._drawn() for batch in self.batches]
         return {name: self._assembled([fields[name] for fields in each]) for name in each[0]}
 
     def hidden_states(self) -> dict[str, Tensor]:
@@ -142,7 +142,7 @@ class TiledArray(Array):
 
     def _program(self, values: Tensor) -> None:
         for batch, alike in zip(self.batches, self.places, strict=True):
-            batch.write(_together([values[:, place.rows, place.columns] for place in alike]))
+            batch._program(_together([values[:, place.rows, place.columns] for place in alike]))
 
     def _program_reference(self, values: Tensor, error: float) -> None:
         for batch, alike in zip(self.batches, self.places, strict=True):

@@ -225,6 +225,12 @@ class Bank(nn.Module):
 
     # Inside ----------------------------------------------------------------------------------------------
 
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if not keep_vars:  # fields lie side by side in one storage, which safetensors refuses
+            for name in [name for name in self._buffers if name.startswith("cell_")]:
+                destination[prefix + name] = destination[prefix + name].clone()
+
     def _made_cells(self) -> Cells:
         fields: dict[str, Floats] = {}
         for field, parameter in self.spec.device.parameters().items():

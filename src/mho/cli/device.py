@@ -114,4 +114,5 @@ def _describe(report: DeviceReport) -> str:
         "several pulses": "closed form" if report.closed_form else "pulse by pulse",
         "speed": f"{report.pulses_per_second:.2g} pulses a second, one core",
     }
-    return "\n".join([f"{report.law} keeps the contract", *(f"  {name:<20} {text}" for name, text in lines.items())])
+    measured = [f"  {name:<20} {text}" for name, text in lines.items()]
+    return "\n".join([f"{report.law} keeps the contract", *measured, *(f"note: {text}" for text in report.remarks)])

@@ -88,7 +88,7 @@ def _shift(array: Array, points: list[SymmetryPoints], settings: ZeroShifting) -
     conductances = array.device_weights[:, 0].clone()
     array.write_reference(conductances, error=settings.write_error)
     references = array.device_weights[:, 1]
-    array.write(weights)
+    array.write(weights, quiet=True)
     (low, low_reference), (high, high_reference) = (array.cell_parameters()[f].unbind(1) for f in ("w_min", "w_max"))
     wanted = references + weights
     at_end = (references == low_reference) | (references == high_reference)

@@ -9,9 +9,8 @@ from typing import Any, final
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from mho.arrays import Array, build_array
+from mho.arrays import Array, ReadOnly, build_array
 from mho.config import RPU
 from mho.errors import InvalidValue, WrongUse
 from mho.nn.memory import Floats, Memory, Waiting
@@ -58,7 +57,7 @@ class ArrayLayer(nn.Module, abc.ABC):
 
     @final  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
-        """Send a batch (R·B, ...) through the layer's arrays, as one node of autograd's graph.
+        """Send a batch (R·B, ...), or one sample, through the layer's arrays, as one node of autograd's graph.
 
         Arrays run outside torch.compile, which compiles the digital parts between them.
 
@@ -66,16 +65,22 @@ class ArrayLayer(nn.Module, abc.ABC):
             InvalidValue: for a batch of a wrong shape.
             WrongUse: inside DistributedDataParallel.
         """
-        x = self.prepare(x)
+        alone = self.replicas == 1 and self.is_sample(x.shape)
+        x = self.prepare(x.unsqueeze(0) if alone else x)
         if torch.compiler.is_compiling():
             # here, not in a decorator, which would import the compiler at every start: 1.5 s
             answer: Tensor = torch.compiler.disable(_through_arrays)(x, self)
-            return answer
-        return _through_arrays(x, self)
+        else:
+            answer = _through_arrays(x, self)
+        return answer.squeeze(0) if alone else answer
 
     @abc.abstractmethod
     def takes(self, shape: Sequence[int]) -> bool:
         """Return whether a batch (B, ...) of this shape can be an input, as far as its axes tell."""
+
+    def is_sample(self, shape: Sequence[int]) -> bool:
+        """Return whether this is the shape of one sample without a batch, which a layer of one replica takes too."""
+        return False
 
     @property
     def prepares(self) -> bool:
@@ -108,6 +113,95 @@ class ArrayLayer(nn.Module, abc.ABC):
     @abc.abstractmethod
     def receive_back(self, answers: list[Floats], shape: torch.Size) -> Tensor:
         """Return δ of the input (S, ...) from each array's answers (S, T, in): the adjoint of `send`."""
+
+    # Weights -------------------------------------------------------------------------------------
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weight of the torch layer that this one stands for, out first."""
+        first = self.crossbars[0]
+        return (len(self.crossbars) * first.out_features, first.in_features - self.has_bias)
+
+    @property
+    def weight(self) -> Tensor:
+        """The exact weights, in the shape of the torch layer's; (R, ...) where R > 1. They tell, `write` sets them."""
+        return self._told(self._matrix()[..., : self._matrix().shape[-1] - self.has_bias], self.weight_shape)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The exact biases (out,), or (R, out) where R > 1; None where the layer has none."""
+        return self._told(self._matrix()[..., -1], self.weight_shape[:1]) if self.has_bias else None
+
+    def write(self, weight: Tensor, bias: Tensor | None = None) -> float:
+        """Program the arrays so that they hold these weights, each clipped to the bounds of its devices.
+
+        Args:
+            weight: in the shape of `weight`, or of one replica for all alike.
+            bias: (out,), or (R, out); None: the biases stay, if there are any.
+
+        Returns:
+            The share of the weights that bounds clipped, 0 to 1.
+
+        Raises:
+            InvalidValue: for another shape, values that are not finite, or a bias of a layer without one.
+
+        Warns:
+            ClippedWeights: where bounds clipped more than 1 % of the weights of an array.
+        """
+        if bias is not None and not self.has_bias:
+            raise InvalidValue(f"{self.name}: the layer has no bias; leave bias out")
+        whole = self._matrix().clone()
+        inputs = whole.shape[-1] - self.has_bias
+        parts = [("weight", weight, self.weight_shape, whole[..., :inputs])]
+        parts += [] if bias is None else [("bias", bias, self.weight_shape[:1], whole[..., inputs])]
+        for label, values, shape, target in parts:
+            given = torch.as_tensor(values, dtype=torch.float32).detach()
+            if tuple(given.shape) not in (shape, (self.replicas, *shape)):
+                also = f", or {(self.replicas, *shape)}" if self.replicas > 1 else ""
+                raise InvalidValue(f"{self.name}: {label} has shape {tuple(given.shape)}; give {shape}{also}")
+            target.copy_(given.reshape(-1, *target.shape[1:]).expand_as(target))
+        each = zip(self.crossbars, whole.chunk(len(self.crossbars), dim=1), strict=True)
+        shares = [array.write(part.contiguous()) for array, part in each]
+        return sum(shares) / len(shares)
+
+    def _matrix(self) -> Tensor:
+        """Return the exact weights of all groups, (R, out, in), the bias column included."""
+        with torch.no_grad():
+            return torch.cat([array.weight for array in self.crossbars], dim=1)
+
+    def _told(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+        whole = values.reshape(self.replicas, *shape).clone()
+        cure = (
+            f"the weights of {self.name}. Set them by  layer.write(weight, bias);  .clone() gives numbers to work with"
+        )
+        return ReadOnly.of(whole if self.replicas > 1 else whole[0], cure)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("weight", "bias"):
+            raise WrongUse(
+                f"{self.name}: the {name} is the state of arrays and cannot be replaced; program it by "
+                "layer.write(weight, bias)"
+            )
+        super().__setattr__(name, value)
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        self._load_digital(state, prefix, arguments[-1])
+        super()._load_from_state_dict(state, prefix, *arguments)
+
+    def _load_digital(self, state: dict[str, Any], prefix: str, faults: list[str]) -> None:
+        """Program the weights of the torch layer that this one stands for, where a state_dict has these."""
+        keys = [f"{prefix}{name}" for name in (("weight", "bias") if self.has_bias else ("weight",))]
+        if keys[0] not in state or any(key.startswith(f"{prefix}arrays.") for key in state):
+            return
+        try:
+            self.write(*(state[key] for key in keys if key in state))
+        except InvalidValue as error:
+            faults.append(str(error))
+        for key in keys:
+            state.pop(key, None)
+        state.update(self.state_dict(prefix=prefix))
+
+    # From samples to vectors ---------------------------------------------------------------------
 
     def by_replica(self, vectors: Floats) -> Floats:
         """Return vectors of samples (S, T, n) as (R, S/R·T, n)."""
@@ -176,9 +270,15 @@ class _Cycles(torch.autograd.Function):
         return layer.receive([_by_sample(a, x.shape[0]) for a in answers], x.shape)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
         layer: ArrayLayer = ctx.layer
+        if torch.is_grad_enabled() and grad.requires_grad:
+            # create_graph=True: what leaves here stands for a read with noise, which has no derivative
+            with torch.no_grad():
+                downwards, anchor, _ = _Cycles.backward(ctx, grad)
+            watched = None if downwards is None else _watched(downwards, grad, layer.name)
+            return watched, anchor, None
+        grad = grad.detach()
         errors = [layer.by_replica(d) for d in layer.send_back(grad.neg())]
         downwards = None
         if ctx.needs_input_grad[0]:
@@ -187,6 +287,27 @@ class _Cycles(torch.autograd.Function):
             downwards = layer.receive_back(samples, ctx.shape).neg_()
         layer.keep(ctx.number, ctx.inputs, errors)
         return downwards, torch.empty(0), None
+
+
+class _FirstDerivative(torch.autograd.Function):
+    """What a backward cycle brought, with the word that it has no derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, downwards: Tensor, grad: Tensor, name: str) -> Tensor:
+        ctx.name = name
+        return downwards.view_as(downwards)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        raise WrongUse(
+            f"{ctx.name}: arrays have no second derivative, as a backward cycle is a read with noise. For a gradient "
+            "penalty keep this network digital (exclude=), or clip its weights or use spectral normalisation instead"
+        )
+
+
+def _watched(downwards: Tensor, grad: Tensor, name: str) -> Tensor:
+    answer: Tensor = _FirstDerivative.apply(downwards, grad, name)  # type: ignore[no-untyped-call]
+    return answer
 
 
 def _by_sample(vectors: Floats, samples: int) -> Floats:

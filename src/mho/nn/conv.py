@@ -72,6 +72,13 @@ class Conv2d(ArrayLayer):
         self._geometries: dict[tuple[int, ...], Geometry] = {}
         self.edges = _edges(padding, kernel, steps, spread, name)
 
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+
+    def is_sample(self, shape: Sequence[int]) -> bool:
+        return len(shape) == 3
+
     def prepare(self, x: Tensor) -> Tensor:
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             raise InvalidValue(

@@ -176,6 +176,16 @@ class _Conversion:
         rpu = next((spec for p, spec in self.special.items() if fnmatch.fnmatchcase(name, p)), self.rpu)
         layer = kind.make(module, rpu=rpu, seed=self.seeds, replicas=len(self.seeds), name=label)
         layer.train(module.training)
+        trained = {name: p.requires_grad for name, p in module.named_parameters()}
+        layer.requires_grad_(any(trained.values()))
+        if len(set(trained.values())) == 2:
+            frozen = next(name for name, trains in trained.items() if not trains)
+            warnings.warn(
+                f"{label}: {frozen} is frozen (requires_grad=False) and the other parameters are not; one array holds "
+                "all of them and trains as a whole. Freeze all of them, or none",
+                StaysDigital,
+                stacklevel=4,
+            )
         clipped = write_digital(layer, kind.matrices(module))
         first = layer.crossbars[0]
         size = f"{first.out_features}×{first.in_features}"
@@ -186,6 +196,7 @@ class _Conversion:
         summary = first.rpu.cell.summary()
         if summary:
             became += f", {summary}"
+        became += "" if layer.anchor.requires_grad else ", frozen"
         self.rows.append(Converted(label, type(module).__name__, became, clipped))
         return layer
 
@@ -205,19 +216,14 @@ class _Conversion:
             )
 
 
-ROUNDING = 1e-6
-"""Differences that float32 leaves where a cell makes a weight of several numbers: a sum, a mean, a difference."""
-
-
 def write_digital(layer: ArrayLayer, matrices: Sequence[Matrix]) -> float:
     """Program each array of a layer with its matrix; return the share of the weights that device bounds clipped."""
-    clipped = cells = 0
+    clipped = total = 0
     for array, matrix in zip(layer.crossbars, matrices, strict=True):
         part = matrix.weight.detach()
         if matrix.bias is not None:
             part = torch.cat([part, matrix.bias.detach()[:, None]], dim=1)
-        array.write(part)
-        held = array.weight
-        clipped += int(((held - part).abs() > ROUNDING * part.abs().clamp(min=1)).sum())
-        cells += held.numel()
-    return clipped / cells
+        cells = array.replicas * part.numel()
+        clipped += round(array.write(part, quiet=True) * cells)
+        total += cells
+    return clipped / total

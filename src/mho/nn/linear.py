@@ -43,6 +43,9 @@ class Linear(ArrayLayer):
     def takes(self, shape: Sequence[int]) -> bool:
         return len(shape) > 1 and shape[-1] == self.in_features
 
+    def is_sample(self, shape: Sequence[int]) -> bool:
+        return len(shape) == 1
+
     def prepare(self, x: Tensor) -> Tensor:
         if not self.takes(x.shape):
             raise InvalidValue(f"{self.name}: input of shape {tuple(x.shape)}; give (batch, ..., {self.in_features})")

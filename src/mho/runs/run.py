@@ -166,7 +166,7 @@ class Run:
         save_checkpoint(self.folder / CHECKPOINT, self.loop.tensors(), notes)
 
     def _restore(self, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
-        fill(self.model.state_dict(), tensors, "model.", self.folder / CHECKPOINT)
+        fill(self.model.state_dict(keep_vars=True), tensors, "model.", self.folder / CHECKPOINT)
         self.loop.restore(tensors, Progress(**notes["progress"]))
         self._shifts = notes.get("zero_shifting", [])
 

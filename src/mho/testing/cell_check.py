@@ -123,7 +123,7 @@ def _restored(array: Callable[[], Crossbar], x: Tensor, d: Tensor) -> Crossbar:
 
 def _check_weights(name: str, array: Crossbar) -> None:
     wanted = 0.2 * torch.linspace(-1, 1, ROWS * COLUMNS).view(1, ROWS, COLUMNS)
-    array.write(wanted)
+    array.write(wanted, quiet=True)
     found = array.weight
     if found.shape != wanted.shape:
         raise LawError(f"{name}.weight has shape {tuple(found.shape)}, and the array is {tuple(wanted.shape)}")

@@ -54,6 +54,7 @@ class DeviceReport:
         step_down: nominal down step there.
         closed_form: whether the law says in one step what n pulses do.
         pulses_per_second: speed of the compiled law on one core.
+        remarks: on values that may have been meant otherwise, such as per cent given as a number.
     """
 
     law: str
@@ -66,13 +67,15 @@ class DeviceReport:
     step_down: float
     closed_form: bool
     pulses_per_second: float
+    remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return (
+        measured = (
             f"{self.law}: keeps the contract. {self.states:.4g} states, symmetry point {self.symmetry}, steps at the "
             f"middle {self.step_up:+.3g} up and {-self.step_down:+.3g} down (asymmetry {self.asymmetry:+.2g}), "
             f"{'closed form' if self.closed_form else 'pulse by pulse'}, {self.pulses_per_second:.2g} pulses/s"
         )
+        return "\n".join([measured, *(f"note: {remark}" for remark in self.remarks)])
 
     @property
     def symmetry(self) -> str:
@@ -128,7 +131,20 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
         step_down=down,
         closed_form=law.closed_form,
         pulses_per_second=_speed(device, seed),
+        remarks=_remarks(device),
     )
+
+
+def _remarks(device: Device) -> tuple[str, ...]:
+    """Return remarks on fractions above 1, which may have been meant in per cent."""
+    found = []
+    for name, parameter in device.parameters().items():
+        given = [(f"the spread of {name}", parameter.spread, "of its mean")]
+        given += [(name, parameter.mean, "of a step in each pulse")] if name == "c2c" else []
+        for what, value, of in given:
+            if value > 1:
+                found.append(f"{what} is {value:g}, {100 * value:g} % {of}; {value:g} % is written {value / 100:g}")
+    return tuple(found)
 
 
 def _check_kind(device: object) -> None:

@@ -77,7 +77,7 @@ def pulse_response(device: Device, *, cells: int = 500, pulses: int | None = Non
     _check(device, cells, pulses)
     rpu = RPU(device=device, update=Pulses(length=1))
     array = Crossbar(rpu, 1, cells, seed=seed)
-    array.write(torch.full((1, cells), FAR_BELOW))
+    array.write(torch.full((1, cells), FAR_BELOW), quiet=True)
     turn = pulses or _enough(device)
     ramp = np.unique(np.linspace(0, turn, min(turn, POINTS) + 1).round().astype(np.int64))
     seen = [array.weight.view(-1).numpy().copy()]

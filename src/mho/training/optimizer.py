@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
@@ -66,6 +67,15 @@ class AnalogSGD(torch.optim.Optimizer):
                     f"{name}={value:g} would have no effect: it applies to digital parameters, and every layer "
                     "of this model is an array; leave it at 0"
                 )
+        extras = [
+            f"{name}={value:g}" for name, value in (("momentum", momentum), ("weight_decay", weight_decay)) if value
+        ]
+        if extras:
+            warnings.warn(
+                f"{' and '.join(extras)} act on the {len(digital)} digital parameters alone; arrays are pulsed by "
+                "plain stochastic gradient descent, which has neither",
+                stacklevel=2,
+            )
         own = dict(layers or {})
         for pattern, rate in own.items():
             check_lr(rate)

@@ -85,12 +85,13 @@ class ArrayCouplings(Couplings):
 
     def write(self, matrices: Sequence[Tensor]) -> None:
         for array, down, values in zip(self._arrays, self._down, matrices, strict=True):
-            array.write(values.T.to(torch.float32))
+            array.write(values.T.to(torch.float32), quiet=True)
             if down is not None:
-                down.write(values.to(torch.float32))
+                down.write(values.to(torch.float32), quiet=True)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {f"{name}.{key}": v for name, array in self.arrays.items() for key, v in array.state_dict().items()}
+        kept = {name: array.state_dict(keep_vars=True) for name, array in self.arrays.items()}
+        return {f"{name}.{key}": value for name, values in kept.items() for key, value in values.items()}
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:

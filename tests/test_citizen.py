@@ -1,0 +1,265 @@
+"""What people do with models in torch: it works on arrays, or says that it cannot and what to do."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import warnings
+
+import pytest
+import torch
+from safetensors.torch import load, save
+from torch import nn
+
+import mho
+from mho.arrays import ClippedWeights, ReadOnly, build_array
+from mho.errors import InvalidValue, WrongUse
+from mho.nn import StaysDigital
+from mho.training import choose_driver
+
+EXACT = mho.presets.floating_point()
+NOISY = mho.presets.gokmen_2017()
+
+
+def small() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+
+
+def steps(model: nn.Module, driver: str, count: int = 3) -> None:
+    """Train a classifier of six numbers."""
+    driven = choose_driver(model, mho.AnalogSGD(model, lr=0.1), prefer=driver)
+    for number in range(count):
+        generator = torch.Generator().manual_seed(number)
+        driven.step(torch.randn(4, 6, generator=generator), torch.randint(0, 3, (4,), generator=generator))
+
+
+# Values that only tell ------------------------------------------------------------------------------------
+
+
+READS = {
+    "sum": lambda t: t.sum(),
+    "arithmetic": lambda t: 2 * t + 1,
+    "a copy of a part": lambda t: t[0].clone(),
+    "stacked": lambda t: torch.stack([t, t]),
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda t: pickle.loads(pickle.dumps(t)),
+}
+WRITES = {
+    "fill_": lambda t: t.fill_(1.0),
+    "item": lambda t: t.__setitem__(0, 1.0),
+    "a part": lambda t: t[0].zero_(),
+    "a view": lambda t: t.view(-1)[:2].mul_(2),
+    "unbound": lambda t: t.unbind(0)[0].add_(1),
+    "+=": lambda t: t.__iadd__(1),
+    "data": lambda t: t.data.copy_(t + 1),
+    "out=": lambda t: torch.add(t, 1, out=t),
+    "foreach": lambda t: torch._foreach_mul_([t], 2.0),
+    "init": nn.init.xavier_uniform_,
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_read_only_values_are_tensors_to_compute_with(read):
+    plain = torch.arange(6.0).reshape(2, 3)
+    told = read(ReadOnly.of(plain.clone(), "the cure"))
+    assert type(told) is torch.Tensor
+    assert torch.equal(told, read(plain))
+    told.zero_()  # a result is one's own
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_writing_into_read_only_values_is_refused_with_the_cure(write):
+    values = ReadOnly.of(torch.arange(6.0).reshape(2, 3), "the cure")
+    with pytest.raises(WrongUse, match="the cure"):
+        write(values)
+    assert values.tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+
+
+def test_what_numpy_sees_of_read_only_values_cannot_be_written_either():
+    with pytest.raises(ValueError, match="read-only"):
+        ReadOnly.of(torch.zeros(2, 3), "").numpy()[0] = 1
+
+
+@pytest.mark.parametrize("rpu", [NOISY, NOISY.replace(tile=(4, 4))], ids=["crossbar", "tiles"])
+def test_drawn_fields_of_devices_say_that_writing_changes_nothing(rpu):
+    array = build_array(rpu, 6, 6, seed=0, name="a")
+    with pytest.raises(WrongUse, match=r"drawn with.*another seed"):
+        array.cell_parameters()["dw_min"][:] = 0.5
+    assert array.cell_parameters()["dw_min"].numpy().std() > 0
+
+
+# Weights --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tile", [None, (4, 4)])
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Linear(6, 5), (6,)),
+        (nn.Linear(6, 5, bias=False), (6,)),
+        (nn.Conv2d(4, 6, 3, groups=2, padding=1), (4, 5, 5)),
+        (nn.Conv2d(3, 2, (2, 3), bias=False), (3, 5, 5)),
+    ],
+    ids=["linear", "no bias", "groups", "convolution"],
+)
+def test_weight_and_bias_are_those_of_the_torch_layer_and_write_sets_them(layer, shape, tile):
+    made = mho.convert(nn.Sequential(layer), EXACT.replace(tile=tile), quiet=True)[0]
+    assert torch.equal(made.weight, layer.weight)
+    assert (made.bias is None) is (layer.bias is None)
+    assert layer.bias is None or torch.equal(made.bias, layer.bias)
+    other = copy.deepcopy(layer)
+    nn.init.uniform_(other.weight, -0.2, 0.2)
+    if other.bias is not None:
+        nn.init.uniform_(other.bias, -0.2, 0.2)
+    assert made.write(other.weight, other.bias) == 0
+    x = torch.randn(2, *shape)
+    torch.testing.assert_close(made(x), other(x))
+    made.write(layer.weight)  # the bias stays
+    assert other.bias is None or torch.equal(made.bias, other.bias)
+
+
+def test_weights_of_replicas_come_side_by_side():
+    made = mho.convert(nn.Sequential(nn.Linear(6, 5)), EXACT, replicas=2, quiet=True).model[0]
+    each = torch.rand(2, 5, 6) / 5
+    made.write(each, torch.rand(2, 5) / 5)
+    assert torch.equal(made.weight, each)
+    made.write(each[0])
+    assert torch.equal(made.weight, each[:1].expand(2, -1, -1))
+
+
+def test_weights_that_cannot_be_set_say_how_they_can():
+    made = mho.convert(nn.Sequential(nn.Linear(6, 5, bias=False)), EXACT, quiet=True)[0]
+    for write in (lambda: setattr(made, "weight", nn.Parameter(torch.zeros(5, 6))), lambda: made.weight.zero_()):
+        with pytest.raises(WrongUse, match=r"layer\.write\(weight, bias\)"):
+            write()
+    with pytest.raises(InvalidValue, match=r"weight has shape \(6, 5\); give \(5, 6\)"):
+        made.write(torch.zeros(6, 5))
+    with pytest.raises(InvalidValue, match="no bias"):
+        made.write(torch.zeros(5, 6), torch.zeros(5))
+    with pytest.raises(InvalidValue, match="NaN"):
+        made.write(torch.full((5, 6), torch.nan))
+
+
+@pytest.mark.parametrize("tile", [None, (4, 4)])
+def test_write_tells_what_bounds_clip_and_by_what_to_scale(tile):
+    device = mho.devices.ConstantStep(w_max=0.6, w_min=-0.6)
+    array = build_array(NOISY.replace(device=device, tile=tile), 4, 5, seed=0, name="a")
+    weight = torch.linspace(-0.5, 0.5, 20).reshape(4, 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert array.write(weight) == 0
+        weight[0, :2] = 1.8
+        assert array.write(weight, quiet=True) == pytest.approx(2 / 20)
+    with pytest.warns(ClippedWeights, match=r"clipped 10\.0 % of the weights, which reach 1\.8; .* by about 3,"):
+        array.write(weight)
+
+
+# Models ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("driver", ["autograd", "auto"])
+def test_layers_that_were_frozen_before_convert_stay_frozen(driver):
+    digital = small()
+    digital[0].requires_grad_(False)
+    model = mho.convert(digital, NOISY, quiet=True)
+    assert [row.became.endswith(", frozen") for row in model.conversion] == [True, False]
+    before = [model[i].weight.clone() for i in (0, 2)]
+    steps(model, driver)
+    assert torch.equal(model[0].weight, before[0])
+    assert not torch.equal(model[2].weight, before[1])
+
+
+def test_a_layer_of_which_only_a_part_is_frozen_is_told():
+    digital = small()
+    digital[0].bias.requires_grad_(False)
+    with pytest.warns(StaysDigital, match=r"0: bias is frozen .* trains as a whole"):
+        model = mho.convert(digital, NOISY, quiet=True)
+    assert model[0].anchor.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(nn.Linear(6, 5), (6,)), (nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), (3, 5, 5))]
+)
+def test_one_sample_without_a_batch_passes_as_in_torch(layer, shape):
+    made = mho.convert(nn.Sequential(layer), EXACT, quiet=True)[0]
+    x = torch.randn(shape, requires_grad=True)
+    twin = x.detach().clone().requires_grad_()
+    made(x).square().sum().backward()
+    layer(twin).square().sum().backward()
+    assert made(x).shape == layer(twin).shape
+    torch.testing.assert_close(x.grad, twin.grad)
+    assert len(made.memory.pending) == 1
+
+
+def test_a_transformer_is_evaluated_by_its_arrays():
+    """Torch's fast path would take the exact weights, past the arrays: two noisy reads are never equal."""
+    encoder = nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dropout=0.0), 1, enable_nested_tensor=False
+    )
+    with pytest.warns(StaysDigital):
+        model = mho.convert(encoder, NOISY, quiet=True).eval()
+    x = torch.randn(2, 3, 8)
+    with torch.no_grad():
+        first, second = model(x), model(x)
+    assert first.shape == (2, 3, 8)
+    assert not torch.equal(first, second)
+
+
+def test_a_second_derivative_is_refused_in_words_and_a_first_one_is_not():
+    model = mho.convert(small(), EXACT, quiet=True)
+    x = torch.randn(4, 6, requires_grad=True)
+    (slope,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
+    digital = small()
+    digital.load_state_dict({f"{i}.{n}": getattr(model[i], n).clone() for i in (0, 2) for n in ("weight", "bias")})
+    twin = x.detach().clone().requires_grad_()
+    torch.testing.assert_close(slope, torch.autograd.grad(digital(twin).sum(), twin)[0])
+    with pytest.raises(WrongUse, match="no second derivative"):
+        slope.square().mean().backward()
+
+
+# Files ----------------------------------------------------------------------------------------------------
+
+
+def test_a_state_dict_goes_through_safetensors_to_the_bit():
+    rpu = NOISY.replace(device=mho.devices.SoftBounds(dw_min=mho.per_cell(0.001, spread=0.3)))
+    model, other = (mho.convert(small(), rpu, seed=seed, quiet=True) for seed in (0, 9))
+    other.load_state_dict(load(save(model.state_dict())))
+    for made in (model, other):
+        steps(made, "autograd")
+    for key, value in model.state_dict().items():
+        assert torch.equal(other.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_digital_state_dict_programs_the_arrays(strict):
+    digital = small()
+    model = mho.convert(small(), EXACT, quiet=True)
+    buffer = io.BytesIO()
+    torch.save(digital.state_dict(), buffer)
+    buffer.seek(0)
+    model.load_state_dict(torch.load(buffer), strict=strict)
+    x = torch.randn(4, 6)
+    torch.testing.assert_close(model(x), digital(x))
+
+
+def test_a_digital_state_dict_of_another_network_is_told_and_clipping_too():
+    model = mho.convert(small(), NOISY, quiet=True)
+    with pytest.raises(RuntimeError, match=r"0: weight has shape \(7, 6\); give \(5, 6\)"):
+        model.load_state_dict(nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 3)).state_dict())
+    state = {key: 5 * value for key, value in small().state_dict().items()}
+    with pytest.warns(ClippedWeights):
+        model.load_state_dict(state)
+
+
+# Optimizers -----------------------------------------------------------------------------------------------
+
+
+def test_momentum_that_acts_on_digital_parameters_alone_is_told():
+    digital = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
+    model = mho.convert(digital, NOISY, exclude=["1"], quiet=True)
+    with pytest.warns(UserWarning, match=r"momentum=0\.9 and weight_decay=0\.0005 act on the 2 digital parameters"):
+        mho.AnalogSGD(model, lr=0.01, momentum=0.9, weight_decay=5e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mho.AnalogSGD(model, lr=0.01)

@@ -109,7 +109,7 @@ def test_weights_that_bounds_hold_are_named_first():
     model = converted(BASE.replace(device=ConstantStep(**bounds)))
     for name in ("conv1", "conv2", "fc1", "fc2"):
         for array in layer(model, name).crossbars:
-            array.write(0.3 * torch.randn(array.out_features, array.in_features))
+            array.write(0.3 * torch.randn(array.out_features, array.in_features), quiet=True)
     found = diagnosis(model)
     assert found.faults[0].check == "weights at bounds", str(found)
     assert "device.w_max" in found.faults[0].cure
@@ -233,7 +233,7 @@ def test_the_share_of_noise_is_that_of_the_equation():
     rpu = floating_point().replace(backward=Read(noise=sigma, bound=None))
     model = converted(rpu, model=nn.Sequential(nn.Linear(8, 40, bias=False), nn.Linear(40, 3, bias=False)))
     x = torch.randn(images, 8, generator=torch.Generator().manual_seed(2))
-    probe = Probe(model, x, torch.arange(images) % 3, batch=1)
+    probe = Probe(model, x, torch.arange(images) % 3, loss=torch.nn.functional.cross_entropy, batch=1)
     first, second = (n.gradients for n in numbers_of(probe, probe.exact(), {"0": 0.01, "1": 0.01}, 6))
     expected = sigma**2 * 40 * float(x.square().sum())
     # 60·40 independent draws, weighted with |x|²: their variance is known to some 4 %
@@ -300,11 +300,34 @@ def test_any_model_of_arrays():
     assert all(0 <= finding.lost <= 1 for finding in found.findings)
 
 
+@pytest.mark.parametrize(("lr", "fault"), [(0.3, True), (0.003, False)])
+def test_a_regression_is_diagnosed_with_its_loss(lr, fault):
+    """Four inputs, a linear teacher: η‖x‖² is 1.5 and 0.015, and a step above 1 passes its target."""
+    device = ConstantStep(dw_min=1e-5, c2c=0.0, up_down=1.0, w_max=10.0, w_min=-10.0)
+    exact = mho.presets.floating_point()
+    rpu = exact.replace(device=device, update=mho.Pulses(length=31, update_management=True))
+    model = mho.convert(nn.Sequential(nn.Linear(4, 1)), rpu if not fault else exact, quiet=True)
+    x = torch.randn(40, 4)
+    y = x @ torch.tensor([[1.0], [-2.0], [0.5], [3.0]])
+    found = {each.check: each for each in mho.diagnose(model, x, y, loss=nn.functional.mse_loss, lr=lr).findings}
+    assert found["learning rate"].fault is fault
+    assert "the gradients of other examples" in found["learning rate"].number
+    # of the loss twice as large the gradients are, relative to themselves, changed by twice as much
+    twice = mho.diagnose(model, x, y, loss=lambda out, t: 2 * nn.functional.mse_loss(out, t), lr=lr / 2).findings
+    lost = next(each.lost for each in twice if each.check == "learning rate")
+    assert lost == pytest.approx(found["learning rate"].lost, rel=0.2)  # pulses of half the rate round otherwise
+
+
 MISTAKES = {
     "no arrays": (lambda m, x, y: mho.diagnose(nn.Linear(2, 2), x, y), WrongUse, "convert it"),
-    "labels": (lambda m, x, y: mho.diagnose(m, x, y[:3]), InvalidValue, "one class an image"),
-    "classes": (lambda m, x, y: mho.diagnose(m, x, y.float()), InvalidValue, "integers from 0"),
-    "nothing": (lambda m, x, y: mho.diagnose(m, x[:0], y[:0]), InvalidValue, "at least one image"),
+    "labels": (lambda m, x, y: mho.diagnose(m, x, y[:3]), InvalidValue, "3 targets for 9 examples"),
+    "classes": (
+        lambda m, x, y: mho.diagnose(m, x, y.float()),
+        InvalidValue,
+        "integers from 0, or the loss of your training",
+    ),
+    "loss": (lambda m, x, y: mho.diagnose(m, x, y, loss="mse"), InvalidValue, "loss is 'mse'; give a function"),
+    "nothing": (lambda m, x, y: mho.diagnose(m, x[:0], y[:0]), InvalidValue, "at least one example"),
     "lr": (lambda m, x, y: mho.diagnose(m, x, y, lr=0.0), InvalidValue, "greater than 0"),
     "layer": (lambda m, x, y: mho.diagnose(m, x, y, lr={"covn1": 0.1}), InvalidValue, "did you mean 'conv1'"),
     "rates": (lambda m, x, y: mho.diagnose(m, x, y, lr={"conv1": 0.1}), InvalidValue, "no rate for conv2, fc1, fc2"),

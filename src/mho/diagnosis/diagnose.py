@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.arrays import check_lr
 from mho.diagnosis.finding import LIMIT, Check, Finding, NetworkNumbers
 from mho.diagnosis.numbers import mean_move, numbers_of
-from mho.diagnosis.probe import Floats, Pass, Probe
+from mho.diagnosis.probe import Floats, Loss, Pass, Probe
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
 from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
@@ -93,13 +94,14 @@ class Diagnosis:
 
 def diagnose(
     model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
+    x: Tensor,
+    y: Tensor,
     *,
+    loss: Loss | None = None,
     lr: float | Mapping[str, float] = 0.01,
     batch_size: int = 1,
 ) -> Diagnosis:
-    """Tell what spoils the training of a converted classifier: read noise, bounds, pulses, devices, learning rate.
+    """Tell what spoils the training of a converted network: read noise, bounds, pulses, devices, learning rate.
 
     Sends a few images through a copy of the model, forward and backward, with the arrays' own reads and with exact
     ones, and asks the device's law for its steps. Nothing of the model moves: no weight, counter or random stream,
@@ -112,31 +114,37 @@ def diagnose(
 
     Args:
         model: as `mho.convert` returned it, in any mode.
-        images: (n, ...) float, shared by the replicas, as in training. The first ones are taken: as many as it takes
-            on the mean until each of C classes has come up, C(1 + 1/2 + ... + 1/C), at most 64, or one batch.
-        labels: (n,) their classes, integers from 0.
+        x: examples (n, ...) float, shared by the replicas, as in training. The first ones are taken: 64; of classes as
+            many as it takes on the mean until each of C classes has come up, C(1 + 1/2 + ... + 1/C), at most 64; at
+            least one batch.
+        y: targets (n, ...); without a loss (n,) classes, integers from 0.
+        loss: (outputs, targets) of a batch to their mean loss, such as `torch.nn.functional.mse_loss`; None: cross
+            entropy of classes.
         lr: learning rate η; or one for each array layer by path, as `AnalogSGD.rates()` gives them.
         batch_size: images of a training step, at least 1.
 
     Raises:
         WrongUse: for a model without arrays.
-        InvalidValue: for images and labels that do not go together, a value out of range, or an unknown layer.
+        InvalidValue: for x and y that do not go together, a value out of range, or an unknown layer.
     """
     model = getattr(model, "_orig_mod", model)  # of torch.compile
     layers = list(array_layers(model))
     if not layers:
         raise WrongUse("the model has no array layers, so there is nothing to diagnose; convert it with mho.convert")
     rates = _rates(lr, layers)
-    _check(images, labels, batch_size)
-    classes = int(labels.max()) + 1
-    round_ = math.ceil(classes * sum(1 / k for k in range(1, classes + 1)))
+    _check(x, y, loss, batch_size)
+    round_ = MOST_IMAGES
+    if loss is None:
+        classes = int(y.max()) + 1
+        round_ = math.ceil(classes * sum(1 / k for k in range(1, classes + 1)))
     count = max(min(round_, MOST_IMAGES), batch_size)
-    probe = Probe(model, images[:count], labels[:count], batch=batch_size)
+    probe = Probe(model, x[:count], y[:count], loss=loss or F.cross_entropy, batch=batch_size)
     exact = probe.exact()
     numbers = numbers_of(probe, exact, rates, round_)
-    swings = _swings(probe, exact, rates)
+    odds = "the log-odds of other images" if loss is None else "the gradients of other examples, relative to them,"
+    swings = _swings(probe, exact, rates, _log_odds if loss is None else probe.gradients)
     networks = [
-        NetworkNumbers(r, [n for n in numbers if n.replica == r], swings[r], max(rates.values()))
+        NetworkNumbers(r, [n for n in numbers if n.replica == r], swings[r], odds, max(rates.values()))
         for r in range(probe.replicas)
     ]
     found = []
@@ -146,11 +154,21 @@ def diagnose(
     return Diagnosis(tuple(sorted(found, key=lambda finding: -finding.lost)), probe.replicas)
 
 
-def _swings(probe: Probe, exact: Pass, rates: Mapping[str, float]) -> list[float]:
-    """Of each replica, how far training steps change the log-odds of images that are not in their batch."""
+def _swings(
+    probe: Probe, exact: Pass, rates: Mapping[str, float], looked_at: Callable[[Floats], Floats]
+) -> list[float]:
+    """Return of each replica how far training steps change something of the images that are not in their batch.
+
+    Args:
+        probe: the network.
+        exact: its exact pass.
+        rates: learning rate of each layer.
+        looked_at: outputs (R, K, ...) to the numbers that are compared; gradients are, relative to themselves.
+    """
     images = len(probe.images)
     starts = list(range(0, images, min(probe.batch, images)))
-    powers = []
+    before, powers = looked_at(exact.outputs), []
+    whole = 1.0 if looked_at is _log_odds else np.square(before).mean(axis=tuple(range(1, before.ndim)))
     for start in starts[:: -(-len(starts) // STEPS)]:
         chosen = slice(start, start + probe.batch)
         moves: list[Floats] = [
@@ -162,12 +180,18 @@ def _swings(probe: Probe, exact: Pass, rates: Mapping[str, float]) -> list[float
             )
             for (path, array), x, d in zip(probe.arrays, exact.x, exact.d, strict=True)
         ]
-        change = probe.logits_after(moves) - exact.logits
-        change -= change.mean(axis=2, keepdims=True)  # what all classes share changes no odds
+        change = looked_at(probe.outputs_after(moves)) - before
         others = np.ones(images, np.bool_)
         others[chosen] = images <= probe.batch
-        powers.append(np.square(change[:, others]).mean(axis=(1, 2)))
+        power = np.square(change[:, others]).mean(axis=tuple(range(1, change.ndim)))
+        powers.append(power / np.maximum(whole, 1e-30))
     return [float(power) for power in np.sqrt(np.mean(powers, axis=0))]
+
+
+def _log_odds(logits: Floats) -> Floats:
+    """Return logits (R, K, classes) without what all classes share, which changes no odds."""
+    odds: Floats = logits - logits.mean(axis=2, keepdims=True)
+    return odds
 
 
 def _vectors(of_images: Floats) -> Floats:
@@ -190,15 +214,20 @@ def _rates(lr: float | Mapping[str, float], layers: list[str]) -> dict[str, floa
     return {name: float(rate) for name, rate in lr.items()}
 
 
-def _check(images: Tensor, labels: Tensor, batch_size: int) -> None:
+def _check(x: Tensor, y: Tensor, loss: Loss | None, batch_size: int) -> None:
     faults = Faults("diagnose")
-    for name, given in (("images", images), ("labels", labels)):
+    for name, given in (("x", x), ("y", y)):
         if not isinstance(given, Tensor) or not given.numel():
-            faults.add(f"{name} is {given!r}; give a tensor with at least one image's")
+            faults.add(f"{name} is {given!r}; give a tensor with at least one example")
+    if loss is not None and not callable(loss):
+        faults.add(f"loss is {loss!r}; give a function of outputs and targets, such as torch.nn.functional.mse_loss")
     faults.number("batch_size", batch_size, low=1, integer=True)
     faults.raise_any()
-    if labels.shape != images.shape[:1]:
-        faults.add(f"labels have shape {tuple(labels.shape)} for {len(images)} images; give one class an image")
-    if labels.is_floating_point() or labels.dtype == torch.bool or int(labels.min()) < 0:
-        faults.add(f"labels are {labels.dtype} from {labels.min().item():g}; give classes, integers from 0")
+    if len(x) != len(y):
+        faults.add(f"y has {len(y)} targets for {len(x)} examples; give as many")
+    if loss is None and (y.dim() != 1 or y.is_floating_point() or y.dtype == torch.bool or int(y.min()) < 0):
+        faults.add(
+            f"y has shape {tuple(y.shape)} and is {y.dtype} from {y.min().item():g}; give classes (n,), integers from "
+            "0, or the loss of your training, for example loss=torch.nn.functional.mse_loss"
+        )
     faults.raise_any()

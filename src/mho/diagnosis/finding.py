@@ -56,13 +56,15 @@ class NetworkNumbers:
     Attributes:
         replica: number.
         arrays: of each its numbers.
-        swing: change of the log-odds of other images by a training step, root of the mean square.
+        swing: what a training step changes of `odds`, root of the mean square; below 1 a gradient tells the way.
+        odds: what is looked at: "the log-odds of other images".
         lr: the largest learning rate.
     """
 
     replica: int
     arrays: Sequence[ArrayNumbers]
     swing: float
+    odds: str
     lr: float
 
 

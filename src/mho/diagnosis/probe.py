@@ -1,16 +1,15 @@
-"""A few images sent through a copy of a model: what its arrays get, with their own reads and with exact ones."""
+"""A few examples sent through a copy of a model: what its arrays get, with their own reads and with exact ones."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.arrays import Array
@@ -19,6 +18,7 @@ from mho.nn.memory import Memory
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @final
@@ -30,13 +30,13 @@ class Pass:
         x: inputs of the update cycle, (R, K, T, in), T vectors an image.
         d: likewise δ, (R, K, T, out).
         clipped: outputs that stayed clipped, forward and backward, (2, R).
-        logits: (R, K, classes).
+        outputs: of the network, (R, K, ...).
     """
 
     x: list[Floats]
     d: list[Floats]
     clipped: list[Counts]
-    logits: Floats
+    outputs: Floats
 
 
 @final
@@ -44,18 +44,19 @@ class Probe:
     """A copy of a model, so that nothing of the model itself moves: no stream, no counter, no weight.
 
     Digital layers are in evaluation mode, arrays in training mode, as training reads them. δ is that of a training
-    step: of the mean cross entropy over a batch.
+    step: of the mean loss over a batch.
 
     Args:
         model: converted.
         images: (K, ...), shared by the replicas.
-        labels: (K,) classes.
+        targets: (K, ...).
+        loss: (outputs (K, ...), targets) to their mean loss.
         batch: images a step.
     """
 
-    def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, *, batch: int) -> None:
+    def __init__(self, model: nn.Module, images: Tensor, targets: Tensor, *, loss: Loss, batch: int) -> None:
         self.model = copy.deepcopy(model).eval()
-        self.images, self.labels, self.batch = images.detach(), labels, batch
+        self.images, self.targets, self.loss, self.batch = images.detach(), targets, loss, batch
         self.paths = array_layers(self.model)
         self.layers = list(self.paths.values())
         self.replicas = self.layers[0].replicas
@@ -83,13 +84,20 @@ class Probe:
             layer.crossbars = [_Exact(array) for array in layer.arrays]  # type: ignore[misc, arg-type]
         return self._pass()
 
-    def logits_after(self, moves: Sequence[Floats]) -> Floats:
-        """Exact logits (R, K, classes) when the weights have moved, by (R, out, in) for each array."""
+    def outputs_after(self, moves: Sequence[Floats]) -> Floats:
+        """Return exact outputs (R, K, ...) when the weights have moved, by (R, out, in) for each array."""
         place = iter(moves)
         for layer in self.layers:
             layer.crossbars = [_Exact(array, next(place)) for array in layer.arrays]  # type: ignore[misc, arg-type]
         with torch.no_grad():
-            return self._logits().numpy()
+            return self._outputs().numpy()
+
+    def gradients(self, outputs: Floats) -> Floats:
+        """Return the derivative (R, K, ...) of each example's loss by its outputs (R, K, ...)."""
+        with torch.enable_grad():
+            out = torch.from_numpy(outputs).requires_grad_()
+            (found,) = torch.autograd.grad(self._total(out), out)
+        return found.numpy()
 
     # Inside --------------------------------------------------------------------------------------
 
@@ -99,10 +107,9 @@ class Probe:
             layer.anchor.grad = None
         counted = [self._clipped()]
         with torch.enable_grad():
-            logits = self._logits()
+            outputs = self._outputs()
             counted.append(self._clipped())
-            labels = self.labels.expand(self.replicas, -1).flatten()
-            (F.cross_entropy(logits.flatten(0, 1), labels, reduction="sum") / self.batch).backward()
+            (self._total(outputs) / self.batch).backward()
         counted.append(self._clipped())
         x, d = [], []
         for layer in self.layers:
@@ -111,10 +118,14 @@ class Probe:
                 x.append(np.concatenate([self._by_image(use.x[i]) for use in uses], axis=2))
                 d.append(np.concatenate([self._by_image(use.d[i]) for use in uses], axis=2))
         clipped = [np.stack([middle - start, end - middle]) for start, middle, end in zip(*counted, strict=True)]
-        return Pass(x, d, clipped, logits.detach().numpy())
+        return Pass(x, d, clipped, outputs.detach().numpy())
 
-    def _logits(self) -> Tensor:
+    def _outputs(self) -> Tensor:
         return replica_outputs(self.model, self.images, per_replica=False)
+
+    def _total(self, outputs: Tensor) -> Tensor:
+        """Return the summed loss of outputs (R, K, ...)."""
+        return torch.stack([self.loss(own, self.targets) for own in outputs]).sum() * len(self.images)
 
     def _clipped(self) -> list[Counts]:
         return [array.counters()["clipped_reads"].numpy() for _, array in self.arrays]

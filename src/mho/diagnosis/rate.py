@@ -15,6 +15,9 @@ class LearningRate(Check):
     other images by more write each image over the last. The step is what the arrays make of an update on the mean,
     so trains that cannot carry a learning rate, and thereby lower it, are taken as they are. Lost is s²/(1 + s²)
     for a change s, the root of the mean square over images and classes.
+
+    Of another loss than cross entropy of classes, s is the change of the gradients of other examples by their outputs,
+    relative to these gradients: a step that changes them by as much as they are has passed what it aimed at.
     """
 
     name = "learning rate"
@@ -29,7 +32,7 @@ class LearningRate(Check):
             array="",
             replica=network.replica,
             lost=of_powers(network.swing**2, 1.0),
-            number=f"a step at η = {network.lr:g} changes the log-odds of other images by {network.swing:.2g}",
+            number=f"a step at η = {network.lr:g} changes {network.odds} by {network.swing:.2g}",
             meaning=self.meaning,
             cure=f"a training.lr below {below:.1g}",
         )

@@ -91,12 +91,11 @@ class Run:
         if self.finished and self._diagnosis is None:
             settings, data = self.experiment.training, self.loop.data
             try:
-                if not self.loop.task.classes:
-                    raise WrongUse(f"its checks look at classes, and the task is {settings.task}")
                 self._diagnosis = diagnose(
                     self.model,
                     data.x_train,
                     data.y_train,
+                    loss=None if self.loop.task.classes else self.loop.task.loss,
                     lr=settings.rate(settings.epochs),
                     batch_size=settings.batch_size,
                 )

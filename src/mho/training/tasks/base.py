@@ -26,7 +26,7 @@ class Task(abc.ABC):
         measure: what the error is, for titles and axes.
         examples: word for several examples; metrics.jsonl has their rate as {examples}_per_second.
         shuffled: whether `order` depends on the seed of the data order.
-        classes: whether targets are (B,) classes and outputs (B, classes) logits, which the diagnosis needs.
+        classes: whether targets are (B,) classes and outputs (B, classes) logits, whose odds the diagnosis looks at.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]

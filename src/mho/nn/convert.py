@@ -161,10 +161,9 @@ class _Conversion:
                 replicas=len(self.seeds),
                 name=label,
             )
-        for child_name, child in list(module.named_children()):
-            replaced = self.walk(child, f"{name}.{child_name}" if name else child_name)
-            if replaced is not child:
-                setattr(module, child_name, replaced)
+        for child_name, child in list(module._modules.items()):  # named_children passes over a second use
+            if child is not None:
+                setattr(module, child_name, self.walk(child, f"{name}.{child_name}" if name else child_name))
         own = any(True for _ in module.parameters(recurse=False))
         if own:
             self.digital.append(label)

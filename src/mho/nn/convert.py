@@ -182,9 +182,8 @@ class _Conversion:
         if len(first.tile_shapes) > 1:
             rows, columns = next(iter(first.tile_shapes.values()))
             became += f", {'' if len(layer.crossbars) == 1 else 'each '}{len(first.tile_shapes)} tiles {rows}×{columns}"
-        summary = first.rpu.cell.summary()
-        if summary:
-            became += f", {summary}"
+        for words in (first.rpu.cell.summary(), kind.digital(layer)):
+            became += f", {words}" if words else ""
         self.rows.append(Converted(label, type(module).__name__, became, clipped))
         return layer
 

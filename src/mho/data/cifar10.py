@@ -28,6 +28,10 @@ NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 RECORD = 1 + 3 * 32 * 32
 """Bytes of an image in the published files: its label, then red, green and blue rows."""
 
+TRAINED, TESTED, HELD_OUT = 10_000, 1000, 46_000
+"""The part: images before `TRAINED` of the published training set; those before `TESTED` of the published test set, and
+those from `HELD_OUT` on of the training set."""
+
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -70,10 +74,10 @@ def cifar10_part(folder: Path | None = None) -> Dataset:
         whole = _read_whole(_whole(folder, places))
         images, labels = whole["train_images"], whole["train_labels"]
         part = {
-            "train_images": images[:10_000],
-            "train_labels": labels[:10_000],
-            "test_images": np.concatenate([whole["test_images"][:1000], images[46_000:]]),
-            "test_labels": np.concatenate([whole["test_labels"][:1000], labels[46_000:]]),
+            "train_images": images[:TRAINED],
+            "train_labels": labels[:TRAINED],
+            "test_images": np.concatenate([whole["test_images"][:TESTED], images[HELD_OUT:]]),
+            "test_labels": np.concatenate([whole["test_labels"][:TESTED], labels[HELD_OUT:]]),
         }
     else:
         try:

@@ -278,6 +278,21 @@ def test_only_kept_coefficients_live_until_backward(compression, groups):
     assert saved(x.detach()) == []
 
 
+@pytest.mark.parametrize("limit", [{"compression": 50}, {"energy": 80}], ids=str)
+def test_large_batches_are_transformed_part_by_part(limit, monkeypatch):
+    _, layer = pair({"padding": 1, "stride": 2, "groups": 2}, **limit)
+    x = torch.randn(7, 4, 16, 16)
+    whole = outputs_and_gradients(layer, x)
+    layer.zero_grad()
+    lengths = []
+    rfft = torch.fft.rfft
+    monkeypatch.setattr(torch.fft, "rfft", lambda x, n: lengths.append(len(x)) or rfft(x, n=n))
+    monkeypatch.setattr("mho.nn.band_limited.band.CHUNK", 2 * 4 * 20 * 20)  # two samples of 4 channels
+    for ours, theirs in zip(outputs_and_gradients(layer, x), whole, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)  # float32: batches are summed in other orders
+    assert lengths == [2, 2, 2, 1] + [1] * 7  # of the maps; then of gradients of twice as many channels
+
+
 # As torch users meet it --------------------------------------------------------------------------------
 
 

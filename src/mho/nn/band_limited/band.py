@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 CHUNK = 2**22
-"""Real numbers of maps that are transformed at once where only the energy of their spectra is asked for."""
+"""Real numbers of maps that are transformed at once: whole spectra take 16 MiB in float32, however large the batch."""
+
+
+def samples_at_once(size: tuple[int, int], channels: int) -> int:
+    """Return how many samples of a batch to transform at once, at least 1."""
+    return max(1, CHUNK // (size[0] * size[1] * channels))
 
 
 @final
@@ -82,8 +87,8 @@ def energy_band(x: Tensor, size: tuple[int, int], energy: float) -> Band:
     height, width = size
     halves = (height // 2 + 1, width // 2 + 1)
     power = torch.zeros(height, halves[1], dtype=torch.float64, device=x.device)
-    for part in x.flatten(0, 1).split(max(1, CHUNK // (height * width))):
-        power += torch.view_as_real(torch.fft.rfft2(part, s=size)).square().sum(dim=(0, 3)).double()
+    for part in x.split(samples_at_once(size, x.shape[1])):
+        power += torch.view_as_real(torch.fft.rfft2(part, s=size)).square().sum(dim=(0, 1, 4)).double()
     twice = torch.full((halves[1],), 2.0, dtype=torch.float64, device=x.device)  # a column and its mirror image
     twice[0] = 1
     if width % 2 == 0:

@@ -10,7 +10,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from mho.nn.band_limited.band import Band
+from mho.nn.band_limited.band import Band, samples_at_once
+
+COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+"""The type of a spectrum by that of its maps."""
 
 
 @final
@@ -39,12 +42,16 @@ class Taps:
 def map_spectrum(x: Tensor, groups: int, band: Band) -> Tensor:
     """Return the kept spectrum (F, groups, B, C/groups) of real maps (B, C, H, W)."""
     (height, width), (k_h, k_w) = band.size, band.kept
-    # rows first: columns beyond the band are never transformed along H
-    whole = torch.fft.fft(torch.fft.rfft(x, n=width)[..., :k_w], n=height, dim=-2)
-    ordered = whole.unflatten(1, (groups, x.shape[1] // groups)).permute(3, 4, 1, 0, 2)
-    kept = whole.new_empty(band.rows, *ordered.shape[1:])
-    kept[:k_h] = ordered[:k_h]
-    kept[k_h:] = ordered[height - (band.rows - k_h) :]
+    samples, channels = x.shape[:2]
+    kept = x.new_empty(band.rows, k_w, groups, samples, channels // groups, dtype=COMPLEX[x.dtype])
+    at_once = samples_at_once(band.size, channels)
+    for first in range(0, samples, at_once):
+        part = slice(first, first + at_once)
+        # rows first: columns beyond the band are never transformed along H
+        whole = torch.fft.fft(torch.fft.rfft(x[part], n=width)[..., :k_w], n=height, dim=-2)
+        ordered = whole.unflatten(1, (groups, channels // groups)).permute(3, 4, 1, 0, 2)
+        kept[:k_h, :, :, part] = ordered[:k_h]
+        kept[k_h:, :, :, part] = ordered[height - (band.rows - k_h) :]
     spectrum: Tensor = kept.flatten(0, 1)
     return spectrum
 
@@ -52,15 +59,16 @@ def map_spectrum(x: Tensor, groups: int, band: Band) -> Tensor:
 def maps_of(spectrum: Tensor, band: Band, taps: Taps) -> Tensor:
     """Return the real maps (B, C, H', W') of a kept spectrum (F, groups, B, C/groups), at the places of the outputs."""
     (height, width), (k_h, k_w) = band.size, band.kept
-    groups, samples, channels = spectrum.shape[1:]
-    whole = spectrum.new_zeros(samples, groups, channels, height, k_w)
+    groups, channels = spectrum.shape[1], spectrum.shape[3]
     kept = spectrum.unflatten(0, (band.rows, k_w)).permute(3, 2, 4, 0, 1)
-    whole[..., :k_h, :] = kept[..., :k_h, :]
-    whole[..., height - (band.rows - k_h) :, :] = kept[..., k_h:, :]
-    whole = whole.flatten(1, 2)
-    rows = torch.fft.ifft(whole, dim=-2)[:, :, : taps.reach[0] : taps.stride[0]]
-    maps: Tensor = torch.fft.irfft(rows, n=width)[..., : taps.reach[1] : taps.stride[1]]
-    return maps
+    parts = []
+    for part in kept.split(samples_at_once(band.size, groups * channels)):
+        whole = part.new_zeros(len(part), groups, channels, height, k_w)
+        whole[..., :k_h, :] = part[..., :k_h, :]
+        whole[..., height - (band.rows - k_h) :, :] = part[..., k_h:, :]
+        rows = torch.fft.ifft(whole.flatten(1, 2), dim=-2)[:, :, : taps.reach[0] : taps.stride[0]]
+        parts.append(torch.fft.irfft(rows, n=width)[..., : taps.reach[1] : taps.stride[1]])
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def spread(grad: Tensor, taps: Taps) -> Tensor:

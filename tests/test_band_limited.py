@@ -235,6 +235,14 @@ def test_energy_mode_takes_the_smallest_band_of_the_batch(size, energy):
     assert band.kept == next(kept for kept in bands if held(kept) >= energy - 1e-9)
 
 
+def test_energy_counts_both_sides_of_the_spectrum():
+    """Two waves of equal energy, of which one has one coefficient in the one-sided spectrum, the other two."""
+    turns = 2 * math.pi * torch.arange(12) / 12
+    x = (torch.cos(3 * turns)[:, None] + torch.cos(turns)).expand(1, 1, 12, 12)
+    assert energy_band(x, (12, 12), 45).kept == (2, 2)  # one-sided it would hold a third
+    assert energy_band(x, (12, 12), 55).kept == (4, 4)
+
+
 def test_energy_is_that_of_the_maps_and_not_of_the_filters():
     smooth = BandLimitedConv2d(1, 1, 3, padding=1, energy=95)
     rough = copy.deepcopy(smooth)

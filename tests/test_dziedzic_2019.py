@@ -18,7 +18,7 @@ from mho.papers.dziedzic_2019.networks import lenet_50
 from mho.papers.dziedzic_2019.study import BandLimited, accuracy, limits, mean_compression, on_arrays, ramp
 
 needs_data = pytest.mark.skipif("MHO_DATA" not in os.environ, reason="MHO_DATA names no folder with MNIST")
-SMALL = BandLimited(data="mnist", epochs=2, lr=0.05, train_images=300, test_images=60, probe_images=10)
+SMALL = BandLimited(data="mnist", epochs=2, schedule=2, lr=0.05, train_images=300, test_images=60, probe_images=10)
 STUDIES = {
     "plain": SMALL,
     "compressed": dataclasses.replace(SMALL, compression=50.0),
@@ -101,6 +101,8 @@ def test_accuracy_and_arrays() -> None:
 def test_settings_that_exclude_each_other_raise() -> None:
     with pytest.raises(InvalidValue, match=r"compression is 50.0 and energy 90.0; give one of them"):
         BandLimited(compression=50.0, energy=90.0)
+    with pytest.raises(InvalidValue, match="epochs is 6 and schedule 5; give at most as many"):
+        BandLimited(epochs=6)
     with pytest.raises(InvalidValue, match="data is 'cifar'; did you mean 'cifar10_part'"):
         BandLimited(data="cifar")
 
@@ -113,4 +115,5 @@ def test_every_curve_is_a_study_with_a_quick_one() -> None:
         if isinstance(study, BandLimited):
             named = name.rpartition("_")[2]
             assert named == ("energy" if study.energy is not None else f"{study.compression:g}")
-            assert study.with_epochs(9).to_dict() != study.to_dict()  # its early epochs are others
+            assert study.with_epochs(9).to_dict() != study.to_dict()  # a longer schedule has other early epochs
+            assert study.with_epochs(1).to_dict() == study.to_dict()

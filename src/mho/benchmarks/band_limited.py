@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -94,7 +94,7 @@ def run(plan: Plan, tell: Tell) -> Result:
     )
 
 
-def contestants(layer: Layer) -> dict[str, nn.Module]:
+def contestants(layer: Layer) -> Mapping[str, nn.Module]:
     """Return torch's convolution and band-limited ones of the same shape, by name."""
     torch.manual_seed(0)
     plain = nn.Conv2d(layer.channels, layer.channels, layer.kernel, padding=layer.kernel // 2, bias=False)

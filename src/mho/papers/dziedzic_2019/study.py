@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Self, final
 
 import numpy as np
 import torch
@@ -53,6 +53,7 @@ class BandLimited(Study):
     with the layers on arrays of RPU-baseline devices, programmed once and read with noise S and both managements.
 
     Attributes:
+        schedule: epochs over which the learning rate rises and falls; the accuracies are of the last of them.
         data: "cifar10_part" (ResNet-8) or "mnist" (LeNet).
         compression: in training and test, in per cent; 0 trains torch's own convolutions, which are equal.
         energy: in place of a compression, in per cent.
@@ -64,6 +65,7 @@ class BandLimited(Study):
     """
 
     epochs: int = 5
+    schedule: int = 5
     data: str = "cifar10_part"
     compression: float = 0.0
     energy: float | None = None
@@ -76,15 +78,17 @@ class BandLimited(Study):
     def __post_init__(self) -> None:
         if self.data not in NETWORKS:
             raise InvalidValue(f"data is {self.data!r}{nearest(self.data, NETWORKS)}")
+        if self.epochs > self.schedule:
+            raise InvalidValue(f"epochs is {self.epochs} and schedule {self.schedule}; give at most as many epochs")
         if self.energy is not None and self.compression:
             raise InvalidValue(f"compression is {self.compression!r} and energy {self.energy!r}; give one of them")
 
     def quick(self) -> BandLimited:
-        return dataclasses.replace(self, epochs=2, train_images=500, test_images=500, probe_images=50)
+        return dataclasses.replace(self, epochs=2, schedule=2, train_images=500, test_images=500, probe_images=50)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Describe the study; the learning rate of an early epoch depends on the number of all epochs."""
-        return {**super().to_dict(), "schedule": self.epochs}
+    def with_epochs(self, epochs: int) -> Self:
+        """Return this study with another number of epochs: the first ones of its schedule, or a longer schedule."""
+        return dataclasses.replace(self, epochs=epochs, schedule=max(epochs, self.schedule))
 
     def with_images(self, *, train: int, test: int) -> Self:
         return dataclasses.replace(self, train_images=train or self.train_images, test_images=test or self.test_images)
@@ -111,7 +115,7 @@ class BandLimited(Study):
                 return False
             numbers = {"train_loss": loss, "compression": mean_compression(network)}
             tests = self._tests(data, seed)
-            last = epoch + 1 == self.epochs
+            last = epoch + 1 == self.schedule
             numbers |= {name: test(network) if last else math.nan for name, test in tests.items()}
             journal.finish_epoch(numbers, tensors=_state(network, sgd))
         return True
@@ -157,7 +161,9 @@ class BandLimited(Study):
             images = data.x_train[places]
             if self.flips:
                 images = torch.where(mirrored[places][:, None, None, None], images.flip(3), images)
-            sgd.param_groups[0]["lr"] = self.lr * ramp((epoch * len(batches) + step + 1) / (self.epochs * len(batches)))
+            sgd.param_groups[0]["lr"] = self.lr * ramp(
+                (epoch * len(batches) + step + 1) / (self.schedule * len(batches))
+            )
             sgd.zero_grad()
             loss = F.cross_entropy(network(images), data.y_train[places])
             loss.backward()

@@ -21,7 +21,7 @@ from mho.report.drawing import svg
 LEGEND = 0.21
 """Inches that a line of the legend takes."""
 HEAD, ROW, LEAST = 0.9, 0.34, 2.8
-"""Inches that the labels of a table of colours take, and each of its rows; and the least height, for the label of rows."""
+"""Inches that the labels of a table of colours take, and each of its rows; and its least height."""
 SHAPES = (("wide", 2, 7.6, 3.7), ("narrow", 1, 3.8, 3.3))
 """Class of a drawing, columns of its legend, its width and its height without legend in inches."""
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from command import mho
 
-from mho.benchmarks import aihwkit_peer, lenet, loads, narrow, roofs, steps, timing, update
+from mho.benchmarks import aihwkit_peer, band_limited, lenet, loads, narrow, roofs, steps, timing, update
 from mho.benchmarks.loads import ACTIVE, LENGTH, Case
 from mho.benchmarks.plan import SUITES, Plan, make_plan
 from mho.benchmarks.runner import Outcome, open_folder, run_plan, write_outcome
@@ -349,6 +349,17 @@ def test_a_chosen_cpu_is_not_compared_with_itself(monkeypatch):
     assert "NUMBA_CPU_NAME is set" in narrow.left_out()
     monkeypatch.setattr(narrow, "has_avx512", lambda: False)
     assert "no AVX-512" in narrow.left_out()
+
+
+def test_bytes_of_a_layer_are_those_that_torch_keeps_and_allocates():
+    """10×10 transforms at C = 50 %: k = ⌊6·0.7⌋ = 4, 7·4 coefficients of 8 bytes, of 2·3 maps and 3·3 filters."""
+    layer = band_limited.Layer(batch=2, channels=3, side=8, kernel=3)
+    module = band_limited.contestants(layer)["C = 50 %"]
+    assert band_limited.kept_bytes(layer, module) == 7 * 4 * 8 * (2 * 3 + 3 * 3)
+    least = band_limited.kept_bytes(layer, module)
+    assert least < band_limited.peak_bytes(band_limited.step_of(layer, module)) < 100 * least
+    ones = torch.ones(100_000)
+    assert band_limited.peak_bytes(lambda: ones + 1 + 1) == pytest.approx(800_000, rel=0.01)  # two sums at once
 
 
 # The whole ---------------------------------------------------------------------------------------

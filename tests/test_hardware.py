@@ -243,7 +243,7 @@ UNTRACEABLE = {
     "pooling": (lambda: nn.Sequential(nn.MaxPool2d(2), nn.Linear(4, 2)), (8,), "0 (MaxPool2d) cannot be traced", "8"),
     "arguments": (lambda: nn.Linear(), (8,), "the model cannot be built", "missing"),
     "no model": (lambda: 3, (8,), "int is no model", "torch.nn.Module"),
-    "digital": (nn.ReLU, (8,), "meets no Conv2d or Linear", "nothing to map"),
+    "digital": (nn.ReLU, (8,), "meets no Conv2d or BandLimitedConv2d or Linear", "nothing to map"),
     "converted": (
         lambda: mho.convert(nn.Linear(8, 2), RPU(), quiet=True), (8,), "has array layers already", "the digital model",
     ),

@@ -303,6 +303,14 @@ def test_a_model_with_nothing_to_convert_raises(model):
         mho.convert(model, NOISY, quiet=True)
 
 
+def test_a_layer_that_stands_twice_in_one_container_is_one_layer_on_arrays():
+    shared = nn.Linear(4, 4)
+    model = mho.convert(nn.Sequential(shared, nn.Tanh(), shared), EXACT, quiet=True)
+    assert model[0] is model[2]
+    assert isinstance(model[2], ArrayLayer)
+    assert len(conversion_rows(model)) == 1
+
+
 def test_converting_twice_raises():
     with pytest.raises(InvalidValue, match="already"):
         mho.convert(mho.convert(small_net(), NOISY, quiet=True), NOISY)

@@ -32,8 +32,9 @@ from mho.papers import PAPERS, jobs
 from mho.papers.expected import read_expected
 from mho.papers.figures import COLORS
 from mho.papers.jobs import Scale, address, job
+from mho.papers.matrix_figure import MatrixRow, matrix_figure
 from mho.papers.page import write_paper_page
-from mho.papers.page_figures import sweep_drawings
+from mho.papers.page_figures import matrix_drawings, sweep_drawings
 from mho.papers.records import Record, read_record, read_records
 from mho.papers.reproduction import Reproduction
 from mho.papers.sweep_figure import SweepLine, sweep_figure
@@ -256,6 +257,15 @@ def test_all_faults_of_an_expected_toml_are_told_at_once(tmp_path):
     title = "three"
     curves = ["a"]
     sweep = { axis = "pulses", lines = { one = { a = -1.0 } }, logs = true }
+    [figures.4]
+    title = "four"
+    curves = ["a"]
+    sweep = { axis = "pulses", lines = { one = { a = 1.0 } } }
+    matrix = { rows = "r", columns = "c", labels = { b = "b" }, across = { test_eror = "x" } }
+    [figures.5]
+    title = "five"
+    curves = ["a"]
+    matrix = { rows = "r", columns = "c", labels = {}, across = {} }
     [curves.a]
     label = "a"
     number = 3.0
@@ -272,6 +282,10 @@ def test_all_faults_of_an_expected_toml_are_told_at_once(tmp_path):
         "figures.2.sweep: no curve 'bb' in the figure; did you mean 'b'?",
         "figures.3.sweep: a is -1",
         "figures.3.sweep: logs: no such field",
+        "figures.4.matrix: no curve 'b' in the figure",
+        "figures.4.matrix.across: no quantity 'test_eror'; did you mean 'test_error'?",
+        "figures.4: sweep and matrix exclude each other",
+        "figures.5.matrix: labels is missing",
         "mark goes with",
         "did you mean 'a'?",
         "neither at_least",
@@ -582,6 +596,42 @@ def test_a_sweep_leaves_out_what_has_not_come_to_the_end():
     begun = {"symmetric": record("symmetric", [50.0] * 3 + [20.0]), "imbalanced_1.5": record("imbalanced_1.5", [50.0])}
     assert seed_means(begun["symmetric"], (4, 5)) == []
     assert sweep_drawings(SHIFTED, "pulses", begun, dict.fromkeys(begun, (4, 5))) == []
+
+
+def test_a_matrix_has_a_row_for_each_curve_that_has_come_to_its_end(tmp_path):
+    paper = PAPERS["dziedzic_2019"]
+    figure = paper.expected.figures["lenet_matrix"]
+    names = list(figure.matrix.across)
+
+    def made(curve: str, at_the_end: bool) -> Record:
+        """Means of the matrix are 10 + column, and 20 for a second seed."""
+        last = paper.epochs("results")[curve]
+        seeds = {
+            seed: [
+                {"epoch": epoch, "accuracy": 1.0, "seconds": 1.0}
+                | {name: (10 * seed + 10 + place if epoch == last else math.nan) for place, name in enumerate(names)}
+                for epoch in range(1, last + at_the_end)
+            ]
+            for seed in (0, 1)
+        }
+        return dataclasses.replace(record(curve), seeds=seeds, counters={})
+
+    records = {"lenet_0": made("lenet_0", True), "lenet_50": made("lenet_50", False)}
+    windows = {name: (last, last) for name, last in paper.epochs("results").items()}
+    wide, narrow = matrix_drawings(paper, "lenet_matrix", records, windows)
+    for svg in (wide, narrow):
+        texts = re.findall(r">([^<>]+)</text>", html.unescape(svg))
+        assert [text for text in texts if "." in text] == [f"{15 + place:.1f}" for place in range(len(names))]
+        for text in ("compression in training (%)", "compression in test (%)", "80", "accuracy on test images (%)"):
+            assert text in texts
+    assert matrix_drawings(paper, "lenet_matrix", {"lenet_50": records["lenet_50"]}, windows) == []
+    ax = matrix_figure(
+        [MatrixRow("a", [10.0, math.nan]), MatrixRow("b", [30.0, 20.0])], Figure().add_subplot(),
+        columns=["x", "y"], row_axis="r", column_axis="c", quantity=figure.quantity,
+    )  # fmt: skip
+    assert {(text.get_position(), text.get_text()) for text in ax.texts} == {
+        ((0.5, 0.5), "10.0"), ((0.5, 1.5), "30.0"), ((1.5, 1.5), "20.0"),
+    }  # fmt: skip
 
 
 def test_pages_without_results_and_of_short_trainings(tmp_path):

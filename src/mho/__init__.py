@@ -7,7 +7,7 @@ from mho.compiler.threads import set_threads
 from mho.config import RPU
 from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import diagnose
-from mho.nn import conversion_table, convert, replica_loss
+from mho.nn import band_limit, conversion_table, convert, replica_loss
 from mho.periphery import Exact, Pulses, Read
 from mho.tile import Tile
 from mho.training import AnalogSGD
@@ -28,6 +28,7 @@ __all__ = [
     "Read",
     "Table",
     "Tile",
+    "band_limit",
     "cells",
     "conversion_table",
     "convert",

@@ -13,13 +13,13 @@ from mho.errors import Faults, InvalidValue, nearest
 
 T = TypeVar("T")
 
-SUITES = ("lenet", "update", "read", "replicas", "devices")
+SUITES = ("lenet", "update", "read", "replicas", "devices", "band_limited")
 ALL = "all"
 USED_BY = {
     "data": ("lenet", "replicas"),
     "data_dir": ("lenet", "replicas"),
     "images": ("lenet", "replicas"),
-    "threads": ("lenet", "update", "read", "devices"),
+    "threads": ("lenet", "update", "read", "devices", "band_limited"),
 }
 """Options that only some suites look at; `replicas` chooses its threads itself."""
 QUICK = {"rounds": 2, "images": 5}

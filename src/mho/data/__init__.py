@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mho.data.cifar10 import cifar10, cifar10_part
 from mho.data.dataset import Dataset
 from mho.data.digits import digits, digits_8x8
 from mho.data.mnist import mnist
@@ -23,6 +24,8 @@ __all__ = [
     "Source",
     "as_dataset",
     "check_name",
+    "cifar10",
+    "cifar10_part",
     "digits",
     "digits_8x8",
     "is_here",
@@ -51,8 +54,9 @@ def load(name: str, folder: Path | None = None) -> Dataset:
     """Load a data set.
 
     Args:
-        name: "digits" (embedded) or "mnist" (see `mho.data.mnist`); or `module:function`, whose return value
-            `as_dataset` takes; or a file: .npz with x_train, y_train, x_test and y_test, or .txt, a text (`text`).
+        name: a data set that comes with mho ("digits", "iris") or in files ("mnist", "cifar10", "cifar10_part": see
+            their functions); or `module:function`, whose return value `as_dataset` takes; or a file: .npz with
+            x_train, y_train, x_test and y_test, or .txt, a text (`text`).
         folder: with the files of a data set that has such.
 
     Raises:

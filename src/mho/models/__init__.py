@@ -9,9 +9,21 @@ from mho.models.lenet import LeNet
 from mho.models.mlp import MLP
 from mho.models.network import Network
 from mho.models.own import build_model, find_builder
+from mho.models.resnet8 import ResNet8
 from mho.models.resnet18 import ResNet18
 from mho.models.vgg16 import VGG16
 
 NETWORKS: dict[str, Network] = inhabitants(__name__, __path__, "NETWORK")
 
-__all__ = ["MLP", "NETWORKS", "VGG16", "AlexNet", "LeNet", "Network", "ResNet18", "build_model", "find_builder"]
+__all__ = [
+    "MLP",
+    "NETWORKS",
+    "VGG16",
+    "AlexNet",
+    "LeNet",
+    "Network",
+    "ResNet8",
+    "ResNet18",
+    "build_model",
+    "find_builder",
+]

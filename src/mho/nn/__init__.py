@@ -1,6 +1,18 @@
 """Torch layers on arrays, and the conversion of a model to them."""
 
 from mho.nn.array_layer import ArrayLayer
+from mho.nn.band_limited import (
+    Band,
+    BandLimit,
+    BandLimitedConv1d,
+    BandLimitedConv2d,
+    Limited,
+    NotBandLimited,
+    band_limit,
+    band_limit_rows,
+    band_limit_table,
+    limit_maps,
+)
 from mho.nn.conv import Conv2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert
 from mho.nn.dropout import Dropout
@@ -19,21 +31,31 @@ from mho.nn.replicas import (
 __all__ = [
     "LAYER_KINDS",
     "ArrayLayer",
+    "Band",
+    "BandLimit",
+    "BandLimitedConv1d",
+    "BandLimitedConv2d",
     "Conv2d",
     "Converted",
     "Dropout",
     "LayerKind",
+    "Limited",
     "Linear",
     "Matrix",
+    "NotBandLimited",
     "Passage",
     "ReplicaModel",
     "StaysDigital",
     "array_layers",
+    "band_limit",
+    "band_limit_rows",
+    "band_limit_table",
     "conversion_rows",
     "conversion_table",
     "convert",
     "kind_names",
     "kind_of",
+    "limit_maps",
     "passage_of",
     "register",
     "replica_loss",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -31,6 +31,9 @@ class Conv2d(ArrayLayer):
 
     The patches of an image pass one after another; the bias is a column driven by 1. Each of the
     `groups` has an array of its own. Arguments as in `torch.nn.Conv2d`.
+
+    Attributes:
+        limited: what pads and band-limits maps (B, C, H, W) digitally before they are sent; None in most layers.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Conv2d(ArrayLayer):
         self.padding_mode = padding_mode
         self._geometries: dict[tuple[int, ...], Geometry] = {}
         self.edges = _edges(padding, kernel, steps, spread, name)
+        self.limited: Callable[[Tensor], Tensor] | None = None
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -90,13 +94,15 @@ class Conv2d(ArrayLayer):
                 f"{self.name}: an image of {x.shape[2]}×{x.shape[3]} is smaller than the "
                 f"{self.kernel_size[0]}×{self.kernel_size[1]} kernel reaches"
             )
+        if self.limited is not None:
+            return self.limited(x)
         if self.prepares:
             x = F.pad(x, self.edges, mode=self.padding_mode)
         return x
 
     @property
     def prepares(self) -> bool:
-        return any(self.edges) and self.padding_mode != "zeros"
+        return self.limited is not None or (any(self.edges) and self.padding_mode != "zeros")
 
     def takes(self, shape: Sequence[int]) -> bool:
         return len(shape) == 4
@@ -128,11 +134,11 @@ class Conv2d(ArrayLayer):
         return torch.from_numpy(maps[0] if self.groups == 1 else np.concatenate(maps, axis=1))
 
     def geometry(self, shape: Sequence[int]) -> Geometry:
-        """How patches lie on an input (B, C, H, W), which `forward` has padded already unless it pads with zeros."""
+        """Return how patches lie on an input (B, C, H, W) that `prepare` returned; zeros around it are left to them."""
         size = tuple(shape)
         if size not in self._geometries:
             left, right, top, bottom = self.edges
-            padded = self.padding_mode != "zeros"
+            padded = self.limited is not None or self.padding_mode != "zeros"
             bare = size if not padded else (*size[:2], size[2] - top - bottom, size[3] - left - right)
             corner = (0, 0) if padded else (top, left)
             self._geometries[size] = Geometry(
@@ -268,7 +274,7 @@ def _grouped(layer: Conv2d, geometry: Geometry, shape: tuple[int, ...], out: tup
     )
 
 
-KIND = register(
+CONV2D = register(
     LayerKind(
         replaces=nn.Conv2d,
         layer=Conv2d,

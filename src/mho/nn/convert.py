@@ -161,10 +161,9 @@ class _Conversion:
                 replicas=len(self.seeds),
                 name=label,
             )
-        for child_name, child in list(module.named_children()):
-            replaced = self.walk(child, f"{name}.{child_name}" if name else child_name)
-            if replaced is not child:
-                setattr(module, child_name, replaced)
+        for child_name, child in list(module._modules.items()):  # named_children passes over a second use
+            if child is not None:
+                setattr(module, child_name, self.walk(child, f"{name}.{child_name}" if name else child_name))
         own = any(True for _ in module.parameters(recurse=False))
         if own:
             self.digital.append(label)
@@ -193,10 +192,9 @@ class _Conversion:
         if len(first.tile_shapes) > 1:
             rows, columns = next(iter(first.tile_shapes.values()))
             became += f", {'' if len(layer.crossbars) == 1 else 'each '}{len(first.tile_shapes)} tiles {rows}×{columns}"
-        summary = first.rpu.cell.summary()
-        if summary:
-            became += f", {summary}"
-        became += "" if layer.anchor.requires_grad else ", frozen"
+        frozen = "" if layer.anchor.requires_grad else "frozen"
+        for words in (first.rpu.cell.summary(), kind.digital(layer), frozen):
+            became += f", {words}" if words else ""
         self.rows.append(Converted(label, type(module).__name__, became, clipped))
         return layer
 

@@ -38,6 +38,8 @@ class LayerKind:
             out: the error of the module itself is reported.
         passage: how the online driver passes samples through; raises InvalidValue with the reason where it cannot. Left
             out: by the layer's own methods, which takes Python's time for each step.
+        digital: what a layer does beside its arrays, for the table of what became of it: "its input scaled digitally".
+            Left out: nothing worth a word.
 
     Raises:
         InvalidValue: for a layer that is no `ArrayLayer`, or has a forward of its own, which the online driver would
@@ -51,6 +53,7 @@ class LayerKind:
     vectors: Callable[[Sequence[int], Sequence[int]], int]
     fault: Callable[[Any, Sequence[int]], str | None] = lambda module, shape: None
     passage: Callable[[Any], PassageOf] = passage_by_cycles
+    digital: Callable[[Any], str] = lambda layer: ""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.replaces, type) and issubclass(self.replaces, nn.Module)):

@@ -10,7 +10,7 @@ from mho.config import fields_from_table, parse_toml
 from mho.errors import Faults, InvalidValue, nearest
 from mho.papers.checks import Check
 from mho.papers.quantities import KNOWN, TEST_ERROR, Quantity
-from mho.papers.shown import Curve, Expected, Figure, Sweep
+from mho.papers.shown import Curve, Expected, Figure, Matrix, Sweep
 
 T = TypeVar("T")
 KEYS = ("title", "epochs", "quantity", "numbers_available", "quantities", "pictures", "figures", "curves", "quick")
@@ -94,7 +94,14 @@ class _Reader:
         placed = dict.fromkeys(curve for line in (sweep.lines.values() if sweep else ()) for curve in line)
         for curve in [curve for curve in placed if curve not in curves]:
             self.faults.add(f"{name}.sweep: no curve {curve!r} in the figure{nearest(curve, curves)}")
-        entries = {**self._named(name, table, self.quantity), "curves": curves, "sweep": sweep}
+        matrix = self._made(Matrix, f"{name}.matrix", table["matrix"]) if "matrix" in table else None
+        for quantity in matrix.across if matrix else ():
+            self._quantity(f"{name}.matrix.across", quantity)
+        for curve in [curve for curve in (matrix.labels if matrix else ()) if curve not in curves]:
+            self.faults.add(f"{name}.matrix: no curve {curve!r} in the figure{nearest(curve, curves)}")
+        if sweep is not None and matrix is not None:
+            self.faults.add(f"{name}: sweep and matrix exclude each other; make two figures")
+        entries = {**self._named(name, table, self.quantity), "curves": curves, "sweep": sweep, "matrix": matrix}
         return self._made(Figure, name, entries) or Figure(title=name, curves=curves)
 
     def _curve(self, name: str, table: Mapping[str, Any]) -> Curve:

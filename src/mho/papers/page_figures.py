@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import statistics
 from collections.abc import Mapping
 from functools import partial
 
 from markupsafe import Markup
 
 from mho.papers.figures import Drawn, paper_figure
+from mho.papers.matrix_figure import MatrixRow, matrix_figure
 from mho.papers.paper import Paper
 from mho.papers.records import Record
 from mho.papers.sweep_figure import SweepLine, sweep_figure
@@ -16,6 +20,8 @@ from mho.report.drawing import svg
 
 LEGEND = 0.21
 """Inches that a line of the legend takes."""
+HEAD, ROW, LEAST = 0.9, 0.34, 2.8
+"""Inches that the labels of a table of colours take, and each of its rows; and its least height."""
 SHAPES = (("wide", 2, 7.6, 3.7), ("narrow", 1, 3.8, 3.3))
 """Class of a drawing, columns of its legend, its width and its height without legend in inches."""
 
@@ -35,6 +41,8 @@ def drawings(
     Returns:
         The drawings, wide and narrow; none until a curve of a sweep has come to its end.
     """
+    if paper.expected.figures[name].matrix is not None:
+        return matrix_drawings(paper, name, records, windows)
     if paper.expected.figures[name].sweep is None:
         return _curve_drawings(paper, name, records, compared=compared)
     return sweep_drawings(paper, name, records, windows)
@@ -77,6 +85,41 @@ def _curve_drawings(paper: Paper, name: str, records: Mapping[str, Record], *, c
             kind=kind,
         )
         for kind, columns, width, height in SHAPES
+    ]
+
+
+def matrix_drawings(
+    paper: Paper, name: str, records: Mapping[str, Record], windows: Mapping[str, tuple[int, int]]
+) -> list[Markup]:
+    """Draw a table of means, a row for each curve that has come to its end; nothing until one has."""
+    figure = paper.expected.figures[name]
+    matrix = figure.matrix
+    assert matrix is not None
+    quantities = [dataclasses.replace(figure.quantity, name=quantity) for quantity in matrix.across]
+    data = []
+    for curve, label in matrix.labels.items():
+        means = [seed_means(records[curve], windows[curve], one) if curve in records else [] for one in quantities]
+        if any(means):
+            data.append(MatrixRow(label, [statistics.fmean(each) if each else math.nan for each in means]))
+    if not data:
+        return []
+    draw = partial(
+        matrix_figure,
+        data,
+        columns=list(matrix.across.values()),
+        row_axis=matrix.rows,
+        column_axis=matrix.columns,
+        quantity=figure.quantity,
+    )
+    return [
+        svg(
+            draw,
+            size=(width, max(LEAST, HEAD + ROW * len(data))),
+            name=f"figure-{name}-{kind}",
+            label=f"{figure.title}; {figure.quantity.words} by {matrix.rows} and {matrix.columns}",
+            kind=kind,
+        )
+        for kind, _, width, _ in SHAPES
     ]
 
 

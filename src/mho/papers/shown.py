@@ -95,6 +95,31 @@ class Sweep:
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Means of several quantities for each curve, as a table of colours.
+
+    Attributes:
+        rows: what differs from curve to curve.
+        columns: what differs from quantity to quantity.
+        labels: curve to the label of its row, from the bottom up.
+        across: quantity to the label of its column, from the left.
+    """
+
+    rows: str
+    columns: str
+    labels: Mapping[str, str]
+    across: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        faults = Faults("matrix")
+        for name in ("labels", "across"):
+            if not getattr(self, name):
+                faults.add(f"{name} is missing: give name = label, ...")
+        faults.raise_any()
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Figure:
     """A figure of the paper.
 
@@ -104,6 +129,7 @@ class Figure:
         quantity: what the vertical axis shows.
         x: what the horizontal axis shows, where there is no sweep.
         sweep: draws means over the paper's epochs against a value; None: each line of the results against `x`.
+        matrix: draws a table of such means, in place of either.
     """
 
     title: str
@@ -111,6 +137,7 @@ class Figure:
     quantity: Quantity = TEST_ERROR
     x: Quantity = EPOCH
     sweep: Sweep | None = None
+    matrix: Matrix | None = None
 
 
 @final

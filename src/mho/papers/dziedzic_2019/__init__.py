@@ -1,0 +1,1 @@
+"""Dziedzic et al. 2019: band-limited training."""

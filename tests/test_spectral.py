@@ -19,11 +19,11 @@ from mho.learning import BoltzmannMachine, SpectralRNN
 from mho.learning.spectral import DensityScores, GaussianScores, MarkovScores, Scores, Weights, aligned
 from mho.learning.spectral.arrays import packed, unpacked
 from mho.learning.spectral.moments import Means, Moments
+from mho.learning.spectral.problem import Problem, Sequence, parameter_errors
 from mho.learning.spectral.recovery import recover_linear, recover_quadratic
 from mho.learning.spectral.statistics import InputStatistics
 from mho.learning.spectral.stream import BLOCK, FULL, HELD, Setting, Stream
 from mho.learning.spectral.tensors import common_vectors, positive_combination
-from mho.papers.sedghi_2016.problem import Problem, Sequence, parameter_errors
 
 PHI = np.array([[0.5, 0.2, 0.0], [-0.3, 0.4, 0.1], [0.0, 0.2, -0.5]])
 NOISE = np.array([[1.0, 0.3, 0.0], [0.3, 0.8, 0.1], [0.0, 0.1, 0.5]])

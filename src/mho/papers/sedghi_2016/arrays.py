@@ -11,8 +11,8 @@ import torch
 
 import mho
 from mho.learning.spectral import SpectralRNN
+from mho.learning.spectral.problem import CHUNK, Problem, Sequence
 from mho.papers.journal import Journal
-from mho.papers.sedghi_2016.problem import CHUNK, Problem, Sequence
 from mho.papers.study import Study
 from mho.periphery import Read
 from mho.runs.work import OnProgress

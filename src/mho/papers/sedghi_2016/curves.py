@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from mho.learning.spectral.problem import Problem
 from mho.papers.sedghi_2016.arrays import OnArrays
 from mho.papers.sedghi_2016.descent import Refined, Starts
-from mho.papers.sedghi_2016.problem import Problem
 from mho.papers.sedghi_2016.study import Samples
 from mho.papers.sedghi_2016.tags import Tagging
 from mho.papers.study import Study

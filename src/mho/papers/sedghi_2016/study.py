@@ -11,8 +11,8 @@ from typing import Any, final
 import numpy as np
 
 from mho.learning.spectral import SpectralRNN
+from mho.learning.spectral.problem import CHUNK, Problem, Sequence, parameter_errors
 from mho.papers.journal import Journal
-from mho.papers.sedghi_2016.problem import CHUNK, Problem, Sequence, parameter_errors
 from mho.papers.study import Study
 from mho.runs.work import OnProgress
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from mho.errors import InvalidValue
 from mho.learning.spectral import SpectralModule, SpectralRNN, Weights
 from mho.learning.spectral.arrays import Floats
+from mho.learning.spectral.problem import Problem, Sequence, draws
 from mho.papers.journal import Journal
-from mho.papers.sedghi_2016.problem import Problem, Sequence, draws
 from mho.papers.study import Study
 from mho.runs.work import OnProgress
 

@@ -77,3 +77,14 @@ def test_every_curve_is_a_study_with_a_quick_one() -> None:
         study = paper.curves[name]()
         assert study.quick().epochs <= study.epochs, name
         assert study.specification()
+
+
+@pytest.mark.parametrize("name", ["independent", "linear"])
+def test_the_quick_version_keeps_its_checks(tmp_path, name: str) -> None:
+    paper = PAPERS["sedghi_2016"]
+    last = train(paper.curves[name]().quick(), tmp_path)[-1]
+    checks = paper.expected.quick[name]
+    assert checks
+    for check in checks:
+        quantity = check.quantity or paper.expected.curves[name].quantity
+        assert check.keeps(last[quantity.name], None), str(check)

@@ -20,6 +20,7 @@ CURVES: Mapping[str, Callable[..., Study]] = {
     "bidirectional": partial(Samples, problem=Problem(bidirectional=True, hidden=3, outputs=6)),
     "linear": partial(Samples, problem=Problem(quadratic=False, recurrent=0.5)),
     "starts": Starts,
+    "starts_wide": partial(Starts, problem=Problem(inputs=20, hidden=8, outputs=8)),
     "refined": Refined,
     "random_start": partial(Refined, start="random"),
     **{f"read_noise_{noise:g}": partial(OnArrays, read_noise=noise) for noise in NOISE},

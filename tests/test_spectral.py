@@ -87,6 +87,30 @@ def test_the_cross_term_is_the_derivative_of_the_score():
         )
 
 
+@pytest.mark.parametrize("lag", [-1, 1])
+def test_the_mixed_moment_of_a_chain_is_a_third_derivative_of_its_density(lag):
+    """One time with y = 1 gives the score itself: -∂p ∂²p' / p by finite differences, cross terms included."""
+    x = np.random.default_rng(6).normal(size=(6, 3))
+
+    def p(rows: np.ndarray) -> float:
+        e, e0 = rows[1:] - rows[:-1] @ PHI.T, x[1:] - x[:-1] @ PHI.T
+        return np.exp(-0.5 * ((e @ np.linalg.inv(NOISE) * e).sum() - (e0 @ np.linalg.inv(NOISE) * e0).sum()))
+
+    moments = Moments(3, 1, quadratic=True, lags=(-1, 1))
+    moments.set_basis(np.eye(3))
+    moments.add_mixed(0, x[1:], np.ones((1, 1)), MarkovScores(np.zeros(3), PHI, NOISE))  # of t = 3
+    found, h = unpacked(moments.sums[f"mixed {lag}"][0, 0]), 2e-3
+    for i, j, k in itertools.product(range(3), repeat=3):
+        total = 0.0
+        for signs in itertools.product((1, -1), repeat=3):
+            moved = x.copy()
+            for (t, place), sign in zip(((3, i), (3 + lag, j), (3 + lag, k)), signs, strict=True):
+                moved[t, place] += sign * h
+            total += np.prod(signs) * p(moved)
+        # an error of the order of h² times fifth derivatives, of some hundreds here, and of 1e-16/h³ of rounding
+        assert found[i, j, k] == pytest.approx(-total / (2 * h) ** 3, abs=5e-3)
+
+
 def test_a_density_by_autograd_gives_the_scores_that_the_formula_gives():
     mean, covariance = np.array([1.0, 0.0, -1.0]), NOISE
     inverse = torch.from_numpy(np.linalg.inv(covariance))
@@ -568,7 +592,15 @@ def test_a_refused_piece_leaves_the_estimator_as_it_was():
     before, weights = made.state()[0], made.input_weight_.copy()
     broken = y[20_000:40_000].copy()
     broken[15_000:] = np.inf
-    for pieces in ((x[:10], broken[:9]), (x[20_000:40_000], broken), (x[:10, :4], y[:10]), (x[:10], y[:10, :2])):
+    latched = y[20_000:40_000].copy()
+    latched[5_000:] = latched[5_000]  # found in the middle of the piece
+    for pieces in (
+        (x[:10], broken[:9]),
+        (x[20_000:40_000], broken),
+        (x[20_000:40_000], latched),
+        (x[:10, :4], y[:10]),
+        (x[:10], y[:10, :2]),
+    ):
         with pytest.raises(InvalidValue):
             made.partial_fit(*pieces)
         with pytest.raises(InvalidValue):

@@ -19,8 +19,13 @@ from mho.learning.zero_shifting import ZeroShifting, zero_shift
 if TYPE_CHECKING:
     from mho.learning.boltzmann import BoltzmannMachine
     from mho.learning.combinatorial.classifier import ConntraClassifier
+    from mho.learning.spectral import SpectralRNN
 
-LATE = {"BoltzmannMachine": "mho.learning.boltzmann", "ConntraClassifier": "mho.learning.combinatorial.classifier"}
+LATE = {
+    "BoltzmannMachine": "mho.learning.boltzmann",
+    "ConntraClassifier": "mho.learning.combinatorial.classifier",
+    "SpectralRNN": "mho.learning.spectral",
+}
 """Names that are imported when they are asked for: estimators import scikit-learn, which takes a second."""
 
 __all__ = [
@@ -32,6 +37,7 @@ __all__ = [
     "Distances",
     "LevelStep",
     "PackedNetwork",
+    "SpectralRNN",
     "ZeroShiftReport",
     "ZeroShifting",
     "conntra",

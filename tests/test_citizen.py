@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 from torch import nn
+from torch.nn.utils import prune
 
 import mho
 from mho.arrays import ClippedWeights, ReadOnly, build_array
@@ -218,6 +219,48 @@ def test_a_second_derivative_is_refused_in_words_and_a_first_one_is_not():
         slope.square().mean().backward()
 
 
+def test_a_module_in_several_places_is_one_array_and_tied_weights_are_refused():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.last = nn.Embedding(7, 6), nn.Linear(6, 7, bias=False)
+            self.last.weight = self.embedding.weight
+
+    blocks = mho.convert(nn.Sequential(*[nn.Linear(4, 4)] * 3), EXACT, quiet=True)
+    assert len({id(block) for block in blocks}) == 1
+    assert isinstance(blocks[2], mho.nn.Linear)
+    with pytest.raises(InvalidValue, match=r"embedding\.weight and last\.weight are one parameter \(tied\)"):
+        mho.convert(Tied(), EXACT, quiet=True)
+    with pytest.raises(InvalidValue, match="no layer was converted"):
+        mho.convert(Tied(), EXACT, exclude=["embedding", "last"], quiet=True)
+
+
+@pytest.mark.parametrize("change", [prune.l1_unstructured, None], ids=["pruning", "weight norm"])
+def test_weights_that_are_made_of_other_parameters_are_refused(change):
+    digital = small()
+    if change:
+        change(digital[0], "weight", amount=0.3)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch would rather have its parametrisations, which stay digital, told
+            nn.utils.weight_norm(digital[0])
+    with pytest.raises(InvalidValue, match=r"0: its weight is made of weight_(orig|g) .* exclude="):
+        mho.convert(digital, EXACT, quiet=True)
+    if change:
+        prune.remove(digital[0], "weight")
+        assert (mho.convert(digital, EXACT, quiet=True)[0].weight == 0).sum() == 9
+
+
+@pytest.mark.parametrize("driver", ["autograd", "auto"])
+def test_hooks_of_layers_are_kept(driver):
+    digital, seen = small(), []
+    digital[0].register_forward_hook(lambda module, x, out: seen.append(tuple(out.shape)))
+    digital[2].register_full_backward_hook(lambda module, down, up: seen.append(tuple(up[0].shape)))
+    model = mho.convert(digital, NOISY, quiet=True)
+    steps(model, driver, count=1)
+    assert seen == [(4, 5), (4, 3)]
+
+
 # Files ----------------------------------------------------------------------------------------------------
 
 
@@ -263,3 +306,97 @@ def test_momentum_that_acts_on_digital_parameters_alone_is_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         mho.AnalogSGD(model, lr=0.01)
+
+
+# Loops of one's own ---------------------------------------------------------------------------------------
+
+
+def gradients(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Gradients of the digital twin of an exact model, for the loss of `backward`."""
+    digital = small()
+    digital.load_state_dict({f"{i}.{n}": getattr(model[i], n).clone() for i in (0, 2) for n in ("weight", "bias")})
+    digital(x).square().sum().backward()
+    return {name: p.grad for name, p in digital.named_parameters()}
+
+
+@pytest.mark.parametrize("order", [2.0, 1.0, float("inf")])
+def test_clipping_by_norm_acts_on_what_waits(order):
+    model, x = mho.convert(small(), EXACT, quiet=True), torch.randn(4, 6)
+    optimizer = mho.AnalogSGD(model, lr=0.1)
+    wanted = gradients(model, x)
+    # 2.0: torch's own norm of layer norms; a layer's array holds weight and bias as one matrix, which changes nothing
+    norm = torch.linalg.vector_norm(torch.cat([g.flatten() for g in wanted.values()]), order)
+    before = {name: value.clone() for name, value in twin_state(model).items()}
+    model(x).square().sum().backward()
+    found = nn.utils.clip_grad_norm_(model.parameters(), 0.5 * float(norm), norm_type=order)
+    torch.testing.assert_close(found, norm)
+    optimizer.step()
+    for name, value in twin_state(model).items():
+        torch.testing.assert_close(before[name] - value, 0.1 * 0.5 * wanted[name], atol=1e-6, rtol=1e-4)
+
+
+def twin_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {f"{i}.{name}": getattr(model[i], name).clone() for i in (0, 2) for name in ("weight", "bias")}
+
+
+def test_the_norm_is_that_of_all_backwards_and_uses_that_wait():
+    model, x = mho.convert(small(), EXACT, quiet=True), torch.randn(4, 6)
+    mho.AnalogSGD(model, lr=0.1)
+    for _ in range(2):
+        model(x).square().sum().backward()
+    wanted = gradients(model, x)
+    total = nn.utils.clip_grad_norm_(model.parameters(), 1e9)
+    torch.testing.assert_close(total, 2 * torch.cat([g.flatten() for g in wanted.values()]).norm())
+    torch.testing.assert_close(
+        model[0].anchor.grad.norm(), 2 * torch.hypot(*(wanted[n].norm() for n in list(wanted)[:2]))
+    )
+
+
+@pytest.mark.parametrize("overflows", [False, True])
+def test_grad_scaler_unscales_what_waits_and_skips_a_step_that_overflows(overflows):
+    model, x = mho.convert(small(), EXACT, quiet=True), torch.randn(4, 6)
+    optimizer = mho.AnalogSGD(model, lr=0.1)
+    wanted, before = gradients(model, x), twin_state(model)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaler.scale(model(x).square().sum()).backward()
+    if overflows:
+        model[0].memory.pending[0].d[0][0, 0, 0] = float("inf")
+    scaler.step(optimizer)
+    scaler.update()
+    assert scaler.get_scale() == (512.0 if overflows else 1024.0)
+    for name, value in twin_state(model).items():
+        torch.testing.assert_close(before[name] - value, (not overflows) * 0.1 * wanted[name], atol=1e-6, rtol=1e-4)
+
+
+ARITHMETIC = {
+    "soft update": lambda m: [
+        a.data.copy_(0.5 * b.data + 0.5 * a.data) for a, b in zip(m.parameters(), m.parameters(), strict=True)
+    ],
+    "penalty": lambda m: sum(p.abs().sum() for p in m.parameters()),
+    "init": lambda m: [nn.init.normal_(p) for p in m.parameters()],
+    "average": lambda m: torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)(list(m.parameters()), list(m.parameters()), 0),
+    "value clipping": lambda m: nn.utils.clip_grad_value_(m.parameters(), 1.0),
+    "plain optimizer": lambda m: torch.optim.Adam(m.parameters()).step(),
+}
+
+
+@pytest.mark.parametrize("act", ARITHMETIC.values(), ids=ARITHMETIC)
+def test_arithmetic_over_parameters_is_refused_with_the_way_that_works(act):
+    model = mho.convert(small(), NOISY, quiet=True)
+    model(torch.randn(4, 6)).sum().backward()
+    with pytest.raises(WrongUse, match=r"(layer\.write|clip_grad_norm_)"):
+        act(model)
+
+
+def test_a_target_network_follows_by_state_dicts():
+    """What the refusal of a soft update names: states are averaged, and drawn devices stay the target's own."""
+    policy = mho.convert(small(), NOISY, quiet=True)
+    target = copy.deepcopy(policy)
+    steps(policy, "autograd")
+    for own, other in ((target[i], policy[i]) for i in (0, 2)):
+        own.write(0.5 * own.weight + 0.5 * other.weight, 0.5 * own.bias + 0.5 * other.bias)
+    before = {name: value.clone() for name, value in twin_state(target).items()}
+    target.load_state_dict(policy.state_dict())
+    for name, value in twin_state(target).items():
+        assert torch.equal(value, twin_state(policy)[name])
+        assert not torch.equal(value, before[name])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mho.arrays import Array, ReadOnly, build_array
 from mho.config import RPU
 from mho.errors import InvalidValue, WrongUse
-from mho.nn.memory import Floats, Memory, Waiting
+from mho.nn.memory import Anchor, Floats, Memory, Waiting
 
 
 class ArrayLayer(nn.Module, abc.ABC):
@@ -49,7 +49,7 @@ class ArrayLayer(nn.Module, abc.ABC):
             build_array(rpu, out, inputs + bias, seed=seed, replicas=replicas, name=label)
             for label, (out, inputs) in zip(names, shapes, strict=True)
         )
-        self.anchor = nn.Parameter(torch.empty(0))
+        self.anchor = Anchor(torch.empty(0))
         self.crossbars: list[Array] = list(self.arrays)  # type: ignore[arg-type]
         self.replicas = self.crossbars[0].replicas
         self.memory = Memory()
@@ -242,7 +242,7 @@ class ArrayLayer(nn.Module, abc.ABC):
         return grad is None or (isinstance(grad, Waiting) and grad.zeroed)
 
     def _watch_anchor(self) -> None:
-        self.anchor.register_post_accumulate_grad_hook(self._end_of_backward)
+        self.anchor.register_post_accumulate_grad_hook(self._end_of_backward)  # type: ignore[no-untyped-call]
 
     def _end_of_backward(self, anchor: Tensor) -> None:
         # torch.autograd.grad() accumulates nothing, hence never comes here: its vectors are dropped

@@ -64,7 +64,8 @@ def convert(
 
     Raises:
         InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value a replica, a
-            model without a layer to convert, or one that is converted already.
+            model without a layer to convert, one that is converted already, weights that two layers share, or weights
+            that a pruning or a norm makes of other parameters.
 
     Warns:
         StaysDigital: naming layers with parameters that have no array form and were not excluded.
@@ -81,6 +82,7 @@ def convert(
             faults.append(f"{label}: {fault}")
     if any(isinstance(module, ArrayLayer) for module in model.modules()):
         faults.append("the model has array layers already; convert the digital model")
+    faults += _shared_faults(model, excluded)
     if faults:
         raise InvalidValue("; ".join(faults), faults)
 
@@ -94,6 +96,57 @@ def convert(
     if not quiet:
         Console(stderr=True).print(conversion_table(result))
     return result
+
+
+def _shared_faults(model: nn.Module, excluded: list[str]) -> list[str]:
+    """Return a fault for each parameter of layers to convert that is another layer's too, or no weight of its own."""
+
+    def stays(path: str) -> bool:
+        parts = path.split(".")
+        ancestors = [".".join(parts[: k + 1]) for k in range(len(parts))]
+        return any(fnmatch.fnmatchcase(name, pattern) for name in ancestors for pattern in excluded)
+
+    faults: list[str] = []
+    owners: dict[int, list[tuple[str, str, bool]]] = {}
+    for path, module in model.named_modules():
+        becomes = kind_of(module) is not None and not stays(path)
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                owners.setdefault(id(parameter), []).append((path, name, becomes))
+            if becomes and name.endswith(("_orig", "_g")) and name.rsplit("_", 1)[0] not in module._parameters:
+                faults.append(
+                    f"{path}: its {name.rsplit('_', 1)[0]} is made of {name} before each forward, as by a pruning or a "
+                    "weight norm, which an array cannot follow; make it permanent first (torch.nn.utils.prune.remove, "
+                    f'remove_weight_norm), or exclude=["{path}"]'
+                )
+    for shared in owners.values():
+        if len(shared) > 1 and any(becomes for *_, becomes in shared):
+            paths = [path for path, *_ in shared]
+            faults.append(
+                f"{' and '.join(f'{path}.{name}' for path, name, _ in shared)} are one parameter (tied), and arrays "
+                "would hold it separately; use one module in both places, which becomes one array, or "
+                f"exclude={paths!r}"
+            )
+    return faults
+
+
+HOOKS = (
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+)
+"""Where torch keeps the hooks of a module."""
+
+
+def _take_hooks(layer: nn.Module, module: nn.Module) -> None:
+    """Give a layer the hooks of the module in whose place it is."""
+    for name in HOOKS:
+        getattr(layer, name).update(getattr(module, name))
+    layer._is_full_backward_hook = module._is_full_backward_hook
 
 
 def unmatched(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
@@ -175,6 +228,7 @@ class _Conversion:
         rpu = next((spec for p, spec in self.special.items() if fnmatch.fnmatchcase(name, p)), self.rpu)
         layer = kind.make(module, rpu=rpu, seed=self.seeds, replicas=len(self.seeds), name=label)
         layer.train(module.training)
+        _take_hooks(layer, module)
         trained = {name: p.requires_grad for name, p in module.named_parameters()}
         layer.requires_grad_(any(trained.values()))
         if len(set(trained.values())) == 2:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from mho.errors import WrongUse
 
 Floats = npt.NDArray[np.float32]
 
@@ -76,7 +78,30 @@ class Memory:
         """Return a gradient for the anchor that is not zeroed; the same for every step that sets gradients to None."""
         if self._waiting is None or self._waiting.zeroed:
             self._waiting = torch.empty(0).as_subclass(Waiting)
+            self._waiting.memory = self
         return self._waiting
+
+    def norm(self, order: float) -> Tensor:
+        """Return the norm of this order of the gradient that waits, over all arrays and replicas; 0-dimensional."""
+        gradients: dict[int, Tensor] = {}
+        for use in self.pending:
+            for place, (x, d) in enumerate(zip(use.x, use.d, strict=True)):
+                product = torch.from_numpy(d).transpose(1, 2) @ torch.from_numpy(x)
+                gradients[place] = gradients[place] + product if place in gradients else product
+        if not gradients:
+            return torch.zeros(())
+        whole: Tensor = torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients.values()]), order)
+        return whole
+
+    def scale(self, factor: float) -> None:
+        """Multiply the gradient that waits by a factor."""
+        for use in self.pending:
+            for d in use.d:
+                d *= np.float32(factor)
+
+    def is_finite(self) -> bool:
+        """Return whether all errors that wait are numbers."""
+        return all(bool(np.isfinite(d).all()) for use in self.pending for d in use.d)
 
     def in_order(self) -> list[Use]:
         """Return the pending uses in the order of their forwards.
@@ -86,17 +111,105 @@ class Memory:
         return sorted(self.pending, key=lambda use: (use.number, -use.met))
 
 
+def _anchor(requires_grad: bool) -> Anchor:
+    return Anchor(torch.empty(0), requires_grad)
+
+
+DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
+
+
+@final
+class Anchor(nn.Parameter):
+    """The empty parameter of an array layer: autograd, optimizers and files meet it; arithmetic with it is refused.
+
+    It holds no weights, so an average, a penalty or an initialisation over `model.parameters()` would silently pass the
+    arrays by.
+    """
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = _plain_name(func)
+        if name in ARITHMETIC or name.startswith("foreach_"):
+            raise WrongUse(
+                f"{name} met the parameter of a layer on arrays, which is empty: their weights are no parameters, as "
+                "only pulses and programming move them. To train them use mho.AnalogSGD(model, lr=0.01); read them as "
+                "layer.weight and set them by layer.write(weight, bias); to copy or average whole models use "
+                "state_dict() and load_state_dict()"
+            )
+        with torch._C.DisableTorchFunctionSubclass():
+            answer = func(*args, **(kwargs or {}))
+        return answer.as_subclass(Anchor) if func == DATA else answer
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _anchor, (self.requires_grad,)
+
+
+ARITHMETIC = frozenset(
+    (  # noqa: SIM905 - a list of fifty strings is no easier to read
+        "add radd iadd sub rsub isub mul rmul imul div rdiv truediv rtruediv itruediv pow rpow square sqrt "
+        "abs neg sum mean norm vector_norm matrix_norm dot lerp addcmul addcdiv clamp clip sign exp log std "
+        "var max min amax amin matmul rmatmul mm outer einsum normal uniform fill trunc_normal bernoulli "
+        "xavier_uniform cat stack"
+    ).split(" ")
+)
+"""Functions of torch, without underscores, that make numbers of a tensor's numbers, or put some into it."""
+
+
 @final
 class Waiting(Tensor):
-    """Gradient of an anchor while uses are pending: it notes that it was zeroed, as by `model.zero_grad(False)`."""
+    """Gradient of an anchor while uses are pending: an empty tensor that stands for the matrices of the arrays.
 
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    Its norm is that of the gradient, scaling it scales the δ that wait, so that `clip_grad_norm_` and
+    `torch.amp.GradScaler` work; zeroing it, as by `model.zero_grad(False)`, is noted. Other arithmetic is refused.
+
+    Attributes:
+        memory: whose uses wait.
+        zeroed: whether they are to be forgotten.
+    """
+
+    memory: Memory
     zeroed = False
 
-    def zero_(self) -> Tensor:
-        """Set to 0: what waits is to be forgotten."""
-        self.zeroed = True
-        return super().zero_()
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        options = kwargs or {}
+        name = _plain_name(func)
+        first = args[0] if args else None
+        if name == "amp_foreach_non_finite_check_and_unscale":
+            return _unscale(func, *args)
+        if isinstance(first, Waiting):
+            if name == "zero":
+                first.zeroed = True
+            elif name in ("norm", "vector_norm"):
+                order = options.get("ord", options.get("p", args[1] if len(args) > 1 else 2.0))
+                return first.memory.norm(2.0 if order in ("fro", None) else float(order))
+            elif name in ("mul", "div") and func.__name__.endswith("_"):
+                first.memory.scale(float(args[1]) if name == "mul" else 1 / float(args[1]))
+                return first
+        if name in ARITHMETIC or name.startswith("foreach_"):
+            raise WrongUse(
+                f"{name} met the gradient of a layer on arrays, which is never formed: its vectors wait for the "
+                "pulses. torch.nn.utils.clip_grad_norm_ and GradScaler work on them; for more change the loss"
+            )
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **options)
+
+
+def _plain_name(func: Any) -> str:
+    """Return the name of a function of torch without underscores around it, and without the name of its module."""
+    return str(getattr(func, "__name__", "")).strip("_").removeprefix("linalg_")
+
+
+def _unscale(func: Any, gradients: list[Tensor], found: Tensor, inverse: Tensor) -> None:
+    """Unscale gradients as GradScaler asks; those of arrays by scaling what waits."""
+    for gradient in gradients:
+        if isinstance(gradient, Waiting):
+            if not gradient.memory.is_finite():
+                found.fill_(1.0)
+            gradient.memory.scale(float(inverse))
+    plain = [gradient for gradient in gradients if not isinstance(gradient, Waiting)]
+    if plain:
+        func(plain, found, inverse)
 
 
 def _backward() -> int:

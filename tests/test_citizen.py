@@ -77,6 +77,18 @@ def test_writing_into_read_only_values_is_refused_with_the_cure(write):
     assert values.tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
 
 
+def test_values_that_tell_can_be_printed_and_a_product_that_would_train_nothing_is_refused():
+    values = ReadOnly.of(torch.arange(6.0).reshape(2, 3), "the cure")
+    assert f"{values[1, 2]:.2f} {values.max():.1f}" == "5.00 5.0"
+    x = torch.randn(4, 3, requires_grad=True)
+    with pytest.raises(WrongUse, match="trains nothing; call the layer"):
+        nn.functional.linear(x, values)
+    with torch.no_grad():
+        assert nn.functional.linear(x, values).shape == (4, 2)
+    with pytest.raises(WrongUse, match="the cure"):
+        nn.functional.relu(values, inplace=True)
+
+
 def test_what_numpy_sees_of_read_only_values_cannot_be_written_either():
     with pytest.raises(ValueError, match="read-only"):
         ReadOnly.of(torch.zeros(2, 3), "").numpy()[0] = 1
@@ -152,6 +164,9 @@ def test_write_tells_what_bounds_clip_and_by_what_to_scale(tile):
         assert array.write(weight) == 0
         weight[0, :2] = 1.8
         assert array.write(weight, quiet=True) == pytest.approx(2 / 20)
+    wide = mho.devices.ConstantStep(w_max=60.0, w_min=-60.0)
+    rounded = build_array(NOISY.replace(device=wide, cell=mho.cells.OneSided()), 4, 5, seed=0, name="b")
+    assert rounded.write(weight) == 0  # a difference of two devices near 30 is rounded by more than 1e-6
     with pytest.warns(ClippedWeights, match=r"clipped 10\.0 % of the weights, which reach 1\.8; .* by about 3,"):
         array.write(weight)
 
@@ -217,6 +232,9 @@ def test_a_second_derivative_is_refused_in_words_and_a_first_one_is_not():
     torch.testing.assert_close(slope, torch.autograd.grad(digital(twin).sum(), twin)[0])
     with pytest.raises(WrongUse, match="no second derivative"):
         slope.square().mean().backward()
+    (flat,) = torch.autograd.grad(model[0](x).sum(), x, create_graph=True)  # of a linear layer it is constant, in torch
+    with pytest.raises(WrongUse, match="no second derivative"):
+        flat.square().mean().backward()
 
 
 def test_a_module_in_several_places_is_one_array_and_tied_weights_are_refused():
@@ -286,6 +304,15 @@ def test_a_digital_state_dict_programs_the_arrays(strict):
     torch.testing.assert_close(model(x), digital(x))
 
 
+def test_what_a_state_dict_lacks_is_told_and_memory_is_not_replaced():
+    model, state = mho.convert(small(), EXACT, quiet=True), small().state_dict()
+    with pytest.raises(RuntimeError, match="assign=True would replace the memory of arrays"):
+        model.load_state_dict(state, assign=True)
+    del state["0.bias"]
+    with pytest.raises(RuntimeError, match=r"Missing key\(s\) in state_dict: \"0\.bias\""):
+        model.load_state_dict(state)
+
+
 def test_a_digital_state_dict_of_another_network_is_told_and_clipping_too():
     model = mho.convert(small(), NOISY, quiet=True)
     with pytest.raises(RuntimeError, match=r"0: weight has shape \(7, 6\); give \(5, 6\)"):
@@ -335,6 +362,18 @@ def test_clipping_by_norm_acts_on_what_waits(order):
         torch.testing.assert_close(before[name] - value, 0.1 * 0.5 * wanted[name], atol=1e-6, rtol=1e-4)
 
 
+def test_clipping_replicas_together_is_refused_and_nan_is_seen():
+    model = mho.convert(small(), EXACT, replicas=2, quiet=True)
+    model(torch.randn(4, 6)).square().sum().backward()
+    with pytest.raises(WrongUse, match="couple"):
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    waiting = next(model.parameters()).grad
+    assert torch.isfinite(waiting).all()
+    model.model[0].memory.pending[0].d[0][0, 0, 0] = float("nan")
+    assert torch.isnan(waiting).any()
+    assert not torch.isfinite(waiting).all()
+
+
 def twin_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {f"{i}.{name}": getattr(model[i], name).clone() for i in (0, 2) for name in ("weight", "bias")}
 
@@ -377,6 +416,12 @@ ARITHMETIC = {
     "average": lambda m: torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)(list(m.parameters()), list(m.parameters()), 0),
     "value clipping": lambda m: nn.utils.clip_grad_value_(m.parameters(), 1.0),
     "plain optimizer": lambda m: torch.optim.Adam(m.parameters()).step(),
+    "fused optimizer": lambda m: torch.optim.SGD(m.parameters(), lr=0.1, fused=True).step(),
+    "hard update": lambda m: [a.data.copy_(b.data) for a, b in zip(m.parameters(), m.parameters(), strict=True)],
+    "averaged model": lambda m: [a.update_parameters(m) for a in [torch.optim.swa_utils.AveragedModel(m)] * 2],
+    "vector": lambda m: nn.utils.parameters_to_vector(m.parameters()),
+    "constant": lambda m: [nn.init.constant_(p, 0.1) for p in m.parameters()],
+    "clamped gradients": lambda m: [p.grad.data.clamp_(-1, 1) for p in m.parameters()],
 }
 
 

@@ -253,6 +253,21 @@ def test_kernels_that_nobody_uses_leave_the_process(tmp_path, monkeypatch):
     assert name not in cache._loaded
 
 
+TABLES = ("np.arange(6.0).reshape(2, 3)", "np.arange(6.0).reshape(3, 2)", "np.zeros(2, np.float32)", "np.zeros(1)")
+
+
+def test_helpers_whose_tables_differ_in_shape_or_type_differ(tmp_path, monkeypatch):
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
+    names = set()
+    for number, table in enumerate(TABLES):
+        helper = f"TABLE = {table}\n\n{INLINE}\ndef look(i):\n    return TABLE.flat[i]"
+        entry = f"{ENTRY}\ndef entry_{number}(i):\n    return look(i)\n"
+        text = "\n\n".join(["import numpy as np\nfrom numba import njit", helper, entry])
+        kernel = cache.load_kernel(text, f"entry_{number}", "toy kernel")
+        names.add(kernel.py_func.__globals__["look"].py_func.__qualname__)
+    assert len(names) == len(TABLES)
+
+
 def two_steps(factor: int, entry: str) -> str:
     """A module whose kernel multiplies by a helper's helper and adds 1."""
     parts = ("import numpy as np\nfrom numba import njit", f"FACTOR = np.float32({factor})")

@@ -115,10 +115,11 @@ class Array(nn.Module, abc.ABC):
         wanted = self._matrix(weight, "weights")
         self._program(wanted)
         held = self.weight
-        clipped = (held - wanted).abs() > ROUNDING * wanted.abs().clamp(min=1)
+        scale = self.device_weights.abs().amax(dim=1).clamp(min=1)  # by which a sum of devices is rounded
+        clipped = (held - wanted).abs() > ROUNDING * torch.maximum(wanted.abs(), scale)
         share = float(clipped.float().mean())
-        if share > TOLD and not quiet:
-            factor = float(wanted.abs().max() / held[clipped].abs().mean().clamp(min=1e-30))
+        factor = float(wanted.abs().max() / held[clipped].abs().mean().clamp(min=1e-30)) if share else 1.0
+        if share > TOLD and factor > 1 and not quiet:
             warnings.warn(
                 f"{self.name}: the bounds of the devices clipped {100 * share:.1f} % of the weights, which reach "
                 f"{float(wanted.abs().max()):.3g}; write them divided by about {factor:.2g}, and multiply what the "
@@ -411,5 +412,8 @@ def not_finite(name: str, x: Floats | None, d: Floats | None) -> InvalidValue | 
     for values, what in ((x, "the input (x)"), (d, "the gradient (d)")):
         if values is not None and not np.isfinite(values).all():
             kind = "NaN" if np.isnan(values).any() else "infinite values"
-            return InvalidValue(f"{name}: {what} holds {kind}; the loss may have diverged: try a smaller lr")
+            return InvalidValue(
+                f"{name}: {what} holds {kind}; the loss may have diverged: try a smaller lr, or a smaller "
+                "init_scale of a GradScaler, as a backward cycle cannot pass on what overflows"
+            )
     return None

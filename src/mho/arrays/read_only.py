@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mho.errors import WrongUse
@@ -37,6 +38,10 @@ class ReadOnly(Tensor):
         cls, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         options = dict(kwargs or {})
+        if func in LAYERS and torch.is_grad_enabled() and any(_trains(value) for value in (*args, *options.values())):
+            raise WrongUse(
+                f"a product with values that only tell trains nothing; call the layer. They are {_cure(args)}"
+            )
         written = _written(func, args, options)
         for target in written:
             if isinstance(target, ReadOnly):
@@ -46,6 +51,9 @@ class ReadOnly(Tensor):
         source = next((value for value in args if isinstance(value, ReadOnly)), None)
         return answer if source is None else _shared(answer, source)
 
+    def __format__(self, spec: str) -> str:
+        return format(self.clone(), spec)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return self.clone()
 
@@ -53,11 +61,22 @@ class ReadOnly(Tensor):
         return self.clone().__reduce_ex__(protocol)
 
 
+LAYERS = (F.linear, F.bilinear, F.conv1d, F.conv2d, F.conv3d)
+
+
+def _trains(value: Any) -> bool:
+    return isinstance(value, Tensor) and not isinstance(value, ReadOnly) and value.requires_grad
+
+
+def _cure(args: tuple[Any, ...]) -> str:
+    return next((value.cure for value in args if isinstance(value, ReadOnly)), "a copy of an array's")
+
+
 def _written(func: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:
     """Return the tensors into which a call of torch writes."""
     name = getattr(func, "__name__", "")
     writes = name in ("__setitem__", "__set__") or (name.startswith("__i") and name not in ("__invert__", "__index__"))
-    in_place = writes or (name.endswith("_") and not name.endswith("__"))
+    in_place = writes or (name.endswith("_") and not name.endswith("__")) or options.get("inplace") is True
     first = args[0] if args else None
     targets = list(first) if isinstance(first, (list, tuple)) else [first]
     out = options.get("out")

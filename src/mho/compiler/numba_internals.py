@@ -142,7 +142,9 @@ def _digest(value: Any, known: dict[int, str]) -> str:
         function = value.py_func
         known[id(value)] = function.__name__  # where it calls itself
         meaning = _meaning(function.__code__, function.__globals__, known)
-        text = repr((value.targetoptions, function.__defaults__, meaning))
+        cells = [_known_value(cell.cell_contents, known) for cell in function.__closure__ or ()]
+        defaults = [_known_value(each, known) for each in (function.__defaults__, function.__kwdefaults__)]
+        text = repr((value.targetoptions, defaults, cells, meaning))
         known[id(value)] = hashlib.sha256(text.encode()).hexdigest()[:32]
     return known[id(value)]
 
@@ -151,7 +153,8 @@ def _meaning(code: CodeType, scope: dict[str, Any], known: dict[int, str]) -> tu
     """Return what code does, with the meaning of each name that it takes from its module."""
     inner = [_meaning(each, scope, known) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
     used = [_known_value(scope[name], known) for name in code.co_names if name in scope]
-    return code.co_code, code.co_names, code.co_varnames, inner, used
+    shape = code.co_argcount, code.co_kwonlyargcount, code.co_flags, code.co_freevars, code.co_cellvars
+    return code.co_code, code.co_names, code.co_varnames, shape, inner, used
 
 
 def _known_value(value: Any, known: dict[int, str]) -> Any:
@@ -160,9 +163,13 @@ def _known_value(value: Any, known: dict[int, str]) -> Any:
         return _digest(value, known)
     if isinstance(value, ModuleType):
         return value.__name__
-    if callable(value):
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return [_known_value(each, known) for each in value]
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if callable(value) and hasattr(value, "__qualname__"):
         return value.__module__, value.__qualname__, getattr(value, "_fields", None)
-    return type(value).__name__, value.tobytes() if isinstance(value, np.ndarray) else repr(value)
+    return type(value).__name__, repr(value)
 
 
 @contextlib.contextmanager

@@ -217,7 +217,7 @@ def _rates(lr: float | Mapping[str, float], layers: list[str]) -> dict[str, floa
 def _check(x: Tensor, y: Tensor, loss: Loss | None, batch_size: int) -> None:
     faults = Faults("diagnose")
     for name, given in (("x", x), ("y", y)):
-        if not isinstance(given, Tensor) or not given.numel():
+        if not isinstance(given, Tensor) or not given.dim() or not given.numel():
             faults.add(f"{name} is {given!r}; give a tensor with at least one example")
     if loss is not None and not callable(loss):
         faults.add(f"loss is {loss!r}; give a function of outputs and targets, such as torch.nn.functional.mse_loss")

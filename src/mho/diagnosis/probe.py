@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mho.arrays import Array
+from mho.errors import InvalidValue
 from mho.nn import array_layers, replica_outputs
 from mho.nn.memory import Memory
 
@@ -125,7 +126,10 @@ class Probe:
 
     def _total(self, outputs: Tensor) -> Tensor:
         """Return the summed loss of outputs (R, K, ...)."""
-        return torch.stack([self.loss(own, self.targets) for own in outputs]).sum() * len(self.images)
+        means = [self.loss(own, self.targets) for own in outputs]
+        if any(mean.numel() != 1 for mean in means):
+            raise InvalidValue(f"loss returns {tuple(means[0].shape)}; give one that returns the mean of a batch")
+        return torch.stack(means).sum() * len(self.images)
 
     def _clipped(self) -> list[Counts]:
         return [array.counters()["clipped_reads"].numpy() for _, array in self.arrays]

@@ -185,10 +185,14 @@ class ArrayLayer(nn.Module, abc.ABC):
         super().__setattr__(name, value)
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        self._load_digital(state, prefix, arguments[-1])
+        metadata, _, missing, _, faults = arguments
+        if metadata.pop("assign_to_params_buffers", False):  # torch leaves it in the state_dict for the next time
+            faults.append(f"{self.name}: assign=True would replace the memory of arrays; load without it")
+            return
+        self._load_digital(state, prefix, missing, faults)
         super()._load_from_state_dict(state, prefix, *arguments)
 
-    def _load_digital(self, state: dict[str, Any], prefix: str, faults: list[str]) -> None:
+    def _load_digital(self, state: dict[str, Any], prefix: str, missing: list[str], faults: list[str]) -> None:
         """Program the weights of the torch layer that this one stands for, where a state_dict has these."""
         keys = [f"{prefix}{name}" for name in (("weight", "bias") if self.has_bias else ("weight",))]
         if keys[0] not in state or any(key.startswith(f"{prefix}arrays.") for key in state):
@@ -197,6 +201,7 @@ class ArrayLayer(nn.Module, abc.ABC):
             self.write(*(state[key] for key in keys if key in state))
         except InvalidValue as error:
             faults.append(str(error))
+        missing += [key for key in keys if key not in state]
         for key in keys:
             state.pop(key, None)
         state.update(self.state_dict(prefix=prefix))
@@ -236,6 +241,11 @@ class ArrayLayer(nn.Module, abc.ABC):
             for array, x, d in zip(self.crossbars, use.x, use.d, strict=True):
                 array.update_vectors(x, d, lr)
 
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if not keep_vars:  # a plain tensor: an anchor refuses to be copied from
+            destination[f"{prefix}anchor"] = torch.empty(0)
+
     def _zeroed(self) -> bool:
         """Return whether gradients have been zeroed since the last backward."""
         grad = self.anchor.grad
@@ -272,11 +282,11 @@ class _Cycles(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
         layer: ArrayLayer = ctx.layer
-        if torch.is_grad_enabled() and grad.requires_grad:
+        if torch.is_grad_enabled():
             # create_graph=True: what leaves here stands for a read with noise, which has no derivative
             with torch.no_grad():
                 downwards, anchor, _ = _Cycles.backward(ctx, grad)
-            watched = None if downwards is None else _watched(downwards, grad, layer.name)
+            watched = None if downwards is None else _watched(downwards, layer)
             return watched, anchor, None
         grad = grad.detach()
         errors = [layer.by_replica(d) for d in layer.send_back(grad.neg())]
@@ -293,7 +303,7 @@ class _FirstDerivative(torch.autograd.Function):
     """What a backward cycle brought, with the word that it has no derivative."""
 
     @staticmethod
-    def forward(ctx: Any, downwards: Tensor, grad: Tensor, name: str) -> Tensor:
+    def forward(ctx: Any, downwards: Tensor, anchor: Tensor, name: str) -> Tensor:
         ctx.name = name
         return downwards.view_as(downwards)
 
@@ -305,8 +315,8 @@ class _FirstDerivative(torch.autograd.Function):
         )
 
 
-def _watched(downwards: Tensor, grad: Tensor, name: str) -> Tensor:
-    answer: Tensor = _FirstDerivative.apply(downwards, grad, name)  # type: ignore[no-untyped-call]
+def _watched(downwards: Tensor, layer: ArrayLayer) -> Tensor:
+    answer: Tensor = _FirstDerivative.apply(downwards, layer.anchor, layer.name)  # type: ignore[no-untyped-call]
     return answer
 
 

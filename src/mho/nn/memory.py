@@ -82,7 +82,12 @@ class Memory:
         return self._waiting
 
     def norm(self, order: float) -> Tensor:
-        """Return the norm of this order of the gradient that waits, over all arrays and replicas; 0-dimensional."""
+        """Return the norm of this order of the gradient that waits, over all arrays; 0-dimensional."""
+        if any(len(d) > 1 for use in self.pending for d in use.d):
+            raise WrongUse(
+                "a norm over replicas would couple them, and each has to have the bits of its own run; clip one "
+                "network at a time (replicas=1)"
+            )
         gradients: dict[int, Tensor] = {}
         for use in self.pending:
             for place, (x, d) in enumerate(zip(use.x, use.d, strict=True)):
@@ -115,6 +120,8 @@ def _anchor(requires_grad: bool) -> Anchor:
     return Anchor(torch.empty(0), requires_grad)
 
 
+SAME = ("detach", "view", "view_as", "clone", "flatten", "reshape")
+"""Functions whose result stands for what the tensor stands for."""
 DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
 
 
@@ -129,16 +136,18 @@ class Anchor(nn.Parameter):
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = _plain_name(func)
-        if name in ARITHMETIC or name.startswith("foreach_"):
+        copied = name == "copy" and len(args) > 1 and isinstance(args[1], Anchor)
+        if copied or name in ARITHMETIC or name.startswith(("foreach_", "fused_")):
             raise WrongUse(
                 f"{name} met the parameter of a layer on arrays, which is empty: their weights are no parameters, as "
                 "only pulses and programming move them. To train them use mho.AnalogSGD(model, lr=0.01); read them as "
-                "layer.weight and set them by layer.write(weight, bias); to copy or average whole models use "
-                "state_dict() and load_state_dict()"
+                "layer.weight and set them by layer.write(weight, bias), as for an average; to copy a whole model use "
+                "load_state_dict(other.state_dict())"
             )
         with torch._C.DisableTorchFunctionSubclass():
             answer = func(*args, **(kwargs or {}))
-        return answer.as_subclass(Anchor) if func == DATA else answer
+        stays = func == DATA or name in SAME
+        return answer.as_subclass(Anchor) if stays and isinstance(answer, Tensor) else answer
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _anchor, (self.requires_grad,)
@@ -149,7 +158,9 @@ ARITHMETIC = frozenset(
         "add radd iadd sub rsub isub mul rmul imul div rdiv truediv rtruediv itruediv pow rpow square sqrt "
         "abs neg sum mean norm vector_norm matrix_norm dot lerp addcmul addcdiv clamp clip sign exp log std "
         "var max min amax amin matmul rmatmul mm outer einsum normal uniform fill trunc_normal bernoulli "
-        "xavier_uniform cat stack"
+        "xavier_uniform xavier_normal kaiming_uniform kaiming_normal orthogonal constant zeros ones eye "
+        "multiply divide true_divide floor_divide floordiv clamp_min clamp_max nan_to_num masked_fill prod relu "
+        "mse_loss l1_loss smooth_l1_loss cat stack"
     ).split(" ")
 )
 """Functions of torch, without underscores, that make numbers of a tensor's numbers, or put some into it."""
@@ -177,9 +188,14 @@ class Waiting(Tensor):
         first = args[0] if args else None
         if name == "amp_foreach_non_finite_check_and_unscale":
             return _unscale(func, *args)
+        if name in ("foreach_norm", "foreach_mul"):  # one by one, as torch itself does without foreach
+            each = torch.linalg.vector_norm if name == "foreach_norm" else torch.Tensor.mul_
+            return [each(gradient, *args[1:]) for gradient in list(args[0])]
         if isinstance(first, Waiting):
             if name == "zero":
                 first.zeroed = True
+            elif name in ("isnan", "isinf", "isfinite"):
+                return torch.tensor([first.memory.is_finite() == (name == "isfinite")])
             elif name in ("norm", "vector_norm"):
                 order = options.get("ord", options.get("p", args[1] if len(args) > 1 else 2.0))
                 return first.memory.norm(2.0 if order in ("fro", None) else float(order))
@@ -192,7 +208,11 @@ class Waiting(Tensor):
                 "pulses. torch.nn.utils.clip_grad_norm_ and GradScaler work on them; for more change the loss"
             )
         with torch._C.DisableTorchFunctionSubclass():
-            return func(*args, **options)
+            answer = func(*args, **options)
+        if isinstance(first, Waiting) and (func == DATA or name in SAME) and isinstance(answer, Tensor):
+            answer = answer.as_subclass(Waiting)
+            answer.memory, answer.zeroed = first.memory, first.zeroed
+        return answer
 
 
 def _plain_name(func: Any) -> str:

@@ -51,11 +51,11 @@ class Stored:
         """Raise CheckpointError, naming what differs, unless a machine of these parameters wrote the checkpoint."""
         faults = []
         for name, value in parameters.items():
-            if name in MAY_DIFFER and not (name == "epochs" and self.parameters["lr_end"] is not None):
+            if name in MAY_DIFFER and not (name == "epochs" and self.parameters.get("lr_end") is not None):
                 continue
             was: dict[str, Tensor] = {}
             own: dict[str, Tensor] = {}
-            before, now = _packed(self.parameters[name], name, was), _packed(value, name, own)
+            before, now = _packed(self.parameters.get(name, value), name, was), _packed(value, name, own)
             if before != now:
                 faults += _differences(before, now, name)
             elif any(not torch.equal(was[key], own[key]) for key in was):

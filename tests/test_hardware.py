@@ -234,7 +234,7 @@ def test_tracing_leaves_a_model_as_it_was():
 UNTRACEABLE = {
     "transposed": (up, (3, 8, 8), "1 (ConvTranspose2d) has a matrix (weight 4×4×2×2)", "--exclude 1"),
     "recurrent": (Recurrent, (5, 8), "lstm (LSTM) has a matrix", "--exclude lstm"),
-    "raw": (Raw, (8,), "model (Raw) has a matrix, used by matmul", "arrays hold Conv2d and Linear"),
+    "raw": (Raw, (8,), "model (Raw) has a matrix, used by matmul", "arrays hold Conv2d, BandLimitedConv2d and Linear"),
     "parametrised": (normed, (8,), "0 (ParametrizedLinear)", "--exclude 0"),
     "channels": (NETWORKS["lenet"].build, (3, 28, 28), "conv1 (Conv2d) got an input of shape 3×28×28", "1×height"),
     "size": (NETWORKS["lenet"].build, (1, 32, 32), "fc1 (Linear) got an input of shape 800", "must be 512"),
@@ -243,7 +243,7 @@ UNTRACEABLE = {
     "pooling": (lambda: nn.Sequential(nn.MaxPool2d(2), nn.Linear(4, 2)), (8,), "0 (MaxPool2d) cannot be traced", "8"),
     "arguments": (lambda: nn.Linear(), (8,), "the model cannot be built", "missing"),
     "no model": (lambda: 3, (8,), "int is no model", "torch.nn.Module"),
-    "digital": (nn.ReLU, (8,), "meets no Conv2d or BandLimitedConv2d or Linear", "nothing to map"),
+    "digital": (nn.ReLU, (8,), "meets no Conv2d, BandLimitedConv2d or Linear", "nothing to map"),
     "converted": (
         lambda: mho.convert(nn.Linear(8, 2), RPU(), quiet=True), (8,), "has array layers already", "the digital model",
     ),

@@ -96,5 +96,6 @@ def passage_of(layer: ArrayLayer) -> PassageOf:
 
 
 def kind_names(word: str) -> str:
-    """Return the names of the types that have an array form, joined by a word: "Conv2d or Linear"."""
-    return f" {word} ".join(kind.__name__ for kind in LAYER_KINDS)
+    """Return the names of the types that have an array form, the last behind a word: "Conv1d, Conv2d or Linear"."""
+    *others, last = (kind.__name__ for kind in LAYER_KINDS)
+    return f"{', '.join(others)} {word} {last}" if others else last

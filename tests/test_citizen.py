@@ -445,3 +445,29 @@ def test_a_target_network_follows_by_state_dicts():
     for name, value in twin_state(target).items():
         assert torch.equal(value, twin_state(policy)[name])
         assert not torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_a_model_and_its_optimizer_are_copied_together(copied):
+    digital = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3))
+    model = mho.convert(digital, NOISY, exclude=["1"], quiet=True)
+    pair = (model, mho.AnalogSGD(model, lr=0.1))
+    x, y = torch.randn(4, 6), torch.tensor([0, 1, 2, 0])
+    for made, optimizer in (copied(pair), pair):
+        nn.functional.cross_entropy(made(x), y).backward()
+        optimizer.step()
+    again = copied(pair)[0]
+    other = copied(pair)
+    for made, optimizer in (pair, other):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(made(x), y).backward()
+        optimizer.step()
+    assert torch.equal(model[0].weight, other[0][0].weight)
+    assert torch.equal(model[1].weight, other[0][1].weight)
+    assert not torch.equal(again[0].weight, model[0].weight)
+
+
+def test_parameters_from_elsewhere_are_refused_in_words():
+    model = mho.convert(small(), NOISY, quiet=True)
+    with pytest.raises(WrongUse, match="make a new AnalogSGD"):
+        mho.AnalogSGD(model, lr=0.1).add_param_group({"params": [nn.Parameter(torch.zeros(2))]})

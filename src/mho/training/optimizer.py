@@ -129,6 +129,11 @@ class AnalogSGD(torch.optim.Optimizer):
                 self._digital.param_groups, self._digital.state = [group], self.state
                 self._digital.step()
 
+    def __getstate__(self) -> dict[str, Any]:
+        own = {name: self.__dict__[name] for name in ("_layers", "_digital") if name in self.__dict__}
+        state: dict[str, Any] = super().__getstate__()
+        return state | own
+
     def steers(self, layer: ArrayLayer) -> bool:
         """Return whether this optimizer was made for the model of this layer."""
         return self._layers.get(layer.anchor) is layer
@@ -146,7 +151,17 @@ class AnalogSGD(torch.optim.Optimizer):
         return {self._layer(group): _rate(group) for group in self.param_groups if group["layer"] is not None}
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """As in torch, without its decorator, which imports the compiler: 1.5 s at every start."""
+        """Refuse a group of parameters from elsewhere: the groups are those of the model.
+
+        Raises:
+            WrongUse: with the way that works.
+        """
+        if "layer" not in param_group:
+            raise WrongUse(
+                "AnalogSGD has a group for each array layer of its model and one for its digital parameters; for "
+                "parameters that came later make a new AnalogSGD of the model, for others use torch.optim.SGD beside it"
+            )
+        # without torch's decorator, which imports the compiler: 1.5 s at every start
         inspect.unwrap(torch.optim.Optimizer.add_param_group)(self, param_group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:

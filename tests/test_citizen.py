@@ -304,10 +304,19 @@ def test_a_digital_state_dict_programs_the_arrays(strict):
     torch.testing.assert_close(model(x), digital(x))
 
 
-def test_what_a_state_dict_lacks_is_told_and_memory_is_not_replaced():
+@pytest.mark.parametrize("digital", [False, True])
+def test_a_state_dict_may_be_assigned_and_the_model_trains_on(digital):
+    model, other = (mho.convert(small(), NOISY, seed=seed, quiet=True) for seed in (0, 9))
+    source = small() if digital else other
+    model.load_state_dict(source.state_dict(), assign=True)
+    assert float(((model[0].weight - source[0].weight).abs() < 1e-6).float().mean()) > 0.9  # bounds clip a few
+    before = twin_state(model)
+    steps(model, "autograd")
+    assert not torch.equal(model[0].weight, before["0.weight"])
+
+
+def test_what_a_digital_state_dict_lacks_is_told():
     model, state = mho.convert(small(), EXACT, quiet=True), small().state_dict()
-    with pytest.raises(RuntimeError, match="assign=True would replace the memory of arrays"):
-        model.load_state_dict(state, assign=True)
     del state["0.bias"]
     with pytest.raises(RuntimeError, match=r"Missing key\(s\) in state_dict: \"0\.bias\""):
         model.load_state_dict(state)

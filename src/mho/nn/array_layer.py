@@ -186,9 +186,9 @@ class ArrayLayer(nn.Module, abc.ABC):
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
         metadata, _, missing, _, faults = arguments
-        if metadata.pop("assign_to_params_buffers", False):  # torch leaves it in the state_dict for the next time
-            faults.append(f"{self.name}: assign=True would replace the memory of arrays; load without it")
-            return
+        # assign=True may replace the memory of arrays, and not the anchor, whose hook ends a backward; torch leaves
+        # the wish in the state_dict, also for the next time
+        metadata.pop("assign_to_params_buffers", None)
         self._load_digital(state, prefix, missing, faults)
         super()._load_from_state_dict(state, prefix, *arguments)
 

@@ -248,7 +248,8 @@ class ArrayLayer(nn.Module, abc.ABC):
 
     def _zeroed(self) -> bool:
         """Return whether gradients have been zeroed since the last backward."""
-        grad = self.anchor.grad
+        with torch._C.DisableTorchFunctionSubclass():  # which an anchor asks for in Python, at each look
+            grad = self.anchor.grad
         return grad is None or (isinstance(grad, Waiting) and grad.zeroed)
 
     def _watch_anchor(self) -> None:
@@ -257,9 +258,10 @@ class ArrayLayer(nn.Module, abc.ABC):
     def _end_of_backward(self, anchor: Tensor) -> None:
         # torch.autograd.grad() accumulates nothing, hence never comes here: its vectors are dropped
         self.memory.end_of_backward()
-        grad = anchor.grad
-        if not isinstance(grad, Waiting) or grad.zeroed:
-            anchor.grad = self.memory.gradient()
+        with torch._C.DisableTorchFunctionSubclass():
+            grad = anchor.grad
+            if not isinstance(grad, Waiting) or grad.zeroed:
+                anchor.grad = self.memory.gradient()
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"memory": Memory(steered=self.memory.steered)}

@@ -166,12 +166,13 @@ class AnalogSGD(torch.optim.Optimizer):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget gradients, and the vectors that wait for the next step."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if set_to_none or parameter.grad is None:
-                    parameter.grad = None
-                else:
-                    parameter.grad = torch.zeros_like(parameter.grad)
+        with torch._C.DisableTorchFunctionSubclass():
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    if set_to_none or parameter.grad is None:
+                        parameter.grad = None
+                    else:
+                        parameter.grad = torch.zeros_like(parameter.grad)
         for layer in self._layers.values():
             layer.memory.pending.clear()
 

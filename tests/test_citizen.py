@@ -152,6 +152,12 @@ def test_weights_that_cannot_be_set_say_how_they_can():
         made.write(torch.zeros(5, 6), torch.zeros(5))
     with pytest.raises(InvalidValue, match="NaN"):
         made.write(torch.full((5, 6), torch.nan))
+    grouped = mho.convert(nn.Sequential(nn.Conv2d(2, 2, 1, groups=2, bias=False)), EXACT, quiet=True)[0]
+    before, wrong = grouped.weight.clone(), torch.zeros(2, 1, 1, 1)
+    wrong[1] = torch.nan
+    with pytest.raises(InvalidValue, match="NaN"):
+        grouped.write(wrong)
+    assert torch.equal(grouped.weight, before)
 
 
 @pytest.mark.parametrize("tile", [None, (4, 4)])

@@ -124,12 +124,13 @@ class ArrayLayer(nn.Module, abc.ABC):
 
     @property
     def weight(self) -> Tensor:
-        """The exact weights, in the shape of the torch layer's; (R, ...) where R > 1. They tell, `write` sets them."""
-        return self._told(self._matrix()[..., : self._matrix().shape[-1] - self.has_bias], self.weight_shape)
+        """Exact weights in the shape of the torch layer's, (R, ...) where R > 1: a read-only copy. `write` sets them."""
+        whole = self._matrix()
+        return self._told(whole[..., : whole.shape[-1] - self.has_bias], self.weight_shape)
 
     @property
     def bias(self) -> Tensor | None:
-        """The exact biases (out,), or (R, out) where R > 1; None where the layer has none."""
+        """The exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
         return self._told(self._matrix()[..., -1], self.weight_shape[:1]) if self.has_bias else None
 
     def write(self, weight: Tensor, bias: Tensor | None = None) -> float:
@@ -159,6 +160,8 @@ class ArrayLayer(nn.Module, abc.ABC):
             if tuple(given.shape) not in (shape, (self.replicas, *shape)):
                 also = f", or {(self.replicas, *shape)}" if self.replicas > 1 else ""
                 raise InvalidValue(f"{self.name}: {label} has shape {tuple(given.shape)}; give {shape}{also}")
+            if not torch.isfinite(given).all():  # before any group is programmed
+                raise InvalidValue(f"{self.name}: the {label} to write holds NaN or infinite values")
             target.copy_(given.reshape(-1, *target.shape[1:]).expand_as(target))
         each = zip(self.crossbars, whole.chunk(len(self.crossbars), dim=1), strict=True)
         shares = [array.write(part.contiguous()) for array, part in each]

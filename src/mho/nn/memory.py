@@ -154,7 +154,7 @@ class Anchor(nn.Parameter):
 
 
 ARITHMETIC = frozenset(
-    (  # noqa: SIM905 - a list of fifty strings is no easier to read
+    (  # noqa: SIM905 - a list of so many strings is no easier to read
         "add radd iadd sub rsub isub mul rmul imul div rdiv truediv rtruediv itruediv pow rpow square sqrt "
         "abs neg sum mean norm vector_norm matrix_norm dot lerp addcmul addcdiv clamp clip sign exp log std "
         "var max min amax amin matmul rmatmul mm outer einsum normal uniform fill trunc_normal bernoulli "
@@ -197,6 +197,8 @@ class Waiting(Tensor):
             elif name in ("isnan", "isinf", "isfinite"):
                 return torch.tensor([first.memory.is_finite() == (name == "isfinite")])
             elif name in ("norm", "vector_norm"):
+                if first.zeroed:
+                    return torch.zeros(())
                 order = options.get("ord", options.get("p", args[1] if len(args) > 1 else 2.0))
                 return first.memory.norm(2.0 if order in ("fro", None) else float(order))
             elif name in ("mul", "div") and func.__name__.endswith("_"):

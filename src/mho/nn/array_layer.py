@@ -124,7 +124,7 @@ class ArrayLayer(nn.Module, abc.ABC):
 
     @property
     def weight(self) -> Tensor:
-        """Exact weights in the shape of the torch layer's, (R, ...) where R > 1: a read-only copy. `write` sets them."""
+        """Exact weights in the shape of the torch layer's, (R, ...) where R > 1: a copy to read; `write` sets them."""
         whole = self._matrix()
         return self._told(whole[..., : whole.shape[-1] - self.has_bias], self.weight_shape)
 

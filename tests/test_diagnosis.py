@@ -224,7 +224,9 @@ def test_the_mean_move_is_what_arrays_do_on_the_mean(managed):
     array.update(x.expand(replicas, -1, -1), d.expand(replicas, -1, -1), 0.05)
     moved = array.weight.numpy()
     error = moved.std(axis=0) / math.sqrt(replicas)
-    assert np.all(np.abs(moved.mean(axis=0) - mean_move(rpu, x.numpy(), d.numpy(), 0.05)) < 4 * error + 1e-7)
+    assert np.all(
+        np.abs(moved.mean(axis=0) - mean_move(rpu, x.numpy(), d.numpy(), 0.05, np.ones(4))) < 4 * error + 1e-7
+    )
 
 
 def test_the_share_of_noise_is_that_of_the_equation():

@@ -8,7 +8,7 @@ from mho.config import RPU
 from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import diagnose
 from mho.nn import band_limit, conversion_table, convert, replica_loss
-from mho.periphery import Exact, Pulses, Read
+from mho.periphery import Exact, Pulses, Read, Scale
 from mho.tile import Tile
 from mho.training import AnalogSGD
 from mho.version import PHYSICS_VERSION
@@ -26,6 +26,7 @@ __all__ = [
     "Exact",
     "Pulses",
     "Read",
+    "Scale",
     "Table",
     "Tile",
     "band_limit",

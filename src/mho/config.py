@@ -18,13 +18,15 @@ from mho.devices.files import device_from_fields, device_to_table
 from mho.errors import CAN_DIFFER, Faults, InvalidValue, LawError, nearest
 from mho.imports import find_class
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
-from mho.periphery import Exact, Pulses, Read
+from mho.periphery import Exact, Pulses, Read, Scale
 from mho.tile import Tile
 
 T = TypeVar("T")
 UPDATES: dict[str, type[Pulses] | type[Exact]] = {"Pulses": Pulses, "Exact": Exact}
 NONE = "none"
 """TOML has no null: this word stands for None."""
+NO_SCALE: dict[str, Any] = {"value": NONE, "per": "layer", "fill": NONE, "learned": False}
+"""The section [scale] of an RPU whose arrays hold the weights themselves."""
 
 
 @final
@@ -33,12 +35,14 @@ class RPU:
     """A resistive processing unit: device, cell, forward and backward read, update, and the size of its arrays.
 
     The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management. Numbers of the device,
-    `noise`, `bound` and `input_bound` of the reads, `x_gain` and `d_gain` of the update may be lists of one value
-    a replica, all of one length.
+    `noise`, `bound` and `input_bound` of the reads, `x_gain` and `d_gain` of the update, and `scale` may be lists of
+    one value a replica, all of one length.
 
     Attributes:
         tile: (rows, columns) of the largest array that is built, in physical lines; a layer that is larger is
             spread over several. None: every layer fits.
+        scale: digital factor s between the weights W = s·A of a layer and those of its array, A: a number, "max" or
+            "std" to have it chosen when a layer is converted, or a `mho.Scale` with further options. None: W = A.
 
     Raises:
         InvalidValue: for parts of the wrong kind, or that cannot work together.
@@ -50,10 +54,12 @@ class RPU:
     backward: Read = dataclasses.field(default_factory=Read)
     update: Pulses | Exact = dataclasses.field(default_factory=Pulses)
     tile: Tile | tuple[int, int] | None = None
+    scale: Scale | float | str | None = None
 
     def __post_init__(self) -> None:
         faults = Faults("RPU")
         object.__setattr__(self, "tile", _tile(self.tile, faults))
+        object.__setattr__(self, "scale", _scale(self.scale, faults))
         kinds = {
             "device": (Device, "mho.devices.ConstantStep()"),
             "cell": (Cell, "mho.cells.Single()"),
@@ -111,6 +117,11 @@ class RPU:
         return (self.tile.rows, self.tile.columns) if isinstance(self.tile, Tile) else (None, None)
 
     @property
+    def scaling(self) -> Scale | None:
+        """The factor between weights and arrays with all its options; None where there is none."""
+        return self.scale if isinstance(self.scale, Scale) or self.scale is None else Scale(self.scale)
+
+    @property
     def replicas(self) -> int | None:
         """R, the length of the lists; None where every replica has the same values."""
         return next(iter(lengths(self).values()), None)
@@ -143,6 +154,7 @@ class RPU:
             "backward": _plain(self.backward),
             "update": table_of(self.update),
             "tile": _plain(self.tile or Tile()),
+            "scale": NO_SCALE if self.scaling is None else _plain(self.scaling),
         }
 
     def to_toml(self) -> str:
@@ -166,11 +178,12 @@ class RPU:
         for section, table in tables.items():
             if section not in known:
                 faults.append(f"unknown section {section!r}{nearest(section, known)}")
-            elif not isinstance(table, Mapping):
+            elif not isinstance(table, Mapping) and section != "scale":
                 faults.append(f"{section} is {table!r}; write a section [{section}]")
             else:
                 try:
-                    parts[section] = _part(section, dict(table))
+                    given = {"value": table} if section == "scale" and not isinstance(table, Mapping) else dict(table)
+                    parts[section] = _part(section, given)
                 except InvalidValue as error:
                     faults += [f"{section}.{fault}" for fault in error.faults]
                 except LawError as error:
@@ -280,6 +293,8 @@ def _part(section: str, table: dict[str, Any]) -> Any:
         return _by_kind(table, UPDATES, "Pulses")
     if section == "tile":
         return fields_from_table(Tile, table)
+    if section == "scale":
+        return None if table == NO_SCALE or table == {"value": NONE} else fields_from_table(Scale, table)
     return fields_from_table(Read, table)
 
 
@@ -388,3 +403,16 @@ def _tile(value: Any, faults: Faults) -> Tile | None:
         faults.add(f"tile is {value!r}; give (rows, columns), for example (64, 256), or None")
         return None
     return None if value == Tile() else value
+
+
+def _scale(value: Any, faults: Faults) -> Scale | float | str | None:
+    """What a user gave as a scale, checked; a `Scale` of a value alone is that value."""
+    if value is None:
+        return None
+    try:
+        whole = value if isinstance(value, Scale) else Scale(value)
+    except InvalidValue as error:
+        for fault in error.faults:
+            faults.add(fault.replace("value is", "scale is", 1))
+        return None
+    return whole.value if whole == Scale(whole.value) else whole

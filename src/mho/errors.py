@@ -6,7 +6,9 @@ import difflib
 import math
 from collections.abc import Iterable, Sequence
 
-CAN_DIFFER = "the fields of a device, noise, bound and input_bound of a Read, x_gain and d_gain of Pulses can"
+CAN_DIFFER = (
+    "the fields of a device, noise, bound and input_bound of a Read, x_gain and d_gain of Pulses, and scale can"
+)
 """Which fields take a list of one value a replica."""
 
 

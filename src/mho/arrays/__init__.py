@@ -1,12 +1,13 @@
 """Arrays of cross-points: one crossbar, or several that share a matrix."""
 
-from mho.arrays.base import Array, ClippedWeights, check_lr, seed_list
+from mho.arrays.base import TOLD, Array, ClippedWeights, check_lr, seed_list
 from mho.arrays.crossbar import Crossbar
 from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
 from mho.arrays.tiled import TiledArray, build_array
 
 __all__ = [
+    "TOLD",
     "Array",
     "ClippedWeights",
     "Crossbar",

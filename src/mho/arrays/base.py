@@ -15,17 +15,21 @@ from torch import Tensor, nn
 from mho import random
 from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
-from mho.banks import BankSpec
+from mho.arrays.scaling import Factors, ScaledCycles
+from mho.banks import BankSpec, Rate
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse
 from mho.kernels import counts as count
 from mho.kernels.backends import backend_of
+from mho.periphery import Scale
 
 Floats = npt.NDArray[np.float32]
 ROUNDING = 1e-6
 """Differences that float32 leaves where a cell makes a weight of several numbers: a sum, a mean, a difference."""
 TOLD = 0.01
 """Share of clipped weights above which `Array.write` warns."""
+BEYOND = 1e6
+"""A weight that no bound lets through, in finding where the bounds are."""
 DRAWN = (
     "what its devices have been drawn with. Other devices come from the RPU, for example "
     "device=mho.devices.ConstantStep(dw_min=mho.per_cell(0.002, spread=0.3)), and from another seed; "
@@ -43,9 +47,14 @@ class Array(nn.Module, abc.ABC):
 
     Scripts give tensors to `forward`, `backward` and `update`; layers give float32 NumPy of shape (R, T, ...) to
     the methods that end in `_vectors`. `replicas` is R, `devices` the number of cross-points that make one weight.
+
+    Where the RPU has a scale s, the three cycles are those of the matrix s·weight; `weight`, `write` and `read` are in
+    the units of the devices.
     """
 
     seeds: Tensor
+    factor: Tensor
+    log_factor: nn.Parameter
 
     def __init__(
         self,
@@ -71,6 +80,7 @@ class Array(nn.Module, abc.ABC):
         self.out_features, self.in_features = out_features, in_features
         self.devices, self.replicas = rpu.devices, len(seeds)
         self.register_buffer("seeds", torch.tensor(seeds, dtype=torch.int64))
+        self._add_scale(rpu.scaling)
 
     # State ---------------------------------------------------------------------------------------
 
@@ -94,10 +104,37 @@ class Array(nn.Module, abc.ABC):
     def weight(self) -> Tensor:
         """The exact weights (R, out, in), as the cell makes them of its devices."""
 
+    @property
+    def scale(self) -> Tensor | None:
+        """The digital factor s, (R, 1), or (R, out) where each output has its own: a copy; None where there is none."""
+        factor = self._factor()
+        return None if factor is None else factor.detach().clone()
+
+    @property
+    def scaled_weight(self) -> Tensor:
+        """The matrix (R, out, in) that the three cycles are of: scale × weight."""
+        factor = self._factor()
+        return self.weight if factor is None else self.weight * factor.detach()[:, :, None]
+
+    def adopt(self, weight: Tensor, *, choose: bool = True, quiet: bool = False) -> float:
+        """Program the devices so that scale × weight is a matrix of a layer; returns, raises and warns as `write`.
+
+        Args:
+            weight: (R, out, in), or (out, in) for all replicas alike, in the units of the layer.
+            choose: choose the scale for it first, where the RPU leaves it open ("max", "std").
+            quiet: as of `write`.
+        """
+        wanted = self._matrix(weight, "weights")
+        if choose:
+            self._choose_scale(wanted)
+        factor = self._factor()
+        return self.write(wanted if factor is None else wanted / factor.detach()[:, :, None], quiet=quiet)
+
     def write(self, weight: Tensor, *, quiet: bool = False) -> float:
         """Program the devices so that they make these weights, each clipped to its bounds.
 
-        Where cells have a reference, the weight device gets g_ref + weight, clipped.
+        Where cells have a reference, the weight device gets g_ref + weight, clipped. A scale of the RPU stays and is
+        not applied: weights are in the units of the devices.
 
         Args:
             weight: (R, out, in), or (out, in) for all replicas alike.
@@ -120,10 +157,11 @@ class Array(nn.Module, abc.ABC):
         share = float(clipped.float().mean())
         factor = float(wanted.abs().max() / held[clipped].abs().mean().clamp(min=1e-30)) if share else 1.0
         if share > TOLD and factor > 1 and not quiet:
+            present = 1.0 if self.scale is None else float(self.scale.max())
             warnings.warn(
                 f"{self.name}: the bounds of the devices clipped {100 * share:.1f} % of the weights, which reach "
-                f"{float(wanted.abs().max()):.3g}; write them divided by about {factor:.2g}, and multiply what the "
-                "array answers by as much",
+                f"{float(wanted.abs().max()):.3g}; set a digital factor between weights and devices: "
+                f'mho.RPU(scale="max"), or scale={factor * present:.2g}',
                 ClippedWeights,
                 stacklevel=2,
             )
@@ -160,11 +198,11 @@ class Array(nn.Module, abc.ABC):
         return given.expand(shape)
 
     def reset_weights(self) -> None:
-        """Start again from the initial weights of this array's seeds: uniform within ±1/√in."""
+        """Start again from the initial weights of this array's seeds: scale × weight uniform within ±1/√in."""
         cells, named = self.out_features * self.in_features, zip(self._seeds(), self._names(), strict=True)
         starts = np.stack([random.initial_uniforms(seed, random.array_number(name), cells) for seed, name in named])
         starts *= np.float32(self.in_features**-0.5)
-        self._program(torch.from_numpy(starts.reshape(self.replicas, self.out_features, self.in_features)))
+        self.adopt(torch.from_numpy(starts.reshape(self.replicas, self.out_features, self.in_features)), quiet=True)
 
     def rest(self, dt: float) -> None:
         """Leave the devices alone for a time in which they decay, drift and diffuse, by their options and their law.
@@ -184,7 +222,7 @@ class Array(nn.Module, abc.ABC):
         """Let a time dt > 0, in optimizer steps, pass for the devices."""
 
     def read(self) -> Tensor:
-        """Weights (R, out, in) as forward reads of unit vectors see them, noise and bounds included."""
+        """Weights (R, out, in) as forward reads of unit vectors see them: noise and bounds included, no scale."""
         units = torch.eye(self.in_features).expand(self.replicas, -1, -1)
         return torch.from_numpy(self._evaluate(units.contiguous().numpy())).transpose(1, 2)
 
@@ -255,7 +293,7 @@ class Array(nn.Module, abc.ABC):
         inputs = self._vectors(x, self.in_features, "x")
         errors = self._vectors(d, self.out_features, "d")
         self._same_vectors(inputs, errors)
-        self.update_vectors(inputs, errors, lr)
+        self.update_vectors(inputs, errors, float(lr))
         if dt:
             self.pass_time(float(dt))
 
@@ -290,19 +328,30 @@ class Array(nn.Module, abc.ABC):
 
     # The same cycles for layers, whose vectors are (R, T, ...) float32 NumPy already -----------------
 
-    @abc.abstractmethod
+    @final
     def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
         """As `forward` or `backward`: (R, T, in) to (R, T, out), or back."""
+        factors = self._factors()
+        if factors is None:
+            return self._read_vectors(inputs, backward=backward)
+        if backward:
+            return self._read_vectors(factors.errors_read(inputs), backward=True) * factors.whole[:, None, None]
+        return self._read_vectors(inputs, backward=False) * factors.outputs(self.out_features)[:, None]
 
-    @abc.abstractmethod
+    @final
     def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
         """As `update`, in which no time passes: x (R, T, in) and d (R, T, out)."""
+        factors = self._factors()
+        if factors is None:
+            self._update_vectors(x, d, lr)
+        else:
+            self._update_vectors(x, factors.errors_pulsed(d), factors.rates(lr))
 
     @abc.abstractmethod
     def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
         """As `pulse`, in which no time passes: p (R, T, in) and q (R, T, out)."""
 
-    @abc.abstractmethod
+    @final
     def cycles(self, replicas: slice, vectors: int, before: Cycles | None = None) -> Cycles:
         """Return the three cycles of some replicas, bound to memory for so many vectors, to be run again and again.
 
@@ -311,9 +360,84 @@ class Array(nn.Module, abc.ABC):
             vectors: T.
             before: cycles of this array and these replicas that come before in every step; they share the numbers of
                 the vectors.
+
+        Raises:
+            WrongUse: for an array whose scale is learned, which changes with every step.
         """
+        factor = self._factor()
+        if factor is None:
+            return self._cycles(replicas, vectors, before)
+        if self.learns_scale:
+            raise WrongUse(f"{self.name}: its scale is learned, which bound cycles do not follow")
+        inner = before.inner if isinstance(before, ScaledCycles) else None
+        return ScaledCycles(self._cycles(replicas, vectors, inner), factor, replicas)
 
     # Inside --------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def _read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
+        """Read in the units of the devices: (R, T, in) to (R, T, out), or back."""
+
+    @abc.abstractmethod
+    def _update_vectors(self, x: Floats, d: Floats, lr: Rate) -> None:
+        """Update in the units of the devices, at one learning rate, or at (R,)."""
+
+    @abc.abstractmethod
+    def _cycles(self, replicas: slice, vectors: int, before: Cycles | None) -> Cycles:
+        """Return cycles in the units of the devices."""
+
+    def _add_scale(self, scaling: Scale | None) -> None:
+        """Make the memory of the scale: a buffer, or a parameter that holds the logarithm of one that is learned."""
+        self.learns_scale = scaling is not None and scaling.learned
+        if scaling is None:
+            return
+        given = [scaling.value] * self.replicas if isinstance(scaling.value, (int, float)) else scaling.value
+        each = [1.0] * self.replicas if isinstance(given, str) else list(given)
+        start = torch.tensor(each, dtype=torch.float32)[:, None]
+        start = start.repeat(1, self.out_features if scaling.per == "output" else 1)
+        if scaling.learned:
+            self.log_factor = nn.Parameter(start.log())
+        else:
+            self.register_buffer("factor", start)
+
+    def _factor(self) -> Tensor | None:
+        """Return the scale (R, 1) or (R, out); one that is learned as a function of its parameter."""
+        if self.rpu.scale is None:
+            return None
+        factor: Tensor = self.log_factor.exp() if self.learns_scale else self.factor
+        return factor
+
+    def _factors(self) -> Factors | None:
+        factor = self._factor()
+        return None if factor is None else Factors.of(factor.detach().numpy())
+
+    def _choose_scale(self, weight: Tensor) -> None:
+        """Choose the scale for the weights (R, out, in) of a layer, where the RPU leaves that to the weights."""
+        scaling = self.rpu.scaling
+        if scaling is None or not scaling.is_chosen:
+            return
+        reach = self._reach()
+        if not torch.isfinite(reach).all() or not (reach > 0).all():
+            raise InvalidValue(
+                f"{self.name}: scale={scaling.value!r} is chosen by the weights that the devices can hold, and half of "
+                f"these have no such bounds; give a number, or scale=None"
+            )
+        whole = weight.flatten(1)[:, None]
+        rows = weight if scaling.per == "output" else whole
+        size = _size(rows, scaling.value)
+        size = torch.where(size > 0, size, _size(whole, scaling.value))  # a row of zeros takes the factor of the layer
+        factor = torch.where(size > 0, size / (scaling.target() * reach[:, None]), 1.0)
+        with torch.no_grad():
+            (self.log_factor if self.learns_scale else self.factor).copy_(factor.log() if self.learns_scale else factor)
+
+    def _reach(self) -> Tensor:
+        """Return the weight that half of an array's devices can hold, up and down, (R,); the devices lose theirs."""
+        held = []
+        for way in (1.0, -1.0):
+            self._program(torch.full((self.replicas, self.out_features, self.in_features), way * BEYOND))
+            held.append(way * self.weight)
+        reach = torch.minimum(*held).flatten(1).median(dim=1).values
+        return torch.where(reach < BEYOND / 2, reach, torch.inf)
 
     @abc.abstractmethod
     def _program(self, values: Tensor) -> None:
@@ -377,7 +501,9 @@ class Array(nn.Module, abc.ABC):
 
     def extra_repr(self) -> str:
         """Shown by print(model)."""
-        return f"{self.out_features}×{self.in_features}, devices={self.devices}, replicas={self.replicas}"
+        scaling = self.rpu.scaling
+        scale = "" if scaling is None else f", {scaling.summary()}"
+        return f"{self.out_features}×{self.in_features}, devices={self.devices}, replicas={self.replicas}{scale}"
 
 
 def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
@@ -399,6 +525,11 @@ def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
     if not all(isinstance(s, int) and 0 <= s < 2**63 for s in seeds):
         raise InvalidValue(f"seed is {seed!r}; give integers from 0 to 2**63 - 1")
     return seeds
+
+
+def _size(rows: Tensor, measure: float | str) -> Tensor:
+    """Return the largest, or the root mean square, of each row of (R, k, n): (R, k)."""
+    return rows.abs().amax(dim=2) if measure == "max" else rows.square().mean(dim=2).sqrt()
 
 
 def check_lr(lr: float) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.arrays.base import Array, Floats, check_lr, not_finite, seed_list
+from mho.arrays.base import Array, Floats, not_finite, seed_list
 from mho.arrays.cycles import Cycles
 from mho.arrays.frequent import FrequentPlans
-from mho.banks import Bank, UpdatePlan
+from mho.banks import Bank, Rate, UpdatePlan
 from mho.banks.numbers import levels_of
 from mho.cells import CellPart
 from mho.compiler.program import Step
@@ -138,11 +138,11 @@ class Crossbar(Array):
 
     # Cycles --------------------------------------------------------------------------------------
 
-    def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
+    def _read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
         operation = Operation.BACKWARD if backward else Operation.FORWARD
         return self._read(inputs, operation, evaluation=not self.training)
 
-    def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
+    def _update_vectors(self, x: Floats, d: Floats, lr: Rate) -> None:
         part, cell = self.part(), self.rpu.cell
 
         def plan(x: Floats, d: Floats) -> tuple[list[Step], UpdatePlan]:
@@ -176,7 +176,7 @@ class Crossbar(Array):
         if self.flagged():
             raise self.fault(relaxing=True)
 
-    def cycles(self, replicas: slice, vectors: int, before: Cycles | None = None) -> Cycles:
+    def _cycles(self, replicas: slice, vectors: int, before: Cycles | None) -> Cycles:
         assert before is None or isinstance(before, CrossbarCycles)
         return CrossbarCycles(self, replicas, vectors, before)
 
@@ -370,7 +370,6 @@ class CrossbarCycles(Cycles):
         one = np.ones(1, np.float32)
         self._relaxing = [(bank, bank.plan_relaxation(one)) for bank in part.banks.values() if bank.cells.ages]
         self.relax = [step for _, steps in self._relaxing for step in steps]
-        self._lr: float | None = None
 
     def prepare(self) -> None:
         self.part.prepare()
@@ -378,11 +377,8 @@ class CrossbarCycles(Cycles):
     def touch(self) -> None:
         self.part.touch()
 
-    def set_rate(self, lr: float) -> None:
-        if lr != self._lr:
-            check_lr(lr)
-            self._plan.set_rate(lr)
-            self._lr = lr
+    def set_rate(self, lr: Rate) -> None:
+        self._plan.set_rate(lr)
 
     def begin(self) -> None:
         for name, numbers in self._numbers.items():

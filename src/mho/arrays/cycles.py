@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mho.banks import Rate
 from mho.compiler.program import Step
 from mho.errors import MhoError
 
@@ -51,12 +52,8 @@ class Cycles(abc.ABC):
         """Note that an update is about to move the devices."""
 
     @abc.abstractmethod
-    def set_rate(self, lr: float) -> None:
-        """Take this learning rate for the updates that follow.
-
-        Raises:
-            InvalidValue: for a rate that is not greater than 0.
-        """
+    def set_rate(self, lr: Rate) -> None:
+        """Take this learning rate for the updates that follow: one for all replicas, or (R,)."""
 
     @abc.abstractmethod
     def begin(self) -> None:

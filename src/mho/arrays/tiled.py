@@ -14,6 +14,7 @@ from mho.arrays.base import Array, Floats, seed_list
 from mho.arrays.crossbar import Crossbar
 from mho.arrays.cycles import Cycles
 from mho.arrays.layout import Place, places
+from mho.banks import Rate
 from mho.config import RPU
 from mho.errors import MhoError
 
@@ -51,7 +52,7 @@ class TiledArray(Array):
         self.places = [[place for place in grid if place.shape == shape] for shape in shapes]
         self.tiles = nn.ModuleList(
             Crossbar(
-                rpu.repeated(len(alike)),
+                rpu.replace(scale=None).repeated(len(alike)),  # the factor is that of the whole matrix
                 *shape,
                 seed=[own for own in seeds for _ in alike],
                 replicas=replicas * len(alike),
@@ -99,18 +100,18 @@ class TiledArray(Array):
 
     # Cycles --------------------------------------------------------------------------------------
 
-    def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
-        return self._read(inputs, lambda batch, part: batch.read_vectors(part, backward=backward), backward=backward)
+    def _read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
+        return self._read(inputs, lambda batch, part: batch._read_vectors(part, backward=backward), backward=backward)
 
-    def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
-        for batch, inputs, errors in self._parts(x, d):
-            batch.update_vectors(inputs, errors, lr)
+    def _update_vectors(self, x: Floats, d: Floats, lr: Rate) -> None:
+        for (batch, inputs, errors), alike in zip(self._parts(x, d), self.places, strict=True):
+            batch._update_vectors(inputs, errors, np.repeat(lr, len(alike)) if isinstance(lr, np.ndarray) else lr)
 
     def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
         for batch, columns, rows in self._parts(p, q):
             batch.pulse_vectors(columns, rows, length)
 
-    def cycles(self, replicas: slice, vectors: int, before: Cycles | None = None) -> Cycles:
+    def _cycles(self, replicas: slice, vectors: int, before: Cycles | None) -> Cycles:
         assert before is None or isinstance(before, TiledCycles)
         return TiledCycles(self, replicas, vectors, before)
 
@@ -202,9 +203,9 @@ class TiledCycles(Cycles):
         for part in self._parts:
             part.touch()
 
-    def set_rate(self, lr: float) -> None:
-        for part in self._parts:
-            part.set_rate(lr)
+    def set_rate(self, lr: Rate) -> None:
+        for part, alike in zip(self._parts, self.array.places, strict=True):
+            part.set_rate(np.repeat(lr, len(alike)) if isinstance(lr, np.ndarray) else lr)
 
     def begin(self) -> None:
         for part in self._parts:

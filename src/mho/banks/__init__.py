@@ -1,8 +1,8 @@
 """Banks: populations of devices of one law on one grid of lines, with plans of what may happen to them."""
 
 from mho.banks.bank import Bank
-from mho.banks.part import BankPart, UpdatePlan
+from mho.banks.part import BankPart, Rate, UpdatePlan
 from mho.banks.spec import BankSpec
 from mho.banks.visible import VisibleWeights
 
-__all__ = ["Bank", "BankPart", "BankSpec", "UpdatePlan", "VisibleWeights"]
+__all__ = ["Bank", "BankPart", "BankSpec", "Rate", "UpdatePlan", "VisibleWeights"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from mho.banks.bank import Bank
 
 Floats = npt.NDArray[np.float32]
-SetRate = Callable[[float], None]
+Rate = float | npt.NDArray[np.float64]
+"""A learning rate: one for all replicas, or (R,)."""
+SetRate = Callable[[Rate], None]
 
 
 @final
@@ -106,8 +108,8 @@ class BankPart:
         """Plan an update with x (R, T, N) and δ (R, T, M), as the spec of the bank drives the lines."""
         pulses = self.bank.pulses
         if not pulses:
-            rate = np.zeros(1, np.float32)
-            return UpdatePlan([], [self._plan_outer(x, d, rate)], lambda lr: rate.fill(lr))
+            rate = np.zeros(len(self.state), np.float32)
+            return UpdatePlan([], [self._plan_outer(x, d, rate)], lambda lr: np.copyto(rate, lr))
         drive, set_rate = self._driving
         return self._plan_pulses(x, d, drive, set_rate)
 
@@ -134,13 +136,14 @@ class BankPart:
     def _driving(self) -> tuple[Drive, SetRate]:
         """How updates drive the lines, and what sets the learning rate for all updates of this part."""
         pulses, own = self.bank.pulses[0][0], self.bank.pulses[self.replicas]
-        drive, last = self._drive(pulses.length, managed=pulses.update_management), [float("nan")]
+        drive, last = self._drive(pulses.length, managed=pulses.update_management), [()]
 
-        def set_rate(lr: float) -> None:
-            if lr != last[0]:
-                gains = np.array([each.gains(lr, step) for each, step in own], np.float32)
-                drive.x_gain[...], drive.d_gain[...] = gains.T
-                last[0] = lr
+        def set_rate(lr: Rate) -> None:
+            rates: Any = tuple(lr) if isinstance(lr, np.ndarray) else (lr,) * len(own)
+            if rates != last[0]:
+                gains = [each.gains(rate, step) for rate, (each, step) in zip(rates, own, strict=True)]
+                drive.x_gain[...], drive.d_gain[...] = np.array(gains, np.float32).T
+                last[0] = rates
 
         return drive, set_rate
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from mho.banks import BankPart, UpdatePlan
+from mho.banks import BankPart, Rate, UpdatePlan
 from mho.cells.events import Act, Event, Stop
 from mho.compiler.program import Step
 from mho.kernels.ops import Window
@@ -24,7 +24,7 @@ def scheduled(part: CellPart, bank: BankPart, plan: UpdatePlan, vectors: int, ev
     if not events:
         return plan
 
-    def set_rate(lr: float) -> None:
+    def set_rate(lr: Rate) -> None:
         plan.set_rate(lr)
         part.settings[:, -1] = lr
 

@@ -140,6 +140,11 @@ def _notes(result: Result) -> list[str]:
             f"{p.row.layer} ({p.row.out * p.row.devices} × {p.row.inputs}) over {p.tiles} of {p.size.name}" for p in cut
         )
         notes.append(f"No array holds these whole, so each is spread: {spread}. Partial sums are added digitally.")
+    if scaled := [p.row for p in time.layers if p.row.scale]:
+        factors = ", ".join(f"{row.layer} {row.scale}" for row in scaled)
+        notes.append(
+            f"Digital factors between weights and arrays: {factors}. Their products are counted with the activations."
+        )
     if any(p.copies > 1 for p in time.layers):
         notes.append("Copies are taken to be alike; the time and energy of keeping them so are not counted.")
     notes += [

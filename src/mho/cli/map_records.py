@@ -96,6 +96,7 @@ def _line(result: Result, number: int, layer: Placed) -> dict[str, Any]:
         "tile_out": layer.tile_out,
         "tile_in": layer.tile_inputs,
         "copies": layer.copies,
+        "scale": row.scale,
         "cycle_ns": layer.cycle,
         "share_of_time": result.time.share_of_time(layer),
     }

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mho.arrays import check_lr
 from mho.diagnosis.finding import LIMIT, Check, Finding, NetworkNumbers
-from mho.diagnosis.numbers import mean_move, numbers_of
+from mho.diagnosis.numbers import factors_of, mean_move, numbers_of
 from mho.diagnosis.probe import Floats, Loss, Pass, Probe
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
@@ -174,7 +174,13 @@ def _swings(
         moves: list[Floats] = [
             np.stack(
                 [
-                    mean_move(array.rpu.of_replica(r), _vectors(x[r, chosen]), _vectors(d[r, chosen]), rates[path])
+                    mean_move(
+                        array.rpu.of_replica(r),
+                        _vectors(x[r, chosen]),
+                        _vectors(d[r, chosen]),
+                        rates[path],
+                        factors_of(array)[r],
+                    )
                     for r in range(probe.replicas)
                 ]
             )

@@ -67,7 +67,8 @@ class ArrayNumbers:
         gradients: of the images.
         clipped: outputs that stayed clipped, forward and backward, each as a share of those read.
         alone: where any did, gradients of every array when the reads of this one are real and those of others exact.
-        weights: (out, in).
+        weights: (out, in), those of the layer.
+        factors: digital factor of each output between devices and weights, (out,); 1 where there is none.
         states: weight of every device, (devices, out, in).
         bounds: lowest and highest weight of every device, alike; None without bounds.
         lines: None where updates are exact, or the layer's learning rate is 0.
@@ -83,6 +84,7 @@ class ArrayNumbers:
     clipped: tuple[float, float]
     alone: list[Gradients]
     weights: Floats
+    factors: Floats
     states: Floats
     bounds: tuple[Floats, Floats] | None
     lines: Lines | None
@@ -126,24 +128,41 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
                     gradients=_gradients(exact, real, place, replica),
                     clipped=(float(clipped[0, replica]), float(clipped[1, replica])),
                     alone=[_gradients(exact, alone, other, replica) for other in range(len(exact.x)) if alone],
-                    weights=array.weight[replica].numpy(),
+                    weights=array.scaled_weight[replica].numpy(),
+                    factors=factors_of(array)[replica],
                     states=array.device_weights[replica].numpy(),
                     bounds=(bounds[0], bounds[1]) if len(bounds) == 2 else None,
-                    lines=lines_of(rpu, x, d, rates[path]),
+                    lines=lines_of(rpu, x, d, rates[path], factors_of(array)[replica]),
                     steps=Steps(array, replica, type(rpu.device)) if rpu.device.pulse_driven else None,
                 )
             )
     return found
 
 
-def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float) -> Lines | None:
+def factors_of(array: Array) -> Floats:
+    """Return the digital factor of each output between devices and weights, (R, out); 1 where there is none."""
+    scale = array.scale
+    ones = np.ones((array.replicas, array.out_features), np.float32)
+    return ones if scale is None else ones * scale.numpy()
+
+
+def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Lines | None:
     """How strongly an update with x (..., in) and δ (..., out) drives the lines; None if it takes no pulses.
+
+    Args:
+        rpu: of a replica.
+        x: inputs.
+        d: errors of the layer.
+        lr: learning rate of the layer.
+        factors: digital factor of each output, (out,): devices take δ and η divided by it.
 
     Update management is that of the whole vector; tiles, which see a part of it, have their own.
     """
     if not isinstance(rpu.update, Pulses) or lr == 0:
         return None
-    x_gain, d_gain = rpu.update.gains(lr, rpu.device.mean_step())
+    largest = float(factors.max())
+    x_gain, d_gain = rpu.update.gains(lr / largest, rpu.device.mean_step())
+    d = d * (largest / factors)
     columns, rows = (np.abs(side).reshape(-1, side.shape[-1]) for side in (x, d))
     if rpu.update.update_management:
         highest = [side.max(axis=1, keepdims=True) for side in (columns, rows)]
@@ -153,14 +172,14 @@ def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float) -> Lines | None:
     return Lines(columns * np.float32(x_gain), rows * np.float32(d_gain))
 
 
-def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float) -> Floats:
-    """What an update with x (T, in) and δ (T, out) moves the weights on the mean, (out, in)."""
-    lines = lines_of(rpu, x, d, lr)
+def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Floats:
+    """What an update with x (T, in) and δ (T, out) moves the weights of a layer on the mean, (out, in)."""
+    lines = lines_of(rpu, x, d, lr, factors)
     if lines is None:
         return np.float32(lr) * product(d.T, x)
     assert isinstance(rpu.update, Pulses)
     columns, rows = np.minimum(lines.columns, 1) * np.sign(x), np.minimum(lines.rows, 1) * np.sign(d)
-    return np.float32(rpu.update.length * rpu.device.mean_step()) * product(rows.T, columns)
+    return factors[:, None] * (np.float32(rpu.update.length * rpu.device.mean_step()) * product(rows.T, columns))
 
 
 def _clipped(array: Array, real: list[Pass], place: int) -> npt.NDArray[np.float64]:

@@ -143,7 +143,7 @@ class _Exact:
     """Stands in for an array in a layer: the product with its exact weights, moved or not, without noise or bounds."""
 
     def __init__(self, array: Array, move: Floats | None = None) -> None:
-        self.name, self.weight = array.name, array.weight.numpy()
+        self.name, self.weight, self.learns_scale = array.name, array.scaled_weight.numpy(), array.learns_scale
         if move is not None:
             self.weight = self.weight + move
 

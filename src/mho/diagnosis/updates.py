@@ -140,7 +140,7 @@ class Imbalance(Check):
 
     @staticmethod
     def _drift(numbers: ArrayNumbers, steps: Steps) -> float:
-        return (steps.imbalance() * _scale(numbers) / max(_rms(steps), 1e-30)) ** 2
+        return (steps.imbalance() * _scale(numbers) / max(_rms(steps) * _factor(numbers), 1e-30)) ** 2
 
 
 @final
@@ -200,7 +200,12 @@ def _rms(steps: Steps) -> float:
 def _step(numbers: ArrayNumbers, steps: Steps) -> float:
     """How far a step of a device moves its weight."""
     main = numbers.rpu.banks[0]
-    return _rms(steps) / (1 if main.is_difference else main.lines)
+    return _factor(numbers) * _rms(steps) / (1 if main.is_difference else main.lines)
+
+
+def _factor(numbers: ArrayNumbers) -> float:
+    """Root mean square of the digital factors between devices and weights."""
+    return math.sqrt(float(np.square(numbers.factors).mean()))
 
 
 def _scale(numbers: ArrayNumbers) -> float:

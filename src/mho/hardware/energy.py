@@ -3,8 +3,9 @@
 Reads: every cross-point carries V²/R during t_meas, lines are charged, each input line is driven, each output line is
 integrated and converted. Update: a pulse puts half the voltage on all of its line, a coincidence the whole on one
 cross-point. A reference device has a row of its own, which reads drive or integrate together with its weight's, and no
-update pulses. Digital: an activation an output, forward, and its derivative, backward; sums over tiles and devices, and
-backward over the overlapping patches of a convolution.
+update pulses. Digital: an activation an output, forward, and its derivative, backward, with a product each that serves
+the factor of an RPU's scale too; sums over tiles and devices, and backward over the overlapping patches of a
+convolution.
 
 Not known and not counted: buffers and wiring between the arrays, pooling, normalisation, losses and control, what
 circuits draw while they wait, how conductances are spread around their mean, and the cost of keeping copies of a layer

@@ -39,6 +39,7 @@ class ArrayRow:
         tile_inputs: columns likewise.
         uses: how often an image goes through the layer.
         references: of `devices` those that no pulse moves.
+        scale: the digital factors between weights and arrays, in words; empty where there are none.
     """
 
     layer: str
@@ -53,6 +54,7 @@ class ArrayRow:
     tile_inputs: int
     uses: int = 1
     references: int = 0
+    scale: str = ""
 
     @property
     def macs(self) -> int:
@@ -121,7 +123,17 @@ def _row(path: str, counted: _Counted, images: int, arrays: int) -> ArrayRow:
         *shapes[0],
         uses=counted.uses,
         references=array.devices - array.rpu.pulsed,
+        scale=_scale(array),
     )
+
+
+def _scale(array: Array) -> str:
+    """Return the digital factors of an array in words: "4.3", or "3.1 to 8.7"."""
+    scale = array.scale
+    if scale is None:
+        return ""
+    low, high = f"{float(scale.min()):.3g}", f"{float(scale.max()):.3g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def planned_table(
@@ -172,6 +184,7 @@ def rows_of(
                 *tiles[0].shape,
                 uses=layer.uses,
                 references=own.devices - own.pulsed,
+                scale="" if own.scaling is None else str(own.scaling.value),
             )
         )
     return rows

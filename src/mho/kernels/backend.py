@@ -100,7 +100,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def plan_outer(self, state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts) -> Step:
-        """Plan the exact update w += rate[0]·δ xᵀ of state (R, P, N), vector after vector."""
+        """Plan the exact update w += rate·δ xᵀ of state (R, P, N), rate (R,), vector after vector."""
 
     @abc.abstractmethod
     def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:

@@ -242,6 +242,16 @@ def clear(values: Floats) -> Call:
     return _plain("digital", "clear", 1, values.size, values.reshape(-1))
 
 
+def stretch(values: Floats, factors: Floats, out: Floats) -> Call:
+    """out (R, T, n) = values (R, T, n) times factors (R, n)."""
+    return _plain("digital", "stretch", len(values) * values.shape[1], values.size, values, factors, out)
+
+
+def shrink(values: Floats, factors: Floats, out: Floats) -> Call:
+    """out (R, T, n) = values (R, T, n) divided by factors (R, n), none of which is 0."""
+    return _plain("digital", "shrink", len(values) * values.shape[1], values.size, values, factors, out)
+
+
 def bend(slope: Slope, errors: Floats, y: Floats, out: Floats) -> Call:
     """out = errors times the slope of a function where its value is y; all of one size."""
     flat = (array.reshape(-1) for array in (errors, y, out))

@@ -24,6 +24,8 @@ class ArrayLayer(nn.Module, abc.ABC):
     where its input needs no gradient, and its `grad` tells when a backward has ended and when
     gradients were zeroed.
 
+    `learns_scale` says whether the digital factor between weights and arrays is a parameter of the layer.
+
     In training mode each backward keeps its vectors (x, δ) until `AnalogSGD.step` pulses them, in the order of the
     forwards, also those of a layer that is used several times in a step. Gradients that are set to None or to zero
     take the vectors with them. In evaluation mode reads draw from the evaluation stream, and nothing is kept.
@@ -53,6 +55,7 @@ class ArrayLayer(nn.Module, abc.ABC):
         self.crossbars: list[Array] = list(self.arrays)  # type: ignore[arg-type]
         self.replicas = self.crossbars[0].replicas
         self.memory = Memory()
+        self.learns_scale = self.crossbars[0].learns_scale
         self._watch_anchor()
 
     @final  # type: ignore[misc]
@@ -134,7 +137,7 @@ class ArrayLayer(nn.Module, abc.ABC):
         return self._told(self._matrix()[..., -1], self.weight_shape[:1]) if self.has_bias else None
 
     def write(self, weight: Tensor, bias: Tensor | None = None) -> float:
-        """Program the arrays so that they hold these weights, each clipped to the bounds of its devices.
+        """Program the arrays so that they hold these weights, each clipped to the bounds of its devices; a scale stays.
 
         Args:
             weight: in the shape of `weight`, or of one replica for all alike.
@@ -149,6 +152,10 @@ class ArrayLayer(nn.Module, abc.ABC):
         Warns:
             ClippedWeights: where bounds clipped more than 1 % of the weights of an array.
         """
+        return self._write(weight, bias, choose=False)
+
+    def _write(self, weight: Tensor, bias: Tensor | None = None, *, choose: bool) -> float:
+        """Do as `write`; choose the scale anew, if the RPU leaves it open."""
         if bias is not None and not self.has_bias:
             raise InvalidValue(f"{self.name}: the layer has no bias; leave bias out")
         whole = self._matrix().clone()
@@ -164,13 +171,17 @@ class ArrayLayer(nn.Module, abc.ABC):
                 raise InvalidValue(f"{self.name}: the {label} to write holds NaN or infinite values")
             target.copy_(given.reshape(-1, *target.shape[1:]).expand_as(target))
         each = zip(self.crossbars, whole.chunk(len(self.crossbars), dim=1), strict=True)
-        shares = [array.write(part.contiguous()) for array, part in each]
+        shares = [array.adopt(part, choose=choose) for array, part in each]
         return sum(shares) / len(shares)
 
+    def learned_scales(self) -> list[nn.Parameter]:
+        """Return the parameter of each array's scale, where scales are learned; else nothing."""
+        return [array.log_factor for array in self.arrays] if self.learns_scale else []  # type: ignore[misc]
+
     def _matrix(self) -> Tensor:
-        """Return the exact weights of all groups, (R, out, in), the bias column included."""
+        """Return the exact weights of all groups, (R, out, in), the bias column and the scale included."""
         with torch.no_grad():
-            return torch.cat([array.weight for array in self.crossbars], dim=1)
+            return torch.cat([array.scaled_weight for array in self.crossbars], dim=1)
 
     def _told(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
         whole = values.reshape(self.replicas, *shape).clone()
@@ -201,7 +212,7 @@ class ArrayLayer(nn.Module, abc.ABC):
         if keys[0] not in state or any(key.startswith(f"{prefix}arrays.") for key in state):
             return
         try:
-            self.write(*(state[key] for key in keys if key in state))
+            self._write(*(state[key] for key in keys if key in state), choose=True)
         except InvalidValue as error:
             faults.append(str(error))
         missing += [key for key in keys if key not in state]
@@ -278,21 +289,22 @@ class _Cycles(torch.autograd.Function):
     """Forward and backward cycle of a layer's arrays."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, anchor: Tensor, layer: ArrayLayer) -> Tensor:
+    def forward(ctx: Any, x: Tensor, anchor: Tensor, layer: ArrayLayer, *scales: Tensor) -> Tensor:
         inputs = [layer.by_replica(v) for v in layer.send(x.detach())]
         ctx.layer, ctx.shape, ctx.inputs, ctx.number = layer, x.shape, inputs, layer.memory.number()
         answers = [array.read_vectors(v, backward=False) for array, v in zip(layer.crossbars, inputs, strict=True)]
+        ctx.answers = [a.copy() for a in answers] if scales else []  # a copy: what follows may write into the output
         return layer.receive([_by_sample(a, x.shape[0]) for a in answers], x.shape)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         layer: ArrayLayer = ctx.layer
         if torch.is_grad_enabled():
             # create_graph=True: what leaves here stands for a read with noise, which has no derivative
             with torch.no_grad():
-                downwards, anchor, _ = _Cycles.backward(ctx, grad)
+                downwards, *others = _Cycles.backward(ctx, grad)
             watched = None if downwards is None else _watched(downwards, layer)
-            return watched, anchor, None
+            return watched, *others
         grad = grad.detach()
         errors = [layer.by_replica(d) for d in layer.send_back(grad.neg())]
         downwards = None
@@ -301,7 +313,14 @@ class _Cycles(torch.autograd.Function):
             samples = [_by_sample(a, ctx.shape[0]) for a in answers]
             downwards = layer.receive_back(samples, ctx.shape).neg_()
         layer.keep(ctx.number, ctx.inputs, errors)
-        return downwards, torch.empty(0), None
+        scales = zip(layer.learned_scales(), errors, ctx.answers, strict=True) if ctx.answers else ()
+        return downwards, torch.empty(0), None, *(_scale_gradient(s, d, y) for s, d, y in scales)
+
+
+def _scale_gradient(log_factor: Tensor, d: Floats, y: Floats) -> Tensor:
+    """Return the derivative by log s, (R, 1) or (R, out), from δ = -∂L/∂y and y = s·a, (R, T, out)."""
+    per_output = -np.einsum("rto,rto->ro", d, y)
+    return torch.from_numpy(per_output if log_factor.shape[1] > 1 else per_output.sum(axis=1, keepdims=True))
 
 
 class _FirstDerivative(torch.autograd.Function):
@@ -343,5 +362,6 @@ def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
             f"{layer.name}: a batch of {x.shape[0]} cannot be shared by {layer.replicas} replicas; call the "
             "model that convert returned, not a layer inside it"
         )
-    answer: Tensor = _Cycles.apply(x, layer.anchor, layer)  # type: ignore[no-untyped-call]
+    scales = layer.learned_scales()
+    answer: Tensor = _Cycles.apply(x, layer.anchor, layer, *scales)  # type: ignore[no-untyped-call]
     return answer

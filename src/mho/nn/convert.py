@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from mho.arrays import seed_list
+from mho.arrays import TOLD, ClippedWeights, seed_list
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse, nearest
 from mho.nn.array_layer import ArrayLayer
@@ -69,6 +69,7 @@ def convert(
 
     Warns:
         StaysDigital: naming layers with parameters that have no array form and were not excluded.
+        ClippedWeights: naming layers of which bounds clipped more than 1 % of the weights, with a scale as the cure.
     """
     seeds = seed_list(seed, replicas)
     names = [name for name, _ in model.named_modules() if name]
@@ -185,6 +186,7 @@ class _Conversion:
         self.rows: list[Converted] = []
         self.unforeseen: list[str] = []
         self.digital: list[str] = []
+        self.clipped: list[str] = []
         self.done: dict[int, nn.Module] = {}
 
     def walk(self, module: nn.Module, name: str) -> nn.Module:
@@ -240,6 +242,8 @@ class _Conversion:
                 stacklevel=4,
             )
         clipped = write_digital(layer, kind.matrices(module))
+        if clipped > TOLD and not (rpu.scaling is not None and rpu.scaling.is_chosen):
+            self.clipped.append(f"{label} ({100 * clipped:.1f} %)")
         first = layer.crossbars[0]
         size = f"{first.out_features}×{first.in_features}"
         became = f"array {size}" if len(layer.crossbars) == 1 else f"{len(layer.crossbars)} arrays {size}"
@@ -247,13 +251,14 @@ class _Conversion:
             rows, columns = next(iter(first.tile_shapes.values()))
             became += f", {'' if len(layer.crossbars) == 1 else 'each '}{len(first.tile_shapes)} tiles {rows}×{columns}"
         frozen = "" if layer.anchor.requires_grad else "frozen"
-        for words in (first.rpu.cell.summary(), kind.digital(layer), frozen):
+        scale = rpu.scaling.summary() if rpu.scaling is not None else ""
+        for words in (first.rpu.cell.summary(), scale, kind.digital(layer), frozen):
             became += f", {words}" if words else ""
         self.rows.append(Converted(label, type(module).__name__, became, clipped))
         return layer
 
     def judge(self) -> None:
-        """Refuse or warn about what stays digital."""
+        """Refuse or warn about what stays digital, and about weights that do not fit their devices."""
         if self.digital and len(self.seeds) > 1:
             raise WrongUse(
                 f"{', '.join(self.digital)} would stay digital, and replicas would share their parameters; "
@@ -266,6 +271,13 @@ class _Conversion:
                 StaysDigital,
                 stacklevel=3,
             )
+        if self.clipped:
+            warnings.warn(
+                f"the bounds of the devices clipped weights of {', '.join(self.clipped)}; have a digital factor "
+                'between weights and devices, chosen for the weights: rpu.replace(scale="max"), or give a larger one',
+                ClippedWeights,
+                stacklevel=3,
+            )
 
 
 def write_digital(layer: ArrayLayer, matrices: Sequence[Matrix]) -> float:
@@ -276,6 +288,6 @@ def write_digital(layer: ArrayLayer, matrices: Sequence[Matrix]) -> float:
         if matrix.bias is not None:
             part = torch.cat([part, matrix.bias.detach()[:, None]], dim=1)
         cells = array.replicas * part.numel()
-        clipped += round(array.write(part, quiet=True) * cells)
+        clipped += round(array.adopt(part, quiet=True) * cells)
         total += cells
     return clipped / total

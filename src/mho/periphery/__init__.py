@@ -2,5 +2,6 @@
 
 from mho.periphery.pulses import Exact, Pulses
 from mho.periphery.read import Read
+from mho.periphery.scale import Scale
 
-__all__ = ["Exact", "Pulses", "Read"]
+__all__ = ["Exact", "Pulses", "Read", "Scale"]

@@ -34,6 +34,7 @@ class Array:
     tile_out: int
     tile_in: int
     references: int
+    scale: str
 
     @property
     def cross_points(self) -> int:
@@ -205,7 +206,8 @@ def _array(table: Mapping[str, Any]) -> Array:
         raise InvalidValue(
             f"array {table['layer']!r} has references {references!r}, not a whole number from 0 to its devices less 1"
         )
-    return Array(layer=_text(table["layer"], "layer"), references=references, **sizes)
+    scale = _text(table.get("scale", ""), "scale")
+    return Array(layer=_text(table["layer"], "layer"), references=references, scale=scale, **sizes)
 
 
 def _layer(table: Mapping[str, Any]) -> Layer:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, final
 
-from mho.config import NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
+from mho.config import NO_SCALE, NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
 from mho.errors import Faults, InvalidValue, nearest
 from mho.learning import ZeroShifting
 from mho.runs.sources import check_sources, forget_sources, source_hashes
@@ -181,8 +181,11 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored config with the fields of [training] that it is too old to have."""
-    return {**config, "training": LATER | dict(config.get("training", {}))}
+    """A stored config with the fields and sections that it is too old to have."""
+    whole = {"scale": NO_SCALE} | {**config, "training": LATER | dict(config.get("training", {}))}
+    if "layers" in config:
+        whole["layers"] = {pattern: {"scale": NO_SCALE} | table for pattern, table in config["layers"].items()}
+    return whole
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

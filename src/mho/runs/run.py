@@ -227,6 +227,7 @@ class Run:
                     "tile_out": row.tile_out,
                     "tile_in": row.tile_inputs,
                     "references": row.references,
+                    "scale": row.scale,
                 }
                 for row in self.arrays
             ],

@@ -132,6 +132,9 @@ class OnlineDriver(Driver):
         self.replicas = model.replicas if isinstance(model, ReplicaModel) else 1
         self._modules = [(name, module) for name, module in model.named_modules() if not runs_itself(module)]
         self._layers = _layers(model)
+        for layer in self._layers:
+            if layer.learns_scale:
+                raise NoGraph(f"the scale of {layer.name} is learned")
         self._graphs: dict[tuple[int, ...], Graph] = {}
 
     def step(self, images: Tensor, targets: Tensor) -> Outcome:

@@ -1,4 +1,4 @@
-"""What lies between arrays: copies, and the slopes of activation functions."""
+"""What lies between arrays: copies, digital factors, and the slopes of activation functions."""
 
 from __future__ import annotations
 
@@ -23,6 +23,24 @@ def clear(start: Any, stop: Any, counts: Any, values: Any) -> None:
     """Set all to 0; flat."""
     for i in range(values.size if stop > start else 0):
         values[np.uintp(i)] = ZERO
+
+
+def stretch(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: Any) -> None:
+    """Rows `start` to `stop` of R·T: out (R, T, n) = values (R, T, n) times factors (R, n)."""
+    vectors, columns = values.shape[1], values.shape[2]
+    for q in range(start, stop):
+        r, t = np.uintp(q // vectors), np.uintp(q % vectors)
+        for j in range(columns):
+            out[r, t, np.uintp(j)] = values[r, t, np.uintp(j)] * factors[r, np.uintp(j)]
+
+
+def shrink(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: Any) -> None:
+    """Rows `start` to `stop` of R·T: out (R, T, n) = values (R, T, n) divided by factors (R, n)."""
+    vectors, columns = values.shape[1], values.shape[2]
+    for q in range(start, stop):
+        r, t = np.uintp(q // vectors), np.uintp(q % vectors)
+        for j in range(columns):
+            out[r, t, np.uintp(j)] = values[r, t, np.uintp(j)] / factors[r, np.uintp(j)]
 
 
 def bend_tanh(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:

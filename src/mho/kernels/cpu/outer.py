@@ -13,15 +13,14 @@ LARGEST = np.float32(3.4028235e38)
 
 
 def outer(start: Any, stop: Any, counts: Any, state: Any, x: Any, d: Any, rate: Any) -> None:
-    """w_pj += (rate·d_tp)·x_tj for t = 0, 1, ..., on lines `start` to `stop` of R·P.
+    """w_pj += (rate_r·d_tp)·x_tj for t = 0, 1, ..., on lines `start` to `stop` of R·P.
 
-    state (R, P, N), x (R, T, N), d (R, T, M), rate (1,), all float32; P is M times the devices of a weight.
+    state (R, P, N), x (R, T, N), d (R, T, M), rate (R,), all float32; P is M times the devices of a weight.
     """
     lines, columns, vectors, rows = state.shape[1], state.shape[2], x.shape[1], d.shape[2]
-    lr = rate[0]
     for q in range(start, stop):
         r, p = np.uintp(q // lines), np.uintp(q % lines)
-        row = np.uintp(p % rows)
+        row, lr = np.uintp(p % rows), rate[r]
         for t in range(vectors):
             step = lr * d[r, np.uintp(t), row]
             counts[r, NOT_FINITE] += not (abs(step) <= LARGEST)

@@ -129,7 +129,7 @@ class Reference(Backend):
         return run, drawn
 
     def plan_outer(self, state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts) -> Step:
-        return lambda: outer(counts, state, x, d, rate[0])
+        return lambda: outer(counts, state, x, d, rate)
 
     def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:
         fields = cells.broadcast(state.shape)

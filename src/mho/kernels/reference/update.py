@@ -93,9 +93,9 @@ def move(
     return [shown, w, *states] if hides else [w, *states]
 
 
-def outer(counts: npt.NDArray[np.int64], state: Floats, x: Floats, d: Floats, lr: float) -> None:
-    """The exact update: w_pj += (lr·d_tp)·x_tj, vector after vector."""
+def outer(counts: npt.NDArray[np.int64], state: Floats, x: Floats, d: Floats, lr: Floats) -> None:
+    """The exact update: w_pj += (lr_r·d_tp)·x_tj, vector after vector."""
     copies = state.shape[1] // d.shape[2]
     for r, t in np.ndindex(x.shape[:2]):
         counts[r, NOT_FINITE] += (~np.isfinite(d[r, t])).sum()
-        state[r] += np.multiply.outer(np.float32(lr) * np.tile(d[r, t], copies), x[r, t])
+        state[r] += np.multiply.outer(lr[r] * np.tile(d[r, t], copies), x[r, t])

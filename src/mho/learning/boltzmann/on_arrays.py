@@ -40,6 +40,10 @@ class ArrayCouplings(Couplings):
     def __init__(self, structure: Structure, rpu: RPU, *, seed: int, kind: str) -> None:
         super().__init__(structure)
         check_links(structure)
+        if rpu.scaling is not None and rpu.scaling.learned:
+            raise InvalidValue(
+                'rpu.scale is learned, and a Boltzmann machine has no derivative by it; give a number or "max"'
+            )
         self._arrays: list[Crossbar | TiledArray] = []
         self._down: list[Crossbar | TiledArray | None] = []
         for block in structure.blocks:
@@ -79,15 +83,15 @@ class ArrayCouplings(Couplings):
         """Return the exact couplings of each block; of two arrays their mean, of which the energy is made."""
         each = []
         for array, down in zip(self._arrays, self._down, strict=True):
-            own = array.weight[0].T
-            each.append(own if down is None else (own + down.weight[0]) / 2)
+            own = array.scaled_weight[0].T
+            each.append(own if down is None else (own + down.scaled_weight[0]) / 2)
         return each
 
     def write(self, matrices: Sequence[Tensor]) -> None:
         for array, down, values in zip(self._arrays, self._down, matrices, strict=True):
-            array.write(values.T.to(torch.float32), quiet=True)
+            array.adopt(values.T.to(torch.float32), quiet=True)
             if down is not None:
-                down.write(values.to(torch.float32), quiet=True)
+                down.adopt(values.to(torch.float32), quiet=True)
 
     def tensors(self) -> dict[str, Tensor]:
         kept = {name: array.state_dict(keep_vars=True) for name, array in self.arrays.items()}

@@ -105,6 +105,8 @@ class _OnArrays:
                 f"the arrays have devices of {type(device).__name__}, and levels are {settings.levels}; give rpu="
                 "mho.learning.level_rpu(levels, write_error=..., read=...)"
             )
+        if rpu.scale is not None:
+            raise InvalidValue(f"rpu.scale is {rpu.scale!r}, and the levels are the weights themselves; leave it out")
         self.settings, self.reads = settings, reads
         self.examples = read_examples(x, y)
         self.chain = read_chain(model, self.examples.x)

@@ -1,0 +1,121 @@
+"""The digital factor between the vectors of a layer and those of its array, in a call and in bound cycles."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mho.arrays.cycles import Cycles
+from mho.banks import Rate
+from mho.errors import MhoError
+from mho.kernels import ops
+
+Floats = npt.NDArray[np.float32]
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Factors:
+    """The factors of some replicas of an array, W = s·A.
+
+    One factor per output is taken apart into the largest of its replica and the share of each output in it, at most 1:
+    δ is multiplied by the shares before a backward cycle, as the sum over outputs happens in the array, and the answer
+    by the largest. So factors that are all alike act as one factor per layer.
+
+    Attributes:
+        whole: largest factor of each replica, (R,).
+        shares: of each output, (R, out); None where all are 1.
+    """
+
+    whole: Floats
+    shares: Floats | None
+
+    @classmethod
+    def of(cls, factors: Floats) -> Factors:
+        """Return what factors (R, 1), or (R, out), mean."""
+        whole = factors.max(axis=1)
+        return cls(whole, factors / whole[:, None] if factors.shape[1] > 1 else None)
+
+    def outputs(self, width: int) -> Floats:
+        """Return the factor of each output, (R, out)."""
+        whole = np.repeat(self.whole[:, None], width, axis=1)
+        return whole if self.shares is None else whole * self.shares
+
+    def errors_read(self, d: Floats) -> Floats:
+        """Return δ (R, T, out) as a backward cycle sends it."""
+        return d if self.shares is None else d * self.shares[:, None]
+
+    def errors_pulsed(self, d: Floats) -> Floats:
+        """Return δ (R, T, out) as an update sends it, at the rate of `rates`."""
+        return d if self.shares is None else d / self.shares[:, None]
+
+    def rates(self, lr: Rate) -> npt.NDArray[np.float64]:
+        """Return the learning rate of each replica's devices, (R,): E[ΔA] = η/s·δ·xᵀ."""
+        return lr / self.whole.astype(np.float64)
+
+
+@final
+class ScaledCycles(Cycles):
+    """The cycles of some replicas of an array, between vectors in the units of its layer.
+
+    Args:
+        inner: cycles of the array itself.
+        factor: of all replicas of the array, (R, 1) or (R, out): a buffer that changes only as a whole.
+        replicas: which are these.
+    """
+
+    def __init__(self, inner: Cycles, factor: Tensor, replicas: slice) -> None:
+        count, _, columns = inner.inputs.shape
+        super().__init__(count, inner.vectors, inner.outputs.shape[2], columns)
+        self.inner, self._factor, self._now = inner, factor, factor.clone()
+        self.inputs = inner.inputs
+        factors = Factors.of(factor[replicas].numpy())
+        self._factors = factors
+        forward = factors.outputs(self.outputs.shape[2])
+        back = np.repeat(factors.whole[:, None], columns, axis=1)
+        self.forward = [*inner.forward, ops.stretch(inner.outputs, forward, self.outputs)]
+        sent, pulsed = [], []
+        if factors.shares is None:
+            self.errors = inner.errors
+        else:
+            sent = [ops.stretch(self.errors, factors.shares, inner.errors)]
+            pulsed = [ops.shrink(self.errors, factors.shares, inner.errors)]
+        self.backward = [*sent, *inner.backward, ops.stretch(inner.downwards, back, self.downwards)]
+        self.update = [*pulsed, *inner.update]
+        self.relax = inner.relax
+
+    def prepare(self) -> None:
+        self.inner.prepare()
+
+    def touch(self) -> None:
+        self.inner.touch()
+
+    def set_rate(self, lr: Rate) -> None:
+        self.inner.set_rate(self._factors.rates(lr))
+
+    def begin(self) -> None:
+        self.inner.begin()
+
+    def settle(self) -> None:
+        self.inner.settle()
+
+    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
+        self.inner.count_on(forward=forward, backward=backward, update=update)
+
+    def count_time(self) -> None:
+        self.inner.count_time()
+
+    @property
+    def stale(self) -> bool:
+        return self.inner.stale or not torch.equal(self._factor, self._now)
+
+    def fault(self, *, x: bool, d: bool) -> MhoError | None:
+        return self.inner.fault(x=x, d=d)
+
+    def forget(self) -> None:
+        self.inner.forget()

@@ -225,7 +225,8 @@ def test_the_mean_move_is_what_arrays_do_on_the_mean(managed):
     moved = array.weight.numpy()
     error = moved.std(axis=0) / math.sqrt(replicas)
     assert np.all(
-        np.abs(moved.mean(axis=0) - mean_move(rpu, x.numpy(), d.numpy(), 0.05, np.ones(4))) < 4 * error + 1e-7
+        np.abs(moved.mean(axis=0) - mean_move(rpu, x.numpy(), d.numpy(), 0.05, np.ones(4, np.float32)))
+        < 4 * error + 1e-7
     )
 
 

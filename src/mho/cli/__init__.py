@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -36,14 +37,21 @@ def verbs() -> None:
     """Keeps verbs as words of their own, however many there are."""
 
 
+def _warn(message: Warning | str, *_: object) -> None:
+    """Show a warning without the line of code that gave it, which tells a user nothing."""
+    print(f"mho: warning: {message}", file=sys.stderr)
+
+
 def main() -> None:
-    """Run the command line; a user's mistake ends in one message and exit status 1.
+    """Run the command line; a user's mistake ends in one message and exit status 1, a warning is one line.
 
     Users' own laws are looked for in the working directory too.
     """
     sys.path.append(os.getcwd())
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn  # type: ignore[assignment]
+            app()
     except MhoError as error:
         sys.exit(f"mho: {error}")
     except OSError as error:

@@ -273,8 +273,8 @@ class _Conversion:
             )
         if self.clipped:
             warnings.warn(
-                f"the bounds of the devices clipped weights of {', '.join(self.clipped)}; have a digital factor "
-                'between weights and devices, chosen for the weights: rpu.replace(scale="max"), or give a larger one',
+                f"the bounds of the devices clipped weights of {', '.join(self.clipped)}; set a digital factor between "
+                'weights and devices: scale="max" of the RPU chooses it for the weights, or give a larger one',
                 ClippedWeights,
                 stacklevel=3,
             )

@@ -377,6 +377,57 @@ def test_clipping_by_norm_acts_on_what_waits(order):
         torch.testing.assert_close(before[name] - value, 0.1 * 0.5 * wanted[name], atol=1e-6, rtol=1e-4)
 
 
+CLIPS_BY_VALUE = {
+    "function": lambda m: nn.utils.clip_grad_value_(m.parameters(), 0.25),
+    "each": lambda m: nn.utils.clip_grad_value_(m.parameters(), 0.25, foreach=False),
+    "clamp_": lambda m: [p.grad.data.clamp_(-0.25, 0.25) for p in m.parameters()],
+    "clamp_ by name": lambda m: [p.grad.clamp_(max=0.25, min=-0.25) for p in m.parameters()],
+    "option": lambda m: None,
+}
+
+
+@pytest.mark.filterwarnings("ignore:clipping by value")
+@pytest.mark.parametrize("way", CLIPS_BY_VALUE)
+def test_clipping_by_value_scales_what_waits_so_that_no_entry_exceeds_it(way):
+    model, x = mho.convert(small(), EXACT, quiet=True), torch.randn(4, 6)
+    optimizer = mho.AnalogSGD(model, lr=0.1, clip_value=0.25 if way == "option" else None)
+    wanted, before = gradients(model, x), twin_state(model)
+    model(x).square().sum().backward()
+    CLIPS_BY_VALUE[way](model)
+    optimizer.step()
+    for layer in ("0", "2"):
+        own = [name for name in wanted if name.startswith(layer)]
+        largest = max(float(wanted[name].abs().max()) for name in own)
+        assert largest > 0.25
+        for name in own:
+            moved = before[name] - twin_state(model)[name]
+            torch.testing.assert_close(moved, 0.1 * 0.25 / largest * wanted[name], atol=1e-6, rtol=1e-4)
+
+
+def test_clipping_by_value_says_that_arrays_scale_it():
+    model = mho.convert(small(), EXACT, quiet=True)
+    (50 * model(torch.randn(4, 6)).square().sum()).backward()
+    with pytest.warns(UserWarning, match="scaled down as a whole"):
+        nn.utils.clip_grad_value_(model.parameters(), 0.25)
+
+
+def test_clipping_by_norm_is_an_option_and_keeps_small_gradients():
+    for limit in (0.3, 1e6):
+        model, x = mho.convert(small(), EXACT, quiet=True), torch.randn(4, 6)
+        optimizer = mho.AnalogSGD(model, lr=0.1, clip_norm=limit)
+        assert "clips" in choose_driver(model, optimizer).reason
+        wanted, before = gradients(model, x), twin_state(model)
+        norm = float(torch.cat([g.flatten() for g in wanted.values()]).norm())
+        model(x).square().sum().backward()
+        copy.deepcopy(optimizer)
+        optimizer.step()
+        for name, value in twin_state(model).items():
+            share = min(1.0, limit / norm)
+            torch.testing.assert_close(before[name] - value, 0.1 * share * wanted[name], atol=1e-6, rtol=1e-4)
+    with pytest.raises(InvalidValue, match=r"clip_norm is -1; give a number greater than 0, or None"):
+        mho.AnalogSGD(model, lr=0.1, clip_norm=-1)
+
+
 def test_clipping_replicas_together_is_refused_and_nan_is_seen():
     model = mho.convert(small(), EXACT, replicas=2, quiet=True)
     model(torch.randn(4, 6)).square().sum().backward()
@@ -429,14 +480,12 @@ ARITHMETIC = {
     "penalty": lambda m: sum(p.abs().sum() for p in m.parameters()),
     "init": lambda m: [nn.init.normal_(p) for p in m.parameters()],
     "average": lambda m: torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)(list(m.parameters()), list(m.parameters()), 0),
-    "value clipping": lambda m: nn.utils.clip_grad_value_(m.parameters(), 1.0),
     "plain optimizer": lambda m: torch.optim.Adam(m.parameters()).step(),
     "fused optimizer": lambda m: torch.optim.SGD(m.parameters(), lr=0.1, fused=True).step(),
     "hard update": lambda m: [a.data.copy_(b.data) for a, b in zip(m.parameters(), m.parameters(), strict=True)],
     "averaged model": lambda m: [a.update_parameters(m) for a in [torch.optim.swa_utils.AveragedModel(m)] * 2],
     "vector": lambda m: nn.utils.parameters_to_vector(m.parameters()),
     "constant": lambda m: [nn.init.constant_(p, 0.1) for p in m.parameters()],
-    "clamped gradients": lambda m: [p.grad.data.clamp_(-1, 1) for p in m.parameters()],
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import warnings
 from typing import Any, final
 
 import numpy as np
@@ -104,6 +106,17 @@ class Memory:
             for d in use.d:
                 d *= np.float32(factor)
 
+    def limit(self, most: float) -> None:
+        """Scale the gradient that waits so that no entry of it exceeds ± `most`: outer products have no other limit."""
+        largest = float(self.norm(math.inf))
+        if largest > most:
+            self.scale(most / largest)
+            warnings.warn(
+                "clipping by value: the gradient of an array is never formed, so it is scaled down as a whole until no "
+                "entry exceeds the limit",
+                stacklevel=4,
+            )
+
     def is_finite(self) -> bool:
         """Return whether all errors that wait are numbers."""
         return all(bool(np.isfinite(d).all()) for use in self.pending for d in use.d)
@@ -166,12 +179,22 @@ ARITHMETIC = frozenset(
 """Functions of torch, without underscores, that make numbers of a tensor's numbers, or put some into it."""
 
 
+EACH = {
+    "foreach_norm": torch.linalg.vector_norm,
+    "foreach_mul": torch.Tensor.mul_,
+    "foreach_clamp_min": torch.Tensor.clamp_min_,
+    "foreach_clamp_max": torch.Tensor.clamp_max_,
+}
+"""What functions over lists of tensors do to each."""
+
+
 @final
 class Waiting(Tensor):
     """Gradient of an anchor while uses are pending: an empty tensor that stands for the matrices of the arrays.
 
-    Its norm is that of the gradient, scaling it scales the δ that wait, so that `clip_grad_norm_` and
-    `torch.amp.GradScaler` work; zeroing it, as by `model.zero_grad(False)`, is noted. Other arithmetic is refused.
+    Its norm is that of the gradient, scaling it scales the δ that wait, and clamping it scales them so that no entry
+    exceeds the limit: `clip_grad_norm_`, `clip_grad_value_` and `torch.amp.GradScaler` work. Zeroing it, as by
+    `model.zero_grad(False)`, is noted. Other arithmetic is refused.
 
     Attributes:
         memory: whose uses wait.
@@ -188,9 +211,8 @@ class Waiting(Tensor):
         first = args[0] if args else None
         if name == "amp_foreach_non_finite_check_and_unscale":
             return _unscale(func, *args)
-        if name in ("foreach_norm", "foreach_mul"):  # one by one, as torch itself does without foreach
-            each = torch.linalg.vector_norm if name == "foreach_norm" else torch.Tensor.mul_
-            return [each(gradient, *args[1:]) for gradient in list(args[0])]
+        if name in EACH:  # one by one, as torch itself does without foreach
+            return [EACH[name](gradient, *args[1:]) for gradient in list(args[0])]
         if isinstance(first, Waiting):
             if name == "zero":
                 first.zeroed = True
@@ -204,10 +226,15 @@ class Waiting(Tensor):
             elif name in ("mul", "div") and func.__name__.endswith("_"):
                 first.memory.scale(float(args[1]) if name == "mul" else 1 / float(args[1]))
                 return first
+            elif name.startswith("clamp") and func.__name__.endswith("_"):
+                limits = [*args[1:], *options.values()]
+                first.memory.limit(min(abs(float(limit)) for limit in limits if limit is not None))
+                return first
         if name in ARITHMETIC or name.startswith("foreach_"):
             raise WrongUse(
                 f"{name} met the gradient of a layer on arrays, which is never formed: its vectors wait for the "
-                "pulses. torch.nn.utils.clip_grad_norm_ and GradScaler work on them; for more change the loss"
+                "pulses. torch.nn.utils.clip_grad_norm_, clip_grad_value_ and GradScaler work on them; for more change "
+                "the loss"
             )
         with torch._C.DisableTorchFunctionSubclass():
             answer = func(*args, **options)

@@ -126,6 +126,8 @@ class OnlineDriver(Driver):
         _check_optimizer(model, optimizer)
         if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
             raise NoGraph("its optimizer has hooks")
+        if optimizer.clips:
+            raise NoGraph("its optimizer clips gradients")
         self.model, self.optimizer, self.loss = model, optimizer, loss_of(loss)
         self.per_replica = per_replica
         self._operations = trace(model)

@@ -30,6 +30,10 @@ class AnalogSGD(torch.optim.Optimizer):
         lr: learning rate η, greater than 0.
         momentum: of digital parameters only; raises if the model has none.
         weight_decay: likewise.
+        clip_norm: before each step, scale all gradients down to this norm if theirs is larger, as
+            `torch.nn.utils.clip_grad_norm_` does; greater than 0. None: do not.
+        clip_value: before each step, limit the entries of gradients to ± this, as `clip_grad_value_` does; greater
+            than 0. The gradient of an array is scaled down as a whole. None: do not.
         layers: other learning rates by pattern of the layer's path, for example {"conv*": 0.02}.
 
     Raises:
@@ -45,6 +49,8 @@ class AnalogSGD(torch.optim.Optimizer):
         *,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
         layers: Mapping[str, float] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
@@ -67,6 +73,10 @@ class AnalogSGD(torch.optim.Optimizer):
                     f"{name}={value:g} would have no effect: it applies to digital parameters, and every layer "
                     "of this model is an array; leave it at 0"
                 )
+        for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0):
+                raise InvalidValue(f"{name} is {limit!r}; give a number greater than 0, or None")
+        self.clip_norm, self.clip_value = clip_norm, clip_value
         extras = [
             f"{name}={value:g}" for name, value in (("momentum", momentum), ("weight_decay", weight_decay)) if value
         ]
@@ -109,6 +119,7 @@ class AnalogSGD(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._clip()
         for group in self.param_groups:
             if group["layer"] is None:
                 continue
@@ -122,6 +133,19 @@ class AnalogSGD(torch.optim.Optimizer):
                 array.pass_time(1.0)
         return loss
 
+    @property
+    def clips(self) -> bool:
+        """Whether a step limits gradients first."""
+        return self.clip_norm is not None or self.clip_value is not None
+
+    def _clip(self) -> None:
+        if self.clips:
+            parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+            if self.clip_value is not None:
+                nn.utils.clip_grad_value_(parameters, self.clip_value)
+            if self.clip_norm is not None:
+                nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+
     def step_digital(self) -> None:
         """Step the digital parameters by their gradients; `step` does so too."""
         for group in self.param_groups:
@@ -130,7 +154,11 @@ class AnalogSGD(torch.optim.Optimizer):
                 self._digital.step()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {name: self.__dict__[name] for name in ("_layers", "_digital") if name in self.__dict__}
+        own = {
+            name: self.__dict__[name]
+            for name in ("_layers", "_digital", "clip_norm", "clip_value")
+            if name in self.__dict__
+        }
         state: dict[str, Any] = super().__getstate__()
         return state | own
 

@@ -57,6 +57,7 @@ WRITES = {
     "out=": lambda t: torch.add(t, 1, out=t),
     "foreach": lambda t: torch._foreach_mul_([t], 2.0),
     "init": nn.init.xavier_uniform_,
+    "init that names its argument": lambda t: nn.init.normal_(t.data, 0.0, 0.02),
 }
 
 
@@ -471,6 +472,54 @@ def test_grad_scaler_unscales_what_waits_and_skips_a_step_that_overflows(overflo
     assert scaler.get_scale() == (512.0 if overflows else 1024.0)
     for name, value in twin_state(model).items():
         torch.testing.assert_close(before[name] - value, (not overflows) * 0.1 * wanted[name], atol=1e-6, rtol=1e-4)
+
+
+def test_a_parameter_counts_the_weights_that_it_stands_for():
+    digital = small()
+    model = mho.convert(digital, NOISY, quiet=True)
+    for own in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert sum(p.numel() for p in own.parameters()) == sum(p.numel() for p in digital.parameters())
+    assert sum(p.nelement() for p in mho.convert(digital, NOISY, replicas=3, quiet=True).parameters()) == 3 * 53
+
+
+REFUSED = {
+    "pruning": lambda m: prune.l1_unstructured(m[0], "weight", 0.5),
+    "pruning of all": lambda m: prune.global_unstructured(
+        [(m[0], "weight"), (m[2], "weight")], pruning_method=prune.L1Unstructured, amount=0.5
+    ),
+    "parameter of its own": lambda m: m[0].register_parameter("extra", nn.Parameter(torch.ones(2))),
+    "gradient hooks": lambda m: [p.register_hook(lambda g: g.clamp(-1, 1)) for p in m.parameters()],
+    "vmap": lambda m: torch.vmap(m)(torch.randn(2, 4, 6)),
+    "jacobian": lambda m: torch.func.jacrev(m)(torch.randn(4, 6)),
+    "gradient of a function": lambda m: torch.func.grad(lambda x: m(x).sum())(torch.randn(4, 6)),
+}
+
+
+@pytest.mark.parametrize("act", REFUSED.values(), ids=REFUSED)
+def test_what_arrays_cannot_follow_says_what_to_do_instead(act):
+    with pytest.raises(WrongUse, match=r"(exclude=|clip_norm|loss\.backward)"):
+        act(mho.convert(small(), NOISY, quiet=True))
+
+
+def test_a_step_after_a_backward_in_evaluation_mode_says_that_arrays_stay():
+    model, x = mho.convert(small(), EXACT, quiet=True), torch.randn(4, 6)
+    optimizer, before = mho.AnalogSGD(model, lr=0.1), twin_state(model)
+    model[0].eval()
+    model(x).sum().backward()
+    with pytest.warns(UserWarning, match=r"^0: in evaluation mode, .* call model\.train"):
+        optimizer.step()
+    assert torch.equal(twin_state(model)["0.weight"], before["0.weight"])
+    assert not torch.equal(twin_state(model)["2.weight"], before["2.weight"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model[0].requires_grad_(False)
+        model(x).sum().backward()
+        optimizer.step()
+        model.train().requires_grad_(True)
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+    assert not torch.equal(twin_state(model)["0.weight"], before["0.weight"])
 
 
 ARITHMETIC = {

@@ -128,7 +128,7 @@ class Array(nn.Module, abc.ABC):
         if choose:
             self._choose_scale(wanted)
         factor = self._factor()
-        return self.write(wanted if factor is None else wanted / factor.detach()[:, :, None], quiet=quiet)
+        return self._hold(wanted if factor is None else wanted / factor.detach()[:, :, None], quiet=quiet)
 
     def write(self, weight: Tensor, *, quiet: bool = False) -> float:
         """Program the devices so that they make these weights, each clipped to its bounds.
@@ -149,7 +149,10 @@ class Array(nn.Module, abc.ABC):
         Warns:
             ClippedWeights: where bounds clipped more than 1 % of the weights, with a scale that would fit.
         """
-        wanted = self._matrix(weight, "weights")
+        return self._hold(self._matrix(weight, "weights"), quiet=quiet)
+
+    def _hold(self, wanted: Tensor, *, quiet: bool) -> float:
+        """Program the devices to weights (R, out, in); return, and unless quiet tell, the share that bounds clipped."""
         self._program(wanted)
         held = self.weight
         scale = self.device_weights.abs().amax(dim=1).clamp(min=1)  # by which a sum of devices is rounded
@@ -163,7 +166,7 @@ class Array(nn.Module, abc.ABC):
                 f"{float(wanted.abs().max()):.3g}; set a digital factor between weights and devices: "
                 f'mho.RPU(scale="max"), or scale={factor * present:.2g}',
                 ClippedWeights,
-                stacklevel=2,
+                stacklevel=3,
             )
         return share
 

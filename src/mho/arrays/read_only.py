@@ -77,7 +77,7 @@ def _written(func: Callable[..., Any], args: tuple[Any, ...], options: Mapping[s
     name = getattr(func, "__name__", "")
     writes = name in ("__setitem__", "__set__") or (name.startswith("__i") and name not in ("__invert__", "__index__"))
     in_place = writes or (name.endswith("_") and not name.endswith("__")) or options.get("inplace") is True
-    first = args[0] if args else None
+    first = args[0] if args else next(iter(options.values()), None)  # torch.nn.init names its arguments
     targets = list(first) if isinstance(first, (list, tuple)) else [first]
     out = options.get("out")
     return (targets if in_place else []) + (list(out) if isinstance(out, (list, tuple)) else [out])

@@ -51,9 +51,9 @@ class ArrayLayer(nn.Module, abc.ABC):
             build_array(rpu, out, inputs + bias, seed=seed, replicas=replicas, name=label)
             for label, (out, inputs) in zip(names, shapes, strict=True)
         )
-        self.anchor = Anchor(torch.empty(0))
         self.crossbars: list[Array] = list(self.arrays)  # type: ignore[arg-type]
         self.replicas = self.crossbars[0].replicas
+        self.anchor = Anchor.of(sum(a.replicas * a.out_features * a.in_features for a in self.crossbars))
         self.memory = Memory()
         self.learns_scale = self.crossbars[0].learns_scale
         self._watch_anchor()
@@ -66,7 +66,7 @@ class ArrayLayer(nn.Module, abc.ABC):
 
         Raises:
             InvalidValue: for a batch of a wrong shape.
-            WrongUse: inside DistributedDataParallel.
+            WrongUse: inside DistributedDataParallel, or a transform of torch.func.
         """
         alone = self.replicas == 1 and self.is_sample(x.shape)
         x = self.prepare(x.unsqueeze(0) if alone else x)
@@ -190,6 +190,20 @@ class ArrayLayer(nn.Module, abc.ABC):
         )
         return ReadOnly.of(whole if self.replicas > 1 else whole[0], cure)
 
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        """Refuse all but the anchor: a parameter beside it would stand for weights that are the state of arrays.
+
+        Raises:
+            WrongUse: as for prunings, which keep the weights as a parameter and make them anew in each forward.
+        """
+        if name != "anchor":
+            raise WrongUse(
+                f"{self.name}: {name} would be a parameter of a layer on arrays, whose weights are the state of "
+                "devices, as prunings and norms of weights need it; make them permanent in the digital model before "
+                "mho.convert, or keep the layer digital (exclude=)"
+            )
+        super().register_parameter(name, param)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("weight", "bias"):
             raise WrongUse(
@@ -236,6 +250,7 @@ class ArrayLayer(nn.Module, abc.ABC):
         """
         memory = self.memory
         if not self.training:
+            memory.passed_by = True
             return
         if memory.backwards and not memory.steered:
             raise WrongUse(
@@ -363,5 +378,14 @@ def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
             "model that convert returned, not a layer inside it"
         )
     scales = layer.learned_scales()
-    answer: Tensor = _Cycles.apply(x, layer.anchor, layer, *scales)  # type: ignore[no-untyped-call]
+    try:
+        answer: Tensor = _Cycles.apply(x, layer.anchor, layer, *scales)  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        if "functorch transforms" not in str(error):
+            raise
+        raise WrongUse(
+            f"{layer.name}: torch.func (vmap, grad, jacrev) copies or differentiates a whole forward, and arrays take "
+            "vectors one after another, with noise; use a batch in place of vmap, and loss.backward() or "
+            "torch.autograd.grad in place of grad"
+        ) from None
     return answer

@@ -43,12 +43,14 @@ class Memory:
         pending: uses of finished backwards.
         backwards: backwards since the start.
         steered: whether an AnalogSGD will apply what is pending.
+        passed_by: whether a backward met the layer in evaluation mode, and kept nothing, since the last step.
     """
 
     def __init__(self, *, steered: bool = False) -> None:
         self.pending: list[Use] = []
         self.backwards = 0
         self.steered = steered
+        self.passed_by = False
         self._running: dict[int, list[Use]] = {}
         self._uses = self._met = self._lowest = 0
         self._waiting: Waiting | None = None
@@ -129,8 +131,8 @@ class Memory:
         return sorted(self.pending, key=lambda use: (use.number, -use.met))
 
 
-def _anchor(requires_grad: bool) -> Anchor:
-    return Anchor(torch.empty(0), requires_grad)
+def _anchor(requires_grad: bool, weights: int) -> Anchor:
+    return Anchor.of(weights, requires_grad=requires_grad)
 
 
 SAME = ("detach", "view", "view_as", "clone", "flatten", "reshape")
@@ -142,13 +144,34 @@ DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
 class Anchor(nn.Parameter):
     """The empty parameter of an array layer: autograd, optimizers and files meet it; arithmetic with it is refused.
 
-    It holds no weights, so an average, a penalty or an initialisation over `model.parameters()` would silently pass the
-    arrays by.
+    It holds no weights, so an average, a penalty, an initialisation or a gradient hook over `model.parameters()` would
+    silently pass the arrays by. Its `numel()` is the number of weights that it stands for.
+
+    Attributes:
+        weights: of the layer, in all replicas.
     """
+
+    weights: int
+
+    @staticmethod
+    def of(weights: int, *, requires_grad: bool = True) -> Anchor:
+        """Return the anchor of a layer of so many weights."""
+        anchor = Anchor(torch.empty(0), requires_grad)
+        anchor.weights = weights
+        return anchor
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = _plain_name(func)
+        if name in ("numel", "nelement"):
+            return args[0].weights
+        if name == "register_hook":
+            raise WrongUse(
+                "a hook on the gradient of a layer on arrays would see an empty tensor: the gradient is never formed, "
+                "its vectors wait for the pulses. To clip use mho.AnalogSGD(model, lr=0.01, clip_norm=1.0) or "
+                "clip_grad_norm_; to log use parameter.grad.norm() after the backward; for errors of the layer use "
+                "layer.register_full_backward_hook"
+            )
         copied = name == "copy" and len(args) > 1 and isinstance(args[1], Anchor)
         if copied or name in ARITHMETIC or name.startswith(("foreach_", "fused_")):
             raise WrongUse(
@@ -160,10 +183,17 @@ class Anchor(nn.Parameter):
         with torch._C.DisableTorchFunctionSubclass():
             answer = func(*args, **(kwargs or {}))
         stays = func == DATA or name in SAME
-        return answer.as_subclass(Anchor) if stays and isinstance(answer, Tensor) else answer
+        if stays and isinstance(answer, Tensor):
+            answer = answer.as_subclass(Anchor)
+            answer.weights = args[0].weights
+        return answer
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Anchor:
+        copied: Anchor = memo.setdefault(id(self), _anchor(self.requires_grad, self.weights))
+        return copied
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _anchor, (self.requires_grad,)
+        return _anchor, (self.requires_grad, self.weights)
 
 
 ARITHMETIC = frozenset(

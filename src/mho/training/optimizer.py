@@ -120,6 +120,7 @@ class AnalogSGD(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         self._clip()
+        self._tell_passed_by()
         for group in self.param_groups:
             if group["layer"] is None:
                 continue
@@ -132,6 +133,23 @@ class AnalogSGD(torch.optim.Optimizer):
             for array in layer.crossbars:
                 array.pass_time(1.0)
         return loss
+
+    def _tell_passed_by(self) -> None:
+        """Warn of layers that a backward met in evaluation mode, where they keep nothing to be pulsed with."""
+        names = []
+        for group in self.param_groups:
+            if group["layer"] is not None:
+                memory = self._layer(group).memory
+                if memory.passed_by and not memory.pending and group["lr"] > 0 and group["params"][0].requires_grad:
+                    names.append(group["layer"])
+                memory.passed_by = False
+        if names:
+            warnings.warn(
+                f"{', '.join(names)}: in evaluation mode, in which arrays keep nothing of a backward, so this step "
+                "does not move them; call model.train() before the forward, or freeze what is not to train "
+                "(requires_grad_(False), or a learning rate of 0)",
+                stacklevel=3,
+            )
 
     @property
     def clips(self) -> bool:

@@ -10,23 +10,33 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from mho.training import best_line
+
 TEST_COLOR = "#0a5fb4"
 TRAIN_COLOR = "#b4500a"
+VALIDATION_COLOR = "#2a7d4f"
 REPLICA_COLOR = "#808080"
 MANY = 1e4
 """Errors that span this factor have labels at powers of ten only."""
 MARKED_EPOCHS = 40
 """Up to so many epochs each point has a marker."""
+CURVES = {
+    "test": (TEST_COLOR, "-", "o"),
+    "validation": (VALIDATION_COLOR, "-.", "^"),
+    "train": (TRAIN_COLOR, "--", "s"),
+}
+"""Colour, dashes and marker of the numbers of each part of the data."""
 
 
 def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes, *, measure: str = "error") -> Axes:
-    """Test and train error [%] against epochs, on a logarithmic error axis.
+    """Test and train error [%], and that of validation, against epochs, on a logarithmic error axis.
 
-    With replicas, each is a thin line and their mean a thick one. Errors of 0 leave the axis at the bottom.
+    With replicas, each is a thin line and their mean a thick one. Errors of 0 leave the axis at the bottom. A dotted
+    line marks the epoch of the lowest validation error.
 
     Args:
-        data: the lines of metrics.jsonl: `epoch`, `test_error`, `train_error`, and with replicas
-            `test_error_replicas`, `train_error_replicas`.
+        data: the lines of metrics.jsonl: `epoch`, `test_error`, `train_error`, with validation `validation_error`, and
+            with replicas `test_error_replicas`, ...
         ax: where to draw; its legend stands above it.
         measure: what the errors are, for the axis.
     """
@@ -36,7 +46,10 @@ def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes, *, measure: str = 
     seen: list[float] = []
     replicas = False
     handles: list[Line2D] = []
-    for name, color, dashes, marker in (("test", TEST_COLOR, "-", "o"), ("train", TRAIN_COLOR, "--", "s")):
+    best = best_line(data)
+    for name, (color, dashes, marker) in CURVES.items():
+        if name == "validation" and best is None:
+            continue
         errors = [line[f"{name}_error"] for line in data]
         singles: list[Sequence[float]] = [line.get(f"{name}_error_replicas") or () for line in data]
         seen += errors
@@ -50,6 +63,8 @@ def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes, *, measure: str = 
         )
     if replicas:
         handles.append(Line2D([], [], color=REPLICA_COLOR, lw=0.7, label="one replica"))
+    if best is not None:
+        ax.axvline(epochs[best], color=VALIDATION_COLOR, ls=":", lw=1.2, zorder=1)
     error_axis(ax, [error for error in seen if error > 0])
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     if epochs:
@@ -59,7 +74,7 @@ def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes, *, measure: str = 
     ax.grid(True, lw=0.5, alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles), frameon=False,
+        handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3 if len(handles) < 4 else 2, frameon=False,
         borderaxespad=0.3, columnspacing=1.2, handlelength=2.2,
     )  # fmt: skip
     return ax

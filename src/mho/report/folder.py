@@ -15,6 +15,8 @@ from mho.errors import Faults, InvalidValue
 T = TypeVar("T")
 CURE = "restore it, or write it again with: mho train --resume --out {folder}"
 ERRORS = ("test_error", "train_error")
+VALIDATION = "validation_error"
+"""An error that all lines have, or none."""
 SCHEMA = 2
 """Newest version of a run folder's files that is read."""
 
@@ -73,6 +75,15 @@ class Diagnosed:
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Validation:
+    """How many training examples were held out, and whether no lower error of theirs ended the training early."""
+
+    examples: int
+    out_of_patience: bool
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunFolder:
     """The contents of config.toml, metrics.jsonl and summary.json."""
 
@@ -96,6 +107,8 @@ class RunFolder:
     """None before the last epoch, and in folders of before it was written."""
     shifts: list[str]
     """What zero-shifting did, a line an array."""
+    validation: Validation | None
+    """None where no examples were held out."""
 
 
 def read_folder(folder: Path) -> RunFolder:
@@ -146,7 +159,8 @@ def _metrics(text: str) -> list[dict[str, Any]]:
         before = metrics[-1]["epoch"] if metrics else 0
         if not _whole(values.get("epoch")) or values["epoch"] <= before:
             raise InvalidValue(f"line {number} has epoch {values.get('epoch')!r} after epoch {before}")
-        for name in ERRORS:
+        held_out = VALIDATION in (metrics[0] if metrics else values)
+        for name in (*ERRORS, VALIDATION) if held_out else ERRORS:
             if not _error(values.get(name)):
                 raise InvalidValue(f"line {number} has {name} {values.get(name)!r}, not a number of at least 0")
             _check_replicas(values, f"{name}_replicas", metrics, number)
@@ -180,6 +194,7 @@ def _summary(text: str) -> dict[str, Any]:
             "examples": _text(summary.get("examples", "images"), "examples"),
             "diagnosis": _diagnosis(summary.get("diagnosis")),
             "shifts": [_text(table["told"], "told") for table in summary.get("zero_shifting", [])],
+            "validation": _validation(summary.get("validation")),
             "counters": {
                 layer: {name: _total(values, f"{layer}.{name}") for name, values in table.items()}
                 for layer, table in summary["counters"].items()
@@ -227,6 +242,15 @@ def _images(value: Any) -> int | None:
     if value is not None and not (_whole(value) and value >= 0):
         raise InvalidValue(f"images is {value!r}, not a whole number of at least 0")
     return value  # type: ignore[no-any-return]
+
+
+def _validation(table: Any) -> Validation | None:
+    if table is None:
+        return None
+    examples, over = table["examples"], table["out_of_patience"]
+    if not _whole(examples) or examples < 1 or not isinstance(over, bool):
+        raise InvalidValue(f"validation is {table!r}, not a number of examples of at least 1 and true or false")
+    return Validation(examples=examples, out_of_patience=over)
 
 
 def _diagnosis(table: Any) -> Diagnosed | None:

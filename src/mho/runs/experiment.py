@@ -13,9 +13,11 @@ from mho.runs.sources import check_sources, forget_sources, source_hashes
 from mho.training import Task, Training, find_task
 
 T = TypeVar("T")
-MAY_GROW = ("training.epochs", "training.checkpoint_every")
+MAY_GROW = ("training.epochs", "training.checkpoint_every", "training.patience")
 """What a resumed run may be told anew: it changes nothing of what is done."""
-LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}, "task": "classification"}
+WHERE_ON: dict[str, Any] = {"validation": 0, "patience": 0}
+"""Fields of [training] that a config has where they are not these, so that runs without them keep their addresses."""
+LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}, "task": "classification", **WHERE_ON}
 """Fields of [training] that stored configs may lack, with what they were then."""
 
 
@@ -68,6 +70,7 @@ class Experiment:
         training = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self.training).items()
+            if name not in WHERE_ON or value != WHERE_ON[name]
         }
         tables: dict[str, Any] = {"training": training | source_hashes(self.training)} | self.rpu.to_dict()
         options = dataclasses.asdict(self.task)
@@ -181,7 +184,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored config with the fields of [training] that it is too old to have."""
+    """A config with the fields of [training] that it lacks, being too old or off."""
     return {**config, "training": LATER | dict(config.get("training", {}))}
 
 

@@ -5,6 +5,7 @@ from mho.training.loop import Loop, Progress
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
 from mho.training.tasks import TASKS, Classification, NextCharacter, Regression, Task, find_task
+from mho.training.validation import best_line
 
 __all__ = [
     "TASKS",
@@ -19,6 +20,7 @@ __all__ = [
     "Regression",
     "Task",
     "Training",
+    "best_line",
     "choose_driver",
     "find_task",
 ]

@@ -9,6 +9,7 @@ from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import diagnose
 from mho.nn import band_limit, conversion_table, convert, replica_loss
 from mho.periphery import Exact, Pulses, Read
+from mho.runs import load
 from mho.tile import Tile
 from mho.training import AnalogSGD
 from mho.version import PHYSICS_VERSION
@@ -35,6 +36,7 @@ __all__ = [
     "devices",
     "diagnose",
     "learning",
+    "load",
     "models",
     "nn",
     "per_cell",

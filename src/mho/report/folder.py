@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import tomllib
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, final
 
 from mho.errors import Faults, InvalidValue
+from mho.runs.history import json_object
 
 T = TypeVar("T")
 CURE = "restore it, or write it again with: mho train --resume --out {folder}"
@@ -155,7 +155,7 @@ def _metrics(text: str) -> list[dict[str, Any]]:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     metrics: list[dict[str, Any]] = []
     for number, line in lines:
-        values = _json(line, f"line {number}")
+        values = json_object(line, f"line {number}")
         before = metrics[-1]["epoch"] if metrics else 0
         if not _whole(values.get("epoch")) or values["epoch"] <= before:
             raise InvalidValue(f"line {number} has epoch {values.get('epoch')!r} after epoch {before}")
@@ -177,7 +177,7 @@ def _check_replicas(values: dict[str, Any], name: str, metrics: list[dict[str, A
 
 
 def _summary(text: str) -> dict[str, Any]:
-    summary = _json(text, "the file")
+    summary = json_object(text, "the file")
     schema = summary.get("schema", 1)  # folders of before it was written do not have it
     if not _whole(schema) or schema > SCHEMA:
         raise InvalidValue(
@@ -268,16 +268,6 @@ def _diagnosis(table: Any) -> Diagnosed | None:
         if not _whole(finding["replica"]):
             raise InvalidValue(f"finding {finding['check']!r} has replica {finding['replica']!r}, not a whole number")
     return Diagnosed(findings=table["findings"], replicas=table["replicas"], failed="")
-
-
-def _json(text: str, subject: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidValue(f"{subject} is not JSON ({error})") from None
-    if not isinstance(values, dict):
-        raise InvalidValue(f"{subject} is not a JSON object")
-    return values
 
 
 def _text(value: object, name: str) -> str:

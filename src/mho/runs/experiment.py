@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, final
 
@@ -186,6 +187,11 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config with the fields of [training] that it lacks, being too old or off."""
     return {**config, "training": LATER | dict(config.get("training", {}))}
+
+
+def changes(stored: Mapping[str, Any], experiment: Experiment) -> list[str]:
+    """Dotted names of the fields in which an experiment differs from a stored config, with both values."""
+    return differences(completed(stored), completed(json.loads(json.dumps(experiment.to_dict()))))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -22,7 +22,7 @@ from mho.models import build_model, find_builder
 from mho.nn import ArrayLayer
 from mho.nn.convert import conversion_rows
 from mho.runs.build import build
-from mho.runs.experiment import Experiment, completed, differences
+from mho.runs.experiment import Experiment, changes
 from mho.training import AnalogSGD, Loop, Progress
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 from mho.training.fit_check import check_fit
@@ -175,8 +175,7 @@ class Run:
         self._shifts = notes.get("zero_shifting", [])
 
     def _check_same(self, notes: dict[str, Any]) -> None:
-        given = json.loads(json.dumps(self.experiment.to_dict()))
-        changed = differences(completed(notes["config"]), completed(given))
+        changed = changes(notes["config"], self.experiment)
         if changed:
             raise CheckpointError(
                 f"{self.folder / CHECKPOINT} belongs to another experiment:\n  "

@@ -18,6 +18,7 @@ VALIDATION_COLOR = "#2a7d4f"
 REPLICA_COLOR = "#808080"
 MANY = 1e4
 """Errors that span this factor have labels at powers of ten only."""
+DECADE = 10.0
 MARKED_EPOCHS = 40
 """Up to so many epochs each point has a marker."""
 CURVES = {
@@ -77,6 +78,54 @@ def error_curves(data: Sequence[Mapping[str, Any]], ax: Axes, *, measure: str = 
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3 if len(handles) < 4 else 2, frameon=False,
         borderaxespad=0.3, columnspacing=1.2, handlelength=2.2,
     )  # fmt: skip
+    return ax
+
+
+def history_curves(
+    data: Sequence[Mapping[str, Any]],
+    ax: Axes,
+    *,
+    names: Sequence[str],
+    places: Sequence[float],
+    x: str = "epoch",
+    mark: int | None = None,
+) -> Axes:
+    """Numbers of a history against its lines; on a logarithmic axis where they are positive and span a decade.
+
+    Args:
+        data: the lines; what a line lacks, or has as no finite number, is left out. Lists NAME_replicas are thin lines.
+        ax: where to draw; its legend stands above it.
+        names: of the numbers that are drawn; train_, validation_ and test_ have colours of their own.
+        places: of the lines, on the x axis.
+        x: label of the x axis.
+        mark: place in `data` of a line that a dotted line marks.
+    """
+    seen: list[float] = []
+
+    def column(values: Sequence[Any]) -> list[float]:
+        finite = [math.nan if value is None or not math.isfinite(value) else value for value in values]
+        seen.extend(value for value in finite if not math.isnan(value))
+        return finite
+
+    handles: list[Line2D] = []
+    for name in names:
+        color, dashes, marker = CURVES.get(name.partition("_")[0], CURVES["test"])
+        singles = [line.get(f"{name}_replicas") or () for line in data]
+        for replica in range(max(map(len, singles))):
+            own = column([single[replica] if replica < len(single) else None for single in singles])
+            ax.plot(places, own, dashes, color=color, lw=0.7, alpha=0.45)
+        drawn: dict[str, Any] = {"lw": 2, "marker": marker, "ms": _size(data, 4), "zorder": 3}
+        numbers = column([line.get(name) for line in data])
+        handles += ax.plot(places, numbers, dashes, color=color, label=name.replace("_", " "), **drawn)
+    if seen and min(seen) > 0 and max(seen) > DECADE * min(seen):
+        ax.set_yscale("log")
+    if mark is not None:
+        ax.axvline(places[mark], color=VALIDATION_COLOR, ls=":", lw=1.2, zorder=1)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    ax.set_xlabel(x)
+    ax.grid(True, lw=0.5, alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.3)
     return ax
 
 

@@ -1,6 +1,8 @@
 """Training converted models."""
 
+from mho.training.callbacks import Callback, TensorBoard
 from mho.training.drivers import AutogradDriver, Driver, OnlineDriver, choose_driver
+from mho.training.fit import fit
 from mho.training.loop import Loop, Progress
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
@@ -11,6 +13,7 @@ __all__ = [
     "TASKS",
     "AnalogSGD",
     "AutogradDriver",
+    "Callback",
     "Classification",
     "Driver",
     "Loop",
@@ -19,8 +22,10 @@ __all__ = [
     "Progress",
     "Regression",
     "Task",
+    "TensorBoard",
     "Training",
     "best_line",
     "choose_driver",
     "find_task",
+    "fit",
 ]

@@ -1,5 +1,8 @@
 """mho (℧, the unit of conductance): neural networks trained on the physics of resistive cross-point arrays."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from mho import cells, devices, learning, models, nn, presets, testing
 from mho.arrays import Crossbar
 from mho.cells import Cell
@@ -9,9 +12,13 @@ from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import diagnose
 from mho.nn import band_limit, conversion_table, convert, replica_loss
 from mho.periphery import Exact, Pulses, Read, Scale
+from mho.runs import load
 from mho.tile import Tile
 from mho.training import AnalogSGD
 from mho.version import PHYSICS_VERSION
+
+if TYPE_CHECKING:
+    from mho.report import write_history_report as report
 
 __version__ = "0.1.0"
 
@@ -36,12 +43,21 @@ __all__ = [
     "devices",
     "diagnose",
     "learning",
+    "load",
     "models",
     "nn",
     "per_cell",
     "presets",
     "replica_loss",
+    "report",
     "set_threads",
     "table",
     "testing",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `mho.report`, which needs matplotlib, when it is first asked for."""
+    if name == "report":
+        return importlib.import_module("mho.report")
+    raise AttributeError(f"module 'mho' has no attribute {name!r}")

@@ -31,7 +31,7 @@ class TrainingDisplay:
             BarColumn(bar_width=24),
             TaskProgressColumn(),
             TextColumn(f"{{task.fields[rate]:,.0f}} {self.words}/s  {self.measure}"),
-            TextColumn("train {task.fields[train]}  test {task.fields[test]}  left"),
+            TextColumn("train {task.fields[train]}  {task.fields[tested]}  left"),
             TimeRemainingColumn(),
             console=self.console,
             refresh_per_second=4,
@@ -45,7 +45,7 @@ class TrainingDisplay:
             epochs=self.settings.epochs,
             rate=0.0,
             train="–",
-            test=_last(done),
+            tested=_last(done),
         )
         self.shown = 0.0
 
@@ -81,16 +81,19 @@ class TrainingDisplay:
         )
 
     def epoch(self, progress: TrainingProgress) -> None:
-        """Show the test error of the epoch that ended."""
-        self.bar.update(self.task, completed=progress.epoch * self.examples, test=_last(progress))
+        """Show the errors of test and validation of the epoch that ended."""
+        self.bar.update(self.task, completed=progress.epoch * self.examples, tested=_last(progress))
         if not self.console.is_terminal:
             line = progress.metrics[-1]
             rate = f"{line[f'{self.words}_per_second']:,.0f} {self.words}/s"
             self.console.print(
                 f"epoch {line['epoch']}/{self.settings.epochs}  {rate}  "
-                f"{self.measure} train {line['train_error']:.2f} %  test {line['test_error']:.2f} %"
+                f"{self.measure} train {line['train_error']:.2f} %  {_last(progress)}"
             )
 
 
 def _last(progress: TrainingProgress) -> str:
-    return f"{progress.metrics[-1]['test_error']:.2f} %" if progress.metrics else "–"
+    """Return the last errors of validation, where there is such, and test."""
+    line = progress.metrics[-1] if progress.metrics else {}
+    parts = ("validation", "test") if "validation_error" in line else ("test",)
+    return "  ".join(f"{part} {line[f'{part}_error']:.2f} %" if line else f"{part} –" for part in parts)

@@ -24,7 +24,7 @@ DEVICE_PAGE = "device.html"
 MEASURED_AS = ("law", "table")
 SECTIONS = ("device", "forward", "backward", "update")
 """What a config of arrays says, or has by default."""
-OPTIONS = ("task", "model", "data", "epochs", "seed", "data_seed", "replicas")
+OPTIONS = ("task", "model", "data", "epochs", "seed", "data_seed", "replicas", "validation", "patience")
 
 
 def _integer(text: Any) -> int:
@@ -32,6 +32,13 @@ def _integer(text: Any) -> int:
         return int(text)
     except ValueError:
         raise typer.BadParameter(f"it is {text}; give an integer") from None
+
+
+def _share_or_number(text: Any) -> float:
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    raise typer.BadParameter(f"it is {text}; give a share such as 0.1, or a number such as 5000")
 
 
 def whole(*, help: str) -> Any:  # named as in typer
@@ -95,6 +102,19 @@ def train(
     ] = None,
     data_seed: Annotated[int | None, whole(help="Random seed of the order of the examples (default 0).")] = None,
     replicas: Annotated[int | None, whole(help="Networks side by side, with seeds from SEED on (default 1).")] = None,
+    validation: Annotated[
+        float | None,
+        typer.Option(
+            help="Training examples to hold out: a share (0.1) or a number (5000; default 0). The weights of the epoch "
+            "of their lowest error are kept in best.safetensors.",
+            parser=_share_or_number,
+            metavar="SHARE|INTEGER",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        whole(help="Stop after so many epochs without a lower validation error (default 0: not before --epochs)."),
+    ] = None,
     threads: Annotated[int, whole(help="Threads for the arrays; results do not depend on it.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Run folder to make (default runs/DATA-NUMBER).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out if it has begun.")] = False,
@@ -129,7 +149,8 @@ def train(
         fitted, device_given = _measured_device(measured, measured_as, out, resume)
     elif measured_as is not None:
         raise InvalidValue("--measured-as has no effect without --measured; give the file of pulses too")
-    given = dict(zip(OPTIONS, (task, model, data, epochs, seed, data_seed, replicas), strict=True))
+    values = (task, model, data, epochs, seed, data_seed, replicas, validation, patience)
+    given = dict(zip(OPTIONS, values, strict=True))
     experiment = read_experiment(config, preset, given, settings or [], out if resume else None, device_given)
 
     import torch
@@ -146,7 +167,7 @@ def train(
         print(f"{folder} has no checkpoint to resume: a new run starts", file=sys.stderr)
     run = Run(experiment, folder, loaded, resume=resume)
     if run.finished:
-        print(f"{folder} is finished; give more --epochs to go on", file=sys.stderr)
+        print(f"{folder} is finished{_how_to_go_on(run)}", file=sys.stderr)
     if fitted is not None and not run.finished:
         from mho.cli.device_fit import write_fit
 
@@ -162,8 +183,7 @@ def train(
     if as_json:
         print(json.dumps(run.loop.progress.metrics[-1]) if run.loop.progress.metrics else "{}")
     elif ended:
-        last = run.loop.progress.metrics[-1]
-        print(f"test {run.loop.task.measure} {last['test_error']:.2f} % after epoch {last['epoch']}")
+        _print_errors(run)
         print(f"run folder {folder}\nreport     {folder / 'report.html'}")
     if not ended:
         print(f"stopped; continue with  mho train --out {shlex.quote(str(folder))} --resume", file=sys.stderr)
@@ -202,6 +222,34 @@ def _measured_device(
     fitted = fit_shown(measured, find_laws(None))
     print(f"measured: {fitted.best.name} fits best; the page of the fit is {DEVICE_PAGE}", file=sys.stderr)
     return fitted, device_table(fitted.best)
+
+
+def _how_to_go_on(run: Run) -> str:
+    """Why a run is finished, where that is not its number of epochs, and what would go on."""
+    if not run.loop.out_of_patience:
+        return "; give more --epochs to go on"
+    return f", {_patience_over(run)}; give more --patience to go on, or 0 for no limit"
+
+
+def _patience_over(run: Run) -> str:
+    patience = run.experiment.training.patience
+    return f"with no lower validation {run.loop.task.measure} for {patience} epoch{'s' if patience > 1 else ''}"
+
+
+def _print_errors(run: Run) -> None:
+    from mho.training import best_line
+
+    metrics, measure = run.loop.progress.metrics, run.loop.task.measure
+    if run.loop.out_of_patience:
+        print(f"stopped early, {_patience_over(run)}")
+    print(f"test {measure} {metrics[-1]['test_error']:.2f} % after epoch {metrics[-1]['epoch']}")
+    best = best_line(metrics)
+    if best is not None:
+        line = metrics[best]
+        print(
+            f"lowest validation {measure} {line['validation_error']:.2f} % after epoch {line['epoch']}, test "
+            f"{line['test_error']:.2f} %: its weights are in best.safetensors"
+        )
 
 
 def _told(diagnosis: object) -> str:

@@ -67,7 +67,7 @@ def as_dataset(value: Any, name: str) -> Dataset:
         if part not in parts:
             faults.add(f"{part} is missing{nearest(part, set(parts) - set(PARTS)) if set(parts) - set(PARTS) else ''}")
     faults.raise_any()
-    tensors = {part: _tensor(part, parts[part], faults) for part in PARTS}
+    tensors = {part: as_tensor(part, parts[part], faults) for part in PARTS}
     faults.raise_any()
     return Dataset(name, **tensors)
 
@@ -121,7 +121,14 @@ def _npz(file: Path) -> Dataset:
         ) from None
 
 
-def _tensor(part: str, value: Any, faults: Faults) -> Tensor:
+def as_tensor(part: str, value: Any, faults: Faults) -> Tensor:
+    """Return an array of numbers as a tensor: floats as float32, integers as int64; note what is wrong with it.
+
+    Args:
+        part: what it is; inputs, whose names begin with x, may not be bytes or booleans.
+        value: an array of NumPy, a tensor, or nested lists.
+        faults: gets a fault for what is no array of finite real numbers.
+    """
     try:
         tensor = value.detach().cpu() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
     except (TypeError, ValueError) as error:

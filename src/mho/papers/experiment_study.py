@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from mho.data import is_here, load
+from mho.errors import InvalidValue
 from mho.papers.study import Study
 from mho.papers.timing import seconds_an_epoch
 from mho.runs import Experiment
@@ -26,13 +27,22 @@ class ExperimentStudy(Study):
 
     Attributes:
         experiment: the network, its arrays and its training; seed and images are left at their defaults.
+
+    Raises:
+        InvalidValue: for an experiment that may stop early: a verdict needs the paper's epochs.
     """
 
     epochs: int = dataclasses.field(init=False)
     experiment: Experiment
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "epochs", self.experiment.training.epochs)
+        training = self.experiment.training
+        if training.patience:
+            raise InvalidValue(
+                f"the training of a curve has patience {training.patience}, and might stop before the epochs that are "
+                "judged; leave patience at 0"
+            )
+        object.__setattr__(self, "epochs", training.epochs)
 
     def quick(self) -> ExperimentStudy:
         return self._changed(epochs=QUICK_EPOCHS, train_images=QUICK_IMAGES)
@@ -54,7 +64,7 @@ class ExperimentStudy(Study):
         tables = self.experiment.to_dict()
         for name in MAY_GROW:
             section, key = name.split(".")
-            del tables[section][key]
+            tables[section].pop(key, None)
         return tables
 
     def description(self, seed: int) -> dict[str, Any]:

@@ -1,4 +1,11 @@
-"""Figures and pages of runs, sweeps, devices, networks. Imports matplotlib and jinja2: import only where used."""
+"""Figures and pages of runs, sweeps, devices, networks. Imports matplotlib and jinja2: import only where used.
+
+The room itself can be called: `mho.report(history, out="report.html")` is `write_history_report`.
+"""
+
+import sys
+from types import ModuleType
+from typing import final
 
 from mho.report.costs import run_cost as run_cost
 from mho.report.costs import run_rows as run_rows
@@ -9,8 +16,19 @@ from mho.report.device_figures import symmetry_histogram as symmetry_histogram
 from mho.report.figures import error_curves as error_curves
 from mho.report.fit_page import fit_page as fit_page
 from mho.report.folder import read_folder as read_folder
+from mho.report.history_page import write_history_report as write_history_report
 from mho.report.page import write_report as write_report
 from mho.report.share_figure import save_shares as save_shares
 from mho.report.share_figure import share_bars as share_bars
 from mho.report.sweep_page import is_sweep as is_sweep
 from mho.report.sweep_page import write_sweep_report as write_sweep_report
+
+
+@final
+class _CallableRoom(ModuleType):
+    """A module that can be called: importing `mho.report` binds the name of the function to the module."""
+
+    __call__ = staticmethod(write_history_report)
+
+
+sys.modules[__name__].__class__ = _CallableRoom

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mho.files import write_atomically
-from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
+from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR, VALIDATION_COLOR
 
 INK = "#010203"
 """Stands for the colour of the page's text while a figure is drawn."""
@@ -22,6 +22,7 @@ CSS_COLORS = {
     INK: "currentColor",
     TEST_COLOR: "var(--test)",
     TRAIN_COLOR: "var(--train)",
+    VALIDATION_COLOR: "var(--validation)",
     REPLICA_COLOR: "var(--muted)",
 }
 STYLE: Any = {

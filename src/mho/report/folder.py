@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import tomllib
 from collections.abc import Callable, Mapping
@@ -11,10 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar, final
 
 from mho.errors import Faults, InvalidValue
+from mho.runs.history import json_object
 
 T = TypeVar("T")
 CURE = "restore it, or write it again with: mho train --resume --out {folder}"
 ERRORS = ("test_error", "train_error")
+VALIDATION = "validation_error"
+"""An error that all lines have, or none."""
 SCHEMA = 2
 """Newest version of a run folder's files that is read."""
 
@@ -74,6 +76,15 @@ class Diagnosed:
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Validation:
+    """How many training examples were held out, and whether no lower error of theirs ended the training early."""
+
+    examples: int
+    out_of_patience: bool
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunFolder:
     """The contents of config.toml, metrics.jsonl and summary.json."""
 
@@ -97,6 +108,8 @@ class RunFolder:
     """None before the last epoch, and in folders of before it was written."""
     shifts: list[str]
     """What zero-shifting did, a line an array."""
+    validation: Validation | None
+    """None where no examples were held out."""
 
 
 def read_folder(folder: Path) -> RunFolder:
@@ -143,11 +156,12 @@ def _metrics(text: str) -> list[dict[str, Any]]:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     metrics: list[dict[str, Any]] = []
     for number, line in lines:
-        values = _json(line, f"line {number}")
+        values = json_object(line, f"line {number}")
         before = metrics[-1]["epoch"] if metrics else 0
         if not _whole(values.get("epoch")) or values["epoch"] <= before:
             raise InvalidValue(f"line {number} has epoch {values.get('epoch')!r} after epoch {before}")
-        for name in ERRORS:
+        held_out = VALIDATION in (metrics[0] if metrics else values)
+        for name in (*ERRORS, VALIDATION) if held_out else ERRORS:
             if not _error(values.get(name)):
                 raise InvalidValue(f"line {number} has {name} {values.get(name)!r}, not a number of at least 0")
             _check_replicas(values, f"{name}_replicas", metrics, number)
@@ -164,7 +178,7 @@ def _check_replicas(values: dict[str, Any], name: str, metrics: list[dict[str, A
 
 
 def _summary(text: str) -> dict[str, Any]:
-    summary = _json(text, "the file")
+    summary = json_object(text, "the file")
     schema = summary.get("schema", 1)  # folders of before it was written do not have it
     if not _whole(schema) or schema > SCHEMA:
         raise InvalidValue(
@@ -181,6 +195,7 @@ def _summary(text: str) -> dict[str, Any]:
             "examples": _text(summary.get("examples", "images"), "examples"),
             "diagnosis": _diagnosis(summary.get("diagnosis")),
             "shifts": [_text(table["told"], "told") for table in summary.get("zero_shifting", [])],
+            "validation": _validation(summary.get("validation")),
             "counters": {
                 layer: {name: _total(values, f"{layer}.{name}") for name, values in table.items()}
                 for layer, table in summary["counters"].items()
@@ -231,6 +246,15 @@ def _images(value: Any) -> int | None:
     return value  # type: ignore[no-any-return]
 
 
+def _validation(table: Any) -> Validation | None:
+    if table is None:
+        return None
+    examples, over = table["examples"], table["out_of_patience"]
+    if not _whole(examples) or examples < 1 or not isinstance(over, bool):
+        raise InvalidValue(f"validation is {table!r}, not a number of examples of at least 1 and true or false")
+    return Validation(examples=examples, out_of_patience=over)
+
+
 def _diagnosis(table: Any) -> Diagnosed | None:
     if table is None:
         return None
@@ -246,16 +270,6 @@ def _diagnosis(table: Any) -> Diagnosed | None:
         if not _whole(finding["replica"]):
             raise InvalidValue(f"finding {finding['check']!r} has replica {finding['replica']!r}, not a whole number")
     return Diagnosed(findings=table["findings"], replicas=table["replicas"], failed="")
-
-
-def _json(text: str, subject: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidValue(f"{subject} is not JSON ({error})") from None
-    if not isinstance(values, dict):
-        raise InvalidValue(f"{subject} is not a JSON object")
-    return values
 
 
 def _text(value: object, name: str) -> str:

@@ -15,6 +15,7 @@ from mho.report.drawing import svg
 from mho.report.figures import error_curves
 from mho.report.folder import Array, RunFolder, read_folder
 from mho.report.template import PER_CENT, duration, plain_number, render
+from mho.training import best_line
 
 SIZES = {"wide": (7.6, 3.7), "narrow": (3.8, 3.2)}
 """Inches; the page shows the one that fits."""
@@ -53,10 +54,13 @@ def _render(run: RunFolder) -> str:
         run=run,
         headlines=_headlines(run),
         curves={name: _curves(run, name) for name in SIZES} if run.metrics else {},
-        zero_errors=any(line[name] == 0 for line in run.metrics for name in ("test_error", "train_error")),
+        zero_errors=any(
+            line.get(name) == 0 for line in run.metrics for name in ("test_error", "validation_error", "train_error")
+        ),
         replicas=_replicas(run.metrics),
         window=_window(run.metrics),
         further=_further(run.metrics),
+        best=_best(run),
         rate=_rate(run),
         totals=_totals(run.arrays),
         counters=_counters(run),
@@ -82,8 +86,15 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
         mean = f"{statistics.fmean(over):.2f}"
         number = f"{mean} ± {statistics.stdev(over):.2f}{PER_CENT}" if len(over) > 1 else f"{mean}{PER_CENT}"
         lines.append((number, f"mean test {run.measure}, {span}", f"± {what}" if len(over) > 1 else ""))
+    best = _best(run)
+    if best is not None:
+        what = f"lowest validation {run.measure}, epoch {best['epoch']}"
+        lines.append(
+            (f"{best['validation_error']:.2f}{PER_CENT}", what, f"test there {best['test_error']:.2f}{PER_CENT}")
+        )
     planned = f" of {run.planned_epochs}" if run.planned_epochs else ""
-    lines.append((f"{last['epoch']}{planned}", "epochs finished", ""))
+    early = run.validation is not None and run.validation.out_of_patience
+    lines.append((f"{last['epoch']}{planned}", "epochs finished", "stopped early by patience" if early else ""))
     seconds = _column(run.metrics, "seconds")
     if seconds:
         lines.append((duration(sum(seconds)), "training time", "without tests"))
@@ -94,16 +105,26 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
     return lines
 
 
+def _best(run: RunFolder) -> Mapping[str, Any] | None:
+    """The line of the lowest validation error; None without validation."""
+    best = best_line(run.metrics)
+    return None if best is None else run.metrics[best]
+
+
 def _rate(run: RunFolder) -> str:
     """Name of the training rate in metrics.jsonl."""
     return f"{run.examples}_per_second"
 
 
 def _further(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of the numbers of the test that a task gives beside the error."""
+    """Names of the numbers of test and validation that stand beside the error."""
     names = metrics[-1] if metrics else ()
     return [
-        name for name in names if name.startswith("test_") and name != "test_error" and not name.endswith("_replicas")
+        name
+        for name in names
+        if name.startswith(("test_", "validation_"))
+        and name not in ("test_error", "validation_error")
+        and not name.endswith("_replicas")
     ]
 
 
@@ -148,11 +169,15 @@ def _counters(run: RunFolder) -> dict[str, Any]:
     return {"names": names, "rows": run.counters, "sums": sums}
 
 
+def _parts(run: RunFolder) -> str:
+    return "Test and train" if _best(run) is None else "Test, validation and train"
+
+
 def _curves(run: RunFolder, name: str) -> Markup:
     return svg(
         lambda ax: error_curves(run.metrics, ax, measure=run.measure),
         size=SIZES[name],
         name=name,
         kind=name,
-        label=f"Test and train {run.measure} in per cent against epochs; the numbers are in the table of epochs",
+        label=f"{_parts(run)} {run.measure} in per cent against epochs; the numbers are in the table of epochs",
     )

@@ -2,5 +2,6 @@
 
 from mho.runs.experiment import Experiment, differences, merged
 from mho.runs.run import Run
+from mho.runs.trained import TrainedRun, load
 
-__all__ = ["Experiment", "Run", "differences", "merged"]
+__all__ = ["Experiment", "Run", "TrainedRun", "differences", "load", "merged"]

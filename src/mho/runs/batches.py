@@ -93,8 +93,12 @@ def _may_be_list(sweep: Sweep, row: Row, name: str) -> bool:
 
 
 def _replicas_allowed(sweep: Sweep, row: Row) -> bool:
-    """Layers that stay digital have one set of parameters, which replicas cannot share."""
-    return not sweep.experiment(row.values, {}).training.exclude
+    """Return whether rows train side by side: not with digital layers, which have one set of parameters, nor patience.
+
+    Replicas stop together, by their mean validation error; each row is to stop by its own.
+    """
+    training = sweep.experiment(row.values, {}).training
+    return not training.exclude and not training.patience
 
 
 def _is_number(value: object) -> bool:

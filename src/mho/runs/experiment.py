@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, final
 
@@ -13,9 +14,11 @@ from mho.runs.sources import check_sources, forget_sources, source_hashes
 from mho.training import Task, Training, find_task
 
 T = TypeVar("T")
-MAY_GROW = ("training.epochs", "training.checkpoint_every")
+MAY_GROW = ("training.epochs", "training.checkpoint_every", "training.patience")
 """What a resumed run may be told anew: it changes nothing of what is done."""
-LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}, "task": "classification"}
+WHERE_ON: dict[str, Any] = {"validation": 0, "patience": 0}
+"""Fields of [training] that a config has where they are not these, so that runs without them keep their addresses."""
+LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}, "task": "classification", **WHERE_ON}
 """Fields of [training] that stored configs may lack, with what they were then."""
 
 
@@ -68,6 +71,7 @@ class Experiment:
         training = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self.training).items()
+            if name not in WHERE_ON or value != WHERE_ON[name]
         }
         tables: dict[str, Any] = {"training": training | source_hashes(self.training)} | self.rpu.to_dict()
         options = dataclasses.asdict(self.task)
@@ -181,11 +185,16 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored config with the fields and sections that it is too old to have."""
+    """A config with the fields and sections that it lacks, being too old or off."""
     whole = {"scale": NO_SCALE} | {**config, "training": LATER | dict(config.get("training", {}))}
     if "layers" in config:
         whole["layers"] = {pattern: {"scale": NO_SCALE} | table for pattern, table in config["layers"].items()}
     return whole
+
+
+def changes(stored: Mapping[str, Any], experiment: Experiment) -> list[str]:
+    """Dotted names of the fields in which an experiment differs from a stored config, with both values."""
+    return differences(completed(stored), completed(json.loads(json.dumps(experiment.to_dict()))))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -107,7 +107,10 @@ class Results:
         return error
 
     def forget_unfinished(self) -> None:
-        """Drop failed rows, which are tried again, and those of fewer epochs than the sweep has now."""
+        """Drop failed rows, which are tried again, and those of fewer epochs than the sweep has now.
+
+        A row that ran out of patience is among them: its run folder says so at once.
+        """
         epochs = self.sweep.epochs
         for number, record in list(self._records.items()):
             if record["status"] != DONE or (epochs is not None and record["epoch"] < epochs):

@@ -22,7 +22,7 @@ from mho.models import build_model, find_builder
 from mho.nn import ArrayLayer
 from mho.nn.convert import conversion_rows
 from mho.runs.build import build
-from mho.runs.experiment import Experiment, completed, differences
+from mho.runs.experiment import Experiment, changes
 from mho.training import AnalogSGD, Loop, Progress
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 from mho.training.fit_check import check_fit
@@ -30,6 +30,8 @@ from mho.version import PHYSICS_VERSION
 
 VERSION = importlib.metadata.version("mho")
 CONFIG, METRICS, CHECKPOINT, SUMMARY = "config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"
+BEST = "best.safetensors"
+"""A checkpoint of the epoch with the lowest validation error, where there is validation."""
 REPORT = "report.html"
 SCHEMA = 2
 """Version of a run folder's files, in summary.json: raised where an older mho could not read them."""
@@ -82,21 +84,22 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch is done."""
-        return self.loop.progress.epoch >= self.experiment.training.epochs
+        """Whether every epoch is done, or the patience is over."""
+        return self.loop.finished
 
     @property
     def diagnosis(self) -> Diagnosis | MhoError | None:
-        """What the checks find once every epoch is done, at the last learning rate; why, where they cannot be made."""
+        """What the checks find in a finished run, at its last learning rate; why, where they cannot be made."""
         if self.finished and self._diagnosis is None:
             settings, data = self.experiment.training, self.loop.data
+            last = min(self.loop.progress.epoch, settings.epochs)
             try:
                 self._diagnosis = diagnose(
                     self.model,
                     data.x_train,
                     data.y_train,
                     loss=None if self.loop.task.classes else self.loop.task.loss,
-                    lr=settings.rate(settings.epochs),
+                    lr=settings.rate(last),
                     batch_size=settings.batch_size,
                 )
             except MhoError as error:  # as of a network whose numbers have run away; its training counts all the same
@@ -119,12 +122,14 @@ class Run:
         def after_step(progress: Progress) -> None:
             stop = on_step(progress)
             if stop or progress.steps % every == 0:
-                self._save()
+                self._save(CHECKPOINT)
             if stop:
                 raise _Stop
 
         def after_epoch(progress: Progress) -> None:
-            self._save()
+            if self.loop.is_best:
+                self._save(BEST)  # first: killed after it, the run resumes from a checkpoint that comes here again
+            self._save(CHECKPOINT)
             self._write_summary()
             self._write_metrics()  # last: see _catch_up
             on_epoch(progress)
@@ -156,13 +161,13 @@ class Run:
                 self.folder.rmdir()
             raise
 
-    def _save(self) -> None:
+    def _save(self, name: str) -> None:
         notes = {
             "config": self.experiment.to_dict(),
             "progress": dataclasses.asdict(self.loop.progress),
             "zero_shifting": self._shifts,
         }
-        save_checkpoint(self.folder / CHECKPOINT, self.loop.tensors(), notes)
+        save_checkpoint(self.folder / name, self.loop.tensors(), notes)
 
     def _restore(self, tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> None:
         fill(self.model.state_dict(keep_vars=True), tensors, "model.", self.folder / CHECKPOINT)
@@ -170,7 +175,7 @@ class Run:
         self._shifts = notes.get("zero_shifting", [])
 
     def _check_same(self, notes: dict[str, Any]) -> None:
-        changed = differences(completed(notes["config"]), json.loads(json.dumps(self.experiment.to_dict())))
+        changed = changes(notes["config"], self.experiment)
         if changed:
             raise CheckpointError(
                 f"{self.folder / CHECKPOINT} belongs to another experiment:\n  "
@@ -239,6 +244,8 @@ class Run:
         }
         if self._shifts:
             summary["zero_shifting"] = self._shifts
+        if loop.validation is not None:
+            summary["validation"] = {"examples": len(loop.validation[0]), "out_of_patience": loop.out_of_patience}
         write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
 
 

@@ -1,15 +1,19 @@
 """Training converted models."""
 
+from mho.training.callbacks import Callback, TensorBoard
 from mho.training.drivers import AutogradDriver, Driver, OnlineDriver, choose_driver
+from mho.training.fit import fit
 from mho.training.loop import Loop, Progress
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
 from mho.training.tasks import TASKS, Classification, NextCharacter, Regression, Task, find_task
+from mho.training.validation import best_line
 
 __all__ = [
     "TASKS",
     "AnalogSGD",
     "AutogradDriver",
+    "Callback",
     "Classification",
     "Driver",
     "Loop",
@@ -18,7 +22,10 @@ __all__ = [
     "Progress",
     "Regression",
     "Task",
+    "TensorBoard",
     "Training",
+    "best_line",
     "choose_driver",
     "find_task",
+    "fit",
 ]

@@ -28,8 +28,14 @@ def save_checkpoint(file: Path, tensors: dict[str, Tensor], notes: dict[str, Any
     write_atomically(file, save(whole, header))
 
 
-def load_checkpoint(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_checkpoint(
+    file: Path, *, cure: str = "delete it to start the run afresh with --resume"
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_checkpoint` wrote.
+
+    Args:
+        file: the checkpoint.
+        cure: what to do about a damaged file, for the message.
 
     Raises:
         CheckpointError: for a file that is damaged, truncated, or not ours; or of another format, or another version
@@ -41,9 +47,7 @@ def load_checkpoint(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             _check_header(file, header)
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{file} is damaged or no checkpoint ({error}); delete it to start the run afresh with --resume"
-        ) from error
+        raise CheckpointError(f"{file} is damaged or no checkpoint ({error}); {cure}") from error
     return tensors, json.loads(header["notes"])
 
 

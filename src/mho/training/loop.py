@@ -19,6 +19,7 @@ from mho.training.drivers import choose_driver
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
 from mho.training.tasks import Task
+from mho.training.validation import best_line, held_out
 
 EVALUATION_BATCH = 250
 TOGETHER = 64
@@ -56,16 +57,23 @@ class Loop:
     Args:
         model: as `mho.convert` returned it.
         optimizer: of this model.
-        data: examples, as `task.prepare` returned them.
+        data: examples, as `task.prepare` returned them; `settings.validation` of those to train on are held out.
         settings: epochs, rates, order, driver.
         task: what is trained for, as `prepare` returned it.
 
     Attributes:
+        data: the examples, without those that are held out.
+        validation: inputs and targets of the examples that are held out; None without validation.
         examples: so many make an epoch.
+
+    Raises:
+        InvalidValue: if validation leaves no example to train on.
     """
 
     def __init__(self, model: nn.Module, optimizer: AnalogSGD, data: Dataset, settings: Training, task: Task) -> None:
-        self.model, self.optimizer, self.data, self.settings, self.task = model, optimizer, data, settings, task
+        self.model, self.optimizer, self.settings, self.task = model, optimizer, settings, task
+        self.data, self.validation = _split(data, settings, task)
+        data = self.data
         self.examples = len(self._order(0))
         self.driver = choose_driver(
             model,
@@ -84,20 +92,38 @@ class Loop:
         on_step: Callable[[Progress], None] = lambda progress: None,
         on_epoch: Callable[[Progress], None] = lambda progress: None,
     ) -> None:
-        """Train to the last epoch.
+        """Train to the last epoch, or until the patience is over.
 
         Args:
             on_step: sees the progress after each step, or after a few: at most `together`, and whenever their
                 number is a multiple of `checkpoint_every`.
             on_epoch: sees it after each epoch.
         """
-        while self.progress.epoch < self.settings.epochs:
+        while not self.finished:
             self._epoch(on_step)
             on_epoch(self.progress)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is done, or the patience is over."""
+        return self.progress.epoch >= self.settings.epochs or self.out_of_patience
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether `settings.patience` epochs have passed since the lowest validation error."""
+        metrics, patience = self.progress.metrics, self.settings.patience
+        best = best_line(metrics)
+        return patience > 0 and best is not None and len(metrics) - 1 - best >= patience
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the last epoch that was finished has the lowest validation error so far."""
+        metrics = self.progress.metrics
+        return bool(metrics) and best_line(metrics) == len(metrics) - 1
+
     def test_errors(self) -> list[float]:
         """Return the test error in per cent, one a replica, read through the arrays in evaluation mode."""
-        return self._test()["error"]
+        return self._means(self.data.x_test, self.data.y_test, self._measured)["error"]
 
     def tensors(self) -> dict[str, Tensor]:
         """All state that the future depends on, by name."""
@@ -163,16 +189,18 @@ class Loop:
         progress.position += len(chosen)
         progress.steps += count
 
-    def _test(self) -> dict[str, list[float]]:
-        """Return means over the test examples, one a replica: the error in per cent, and the task's further metrics."""
-        x, y, replicas = self.data.x_test, self.data.y_test, self.settings.replicas
+    def _means(
+        self, x: Tensor, y: Tensor, measure: Callable[[Tensor, Tensor], dict[str, Tensor]]
+    ) -> dict[str, list[float]]:
+        """Return means over examples of what a function measures of each, one a replica; of the error in per cent."""
+        replicas = self.settings.replicas
         sums: collections.defaultdict[str, list[float]] = collections.defaultdict(lambda: [0.0] * replicas)
         self.model.eval()
         with torch.no_grad():
             for start in range(0, len(y), EVALUATION_BATCH):
                 out, wanted = self._outputs(x[start : start + EVALUATION_BATCH]), y[start : start + EVALUATION_BATCH]
                 for r, own in enumerate(out):
-                    for name, values in self._measured(own, wanted).items():
+                    for name, values in measure(own, wanted).items():
                         sums[name][r] = _added(sums[name][r], values)
         self.model.train()
         errors = [100.0 * total / len(y) for total in sums.pop("error")]
@@ -185,18 +213,24 @@ class Loop:
             raise InvalidValue("the task has a metric named error, which its method error gives; name it otherwise")
         return {"error": self.task.error(out, y), **further}
 
+    def _validated(self, out: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Return the error of each example, and as the loss of each the mean loss of them all."""
+        return {"error": self.task.error(out, y), "loss": self.task.loss(out, y).expand(len(y))}
+
     def _outputs(self, x: Tensor) -> Tensor:
         """(R, B, ...)."""
         return replica_outputs(self.model, x, per_replica=False)
 
     def _metrics(self, count: int) -> dict[str, Any]:
         progress, replicas = self.progress, self.settings.replicas
-        test = self._test()
+        test = self._means(self.data.x_test, self.data.y_test, self._measured)
+        held = {} if self.validation is None else self._means(*self.validation, self._validated)
         values = {
             "train_error": [100.0 * error / count for error in progress.errors],
             "test_error": test.pop("error"),
             "train_loss": [loss / count for loss in progress.losses],
             **{f"test_{name}": means for name, means in test.items()},
+            **{f"validation_{name}": means for name, means in held.items()},
         }
         line: dict[str, Any] = {
             "epoch": progress.epoch + 1,
@@ -205,6 +239,15 @@ class Loop:
             f"{self.task.examples}_per_second": replicas * count / progress.seconds,
         }
         return line | ({f"{name}_replicas": each for name, each in values.items()} if replicas > 1 else {})
+
+
+def _split(data: Dataset, settings: Training, task: Task) -> tuple[Dataset, tuple[Tensor, Tensor] | None]:
+    """Return the data without the training examples that are held out, and these: inputs and targets."""
+    if not settings.validation:
+        return data, None
+    kept, held = held_out(len(data.x_train), settings.validation, seed=settings.data_seed, shuffled=task.shuffled)
+    rest = dataclasses.replace(data, x_train=data.x_train[kept], y_train=data.y_train[kept])
+    return rest, (data.x_train[held], data.y_train[held])
 
 
 def _added(total: float, values: Tensor) -> float:

@@ -41,6 +41,10 @@ class Training:
         checkpoint_every: steps between checkpoints inside an epoch (one is always written at its end).
         train_images: use only the first so many training examples; 0: all.
         test_images: use only the first so many test examples; 0: all.
+        validation: training examples (of `train_images`) that are held out: their share, between 0 and 1, or their
+            number; 0: none. They are drawn by `data_seed`; of tasks that are not shuffled, as of a text, they are the
+            last. Their error chooses the epoch whose weights are kept beside those of the last.
+        patience: epochs without a lower validation error after which the training stops; 0: it does not stop early.
     """
 
     task: str = "classification"
@@ -58,6 +62,8 @@ class Training:
     checkpoint_every: int = 10_000
     train_images: int = 0
     test_images: int = 0
+    validation: float = 0
+    patience: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exclude", tuple(self.exclude))
@@ -80,6 +86,7 @@ class Training:
         faults.number("checkpoint_every", self.checkpoint_every, low=1, integer=True)
         faults.number("train_images", self.train_images, low=0, integer=True)
         faults.number("test_images", self.test_images, low=0, integer=True)
+        self._check_validation(faults)
         faults.raise_any()
 
     @property
@@ -151,6 +158,20 @@ class Training:
             elif faults.number(f"lr_steps.{start}", rate, above=0.0, high=MAX_RATE):
                 steps[int(start)] = rate
         object.__setattr__(self, "lr_steps", {str(start): steps[start] for start in sorted(steps)})
+
+    def _check_validation(self, faults: Faults) -> None:
+        if not faults.number("validation", self.validation, low=0):
+            return
+        if not isinstance(self.validation, int) and self.validation >= 1:
+            faults.add(
+                f"validation is {self.validation!r}; give a share below 1, or an integer for a number of training "
+                "examples"
+            )
+        if faults.number("patience", self.patience, low=0, integer=True) and self.patience and not self.validation:
+            faults.add(
+                f"patience is {self.patience}: it would have no effect, because it waits for a lower validation error "
+                "and no example is held out; give validation = 0.1, or leave patience at 0"
+            )
 
     def _check_seeds(self, seeds: tuple[int, ...], faults: Faults) -> None:
         if len(seeds) != self.replicas:

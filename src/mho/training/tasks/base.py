@@ -55,6 +55,14 @@ class Task(abc.ABC):
         """Return further numbers of each example (B,) by name; metrics.jsonl has their test means as test_NAME."""
         return {}
 
+    def predict(self, out: Tensor) -> Tensor:
+        """Return the answers (B, ...) that outputs (B, ...) mean; by default the classes, or else the outputs."""
+        return out.argmax(dim=1) if self.classes else out
+
+    def score(self, out: Tensor, y: Tensor) -> float:
+        """Return how good outputs (B, ...) are for targets (B, ...), 1 at best; by default 1 less the mean error."""
+        return float((1 - self.error(out, y).double()).mean())
+
     def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
         """Return the task with what it takes from the data, and the data as examples; by default both as they are.
 

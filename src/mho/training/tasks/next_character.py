@@ -48,6 +48,10 @@ class NextCharacter(Task):
     def metrics(self, out: Tensor, y: Tensor) -> Mapping[str, Tensor]:
         return {"loss": F.cross_entropy(out.transpose(1, 2), y, reduction="none").double().mean(dim=1)}
 
+    def predict(self, out: Tensor) -> Tensor:
+        """Return the likeliest successor of each character, (B, T)."""
+        return out.argmax(dim=2)
+
     def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
         parts = {}
         for name in ("x_train", "y_train", "x_test", "y_test"):

@@ -43,6 +43,14 @@ class Regression(Task):
     def metrics(self, out: Tensor, y: Tensor) -> Mapping[str, Tensor]:
         return {"loss": _squares(out, y)}
 
+    def score(self, out: Tensor, y: Tensor) -> float:
+        """Return R², the share of the variance of these targets that the outputs explain, the mean over the outputs."""
+        from sklearn.metrics import r2_score  # a second to import
+
+        if len(y) < 2:
+            raise InvalidValue(f"R² compares targets with their mean, and y has {len(y)}; give two or more examples")
+        return float(r2_score(y.reshape(len(y), -1).numpy(), out.reshape(len(y), -1).numpy()))
+
     def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
         y = data.y_train
         if not y.is_floating_point():

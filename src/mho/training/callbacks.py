@@ -1,0 +1,72 @@
+"""Callbacks of a loop: what is done with the numbers of each epoch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, final
+
+from mho.errors import InvalidValue
+
+Line = Mapping[str, Any]
+"""The numbers of an epoch by name, as a line of metrics.jsonl has them."""
+Callback = Callable[[Line], object]
+"""What a loop calls after each epoch with its numbers."""
+REPLICAS = "_replicas"
+"""Ends the name of a list of one number a replica, whose mean has the name without it."""
+
+
+@final
+class TensorBoard:
+    """A callback that writes the numbers of each epoch as scalars for TensorBoard.
+
+    Each number has its name of metrics.jsonl; replica r of `test_error_replicas` is `test_error_replicas/r`. A loop of
+    one's own calls it as mho's does, `board({"epoch": 1, "test_error": 4.2})`, and a finished run is written by calling
+    it with each line of `mho.load(folder).history`. Close it at the end, or use it in a `with` statement.
+
+    Args:
+        folder: of TensorBoard's event files, which is made: `tensorboard --logdir FOLDER` shows it.
+
+    Raises:
+        InvalidValue: without the package tensorboard, naming the extra that brings it.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise InvalidValue(
+                'TensorBoard needs the package tensorboard, which is not installed; run: pip install "mho[tensorboard]"'
+            ) from None
+        self._writer: Any = SummaryWriter(str(Path(folder)))
+
+    def __call__(self, line: Line) -> None:
+        """Write the numbers of an epoch.
+
+        Raises:
+            InvalidValue: for a line without a whole number `epoch`.
+        """
+        epoch = line.get("epoch")
+        if not isinstance(epoch, int):
+            raise InvalidValue(f"the line has epoch {epoch!r}; give the number of the epoch, a whole number")
+        for name, value in line.items():
+            if name.endswith(REPLICAS):
+                for replica, own in enumerate(value):
+                    self._writer.add_scalar(f"{name}/{replica}", own, epoch)
+            elif name != "epoch":
+                self._writer.add_scalar(name, value, epoch)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left, and close the files."""
+        self._writer.close()
+
+    def __enter__(self) -> TensorBoard:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -45,7 +45,9 @@ class FineTuning(Script):
         for parameter in model.stem.parameters():
             parameter.requires_grad = False
         self.model = mho.convert(model, RPU, seed=seed, quiet=True)
-        self.optimizer = mho.AnalogSGD(self.model, lr=0.1, momentum=0.9, weight_decay=1e-4)
+        # the running statistics of a block that is used twice mix its uses, also in torch: at a higher rate they part,
+        # and evaluation is worse than training
+        self.optimizer = mho.AnalogSGD(self.model, lr=0.03, momentum=0.9, weight_decay=1e-4)
 
     def step(self, number):
         images, target = batch(number)

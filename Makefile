@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORTABLE := tests/test_kernels.py tests/test_patches.py tests/test_program.py tests/test_golden.py
 
-.PHONY: train test test-portable check lowest
+.PHONY: train test test-portable integration check lowest
 
 train: .venv/installed
 	$(BIN)/mho train --epochs 12 --set update.length=1 --set update.update_management=true
@@ -17,6 +17,10 @@ test-portable: .venv/installed-dev
 	  NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx2,+fma,+bmi,+bmi2,+popcnt,+f16c,+lzcnt \
 	  $(BIN)/python -m pytest $(wildcard $(PORTABLE)); \
 	else echo "no AVX-512 here: make test has taken this path"; fi
+
+# Networks in the trainers of other libraries: Lightning, transformers, ONNX, TensorBoard.
+integration: .venv/installed-integration
+	$(BIN)/python -m pytest -m integration
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -36,4 +40,8 @@ lowest:
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+.venv/installed-integration: .venv/installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[integration]"
 	touch $@

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-FILES = sorted(Path(__file__).parent.glob("*.py"))
+FILES = sorted(Path(__file__).parent.rglob("*.py"))
 CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time", "time"}
 
 

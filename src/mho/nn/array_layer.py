@@ -217,8 +217,21 @@ class ArrayLayer(nn.Module, abc.ABC):
         # assign=True may replace the memory of arrays, and not the anchor, whose hook ends a backward; torch leaves
         # the wish in the state_dict, also for the next time
         metadata.pop("assign_to_params_buffers", None)
+        self._refuse_averages(state, prefix)
         self._load_digital(state, prefix, missing, faults)
         super()._load_from_state_dict(state, prefix, *arguments)
+
+    def _refuse_averages(self, state: dict[str, Any], prefix: str) -> None:
+        """Raise if a state has been computed with: its seeds and counters are fractions then."""
+        for name, own in self.named_buffers():
+            given = state.get(f"{prefix}{name}")
+            if given is not None and given.is_floating_point() and not own.is_floating_point():
+                raise WrongUse(
+                    f"{prefix}{name} of this state_dict is {given.dtype}, and an array's is {own.dtype}: the state has "
+                    "been computed with, as for a soft update or an average of models, which would mix their devices, "
+                    "seeds and counters. Average the weights, layer by layer, and program them: "
+                    "layer.write(tau * other.weight + (1 - tau) * layer.weight), with the bias likewise"
+                )
 
     def _load_digital(self, state: dict[str, Any], prefix: str, missing: list[str], faults: list[str]) -> None:
         """Program the weights of the torch layer that this one stands for, where a state_dict has these."""

@@ -1,0 +1,56 @@
+"""A classifier of sequences: a digital LSTM before a head on arrays."""
+
+from __future__ import annotations
+
+import pytest
+import torch.nn.functional as F
+from script import RPU, STEPS, Script, batch, check, held_out
+from torch import nn
+
+import mho
+from mho.nn import StaysDigital
+
+
+class SequenceClassifier(nn.Module):
+    """An LSTM that reads an image row by row, and two layers on its last state."""
+
+    def __init__(self, hidden=32):
+        super().__init__()
+        self.lstm = nn.LSTM(8, hidden, batch_first=True)
+        self.fc1 = nn.Linear(hidden, 24)
+        self.fc2 = nn.Linear(24, 10)
+        for name, parameter in self.lstm.named_parameters():
+            if name.startswith("weight"):
+                nn.init.orthogonal_(parameter)
+        for module in (self.fc1, self.fc2):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+    def forward(self, images):
+        _, (last, _) = self.lstm(images.squeeze(1))
+        return self.fc2(F.relu(self.fc1(last[-1])))
+
+
+class Rows(Script):
+    def __init__(self, seed):
+        self.model = mho.convert(SequenceClassifier(), RPU, seed=seed, quiet=True)
+        self.optimizer = mho.AnalogSGD(self.model, lr=0.3)
+
+    def step(self, number):
+        images, target = batch(number)
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(images), target)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def score(self):
+        images, target = held_out()
+        return F.cross_entropy(self.model(images), target).item()
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_a_classifier_behind_an_lstm_trains(steps):
+    script = check(Rows, steps, told=((StaysDigital, r"no array form for lstm \(LSTM\): they stay digital"),))
+    lstm, *layers = script.model.conversion
+    assert lstm.became == "digital (no array form)"
+    assert [row.became for row in layers] == ["array 24×33", "array 10×25"]

@@ -7,7 +7,7 @@ from mho.compiler.threads import set_threads
 from mho.config import RPU
 from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import diagnose
-from mho.nn import band_limit, conversion_table, convert, replica_loss
+from mho.nn import band_limit, conversion_table, convert, replica_loss, to_digital
 from mho.periphery import Exact, Pulses, Read
 from mho.tile import Tile
 from mho.training import AnalogSGD
@@ -43,4 +43,5 @@ __all__ = [
     "set_threads",
     "table",
     "testing",
+    "to_digital",
 ]

@@ -134,6 +134,21 @@ class RPU:
         """A copy with some parts exchanged, for example `rpu.replace(cell=mho.cells.Replicated(13))`."""
         return dataclasses.replace(self, **parts)
 
+    def words(self) -> list[str]:
+        """Return law, cell and what else tells one array from another, briefly: `["law=ConstantStep", "cell=Single"]`.
+
+        The cell with the fields that are not its defaults; the effects that are on, by name.
+        """
+        changed = [
+            f"{field.name}={getattr(self.cell, field.name)!r}"
+            for field in dataclasses.fields(self.cell)  # type: ignore[arg-type]
+            if getattr(self.cell, field.name) != _default(field)
+        ]
+        cell = type(self.cell).__name__ + (f"({', '.join(changed)})" if changed else "")
+        effects = [type(effect).__name__ for effect in self.device.active_effects()]
+        words = [f"law={type(self.device).__name__}", f"cell={cell}"]
+        return words + ([f"effects={'+'.join(effects)}"] if effects else [])
+
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain tables, one for each part, every field present; parts within parts are tables within tables."""
         return {
@@ -254,6 +269,10 @@ def fields_from_table(kind: type[T], table: Mapping[str, Any]) -> T:
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _field(hint: Any, value: Any) -> Any:

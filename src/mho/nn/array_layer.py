@@ -29,7 +29,12 @@ class ArrayLayer(nn.Module, abc.ABC):
     take the vectors with them. In evaluation mode reads draw from the evaluation stream, and nothing is kept.
 
     What `torch.utils.checkpoint` recomputes is read from the arrays anew, with noise of its own.
+
+    Attributes:
+        replaces: type of the torch module in whose place `mho.convert` put this layer; None for a layer made by hand.
     """
+
+    replaces: type[nn.Module] | None = None
 
     def __init__(
         self,
@@ -133,6 +138,17 @@ class ArrayLayer(nn.Module, abc.ABC):
         """The exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
         return self._told(self._matrix()[..., -1], self.weight_shape[:1]) if self.has_bias else None
 
+    def read(self) -> tuple[Tensor, Tensor | None]:
+        """Return weight and bias as one forward read of unit vectors sees them, noise and bounds included.
+
+        Shapes are those of `weight` and `bias`; None where the layer has no bias. Noise comes from the stream of
+        evaluation, hence training stays as it is.
+        """
+        whole = self._matrix(read=True)
+        width = whole.shape[-1] - self.has_bias
+        bias = self._shaped(whole[..., -1], self.weight_shape[:1]) if self.has_bias else None
+        return self._shaped(whole[..., :width], self.weight_shape), bias
+
     def write(self, weight: Tensor, bias: Tensor | None = None) -> float:
         """Program the arrays so that they hold these weights, each clipped to the bounds of its devices.
 
@@ -167,17 +183,33 @@ class ArrayLayer(nn.Module, abc.ABC):
         shares = [array.write(part.contiguous()) for array, part in each]
         return sum(shares) / len(shares)
 
-    def _matrix(self) -> Tensor:
-        """Return the exact weights of all groups, (R, out, in), the bias column included."""
+    def _matrix(self, *, read: bool = False) -> Tensor:
+        """Return the weights of all groups, (R, out, in), the bias column included: exact, or as a read sees them."""
         with torch.no_grad():
-            return torch.cat([array.weight for array in self.crossbars], dim=1)
+            return torch.cat([array.read() if read else array.weight for array in self.crossbars], dim=1)
+
+    def _shaped(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return a copy of values of all replicas in a shape, without an axis of replicas where there is one."""
+        whole = values.reshape(self.replicas, *shape).clone()
+        return whole if self.replicas > 1 else whole[0]
 
     def _told(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-        whole = values.reshape(self.replicas, *shape).clone()
         cure = (
             f"the weights of {self.name}. Set them by  layer.write(weight, bias);  .clone() gives numbers to work with"
         )
-        return ReadOnly.of(whole if self.replicas > 1 else whole[0], cure)
+        return ReadOnly.of(self._shaped(values, shape), cure)
+
+    def __repr__(self) -> str:
+        """Return the layer as `print(model)` shows it: its sizes, then what its arrays are made of."""
+        first = self.crossbars[0]
+        words = [self.extra_repr(), *first.rpu.words()]
+        if len(first.tile_shapes) > 1:
+            words.append(f"tiles={len(first.tile_shapes)}")
+        if self.replicas > 1:
+            words.append(f"replicas={self.replicas}")
+        if not self.anchor.requires_grad:
+            words.append("frozen")
+        return f"{type(self).__name__}({', '.join(word for word in words if word)})"
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("weight", "bias"):
@@ -256,7 +288,10 @@ class ArrayLayer(nn.Module, abc.ABC):
         return grad is None or (isinstance(grad, Waiting) and grad.zeroed)
 
     def _watch_anchor(self) -> None:
+        trains = self.anchor.requires_grad
+        self.anchor.requires_grad_()  # torch takes the hook only now, and a frozen layer may be thawed later
         self.anchor.register_post_accumulate_grad_hook(self._end_of_backward)  # type: ignore[no-untyped-call]
+        self.anchor.requires_grad_(trains)
 
     def _end_of_backward(self, anchor: Tensor) -> None:
         # torch.autograd.grad() accumulates nothing, hence never comes here: its vectors are dropped

@@ -142,8 +142,9 @@ HOOKS = (
 """Where torch keeps the hooks of a module."""
 
 
-def _take_hooks(layer: nn.Module, module: nn.Module) -> None:
-    """Give a layer the hooks of the module in whose place it is."""
+def take_place(layer: nn.Module, module: nn.Module) -> None:
+    """Give a layer the mode, training or evaluation, and the hooks of the module in whose place it is."""
+    layer.train(module.training)
     for name in HOOKS:
         getattr(layer, name).update(getattr(module, name))
     layer._is_full_backward_hook = module._is_full_backward_hook
@@ -207,13 +208,15 @@ class _Conversion:
             return self._array(module, found, name, label)
         if type(module) in (nn.Dropout, nn.Dropout2d):
             self.rows.append(Converted(label, kind, "dropout from mho's streams"))
-            return Dropout(
+            dropout = Dropout(
                 module.p,  # type: ignore[arg-type]
                 channels=type(module) is nn.Dropout2d,
                 seed=self.seeds,
                 replicas=len(self.seeds),
                 name=label,
             )
+            take_place(dropout, module)
+            return dropout
         for child_name, child in list(module._modules.items()):  # named_children passes over a second use
             if child is not None:
                 setattr(module, child_name, self.walk(child, f"{name}.{child_name}" if name else child_name))
@@ -227,8 +230,8 @@ class _Conversion:
     def _array(self, module: nn.Module, kind: LayerKind, name: str, label: str) -> nn.Module:
         rpu = next((spec for p, spec in self.special.items() if fnmatch.fnmatchcase(name, p)), self.rpu)
         layer = kind.make(module, rpu=rpu, seed=self.seeds, replicas=len(self.seeds), name=label)
-        layer.train(module.training)
-        _take_hooks(layer, module)
+        layer.replaces = kind.replaces
+        take_place(layer, module)
         trained = {name: p.requires_grad for name, p in module.named_parameters()}
         layer.requires_grad_(any(trained.values()))
         if len(set(trained.values())) == 2:

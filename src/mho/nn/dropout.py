@@ -77,6 +77,10 @@ class Dropout(nn.Module):
         """Number the samples that were dropped from."""
         self.samples += samples
 
+    def twin(self) -> nn.Module:
+        """Return the module of torch in whose place this one is."""
+        return nn.Dropout2d(self.p) if self.channels else nn.Dropout(self.p)
+
     def extra_repr(self) -> str:
         """Shown by print(model)."""
         return f"p={self.p}, channels={self.channels}"

@@ -40,6 +40,9 @@ class LayerKind:
             out: by the layer's own methods, which takes Python's time for each step.
         digital: what a layer does beside its arrays, for the table of what became of it: "its input scaled digitally".
             Left out: nothing worth a word.
+        twin: makes the module of that type that a layer stands for, of the same geometry; `mho.to_digital` writes the
+            weights into its `matrices`, which have to be views of its parameters. Left out: `mho.to_digital` refuses
+            such layers.
 
     Raises:
         InvalidValue: for a layer that is no `ArrayLayer`, or has a forward of its own, which the online driver would
@@ -54,6 +57,7 @@ class LayerKind:
     fault: Callable[[Any, Sequence[int]], str | None] = lambda module, shape: None
     passage: Callable[[Any], PassageOf] = passage_by_cycles
     digital: Callable[[Any], str] = lambda layer: ""
+    twin: Callable[[Any], nn.Module] | None = None
 
     def __post_init__(self) -> None:
         if not (isinstance(self.replaces, type) and issubclass(self.replaces, nn.Module)):
@@ -85,14 +89,20 @@ def kind_of(module: nn.Module) -> LayerKind | None:
     return LAYER_KINDS.get(type(module))
 
 
+def kind_of_layer(layer: ArrayLayer) -> LayerKind | None:
+    """Return the kind of a layer on arrays: the one that made it, or the first that makes such layers, or None."""
+    kinds = (kind for kind in LAYER_KINDS.values() if kind.layer is type(layer))
+    return next(kinds, None) if layer.replaces is None else LAYER_KINDS.get(layer.replaces)
+
+
 def passage_of(layer: ArrayLayer) -> PassageOf:
     """Return how the online driver passes samples through a layer.
 
     Raises:
         InvalidValue: with the reason where it cannot.
     """
-    ways = (kind.passage for kind in LAYER_KINDS.values() if kind.layer is type(layer))
-    return next(ways, passage_by_cycles)(layer)
+    kind = kind_of_layer(layer)
+    return (passage_by_cycles if kind is None else kind.passage)(layer)
 
 
 def kind_names(word: str) -> str:

@@ -15,7 +15,7 @@ from mho.banks import BankSpec
 from mho.cells import CELLS, Cell, Single
 from mho.devices import LAWS, ConstantStep, Device
 from mho.devices.files import device_from_fields, device_to_table
-from mho.errors import CAN_DIFFER, Faults, InvalidValue, LawError, nearest
+from mho.errors import CAN_DIFFER, Faults, InvalidValue, InWords, LawError, nearest
 from mho.imports import find_class
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
 from mho.periphery import Exact, Pulses, Read
@@ -29,7 +29,7 @@ NONE = "none"
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RPU:
+class RPU(metaclass=InWords):
     """A resistive processing unit: device, cell, forward and backward read, update, and the size of its arrays.
 
     The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management. Numbers of the device,

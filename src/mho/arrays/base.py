@@ -17,7 +17,7 @@ from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
 from mho.banks import BankSpec
 from mho.config import RPU, replicas_fault
-from mho.errors import InvalidValue, WrongUse
+from mho.errors import InvalidValue, InWords, WrongUse
 from mho.kernels import counts as count
 from mho.kernels.backends import backend_of
 
@@ -38,7 +38,7 @@ class ClippedWeights(UserWarning):
     """Devices' bounds clipped more than 1 % of the weights that an array was to hold."""
 
 
-class Array(nn.Module, abc.ABC):
+class Array(nn.Module, abc.ABC, metaclass=InWords):
     """R replicas of an M×N matrix of weights on cross-points, and its three cycles.
 
     Scripts give tensors to `forward`, `backward` and `update`; layers give float32 NumPy of shape (R, T, ...) to

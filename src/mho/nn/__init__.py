@@ -1,5 +1,8 @@
 """Torch layers on arrays, and the conversion of a model to them."""
 
+from typing import TYPE_CHECKING, NoReturn
+
+from mho.errors import no_such_name
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.band_limited import (
     Band,
@@ -66,3 +69,9 @@ __all__ = [
     "replica_targets",
     "to_digital",
 ]
+
+
+if not TYPE_CHECKING:  # mypy would take any name
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from mho.arrays import Array, ReadOnly, build_array
 from mho.config import RPU
-from mho.errors import InvalidValue, WrongUse
+from mho.errors import InvalidValue, InWords, WrongUse
 from mho.nn.memory import Anchor, Floats, Memory, Waiting
 
 
-class ArrayLayer(nn.Module, abc.ABC):
+class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
     """A layer whose weights are the state of arrays, one for each group: a crossbar, or tiles where it is larger.
 
     The weights are buffers: no torch optimizer can move them, `mho.AnalogSGD` pulses them. The anchor

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import fnmatch
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
@@ -16,7 +15,7 @@ from torch import nn
 
 from mho.arrays import seed_list
 from mho.config import RPU, replicas_fault
-from mho.errors import InvalidValue, WrongUse, nearest
+from mho.errors import InvalidValue, WrongUse, in_words, nearest, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, Matrix, kind_names, kind_of
@@ -39,6 +38,7 @@ class Converted:
     clipped: float | None = None
 
 
+@in_words
 def convert(
     model: nn.Module,
     rpu: RPU,
@@ -159,6 +159,7 @@ def unmatched(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
     ]
 
 
+@in_words
 def conversion_table(model: nn.Module) -> Table:
     """The table (rich) of what `convert` made of each layer of the model it returned."""
     table = Table(title="layers on arrays", title_justify="left")
@@ -236,11 +237,10 @@ class _Conversion:
         layer.requires_grad_(any(trained.values()))
         if len(set(trained.values())) == 2:
             frozen = next(name for name, trains in trained.items() if not trains)
-            warnings.warn(
+            warn(
                 f"{label}: {frozen} is frozen (requires_grad=False) and the other parameters are not; one array holds "
                 "all of them and trains as a whole. Freeze all of them, or none",
                 StaysDigital,
-                stacklevel=4,
             )
         clipped = write_digital(layer, kind.matrices(module))
         first = layer.crossbars[0]
@@ -263,11 +263,10 @@ class _Conversion:
                 "use replicas=1, or a model whose layers with parameters all become arrays"
             )
         if self.unforeseen:
-            warnings.warn(
+            warn(
                 f"no array form for {', '.join(self.unforeseen)}: they stay digital. Name them in exclude= to say "
                 "that this is meant",
                 StaysDigital,
-                stacklevel=3,
             )
 
 

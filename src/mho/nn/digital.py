@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, in_words
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.convert import take_place
 from mho.nn.dropout import Dropout
@@ -15,6 +15,7 @@ from mho.nn.kinds import LayerKind, kind_of_layer
 from mho.nn.replicas import ReplicaModel, array_layers
 
 
+@in_words
 def to_digital(model: nn.Module, *, read: bool = False, replica: int | None = None) -> nn.Module:
     """Return the plain torch model that a model on arrays stands for, with the weights of its arrays.
 

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from mho import random
 from mho.arrays import seed_list
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, InWords
 from mho.random import Operation
 
 
 @final
-class Dropout(nn.Module):
+class Dropout(nn.Module, metaclass=InWords):
     """`torch.nn.Dropout` (or, with `channels`, `Dropout2d`) whose masks are named like every other draw.
 
     A mask depends on seed, layer name, the running number of the sample and the element, so a replica drops

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, InWords
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.passage import PassageOf, passage_by_cycles
 
@@ -24,7 +24,7 @@ class Matrix:
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LayerKind:
+class LayerKind(metaclass=InWords):
     """All that conversion, tables of arrays and drivers know of one kind of layer.
 
     Attributes:

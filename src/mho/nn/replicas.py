@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, in_words
 from mho.nn.array_layer import ArrayLayer
 
 
@@ -117,6 +117,7 @@ def _collect(module: nn.Module, path: str, found: dict[str, ArrayLayer], seen: s
         _collect(child, inside, found, seen)
 
 
+@in_words
 def replica_loss(
     fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor, *, per_replica: bool | None = None
 ) -> Tensor:

@@ -1,5 +1,8 @@
 """Training converted models."""
 
+from typing import TYPE_CHECKING, NoReturn
+
+from mho.errors import no_such_name
 from mho.training.drivers import AutogradDriver, Driver, OnlineDriver, choose_driver
 from mho.training.loop import Loop, Progress
 from mho.training.optimizer import AnalogSGD
@@ -22,3 +25,9 @@ __all__ = [
     "choose_driver",
     "find_task",
 ]
+
+
+if not TYPE_CHECKING:  # mypy would take any name
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
@@ -12,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from mho.arrays import check_lr
-from mho.errors import InvalidValue, WrongUse, nearest
+from mho.errors import InvalidValue, InWords, WrongUse, nearest, warn
 from mho.nn import ArrayLayer, Dropout, array_layers
 
 
 @final
-class AnalogSGD(torch.optim.Optimizer):
+class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
     """Stochastic gradient descent on a converted model.
 
     `step` pulses every array with the vectors of the backwards since the last step, layer after layer
@@ -71,10 +70,9 @@ class AnalogSGD(torch.optim.Optimizer):
             f"{name}={value:g}" for name, value in (("momentum", momentum), ("weight_decay", weight_decay)) if value
         ]
         if extras:
-            warnings.warn(
+            warn(
                 f"{' and '.join(extras)} act on the {len(digital)} digital parameters alone; arrays are pulsed by "
                 "plain stochastic gradient descent, which has neither",
-                stacklevel=2,
             )
         own = dict(layers or {})
         for pattern, rate in own.items():

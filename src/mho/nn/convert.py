@@ -19,7 +19,10 @@ from mho.errors import InvalidValue, WrongUse, in_words, nearest, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, Matrix, kind_names, kind_of
-from mho.nn.replicas import ReplicaModel
+from mho.nn.replicas import ReplicaModel, array_layers
+
+LONGEST = 44
+"""Letters of a layer's name in the table before it is folded: half of a narrow terminal."""
 
 
 @final
@@ -60,7 +63,8 @@ def convert(
         replicas: R networks side by side, which may differ in their values too (lists in the RPUs); the result
             then takes (B, ...) or (R, B, ...) and returns (R, B, ...). Digital layers with parameters are
             refused, they would be shared.
-        quiet: do not print the table of what became of each layer (`conversion_table` has it still).
+        quiet: do not print the table of what became of each layer (`conversion_table` has it still). Warnings stay:
+            `exclude` answers them.
 
     Raises:
         InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value a replica, a
@@ -90,7 +94,7 @@ def convert(
     converted = made.walk(copy.deepcopy(model), "")
     if not any(isinstance(module, ArrayLayer) for module in converted.modules()):
         raise InvalidValue(f"no layer was converted: the model has no {kind_names('or')} that is not excluded")
-    made.judge()
+    made.judge(converted)
     result = ReplicaModel(converted, replicas) if replicas > 1 else converted
     result.conversion = made.rows  # type: ignore[assignment]
     if not quiet:
@@ -161,14 +165,30 @@ def unmatched(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
 
 @in_words
 def conversion_table(model: nn.Module) -> Table:
-    """The table (rich) of what `convert` made of each layer of the model it returned."""
-    table = Table(title="layers on arrays", title_justify="left")
-    for heading in ("layer", "was", "became", "clipped at bounds"):
-        table.add_column(heading)
-    for row in conversion_rows(model):
+    """Return the table (rich) of what `convert` made of each layer of the model it returned.
+
+    Its last line is the share of the weights, biases included, that are on arrays.
+    """
+    rows = conversion_rows(model)
+    table = Table(
+        title="layers on arrays", title_justify="left", caption=f"{share_on_arrays(model)}.", caption_justify="left"
+    )
+    # whole names, as layers of a block differ in their last letters; only names beyond all measure are folded
+    table.add_column("layer", width=min(LONGEST, max(len("layer"), *(len(row.name) for row in rows))), overflow="fold")
+    for heading in ("was", "became", "clipped at bounds"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
         share = "" if row.clipped is None else f"{100 * row.clipped:.2f} %"
         table.add_row(row.name, row.kind, row.became, share)
     return table
+
+
+def share_on_arrays(model: nn.Module) -> str:
+    """Return in words which share of a network's weights, biases included, is on arrays."""
+    arrays = [array for layer in array_layers(model).values() for array in layer.crossbars]
+    held = sum(array.out_features * array.in_features for array in arrays)
+    whole = held + sum(parameter.numel() for parameter in model.parameters())  # of array layers: none
+    return f"{100 * held / whole:.3g} % of {whole:,} weights are on arrays"
 
 
 def conversion_rows(model: nn.Module) -> list[Converted]:
@@ -255,8 +275,8 @@ class _Conversion:
         self.rows.append(Converted(label, type(module).__name__, became, clipped))
         return layer
 
-    def judge(self) -> None:
-        """Refuse or warn about what stays digital."""
+    def judge(self, model: nn.Module) -> None:
+        """Refuse or warn about what stays digital in the converted model."""
         if self.digital and len(self.seeds) > 1:
             raise WrongUse(
                 f"{', '.join(self.digital)} would stay digital, and replicas would share their parameters; "
@@ -264,8 +284,8 @@ class _Conversion:
             )
         if self.unforeseen:
             warn(
-                f"no array form for {', '.join(self.unforeseen)}: they stay digital. Name them in exclude= to say "
-                "that this is meant",
+                f"no array form for {', '.join(self.unforeseen)}: they stay digital, and {share_on_arrays(model)}. "
+                "Name them in exclude= to say that this is meant, which ends this warning",
                 StaysDigital,
             )
 

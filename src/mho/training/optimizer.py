@@ -84,6 +84,8 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
                 "params": [layer.anchor],
                 "layer": name,
                 "lr": next((rate for p, rate in own.items() if fnmatch.fnmatchcase(name, p)), lr),
+                "momentum": 0.0,
+                "weight_decay": 0.0,
             }
             for name, layer in arrays.items()
         ]
@@ -92,7 +94,8 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
             self._digital = torch.optim.SGD(digital, lr=lr, momentum=momentum, weight_decay=weight_decay)
             defaults = self._digital.defaults
         else:
-            defaults = {"lr": lr}
+            defaults = {"lr": lr, "momentum": 0.0}  # without it OneCycleLR and CyclicLR refuse an optimizer
+        self._momentum_told = momentum > 0
         self._layers: dict[Tensor, ArrayLayer] = {layer.anchor: layer for layer in arrays.values()}
         super().__init__(groups, defaults)
         for layer in arrays.values():
@@ -103,6 +106,7 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
 
         A layer whose learning rate is 0 is not pulsed; its devices still decay, drift and diffuse.
         """
+        self._tell_of_momentum()
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -128,7 +132,8 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
                 self._digital.step()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {name: self.__dict__[name] for name in ("_layers", "_digital") if name in self.__dict__}
+        names = ("_layers", "_digital", "_momentum_told")
+        own = {name: self.__dict__[name] for name in names if name in self.__dict__}
         state: dict[str, Any] = super().__getstate__()
         return state | own
 
@@ -146,6 +151,7 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
 
     def layer_rates(self) -> dict[ArrayLayer, float]:
         """Return the learning rate of each array layer, as `rates`."""
+        self._tell_of_momentum()
         return {self._layer(group): _rate(group) for group in self.param_groups if group["layer"] is not None}
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -174,6 +180,19 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
         for layer in self._layers.values():
             layer.memory.pending.clear()
 
+    def _tell_of_momentum(self) -> None:
+        """Warn once of a momentum that a scheduler set for arrays too, which have none."""
+        set_for_arrays = self.param_groups[0].get(
+            "momentum"
+        )  # schedulers set it in all groups; the first is an array's
+        if set_for_arrays and not self._momentum_told:
+            self._momentum_told = True
+            warn(
+                f"momentum={set_for_arrays:g} was set, as OneCycleLR and CyclicLR do: it acts on digital parameters "
+                "alone, as arrays are pulsed by plain stochastic gradient descent. Give the scheduler "
+                "cycle_momentum=False to leave momentum as it is"
+            )
+
     def _layer(self, group: Mapping[str, Any]) -> ArrayLayer:
         """Return the array layer of a parameter group, whatever label a loaded state gave the group."""
         return self._layers[group["params"][0]]
@@ -199,13 +218,17 @@ def _refuse_equal_draws(model: nn.Module) -> None:
         if isinstance(module, Dropout)
     ]
     free = max(max(seeds) for *_, seeds in draws) + 1
+    converted = [path for path, module in model.named_modules() if path and "conversion" in vars(module)]
     taken: dict[tuple[str, str, int], str] = {}
     for path, kind, name, seeds in draws:
         for seed in sorted(seeds):
             if (kind, name, seed) in taken:
+                part = next((part for part in converted if f"{path}.".startswith(f"{part}.")), None)
+                cure = f'give the layer a name of its own, name="{path}", or another seed, seed={free}'
+                if part is not None:
+                    cure = f"convert {part} with a seed of its own, mho.convert({part}, rpu, seed={free})"
                 raise WrongUse(
                     f"{taken[kind, name, seed]} and {path} have the same name {name!r} and seed {seed}, hence the same "
-                    "random draws (devices, noise, initial weights): give layers that you make names of their own, "
-                    f'name="{path}", and models of mho.convert seeds of their own, for example seed={free}'
+                    f"random draws (devices, noise, initial weights): {cure}"
                 )
         taken |= {(kind, name, seed): path for seed in seeds}

@@ -64,7 +64,8 @@ WRITES = {
 def test_read_only_values_are_tensors_to_compute_with(read):
     plain = torch.arange(6.0).reshape(2, 3)
     told = read(ReadOnly.of(plain.clone(), "the cure"))
-    assert type(told) is torch.Tensor
+    assert isinstance(told, torch.Tensor)
+    assert not isinstance(told, ReadOnly)
     assert torch.equal(told, read(plain))
     told.zero_()  # a result is one's own
 
@@ -87,6 +88,42 @@ def test_values_that_tell_can_be_printed_and_a_product_that_would_train_nothing_
         assert nn.functional.linear(x, values).shape == (4, 2)
     with pytest.raises(WrongUse, match="the cure"):
         nn.functional.relu(values, inplace=True)
+
+
+PENALTIES = {
+    "L2": lambda loss, w: loss + 0.1 * w.square().sum(),
+    "L2 first": lambda loss, w: 0.1 * (w**2).sum() + loss,
+    "in place": lambda loss, w: loss.__iadd__(w.norm()),
+    "sum": lambda loss, w: sum([w.abs().mean(), loss]),
+    "stacked": lambda loss, w: torch.stack([loss, w.abs().mean()]).sum(),
+    "a product": lambda loss, w: (loss * torch.ones(1, 6)) @ w.T,
+}
+
+
+@pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
+def test_a_penalty_on_weights_of_arrays_is_refused_unless_it_is_a_constant(penalty):
+    model = mho.convert(small(), NOISY, quiet=True)
+    mho.AnalogSGD(model, lr=0.1)
+    loss = model(torch.randn(4, 6)).square().mean()
+    whole = penalty(loss * 1, model[0].weight).sum()
+    with pytest.raises(WrongUse, match=r"penalty on them trains nothing.* weights of 0\..*\.detach\(\) constants"):
+        whole.backward(retain_graph=True)
+    for constant in (model[0].weight.clone(), model[0].weight.detach()):
+        penalty(loss * 1, constant).sum().backward(retain_graph=True)
+
+
+def test_numbers_computed_of_weights_can_be_compared_copied_and_start_a_parameter():
+    model, digital = mho.convert(small(), EXACT, quiet=True), small()
+    double = 2 * model[0].weight
+    assert (double - 2 * digital[0].weight).abs().max() > 0
+    assert f"{double.mean():.3f}" == f"{2 * float(model[0].weight.mean()):.3f}"
+    for copied in (double.clone(), copy.deepcopy(double), pickle.loads(pickle.dumps(double))):
+        assert type(copied) is torch.Tensor
+    loss = model(torch.randn(4, 6)).square().mean()
+    assert (loss + double.square().sum().detach()).requires_grad
+    own = nn.Parameter(double)
+    (loss + own.square().sum()).backward()
+    torch.testing.assert_close(own.grad, 4 * model[0].weight.clone())
 
 
 def test_what_numpy_sees_of_read_only_values_cannot_be_written_either():

@@ -350,16 +350,20 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
         width = self.out_features if backward else self.in_features
         inputs = self._vectors(values, width, "d" if backward else "x")
         out = torch.from_numpy(self.read_vectors(inputs, backward=backward))
-        return out if values.dim() == 3 else out[0]
+        return out if np.ndim(values) == 3 else out[0]
 
     def _vectors(self, values: Tensor, width: int, label: str) -> Floats:
         """Check shape and values, and return them as (R, T, width) NumPy."""
-        given = torch.as_tensor(values)
+        try:
+            given = torch.as_tensor(values)
+        except (TypeError, ValueError, RuntimeError):
+            kind = type(values).__name__
+            raise InvalidValue(f"{self.name}: {label} is a {kind}; give a tensor or an array of numbers") from None
         if given.device.type != "cpu":
             raise WrongUse(
                 f"{self.name}: {label} lies on {given.device}; arrays compute on the CPU, give {label}.cpu()"
             )
-        array: Floats = np.ascontiguousarray(given.detach().numpy(), np.float32)
+        array: Floats = np.ascontiguousarray(given.detach().float().numpy(), np.float32)
         replicas = self.replicas
         if array.ndim == 2 and replicas == 1:
             array = array[None]

@@ -316,7 +316,10 @@ class Crossbar(Array):
         return self.names
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Crossbar:
-        probe = fn(torch.zeros(1))
+        try:
+            probe = fn(torch.zeros(1))
+        except (AssertionError, RuntimeError) as error:  # of torch, for a device that it was not built for
+            raise WrongUse(f"{self.name}: arrays live on the CPU, and cannot be moved ({error})") from None
         if probe.device.type != "cpu" or probe.dtype != torch.float32:
             raise WrongUse(
                 f"{self.name}: arrays live on the CPU in float32, and were asked to move to {probe.device} as "

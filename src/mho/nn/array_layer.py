@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensor
 
 from mho.arrays import Array, ReadOnly, build_array
 from mho.config import RPU
@@ -68,7 +69,7 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
 
         Raises:
             InvalidValue: for a batch of a wrong shape.
-            WrongUse: inside DistributedDataParallel.
+            WrongUse: inside DistributedDataParallel, torch.jit.trace, torch.export or transforms of torch.func.
         """
         alone = self.replicas == 1 and self.is_sample(x.shape)
         x = self.prepare(x.unsqueeze(0) if alone else x)
@@ -185,6 +186,9 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
 
     def _matrix(self, *, read: bool = False) -> Tensor:
         """Return the weights of all groups, (R, out, in), the bias column included: exact, or as a read sees them."""
+        if torch.compiler.is_compiling():
+            whole: Tensor = torch.compiler.disable(self._matrix)(read=read)
+            return whole
         with torch.no_grad():
             return torch.cat([array.read() if read else array.weight for array in self.crossbars], dim=1)
 
@@ -197,7 +201,8 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         cure = (
             f"the weights of {self.name}. Set them by  layer.write(weight, bias);  .clone() gives numbers to work with"
         )
-        return ReadOnly.of(self._shaped(values, shape), cure)
+        own = self._shaped(values, shape)
+        return own if torch.compiler.is_compiling() else ReadOnly.of(own, cure)  # compiled code cannot be told anything
 
     def __repr__(self) -> str:
         """Return the layer as `print(model)` shows it: its sizes, then what its arrays are made of."""
@@ -301,6 +306,10 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
             if not isinstance(grad, Waiting) or grad.zeroed:
                 anchor.grad = self.memory.gradient()
 
+    def __prepare_scriptable__(self) -> Any:
+        """Refuse torch.jit.script, which asks each module for a stand-in."""
+        raise _unrecorded(self.name, "torch.jit.script")
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"memory": Memory(steered=self.memory.steered)}
 
@@ -326,7 +335,7 @@ class _Cycles(torch.autograd.Function):
             # create_graph=True: what leaves here stands for a read with noise, which has no derivative
             with torch.no_grad():
                 downwards, anchor, _ = _Cycles.backward(ctx, grad)
-            watched = None if downwards is None else _watched(downwards, layer)
+            watched = None if downwards is None else _watched(downwards, grad, layer)
             return watched, anchor, None
         grad = grad.detach()
         errors = [layer.by_replica(d) for d in layer.send_back(grad.neg())]
@@ -343,7 +352,8 @@ class _FirstDerivative(torch.autograd.Function):
     """What a backward cycle brought, with the word that it has no derivative."""
 
     @staticmethod
-    def forward(ctx: Any, downwards: Tensor, anchor: Tensor, name: str) -> Tensor:
+    def forward(ctx: Any, downwards: Tensor, grad: Tensor, anchor: Tensor, name: str) -> Tensor:
+        # grad: else torch would find no way from here to the input, and call the second derivative 0
         ctx.name = name
         return downwards.view_as(downwards)
 
@@ -355,8 +365,8 @@ class _FirstDerivative(torch.autograd.Function):
         )
 
 
-def _watched(downwards: Tensor, layer: ArrayLayer) -> Tensor:
-    answer: Tensor = _FirstDerivative.apply(downwards, layer.anchor, layer.name)  # type: ignore[no-untyped-call]
+def _watched(downwards: Tensor, grad: Tensor, layer: ArrayLayer) -> Tensor:
+    answer: Tensor = _FirstDerivative.apply(downwards, grad, layer.anchor, layer.name)  # type: ignore[no-untyped-call]
     return answer
 
 
@@ -366,8 +376,25 @@ def _by_sample(vectors: Floats, samples: int) -> Floats:
     return vectors.reshape(samples, replicas * count // samples if samples else 0, width)
 
 
+def _unrecorded(name: str, by: str) -> WrongUse:
+    return WrongUse(
+        f"{name}: {by} would record what an array answers once, noise and all; arrays cannot be recorded. Export the "
+        "digital twin, mho.to_digital(model), which has the same weights"
+    )
+
+
 def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
     """Add a node to autograd's graph."""
+    if torch._C._get_tracing_state() is not None:
+        raise _unrecorded(layer.name, "torch.jit.trace")
+    if isinstance(x, FakeTensor):
+        raise _unrecorded(layer.name, "torch.export")
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        raise WrongUse(
+            f"{layer.name}: arrays take vectors one after another and cannot be vectorised or differentiated by "
+            "torch.func (vmap, grad, jacrev); give one batch of all vectors, use torch.autograd, or take "
+            "mho.to_digital(model)"
+        )
     if nn.parallel.DistributedDataParallel._active_ddp_module is not None:
         raise WrongUse(
             f"{layer.name}: DistributedDataParallel averages gradients, and arrays take every vector as pulses, in "

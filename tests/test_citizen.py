@@ -214,6 +214,21 @@ def test_write_tells_what_bounds_clip_and_by_what_to_scale(tile):
         array.write(weight)
 
 
+@pytest.mark.parametrize("tile", [None, (12, 4)])
+@pytest.mark.parametrize("cell", [mho.cells.Single(), mho.cells.Replicated(3), mho.cells.OneSided()], ids=str)
+def test_stuck_devices_are_not_called_clipped(cell, tile):
+    device = mho.devices.SoftBounds(w_max=0.6, w_min=-0.6, stuck=0.2)
+    array = build_array(NOISY.replace(device=device, cell=cell, tile=tile), 8, 9, seed=0, name="a")
+    weight = torch.linspace(-0.5, 0.5, 72).reshape(8, 9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert array.write(weight) == 0
+    weight[0] = 9.0
+    stuck = array.cell_parameters()["stuck"].bool().any(dim=1)[0]
+    assert stuck.any()
+    assert array.write(weight, quiet=True) == pytest.approx(float((~stuck[0]).sum()) / 72)
+
+
 # Models ---------------------------------------------------------------------------------------------------
 
 

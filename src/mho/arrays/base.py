@@ -104,7 +104,7 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
             quiet: do not warn of what was clipped.
 
         Returns:
-            The share of the weights that bounds clipped, 0 to 1.
+            The share of the weights that bounds clipped, 0 to 1; weights with a stuck device are not among them.
 
         Raises:
             InvalidValue: for another shape, or values that are not finite.
@@ -117,6 +117,8 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
         held = self.weight
         scale = self.device_weights.abs().amax(dim=1).clamp(min=1)  # by which a sum of devices is rounded
         clipped = (held - wanted).abs() > ROUNDING * torch.maximum(wanted.abs(), scale)
+        if any(bank.device.stuck for bank in self.rpu.banks):
+            clipped &= ~self._stuck()
         share = float(clipped.float().mean())
         factor = float(wanted.abs().max() / held[clipped].abs().mean().clamp(min=1e-30)) if share else 1.0
         if share > TOLD and factor > 1 and not quiet:
@@ -128,6 +130,11 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
                 stacklevel=2,
             )
         return share
+
+    def _stuck(self) -> Tensor:
+        """Return which weights (R, out, in) have a stuck device, which holds what it holds whatever is written."""
+        each = [values for name, values in self._drawn().items() if name.rpartition(".")[2] == "stuck"]
+        return torch.cat(each, dim=1).bool().any(dim=1)
 
     def write_reference(self, values: Tensor, *, error: float = 0.0) -> None:
         """Program the reference devices, each clipped to its own bounds; weight devices stay as they are.

@@ -19,6 +19,10 @@ CAN_DIFFER = "the fields of a device, noise, bound and input_bound of a Read, x_
 """Which fields take a list of one value a replica."""
 
 
+SHORT = 60
+"""Letters of a value that a message repeats."""
+
+
 class MhoError(Exception):
     """Base of every error that mho raises on purpose."""
 
@@ -62,6 +66,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if found:
         return f"; did you mean {found[0]!r}?"
     return f"; known: {', '.join(options)}" if options else ""
+
+
+def shown(value: object) -> str:
+    """Return what a user gave, for a message: as Python writes it, or its kind where that is long or says nothing."""
+    if isinstance(value, type) or inspect.isroutine(value):
+        return f"{'the class' if isinstance(value, type) else 'the function'} {value.__name__}"
+    text = repr(value)
+    return text if len(text) <= SHORT and "\n" not in text else f"of type {type(value).__name__}"
 
 
 def no_such_name(room: str, name: str) -> NoSuchName:

@@ -17,7 +17,7 @@ from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
 from mho.banks import BankSpec
 from mho.config import RPU, replicas_fault
-from mho.errors import InvalidValue, InWords, WrongUse
+from mho.errors import InvalidValue, InWords, WrongUse, shown
 from mho.kernels import counts as count
 from mho.kernels.backends import backend_of
 
@@ -59,16 +59,20 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
     ) -> None:
         super().__init__()
         if not isinstance(rpu, RPU):
-            raise InvalidValue(f"rpu is {rpu!r}; give a mho.RPU, for example mho.presets.gokmen_2017()")
+            raise InvalidValue(
+                f"rpu is {shown(rpu)}; give a mho.RPU, for example mho.presets.gokmen_2017() or mho.RPU(device=...)"
+            )
         for label, size in (("out_features", out_features), ("in_features", in_features)):
-            if not isinstance(size, int) or size < 1:
-                raise InvalidValue(f"{label} is {size!r}; give an integer of at least 1")
+            if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+                raise InvalidValue(f"{label} is {shown(size)}; give an integer of at least 1")
+        if not isinstance(name, str):
+            raise InvalidValue(f"name is {shown(name)}; give text, which names the draws of the array")
         self.engine = backend_of(backend)
         fault = replicas_fault(rpu, len(seeds))
         if fault:
             raise InvalidValue(f"{name}: {fault}")
         self.rpu, self.name, self.backend = rpu, name, backend
-        self.out_features, self.in_features = out_features, in_features
+        self.out_features, self.in_features = int(out_features), int(in_features)
         self.devices, self.replicas = rpu.devices, len(seeds)
         self.register_buffer("seeds", torch.tensor(seeds, dtype=torch.int64))
 
@@ -158,7 +162,10 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
 
     def _matrix(self, values: Tensor, what: str) -> Tensor:
         """One float32 (R, out, in) from values of that shape or of one replica."""
-        given = torch.as_tensor(values, dtype=torch.float32, device="cpu").detach()
+        try:
+            given = torch.as_tensor(values, dtype=torch.float32, device="cpu").detach()
+        except (TypeError, ValueError, RuntimeError):
+            raise InvalidValue(f"{self.name}: the {what} are {shown(values)}; give a tensor or an array") from None
         shape = (self.replicas, self.out_features, self.in_features)
         if given.shape not in (shape, shape[1:]):
             raise InvalidValue(f"{self.name}: {what} of shape {tuple(given.shape)}; give {shape} or {shape[1:]}")
@@ -364,8 +371,7 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
         try:
             given = torch.as_tensor(values)
         except (TypeError, ValueError, RuntimeError):
-            kind = type(values).__name__
-            raise InvalidValue(f"{self.name}: {label} is a {kind}; give a tensor or an array of numbers") from None
+            raise InvalidValue(f"{self.name}: {label} is {shown(values)}; give a tensor or an array") from None
         if given.device.type != "cpu":
             raise WrongUse(
                 f"{self.name}: {label} lies on {given.device}; arrays compute on the CPU, give {label}.cpu()"
@@ -414,8 +420,8 @@ def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
 
 def check_lr(lr: float) -> None:
     """Raise unless lr is a positive, finite number."""
-    if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not 0 < lr < float("inf"):
-        raise InvalidValue(f"lr is {lr!r}; give a number greater than 0, for example 0.01")
+    if isinstance(lr, bool) or not isinstance(lr, (int, float, np.floating)) or not 0 < lr < float("inf"):
+        raise InvalidValue(f"lr is {shown(lr)}; give a number greater than 0, for example 0.01")
 
 
 def not_finite(name: str, x: Floats | None, d: Floats | None) -> InvalidValue | None:

@@ -62,7 +62,7 @@ class Crossbar(Array):
         backend: str = "cpu",
     ) -> None:
         seeds = seed_list(seed, replicas)
-        names = [name] * replicas if isinstance(name, str) else list(name)
+        names = list(name) if isinstance(name, Sequence) and not isinstance(name, str) else [name] * replicas
         if len(names) != replicas:
             raise InvalidValue(f"{len(names)} names for {replicas} replicas; give one name, or one per replica")
         super().__init__(rpu, out_features, in_features, seeds=seeds, name=names[0], backend=backend)

@@ -116,6 +116,8 @@ def _watch(answer: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> No
 
     What is only computed, such as a distance to other weights, is nobody's loss.
     """
+    if not torch.is_grad_enabled():
+        return
     given = [value for value in _each((*args, *options.values())) if isinstance(value, Tensor)]
     with torch._C.DisableTorchFunctionSubclass():
         constant = any(isinstance(value, Told) and not (value.requires_grad or value.detached) for value in given)

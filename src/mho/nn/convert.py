@@ -15,7 +15,7 @@ from torch import nn
 
 from mho.arrays import seed_list
 from mho.config import RPU, replicas_fault
-from mho.errors import InvalidValue, WrongUse, in_words, nearest, warn
+from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, Matrix, kind_names, kind_of
@@ -74,19 +74,31 @@ def convert(
     Warns:
         StaysDigital: naming layers with parameters that have no array form and were not excluded.
     """
+    for label, value, kind, cure in (
+        ("model", model, nn.Module, "torch model, for example mho.models.LeNet()"),
+        ("rpu", rpu, RPU, "mho.RPU, for example mho.presets.gokmen_2017() or mho.RPU(device=...)"),
+        ("layers", layers or {}, Mapping, 'dict of names and RPUs, for example layers={"conv2": other_rpu}'),
+        ("exclude", exclude, Iterable, 'list of names, for example exclude=["fc2"]'),
+    ):
+        if not isinstance(value, kind):
+            raise InvalidValue(f"{label} is {shown(value)}; give a {cure}")
     seeds = seed_list(seed, replicas)
     names = [name for name, _ in model.named_modules() if name]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
     faults = unmatched([*special, *excluded], names)
-    faults += [f"layers[{p!r}] is {s!r}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
+    faults += [f"layers[{p!r}] is {shown(s)}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
     for label, spec in [("rpu", rpu), *((f"layers[{p!r}]", s) for p, s in special.items())]:
         fault = replicas_fault(spec, replicas) if isinstance(spec, RPU) else None
         if fault:
             faults.append(f"{label}: {fault}")
     if any(isinstance(module, ArrayLayer) for module in model.modules()):
         faults.append("the model has array layers already; convert the digital model")
-    faults += _shared_faults(model, excluded)
+    empty = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    if empty:
+        faults.append(f"{empty[0]} is on the meta device and holds no values; load the model's weights first")
+    if not faults:  # of patterns, which it matches
+        faults += _shared_faults(model, excluded)
     if faults:
         raise InvalidValue("; ".join(faults), faults)
 
@@ -158,8 +170,10 @@ def unmatched(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
     """A fault for each pattern that matches none of the names of layers."""
     return [
         f"{pattern!r} matches no layer{nearest(pattern, names)}"
+        if isinstance(pattern, str)
+        else f"{shown(pattern)} is no name of a layer; give text{nearest('', names)}"
         for pattern in patterns
-        if not fnmatch.filter(names, pattern)
+        if not (isinstance(pattern, str) and fnmatch.filter(names, pattern))
     ]
 
 

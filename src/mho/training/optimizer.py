@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mho.arrays import check_lr
-from mho.errors import InvalidValue, InWords, WrongUse, nearest, warn
+from mho.errors import InvalidValue, InWords, WrongUse, nearest, shown, warn
 from mho.nn import ArrayLayer, Dropout, array_layers
 
 
@@ -47,7 +47,10 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
         layers: Mapping[str, float] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
-            raise WrongUse("AnalogSGD takes the model, not its parameters: mho.AnalogSGD(model, lr=0.01)")
+            raise WrongUse(
+                f"model is {shown(model)}; AnalogSGD takes the converted model itself, not its parameters: "
+                "mho.AnalogSGD(model, lr=0.01)"
+            )
         arrays = array_layers(model)
         if not arrays:
             raise WrongUse(
@@ -59,8 +62,8 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
         digital = [p for p in model.parameters() if id(p) not in anchors and p.requires_grad]
         check_lr(lr)
         for name, value in (("momentum", momentum), ("weight_decay", weight_decay)):
-            if not value >= 0:
-                raise InvalidValue(f"{name} is {value!r}; give a number of at least 0")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+                raise InvalidValue(f"{name} is {shown(value)}; give a number of at least 0")
             if value and not digital:
                 raise InvalidValue(
                     f"{name}={value:g} would have no effect: it applies to digital parameters, and every layer "
@@ -74,11 +77,16 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
                 f"{' and '.join(extras)} act on the {len(digital)} digital parameters alone; arrays are pulsed by "
                 "plain stochastic gradient descent, which has neither",
             )
+        if layers is not None and not isinstance(layers, Mapping):
+            raise InvalidValue(f'layers is {shown(layers)}; give a dict of rates, for example {{"conv*": 0.02}}')
         own = dict(layers or {})
         for pattern, rate in own.items():
-            check_lr(rate)
-            if not fnmatch.filter(arrays, pattern):
-                raise InvalidValue(f"{pattern!r} matches no array layer{nearest(pattern, arrays)}")
+            if not isinstance(pattern, str) or not fnmatch.filter(arrays, pattern):
+                raise InvalidValue(f"layers: {pattern!r} matches no array layer{nearest(str(pattern), arrays)}")
+            try:
+                check_lr(rate)
+            except InvalidValue as error:
+                raise InvalidValue(f"layers[{pattern!r}]: {error}") from None
         groups: list[dict[str, Any]] = [
             {
                 "params": [layer.anchor],

@@ -65,7 +65,8 @@ WRITES = {
 def test_read_only_values_are_tensors_to_compute_with(read):
     plain = torch.arange(6.0).reshape(2, 3)
     told = read(ReadOnly.of(plain.clone(), "the cure"))
-    assert type(told) is torch.Tensor
+    assert isinstance(told, torch.Tensor)
+    assert not isinstance(told, ReadOnly)
     assert torch.equal(told, read(plain))
     told.zero_()  # a result is one's own
 
@@ -88,6 +89,42 @@ def test_values_that_tell_can_be_printed_and_a_product_that_would_train_nothing_
         assert nn.functional.linear(x, values).shape == (4, 2)
     with pytest.raises(WrongUse, match="the cure"):
         nn.functional.relu(values, inplace=True)
+
+
+PENALTIES = {
+    "L2": lambda loss, w: loss + 0.1 * w.square().sum(),
+    "L2 first": lambda loss, w: 0.1 * (w**2).sum() + loss,
+    "in place": lambda loss, w: loss.__iadd__(w.norm()),
+    "sum": lambda loss, w: sum([w.abs().mean(), loss]),
+    "stacked": lambda loss, w: torch.stack([loss, w.abs().mean()]).sum(),
+    "a product": lambda loss, w: (loss * torch.ones(1, 6)) @ w.T,
+}
+
+
+@pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
+def test_a_penalty_on_weights_of_arrays_is_refused_unless_it_is_a_constant(penalty):
+    model = mho.convert(small(), NOISY, quiet=True)
+    mho.AnalogSGD(model, lr=0.1)
+    loss = model(torch.randn(4, 6)).square().mean()
+    whole = penalty(loss * 1, model[0].weight).sum()
+    with pytest.raises(WrongUse, match=r"penalty on them trains nothing.* weights of 0\..*\.detach\(\) constants"):
+        whole.backward(retain_graph=True)
+    for constant in (model[0].weight.clone(), model[0].weight.detach()):
+        penalty(loss * 1, constant).sum().backward(retain_graph=True)
+
+
+def test_numbers_computed_of_weights_can_be_compared_copied_and_start_a_parameter():
+    model, digital = mho.convert(small(), EXACT, quiet=True), small()
+    double = 2 * model[0].weight
+    assert (double - 2 * digital[0].weight).abs().max() > 0
+    assert f"{double.mean():.3f}" == f"{2 * float(model[0].weight.mean()):.3f}"
+    for copied in (double.clone(), copy.deepcopy(double), pickle.loads(pickle.dumps(double))):
+        assert type(copied) is torch.Tensor
+    loss = model(torch.randn(4, 6)).square().mean()
+    assert (loss + double.square().sum().detach()).requires_grad
+    own = nn.Parameter(double)
+    (loss + own.square().sum()).backward()
+    torch.testing.assert_close(own.grad, 4 * model[0].weight.clone())
 
 
 def test_what_numpy_sees_of_read_only_values_cannot_be_written_either():
@@ -176,6 +213,21 @@ def test_write_tells_what_bounds_clip_and_by_what_to_scale(tile):
     assert rounded.write(weight) == 0  # a difference of two devices near 30 is rounded by more than 1e-6
     with pytest.warns(ClippedWeights, match=r"clipped 10\.0 % of the weights, which reach 1\.8; .* or scale=3"):
         array.write(weight)
+
+
+@pytest.mark.parametrize("tile", [None, (12, 4)])
+@pytest.mark.parametrize("cell", [mho.cells.Single(), mho.cells.Replicated(3), mho.cells.OneSided()], ids=str)
+def test_stuck_devices_are_not_called_clipped(cell, tile):
+    device = mho.devices.SoftBounds(w_max=0.6, w_min=-0.6, stuck=0.2)
+    array = build_array(NOISY.replace(device=device, cell=cell, tile=tile), 8, 9, seed=0, name="a")
+    weight = torch.linspace(-0.5, 0.5, 72).reshape(8, 9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert array.write(weight) == 0
+    weight[0] = 9.0
+    stuck = array.cell_parameters()["stuck"].bool().any(dim=1)[0]
+    assert stuck.any()
+    assert array.write(weight, quiet=True) == pytest.approx(float((~stuck[0]).sum()) / 72)
 
 
 # Models ---------------------------------------------------------------------------------------------------
@@ -482,6 +534,46 @@ def test_a_parameter_counts_the_weights_that_it_stands_for():
     assert sum(p.nelement() for p in mho.convert(digital, NOISY, replicas=3, quiet=True).parameters()) == 3 * 53
 
 
+def by_class(module: nn.Module) -> None:
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        nn.init.kaiming_normal_(module.weight)
+        nn.init.constant_(module.bias, 0.1)
+
+
+def by_type(module: nn.Module) -> None:
+    with torch.no_grad():
+        if type(module) is nn.Linear or type(module) is nn.Conv2d:
+            module.weight.fill_(0.25)
+
+
+def by_name(module: nn.Module) -> None:
+    if type(module).__name__.find("Conv") != -1 or type(module).__name__.find("Linear") != -1:
+        nn.init.normal_(module.weight.data, 0.0, 0.02)
+        module.bias.data.fill_(0.1)
+
+
+@pytest.mark.parametrize("init", [by_class, by_type, by_name])
+@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("scale", [None, "max"])
+def test_initialising_by_apply_programs_arrays_as_it_sets_torch_layers(init, replicas, scale):
+    digital = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.Flatten(), nn.Linear(16, 3))
+    wide = mho.RPU(device=mho.devices.ConstantStep(w_max=9.0, w_min=-9.0), scale=scale)
+    model = mho.convert(digital, wide, replicas=replicas, quiet=True)
+    for net in (digital, model):
+        torch.manual_seed(5)
+        net.apply(init)
+        hooks: list[str] = []
+        net.apply(lambda m: m.register_forward_hook(lambda module, *_: hooks.append(type(module).__name__)))  # noqa: B023
+        net(torch.randn(1, 2, 4, 4))
+        assert hooks.count("Linear") == hooks.count("Conv2d") == 1
+    for path in ("0", "2"):
+        layer = mho.nn.array_layers(model)[path]
+        wanted = digital.get_submodule(path)
+        for own, other in ((layer.weight, wanted.weight), (layer.bias, wanted.bias)):
+            for each in own if replicas > 1 else [own]:
+                torch.testing.assert_close(each.clone(), other.detach())
+
+
 REFUSED = {
     "pruning": lambda m: prune.l1_unstructured(m[0], "weight", 0.5),
     "pruning of all": lambda m: prune.global_unstructured(
@@ -497,7 +589,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("act", REFUSED.values(), ids=REFUSED)
 def test_what_arrays_cannot_follow_says_what_to_do_instead(act):
-    with pytest.raises(WrongUse, match=r"(exclude=|clip_norm|loss\.backward)"):
+    with pytest.raises(WrongUse, match=r"(exclude=|clip_norm|mho\.to_digital)"):
         act(mho.convert(small(), NOISY, quiet=True))
 
 

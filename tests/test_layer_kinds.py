@@ -107,6 +107,15 @@ def test_a_state_dict_continues_it(own, kind):
         assert torch.equal(value, rest.model.state_dict()[name]), name
 
 
+def test_its_digital_twin_has_its_weights(own):
+    model = mho.convert(net_of(own), EXACT, quiet=True)
+    twin = mho.to_digital(model)
+    assert [type(module) for module in twin] == [type(module) for module in net_of(own)]
+    for name, value in net_of(own).state_dict().items():
+        assert torch.equal(twin.state_dict()[name], value), name
+    assert twin[1].factor == 0.5
+
+
 def test_tables_have_it(own):
     rows = planned_table(Network(lambda: net_of(own), (1, 4, 4)), EXACT)
     found = [(row.layer, row.out, row.inputs, row.vectors) for row in rows]

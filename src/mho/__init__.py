@@ -10,7 +10,8 @@ from mho.compiler.threads import set_threads
 from mho.config import RPU
 from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import diagnose
-from mho.nn import band_limit, conversion_table, convert, replica_loss
+from mho.errors import no_such_name
+from mho.nn import band_limit, conversion_table, convert, replica_loss, to_digital
 from mho.periphery import Exact, Pulses, Read, Scale
 from mho.runs import load
 from mho.tile import Tile
@@ -53,11 +54,13 @@ __all__ = [
     "set_threads",
     "table",
     "testing",
+    "to_digital",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import `mho.report`, which needs matplotlib, when it is first asked for."""
-    if name == "report":
-        return importlib.import_module("mho.report")
-    raise AttributeError(f"module 'mho' has no attribute {name!r}")
+if not TYPE_CHECKING:  # mypy would take any name
+
+    def __getattr__(name: str) -> Any:
+        if name == "report":  # needs matplotlib, hence imported when it is first asked for
+            return importlib.import_module("mho.report")
+        raise no_such_name(__name__, name)

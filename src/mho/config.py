@@ -15,7 +15,7 @@ from mho.banks import BankSpec
 from mho.cells import CELLS, Cell, Single
 from mho.devices import LAWS, ConstantStep, Device
 from mho.devices.files import device_from_fields, device_to_table
-from mho.errors import CAN_DIFFER, Faults, InvalidValue, LawError, nearest
+from mho.errors import CAN_DIFFER, Faults, InvalidValue, InWords, LawError, nearest
 from mho.imports import find_class
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
 from mho.periphery import Exact, Pulses, Read, Scale
@@ -31,7 +31,7 @@ NO_SCALE: dict[str, Any] = {"value": NONE, "per": "layer", "fill": NONE, "learne
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RPU:
+class RPU(metaclass=InWords):
     """A resistive processing unit: device, cell, forward and backward read, update, and the size of its arrays.
 
     The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management. Numbers of the device,
@@ -144,6 +144,21 @@ class RPU:
     def replace(self, **parts: Any) -> RPU:
         """A copy with some parts exchanged, for example `rpu.replace(cell=mho.cells.Replicated(13))`."""
         return dataclasses.replace(self, **parts)
+
+    def words(self) -> list[str]:
+        """Return law, cell and what else tells one array from another, briefly: `["law=ConstantStep", "cell=Single"]`.
+
+        The cell with the fields that are not its defaults; the effects that are on, by name.
+        """
+        changed = [
+            f"{field.name}={getattr(self.cell, field.name)!r}"
+            for field in dataclasses.fields(self.cell)  # type: ignore[arg-type]
+            if getattr(self.cell, field.name) != _default(field)
+        ]
+        cell = type(self.cell).__name__ + (f"({', '.join(changed)})" if changed else "")
+        effects = [type(effect).__name__ for effect in self.device.active_effects()]
+        words = [f"law={type(self.device).__name__}", f"cell={cell}"]
+        return words + ([f"effects={'+'.join(effects)}"] if effects else [])
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain tables, one for each part, every field present; parts within parts are tables within tables."""
@@ -267,6 +282,10 @@ def fields_from_table(kind: type[T], table: Mapping[str, Any]) -> T:
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _field(hint: Any, value: Any) -> Any:

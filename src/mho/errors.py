@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import abc
 import difflib
+import functools
+import inspect
 import math
-from collections.abc import Iterable, Sequence
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CAN_DIFFER = (
     "the fields of a device, noise, bound and input_bound of a Read, x_gain and d_gain of Pulses, and scale can"
 )
 """Which fields take a list of one value a replica."""
+
+
+SHORT = 60
+"""Letters of a value that a message repeats."""
 
 
 class MhoError(Exception):
@@ -26,6 +39,14 @@ class InvalidValue(MhoError, ValueError):
 
 class WrongUse(MhoError, RuntimeError):
     """A call that cannot do what it promises in the present state."""
+
+
+class WrongCall(MhoError, TypeError):
+    """A call with an argument that the function does not take, or without one that it needs."""
+
+
+class NoSuchName(MhoError, AttributeError):
+    """A name that a room of mho does not have."""
 
 
 class LawError(MhoError, TypeError):
@@ -47,6 +68,93 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if found:
         return f"; did you mean {found[0]!r}?"
     return f"; known: {', '.join(options)}" if options else ""
+
+
+def shown(value: object) -> str:
+    """Return what a user gave, for a message: as Python writes it, or its kind where that is long or says nothing."""
+    if isinstance(value, type) or inspect.isroutine(value):
+        return f"{'the class' if isinstance(value, type) else 'the function'} {value.__name__}"
+    text = repr(value)
+    return text if len(text) <= SHORT and "\n" not in text else f"of type {type(value).__name__}"
+
+
+def no_such_name(room: str, name: str) -> NoSuchName:
+    """Return the error for a name that a room, such as "mho.devices", does not have: with the nearest, or all."""
+    if name.startswith("_"):  # what Python, editors and notebooks ask for
+        return NoSuchName(f"module {room!r} has no attribute {name!r}")
+    module = sys.modules[room]
+    known = {*module.__all__, *(key for key in vars(module) if f"{room}.{key}" in sys.modules)}
+    return NoSuchName(f"{room} has no {name!r}{nearest(name, known)}")
+
+
+def in_words(function: Callable[P, T]) -> Callable[P, T]:
+    """Let calls of a public function with wrong arguments say which there are, and the nearest to a misspelt one."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            return function(*args, **options)
+        except TypeError as error:
+            _explain(error, function, args, options)
+            raise
+
+    return call
+
+
+class InWords(abc.ABCMeta):
+    """Type of public classes, such as descriptions: making an instance does what `in_words` does for functions."""
+
+    def __call__(cls: type[T], *args: Any, **options: Any) -> T:
+        try:
+            return super().__call__(*args, **options)  # type: ignore[misc, no-any-return]
+        except TypeError as error:
+            _explain(error, cls, args, options)
+            raise
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """What editors show: the arguments of the class itself, not those of this type."""
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+
+def _explain(error: TypeError, called: Any, args: Sequence[object], options: Mapping[str, object]) -> None:
+    """Raise WrongCall in place of Python's error, if this is about the arguments of the call itself."""
+    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+        return  # from inside
+    kinds = dict(inspect.signature(called).parameters)
+    if any(p.kind is p.VAR_KEYWORD for p in kinds.values()):
+        return  # it takes any name
+    by_place = [name for name, p in kinds.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in kinds.values())
+    faults = [f"there is no option {name!r}{nearest(name, kinds)}" for name in options if name not in kinds]
+    if len(args) > len(by_place) and not takes_any:
+        named = [name for name, p in kinds.items() if p.kind is p.KEYWORD_ONLY]
+        places = f"only {', '.join(by_place)} may come without a name" if by_place else "every value needs its name"
+        faults.append(
+            f"{len(args)} {'value was' if len(args) == 1 else 'values were'} given without a name, and {places}"
+            + (f"; write for example {named[0]}=..." if named else "")
+        )
+    faults += [f"{name} was given twice" for name in by_place[: len(args)] if name in options]
+    given = {*by_place[: len(args)], *options}
+    missing = [
+        name
+        for name, p in kinds.items()
+        if name not in given and p.default is p.empty and p.kind is not p.VAR_POSITIONAL
+    ]
+    if missing:
+        written = ", ".join(f"{name}=..." for name in missing)
+        faults.append(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; give {written}")
+    if faults:
+        raise WrongCall(f"{called.__name__}: {'; '.join(faults)}") from None
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn of the line outside of mho that led here."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "mho":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 class Faults:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
 
 from mho.cells import Single
 from mho.config import RPU
 from mho.devices import ConstantStep, Ideal
+from mho.errors import in_words, no_such_name
 from mho.periphery import Exact, Pulses, Read
 
 
+@in_words
 def gokmen_2017(*, managed: bool = True, pulses: int = 10, update_management: bool = False) -> RPU:
     """The RPU-baseline of T. Gokmen, M. Onen, W. Haensch, Front. Neurosci. 11:538 (2017), Table 1.
 
@@ -28,9 +31,18 @@ def gokmen_2017(*, managed: bool = True, pulses: int = 10, update_management: bo
     )
 
 
+@in_words
 def floating_point() -> RPU:
     """An exact array: the same software path, float32 weights, plain SGD."""
     return RPU(device=Ideal(), cell=Single(), forward=Read.exact(), backward=Read.exact(), update=Exact())
 
 
 PRESETS: dict[str, Callable[[], RPU]] = {"gokmen_2017": gokmen_2017, "floating_point": floating_point}
+
+__all__ = ["PRESETS", "floating_point", "gokmen_2017"]
+
+
+if not TYPE_CHECKING:  # mypy would take any name
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

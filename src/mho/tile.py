@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import final
 
-from mho.errors import Faults
+from mho.errors import Faults, InWords
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Tile:
+class Tile(metaclass=InWords):
     """The largest array that is built: a larger layer is spread over several of them.
 
     Attributes:

@@ -18,7 +18,7 @@ from mho.arrays.read_only import ReadOnly
 from mho.arrays.scaling import Factors, ScaledCycles
 from mho.banks import BankSpec, Rate
 from mho.config import RPU, replicas_fault
-from mho.errors import InvalidValue, WrongUse
+from mho.errors import InvalidValue, InWords, WrongUse, shown
 from mho.kernels import counts as count
 from mho.kernels.backends import backend_of
 from mho.periphery import Scale
@@ -42,7 +42,7 @@ class ClippedWeights(UserWarning):
     """Devices' bounds clipped more than 1 % of the weights that an array was to hold."""
 
 
-class Array(nn.Module, abc.ABC):
+class Array(nn.Module, abc.ABC, metaclass=InWords):
     """R replicas of an M×N matrix of weights on cross-points, and its three cycles.
 
     Scripts give tensors to `forward`, `backward` and `update`; layers give float32 NumPy of shape (R, T, ...) to
@@ -68,16 +68,20 @@ class Array(nn.Module, abc.ABC):
     ) -> None:
         super().__init__()
         if not isinstance(rpu, RPU):
-            raise InvalidValue(f"rpu is {rpu!r}; give a mho.RPU, for example mho.presets.gokmen_2017()")
+            raise InvalidValue(
+                f"rpu is {shown(rpu)}; give a mho.RPU, for example mho.presets.gokmen_2017() or mho.RPU(device=...)"
+            )
         for label, size in (("out_features", out_features), ("in_features", in_features)):
-            if not isinstance(size, int) or size < 1:
-                raise InvalidValue(f"{label} is {size!r}; give an integer of at least 1")
+            if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+                raise InvalidValue(f"{label} is {shown(size)}; give an integer of at least 1")
+        if not isinstance(name, str):
+            raise InvalidValue(f"name is {shown(name)}; give text, which names the draws of the array")
         self.engine = backend_of(backend)
         fault = replicas_fault(rpu, len(seeds))
         if fault:
             raise InvalidValue(f"{name}: {fault}")
         self.rpu, self.name, self.backend = rpu, name, backend
-        self.out_features, self.in_features = out_features, in_features
+        self.out_features, self.in_features = int(out_features), int(in_features)
         self.devices, self.replicas = rpu.devices, len(seeds)
         self.register_buffer("seeds", torch.tensor(seeds, dtype=torch.int64))
         self._add_scale(rpu.scaling)
@@ -113,8 +117,15 @@ class Array(nn.Module, abc.ABC):
     @property
     def scaled_weight(self) -> Tensor:
         """The matrix (R, out, in) that the three cycles are of: scale × weight."""
+        return self._scaled(self.weight)
+
+    def scaled_read(self) -> Tensor:
+        """Return the matrix (R, out, in) that forward cycles show: scale × `read()`."""
+        return self._scaled(self.read())
+
+    def _scaled(self, values: Tensor) -> Tensor:
         factor = self._factor()
-        return self.weight if factor is None else self.weight * factor.detach()[:, :, None]
+        return values if factor is None else values * factor.detach()[:, :, None]
 
     def adopt(self, weight: Tensor, *, choose: bool = True, quiet: bool = False) -> float:
         """Program the devices so that scale × weight is a matrix of a layer; returns, raises and warns as `write`.
@@ -141,7 +152,7 @@ class Array(nn.Module, abc.ABC):
             quiet: do not warn of what was clipped.
 
         Returns:
-            The share of the weights that bounds clipped, 0 to 1.
+            The share of the weights that bounds clipped, 0 to 1; weights with a stuck device are not among them.
 
         Raises:
             InvalidValue: for another shape, or values that are not finite.
@@ -157,6 +168,8 @@ class Array(nn.Module, abc.ABC):
         held = self.weight
         scale = self.device_weights.abs().amax(dim=1).clamp(min=1)  # by which a sum of devices is rounded
         clipped = (held - wanted).abs() > ROUNDING * torch.maximum(wanted.abs(), scale)
+        if any(bank.device.stuck for bank in self.rpu.banks):
+            clipped &= ~self._stuck()
         share = float(clipped.float().mean())
         factor = float(wanted.abs().max() / held[clipped].abs().mean().clamp(min=1e-30)) if share else 1.0
         if share > TOLD and factor > 1 and not quiet:
@@ -169,6 +182,11 @@ class Array(nn.Module, abc.ABC):
                 stacklevel=3,
             )
         return share
+
+    def _stuck(self) -> Tensor:
+        """Return which weights (R, out, in) have a stuck device, which holds what it holds whatever is written."""
+        each = [values for name, values in self._drawn().items() if name.rpartition(".")[2] == "stuck"]
+        return torch.cat(each, dim=1).bool().any(dim=1)
 
     def write_reference(self, values: Tensor, *, error: float = 0.0) -> None:
         """Program the reference devices, each clipped to its own bounds; weight devices stay as they are.
@@ -192,7 +210,10 @@ class Array(nn.Module, abc.ABC):
 
     def _matrix(self, values: Tensor, what: str) -> Tensor:
         """One float32 (R, out, in) from values of that shape or of one replica."""
-        given = torch.as_tensor(values, dtype=torch.float32, device="cpu").detach()
+        try:
+            given = torch.as_tensor(values, dtype=torch.float32, device="cpu").detach()
+        except (TypeError, ValueError, RuntimeError):
+            raise InvalidValue(f"{self.name}: the {what} are {shown(values)}; give a tensor or an array") from None
         shape = (self.replicas, self.out_features, self.in_features)
         if given.shape not in (shape, shape[1:]):
             raise InvalidValue(f"{self.name}: {what} of shape {tuple(given.shape)}; give {shape} or {shape[1:]}")
@@ -477,16 +498,19 @@ class Array(nn.Module, abc.ABC):
         width = self.out_features if backward else self.in_features
         inputs = self._vectors(values, width, "d" if backward else "x")
         out = torch.from_numpy(self.read_vectors(inputs, backward=backward))
-        return out if values.dim() == 3 else out[0]
+        return out if np.ndim(values) == 3 else out[0]
 
     def _vectors(self, values: Tensor, width: int, label: str) -> Floats:
         """Check shape and values, and return them as (R, T, width) NumPy."""
-        given = torch.as_tensor(values)
+        try:
+            given = torch.as_tensor(values)
+        except (TypeError, ValueError, RuntimeError):
+            raise InvalidValue(f"{self.name}: {label} is {shown(values)}; give a tensor or an array") from None
         if given.device.type != "cpu":
             raise WrongUse(
                 f"{self.name}: {label} lies on {given.device}; arrays compute on the CPU, give {label}.cpu()"
             )
-        array: Floats = np.ascontiguousarray(given.detach().numpy(), np.float32)
+        array: Floats = np.ascontiguousarray(given.detach().float().numpy(), np.float32)
         replicas = self.replicas
         if array.ndim == 2 and replicas == 1:
             array = array[None]
@@ -537,8 +561,8 @@ def _size(rows: Tensor, measure: float | str) -> Tensor:
 
 def check_lr(lr: float) -> None:
     """Raise unless lr is a positive, finite number."""
-    if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not 0 < lr < float("inf"):
-        raise InvalidValue(f"lr is {lr!r}; give a number greater than 0, for example 0.01")
+    if isinstance(lr, bool) or not isinstance(lr, (int, float, np.floating)) or not 0 < lr < float("inf"):
+        raise InvalidValue(f"lr is {shown(lr)}; give a number greater than 0, for example 0.01")
 
 
 def not_finite(name: str, x: Floats | None, d: Floats | None) -> InvalidValue | None:

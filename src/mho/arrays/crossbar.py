@@ -62,7 +62,7 @@ class Crossbar(Array):
         backend: str = "cpu",
     ) -> None:
         seeds = seed_list(seed, replicas)
-        names = [name] * replicas if isinstance(name, str) else list(name)
+        names = list(name) if isinstance(name, Sequence) and not isinstance(name, str) else [name] * replicas
         if len(names) != replicas:
             raise InvalidValue(f"{len(names)} names for {replicas} replicas; give one name, or one per replica")
         super().__init__(rpu, out_features, in_features, seeds=seeds, name=names[0], backend=backend)
@@ -316,7 +316,10 @@ class Crossbar(Array):
         return self.names
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Crossbar:
-        probe = fn(torch.zeros(1))
+        try:
+            probe = fn(torch.zeros(1))
+        except (AssertionError, RuntimeError) as error:  # of torch, for a device that it was not built for
+            raise WrongUse(f"{self.name}: arrays live on the CPU, and cannot be moved ({error})") from None
         if probe.device.type != "cpu" or probe.dtype != torch.float32:
             raise WrongUse(
                 f"{self.name}: arrays live on the CPU in float32, and were asked to move to {probe.device} as "

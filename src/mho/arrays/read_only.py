@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, final
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Self, final
 
 import torch
 import torch.nn.functional as F
@@ -12,26 +13,63 @@ from torch import Tensor
 from mho.errors import WrongUse
 
 
-@final
-class ReadOnly(Tensor):
-    """A copy of values of an array. Reading, computing and saving work as with any tensor; writing raises WrongUse.
+class Told(Tensor):
+    """Values of an array, or numbers computed of them: no gradient leads to the array.
 
-    Results of operations are plain tensors, views of it are read-only too, and so is what `numpy()` returns.
+    Autograd takes them into a loss without a word, as constants: the backward of that loss raises WrongUse, unless they
+    are detached. Copies, by `clone`, `deepcopy` or a file, are plain tensors.
+
+    Attributes:
+        cure: what they are and how to change them, the end of a message.
+        detached: whether the user has said by `detach()` that no gradient is wanted.
     """
 
     cure: str
+    detached = False
 
-    @staticmethod
-    def of(values: Tensor, cure: str) -> ReadOnly:
-        """Return values as read-only.
+    @classmethod
+    def of(cls, values: Tensor, cure: str) -> Self:
+        """Return values as such a tensor.
 
         Args:
             values: a tensor that nobody else writes into.
             cure: what they are and how to change them, the end of a message.
         """
-        made = values.as_subclass(ReadOnly)
+        made = values.as_subclass(cls)
         made.cure = cure
         return made
+
+    def __format__(self, spec: str) -> str:
+        return format(self.clone(), spec)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self.clone()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.clone().__reduce_ex__(protocol)
+
+
+@final
+class Computed(Told):
+    """Numbers computed of values of an array, such as a penalty: one's own to write into."""
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        options = dict(kwargs or {})
+        with torch._C.DisableTorchFunctionSubclass():
+            answer = func(*args, **options)
+        _watch(answer, args, options)
+        return _marked(func, answer, args)
+
+
+@final
+class ReadOnly(Told):
+    """A copy of values of an array. Reading, computing and saving work as with any tensor; writing raises WrongUse.
+
+    Results of operations are tensors of one's own, views of it are read-only too, and so is what `numpy()` returns.
+    """
 
     @classmethod
     def __torch_function__(
@@ -48,17 +86,9 @@ class ReadOnly(Tensor):
                 raise WrongUse(f"these values are a copy of an array's: {target.cure}")
         with torch._C.DisableTorchFunctionSubclass():
             answer = func(*args, **options)
+        _watch(answer, args, options)
         source = next((value for value in args if isinstance(value, ReadOnly)), None)
-        return answer if source is None else _shared(answer, source)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.clone(), spec)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return self.clone()
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.clone().__reduce_ex__(protocol)
+        return _marked(func, answer if source is None else _shared(answer, source), args)
 
 
 LAYERS = (F.linear, F.bilinear, F.conv1d, F.conv2d, F.conv3d)
@@ -68,8 +98,56 @@ def _trains(value: Any) -> bool:
     return isinstance(value, Tensor) and not isinstance(value, ReadOnly) and value.requires_grad
 
 
+def _each(values: Iterable[Any]) -> Iterator[Any]:
+    """Yield arguments of a function of torch, and what stands in lists of tensors."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from value
+        else:
+            yield value
+
+
 def _cure(args: tuple[Any, ...]) -> str:
-    return next((value.cure for value in args if isinstance(value, ReadOnly)), "a copy of an array's")
+    return next((value.cure for value in _each(args) if isinstance(value, Told)), "a copy of an array's")
+
+
+def _watch(answer: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+    """Let a backward raise that comes to where values of an array met a loss, as in a penalty on weights.
+
+    What is only computed, such as a distance to other weights, is nobody's loss.
+    """
+    if not torch.is_grad_enabled():
+        return
+    given = [value for value in _each((*args, *options.values())) if isinstance(value, Tensor)]
+    with torch._C.DisableTorchFunctionSubclass():
+        constant = any(isinstance(value, Told) and not (value.requires_grad or value.detached) for value in given)
+        if constant and any(value.grad_fn is not None for value in given if not isinstance(value, Told)):
+            for each in _each([answer]):
+                if isinstance(each, Tensor) and each.requires_grad:
+                    each.register_hook(functools.partial(_refuse, _cure(args)))
+
+
+def _refuse(cure: str, gradient: Tensor) -> None:
+    raise WrongUse(
+        "the loss was computed with values of an array, to which no gradient leads: a penalty on them trains nothing. "
+        f"They are {cure}, and .detach() constants. For weights that shrink use a device with decay"
+    )
+
+
+def _marked(func: Callable[..., Any], answer: Any, args: tuple[Any, ...]) -> Any:
+    """Return what was computed of values of an array as `Computed`, unless it is a copy or has a gradient."""
+    name = getattr(func, "__name__", "")
+    if isinstance(answer, ReadOnly) and name == "detach":
+        answer.detached = True
+    if type(answer) is not Tensor or not answer.is_floating_point() or answer.requires_grad:
+        return answer
+    told = [value for value in _each(args) if isinstance(value, Told)]
+    own = name == "clone" or any(answer is value for value in args) or all(value.detached for value in told)
+    if own or not torch.is_grad_enabled():
+        return answer
+    made = Computed.of(answer, told[0].cure)
+    made.detached = name == "detach"
+    return made
 
 
 def _written(func: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:
@@ -87,7 +165,11 @@ def _shared(answer: Any, source: ReadOnly) -> Any:
     """Return an answer, read-only where it lies on the memory of its source."""
     if isinstance(answer, Tensor):
         lies_there = answer.untyped_storage().data_ptr() == source.untyped_storage().data_ptr()
-        return ReadOnly.of(answer, source.cure) if lies_there and answer.numel() else answer
+        if not (lies_there and answer.numel()):
+            return answer
+        view = ReadOnly.of(answer, source.cure)
+        view.detached = source.detached
+        return view
     if isinstance(answer, (list, tuple)):
         return type(answer)(_shared(part, source) for part in answer) if type(answer) in (list, tuple) else answer
     flags = getattr(answer, "flags", None)

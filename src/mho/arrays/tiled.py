@@ -16,7 +16,7 @@ from mho.arrays.cycles import Cycles
 from mho.arrays.layout import Place, places
 from mho.banks import Rate
 from mho.config import RPU
-from mho.errors import MhoError
+from mho.errors import MhoError, in_words
 
 
 @final
@@ -267,6 +267,7 @@ class TiledCycles(Cycles):
                 yield k, place, shaped
 
 
+@in_words
 def build_array(
     rpu: RPU,
     out_features: int,

@@ -20,7 +20,7 @@ from mho.cells.schedule import scheduled
 from mho.cells.sums import Sum
 from mho.compiler.program import Step
 from mho.devices import Device
-from mho.errors import LawError, nearest
+from mho.errors import InWords, LawError, nearest
 from mho.imports import class_name
 from mho.kernels.ops import Levels
 from mho.kernels.transfer import RATE, TransferMap
@@ -76,7 +76,7 @@ OWN = ("bound", "faults", "numbers", "spread", "sums", "transfer_map")
 """Methods of every cell that none replaces."""
 
 
-class Cell(abc.ABC):
+class Cell(abc.ABC, metaclass=InWords):
     """How devices make a weight: a frozen description, and all behaviour that depends on it.
 
     Subclass it as a frozen dataclass. A cell of one bank says `banks` and is done. A cell of several says also which

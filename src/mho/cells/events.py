@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 import numpy.typing as npt
 
+from mho.errors import InWords
+
 if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
@@ -35,7 +37,7 @@ class Stop:
 Act = Callable[[Stop], None]
 
 
-class Event(abc.ABC):
+class Event(abc.ABC, metaclass=InWords):
     """An event every `every` vectors, for the whole array or for one column after another.
 
     Devices do not see each other within an update. So an update of many vectors stays one pass: a column halts after

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, in_words
 
 WORK_A_THREAD = 1_000_000
 """Weight-vector pairs below which handing work to a thread (20 to 100 µs) costs more than it saves."""
@@ -34,6 +34,7 @@ class _Here(threading.local):
 _here = _Here()
 
 
+@in_words
 def set_threads(count: int) -> None:
     """Use this many threads for every array from now on (1 to 1024; the default is 1)."""
     global _threads

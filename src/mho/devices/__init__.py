@@ -8,7 +8,7 @@ from mho.devices.options import Options
 from mho.devices.per_cell import PerCell, per_cell
 from mho.devices.step_device import StepDevice, UpDownDevice
 from mho.devices.table import Table, table
-from mho.errors import nearest
+from mho.errors import no_such_name
 from mho.imports import classes_in
 
 if TYPE_CHECKING:  # for editors; the laws of the room are those of LAWS, whether or not they are named here
@@ -27,7 +27,7 @@ globals().update(LAWS)
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"mho.devices has no {name!r}{nearest(name, [*LAWS, *__all__])}")
+    raise no_such_name(__name__, name)
 
 
 __all__ = [

@@ -18,7 +18,7 @@ from mho.devices.options import OPTIONS, Options
 from mho.devices.per_cell import PerCell
 from mho.devices.symmetry import symmetry_points
 from mho.devices.table import Table, table_from
-from mho.errors import Faults, InvalidValue, LawError, WrongUse
+from mho.errors import Faults, InvalidValue, InWords, LawError, WrongUse
 from mho.imports import class_name
 from mho.per_replica import check_lists, lengths
 
@@ -27,7 +27,7 @@ FIRST = ("dw_min", "up_down")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-class Device(Options, abc.ABC):
+class Device(Options, abc.ABC, metaclass=InWords):
     """How one cross-point answers one pulse. Subclass it: annotated fields, then `pulse`.
 
     Each field is a number, the same for the whole array, or `mho.per_cell(...)`, drawn for every

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mho.errors import Faults, InvalidValue, nearest
+from mho.errors import Faults, InvalidValue, in_words, nearest
 from mho.per_replica import Number, check_lists
 
 DISTRIBUTIONS = ("normal", "lognormal", "uniform", "bernoulli")
@@ -112,6 +112,7 @@ class PerCell:
         return drawn.astype(np.float32)
 
 
+@in_words
 def per_cell(mean: Number, *, spread: Number = 0.0, std: Number = 0.0, distribution: str = "normal") -> Any:
     """Declare a field of a law that differs from device to device.
 

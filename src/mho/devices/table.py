@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from mho.errors import Faults, InvalidValue, nearest
+from mho.errors import Faults, InvalidValue, in_words, nearest
 
 KEYS = ("values", "spread")
 
@@ -61,6 +61,7 @@ class Table:
         return f"table({text}, shape {self.values.shape}" + (f", spread={self.spread:g})" if self.spread else ")")
 
 
+@in_words
 def table(values: npt.ArrayLike, *, spread: float = 0.0) -> Any:
     """Declare a field of a law that is an array, or give one its values.
 

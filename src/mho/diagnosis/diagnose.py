@@ -20,7 +20,7 @@ from mho.diagnosis.probe import Floats, Loss, Pass, Probe
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
 from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
-from mho.errors import Faults, InvalidValue, WrongUse, nearest
+from mho.errors import Faults, InvalidValue, WrongUse, in_words, nearest
 from mho.nn import array_layers
 
 CHECKS: tuple[Check, ...] = (
@@ -92,6 +92,7 @@ class Diagnosis:
         return "\n".join(wrapped)
 
 
+@in_words
 def diagnose(
     model: nn.Module,
     x: Tensor,

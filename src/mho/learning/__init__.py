@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mho.errors import no_such_name
 from mho.learning.combinatorial import (
     ArrayResult,
     ConntraResult,
@@ -51,4 +52,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in LATE:
         return getattr(importlib.import_module(LATE[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise no_such_name(__name__, name)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mho.arrays import Array
-from mho.errors import Faults, WrongUse
+from mho.errors import Faults, InWords, WrongUse, in_words
 from mho.learning.report import ArrayShift, Distances, ZeroShiftReport
 from mho.learning.symmetry import SymmetryPoints, symmetry_points
 from mho.nn import ArrayLayer
@@ -21,7 +21,7 @@ BLOCK = 100
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ZeroShifting:
+class ZeroShifting(metaclass=InWords):
     """The [zero_shifting] section of a config.
 
     Attributes:
@@ -44,6 +44,7 @@ class ZeroShifting:
         faults.raise_any()
 
 
+@in_words
 def zero_shift(
     model: nn.Module, *, pulses: int = 4000, tolerance: float | None = None, write_error: float = 0.0
 ) -> ZeroShiftReport:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, in_words
 from mho.measurements.columns import find_roles, unit_of
 from mho.measurements.directions import signs_of_voltage, signs_of_words
 from mho.measurements.formats import READINGS, Format
@@ -26,6 +26,7 @@ MOST_NOTES = 12
 ARBITRARY = "a.u."
 
 
+@in_words
 def read_pulses(files: File | Sequence[File], form: Format | None = None) -> Measurement:
     """Read conductances of devices between pulses.
 

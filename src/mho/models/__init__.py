@@ -3,6 +3,9 @@
 A file of this room registers its network by a constant NETWORK; its name is the file's.
 """
 
+from typing import TYPE_CHECKING, NoReturn
+
+from mho.errors import no_such_name
 from mho.imports import inhabitants
 from mho.models.alexnet import AlexNet
 from mho.models.lenet import LeNet
@@ -27,3 +30,9 @@ __all__ = [
     "build_model",
     "find_builder",
 ]
+
+
+if not TYPE_CHECKING:  # mypy would take any name
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

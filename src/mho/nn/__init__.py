@@ -1,5 +1,8 @@
 """Torch layers on arrays, and the conversion of a model to them."""
 
+from typing import TYPE_CHECKING, NoReturn
+
+from mho.errors import no_such_name
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.band_limited import (
     Band,
@@ -15,8 +18,9 @@ from mho.nn.band_limited import (
 )
 from mho.nn.conv import Conv2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert
+from mho.nn.digital import to_digital
 from mho.nn.dropout import Dropout
-from mho.nn.kinds import LAYER_KINDS, LayerKind, Matrix, kind_names, kind_of, passage_of, register
+from mho.nn.kinds import LAYER_KINDS, LayerKind, Matrix, kind_names, kind_of, kind_of_layer, passage_of, register
 from mho.nn.linear import Linear
 from mho.nn.passage import Passage
 from mho.nn.replicas import (
@@ -55,6 +59,7 @@ __all__ = [
     "convert",
     "kind_names",
     "kind_of",
+    "kind_of_layer",
     "limit_maps",
     "passage_of",
     "register",
@@ -62,4 +67,11 @@ __all__ = [
     "replica_losses",
     "replica_outputs",
     "replica_targets",
+    "to_digital",
 ]
+
+
+if not TYPE_CHECKING:  # mypy would take any name
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from typing import Any, final
+from collections.abc import Callable, Sequence
+from typing import Any, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensor
 
 from mho.arrays import Array, ReadOnly, build_array
 from mho.config import RPU
-from mho.errors import InvalidValue, WrongUse
+from mho.errors import InvalidValue, InWords, WrongUse
 from mho.nn.memory import Anchor, Floats, Memory, Waiting
 
 
-class ArrayLayer(nn.Module, abc.ABC):
+class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
     """A layer whose weights are the state of arrays, one for each group: a crossbar, or tiles where it is larger.
 
     The weights are buffers: no torch optimizer can move them, `mho.AnalogSGD` pulses them. The anchor
@@ -31,7 +32,12 @@ class ArrayLayer(nn.Module, abc.ABC):
     take the vectors with them. In evaluation mode reads draw from the evaluation stream, and nothing is kept.
 
     What `torch.utils.checkpoint` recomputes is read from the arrays anew, with noise of its own.
+
+    Attributes:
+        replaces: type of the torch module in whose place `mho.convert` put this layer; None for a layer made by hand.
     """
+
+    replaces: type[nn.Module] | None = None
 
     def __init__(
         self,
@@ -66,7 +72,7 @@ class ArrayLayer(nn.Module, abc.ABC):
 
         Raises:
             InvalidValue: for a batch of a wrong shape.
-            WrongUse: inside DistributedDataParallel, or a transform of torch.func.
+            WrongUse: inside DistributedDataParallel, torch.jit.trace, torch.export or transforms of torch.func.
         """
         alone = self.replicas == 1 and self.is_sample(x.shape)
         x = self.prepare(x.unsqueeze(0) if alone else x)
@@ -136,6 +142,17 @@ class ArrayLayer(nn.Module, abc.ABC):
         """The exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
         return self._told(self._matrix()[..., -1], self.weight_shape[:1]) if self.has_bias else None
 
+    def read(self) -> tuple[Tensor, Tensor | None]:
+        """Return weight and bias as one forward read of unit vectors sees them, noise and bounds included.
+
+        Shapes are those of `weight` and `bias`; None where the layer has no bias. Noise comes from the stream of
+        evaluation, hence training stays as it is.
+        """
+        whole = self._matrix(read=True)
+        width = whole.shape[-1] - self.has_bias
+        bias = self._shaped(whole[..., -1], self.weight_shape[:1]) if self.has_bias else None
+        return self._shaped(whole[..., :width], self.weight_shape), bias
+
     def write(self, weight: Tensor, bias: Tensor | None = None) -> float:
         """Program the arrays so that they hold these weights, each clipped to the bounds of its devices; a scale stays.
 
@@ -178,17 +195,81 @@ class ArrayLayer(nn.Module, abc.ABC):
         """Return the parameter of each array's scale, where scales are learned; else nothing."""
         return [array.log_factor for array in self.arrays] if self.learns_scale else []  # type: ignore[misc]
 
-    def _matrix(self) -> Tensor:
-        """Return the exact weights of all groups, (R, out, in), the bias column and the scale included."""
+    def _matrix(self, *, read: bool = False) -> Tensor:
+        """Return the weights of all groups, (R, out, in), the bias column included: exact, or as a read
+        sees them; a scale is applied."""
+        if torch.compiler.is_compiling():
+            whole: Tensor = torch.compiler.disable(self._matrix)(read=read)
+            return whole
         with torch.no_grad():
-            return torch.cat([array.scaled_weight for array in self.crossbars], dim=1)
+            return torch.cat([array.scaled_read() if read else array.scaled_weight for array in self.crossbars], dim=1)
+
+    def _shaped(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return a copy of values of all replicas in a shape, without an axis of replicas where there is one."""
+        whole = values.reshape(self.replicas, *shape).clone()
+        return whole if self.replicas > 1 else whole[0]
 
     def _told(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-        whole = values.reshape(self.replicas, *shape).clone()
         cure = (
             f"the weights of {self.name}. Set them by  layer.write(weight, bias);  .clone() gives numbers to work with"
         )
-        return ReadOnly.of(whole if self.replicas > 1 else whole[0], cure)
+        own = self._shaped(values, shape)
+        return own if torch.compiler.is_compiling() else ReadOnly.of(own, cure)  # compiled code cannot be told anything
+
+    def __repr__(self) -> str:
+        """Return the layer as `print(model)` shows it: its sizes, then what its arrays are made of."""
+        first = self.crossbars[0]
+        words = [self.extra_repr(), *first.rpu.words()]
+        if len(first.tile_shapes) > 1:
+            words.append(f"tiles={len(first.tile_shapes)}")
+        if self.replicas > 1:
+            words.append(f"replicas={self.replicas}")
+        if not self.anchor.requires_grad:
+            words.append("frozen")
+        return f"{type(self).__name__}({', '.join(word for word in words if word)})"
+
+    def apply(self, fn: Callable[[nn.Module], None]) -> Self:
+        """Apply a function to this layer and what is inside, as `torch.nn.Module.apply` does.
+
+        A function that leaves this layer as it is, or tries to write into its weights, is called with the torch layer,
+        too, that this one stands for: what an initialisation sets there is programmed into all replicas, and a scale
+        that the RPU leaves open is chosen anew.
+        """
+        before = self._marks()
+        try:
+            super().apply(fn)
+        except WrongUse:
+            if not self._initialise(fn):
+                raise
+        else:
+            if self._marks() == before:
+                self._initialise(fn)
+        return self
+
+    def _marks(self) -> dict[str, Any]:
+        """Return what a function may change of a module: flags, attributes, and how many hooks it has."""
+        return {name: len(value) if isinstance(value, dict) else id(value) for name, value in vars(self).items()}
+
+    def _initialise(self, fn: Callable[[nn.Module], None]) -> bool:
+        """Program what a function sets in the torch layer that this one stands for; return whether it sets anything."""
+        from mho.nn.kinds import kind_of_layer  # here, as kinds are made of layers
+
+        kind = kind_of_layer(self)
+        twin: Any = None if kind is None else kind.twin_of(self)
+        own = [p for p in (getattr(twin, "weight", None), getattr(twin, "bias", None)) if p is not None]
+        if not own or tuple(own[0].shape) != self.weight_shape:
+            return False
+        whole = self._matrix()[0]
+        parts = [whole[:, : whole.shape[1] - self.has_bias], whole[:, -1]]
+        starts = [part.reshape(parameter.shape).clone() for part, parameter in zip(parts, own, strict=False)]
+        with torch.no_grad():
+            for parameter, start in zip(own, starts, strict=True):
+                parameter.copy_(start)
+        fn(twin)
+        changed = any(not torch.equal(parameter, start) for parameter, start in zip(own, starts, strict=True))
+        if changed:
+            self._write(*own, choose=True)
+        return changed
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
         """Refuse all but the anchor: a parameter beside it would stand for weights that are the state of arrays.
@@ -295,7 +376,10 @@ class ArrayLayer(nn.Module, abc.ABC):
         return grad is None or (isinstance(grad, Waiting) and grad.zeroed)
 
     def _watch_anchor(self) -> None:
+        trains = self.anchor.requires_grad
+        self.anchor.requires_grad_()  # torch takes the hook only now, and a frozen layer may be thawed later
         self.anchor.register_post_accumulate_grad_hook(self._end_of_backward)  # type: ignore[no-untyped-call]
+        self.anchor.requires_grad_(trains)
 
     def _end_of_backward(self, anchor: Tensor) -> None:
         # torch.autograd.grad() accumulates nothing, hence never comes here: its vectors are dropped
@@ -304,6 +388,10 @@ class ArrayLayer(nn.Module, abc.ABC):
             grad = anchor.grad
             if not isinstance(grad, Waiting) or grad.zeroed:
                 anchor.grad = self.memory.gradient()
+
+    def __prepare_scriptable__(self) -> Any:
+        """Refuse torch.jit.script, which asks each module for a stand-in."""
+        raise _unrecorded(self.name, "torch.jit.script")
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"memory": Memory(steered=self.memory.steered)}
@@ -331,7 +419,7 @@ class _Cycles(torch.autograd.Function):
             # create_graph=True: what leaves here stands for a read with noise, which has no derivative
             with torch.no_grad():
                 downwards, *others = _Cycles.backward(ctx, grad)
-            watched = None if downwards is None else _watched(downwards, layer)
+            watched = None if downwards is None else _watched(downwards, grad, layer)
             return watched, *others
         grad = grad.detach()
         errors = [layer.by_replica(d) for d in layer.send_back(grad.neg())]
@@ -355,7 +443,8 @@ class _FirstDerivative(torch.autograd.Function):
     """What a backward cycle brought, with the word that it has no derivative."""
 
     @staticmethod
-    def forward(ctx: Any, downwards: Tensor, anchor: Tensor, name: str) -> Tensor:
+    def forward(ctx: Any, downwards: Tensor, grad: Tensor, anchor: Tensor, name: str) -> Tensor:
+        # grad: else torch would find no way from here to the input, and call the second derivative 0
         ctx.name = name
         return downwards.view_as(downwards)
 
@@ -367,8 +456,8 @@ class _FirstDerivative(torch.autograd.Function):
         )
 
 
-def _watched(downwards: Tensor, layer: ArrayLayer) -> Tensor:
-    answer: Tensor = _FirstDerivative.apply(downwards, layer.anchor, layer.name)  # type: ignore[no-untyped-call]
+def _watched(downwards: Tensor, grad: Tensor, layer: ArrayLayer) -> Tensor:
+    answer: Tensor = _FirstDerivative.apply(downwards, grad, layer.anchor, layer.name)  # type: ignore[no-untyped-call]
     return answer
 
 
@@ -378,8 +467,19 @@ def _by_sample(vectors: Floats, samples: int) -> Floats:
     return vectors.reshape(samples, replicas * count // samples if samples else 0, width)
 
 
+def _unrecorded(name: str, by: str) -> WrongUse:
+    return WrongUse(
+        f"{name}: {by} would record what an array answers once, noise and all; arrays cannot be recorded. Export the "
+        "digital twin, mho.to_digital(model), which has the same weights"
+    )
+
+
 def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
     """Add a node to autograd's graph."""
+    if torch._C._get_tracing_state() is not None:
+        raise _unrecorded(layer.name, "torch.jit.trace")
+    if isinstance(x, FakeTensor):
+        raise _unrecorded(layer.name, "torch.export")
     if nn.parallel.DistributedDataParallel._active_ddp_module is not None:
         raise WrongUse(
             f"{layer.name}: DistributedDataParallel averages gradients, and arrays take every vector as pulses, in "
@@ -397,8 +497,8 @@ def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
         if "functorch transforms" not in str(error):
             raise
         raise WrongUse(
-            f"{layer.name}: torch.func (vmap, grad, jacrev) copies or differentiates a whole forward, and arrays take "
-            "vectors one after another, with noise; use a batch in place of vmap, and loss.backward() or "
-            "torch.autograd.grad in place of grad"
+            f"{layer.name}: arrays take vectors one after another and cannot be vectorised or differentiated by "
+            "torch.func (vmap, grad, jacrev); give one batch of all vectors, use torch.autograd, or take "
+            "mho.to_digital(model)"
         ) from None
     return answer

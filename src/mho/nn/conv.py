@@ -22,6 +22,8 @@ from mho.nn.kinds import LayerKind, Matrix, register
 from mho.nn.memory import Floats
 from mho.nn.passage import Passage, PassageOf
 
+USUAL = {"padding": (0, 0), "dilation": (1, 1), "groups": 1, "padding_mode": "zeros"}
+"""What `print` leaves out."""
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -71,6 +73,7 @@ class Conv2d(ArrayLayer):
         )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.dilation = kernel, steps, spread
+        self.padding = padding if isinstance(padding, str) else _pair(padding)
         self.padding_mode = padding_mode
         self._geometries: dict[tuple[int, ...], Geometry] = {}
         self.edges = _edges(padding, kernel, steps, spread, name)
@@ -156,8 +159,11 @@ class Conv2d(ArrayLayer):
     def extra_repr(self) -> str:
         """Shown by print(model)."""
         return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"dilation={self.dilation}, groups={self.groups}, bias={self.has_bias}"
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+            + "".join(
+                f", {name}={getattr(self, name)!r}" for name, usual in USUAL.items() if getattr(self, name) != usual
+            )
+            + f", bias={self.has_bias}"
         )
 
 
@@ -195,6 +201,12 @@ def _make(module: nn.Conv2d, **options: Any) -> Conv2d:
         padding_mode=module.padding_mode,
         **options,
     )
+
+
+def geometry_of(layer: Conv2d) -> dict[str, Any]:
+    """Return the arguments by which a convolution of torch has the geometry of a layer."""
+    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+    return {name: getattr(layer, name) for name in names} | {"bias": layer.has_bias}
 
 
 def _matrices(module: nn.Conv2d) -> list[Matrix]:
@@ -283,5 +295,6 @@ CONV2D = register(
         vectors=lambda given, answer: math.prod(answer) // answer[-3],
         fault=_fault,
         passage=_passage,
+        twin=lambda layer: nn.Conv2d(**geometry_of(layer)),
     )
 )

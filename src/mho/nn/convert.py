@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import fnmatch
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
@@ -16,11 +15,14 @@ from torch import nn
 
 from mho.arrays import TOLD, ClippedWeights, seed_list
 from mho.config import RPU, replicas_fault
-from mho.errors import InvalidValue, WrongUse, nearest
+from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, Matrix, kind_names, kind_of
-from mho.nn.replicas import ReplicaModel
+from mho.nn.replicas import ReplicaModel, array_layers
+
+LONGEST = 44
+"""Letters of a layer's name in the table before it is folded: half of a narrow terminal."""
 
 
 @final
@@ -39,6 +41,7 @@ class Converted:
     clipped: float | None = None
 
 
+@in_words
 def convert(
     model: nn.Module,
     rpu: RPU,
@@ -60,7 +63,8 @@ def convert(
         replicas: R networks side by side, which may differ in their values too (lists in the RPUs); the result
             then takes (B, ...) or (R, B, ...) and returns (R, B, ...). Digital layers with parameters are
             refused, they would be shared.
-        quiet: do not print the table of what became of each layer (`conversion_table` has it still).
+        quiet: do not print the table of what became of each layer (`conversion_table` has it still). Warnings stay:
+            `exclude` answers them.
 
     Raises:
         InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value a replica, a
@@ -71,19 +75,31 @@ def convert(
         StaysDigital: naming layers with parameters that have no array form and were not excluded.
         ClippedWeights: naming layers of which bounds clipped more than 1 % of the weights, with a scale as the cure.
     """
+    for label, value, kind, cure in (
+        ("model", model, nn.Module, "torch model, for example mho.models.LeNet()"),
+        ("rpu", rpu, RPU, "mho.RPU, for example mho.presets.gokmen_2017() or mho.RPU(device=...)"),
+        ("layers", layers or {}, Mapping, 'dict of names and RPUs, for example layers={"conv2": other_rpu}'),
+        ("exclude", exclude, Iterable, 'list of names, for example exclude=["fc2"]'),
+    ):
+        if not isinstance(value, kind):
+            raise InvalidValue(f"{label} is {shown(value)}; give a {cure}")
     seeds = seed_list(seed, replicas)
     names = [name for name, _ in model.named_modules() if name]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
     faults = unmatched([*special, *excluded], names)
-    faults += [f"layers[{p!r}] is {s!r}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
+    faults += [f"layers[{p!r}] is {shown(s)}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
     for label, spec in [("rpu", rpu), *((f"layers[{p!r}]", s) for p, s in special.items())]:
         fault = replicas_fault(spec, replicas) if isinstance(spec, RPU) else None
         if fault:
             faults.append(f"{label}: {fault}")
     if any(isinstance(module, ArrayLayer) for module in model.modules()):
         faults.append("the model has array layers already; convert the digital model")
-    faults += _shared_faults(model, excluded)
+    empty = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    if empty:
+        faults.append(f"{empty[0]} is on the meta device and holds no values; load the model's weights first")
+    if not faults:  # of patterns, which it matches
+        faults += _shared_faults(model, excluded)
     if faults:
         raise InvalidValue("; ".join(faults), faults)
 
@@ -91,7 +107,7 @@ def convert(
     converted = made.walk(copy.deepcopy(model), "")
     if not any(isinstance(module, ArrayLayer) for module in converted.modules()):
         raise InvalidValue(f"no layer was converted: the model has no {kind_names('or')} that is not excluded")
-    made.judge()
+    made.judge(converted)
     result = ReplicaModel(converted, replicas) if replicas > 1 else converted
     result.conversion = made.rows  # type: ignore[assignment]
     if not quiet:
@@ -143,8 +159,9 @@ HOOKS = (
 """Where torch keeps the hooks of a module."""
 
 
-def _take_hooks(layer: nn.Module, module: nn.Module) -> None:
-    """Give a layer the hooks of the module in whose place it is."""
+def take_place(layer: nn.Module, module: nn.Module) -> None:
+    """Give a layer the mode, training or evaluation, and the hooks of the module in whose place it is."""
+    layer.train(module.training)
     for name in HOOKS:
         getattr(layer, name).update(getattr(module, name))
     layer._is_full_backward_hook = module._is_full_backward_hook
@@ -154,20 +171,39 @@ def unmatched(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
     """A fault for each pattern that matches none of the names of layers."""
     return [
         f"{pattern!r} matches no layer{nearest(pattern, names)}"
+        if isinstance(pattern, str)
+        else f"{shown(pattern)} is no name of a layer; give text{nearest('', names)}"
         for pattern in patterns
-        if not fnmatch.filter(names, pattern)
+        if not (isinstance(pattern, str) and fnmatch.filter(names, pattern))
     ]
 
 
+@in_words
 def conversion_table(model: nn.Module) -> Table:
-    """The table (rich) of what `convert` made of each layer of the model it returned."""
-    table = Table(title="layers on arrays", title_justify="left")
-    for heading in ("layer", "was", "became", "clipped at bounds"):
-        table.add_column(heading)
-    for row in conversion_rows(model):
+    """Return the table (rich) of what `convert` made of each layer of the model it returned.
+
+    Its last line is the share of the weights, biases included, that are on arrays.
+    """
+    rows = conversion_rows(model)
+    table = Table(
+        title="layers on arrays", title_justify="left", caption=f"{share_on_arrays(model)}.", caption_justify="left"
+    )
+    # whole names, as layers of a block differ in their last letters; only names beyond all measure are folded
+    table.add_column("layer", width=min(LONGEST, max(len("layer"), *(len(row.name) for row in rows))), overflow="fold")
+    for heading in ("was", "became", "clipped at bounds"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
         share = "" if row.clipped is None else f"{100 * row.clipped:.2f} %"
         table.add_row(row.name, row.kind, row.became, share)
     return table
+
+
+def share_on_arrays(model: nn.Module) -> str:
+    """Return in words which share of a network's weights, biases included, is on arrays."""
+    arrays = [array for layer in array_layers(model).values() for array in layer.crossbars]
+    held = sum(array.out_features * array.in_features for array in arrays)
+    whole = held + sum(parameter.numel() for parameter in model.parameters())  # of array layers: none
+    return f"{100 * held / whole:.3g} % of {whole:,} weights are on arrays"
 
 
 def conversion_rows(model: nn.Module) -> list[Converted]:
@@ -209,13 +245,15 @@ class _Conversion:
             return self._array(module, found, name, label)
         if type(module) in (nn.Dropout, nn.Dropout2d):
             self.rows.append(Converted(label, kind, "dropout from mho's streams"))
-            return Dropout(
+            dropout = Dropout(
                 module.p,  # type: ignore[arg-type]
                 channels=type(module) is nn.Dropout2d,
                 seed=self.seeds,
                 replicas=len(self.seeds),
                 name=label,
             )
+            take_place(dropout, module)
+            return dropout
         for child_name, child in list(module._modules.items()):  # named_children passes over a second use
             if child is not None:
                 setattr(module, child_name, self.walk(child, f"{name}.{child_name}" if name else child_name))
@@ -229,17 +267,16 @@ class _Conversion:
     def _array(self, module: nn.Module, kind: LayerKind, name: str, label: str) -> nn.Module:
         rpu = next((spec for p, spec in self.special.items() if fnmatch.fnmatchcase(name, p)), self.rpu)
         layer = kind.make(module, rpu=rpu, seed=self.seeds, replicas=len(self.seeds), name=label)
-        layer.train(module.training)
-        _take_hooks(layer, module)
+        layer.replaces = kind.replaces
+        take_place(layer, module)
         trained = {name: p.requires_grad for name, p in module.named_parameters()}
         layer.requires_grad_(any(trained.values()))
         if len(set(trained.values())) == 2:
             frozen = next(name for name, trains in trained.items() if not trains)
-            warnings.warn(
+            warn(
                 f"{label}: {frozen} is frozen (requires_grad=False) and the other parameters are not; one array holds "
                 "all of them and trains as a whole. Freeze all of them, or none",
                 StaysDigital,
-                stacklevel=4,
             )
         clipped = write_digital(layer, kind.matrices(module))
         if clipped > TOLD and not (rpu.scaling is not None and rpu.scaling.is_chosen):
@@ -257,26 +294,24 @@ class _Conversion:
         self.rows.append(Converted(label, type(module).__name__, became, clipped))
         return layer
 
-    def judge(self) -> None:
-        """Refuse or warn about what stays digital, and about weights that do not fit their devices."""
+    def judge(self, model: nn.Module) -> None:
+        """Refuse or warn about what stays digital in the converted model, and warn of weights that do not fit."""
         if self.digital and len(self.seeds) > 1:
             raise WrongUse(
                 f"{', '.join(self.digital)} would stay digital, and replicas would share their parameters; "
                 "use replicas=1, or a model whose layers with parameters all become arrays"
             )
         if self.unforeseen:
-            warnings.warn(
-                f"no array form for {', '.join(self.unforeseen)}: they stay digital. Name them in exclude= to say "
-                "that this is meant",
+            warn(
+                f"no array form for {', '.join(self.unforeseen)}: they stay digital, and {share_on_arrays(model)}. "
+                "Name them in exclude= to say that this is meant, which ends this warning",
                 StaysDigital,
-                stacklevel=3,
             )
         if self.clipped:
-            warnings.warn(
+            warn(
                 f"the bounds of the devices clipped weights of {', '.join(self.clipped)}; set a digital factor between "
                 'weights and devices: scale="max" of the RPU chooses it for the weights, or give a larger one',
                 ClippedWeights,
-                stacklevel=3,
             )
 
 

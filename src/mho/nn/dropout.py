@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from mho import random
 from mho.arrays import seed_list
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, InWords
 from mho.random import Operation
 
 
 @final
-class Dropout(nn.Module):
+class Dropout(nn.Module, metaclass=InWords):
     """`torch.nn.Dropout` (or, with `channels`, `Dropout2d`) whose masks are named like every other draw.
 
     A mask depends on seed, layer name, the running number of the sample and the element, so a replica drops
@@ -76,6 +76,10 @@ class Dropout(nn.Module):
     def count_on(self, samples: int) -> None:
         """Number the samples that were dropped from."""
         self.samples += samples
+
+    def twin(self) -> nn.Module:
+        """Return the module of torch in whose place this one is."""
+        return nn.Dropout2d(self.p) if self.channels else nn.Dropout(self.p)
 
     def extra_repr(self) -> str:
         """Shown by print(model)."""

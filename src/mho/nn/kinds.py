@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, InWords
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.passage import PassageOf, passage_by_cycles
 
@@ -24,7 +25,7 @@ class Matrix:
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LayerKind:
+class LayerKind(metaclass=InWords):
     """All that conversion, tables of arrays and drivers know of one kind of layer.
 
     Attributes:
@@ -40,6 +41,9 @@ class LayerKind:
             out: by the layer's own methods, which takes Python's time for each step.
         digital: what a layer does beside its arrays, for the table of what became of it: "its input scaled digitally".
             Left out: nothing worth a word.
+        twin: makes the module of that type that a layer stands for, of the same geometry; `mho.to_digital` writes the
+            weights into its `matrices`, which have to be views of its parameters. Left out: `mho.to_digital` refuses
+            such layers.
 
     Raises:
         InvalidValue: for a layer that is no `ArrayLayer`, or has a forward of its own, which the online driver would
@@ -54,6 +58,7 @@ class LayerKind:
     fault: Callable[[Any, Sequence[int]], str | None] = lambda module, shape: None
     passage: Callable[[Any], PassageOf] = passage_by_cycles
     digital: Callable[[Any], str] = lambda layer: ""
+    twin: Callable[[Any], nn.Module] | None = None
 
     def __post_init__(self) -> None:
         if not (isinstance(self.replaces, type) and issubclass(self.replaces, nn.Module)):
@@ -62,6 +67,13 @@ class LayerKind:
             raise InvalidValue(f"layer is {self.layer!r}; give a subclass of mho.nn.ArrayLayer")
         if self.layer.forward is not ArrayLayer.forward:
             raise InvalidValue(f"{self.layer.__name__} has a forward of its own; write prepare, send and receive")
+
+    def twin_of(self, layer: ArrayLayer) -> nn.Module | None:
+        """Return the module that `twin` makes for a layer, torch's generator left as it is; None where there is none."""
+        if self.twin is None:
+            return None
+        with torch.random.fork_rng(devices=[]):  # what the twin starts with is written over
+            return self.twin(layer)
 
 
 LAYER_KINDS: dict[type[nn.Module], LayerKind] = {}
@@ -85,14 +97,20 @@ def kind_of(module: nn.Module) -> LayerKind | None:
     return LAYER_KINDS.get(type(module))
 
 
+def kind_of_layer(layer: ArrayLayer) -> LayerKind | None:
+    """Return the kind of a layer on arrays: the one that made it, or the first that makes such layers, or None."""
+    kinds = (kind for kind in LAYER_KINDS.values() if kind.layer is type(layer))
+    return next(kinds, None) if layer.replaces is None else LAYER_KINDS.get(layer.replaces)
+
+
 def passage_of(layer: ArrayLayer) -> PassageOf:
     """Return how the online driver passes samples through a layer.
 
     Raises:
         InvalidValue: with the reason where it cannot.
     """
-    ways = (kind.passage for kind in LAYER_KINDS.values() if kind.layer is type(layer))
-    return next(ways, passage_by_cycles)(layer)
+    kind = kind_of_layer(layer)
+    return (passage_by_cycles if kind is None else kind.passage)(layer)
 
 
 def kind_names(word: str) -> str:

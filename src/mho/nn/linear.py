@@ -107,5 +107,6 @@ KIND = register(
         vectors=lambda given, answer: math.prod(given[:-1]),
         fault=_fault,
         passage=_passage,
+        twin=lambda layer: nn.Linear(layer.in_features, layer.out_features, bias=layer.has_bias),
     )
 )

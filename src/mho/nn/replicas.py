@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, final
@@ -9,8 +10,43 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, WrongUse, in_words
 from mho.nn.array_layer import ArrayLayer
+
+
+@final
+class ReplicaOutput(Tensor):
+    """Outputs of all replicas (R, B, ...): a tensor that refuses torch's losses, which would take R for the batch.
+
+    Whatever is computed of it, its parts included, is a plain tensor.
+    """
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        options = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name.endswith(LOSSES) and isinstance(out := args[0] if args else options.get("input"), ReplicaOutput):
+            target = args[1] if len(args) > 1 else options.get("target")
+            alike = isinstance(target, Tensor) and target.shape == out.shape
+            if not alike or options.get("reduction") not in ("sum", "none"):
+                given = f" and targets {tuple(target.shape)}" if isinstance(target, Tensor) else ""
+                raise WrongUse(
+                    f"{name} of outputs {tuple(out.shape)}{given}: a model with replicas returns (replicas, batch, "
+                    "...), and each replica needs a loss of its own; use mho.replica_loss(torch.nn.functional."
+                    f"{name}, out, y)"
+                )
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return copy.deepcopy(self.as_subclass(Tensor), memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.as_subclass(Tensor).__reduce_ex__(protocol)
+
+
+LOSSES = ("_loss", "cross_entropy", "cross_entropy_with_logits", "kl_div")
+"""How the names of torch's losses end."""
 
 
 @final
@@ -43,7 +79,8 @@ class ReplicaModel(nn.Module):
             raise InvalidValue(
                 f"a model with replicas must return one tensor, and this one returned {type(out).__name__}"
             )
-        return out.reshape(self.replicas, -1, *out.shape[1:])
+        whole = out.reshape(self.replicas, -1, *out.shape[1:])
+        return whole if torch.compiler.is_compiling() else whole.as_subclass(ReplicaOutput)
 
     def is_per_replica(self, x: Tensor, per_replica: bool | None = None) -> bool:
         """Tell (R, B, ...) from (B, ...): as `per_replica` says, or by what the first array takes.
@@ -86,7 +123,7 @@ def replica_outputs(model: nn.Module, x: Tensor, *, per_replica: bool | None = N
     out: Tensor
     if isinstance(getattr(model, "_orig_mod", model), ReplicaModel):  # _orig_mod: of torch.compile
         out = model(x, per_replica=per_replica)
-        return out
+        return out.as_subclass(Tensor)
     if per_replica:
         raise InvalidValue("per_replica=True, and the model has one replica; give (batch, ...) and leave it out")
     out = model(x)
@@ -117,6 +154,7 @@ def _collect(module: nn.Module, path: str, found: dict[str, ArrayLayer], seen: s
         _collect(child, inside, found, seen)
 
 
+@in_words
 def replica_loss(
     fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor, *, per_replica: bool | None = None
 ) -> Tensor:
@@ -135,6 +173,7 @@ def replica_losses(
     fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor, *, per_replica: bool | None = None
 ) -> list[Tensor]:
     """Return each replica's loss; arguments as for `replica_loss`."""
+    out = out.as_subclass(Tensor)
     targets = replica_targets(y, out.shape, per_replica=per_replica)
     return [fn(own, target) for own, target in zip(out, targets, strict=True)]
 

@@ -6,13 +6,13 @@ import dataclasses
 import math
 from typing import final
 
-from mho.errors import Faults
+from mho.errors import Faults, InWords
 from mho.per_replica import check_lists
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pulses:
+class Pulses(metaclass=InWords):
     """Stochastic pulse trains (Gokmen & Vlasov 2016; update management: Gokmen 2017).
 
     Each line sends `length` slots; a column pulses in a slot with probability min(1, C_x|x|), a row
@@ -58,5 +58,5 @@ class Pulses:
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Exact:
+class Exact(metaclass=InWords):
     """W ← W + η δ xᵀ in float32, vector after vector: for ideal devices only."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import final
 
-from mho.errors import Faults
+from mho.errors import Faults, InWords
 from mho.per_replica import check_lists
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Read:
+class Read(metaclass=InWords):
     """The circuit around a vector-matrix product: y = s·clip(W(x/s) + σξ, ±α) (Gokmen 2017, eqs. 3, 4).
 
     Attributes:

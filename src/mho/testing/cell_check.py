@@ -13,7 +13,7 @@ from mho.arrays import Crossbar
 from mho.cells import Cell
 from mho.config import RPU
 from mho.devices import ConstantStep, Device
-from mho.errors import InvalidValue, LawError
+from mho.errors import InvalidValue, LawError, in_words
 from mho.periphery import Pulses, Read
 
 ROWS, COLUMNS, VECTORS = 3, 5, 24
@@ -48,6 +48,7 @@ class CellReport:
         )
 
 
+@in_words
 def check_cell(cell: Cell, *, device: Device = DEVICE, seed: int = 0) -> CellReport:
     """Check a cell on small arrays of a device.
 

@@ -20,7 +20,7 @@ from mho.compiler.law import read_law
 from mho.config import RPU
 from mho.devices import Device
 from mho.devices.symmetry import nominal_cell, quiet_step, symmetry_points
-from mho.errors import InvalidValue, LawError
+from mho.errors import InvalidValue, LawError, in_words
 from mho.kernels import ops
 from mho.kernels.reference.cell import ask
 from mho.per_replica import lengths
@@ -86,6 +86,7 @@ class DeviceReport:
         return f"{self.symmetry_point:.4g}{spread}"
 
 
+@in_words
 def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
     """Check a device's law and measure it.
 

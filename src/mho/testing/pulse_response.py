@@ -14,7 +14,7 @@ from mho.arrays import Crossbar
 from mho.config import RPU
 from mho.devices import Device
 from mho.devices.symmetry import cell_record, nominal_cell, quiet_step
-from mho.errors import Faults, WrongUse
+from mho.errors import Faults, WrongUse, in_words
 from mho.per_replica import lengths
 from mho.periphery import Pulses
 
@@ -61,6 +61,7 @@ class PulseResponse:
         return places, np.array(up), np.array(down)
 
 
+@in_words
 def pulse_response(device: Device, *, cells: int = 500, pulses: int | None = None, seed: int = 0) -> PulseResponse:
     """Drive cells of an array with up pulses, then with as many down pulses, all noise included.
 

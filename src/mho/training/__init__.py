@@ -1,5 +1,8 @@
 """Training converted models."""
 
+from typing import TYPE_CHECKING, NoReturn
+
+from mho.errors import no_such_name
 from mho.training.callbacks import Callback, TensorBoard
 from mho.training.drivers import AutogradDriver, Driver, OnlineDriver, choose_driver
 from mho.training.fit import fit
@@ -29,3 +32,9 @@ __all__ = [
     "find_task",
     "fit",
 ]
+
+
+if not TYPE_CHECKING:  # mypy would take any name
+
+    def __getattr__(name: str) -> NoReturn:
+        raise no_such_name(__name__, name)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.compiler import threads
-from mho.errors import InvalidValue, WrongUse, nearest
+from mho.errors import InvalidValue, WrongUse, in_words, nearest
 from mho.nn import ArrayLayer, ReplicaModel, replica_losses, replica_outputs, replica_targets
 from mho.training.online import Graph, NoGraph, Recipe, loss_of, trace
 from mho.training.online.trace import runs_itself
@@ -212,6 +212,7 @@ class OnlineDriver(Driver):
                 )
 
 
+@in_words
 def choose_driver(
     model: nn.Module,
     optimizer: AnalogSGD,

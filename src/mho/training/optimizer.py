@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
@@ -12,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from mho.arrays import check_lr
-from mho.errors import InvalidValue, WrongUse, nearest
+from mho.errors import InvalidValue, InWords, WrongUse, nearest, shown, warn
 from mho.nn import ArrayLayer, Dropout, array_layers
 
 
 @final
-class AnalogSGD(torch.optim.Optimizer):
+class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
     """Stochastic gradient descent on a converted model.
 
     `step` pulses every array with the vectors of the backwards since the last step, layer after layer
@@ -54,7 +53,10 @@ class AnalogSGD(torch.optim.Optimizer):
         layers: Mapping[str, float] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
-            raise WrongUse("AnalogSGD takes the model, not its parameters: mho.AnalogSGD(model, lr=0.01)")
+            raise WrongUse(
+                f"model is {shown(model)}; AnalogSGD takes the converted model itself, not its parameters: "
+                "mho.AnalogSGD(model, lr=0.01)"
+            )
         arrays = array_layers(model)
         if not arrays:
             raise WrongUse(
@@ -66,8 +68,8 @@ class AnalogSGD(torch.optim.Optimizer):
         digital = [p for p in model.parameters() if id(p) not in anchors and p.requires_grad]
         check_lr(lr)
         for name, value in (("momentum", momentum), ("weight_decay", weight_decay)):
-            if not value >= 0:
-                raise InvalidValue(f"{name} is {value!r}; give a number of at least 0")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+                raise InvalidValue(f"{name} is {shown(value)}; give a number of at least 0")
             if value and not digital:
                 raise InvalidValue(
                     f"{name}={value:g} would have no effect: it applies to digital parameters, and every layer "
@@ -81,21 +83,27 @@ class AnalogSGD(torch.optim.Optimizer):
             f"{name}={value:g}" for name, value in (("momentum", momentum), ("weight_decay", weight_decay)) if value
         ]
         if extras:
-            warnings.warn(
+            warn(
                 f"{' and '.join(extras)} act on the {len(digital)} digital parameters alone; arrays are pulsed by "
                 "plain stochastic gradient descent, which has neither",
-                stacklevel=2,
             )
+        if layers is not None and not isinstance(layers, Mapping):
+            raise InvalidValue(f'layers is {shown(layers)}; give a dict of rates, for example {{"conv*": 0.02}}')
         own = dict(layers or {})
         for pattern, rate in own.items():
-            check_lr(rate)
-            if not fnmatch.filter(arrays, pattern):
-                raise InvalidValue(f"{pattern!r} matches no array layer{nearest(pattern, arrays)}")
+            if not isinstance(pattern, str) or not fnmatch.filter(arrays, pattern):
+                raise InvalidValue(f"layers: {pattern!r} matches no array layer{nearest(str(pattern), arrays)}")
+            try:
+                check_lr(rate)
+            except InvalidValue as error:
+                raise InvalidValue(f"layers[{pattern!r}]: {error}") from None
         groups: list[dict[str, Any]] = [
             {
                 "params": [layer.anchor],
                 "layer": name,
                 "lr": next((rate for p, rate in own.items() if fnmatch.fnmatchcase(name, p)), lr),
+                "momentum": 0.0,
+                "weight_decay": 0.0,
             }
             for name, layer in arrays.items()
         ]
@@ -104,7 +112,8 @@ class AnalogSGD(torch.optim.Optimizer):
             self._digital = torch.optim.SGD(digital, lr=lr, momentum=momentum, weight_decay=weight_decay)
             defaults = self._digital.defaults
         else:
-            defaults = {"lr": lr}
+            defaults = {"lr": lr, "momentum": 0.0}  # without it OneCycleLR and CyclicLR refuse an optimizer
+        self._momentum_told = momentum > 0
         self._layers: dict[Tensor, ArrayLayer] = {layer.anchor: layer for layer in arrays.values()}
         super().__init__(groups, defaults)
         for layer in arrays.values():
@@ -115,6 +124,7 @@ class AnalogSGD(torch.optim.Optimizer):
 
         A layer whose learning rate is 0 is not pulsed; its devices still decay, drift and diffuse.
         """
+        self._tell_of_momentum()
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -144,11 +154,10 @@ class AnalogSGD(torch.optim.Optimizer):
                     names.append(group["layer"])
                 memory.passed_by = False
         if names:
-            warnings.warn(
+            warn(
                 f"{', '.join(names)}: in evaluation mode, in which arrays keep nothing of a backward, so this step "
                 "does not move them; call model.train() before the forward, or freeze what is not to train "
                 "(requires_grad_(False), or a learning rate of 0)",
-                stacklevel=3,
             )
 
     @property
@@ -172,11 +181,8 @@ class AnalogSGD(torch.optim.Optimizer):
                 self._digital.step()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {
-            name: self.__dict__[name]
-            for name in ("_layers", "_digital", "clip_norm", "clip_value")
-            if name in self.__dict__
-        }
+        names = ("_layers", "_digital", "_momentum_told", "clip_norm", "clip_value")
+        own = {name: self.__dict__[name] for name in names if name in self.__dict__}
         state: dict[str, Any] = super().__getstate__()
         return state | own
 
@@ -194,6 +200,7 @@ class AnalogSGD(torch.optim.Optimizer):
 
     def layer_rates(self) -> dict[ArrayLayer, float]:
         """Return the learning rate of each array layer, as `rates`."""
+        self._tell_of_momentum()
         return {self._layer(group): _rate(group) for group in self.param_groups if group["layer"] is not None}
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -222,6 +229,19 @@ class AnalogSGD(torch.optim.Optimizer):
         for layer in self._layers.values():
             layer.memory.pending.clear()
 
+    def _tell_of_momentum(self) -> None:
+        """Warn once of a momentum that a scheduler set for arrays too, which have none."""
+        set_for_arrays = self.param_groups[0].get(
+            "momentum"
+        )  # schedulers set it in all groups; the first is an array's
+        if set_for_arrays and not self._momentum_told:
+            self._momentum_told = True
+            warn(
+                f"momentum={set_for_arrays:g} was set, as OneCycleLR and CyclicLR do: it acts on digital parameters "
+                "alone, as arrays are pulsed by plain stochastic gradient descent. Give the scheduler "
+                "cycle_momentum=False to leave momentum as it is"
+            )
+
     def _layer(self, group: Mapping[str, Any]) -> ArrayLayer:
         """Return the array layer of a parameter group, whatever label a loaded state gave the group."""
         return self._layers[group["params"][0]]
@@ -247,13 +267,17 @@ def _refuse_equal_draws(model: nn.Module) -> None:
         if isinstance(module, Dropout)
     ]
     free = max(max(seeds) for *_, seeds in draws) + 1
+    converted = [path for path, module in model.named_modules() if path and "conversion" in vars(module)]
     taken: dict[tuple[str, str, int], str] = {}
     for path, kind, name, seeds in draws:
         for seed in sorted(seeds):
             if (kind, name, seed) in taken:
+                part = next((part for part in converted if f"{path}.".startswith(f"{part}.")), None)
+                cure = f'give the layer a name of its own, name="{path}", or another seed, seed={free}'
+                if part is not None:
+                    cure = f"convert {part} with a seed of its own, mho.convert({part}, rpu, seed={free})"
                 raise WrongUse(
                     f"{taken[kind, name, seed]} and {path} have the same name {name!r} and seed {seed}, hence the same "
-                    "random draws (devices, noise, initial weights): give layers that you make names of their own, "
-                    f'name="{path}", and models of mho.convert seeds of their own, for example seed={free}'
+                    f"random draws (devices, noise, initial weights): {cure}"
                 )
         taken |= {(kind, name, seed): path for seed in seeds}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from mho.data import DATA_SETS, check_name
-from mho.errors import Faults, InvalidValue, nearest
+from mho.errors import Faults, InvalidValue, InWords, nearest
 from mho.imports import is_own
 from mho.models import NETWORKS, find_builder
 from mho.training.tasks import find_task
@@ -20,7 +20,7 @@ MAX_RATE = 1e6
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Training:
+class Training(metaclass=InWords):
     """The [training] section of a config.
 
     Attributes:

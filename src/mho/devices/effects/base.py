@@ -10,13 +10,13 @@ from typing import Any, ClassVar, dataclass_transform
 from mho.compiler.hooks import SHARED, Hooks, read_hooks
 from mho.devices.fields import as_per_cell, check_numbers
 from mho.devices.per_cell import PerCell
-from mho.errors import Faults, LawError
+from mho.errors import Faults, InWords, LawError
 from mho.imports import class_name
 from mho.per_replica import check_lists
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-class Effect(Hooks):
+class Effect(Hooks, metaclass=InWords):
     """Something that a device of any law may do. Subclass it: annotated fields, then one or more hooks.
 
     The hooks, all static and scalar, are those of `mho.compiler.hooks.Hooks`:

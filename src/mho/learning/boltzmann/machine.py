@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from mho.errors import CheckpointError, InvalidValue, WrongUse
+from mho.errors import CheckpointError, InvalidValue, InWords, WrongUse
 from mho.learning.boltzmann import annealing, flow, storage
 from mho.learning.boltzmann.annealing import LogLikelihood, LogPartition
 from mho.learning.boltzmann.bar import Bar
@@ -34,7 +34,7 @@ METHODS = ("auto", "exact", "ais")
 
 
 @final
-class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, metaclass=InWords):  # type: ignore[misc]
     """A Boltzmann machine of binary units in layers, in floating point or on cross-point arrays.
 
     Energy E(s) = -½ sᵀW s - bᵀs with s ∈ {0, 1}ⁿ, W symmetric with zero diagonal. Learns by variational probability

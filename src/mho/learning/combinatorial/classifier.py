@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
-from mho.errors import InvalidValue, nearest
+from mho.errors import InvalidValue, InWords, nearest
 from mho.learning.combinatorial.bar import Bar
 from mho.learning.combinatorial.data import outputs_of
 from mho.learning.combinatorial.descent import conntra
@@ -46,7 +46,7 @@ def perceptron(inputs: int, hidden: Sequence[int], outputs: int, activation: str
 
 
 @final
-class ConntraClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ConntraClassifier(ClassifierMixin, BaseEstimator, metaclass=InWords):  # type: ignore[misc]
     """A multilayer perceptron of a few levels, trained by `conntra` (P. Date et al. 2020, arXiv 2009.00540).
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, in_words
 from mho.learning.combinatorial.batch import Batch
 from mho.learning.combinatorial.chain import Chain, read_chain
 from mho.learning.combinatorial.checkpoint import State, read_state, write_state
@@ -68,6 +68,7 @@ class Progress:
     seconds: float
 
 
+@in_words
 def conntra(
     model: nn.Module,
     x: Any,

@@ -9,7 +9,7 @@ import numpy as np
 
 from mho.config import RPU
 from mho.devices import Device, Table, table
-from mho.errors import Faults
+from mho.errors import Faults, in_words
 from mho.periphery import Pulses, Read
 
 BEYOND = 8.0
@@ -59,6 +59,7 @@ class LevelStep(Device):
         return levels[at] + cell.error * z  # type: ignore[no-any-return]
 
 
+@in_words
 def level_rpu(levels: Sequence[float] = (-1, 0, 1), *, write_error: float = 0.0, read: Read | None = None) -> RPU:
     """Return arrays whose devices have just these levels.
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from mho.arrays import Array
 from mho.config import RPU
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, in_words
 from mho.learning.combinatorial.chain import Layer, read_chain
 from mho.learning.combinatorial.data import check_targets, error_of, loss_of, read_examples
 from mho.learning.combinatorial.device import LevelStep, level_rpu
@@ -47,6 +47,7 @@ class ArrayResult:
     stopped: str
 
 
+@in_words
 def conntra_on_arrays(
     model: nn.Module,
     x: Any,

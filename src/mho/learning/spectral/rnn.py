@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, InWords
 from mho.learning.spectral.arrays import Floats
 from mho.learning.spectral.bar import Bar
 from mho.learning.spectral.module import SpectralModule
@@ -26,7 +26,7 @@ from mho.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 @final
-class SpectralRNN(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ignore[misc]
     """A recurrent network learnt from moments of one sequence: no gradients, no starting point, one pass.
 
     h_t = f(A₁ x_t + U h_(t-1)), E[y_t | h_t] = A₂ᵀ h_t. Averages of y_t times score functions of the inputs are, by

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from mho.devices import ConstantStep, Device, ExpStep, LinearStep, PowStep, SoftBounds
-from mho.errors import Faults, InvalidValue
+from mho.errors import Faults, InvalidValue, in_words
 from mho.measurements.fitting.maximum import TraceFit, fit_trace
 from mho.measurements.fitting.population import Parameter, device_of, parameters_of, rescaled, unit_factor
 from mho.measurements.fitting.ranking import Score, held_out, order, scores
@@ -85,6 +85,7 @@ class Fitted:
         return self.laws[0]
 
 
+@in_words
 def fit_laws(
     measurement: Measurement,
     laws: Sequence[type[Device]] = PARAMETRIC,

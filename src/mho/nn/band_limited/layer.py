@@ -9,7 +9,7 @@ from typing import Literal, Self, final
 import torch
 from torch import Tensor, nn
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, InWords
 from mho.nn.band_limited.function import BandLimitedConvolution
 from mho.nn.band_limited.geometry import Geometry
 from mho.nn.band_limited.limit import BandLimit
@@ -19,7 +19,7 @@ TYPES = (torch.float32, torch.float64)
 
 
 @final
-class BandLimitedConv2d(nn.Conv2d):
+class BandLimitedConv2d(nn.Conv2d, metaclass=InWords):
     """A convolution that keeps only low frequencies of its maps and filters, in forward and backward.
 
     y = F⁻¹{(F_x M)·conj(F_w M)} + b: maps and filters are transformed at a size H×W of at least map + kernel − 1, and
@@ -103,7 +103,7 @@ class BandLimitedConv2d(nn.Conv2d):
 
 
 @final
-class BandLimitedConv1d(nn.Conv1d):
+class BandLimitedConv1d(nn.Conv1d, metaclass=InWords):
     """A convolution of sequences that keeps only low frequencies; all else as of `BandLimitedConv2d`.
 
     The mask keeps the first k = ⌊(⌊n/2⌋ + 1)·(1 − C/100)⌋ coefficients of a transform of length n.

@@ -16,7 +16,7 @@ from mho.nn.band_limited.band import Band
 from mho.nn.band_limited.geometry import Geometry
 from mho.nn.band_limited.layer import BandLimitedConv2d
 from mho.nn.band_limited.limit import BandLimit
-from mho.nn.conv import CONV2D, Conv2d
+from mho.nn.conv import CONV2D, Conv2d, geometry_of
 from mho.nn.kinds import LayerKind, register
 
 
@@ -80,6 +80,12 @@ def _make(module: BandLimitedConv2d, *, replicas: int, **options: Any) -> Conv2d
     return layer
 
 
+def _twin(layer: Conv2d) -> BandLimitedConv2d:
+    assert isinstance(layer.limited, LimitedMaps)
+    limit = layer.limited.limit
+    return BandLimitedConv2d(**geometry_of(layer), compression=limit.compression, energy=limit.energy)
+
+
 KIND = register(
     LayerKind(
         replaces=BandLimitedConv2d,
@@ -90,5 +96,6 @@ KIND = register(
         fault=CONV2D.fault,
         passage=CONV2D.passage,
         digital=lambda layer: str(layer.limited),
+        twin=_twin,
     )
 )

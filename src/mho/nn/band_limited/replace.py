@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import fnmatch
-import warnings
 from collections.abc import Iterable
 from typing import final
 
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, in_words, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.band_limited.layer import BandLimitedConv1d, BandLimitedConv2d
 from mho.nn.band_limited.limit import BandLimit
@@ -44,6 +43,7 @@ class Limited:
     became: str
 
 
+@in_words
 def band_limit(
     model: nn.Module,
     *,
@@ -89,11 +89,10 @@ def band_limit(
         reason = "; ".join(f"{row.name}: {row.became}" for row in made.rows) or "it has no convolution"
         raise InvalidValue(f"no layer was limited: {reason}; band_limit replaces Conv1d and Conv2d")
     if made.unknown:
-        warnings.warn(
+        warn(
             f"no band-limited form for {', '.join(made.unknown)}: they keep the whole spectrum. Name them in exclude= "
             "to say that this is meant",
             NotBandLimited,
-            stacklevel=2,
         )
     limited.band_limits = made.rows  # type: ignore[assignment]
     if not quiet:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from mho.data import Dataset
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, InWords
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-class Task(abc.ABC):
+class Task(abc.ABC, metaclass=InWords):
     """What a network is trained for. Subclass it: annotated fields are options, then `loss` and `error`.
 
     Options have defaults; a config sets them in its section [task]. A subclass is a frozen dataclass without further

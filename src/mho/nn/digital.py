@@ -1,0 +1,135 @@
+"""From a model on arrays back to an ordinary torch model."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from mho.errors import InvalidValue, in_words
+from mho.nn.array_layer import ArrayLayer
+from mho.nn.convert import take_place
+from mho.nn.dropout import Dropout
+from mho.nn.kinds import LayerKind, kind_of_layer
+from mho.nn.replicas import ReplicaModel, array_layers
+
+
+@in_words
+def to_digital(model: nn.Module, *, read: bool = False, replica: int | None = None) -> nn.Module:
+    """Return the plain torch model that a model on arrays stands for, with the weights of its arrays.
+
+    Every layer on arrays becomes the torch layer that it replaced, mho's dropout becomes torch's, and all else is
+    copied: hooks, mode and `requires_grad` stay, a module in several places stays one. The result knows nothing of mho:
+    it can be exported, its state_dict loads into the model that was converted, and `mho.convert` takes it again. Its
+    weights are float32.
+
+    Args:
+        model: as `mho.convert` returned it, or one that contains such models or layers; it is left as it is.
+        read: take the weights as one noisy forward read of unit vectors sees them, in place of the exact ones. The
+            noise is that of the next evaluation: two calls without one between them give equal weights.
+        replica: which replica, from 0; has to be given where there are several.
+
+    Raises:
+        InvalidValue: for a model without layers on arrays, several replicas of which none is chosen, a replica that
+            there is not, or a layer kind that does not say what it stands for.
+    """
+    whole = getattr(model, "_orig_mod", model)  # of torch.compile
+    layers = array_layers(whole)
+    if not layers:
+        raise InvalidValue("the model has no layers on arrays; give a model of mho.convert")
+    made = _Twins(read, _chosen(replica, {layer.replicas for layer in layers.values()}))
+    return made.walk(copy.deepcopy(whole), "")
+
+
+def _chosen(replica: int | None, counts: set[int]) -> int:
+    """Return the number of the replica to take from layers of so many replicas.
+
+    Raises:
+        InvalidValue: where it is not one of them, or has to be given.
+    """
+    fewest = min(counts)
+    if replica is None and max(counts) > 1:
+        raise InvalidValue(
+            f"the model has {max(counts)} replicas, and a digital model is one network; say which: "
+            f"mho.to_digital(model, replica=0), up to {max(counts) - 1}"
+        )
+    chosen = 0 if replica is None else replica
+    if isinstance(chosen, bool) or not isinstance(chosen, int) or not 0 <= chosen < fewest:
+        raise InvalidValue(f"replica is {replica!r}; give an integer from 0 to {fewest - 1}")
+    return chosen
+
+
+class _Twins:
+    """One walk over the copy of a model."""
+
+    def __init__(self, read: bool, replica: int) -> None:
+        self.read, self.replica = read, replica
+        self.done: dict[int, nn.Module] = {}
+
+    def walk(self, module: nn.Module, name: str) -> nn.Module:
+        """Replace a module, or what is inside it; a module that appears twice is replaced once."""
+        if id(module) not in self.done:
+            self.done[id(module)] = module  # against cycles
+            self.done[id(module)] = self._replace(module, name)
+        return self.done[id(module)]
+
+    def _replace(self, module: nn.Module, name: str) -> nn.Module:
+        if isinstance(module, ReplicaModel):
+            return self.walk(module.model, name)
+        if isinstance(module, Dropout):
+            return _in_place_of(module, module.twin())
+        if isinstance(module, ArrayLayer):
+            return _in_place_of(module, self._digital(module, name or "model"))
+        vars(module).pop("conversion", None)  # the table of mho.convert
+        for child_name, child in list(module._modules.items()):
+            if child is not None:
+                setattr(module, child_name, self.walk(child, f"{name}.{child_name}" if name else child_name))
+        return module
+
+    def _digital(self, layer: ArrayLayer, name: str) -> nn.Module:
+        """Return the torch layer of a layer on arrays, with its weights."""
+        kind = kind_of_layer(layer)
+        twin = None if kind is None else kind.twin_of(layer)
+        if kind is None or twin is None:
+            raise InvalidValue(
+                f"{name} ({type(layer).__name__}): its kind does not say which torch layer it stands for; give "
+                "LayerKind(twin=lambda layer: ...), which makes the layer, to mho.nn.register"
+            )
+        weight, bias = layer.read() if self.read else (layer.weight.clone(), layer.bias)
+        if layer.replicas > 1:
+            weight, bias = weight[self.replica], None if bias is None else bias[self.replica]
+        _fill(twin, kind, weight, bias, name, groups=len(layer.crossbars))
+        return twin.requires_grad_(layer.anchor.requires_grad)
+
+
+def _in_place_of(module: nn.Module, twin: nn.Module) -> nn.Module:
+    take_place(twin, module)
+    return twin
+
+
+def _fill(twin: nn.Module, kind: LayerKind, weight: Tensor, bias: Tensor | None, name: str, *, groups: int) -> None:
+    """Write the weights (out, ...) and biases (out,) of all groups into the matrices of a torch layer.
+
+    Raises:
+        InvalidValue: where these are no views of its parameters, or of other shapes.
+    """
+    weights = weight.flatten(1).chunk(groups)
+    biases = [None] * groups if bias is None else bias.chunk(groups)
+
+    def held() -> list[tuple[Tensor, Tensor]]:
+        """Return pairs of what the layer holds and what it is to hold."""
+        matrices = kind.matrices(twin)
+        pairs = [(matrix.weight, own) for matrix, own in zip(matrices, weights, strict=True)]
+        return pairs + [
+            (m.bias, own) for m, own in zip(matrices, biases, strict=True) if m.bias is not None and own is not None
+        ]
+
+    with torch.no_grad():
+        for target, values in held():
+            target.copy_(values)
+        if not all(torch.equal(target, values) for target, values in held()):
+            raise InvalidValue(
+                f"{name}: the matrices of a {type(twin).__name__} are copies of its parameters, so the weights of the "
+                "arrays cannot be written into them; let LayerKind.matrices return views"
+            )

@@ -69,7 +69,7 @@ class LayerKind(metaclass=InWords):
             raise InvalidValue(f"{self.layer.__name__} has a forward of its own; write prepare, send and receive")
 
     def twin_of(self, layer: ArrayLayer) -> nn.Module | None:
-        """Return the module that `twin` makes for a layer, torch's generator left as it is; None where there is none."""
+        """Return what `twin` makes for a layer, with torch's generator left as it is; None where there is none."""
         if self.twin is None:
             return None
         with torch.random.fork_rng(devices=[]):  # what the twin starts with is written over

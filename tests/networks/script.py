@@ -18,7 +18,10 @@ import mho
 from mho.data import digits_8x8
 from mho.nn import ArrayLayer
 
-RPU = mho.presets.gokmen_2017(managed=True, pulses=10)
+RPU = mho.presets.gokmen_2017(managed=True, pulses=10).replace(
+    device=mho.devices.ConstantStep(w_max=mho.per_cell(2.0, spread=0.1), w_min=mho.per_cell(-2.0, spread=0.1))
+)
+"""Arrays of Gokmen 2017 whose bounds hold the weights of all these networks: what clipping says is tested elsewhere."""
 STEPS = [20, pytest.param(200, marks=pytest.mark.long)]
 SMOOTHED = 5
 """Losses of so many steps are one mean."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import math
 import subprocess
@@ -213,8 +214,9 @@ def test_without_tensorboard_the_extra_is_named(tmp_path, monkeypatch):
         TensorBoard(tmp_path)
 
 
+@pytest.mark.integration
 def test_the_files_of_tensorboard_hold_the_history(tmp_path):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    accumulator = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
     with contextlib.closing(TensorBoard(tmp_path)) as board:
         for line in LINES:
             board(line)

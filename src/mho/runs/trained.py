@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import warnings
 from pathlib import Path
 from typing import Any, final
 
@@ -197,7 +198,8 @@ def load(
     cure = "delete it to start the run afresh with --resume" if checkpoint == "last" else 'load checkpoint="last"'
     tensors, notes = load_checkpoint(file, cure=cure)
     _check_same(file, notes["config"], config)
-    with torch.random.fork_rng(devices=[]):  # the weights that building draws are not kept, nor may the draw show
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what building draws is not kept, and training has told what stays digital
         model = build(config)
     fill(model.state_dict(keep_vars=True), tensors, "model.", file)
     return TrainedRun(path, model.eval(), config, None if data_folder is None else Path(data_folder))

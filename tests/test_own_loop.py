@@ -104,7 +104,7 @@ def test_report_is_a_function_and_a_room_and_imports_matplotlib_when_called(tmp_
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "two.html")
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
-    with pytest.raises(AttributeError, match="has no attribute 'reports'"):
+    with pytest.raises(AttributeError, match="mho has no 'reports'; did you mean 'report'"):
         mho.reports  # noqa: B018
 
 

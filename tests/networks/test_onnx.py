@@ -8,31 +8,21 @@ import numpy as np
 import pytest
 import torch
 from script import begun, held_out, stepped
-from test_vgg import VGG, Classifier
+from test_vgg import Classifier
 
 import mho
 
 pytestmark = pytest.mark.integration
 
 
-def twin(model):
-    """Return the plain torch network with the weights that the arrays hold."""
-    state = {}
-    for name, layer in mho.nn.array_layers(model).items():
-        state |= {f"{name}.weight": layer.weight.clone(), f"{name}.bias": layer.bias.clone()}
-    made = VGG()
-    made.load_state_dict(state)
-    return made.eval()
-
-
 def test_the_digital_twin_of_a_trained_network_is_exported_with_what_the_arrays_learned():
     from onnx.reference import ReferenceEvaluator
 
     script = begun(Classifier, 0, ())
-    untrained = twin(script.model)
+    untrained = mho.to_digital(script.model).eval()
     for number in range(5):
         stepped(script, number)
-    digital = twin(script.model)
+    digital = mho.to_digital(script.model).eval()
     images, _ = held_out()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)  # torch's own exporter

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import final
 
@@ -18,7 +17,7 @@ from mho.arrays.read_only import ReadOnly
 from mho.arrays.scaling import Factors, ScaledCycles
 from mho.banks import BankSpec, Rate
 from mho.config import RPU, replicas_fault
-from mho.errors import InvalidValue, InWords, WrongUse, shown
+from mho.errors import InvalidValue, InWords, WrongUse, shown, warn
 from mho.kernels import counts as count
 from mho.kernels.backends import backend_of
 from mho.periphery import Scale
@@ -174,12 +173,11 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
         factor = float(wanted.abs().max() / held[clipped].abs().mean().clamp(min=1e-30)) if share else 1.0
         if share > TOLD and factor > 1 and not quiet:
             present = 1.0 if self.scale is None else float(self.scale.max())
-            warnings.warn(
+            warn(
                 f"{self.name}: the bounds of the devices clipped {100 * share:.1f} % of the weights, which reach "
                 f"{float(wanted.abs().max()):.3g}; set a digital factor between weights and devices: "
                 f'mho.RPU(scale="max"), or scale={factor * present:.2g}',
                 ClippedWeights,
-                stacklevel=3,
             )
         return share
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from typing import Any, final
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mho.errors import WrongUse
+from mho.errors import WrongUse, warn
 
 Floats = npt.NDArray[np.float32]
 
@@ -113,10 +112,9 @@ class Memory:
         largest = float(self.norm(math.inf))
         if largest > most:
             self.scale(most / largest)
-            warnings.warn(
+            warn(
                 "clipping by value: the gradient of an array is never formed, so it is scaled down as a whole until no "
                 "entry exceeds the limit",
-                stacklevel=4,
             )
 
     def is_finite(self) -> bool:

@@ -73,7 +73,8 @@ def convert(
 
     Warns:
         StaysDigital: naming layers with parameters that have no array form and were not excluded.
-        ClippedWeights: naming layers of which bounds clipped more than 1 % of the weights, with a scale as the cure.
+        ClippedWeights: naming layers of which bounds clipped more than 1 % of the weights, and at least five, with a
+            scale as the cure.
     """
     for label, value, kind, cure in (
         ("model", model, nn.Module, "torch model, for example mho.models.LeNet()"),
@@ -147,6 +148,10 @@ def _shared_faults(model: nn.Module, excluded: list[str]) -> list[str]:
     return faults
 
 
+FEWEST = 5
+"""Clipped weights of a layer from which on `convert` warns: fewer lie on weak devices that any network has."""
+
+
 HOOKS = (
     "_forward_pre_hooks",
     "_forward_pre_hooks_with_kwargs",
@@ -200,10 +205,10 @@ def conversion_table(model: nn.Module) -> Table:
 
 def share_on_arrays(model: nn.Module) -> str:
     """Return in words which share of a network's weights, biases included, is on arrays."""
-    arrays = [array for layer in array_layers(model).values() for array in layer.crossbars]
-    held = sum(array.out_features * array.in_features for array in arrays)
-    whole = held + sum(parameter.numel() for parameter in model.parameters())  # of array layers: none
-    return f"{100 * held / whole:.3g} % of {whole:,} weights are on arrays"
+    layers = list(array_layers(model).values())
+    held = sum(layer.anchor.numel() for layer in layers)
+    whole = sum(parameter.numel() for parameter in model.parameters())
+    return f"{100 * held / whole:.3g} % of {whole // layers[0].replicas:,} weights are on arrays"
 
 
 def conversion_rows(model: nn.Module) -> list[Converted]:
@@ -279,7 +284,8 @@ class _Conversion:
                 StaysDigital,
             )
         clipped = write_digital(layer, kind.matrices(module))
-        if clipped > TOLD and not (rpu.scaling is not None and rpu.scaling.is_chosen):
+        chosen = rpu.scaling is not None and rpu.scaling.is_chosen
+        if clipped > TOLD and clipped * layer.anchor.numel() >= FEWEST and not chosen:
             self.clipped.append(f"{label} ({100 * clipped:.1f} %)")
         first = layer.crossbars[0]
         size = f"{first.out_features}×{first.in_features}"

@@ -45,7 +45,7 @@ CALLS = {
     "convert": (lambda: mho.convert(MODEL, RPU, layer={}), "convert: there is no option 'layer'; | 'layers'?"),
     "optimizer": (
         lambda: mho.AnalogSGD(MODEL, learning_rate=0.1),
-        "AnalogSGD: there is no option 'learning_rate'; known: clip_norm, clip_value, layers, lr, model, momentum, weight_decay",
+        "AnalogSGD: there is no option 'learning_rate'; known: clip_norm, clip_value, layers, lr, model, momentum",
     ),
     "array": (lambda: mho.Crossbar(RPU, 3, 4, sed=1), "Crossbar: there is no option 'sed'; did you mean 'seed'?"),
     "layer": (lambda: mho.nn.Linear(4, 3, rpu=RPU, biass=True), "Linear: | did you mean 'bias'?"),

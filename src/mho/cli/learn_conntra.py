@@ -145,9 +145,9 @@ def _numbers(option: str, text: str, kind: type) -> list[Any]:
 
 def _watch(run: LevelsRun) -> bool:
     """Train with a bar on standard error; the first Ctrl-C stops within a second."""
-    from mho.learning.combinatorial.bar import Bar
+    from mho.learning.combinatorial.bar import DescentBar
 
-    with first_interrupt() as asked, Bar(run.experiment.sweeps) as bar:
+    with first_interrupt() as asked, DescentBar(run.experiment.sweeps) as bar:
 
         def after(progress: Any) -> bool:
             bar.step(progress)

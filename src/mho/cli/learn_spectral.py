@@ -114,10 +114,10 @@ def read_spectral(
 
 def _watch(run: SpectralRun) -> bool:
     """Learn with a bar on standard error; the first Ctrl-C stops after a piece."""
-    from mho.learning.spectral.bar import Bar
+    from mho.learning.spectral.bar import SequenceBar
 
     begun = run.seen
-    with first_interrupt() as asked, Bar(begun, run.total - begun, show=True) as bar:
+    with first_interrupt() as asked, SequenceBar(begun, run.total - begun, show=True) as bar:
 
         def after(seen: int, total: int) -> bool:
             bar.step(seen)

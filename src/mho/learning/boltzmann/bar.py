@@ -1,24 +1,17 @@
-"""A progress bar of learning, on standard error."""
+"""How far a Boltzmann machine has come, on standard error."""
 
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from typing import final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-from mho.compiler.cache import on_compile
+from mho.bar import Bar
 from mho.learning.boltzmann.plan import Plan
-from mho.learning.boltzmann.training import Progress as Learned
-
-REFRESH = 0.25
-"""Seconds between two looks."""
+from mho.learning.boltzmann.training import Progress
 
 
 @final
-class Bar:
+class LearningBar(Bar[Progress]):
     """Epoch, examples a second, what the rule measures and time left on a terminal; one line an epoch elsewhere.
 
     Args:
@@ -27,51 +20,25 @@ class Bar:
         progress: where learning begins.
     """
 
-    def __init__(self, plan: Plan, examples: int, progress: Learned) -> None:
+    def __init__(self, plan: Plan, examples: int, progress: Progress) -> None:
         self.plan, self.examples, self.progress = plan, examples, progress
         self.words = plan.rule.measure.replace("_", " ")
-        self.console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TextColumn(f"{{task.fields[rate]:,.0f}} examples/s  {self.words} {{task.fields[loss]}}  left"),
-            TimeRemainingColumn(),
-            console=self.console,
-            refresh_per_second=4,
-        )
-        self.task = self.bar.add_task(
-            "learn", total=plan.epochs * examples, completed=self._seen(), epoch=self._epoch(), epochs=plan.epochs,
-            rate=0.0, loss=self._loss(),
+        super().__init__(
+            f"epoch {{task.fields[epoch]}}/{plan.epochs}",
+            f"{{task.fields[rate]:,.0f}} examples/s  {self.words} {{task.fields[loss]}}  left",
+            total=plan.epochs * examples, done=self._seen(), epoch=self._epoch(), rate=0.0, loss=self._loss(),
         )  # fmt: skip
-        self.shown, self.ended = 0.0, progress.epoch
-        self.began, self.begun_at = time.monotonic(), self._seen()
+        self.ended, self.began, self.begun_at = progress.epoch, time.monotonic(), self._seen()
 
-    def __enter__(self) -> Bar:
-        on_compile.append(self.console.print)
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        on_compile.remove(self.console.print)
-        self.bar.stop()
-
-    def step(self) -> None:
-        """Refresh at most four times a second."""
-        now, ended = time.monotonic(), self.progress.epoch > self.ended
-        if not ended and (not self.console.is_terminal or now - self.shown < REFRESH):
+    def step(self, progress: Progress) -> None:
+        ended = progress.epoch > self.ended
+        self.progress, self.ended = progress, progress.epoch
+        if not (self.due() or ended):
             return
-        self.shown, self.ended = now, self.progress.epoch
-        rate = (self._seen() - self.begun_at) / max(now - self.began, 1e-9)
-        self.bar.update(self.task, completed=self._seen(), epoch=self._epoch(), rate=rate, loss=self._loss())
-        if ended and not self.console.is_terminal:
-            self.console.print(
-                f"epoch {self.ended}/{self.plan.epochs}  {rate:,.0f} examples/s  {self.words} {self._loss()}",
-                highlight=False,
-            )
+        rate = (self._seen() - self.begun_at) / max(time.monotonic() - self.began, 1e-9)
+        self.update(self._seen(), epoch=self._epoch(), rate=rate, loss=self._loss())
+        if ended and not self.is_live:
+            self.say(f"epoch {self.ended}/{self.plan.epochs}  {rate:,.0f} examples/s  {self.words} {self._loss()}")
 
     def _seen(self) -> int:
         return self.progress.epoch * self.examples + self.progress.position

@@ -18,7 +18,7 @@ from torch import Tensor
 from mho.errors import CheckpointError, InvalidValue, InWords, WrongUse
 from mho.learning.boltzmann import annealing, flow, storage
 from mho.learning.boltzmann.annealing import LogLikelihood, LogPartition
-from mho.learning.boltzmann.bar import Bar
+from mho.learning.boltzmann.bar import LearningBar
 from mho.learning.boltzmann.data import as_rows, binary, fingerprint, like, log_odds
 from mho.learning.boltzmann.draws import Draws, Purpose
 from mho.learning.boltzmann.likelihood import can_enumerate, hidden_log_sums
@@ -159,11 +159,11 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             self._check_width(plan, v.shape[1])
             self.network_, self.progress_ = plan.network(v), Progress()
         self.progress_.data = fingerprint(v)
-        with Bar(plan, len(v), self.progress_) if self.verbose else contextlib.nullcontext() as bar:
+        with LearningBar(plan, len(v), self.progress_) if self.verbose else contextlib.nullcontext() as bar:
 
             def after_step() -> bool:
                 if bar is not None:
-                    bar.step()
+                    bar.step(self.progress_)
                 return on_step is not None and on_step(self) is True
 
             train(self.network_, plan, v, self.progress_, after_step)

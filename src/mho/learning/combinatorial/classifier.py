@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from mho.errors import InvalidValue, InWords, nearest
-from mho.learning.combinatorial.bar import Bar
+from mho.learning.combinatorial.bar import DescentBar
 from mho.learning.combinatorial.data import outputs_of
 from mho.learning.combinatorial.descent import conntra
 from mho.learning.combinatorial.result import ConntraResult
@@ -158,7 +158,7 @@ class ConntraClassifier(ClassifierMixin, BaseEstimator, metaclass=InWords):  # t
         else:
             model = before.model
         size = None if self.batch_size is None or self.batch_size >= len(X) else self.batch_size
-        with Bar(sweeps, show=self.verbose) as bar:
+        with DescentBar(sweeps, show=self.verbose) as bar:
             self.result_ = conntra(
                 model, self._inputs(X), np.searchsorted(labels, y), self.levels, seed=self.seed, loss=self.loss,
                 scale=self.scale if before is None else dict(before.scales),

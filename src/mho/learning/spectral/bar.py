@@ -1,4 +1,4 @@
-"""A progress bar over a sequence, on standard error."""
+"""How far a pass over a sequence has come, on standard error."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import time
 from types import TracebackType
 from typing import final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-REFRESH = 0.25
-"""Seconds between two looks."""
+from mho.bar import Bar
 
 
 @final
-class Bar:
+class SequenceBar(Bar[int]):
     """Samples, samples a second and time left on a terminal; one line at the end elsewhere.
 
     Args:
@@ -24,34 +20,24 @@ class Bar:
     """
 
     def __init__(self, seen: int, samples: int, *, show: bool) -> None:
-        self.seen, self.samples, self.show = seen, samples, show
-        self.console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("samples {task.fields[seen]:,}"), BarColumn(bar_width=24), TaskProgressColumn(),
-            TextColumn("{task.fields[rate]:,.0f} samples/s  left"), TimeRemainingColumn(),
-            console=self.console, refresh_per_second=4,
+        self.seen, self.samples = seen, samples
+        super().__init__(
+            "samples {task.fields[seen]:,}", "{task.fields[rate]:,.0f} samples/s  left",
+            total=samples, show=show, seen=seen, rate=0.0,
         )  # fmt: skip
-        self.task = self.bar.add_task("learn", total=samples, seen=seen, rate=0.0)
-        self.began, self.shown = time.monotonic(), 0.0
-
-    def __enter__(self) -> Bar:
-        if self.show and self.console.is_terminal:
-            self.bar.start()
-        return self
+        self.began = time.monotonic()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bar.stop()
-        if self.show and not self.console.is_terminal and kind is None:
-            rate = self.samples / max(time.monotonic() - self.began, 1e-9)
-            self.console.print(f"samples {self.seen + self.samples:,}  {rate:,.0f} samples/s", highlight=False)
+        super().__exit__(kind, error, trace)
+        if not self.is_live and kind is None:
+            self.say(f"samples {self.seen + self.samples:,}  {self._rate(self.samples):,.0f} samples/s")
 
-    def step(self, rows: int) -> None:
-        """Refresh at most four times a second, after so many rows of the whole sequence."""
-        now = time.monotonic()
-        if not self.show or not self.console.is_terminal or now - self.shown < REFRESH:
-            return
-        self.shown = now
-        rate = (rows - self.seen) / max(now - self.began, 1e-9)
-        self.bar.update(self.task, completed=rows - self.seen, seen=rows, rate=rate)
+    def step(self, progress: int) -> None:
+        """Show the progress after so many rows of the whole sequence, if it is time."""
+        if self.due():
+            self.update(progress - self.seen, seen=progress, rate=self._rate(progress - self.seen))
+
+    def _rate(self, done: int) -> float:
+        return done / max(time.monotonic() - self.began, 1e-9)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mho.errors import InvalidValue, InWords
 from mho.learning.spectral.arrays import Floats
-from mho.learning.spectral.bar import Bar
+from mho.learning.spectral.bar import SequenceBar
 from mho.learning.spectral.module import SpectralModule
 from mho.learning.spectral.report import SpectralReport, solve
 from mho.learning.spectral.setting import make_setting
@@ -144,7 +144,7 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
                     "hidden, activation, bidirectional, density and the number of outputs cannot change between two "
                     "pieces of a sequence; set them back, or fit anew"
                 )
-        with Bar(stream.seen, len(x), show=self.verbose) as bar:
+        with SequenceBar(stream.seen, len(x), show=self.verbose) as bar:
             stream.add(x, outputs, bar.step)
         self._flat = np.ndim(y) == 1
         self.stream_, self._solution = stream, None

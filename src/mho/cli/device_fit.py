@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from mho.measurements.fitting import Fitted
 
 BEST, REPORT = "device.toml", "report.html"
+EVERY = 5.0
+"""Seconds between lines on progress where standard error is no terminal."""
 MUCH = 1e5
 """A difference that is told by its size alone."""
 
@@ -30,10 +34,19 @@ def fit(
         list[str] | None,
         typer.Option(help="Law to fit, or your own as module:Class; may be repeated (default: the five of mho)."),
     ] = None,
-    w_max: Annotated[float, typer.Option(help="Mean of |w_min| and |w_max| of the device that comes out.")] = 0.6,
+    w_max: Annotated[
+        float, typer.Option(help="Scale: the measured range of conductance becomes weights from -W_MAX to W_MAX.")
+    ] = 0.6,
     spread: Annotated[
-        float | None, typer.Option(help="Relative spread of step and bounds, if one device was measured.")
+        float | None,
+        typer.Option(help="Assumed spread of step and bounds from device to device (0.3 = 30 %), if one was measured."),
     ] = None,
+    extrapolate: Annotated[
+        bool,
+        typer.Option(
+            "--extrapolate", help="Take bounds that the fit puts beyond the measured range, where nobody has measured."
+        ),
+    ] = False,
     columns: Annotated[
         str | None, typer.Option(help="What the columns are, for example up,down or number,reading.")
     ] = None,
@@ -69,11 +82,12 @@ def fit(
         columns=columns, direction=direction, turns=_whole(turns), every=every, delimiter=delimiter, decimal=decimal,
         header=header, encoding=encoding, unit=unit,
     )  # fmt: skip
-    given = {"--law": law, "--w-max": None if w_max == 0.6 else w_max, "--spread": spread, "--columns": columns,
+    given = {"--law": law, "--w-max": None if w_max == 0.6 else w_max, "--spread": spread,
+             "--extrapolate": extrapolate or None, "--columns": columns,
              "--direction": direction, "--turns": turns, "--every": every, "--delimiter": delimiter,
              "--decimal": decimal, "--header": header, "--encoding": encoding, "--unit": unit}  # fmt: skip
     measurement = read_pulses_of(files, None if form == Format() else form)
-    fitted = fit_shown(measurement, laws, w_max=w_max, spread=spread)
+    fitted = fit_shown(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate)
     command = " ".join(["mho device fit", *(shlex.quote(str(f)) for f in files), *_options(given)])
     written = write_fit(fitted, out, command=f"{command} --out {shlex.quote(str(out))}")
     if as_json:
@@ -118,18 +132,42 @@ def find_laws(names: Sequence[str] | None) -> list[type[Device]]:
 
 
 def fit_shown(
-    measurement: Measurement, laws: Sequence[type[Device]], *, w_max: float = 0.6, spread: float | None = None
+    measurement: Measurement,
+    laws: Sequence[type[Device]],
+    *,
+    w_max: float = 0.6,
+    spread: float | None = None,
+    extrapolate: bool = False,
 ) -> Fitted:
-    """Fit with a line on standard error that says what is being done."""
+    """Fit, with progress on standard error: a bar on a terminal, else a line every `EVERY` seconds.
+
+    Ctrl-C says that nothing was written.
+    """
     from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from mho.measurements.fitting import fit_laws
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        return fit_laws(measurement, laws, w_max=w_max, spread=spread)
-    with console.status("fitting") as status:
-        return fit_laws(measurement, laws, w_max=w_max, spread=spread, watch=lambda n: status.update(f"fitting {n}"))
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} of {task.total} parts"),
+        TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    task, told = bar.add_task("fitting"), time.monotonic()
+
+    def watch(what: str, done: int, parts: int) -> None:
+        nonlocal told
+        bar.update(task, description=what, completed=done, total=parts)
+        if not console.is_terminal and time.monotonic() - told > EVERY:
+            told = time.monotonic()
+            print(f"{what} ({done} of {parts} parts done)", file=sys.stderr, flush=True)
+
+    try:
+        with bar:
+            return fit_laws(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate, watch=watch)
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def refuse_full(folder: Path) -> None:
@@ -204,5 +242,5 @@ def _options(given: Mapping[str, object]) -> list[str]:
     for name, value in given.items():
         for one in value if isinstance(value, list) else [value]:
             if one is not None:
-                words += [name, shlex.quote(str(one))]
+                words += [name] if one is True else [name, shlex.quote(str(one))]
     return words

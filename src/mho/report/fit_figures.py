@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mho.devices.symmetry import quiet_step
 from mho.measurements.fitting import Fitted, LawFit
-from mho.measurements.fitting.maximum import TraceFit
+from mho.measurements.fitting.line import quiet_path
 from mho.measurements.fitting.weights import WINDOW, WeightTrace, ramps, smoothed
 from mho.report.device_figures import DOWN_COLOR, UP_COLOR
 from mho.report.figures import REPLICA_COLOR
@@ -28,7 +28,7 @@ def readings_with_fits(fitted: Fitted, number: int, ax: Axes) -> Axes:
     count = len(trace.readings)
     ax.plot(scale.readings(trace.readings), ".", color=REPLICA_COLOR, ms=2.5, alpha=0.7, label="readings", zorder=1)
     for place, fit in enumerate(fitted.laws[:2]):
-        path = quiet_path(fit.fits[number])
+        path, _ = quiet_path(fit.fits[number])
         color = UP_COLOR if place == 0 else DOWN_COLOR
         ax.plot(scale.readings(path), DASHES[place], color=color, lw=1.6, label=fit.name, zorder=3 - place)
     ax.set_xlim(0, count - 1)
@@ -36,26 +36,6 @@ def readings_with_fits(fitted: Fitted, number: int, ax: Axes) -> Axes:
     ax.set_xlabel("reading")
     ax.set_ylabel(f"conductance ({fitted.measurement.unit})")
     return _finish(ax, 2)
-
-
-def quiet_path(fit: TraceFit) -> Any:
-    """(K,) states of a law without noise; each ramp starts where the readings around its start lie."""
-    trace = fit.series
-    cell: Any = types.SimpleNamespace(**fit.values)
-    groups = ramps(trace.pulses)
-    starts = trace.readings.copy()
-    path = np.full(len(starts), np.nan)
-    w = 0.0
-    for k in range(len(starts)):
-        if k == 0 or (groups[k] != groups[k - 1] and trace.pulses[k - 1] == 0):
-            first = starts[k : k + 5] if trace.noisy else starts[k : k + 1]
-            w = float(np.clip(first.mean(), cell.w_min, cell.w_max))
-        else:
-            for _ in range(abs(int(trace.pulses[k - 1]))):
-                w += quiet_step(fit.law, w, bool(trace.pulses[k - 1] > 0), cell)
-                w = float(np.clip(w, cell.w_min, cell.w_max))
-        path[k] = w
-    return path
 
 
 def steps_with_fits(fitted: Fitted, up: bool, ax: Axes) -> Axes:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from mho.measurements.fitting import Fitted, LawFit, lag_one
-from mho.measurements.fitting.maximum import NOISE
+from mho.measurements.fitting.maximum import LASTS, NOISE, SLOW
 from mho.report.drawing import svg
 from mho.report.fit_figures import readings_with_fits, residuals_in_state, residuals_in_time, steps_with_fits
 from mho.report.template import render
@@ -26,6 +26,8 @@ MEANINGS = {
     "w_max": "upper bound, in weights",
     "w_min": "lower bound, in weights",
     NOISE: "noise of a reading, in weights: write noise and read noise as one",
+    SLOW: "noise of readings that lasts, in weights",
+    LASTS: "pulses after which 1/e of the lasting noise is left",
 }
 
 
@@ -82,16 +84,18 @@ def _headlines(fitted: Fitted) -> list[tuple[str, str, str]]:
     lines.append(
         (f"{count:,}", "readings after a pulse", f"{len(fitted.traces)} devices" if len(fitted.traces) > 1 else "")
     )
-    if "dw_min" in values:
-        step = abs(values["dw_min"].value)
-        lines.append(
-            (f"{(values['w_max'].value - values['w_min'].value) / step:,.0f}", "states", "range over mean step")
-        )
+    nominal = {name: parameter.mean for name, parameter in fitted.best.device.parameters().items()}
+    span = nominal["w_max"] - nominal["w_min"]
+    if "dw_min" in nominal:
+        lines.append((f"{span / nominal['dw_min']:,.0f}", "states", "range of the device over its mean step"))
     if "c2c" in values and values["c2c"].value > 0:
-        lines.append((f"{1 / values['c2c'].value:.2g}", "signal to noise of a step", "1 / c2c"))
+        remark = f"1 / c2c; c2c is {values['c2c'].value:.2g}"
+        if values["c2c"].error is not None:
+            remark += f" ± {values['c2c'].error:.2g}"
+        lines.append((f"{1 / values['c2c'].value:.2g}", "signal to noise of a step", remark))
     if values[NOISE].value:
-        lines.append((f"{values[NOISE].value:.2g}", "noise of a reading", "in weights; the bounds are at about ±"
-                      f"{(values['w_max'].value - values['w_min'].value) / 2:.2g}"))  # fmt: skip
+        remark = f"in weights: {100 * values[NOISE].value / span:.2g} % of the range, ±{span / 2:.2g}"
+        lines.append((f"{values[NOISE].value:.2g}", "noise of a reading", remark))
     return lines
 
 

@@ -7,6 +7,8 @@ import json
 import math
 from typing import Any
 
+import numpy as np
+
 from mho.config import RPU, write_toml
 from mho.measurements.fitting.laws import Fitted, LawFit
 from mho.measurements.fitting.maximum import NOISE
@@ -36,6 +38,7 @@ def device_toml(fitted: Fitted, fit: LawFit, command: str) -> str:
     noise = next(p for p in fit.parameters if p.name == NOISE)
     if noise.value:
         lines.append(f"a reading has noise of standard deviation {noise.value:.4g}: write noise and read noise as one")
+    lines += fit.restated
     if count > 1:
         lines.append(f"spreads are those of {count} devices")
     elif fitted.spread is None:
@@ -65,7 +68,12 @@ def fit_json(fitted: Fitted, *, command: str, version: str) -> dict[str, Any]:
         "unit": measurement.unit,
         "notes": list(measurement.notes),
         "devices": [
-            {"name": trace.device, "readings": len(trace.readings), "noisy": trace.noisy} for trace in fitted.traces
+            {
+                "name": trace.device,
+                "readings": len(trace.readings),
+                "range": fitted.scale.readings(np.array(trace.range)).tolist(),
+            }
+            for trace in fitted.traces
         ],
         "best": fitted.best.name,
         "ranking": [_law(fit) for fit in fitted.laws],

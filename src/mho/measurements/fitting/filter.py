@@ -24,12 +24,19 @@ NEAR = 1e-5
 
 # A law comes as a function pointer: the filter on disk knows no law, so it can run none that is stale.
 Vector, Counts = numba.float64[::1], numba.int64[::1]
-STEP = numba.types.FunctionType(numba.float64(numba.float64, numba.boolean, Vector, numba.float64))
+Rows = numba.float64[:, ::1]
+STEP = numba.types.FunctionType(
+    numba.types.UniTuple(numba.float64, 4)(numba.float64, numba.float64, numba.boolean, Vector)
+)
 
 
 @functools.lru_cache(maxsize=64)
 def compiled_step(law: type, names: tuple[str, ...]) -> Any:
-    """`law.pulse` in double precision as step(w, up, values, z), values in the order of `names`.
+    """`law.pulse` in double precision as step(w, near, up, values), values in the order of `names`.
+
+    Returns:
+        A function that gives four weights after a pulse, all in one call because calls through a pointer are slow:
+        from w without noise, with z = 1, with z = -1, and from `near` without noise.
 
     Raises:
         LawError: if Numba cannot compile the law.
@@ -37,8 +44,10 @@ def compiled_step(law: type, names: tuple[str, ...]) -> Any:
     record, count = collections.namedtuple("Cell", names), len(names)  # type: ignore[misc]
     pulse = _compiled(law.pulse)  # type: ignore[attr-defined]
 
-    def step(w, up, values, z):  # type: ignore[no-untyped-def]
-        return float(pulse(w, up, record(*to_fixed_tuple(values, count)), z))
+    def step(w, near, up, values):  # type: ignore[no-untyped-def]
+        cell = record(*to_fixed_tuple(values, count))
+        quiet, ahead = float(pulse(w, up, cell, 0.0)), float(pulse(near, up, cell, 0.0))
+        return quiet, float(pulse(w, up, cell, 1.0)), float(pulse(w, up, cell, -1.0)), ahead
 
     try:
         return numba.njit(STEP.signature)(step)
@@ -60,9 +69,16 @@ def _compiled(function: Any) -> Any:
 
 
 def likelihood(
-    step: Any, values: Floats, bounds: tuple[float, float], noise: float, readings: Floats, pulses: Integers
+    step: Any,
+    values: Floats,
+    bounds: tuple[float, float],
+    noise: float,
+    readings: Floats,
+    pulses: Integers,
+    *,
+    slow: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[Floats, Floats, Floats]:
-    """What a law says of each reading from those before it.
+    """Follow the readings of one device with a law, and say what it expects of each from those before it.
 
     The hidden weight h moves by the law and is clipped to its bounds after each pulse; a reading is h plus normal
     noise, which holds both write noise and read noise: single readings cannot tell the two apart. h is followed as a
@@ -77,14 +93,34 @@ def likelihood(
         noise: standard deviation of a reading, above 0.
         readings: (K,).
         pulses: (K - 1,) as a `Trace` has them; a reading after 0 pulses starts afresh.
+        slow: standard deviation of noise of readings that lasts, and the pulses after which 1/e of it is left; 0 and
+            any: there is none.
 
     Returns:
         For each reading but the first, (K - 1,): the logarithm of its density, its mean, its standard deviation;
         NaN after 0 pulses.
     """
-    answers = np.full((3, len(pulses)), np.nan)
-    _filter(step, values, bounds[0], bounds[1], noise, readings, pulses, answers)
-    return answers[0], answers[1], answers[2]
+    frame = np.array([[*bounds, noise, *slow]])
+    answers = followed(step, values[None], frame, readings, pulses)
+    return answers[0, 0], answers[0, 1], answers[0, 2]
+
+
+def followed(step: Any, values: Floats, frames: Floats, readings: Floats, pulses: Integers) -> Floats:
+    """`likelihood` of S sets of parameters in one call.
+
+    Args:
+        step: of `compiled_step`.
+        values: (S, F) of the law's fields.
+        frames: (S, 5): w_min, w_max, noise of a reading, and the two numbers of its slow part.
+        readings: (K,).
+        pulses: (K - 1,).
+
+    Returns:
+        (S, 3, K - 1): log density, mean, standard deviation.
+    """
+    answers = np.full((len(values), 3, len(pulses)), np.nan)
+    _filter(step, np.ascontiguousarray(values), np.ascontiguousarray(frames), readings, pulses, answers)
+    return answers
 
 
 @numba.njit
@@ -121,15 +157,14 @@ def _clipped(mean: float, variance: float, low: float, high: float) -> tuple[flo
 
 
 @numba.njit
-def _pushed(step, values, up, low, high, mean, variance):  # type: ignore[no-untyped-def]
-    """Mean and variance after a pulse, before the clip."""
-    far = step(mean, up, values, 0.0)
-    noise = 0.5 * (step(mean, up, values, 1.0) - step(mean, up, values, -1.0))
+def _pushed(step, values, up, low, high, mean):  # type: ignore[no-untyped-def]
+    """Mean after a pulse before the clip, slope of that mean, and variance of the law's own noise."""
     h = NEAR * (high - low)
     if mean + h > high:  # a law may have no value beyond its bounds
         h = -h
-    slope = (step(mean + h, up, values, 0.0) - far) / h
-    return far, slope * slope * variance + noise * noise
+    quiet, above, below, ahead = step(mean, mean + h, up, values)
+    noise = 0.5 * (above - below)
+    return quiet, (ahead - quiet) / h, noise * noise
 
 
 @numba.njit
@@ -182,25 +217,55 @@ def _within(mean, sd, low, high):  # type: ignore[no-untyped-def]
     return mean + sd * shift, sd * sd * max(1 + a * at_a - b * at_b - shift * shift, 0.0)
 
 
-@numba.njit(
-    numba.void(STEP, Vector, numba.float64, numba.float64, numba.float64, Vector, Counts, numba.float64[:, ::1]),
-    cache=True,
-)
-def _filter(step, values, low, high, noise, readings, pulses, answers):  # type: ignore[no-untyped-def]
-    read = noise * noise
-    mean, variance = _clipped(readings[0], read, low, high)
+@numba.njit
+def _follow(step, values, frame, readings, pulses, answers):  # type: ignore[no-untyped-def]
+    """The weight is (mean, variance), the slow noise (shift, width), and both of them vary together by `joint`."""
+    low, high, noise, slow, lasts = frame[0], frame[1], frame[2], frame[3], frame[4]
+    read, level = noise * noise, slow * slow
+    fade = math.exp(-1 / lasts) if level > 0 else 0.0
+    mean, variance = _clipped(readings[0], read + level, low, high)
+    shift, width, joint = 0.0, level, -level * math.sqrt(variance / (read + level))
     for k in range(len(pulses)):
         y = readings[k + 1]
         count = abs(pulses[k])
         if count == 0:
-            mean, variance = _clipped(y, read, low, high)
+            mean, variance = _clipped(y, read + level, low, high)
+            shift, width, joint = 0.0, level, -level * math.sqrt(variance / (read + level))
             continue
         up = pulses[k] > 0
         for number in range(count):
-            mean, variance = _pushed(step, values, up, low, high, mean, variance)
+            mean, slope, own = _pushed(step, values, up, low, high, mean)
+            variance = slope * slope * variance + own
+            shift, width, joint = fade * shift, fade * fade * width + (1 - fade * fade) * level, fade * slope * joint
             if number < count - 1:
+                before = variance
                 mean, variance = _clipped(mean, variance, low, high)
+                joint *= math.sqrt(variance / before) if before > 0 else 0.0
+        # the slow noise is tie times the weight's deviation and a rest, so a reading shows 1 + tie of the weight
+        tie = joint / variance if variance > 0 else 0.0
+        rest = max(width - tie * joint, 0.0)
+        if abs(1 + tie) < 1e-3:
+            tie, rest = 0.0, width
+        sight, total = 1 + tie, read + rest
         expected, spread = _clipped(mean, variance, low, high)
-        answers[1, k], answers[2, k] = expected, math.sqrt(spread + read)
-        answers[0, k], mean, variance = _seen(y, mean, variance, low, high, noise)
-        mean = min(max(mean, low), high)  # an outlier, or rounding, may have moved it out
+        answers[1, k] = expected + shift + tie * (expected - mean)
+        answers[2, k] = math.sqrt(sight * sight * spread + total)
+        seen = (y - shift + tie * mean) / sight
+        density, after, variance = _seen(seen, mean, variance, low, high, math.sqrt(total) / abs(sight))
+        answers[0, k] = density - math.log(abs(sight))
+        after = min(max(after, low), high)  # an outlier, or rounding, may have moved it out
+        share = rest / total
+        shift += tie * (after - mean)
+        shift += share * (y - after - shift)
+        tie -= share * sight
+        width, joint = tie * tie * variance + rest * (1 - share), tie * variance
+        mean = after
+
+
+@numba.njit(
+    numba.void(STEP, Rows, Rows, Vector, Counts, numba.float64[:, :, ::1]),
+    cache=True,
+)
+def _filter(step, values, frames, readings, pulses, answers):  # type: ignore[no-untyped-def]
+    for s in range(len(values)):
+        _follow(step, values[s], frames[s], readings, pulses, answers[s])

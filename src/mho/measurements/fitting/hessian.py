@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from mho.measurements.record import Floats
 
+Several = Callable[[Sequence[Floats]], Floats]
+"""Minus the log likelihood at each of several places."""
 DROP = 0.005
 """Log likelihood that a step of the differences should cost, a tenth of a standard error: farther it is no parabola."""
 FLAT = 0.05
@@ -20,13 +22,17 @@ PART = 0.2
 """Part of such a direction from which a parameter belongs to it."""
 
 
-def standard_errors(minus: Callable[[Floats], float], best: Floats) -> list[tuple[float | None, list[int]]]:
+def standard_errors(minus: Several, best: Floats) -> list[tuple[float | None, list[int]]]:
     """Standard error of each parameter at a minimum of minus a log likelihood.
+
+    Args:
+        minus: minus the log likelihood at each of several places.
+        best: the minimum.
 
     Returns:
         For each parameter its error, and no others; or None and the parameters that the data do not tell from it.
     """
-    count, bottom = len(best), minus(best)
+    count, bottom = len(best), float(minus([best])[0])
     answers: list[tuple[float | None, list[int]]] = [(None, [k]) for k in range(count)]
     steps = [_step(minus, best, bottom, k) for k in range(count)]
     live = [k for k in range(count) if steps[k] is not None]
@@ -51,14 +57,15 @@ def standard_errors(minus: Callable[[Floats], float], best: Floats) -> list[tupl
     return answers
 
 
-def _step(minus: Callable[[Floats], float], best: Floats, bottom: float, k: int) -> float | None:
+def _step(minus: Several, best: Floats, bottom: float, k: int) -> float | None:
     """A step of parameter k that costs about `DROP`; None if even the longest costs nothing, one way or the other."""
 
     def cost(h: float) -> tuple[float, float]:
         ahead, back = best.copy(), best.copy()
         ahead[k] += h
         back[k] -= h
-        return minus(ahead) - bottom, minus(back) - bottom
+        costs = minus([ahead, back]) - bottom
+        return float(costs[0]), float(costs[1])
 
     if min(cost(LONGEST)) < FLAT:
         return None
@@ -71,20 +78,24 @@ def _step(minus: Callable[[Floats], float], best: Floats, bottom: float, k: int)
     return h
 
 
-def _curvature(minus: Callable[[Floats], float], best: Floats, bottom: float, live: list[int], h: Floats) -> Floats:
-    """Second differences."""
-
-    def at(a: int, da: float, b: int, db: float) -> float:
-        places = best.copy()
-        places[live[a]] += da * h[a]
-        places[live[b]] += db * h[b]
-        return minus(places)
-
+def _curvature(minus: Several, best: Floats, bottom: float, live: list[int], h: Floats) -> Floats:
+    """Second differences, all in one call."""
     count = len(live)
+    pairs = [(a, b) for a in range(count) for b in range(a)]
+    places = []
+    for a in range(count):
+        for way in (1, -1):
+            places.append(best.copy())
+            places[-1][live[a]] += way * h[a]
+    for a, b in pairs:
+        for one, other in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            places.append(best.copy())
+            places[-1][live[a]] += one * h[a]
+            places[-1][live[b]] += other * h[b]
+    costs = minus(places)
     found = np.zeros((count, count))
     for a in range(count):
-        found[a, a] = (at(a, 1, a, 0) - 2 * bottom + at(a, -1, a, 0)) / h[a] ** 2
-        for b in range(a):
-            corners = at(a, 1, b, 1) - at(a, 1, b, -1) - at(a, -1, b, 1) + at(a, -1, b, -1)
-            found[a, b] = found[b, a] = corners / (4 * h[a] * h[b])
+        found[a, a] = (costs[2 * a] - 2 * bottom + costs[2 * a + 1]) / h[a] ** 2
+    for (a, b), corner in zip(pairs, costs[2 * count :].reshape(-1, 4), strict=True):
+        found[a, b] = found[b, a] = (corner[0] - corner[1] - corner[2] + corner[3]) / (4 * h[a] * h[b])
     return found

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
 
 from mho.devices import ConstantStep, Device, ExpStep, LinearStep, PowStep, SoftBounds
 from mho.errors import Faults, InvalidValue, in_words
-from mho.measurements.fitting.maximum import TraceFit, fit_trace
+from mho.measurements.fitting.ends import noise_ends, told_by
+from mho.measurements.fitting.line import misses
+from mho.measurements.fitting.maximum import TraceFit, faint, fit_devices
+from mho.measurements.fitting.parameters import evaluates
 from mho.measurements.fitting.population import Parameter, device_of, parameters_of, rescaled, unit_factor
+from mho.measurements.fitting.progress import Progress, Watch
 from mho.measurements.fitting.ranking import Score, held_out, order, scores
+from mho.measurements.fitting.search import End
 from mho.measurements.fitting.table_devices import table_devices
+from mho.measurements.fitting.training import hard_to_train
 from mho.measurements.fitting.untold import untold
 from mho.measurements.fitting.weights import Scale, WeightTrace, scale_of, weight_trace
+from mho.measurements.fitting.within import reaches, within
 from mho.measurements.record import Measurement
 
 PARAMETRIC: tuple[type[Device], ...] = (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep)
 FEWEST = 10
 """Readings after a pulse that a fit needs of each device."""
+LASTING = 300
+"""Readings of a device from which noise that lasts over several of them is looked for."""
+WORTH = 3.0
+"""Log likelihood that each of its two numbers must gain in each device."""
 
 
 @final
@@ -36,6 +47,7 @@ class LawFit:
         fits: one a measured device, in weights of `Fitted.scale`.
         score: how well it predicts.
         count: of its parameters.
+        restated: how the device differs from the law as fitted, a sentence each.
     """
 
     law: type[Device]
@@ -45,6 +57,7 @@ class LawFit:
     fits: tuple[TraceFit, ...]
     score: Score
     count: int
+    restated: tuple[str, ...] = ()
 
     @property
     def log_likelihood(self) -> float:
@@ -92,51 +105,133 @@ def fit_laws(
     *,
     w_max: float = 0.6,
     spread: float | None = None,
-    watch: Callable[[str], None] | None = None,
+    extrapolate: bool = False,
+    watch: Watch | None = None,
 ) -> Fitted:
     """Fit laws to measured pulses by maximum likelihood, and rank them by how well they predict held-out readings.
 
-    Laws within one standard error of the best are ordered by their number of parameters. Several devices are fitted one
-    by one; the spread of each parameter is what their errors do not explain.
+    Laws within one standard error of the best are ordered by their number of parameters. Several devices have one read
+    noise and are otherwise fitted one by one; the spread of each parameter is what their errors do not explain. A law
+    that has no finite value where its fit ends is left out, which `Fitted.untold` says.
 
     Args:
         measurement: the pulses.
         laws: of mho, or of your own with a default for every field.
-        w_max: mean of |w_min| and |w_max| of the devices that come out; conductance is scaled to that.
+        w_max: the measured range becomes ±w_max; where a law's bounds were reached, the mean of |w_min| and |w_max|.
         spread: relative spread of `dw_min` and the bounds from device to device; only where one device was measured.
-        watch: is told what is being fitted.
+        extrapolate: whether devices get bounds beyond the measured range, as the law has them. False: a device ends
+            where the measurement does, and is restated (`within`) if its law's bounds lie farther out.
+        watch: is told what is being done, how many parts are done, and how many there are.
 
     Raises:
-        InvalidValue: naming every fault: too few readings, readings that never change, options out of range.
+        InvalidValue: naming every fault: too few readings, readings that never change, options out of range; or no law
+            could be evaluated.
         LawError: for a law that cannot be fitted.
     """
     _check(measurement, laws, w_max, spread)
     scale = scale_of(measurement, w_max)
     traces = tuple(weight_trace(trace, scale) for trace in measurement.traces)
-    found: list[tuple[TraceFit, ...]] = []
+    progress = Progress(watch, 2 * len(laws) + 1)
+    found, lost = _fits(laws, traces, extrapolate, progress)
+    if not found:
+        raise InvalidValue(
+            f"{measurement.source}: {', '.join(lost)} cannot be evaluated where the fit ends; give another --law"
+        )
+    ranked = []
+    for law, fits in found.items():
+        progress(f"ranking {law.__name__}")
+        ranked.append(np.concatenate([held_out(fit) for fit in fits]))
+    marks, counts = scores(ranked), [fits[0].count for fits in found.values()]
+    places = order(marks, counts)
+    progress("checking the best law")
+    chosen = list(found)[places[0]]
+    ends = noise_ends(found[chosen])
+    found[chosen] = told_by(found[chosen], ends)
+    made = tuple(
+        _law_fit(
+            measurement, law, found[law], marks[k], w_max=w_max, spread=spread, extrapolate=extrapolate, scale=scale
+        )
+        for k, law in ((k, list(found)[k]) for k in places)
+    )
+    sentences = [
+        *(f"{name} is left out: it cannot be evaluated where its fit ends." for name in lost),
+        *untold(made[0].fits, made[0].parameters, ends),
+        *misses(made[0].fits),
+        *made[0].restated,
+        *hard_to_train(made[0].device),
+    ]
+    progress.end()
+    return Fitted(measurement, scale, traces, made, table_devices(measurement, w_max=w_max), tuple(sentences), spread)
+
+
+def _fits(
+    laws: Sequence[type[Device]], traces: Sequence[WeightTrace], extrapolate: bool, progress: Progress
+) -> tuple[dict[type[Device], tuple[TraceFit, ...]], list[str]]:
+    """Every law's fits, with noise that lasts if the best of them says so, and the names of laws without values."""
+    found: dict[type[Device], tuple[TraceFit, ...]] = {}
     for law in laws:
-        if watch is not None:
-            watch(law.__name__)
-        found.append(tuple(fit_trace(law, trace) for trace in traces))
-    parts = [np.concatenate([held_out(fit) for fit in fits]) for fits in found]
-    ranked = scores(parts)
-    counts = [fits[0].count for fits in found]
-    made = []
-    for place in order(ranked, counts):
-        law, fits = laws[place], found[place]
-        factor = unit_factor(law, fits, w_max)
-        parameters = parameters_of(fits, factor)
-        try:
-            device = device_of(law, parameters, spread)
-        except InvalidValue as error:
-            raise InvalidValue(
-                f"{measurement.source}: the fit of {law.__name__} makes no device ({error}). The readings do not go "
-                "the way of the pulses, or only part of the range was measured: look at how the columns were read "
-                f"({'; '.join(measurement.notes) or 'nothing was found out'}), or leave the law out with --law"
-            ) from None
-        made.append(LawFit(law, device, parameters, rescaled(scale, factor), fits, ranked[place], counts[place]))
-    tables, sentences = table_devices(measurement, w_max=w_max), untold(made[0].fits, made[0].parameters)
-    return Fitted(measurement, scale, traces, tuple(made), tables, tuple(sentences), spread)
+        progress(f"fitting {law.__name__}")
+        found[law] = fit_devices(law, traces, extrapolate=extrapolate)
+    good = {law: fits for law, fits in found.items() if all(evaluates(law, fit.values) for fit in fits)}
+    lost = [law.__name__ for law in found if law not in good]
+    noisy = any(not faint(fit.problem, End(fit.places, 0.0)) for fits in good.values() for fit in fits)
+    if noisy and min(len(trace.readings) for trace in traces) >= LASTING:
+        progress.more(len(good))
+        slow = {}
+        for law, fits in good.items():
+            progress(f"fitting {law.__name__} with noise that lasts")
+            slow[law] = fit_devices(law, traces, extrapolate=extrapolate, slow_from=fits)
+        if _best(slow) - _best(good) > WORTH * 2 * len(traces):
+            return slow, lost
+    return good, lost
+
+
+def _best(found: Mapping[type[Device], Sequence[TraceFit]]) -> float:
+    return max(sum(fit.log_likelihood for fit in fits) for fits in found.values())
+
+
+def _law_fit(
+    measurement: Measurement,
+    law: type[Device],
+    fits: tuple[TraceFit, ...],
+    score: Score,
+    *,
+    w_max: float,
+    spread: float | None,
+    extrapolate: bool,
+    scale: Scale,
+) -> LawFit:
+    """The device that fits make, in weights in which its range is ±w_max."""
+    means = {p.name: p.value for p in parameters_of(fits)}
+    bounds = (means["w_min"], means["w_max"])
+    measured = tuple(float(np.mean([fit.series.range[k] for fit in fits])) for k in (0, 1))
+    beyond = not extrapolate and not reaches(bounds, (measured[0], measured[1]))
+    ends = (max(bounds[0], measured[0]), min(bounds[1], measured[1])) if beyond else bounds
+    factor = unit_factor(law, fits, w_max, ends)
+    parameters, sentences = parameters_of(fits, factor), []
+    try:
+        device = device_of(law, parameters, spread)
+        if beyond:
+            ranges = np.array([np.ptp(fit.series.range) for fit in fits])
+            wide = float(ranges.std(ddof=1) / ranges.mean()) if len(fits) > 1 else spread
+            device = within(device, (ends[0] * factor, ends[1] * factor), wide)
+            sentences = [_beyond(law, device, bounds, (measured[0], measured[1]))]
+    except InvalidValue as error:
+        raise InvalidValue(
+            f"{measurement.source}: the fit of {law.__name__} makes no device ({error}). The readings do not go "
+            "the way of the pulses, or only part of the range was measured: look at how the columns were read "
+            f"({'; '.join(measurement.notes) or 'nothing was found out'}), or leave the law out with --law"
+        ) from None
+    return LawFit(law, device, parameters, rescaled(scale, factor), fits, score, fits[0].count, tuple(sentences))
+
+
+def _beyond(law: type[Device], device: Device, bounds: tuple[float, float], measured: tuple[float, float]) -> str:
+    far = max(bounds[1] - measured[1], measured[0] - bounds[0]) / (measured[1] - measured[0])
+    return (
+        f"{law.__name__} has its bounds up to {100 * far:.0f} % of the measured range beyond it: nobody has seen the "
+        f"device there, so the device file ends where the measurement does, and is a {type(device).__name__} of the "
+        "same steps. Pulse further, or take the extrapolated bounds with --extrapolate."
+    )
 
 
 def _check(measurement: Measurement, laws: Sequence[type[Device]], w_max: float, spread: float | None) -> None:

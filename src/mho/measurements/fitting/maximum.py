@@ -1,38 +1,59 @@
-"""One law fitted to one device by maximum likelihood."""
+"""One law fitted to one device, or to several with the same read noise, by maximum likelihood."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
-from typing import Any, final
+from collections.abc import Mapping, Sequence
+from typing import final
 
 import numpy as np
 
 from mho.devices import Device
-from mho.measurements.fitting.filter import compiled_step, likelihood
+from mho.measurements.fitting.filter import compiled_step, followed
 from mho.measurements.fitting.hessian import standard_errors
-from mho.measurements.fitting.parameters import Interval, defaults, limits, used_fields
+from mho.measurements.fitting.parameters import Interval, defaults, limits, shapes_bounds, used_fields
+from mho.measurements.fitting.search import ENOUGH, STEPS, End, climb
 from mho.measurements.fitting.weights import WeightTrace
 from mho.measurements.record import Floats
 
 NOISE = "read_noise"
 """Name of the standard deviation of readings among the parameters of a fit."""
+SLOW, LASTS = "slow_noise", "slow_pulses"
+"""Names of the standard deviation of noise that lasts, and of the pulses after which 1/e of it is left."""
 STARTS = ((0.03, 1.0), (0.5, 0.4), (0.03, 0.05))
 """Where searches begin: how far bounds lie beyond the readings, in half ranges, and a factor on the law's shapes."""
 WIDEST = 10.0
 """A bound is looked for up to so many ranges beyond the readings."""
-TRIAL, FULL = 12, 60
-"""Steps from each start, and of the best that goes on."""
+TRIAL = 10
+"""Steps from each start."""
+ALIKE = 0.01
+"""Log likelihood within which two starts have found the same maximum; then others are not tried."""
+MORE = 20
+"""Steps that decide which bounds were reached."""
+SIMILAR = 1.0
+"""Log likelihood of a reading within which a device is as well fitted as the one before it."""
+ROUGH = 0.01
+"""Promised gain in log likelihood that ends a search on the way to the best."""
 BLURS = (0.3, 0.03, 0.003)
 """Parts of the median step that readings are blurred by on the way to the best."""
-ENOUGH = 0.002
-"""A search ends where a Newton step promises half of this in log likelihood: a few hundredths of a standard error."""
 APART = 10.0
 """A bound that was not reached is so many resolutions beyond the readings: closer, the extreme reading would count
 as one at the bound, whose density has no limit."""
+SAME = 3.0
+"""Log likelihood of a device that such a faint noise may gain without being taken: a reading beside a bound does it."""
+BESIDE = 3.0
+"""Likewise where readings have noise, in parts of the least that it is taken to be, `FAINT`."""
+FAINT = 0.05
+"""Read noise below this part of the scatter of steps changes no likelihood: searches take it to be at least that."""
+LEAST = 4.0
+"""Where read noise is above so many of these parts, and no bound is repeated, that it is 0 is not tried."""
 COSTS_NOTHING = 0.5
 """Log likelihood that is not missed where a bound is put at the extreme reading."""
+ROUNDS, CLOSE = 12, 1e-3
+"""Newton steps towards the read noise of several devices, and the square of the step, in standard errors, that ends."""
+ASLEEP, AWAKE, AWAKE_NOISE = 0.02, 0.2, 0.4
+"""c2c that is next to 0; c2c, and read noise over the scatter of steps, at which another search begins."""
 
 
 @final
@@ -44,11 +65,13 @@ class Estimate:
         value: in the law's own units.
         error: its standard error; None where the data do not determine it, or where it was not fitted.
         note: why it has no error, or where it comes from; empty for an ordinary estimate.
+        shared: the part of the error that all devices share, as it comes from their common read noise.
     """
 
     value: float
     error: float | None
     note: str = ""
+    shared: float = 0.0
 
 
 @final
@@ -59,9 +82,9 @@ class TraceFit:
     Attributes:
         law: its class.
         series: what it was fitted to.
-        estimates: every field that pulses depend on, and `read_noise`.
+        estimates: every field that pulses depend on, and `read_noise`; with slow noise its two numbers.
         log_likelihood: of the readings that were fitted.
-        count: of the law's parameters, and of read noise if there is any, whether or not the data tell them.
+        count: of the law's parameters and the noise of readings, whether or not the data tell them.
         log_density: (K - 1,) of each reading given those before it; NaN after a gap.
         expected: (K - 1,) mean of each reading given those before it.
         deviation: (K - 1,) its standard deviation.
@@ -88,23 +111,97 @@ class TraceFit:
 
     @property
     def values(self) -> dict[str, float]:
-        """The fields of the law, without `read_noise`."""
-        return {name: e.value for name, e in self.estimates.items() if name != NOISE}
+        """The fields of the law, without noise of readings."""
+        return {name: self.estimates[name].value for name in self.problem.fields}
 
 
-def fit_trace(law: type[Device], series: WeightTrace) -> TraceFit:
-    """Fit a law to one device by maximum likelihood, from several starts.
+def fit_trace(law: type[Device], series: WeightTrace, *, extrapolate: bool = True) -> TraceFit:
+    """Fit a law to one device: `fit_devices` of one."""
+    return fit_devices(law, [series], extrapolate=extrapolate)[0]
 
-    Bounds that readings repeat exactly are taken from there; a bound that readings do not show is put at the extreme
-    reading. Standard errors come from the curvature of the likelihood.
+
+def fit_devices(
+    law: type[Device],
+    traces: Sequence[WeightTrace],
+    *,
+    extrapolate: bool = True,
+    slow_from: Sequence[TraceFit] | None = None,
+) -> tuple[TraceFit, ...]:
+    """Fit a law to devices by maximum likelihood, from several starts; their read noise is one number.
+
+    Read noise is a parameter like the others. Its value 0, where bounds that readings repeat exactly are taken from
+    there, is an end of its range, and is taken if it is at least as likely for all devices together. A bound that
+    readings do not show is put at the extreme reading. Standard errors come from the curvature of the likelihood.
+
+    Args:
+        law: its class.
+        traces: one a device.
+        extrapolate: whether every bound may lie beyond the readings; else only those that shape the law's steps.
+        slow_from: fits without noise that lasts over readings, to which such noise is to be added; None: there is none.
 
     Raises:
         LawError: for a law that cannot be fitted.
     """
-    problem = Problem(law, series, _held(law, series))
-    found = problem.search(problem.sketch())
-    problem, found = _bounds_shown(problem, found)
-    return problem.answer(found.x)
+    noisy, beyond = [], extrapolate or shapes_bounds(law)
+    alone = len(traces) == 1
+    model: tuple[Mapping[str, float], float] | None = None
+    slow = slow_from is not None
+    for number, series in enumerate(traces):
+        free = Problem(law, series, _held(law, series), extrapolate=beyond, slow=slow)
+        sketch, level = free.sketch(model, None if slow_from is None else slow_from[number])
+        problem, end = free.improved(sketch, polished=alone)
+        model = (problem.values(end.places), level)
+        noisy.append((problem, end))
+    together, width = (noisy, 0.0) if alone else _common_noise(noisy)
+    if all(series.plateaus != (None, None) or faint(*fit) for series, fit in zip(traces, noisy, strict=True)):
+        quiet = []
+        for series, (problem, end) in zip(traces, noisy, strict=True):
+            still = Problem(law, series, _still(law, series, beyond), extrapolate=beyond, slow=slow)
+            repeated = series.plateaus != (None, None)
+            start = still.sketch(None, None)[0] if repeated else still.adopt(problem.values(end.places))
+            quiet.append(still.improved(start, polished=True))
+        slack = SAME * len(traces) if all(faint(*fit) for fit in noisy) else 0.0
+        if sum(end.minus for _, end in quiet) <= sum(end.minus for _, end in together) + slack:
+            together, width = quiet, 0.0
+    return tuple(problem.answer(end.places, width) for problem, end in together)
+
+
+def faint(problem: Problem, end: End) -> bool:
+    """Whether read noise is so small that it may be 0."""
+    return problem.values(end.places)[NOISE] < LEAST * problem.floor
+
+
+NONE = Estimate(0.0, None, "none shows: it is at the end of its range, 0")
+UNREACHED = "the bound was not reached: the extreme reading stands for it"
+
+
+def _common_noise(found: Sequence[tuple[Problem, End]]) -> tuple[list[tuple[Problem, End]], float]:
+    """The fits with one read noise for all devices, and the standard error of its logarithm."""
+    size = float(np.median([problem.values(end.places)[NOISE] for problem, end in found]))
+    v = float(np.log(max(size, *(problem.floor for problem, _ in found))))
+    fits, width = list(found), 0.0
+    for _ in range(ROUNDS):
+        fits = [fixed_noise(problem, end, float(np.exp(v)), steps=TRIAL, enough=ROUGH) for problem, end in fits]
+        parts = [problem.noise_slopes(end.places) for problem, end in fits]
+        slope, bend = (sum(part[k] for part in parts) for k in (0, 1))
+        if not bend > 0:
+            break
+        width = float(bend**-0.5)
+        step = float(np.clip(slope / bend, -1.0, 1.0))
+        if step * step * bend < CLOSE:
+            break
+        v += step
+    return [(problem, climb(problem, end.places)) for problem, end in fits], width
+
+
+def fixed_noise(
+    problem: Problem, end: End, noise: float, *, steps: int = STEPS, enough: float = ENOUGH
+) -> tuple[Problem, End]:
+    """The fit with this read noise, from a fit near it."""
+    held = problem.held | {NOISE: Estimate(noise, None, "common to all devices")}
+    other = problem.replaced(held=held)
+    end = climb(other, other.adopt(problem.values(end.places)), steps=steps, enough=enough)
+    return other, other.awake(end, steps=steps, enough=enough)
 
 
 @final
@@ -116,6 +213,8 @@ class Problem:
         held: parameters that are not searched for, with the reason.
         weights: (K - 1,) of the readings' log densities; None: all count.
         blur: noise that readings are taken to have at least; 0: what their resolution leaves.
+        extrapolate: whether bounds may lie beyond the readings.
+        slow: whether readings have noise that lasts.
     """
 
     def __init__(
@@ -126,136 +225,209 @@ class Problem:
         *,
         weights: Floats | None = None,
         blur: float = 0.0,
+        extrapolate: bool = True,
+        slow: bool = False,
     ) -> None:
-        self.law, self.series, self.held = law, series, dict(held)
-        self.floor = max(blur, series.resolution / 12**0.5)
+        self.law, self.series, self.held, self.extrapolate, self.slow = law, series, dict(held), extrapolate, slow
+        still = NOISE in held and held[NOISE].value == 0
+        self.floor = max(blur, series.resolution / 12**0.5, 0.0 if still else FAINT * series.scatter)
         self.fields = used_fields(law)
         self.step = compiled_step(law, self.fields)
-        self.names = [name for name in (*self.fields, NOISE) if name not in held]
-        self.intervals = [_interval(law, name, series) for name in self.names]
+        self.every = (*self.fields, NOISE, *((SLOW, LASTS) if slow else ()))
+        self.names = [name for name in self.every if name not in held]
+        self.intervals = [self._interval(name, still) for name in self.names]
         linked = series.pulses != 0
         self.weights = linked.astype(np.float64) if weights is None else weights * linked
-        self._scored: Floats | None = None
-        self._scores: Floats = np.empty(0)
 
-    def weighted(self, weights: Floats) -> Problem:
-        """The same, with other weights of the readings."""
-        return Problem(self.law, self.series, self.held, weights=weights)
+    def replaced(
+        self, *, held: Mapping[str, Estimate] | None = None, weights: Floats | None = None, blur: float = 0.0
+    ) -> Problem:
+        """The same with other parameters held, other weights of the readings, or blurred readings."""
+        return Problem(
+            self.law,
+            self.series,
+            self.held if held is None else held,
+            weights=self.weights if weights is None else weights,
+            blur=blur,
+            extrapolate=self.extrapolate,
+            slow=self.slow,
+        )
 
-    def sketch(self) -> Floats:
-        """The best end of short searches from several starts.
+    def sketch(self, model: tuple[Mapping[str, float], float] | None, plain: TraceFit | None) -> tuple[Floats, float]:
+        """The best end of short searches from several starts, or from the fit to another device if that fits as well.
 
         Readings are blurred by part of a step: where a law's step and its noise vanish, single readings would
         otherwise cost millions, and hide the way to parameters that have no such place.
+
+        Args:
+            model: parameters of the other device, and what its sketch returned beside the end; None: there is none.
+            plain: a fit without the slow noise that this one has; most of its noise of steps may be slow noise.
+
+        Returns:
+            The end, and minus the log likelihood of one of the readings when they are blurred most.
         """
         steps = np.abs(self.series.steps)
         step = float(np.median(steps[steps > 0]))  # NaN, after 0 pulses, is not
-        blurred = [Problem(self.law, self.series, self.held, weights=self.weights, blur=b * step) for b in BLURS]
-        tried = [blurred[0].search(self.start(*start), steps=TRIAL) for start in STARTS]
-        best: Floats = sorted(tried, key=lambda end: float(end.fun))[0].x
-        for problem in blurred:
-            best = problem.search(best).x
-        return best
+        blurred = [self.replaced(blur=b * step) for b in BLURS]
+        starts = [self.start(*start, noisy=noisy) for noisy in (True, False) for start in STARTS]
+        if plain is not None:
+            values = {name: e.value for name, e in plain.estimates.items()}
+            size = max(values[NOISE], self.floor)
+            starts = [
+                self.adopt(values | {"c2c": part * values.get("c2c", 0.0), NOISE: size, SLOW: size, LASTS: 10.0})
+                for part in (0.02, 0.2)
+            ] + starts
+        tried: list[End] = []
+        for start in starts if model is None else [self.adopt(model[0]), starts[0], starts[len(STARTS)]]:
+            end = climb(blurred[0], start, steps=TRIAL, enough=ROUGH)
+            alike = any(abs(end.minus - other.minus) < ALIKE for other in tried)
+            tried.append(end)
+            best = min(one.minus for one in tried)
+            as_good = model is not None and end.minus < (model[1] + SIMILAR) * len(self.series.readings)
+            if as_good or (alike and plain is None and end.minus < best + ALIKE):
+                break
+        end = min(tried, key=lambda one: one.minus)
+        level, places = end.minus / len(self.series.readings), end.places
+        for problem in blurred if model is None else blurred[1:]:
+            places = climb(problem, places, steps=STEPS if model is None else TRIAL, enough=ROUGH).places
+        return places, level
+
+    def improved(self, start: Floats, *, polished: bool) -> tuple[Problem, End]:
+        """The best fit from a start, with bounds that the readings do not show at the extreme readings.
+
+        Args:
+            start: free numbers.
+            polished: whether to search to the end, or only until the bounds are decided.
+        """
+        problem = self
+        found = self.awake(climb(self, start, steps=MORE, enough=ROUGH), steps=TRIAL, enough=ROUGH)
+        for name, extreme in zip(("w_min", "w_max"), self._extremes(), strict=True):
+            if name not in problem.names:
+                continue
+            without = problem.replaced(held=problem.held | {name: Estimate(extreme, None, UNREACHED)})
+            other = climb(without, without.adopt(problem.values(found.places)), steps=TRIAL, enough=ROUGH)
+            if other.minus < found.minus + COSTS_NOTHING:
+                problem, found = without, other
+        return problem, climb(problem, found.places, secants=True) if polished else found
+
+    def awake(self, end: End, *, steps: int = STEPS, enough: float = ENOUGH) -> End:
+        """The best of an end and those that are found from other noises, where one of them is next to 0.
+
+        There the likelihood is so flat in it that a search may stay, however good a larger one would be.
+        """
+        values, ends = self.values(end.places), [end]
+        c2c = values.get("c2c", 0.0)
+        if NOISE in self.names and values[NOISE] < self.floor:
+            other = values | {NOISE: AWAKE_NOISE * self.series.scatter, "c2c": c2c / 2}
+            ends.append(climb(self, self.adopt(other), steps=steps, enough=enough))
+        if "c2c" in self.names and c2c < ASLEEP:
+            ends.append(climb(self, self.adopt(values | {"c2c": AWAKE}), steps=steps, enough=enough))
+        return min(ends, key=lambda one: one.minus)
 
     def values(self, places: Floats) -> dict[str, float]:
         """Every parameter at these free numbers."""
         found = {name: estimate.value for name, estimate in self.held.items()}
-        return found | {n: i.value(float(v)) for n, i, v in zip(self.names, self.intervals, places, strict=True)}
+        return found | {n: float(i.value(float(v))) for n, i, v in zip(self.names, self.intervals, places, strict=True)}
 
-    def look(self, places: Floats) -> tuple[Floats, Floats, Floats]:
-        """`likelihood` there."""
-        values = self.values(places)
-        fields = np.array([values[name] for name in self.fields])
-        bounds = (values["w_min"], values["w_max"])
+    def adopt(self, values: Mapping[str, float]) -> Floats:
+        """Free numbers nearest to these values."""
+        return np.array([i.free(values[name]) for name, i in zip(self.names, self.intervals, strict=True)])
+
+    def look(self, places: Sequence[Floats]) -> Floats:
+        """`followed` at each of some sets of free numbers, (S, 3, K - 1)."""
+        table = np.array(places, np.float64)
+        size = len(table)
+        columns = {name: np.full(size, estimate.value) for name, estimate in self.held.items()}
+        for name, interval, column in zip(self.names, self.intervals, table.T, strict=True):
+            columns[name] = interval.value(column)
+        fields = np.column_stack([columns[name] for name in self.fields])
         # a reading says no more than the interval that its resolution leaves
-        noise = float(np.hypot(values[NOISE], self.floor))
-        return likelihood(self.step, fields, bounds, noise, self.series.readings, self.series.pulses)
+        noise = np.hypot(columns[NOISE], self.floor)
+        slow = (columns[SLOW], columns[LASTS]) if self.slow else (np.zeros(size), np.ones(size))
+        frames = np.column_stack([columns["w_min"], columns["w_max"], noise, *slow])
+        return followed(self.step, fields, frames, self.series.readings, self.series.pulses)
+
+    def minus(self, places: Sequence[Floats]) -> Floats:
+        """Minus the log likelihood at each; infinite where the law has no value."""
+        density = self.look(places)[:, 0]
+        density = np.where(self.weights > 0, density, 0.0)
+        total = -(density @ self.weights)
+        return np.where(np.isfinite(total), total, np.inf)
 
     def __call__(self, places: Floats) -> float:
-        density = self.look(places)[0]
-        total = -float(np.dot(np.nan_to_num(density, nan=0.0), self.weights))
-        return total if np.isfinite(total) and not np.isnan(density[self.weights > 0]).any() else 1e12
+        return float(self.minus([places])[0])
 
     def scores(self, places: Floats) -> Floats:
         """(parameters, K - 1) slope of each reading's log density, weighted."""
-        if self._scored is None or not np.array_equal(places, self._scored):
-            h = 1e-6
-            here = self.look(places)[0]
-            ahead = np.array([self.look(places + way)[0] for way in np.eye(len(places)) * h])
-            self._scores = np.nan_to_num((ahead - here) / h, nan=0.0) * self.weights
-            self._scored = places.copy()
-        return self._scores
+        h = 1e-6
+        density = self.look([places, *(places + np.eye(len(places)) * h)])[:, 0]
+        slopes: Floats = np.nan_to_num((density[1:] - density[0]) / h, nan=0.0, posinf=0.0, neginf=0.0) * self.weights
+        return slopes
 
-    def search(self, start: Floats, *, steps: int = FULL) -> Any:
-        """The nearest minimum from a start: Newton's method with the outer product of the scores for a Hessian."""
-        from scipy.optimize import OptimizeResult, minimize  # a third of a second to import
+    def noise_slopes(self, places: Floats) -> tuple[float, float]:
+        """Slope and curvature of the log likelihood in the logarithm of read noise, the other parameters following."""
+        held = {name: value for name, value in self.held.items() if name != NOISE}
+        free = self.replaced(held=held)
+        scores = free.scores(free.adopt(self.values(places)))
+        n = free.names.index(NOISE)
+        others = [k for k in range(len(free.names)) if k != n]
+        square = scores @ scores.T
+        follow = np.linalg.lstsq(square[np.ix_(others, others)], square[others, n], rcond=None)[0]
+        return float(scores[n].sum()), float(square[n, n] - square[n, others] @ follow)
 
-        if not len(start):
-            return OptimizeResult(x=start, fun=self(start))
+    def start(self, beyond: float, shape: float, *, noisy: bool) -> Floats:
+        """Free numbers of a start: steps and noise as the readings show them, shapes from the law's defaults.
 
-        def watch(intermediate_result: Any) -> None:
-            scores = self.scores(intermediate_result.x)
-            slope = scores.sum(axis=1)
-            if slope @ np.linalg.lstsq(scores @ scores.T, slope, rcond=None)[0] < ENOUGH:
-                raise StopIteration
-
-        def down(x: Floats) -> Floats:
-            slope: Floats = -self.scores(x).sum(axis=1)
-            return slope
-
-        def newton(x: Floats) -> Any:
-            return minimize(
-                self,
-                x,
-                jac=down,
-                hess=lambda x: self.scores(x) @ self.scores(x).T,
-                method="trust-exact",
-                callback=watch,
-                options={"gtol": 1e-3, "maxiter": steps},
-            )
-
-        with np.errstate(all="ignore"):
-            found = newton(start)
-            if found.nit == steps == FULL:
-                # far from the best a few readings rule that Hessian, and steps stay short; secants do not mind
-                found = newton(minimize(self, found.x, jac=down, method="BFGS", options={"gtol": 0.1}).x)
-        return found
-
-    def start(self, beyond: float, shape: float) -> Floats:
-        """Free numbers of a start: steps and noise as the readings show them, shapes from the law's defaults."""
+        Args:
+            beyond: how far bounds lie beyond the readings, in half ranges.
+            shape: a factor on the defaults of the law's other fields.
+            noisy: whether the scatter of steps is taken to be the readings' or the law's own.
+        """
         series, values = self.series, dict(defaults(self.law))
         half = float(np.ptp(series.readings)) / 2
         up, down = (_mean_step(series, sign) for sign in (1, -1))
         step = float(np.nanmean([up, down]))
         guess = {"w_max": series.readings.max() + beyond * half, "w_min": series.readings.min() - beyond * half}
-        guess |= {"dw_min": step, "up_down": up / down if up > 0 and down > 0 else 1.0, "c2c": 0.3}
-        guess[NOISE] = max(series.noise, series.resolution)
+        guess |= {"dw_min": step, "up_down": up / down if up > 0 and down > 0 else 1.0}
+        guess["c2c"] = 0.1 if noisy else float(np.clip(series.scatter / step, 0.05, 2.0))
+        guess[NOISE] = max(series.scatter * (0.7 if noisy else 0.1), series.resolution)
+        guess[SLOW], guess[LASTS] = guess[NOISE], 10.0
         named = guess.keys()
         values = {name: value if name in named else value * shape for name, value in values.items()} | guess
-        return np.array([i.free(values[name]) for name, i in zip(self.names, self.intervals, strict=True)])
+        return self.adopt(values)
 
-    def answer(self, places: Floats) -> TraceFit:
-        """The fit at these free numbers, with errors."""
+    def answer(self, places: Floats, width: float = 0.0) -> TraceFit:
+        """The fit at these free numbers, with errors.
+
+        Args:
+            places: where the search ended.
+            width: standard error of the logarithm of a read noise that is held because other devices have it too.
+        """
         values = self.values(places)
         slopes = np.array([i.slope(float(v)) for i, v in zip(self.intervals, places, strict=True)])
-        errors = standard_errors(self, places)
+        errors = self._errors(places)
+        pulls = self._pulls(places) * width if width else np.zeros(len(places))
         estimates = dict(self.held)
-        for name, interval, slope, (error, others) in zip(self.names, self.intervals, slopes, errors, strict=True):
-            note, end = "", interval.end(values[name])
+        if width:
+            estimates[NOISE] = Estimate(values[NOISE], values[NOISE] * width, "", values[NOISE] * width)
+        for k, (name, interval, slope, (error, others)) in enumerate(
+            zip(self.names, self.intervals, slopes, errors, strict=True)
+        ):
+            note, end, shared = "", interval.end(values[name]), float(abs(slope * pulls[k]))
             if end is not None:
                 error, note = None, f"at the end of its range, {end:g}"
             elif error is None:
                 together = [self.names[k] for k in others if self.names[k] != name]
                 note = f"not determined by the data{' apart from ' + ', '.join(together) if together else ''}"
-            estimates[name] = Estimate(values[name], None if error is None else float(abs(slope) * error), note)
-        density, expected, deviation = self.look(places)
-        order = [*self.fields, NOISE]
+            whole = None if error is None else float(np.hypot(slope * error, shared))
+            estimates[name] = Estimate(values[name] if end is None else end, whole, note, shared)
+        density, expected, deviation = self.look([places])[0]
         return TraceFit(
             law=self.law,
             series=self.series,
-            estimates={name: estimates[name] for name in order},
+            estimates={name: estimates[name] for name in self.every},
             log_likelihood=-self(places),
-            count=len(self.fields) + self.series.noisy,
+            count=len(self.every),
             log_density=density,
             expected=expected,
             deviation=deviation,
@@ -263,35 +435,63 @@ class Problem:
             places=places,
         )
 
+    def _errors(self, places: Floats) -> list[tuple[float | None, list[int]]]:
+        """Standard errors of the free numbers, those of parameters at the end of their range held; these have none."""
+        values = self.values(places)
+        inside = [
+            k for k, (n, i) in enumerate(zip(self.names, self.intervals, strict=True)) if i.end(values[n]) is None
+        ]
+        ended = {name: Estimate(values[name], None) for k, name in enumerate(self.names) if k not in inside}
+        found = standard_errors(self.replaced(held=self.held | ended).minus, places[inside])
+        errors: list[tuple[float | None, list[int]]] = [(None, [k]) for k in range(len(places))]
+        for k, (error, others) in zip(inside, found, strict=True):
+            errors[k] = (error, [inside[other] for other in others])
+        return errors
+
+    def _pulls(self, places: Floats) -> Floats:
+        """How the free numbers follow the logarithm of read noise."""
+        free = self.replaced(held={name: value for name, value in self.held.items() if name != NOISE})
+        scores = free.scores(free.adopt(self.values(places)))
+        n = free.names.index(NOISE)
+        others = [k for k in range(len(free.names)) if k != n]
+        square = scores @ scores.T
+        return np.asarray(
+            -np.linalg.lstsq(square[np.ix_(others, others)], square[others, n], rcond=None)[0], np.float64
+        )
+
+    def _extremes(self) -> tuple[float, float]:
+        """Where a lower and an upper bound stand that the readings do not show."""
+        series, apart = self.series, APART * self.series.resolution
+        if NOISE in self.held and self.held[NOISE].value == 0:
+            return float(series.readings.min()) - apart, float(series.readings.max()) + apart
+        beside = BESIDE * FAINT * series.scatter
+        return series.range[0] - beside, series.range[1] + beside
+
+    def _interval(self, name: str, still: bool) -> Interval:
+        series = self.series
+        if name in (NOISE, SLOW):
+            return Interval(0.0, open=True)
+        if name == LASTS:
+            return Interval(2.0, max(len(series.readings) / 10, 4.0))
+        if name not in ("w_max", "w_min"):
+            return _law_interval(self.law, name)
+        low, high = self._extremes()
+        middle = (low + high) / 2
+        # noise carries readings beyond a bound, but not half the range beyond it
+        reach = WIDEST * (high - low) if self.extrapolate else 0.0
+        if name == "w_max":
+            return Interval(high if still else middle, high + reach)
+        return Interval(low - reach, low if still else middle)
+
 
 @functools.lru_cache(maxsize=256)
 def _law_interval(law: type[Device], name: str) -> Interval:
     return limits(law, name)
 
 
-def _interval(law: type[Device], name: str, series: WeightTrace) -> Interval:
-    if name == NOISE:
-        return Interval(0.0, open=True)
-    if name not in ("w_max", "w_min"):
-        return _law_interval(law, name)
-    span = float(np.ptp(series.readings))
-    middle = float(series.readings.max() + series.readings.min()) / 2
-    # noise carries readings beyond a bound, but not half the range beyond it
-    if name == "w_max":
-        low = middle if series.noisy else float(series.readings.max()) + APART * series.resolution
-        return Interval(low, low + WIDEST * span)
-    high = middle if series.noisy else float(series.readings.min()) - APART * series.resolution
-    return Interval(high - WIDEST * span, high)
-
-
 def _held(law: type[Device], series: WeightTrace) -> dict[str, Estimate]:
-    """Parameters that are known before the search, or that these data cannot tell."""
+    """Parameters that these data cannot tell."""
     held: dict[str, Estimate] = {}
-    if not series.noisy:
-        held[NOISE] = Estimate(0.0, None, "the readings show none")
-    for name, plateau in zip(("w_min", "w_max"), series.plateaus, strict=True):
-        if plateau is not None:
-            held[name] = Estimate(plateau, series.resolution, "readings repeat there")
     fields, start = used_fields(law), defaults(law)
     for sign, word in ((1, "up"), (-1, "down")):
         if not (np.sign(series.pulses) == sign).any():
@@ -303,6 +503,19 @@ def _held(law: type[Device], series: WeightTrace) -> dict[str, Estimate]:
     return held
 
 
+def _still(law: type[Device], series: WeightTrace, beyond: bool) -> dict[str, Estimate]:
+    """Those, and what is known where readings have no noise: bounds that readings repeat, or cannot pass."""
+    held = {NOISE: NONE}
+    apart = APART * series.resolution
+    extremes = (float(series.readings.min()) - apart, float(series.readings.max()) + apart)
+    for name, plateau, extreme in zip(("w_min", "w_max"), series.plateaus, extremes, strict=True):
+        if plateau is not None:
+            held[name] = Estimate(plateau, series.resolution, "readings repeat there")
+        elif not beyond:
+            held[name] = Estimate(extreme, None, UNREACHED)
+    return held | _held(law, series)
+
+
 def _mean_step(series: WeightTrace, sign: int) -> float:
     """Mean step of one direction, at least a thousandth of the range; NaN where there are no pulses of it."""
     steps = series.steps[np.sign(series.pulses) == sign]
@@ -311,18 +524,3 @@ def _mean_step(series: WeightTrace, sign: int) -> float:
     middle = np.abs(series.readings[:-1][np.sign(series.pulses) == sign])
     inner = steps[middle <= np.quantile(middle, 0.5)]
     return max(float(inner.mean()), 1e-5 * float(np.ptp(series.readings)))
-
-
-def _bounds_shown(problem: Problem, found: Any) -> tuple[Problem, Any]:
-    """Put bounds that the readings do not show at the extreme readings."""
-    readings, apart = problem.series.readings, APART * problem.series.resolution
-    for name, extreme in (("w_max", float(readings.max()) + apart), ("w_min", float(readings.min()) - apart)):
-        if name not in problem.names:
-            continue
-        reason = Estimate(extreme, None, "the bound was not reached: the extreme reading stands for it")
-        without = Problem(problem.law, problem.series, problem.held | {name: reason}, weights=problem.weights)
-        start = np.array([v for v, n in zip(found.x, problem.names, strict=True) if n != name])
-        other = without.search(start)
-        if other.fun < found.fun + COSTS_NOTHING:
-            problem, found = without, other
-    return problem, found

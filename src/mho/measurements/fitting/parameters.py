@@ -6,14 +6,22 @@ import ast
 import dataclasses
 import functools
 import math
-from typing import Any, final
+import types
+from collections.abc import Mapping
+from typing import Any, TypeVar, final
+
+import numpy as np
 
 from mho.compiler.law import read_law
 from mho.devices import Device
 from mho.errors import InvalidValue, LawError
+from mho.measurements.record import Floats
 
+Numbers = TypeVar("Numbers", float, Floats)
 LARGE = 1e6
 HALVINGS = 70
+USUAL = 1e-6
+"""Distance at which a law is asked about either side of a usual limit."""
 NEAR = 1e-4
 """Part of an interval from which a value counts as one at its end."""
 
@@ -35,11 +43,11 @@ class Interval:
     high: float = math.inf
     open: bool = False
 
-    def value(self, v: float) -> float:
+    def value(self, v: Numbers) -> Numbers:
         if math.isfinite(self.low) and math.isfinite(self.high):
-            return self.low + (self.high - self.low) * math.sin(v) ** 2
+            return self.low + (self.high - self.low) * np.sin(v) ** 2  # type: ignore[no-any-return]
         if self.open:
-            return self.low + math.exp(min(max(v, -50.0), 50.0))
+            return self.low + np.exp(np.minimum(np.maximum(v, -50.0), 50.0))  # type: ignore[no-any-return]
         if math.isfinite(self.low):
             return self.low + v * v
         return self.high - v * v if math.isfinite(self.high) else v
@@ -105,12 +113,37 @@ def defaults(law: type[Device]) -> dict[str, float]:
 
 
 @functools.cache
+def shapes_bounds(law: type[Device]) -> bool:
+    """Whether steps without noise end at the bounds, so that the bounds shape every step, as in soft bounds."""
+    cell = types.SimpleNamespace(**defaults(law))
+    ends = ((cell.w_max, True), (cell.w_min, False))
+    return all(abs(law.pulse(w, up, cell, 0.0) - w) <= 1e-9 * abs(cell.w_max - cell.w_min) for w, up in ends)
+
+
+def evaluates(law: type[Device], values: Mapping[str, float]) -> bool:
+    """Whether the law has a finite value at every state between its bounds."""
+    cell = types.SimpleNamespace(**values)
+    try:
+        moved = [
+            law.pulse(w, up, cell, z)
+            for w in np.linspace(values["w_min"], values["w_max"], 5).tolist()
+            for up in (True, False)
+            for z in (0.0, 1.0)
+        ]
+    except (ArithmeticError, ValueError):
+        return False
+    return all(isinstance(w, (float, int)) and math.isfinite(w) for w in moved)
+
+
+@functools.cache
 def limits(law: type[Device], name: str) -> Interval:
-    """Values of a field that the law accepts beside its other defaults, found by asking it."""
+    """Values of a field that the law accepts beside its other defaults, and can be evaluated with, found by asking."""
     start = defaults(law)[name]
 
     def accepted(value: float) -> bool:
         fields: dict[str, Any] = {name: value}
+        if not evaluates(law, defaults(law) | fields):
+            return False
         try:
             law(**fields)
         except InvalidValue:
@@ -120,8 +153,14 @@ def limits(law: type[Device], name: str) -> Interval:
     def edge(far: float) -> float:
         if accepted(far):
             return math.copysign(math.inf, far)
+        way = math.copysign(USUAL, far)
+        for end in (0.0, 1.0, -1.0):  # where most limits lie: a bisection makes a hundred devices
+            if (end - start) * way >= 0 and not accepted(end + way) and (end == start or accepted(end - way)):
+                return end
         inside, outside = start, far
         for _ in range(HALVINGS):
+            if abs(outside - inside) < 2e-7 * abs(inside) or max(abs(inside), abs(outside)) < 1e-9:
+                break
             middle = (inside + outside) / 2
             inside, outside = (middle, outside) if accepted(middle) else (inside, middle)
         return float(f"{inside:.6g}") if abs(inside) > 1e-9 else 0.0

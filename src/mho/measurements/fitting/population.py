@@ -11,10 +11,10 @@ from typing import Any, final
 import numpy as np
 
 from mho.devices import Device, PerCell
-from mho.measurements.fitting.maximum import NOISE, Estimate, TraceFit
+from mho.measurements.fitting.maximum import LASTS, NOISE, SLOW, Estimate, TraceFit
 from mho.measurements.fitting.weights import Scale
 
-LENGTHS = ("dw_min", "w_max", "w_min", NOISE)
+LENGTHS = ("dw_min", "w_max", "w_min", NOISE, SLOW)
 """Parameters that are weights, and grow with their unit."""
 SPREAD = ("dw_min", "w_max", "w_min")
 """Parameters that a spread given by the user belongs to."""
@@ -65,6 +65,8 @@ def device_of(law: type[Device], parameters: Sequence[Parameter], spread: float 
             # a reading of an array has noise of its own; what is measured here stays until the next pulse
             fields["write_noise"] = value
             continue
+        if parameter.name in (SLOW, LASTS):
+            continue  # no device has noise that lasts over pulses
         wide = parameter.spread
         if wide is None and parameter.name in SPREAD:
             wide = spread
@@ -74,12 +76,11 @@ def device_of(law: type[Device], parameters: Sequence[Parameter], spread: float 
     return law(**fields)
 
 
-def unit_factor(law: type[Device], fits: Sequence[TraceFit], w_max: float) -> float:
-    """What weights are multiplied by so that the mean of |w_min| and |w_max| is `w_max`; 1 if a law forbids it."""
+def unit_factor(law: type[Device], fits: Sequence[TraceFit], w_max: float, bounds: tuple[float, float]) -> float:
+    """What weights are multiplied by so that the mean of the bounds' sizes is `w_max`; 1 if a law forbids it."""
     if not _scales(law, fits[0].values):
         return 1.0
-    size = float(np.mean([abs(fit.values[name]) for fit in fits for name in ("w_min", "w_max")]))
-    return w_max / size
+    return w_max / float(np.mean(np.abs(bounds)))
 
 
 def rescaled(scale: Scale, factor: float) -> Scale:
@@ -105,18 +106,22 @@ def _over_devices(name: str, found: Sequence[Estimate], factor: float) -> Parame
         only = found[0]
         error = None if only.error is None else only.error * factor
         return Parameter(name, only.value * factor, error, None, only.note)
-    told = [e for e in found if e.error is not None]
-    used = told or found
+    # noise or a slope of 0 is a value; a bound at the end of its range is a guess
+    ends = name not in ("w_max", "w_min")
+    ended = [e for e in found if e.error is not None or (ends and "end of its range" in e.note)]
+    used = ended or found
     values = np.array([e.value for e in used]) * factor
     mean = float(values.mean())
+    told = [e for e in found if e.error is not None]
     note = "" if len(told) == len(found) else f"determined by {len(told)} of {len(found)} devices; {_note(found)}"
+    shared = float(np.mean([e.shared for e in used])) * factor
     if len(told) < 2:
         error = told[0].error if told else None
         return Parameter(name, mean, None if error is None else error * factor, None, note)
-    explained = float(np.mean([(e.error or 0.0) ** 2 for e in told])) * factor**2
+    explained = float(np.mean([(e.error or 0.0) ** 2 - e.shared**2 for e in told])) * factor**2
     variance = max(float(values.var(ddof=1)) - explained, 0.0)
     spread = math.sqrt(variance) / abs(mean) if mean else None
-    return Parameter(name, mean, float(values.std(ddof=1)) / math.sqrt(len(values)), spread, note)
+    return Parameter(name, mean, math.hypot(float(values.std(ddof=1)) / math.sqrt(len(values)), shared), spread, note)
 
 
 def _note(found: Sequence[Estimate]) -> str:

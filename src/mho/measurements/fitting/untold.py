@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mho.measurements.fitting.maximum import NOISE, TraceFit
+from mho.measurements.fitting.ends import Ends
+from mho.measurements.fitting.maximum import LASTS, NOISE, SLOW, TraceFit
 from mho.measurements.fitting.population import Parameter
 from mho.measurements.fitting.weights import WeightTrace, ramps
 from mho.measurements.record import Floats
@@ -23,17 +24,17 @@ TREND = 3.0
 """Standard errors of a drift that are worth one."""
 
 
-def untold(fits: Sequence[TraceFit], parameters: Sequence[Parameter]) -> list[str]:
+def untold(fits: Sequence[TraceFit], parameters: Sequence[Parameter], ends: Ends | None) -> list[str]:
     """Sentences on what the best law's fit leaves open.
 
     Args:
         fits: one a device.
         parameters: over devices.
+        ends: of read noise and c2c where they can hardly be told apart.
     """
     traces = [fit.series for fit in fits]
-    noisy = any(trace.noisy for trace in traces)
-    about_data = [*_devices(fits), *_noise(noisy), *_directions(traces)]
-    return [*about_data, *_bounds(fits), *_weak(parameters, noisy), *_points(traces), *_residuals(fits)]
+    about_data = [*_devices(fits), *_noise(fits, parameters, ends), *_slow(parameters), *_directions(traces)]
+    return [*about_data, *_bounds(fits), *_weak(parameters), *_points(traces), *_residuals(fits)]
 
 
 def lag_one(residuals: Floats) -> float:
@@ -59,14 +60,36 @@ def _devices(fits: Sequence[TraceFit]) -> list[str]:
     return [f"Spreads come from {len(fits)} devices: each is known to about {100 * error:.0f} % of itself."]
 
 
-def _noise(noisy: bool) -> list[str]:
-    if not noisy:
-        return ["Readings show no noise beside that of the steps; read noise below about a third of it would not show."]
+def _noise(fits: Sequence[TraceFit], parameters: Sequence[Parameter], ends: Ends | None) -> list[str]:
+    values = {p.name: p for p in parameters}
+    told = []
+    first = fits[0].values.get("dw_min", 1.0)
+    factor = values["dw_min"].value / first if "dw_min" in values else 1.0
+    if ends is not None:
+        told.append(
+            f"Cycle-to-cycle noise and read noise can hardly be told apart here: any c2c from {ends.cycles[0]:.2g} to "
+            f"{ends.cycles[1]:.2g}, with read noise from {factor * ends.noise[0]:.2g} to {factor * ends.noise[1]:.2g} "
+            "in weights, fits about as well (95 %). Read each state several times without a pulse, or measure more "
+            "pulses, to tell them apart."
+        )
+    elif values[NOISE].value == 0:
+        told.append("Readings show no noise beside that of the steps, down to their resolution.")
+    if values[NOISE].value:
+        told.append(
+            "Write noise and read noise cannot be told apart: each state was read once after its pulse. The device "
+            "file has both as write noise."
+        )
+    return told
+
+
+def _slow(parameters: Sequence[Parameter]) -> list[str]:
+    values = {p.name: p.value for p in parameters}
+    if SLOW not in values:
+        return []
     return [
-        "Write noise and read noise cannot be told apart: each state was read once after its pulse. Read a state "
-        "several times without a pulse to separate them.",
-        "Where steps are small against read noise, c2c and read noise are told apart only by how readings scatter "
-        "around a state and how the state itself wanders.",
+        f"Readings have noise that lasts: {values[SLOW]:.2g} in weights over some {values[LASTS]:.0f} pulses (1/f or "
+        "telegraph noise, or slow drift). It is neither read noise of single readings nor noise of single steps, and "
+        "the device file has none of it."
     ]
 
 
@@ -86,16 +109,18 @@ def _bounds(fits: Sequence[TraceFit]) -> list[str]:
     return [f"The bound{are} not reached ({', '.join(missed)}): the extreme reading stands for it; pulse further."]
 
 
-def _weak(parameters: Sequence[Parameter], noisy: bool) -> list[str]:
+def _weak(parameters: Sequence[Parameter]) -> list[str]:
     told = []
     for p in parameters:
         if p.error is None and "not determined" in p.note:
             told.append(f"{p.name} is {p.note}.")
-        elif p.error is None and "end of its range" in p.note:
+        elif p.error is None and "end of its range" in p.note and p.name in ("w_max", "w_min"):
+            told.append(f"{p.name} was never reached: the fit ran into its limit, so its value is a guess.")
+        elif p.error is None and "end of its range" in p.note and p.name not in (NOISE, "c2c"):
             told.append(f"{p.name} is {p.note}: a simpler law may do.")
-        elif p.error is not None and p.name != NOISE and p.value and p.error / abs(p.value) > LOOSE:
+        elif p.error is not None and p.name not in (NOISE, SLOW, LASTS) and p.value and p.error / abs(p.value) > LOOSE:
             told.append(f"{p.name} is hardly determined: {p.value:.3g} ± {p.error:.2g}.")
-        if p.name == "c2c" and noisy and p.value > WANDERS:
+        if p.name == "c2c" and p.value > WANDERS:
             told.append(
                 f"c2c is {p.value:.3g}: the state wanders by more than a step at each pulse. Read noise that lasts "
                 "over several pulses (1/f, telegraph noise) looks the same, so take c2c as an upper limit."

@@ -12,9 +12,13 @@ from mho.measurements.record import Floats, Measurement, Trace
 
 WINDOW = 21
 """Readings over which a local mean is taken."""
-NOISY = -0.15
-"""Correlation of neighbouring steps below which read noise is fitted. A local mean over 21 steps alone gives -0.05, and
-read noise -1/(2 + v), v the variance of a step over that of a reading."""
+NOISY = 0.5
+"""Read noise over the scatter of steps from which states are taken from lines through readings, for tables and figures.
+Read noise alone makes 0.7 of that scatter."""
+AROUND = 2
+"""Readings to either side that a single reading is compared with."""
+OUTLIER = 6.0
+"""Robust standard deviations from which a reading that differs from those around it is an outlier."""
 
 
 @final
@@ -47,8 +51,9 @@ class WeightTrace:
         readings: (K,).
         pulses: (K - 1,) as a `Trace` has them.
         resolution: the smallest difference of two readings.
-        noisy: whether neighbouring steps show that readings have noise of their own.
-        noise: standard deviation of that noise, as these steps show it; 0 if they do not.
+        range: (lowest, highest) state that was measured: of lines through neighbouring readings, without outliers.
+        scatter: robust standard deviation of a step about those around it.
+        noise: standard deviation of the noise of readings, as the correlation of neighbouring steps has it; 0 or more.
         plateaus: (w_min, w_max) where readings repeat exactly at a bound; None for a bound without such a plateau.
     """
 
@@ -56,7 +61,8 @@ class WeightTrace:
     readings: Floats
     pulses: npt.NDArray[np.int64]
     resolution: float
-    noisy: bool
+    range: tuple[float, float]
+    scatter: float
     noise: float
     plateaus: tuple[float | None, float | None]
 
@@ -67,6 +73,11 @@ class WeightTrace:
             return np.where(self.pulses != 0, np.diff(self.readings) / self.pulses, np.nan)
 
     @property
+    def noisy(self) -> bool:
+        """Whether noise of readings hides the state before a single step; for tables and figures, not for fits."""
+        return self.noise > NOISY * self.scatter
+
+    @property
     def states(self) -> Floats:
         """Where each step began, (K - 1,): the reading, or the line through those around it if readings are noisy."""
         if not self.noisy:
@@ -75,9 +86,26 @@ class WeightTrace:
 
 
 def scale_of(measurement: Measurement, w_max: float) -> Scale:
-    """The map that takes the range of all readings to ±w_max."""
-    low, high = (end(end(t.values) for t in measurement.traces) for end in (min, max))
+    """The map that takes the range that was measured, of all devices together, to ±w_max."""
+    found = [measured_range(t.values, t.pulses.astype(np.int64)) for t in measurement.traces]
+    low, high = min(low for low, _ in found), max(high for _, high in found)
     return Scale(zero=float(low + high) / 2, unit=float(high - low) / (2 * w_max))
+
+
+def measured_range(readings: Floats, pulses: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """(Lowest, highest) state that was measured: readings without outliers, and without half of what is noise.
+
+    An outlier differs from the median of the readings around it by `OUTLIER` robust standard deviations of such
+    differences and by a tenth of the range. Of the others, the range is that of straight lines through five
+    neighbours of a ramp, which leave a smooth staircase as it is.
+    """
+    near = [float(np.median(readings[max(0, k - AROUND) : k + AROUND + 1])) for k in range(len(readings))]
+    apart = np.abs(readings - np.array(near))
+    limit = max(OUTLIER * 1.483 * float(np.median(apart)), 0.1 * float(np.ptp(readings)))
+    kept = apart <= limit
+    line = smoothed(readings[kept], ramps(pulses)[kept], AROUND)
+    low, high = float(line.min()), float(line.max())
+    return (low, high) if high > low else (float(readings.min()), float(readings.max()))
 
 
 def weight_trace(trace: Trace, scale: Scale) -> WeightTrace:
@@ -86,10 +114,18 @@ def weight_trace(trace: Trace, scale: Scale) -> WeightTrace:
     apart = np.diff(np.unique(readings))
     # the floor is the rounding of double precision
     resolution = max(float(apart.min()) if len(apart) else 0.0, 1e-12 * float(np.ptp(readings)))
-    noise, noisy = _noise(readings, pulses)
-    plateaus = (None, None) if noisy else (_plateau(-readings, -pulses), _plateau(readings, pulses))
-    low, high = plateaus
-    return WeightTrace(trace.device, readings, pulses, resolution, noisy, noise, (None if low is None else -low, high))
+    scatter, noise = _scatter(readings, pulses)
+    low, high = _plateau(-readings, -pulses), _plateau(readings, pulses)
+    return WeightTrace(
+        device=trace.device,
+        readings=readings,
+        pulses=pulses,
+        resolution=resolution,
+        range=measured_range(readings, pulses),
+        scatter=scatter,
+        noise=noise,
+        plateaus=(None if low is None else -low, high),
+    )
 
 
 def ramps(pulses: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -100,10 +136,9 @@ def ramps(pulses: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(begins)])
 
 
-def smoothed(values: Floats, groups: npt.NDArray[np.int64]) -> Floats:
-    """Straight lines through each value's neighbours of its group."""
+def smoothed(values: Floats, groups: npt.NDArray[np.int64], half: int = WINDOW // 2) -> Floats:
+    """Straight lines through each value's neighbours of its group, `half` to either side."""
     found = np.empty_like(values)
-    half = WINDOW // 2
     for group in np.unique(groups):
         places = np.flatnonzero(groups == group)
         for k in places:
@@ -116,19 +151,21 @@ def smoothed(values: Floats, groups: npt.NDArray[np.int64]) -> Floats:
     return found
 
 
-def _noise(readings: Floats, pulses: npt.NDArray[np.int64]) -> tuple[float, bool]:
-    """Read noise from neighbouring steps: a reading too high makes one step too large and the next too small."""
+def _scatter(readings: Floats, pulses: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Robust standard deviation of a step, and that of a reading: one too high makes a step too large, the next small.
+
+    The second is the root of minus the covariance of neighbouring steps, to which a local line over `WINDOW` steps adds
+    the variance of a step over `WINDOW`; 0 where that is not positive.
+    """
     change, group = np.diff(readings), ramps(pulses)[1:]
     left = change - smoothed(change, group)
-    pair = (group[1:] == group[:-1]) & (pulses[1:] != 0) & (pulses[:-1] != 0)
-    if pair.sum() < WINDOW:
-        return 0.0, False
-    product = (left[1:] * left[:-1])[pair]
-    together, alone = product.mean(), np.mean((left[1:] ** 2 + left[:-1] ** 2)[pair]) / 2
-    if alone == 0:
-        return 0.0, False
-    noisy = together / alone < NOISY and product.sum() < -4 * np.sqrt((product**2).sum())
-    return float(np.sqrt(max(-together, 0.0))), bool(noisy)
+    there = pulses != 0
+    scatter = 1.483 * float(np.median(np.abs(left[there]))) or float(np.std(left[there]))
+    pair = (group[1:] == group[:-1]) & there[1:] & there[:-1]
+    if not pair.any():
+        return scatter, 0.0
+    together, alone = float((left[1:] * left[:-1])[pair].mean()), float(np.mean(left[there] ** 2))
+    return scatter, float(np.sqrt(max(-together - alone / WINDOW, 0.0)))
 
 
 def _plateau(readings: Floats, pulses: npt.NDArray[np.int64]) -> float | None:

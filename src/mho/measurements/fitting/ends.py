@@ -1,0 +1,96 @@
+"""Read noise and noise of steps where readings hardly tell one from the other: both ends of what they allow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+
+from mho.measurements.fitting.maximum import NOISE, ROUGH, Estimate, TraceFit
+from mho.measurements.fitting.search import climb
+from mho.measurements.record import Floats
+
+CYCLES = "c2c"
+TOLD = 3.0
+"""Standard errors from which a noise counts as told."""
+ALLOWED, WIDE = 2.0, 4.5
+"""Log likelihood below the best that 95 % and 99.7 % of what is true lie within: two and three standard errors."""
+GRID = np.array([0.0, *np.geomspace(0.02, 4.0, 16)])
+"""c2c at which the likelihood is looked up."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Ends:
+    """What the data of one device allow with 95 %.
+
+    Attributes:
+        cycles: (least, most) c2c.
+        noise: read noise at these two, in weights of the fit.
+        errors: standard errors of c2c and read noise, as a third of what 99.7 % allows.
+    """
+
+    cycles: tuple[float, float]
+    noise: tuple[float, float]
+    errors: tuple[float, float]
+
+
+def noise_ends(fits: Sequence[TraceFit]) -> Ends | None:
+    """Both ends of c2c and read noise by the profile of the likelihood.
+
+    Returns:
+        None where both are told by three standard errors, or read noise by bounds that readings repeat exactly; for
+        several devices, whose scatter says it; and for a law without `c2c`.
+    """
+    fit, noise = fits[0], fits[0].estimates[NOISE]
+    repeated = any("repeat" in e.note for e in fit.estimates.values())
+    if len(fits) > 1 or CYCLES not in fit.problem.names or repeated:
+        return None
+    c2c = fit.estimates[CYCLES]
+    if all(e.error is not None and e.value > TOLD * e.error for e in (noise, c2c)):
+        return None
+    free = fit.problem.replaced(held={name: e for name, e in fit.problem.held.items() if name != NOISE})
+    values = fit.problem.values(fit.places)
+    values[NOISE] = max(values[NOISE], free.floor)
+    sizes = np.unique([*GRID, c2c.value])
+    begin = int(np.flatnonzero(sizes == c2c.value)[0])
+    minus, noises = np.full(len(sizes), np.inf), np.full(len(sizes), np.nan)
+    for ways in (range(begin, len(sizes)), range(begin - 1, -1, -1)):
+        near = values
+        for k in ways:
+            held = free.replaced(held=free.held | {CYCLES: Estimate(float(sizes[k]), None)})
+            end = climb(held, held.adopt(near), enough=ROUGH)
+            near = held.values(end.places)
+            minus[k], noises[k] = end.minus, near[NOISE]
+            if minus[k] > minus.min() + 2 * WIDE:
+                break
+    crossings = [[_crossing(sizes, minus, noises, limit, way) for way in (-1, 1)] for limit in (ALLOWED, WIDE)]
+    inner, outer = crossings
+    errors = [max(abs(end[k] - e.value) / 3 for end in outer) for k, e in enumerate((c2c, noise))]
+    return Ends((inner[0][0], inner[1][0]), (inner[0][1], inner[1][1]), (errors[0], errors[1]))
+
+
+def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ...]:
+    """Fits whose errors of read noise and c2c cover both ends."""
+    if ends is None:
+        return fits
+    fit = fits[0]
+    changed = {}
+    for name, error in zip((CYCLES, NOISE), ends.errors, strict=True):
+        estimate = fit.estimates[name]
+        changed[name] = dataclasses.replace(estimate, error=max(estimate.error or 0.0, error), note="")
+    return (dataclasses.replace(fit, estimates=fit.estimates | changed),)
+
+
+def _crossing(sizes: Floats, minus: Floats, noises: Floats, limit: float, way: int) -> tuple[float, float]:
+    """c2c and read noise where the profile leaves what is allowed, or the end of the grid."""
+    k = int(np.argmin(minus))
+    limit += float(minus[k])
+    while 0 <= k + way < len(sizes) and minus[k + way] <= limit:
+        k += way
+    if not 0 <= k + way < len(sizes) or not np.isfinite(minus[k + way]):
+        return float(sizes[k]), float(noises[k])
+    part = (limit - minus[k]) / (minus[k + way] - minus[k])
+    return tuple(float(v[k] + part * (v[k + way] - v[k])) for v in (sizes, noises))  # type: ignore[return-value]

@@ -1,0 +1,37 @@
+"""How far a fit has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import final
+
+Watch = Callable[[str, int, int], None]
+"""Is told what is being done, how many parts are done, and how many there are."""
+
+
+@final
+class Progress:
+    """Counts the parts of a fit.
+
+    Args:
+        watch: is told of each; None: nobody is.
+        parts: as far as they are known.
+    """
+
+    def __init__(self, watch: Watch | None, parts: int) -> None:
+        self._watch, self._parts, self._begun = watch, parts, 0
+
+    def __call__(self, what: str) -> None:
+        """Say that a part begins."""
+        if self._watch is not None:
+            self._watch(what, self._begun, self._parts)
+        self._begun += 1
+
+    def more(self, parts: int) -> None:
+        """Add parts that were not known."""
+        self._parts += parts
+
+    def end(self) -> None:
+        """Say that all is done."""
+        if self._watch is not None:
+            self._watch("done", self._parts, self._parts)

@@ -1,0 +1,172 @@
+"""Fits of data that the fit's own models did not make: noises told apart, the range that was measured, what is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+
+import numpy as np
+import pytest
+import typer
+
+from mho.cli import device_fit
+from mho.devices import ConstantStep, ExpStep, LinearStep, SoftBounds
+from mho.measurements import Measurement, Trace
+from mho.measurements.fitting import fit_laws
+from mho.measurements.fitting.filter import compiled_step, likelihood
+from mho.measurements.fitting.line import misses
+from mho.measurements.fitting.maximum import fit_devices
+from mho.measurements.fitting.parameters import defaults, evaluates, limits, shapes_bounds, used_fields
+from mho.measurements.fitting.training import hard_to_train
+from mho.measurements.fitting.weights import measured_range, scale_of, weight_trace
+
+
+def soft_staircase(seed, *, pulses=50, c2c=0.3, noise=0.004, up=0.06, down=0.07):
+    """Soft bounds from 0 to 1 in plain Python, one ramp up and one down."""
+    draw, g = random.Random(seed), 0.05
+    out, signs = [g], [1] * pulses + [-1] * pulses
+    for sign in signs:
+        step = up * (1 - g) if sign > 0 else -down * g
+        g = min(max(g + step * (1 + c2c * draw.gauss(0, 1)), 0.0), 1.0)
+        out.append(g + noise * draw.gauss(0, 1))
+    return Trace(f"device {seed}", 1e-6 * (2 + 40 * np.array(out)), np.array(signs))
+
+
+def fitted(*traces, law=SoftBounds, **more):
+    return fit_laws(Measurement("simulated", traces, "S"), [law], **more)
+
+
+def estimate(found, name):
+    return next(p for p in found.best.parameters if p.name == name)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_noises_of_a_short_staircase_are_told_apart(seed):
+    found = fitted(soft_staircase(seed))
+    c2c, noise = estimate(found, "c2c"), estimate(found, "read_noise")
+    assert abs(c2c.value - 0.3) < 3 * c2c.error < 0.3
+    true_noise = 0.004 * 40e-6 / found.best.scale.unit
+    assert abs(noise.value - true_noise) < 3 * noise.error < 2 * true_noise
+
+
+def test_devices_share_their_read_noise():
+    found = fitted(*(soft_staircase(seed, noise=0.01, pulses=32) for seed in range(4)))
+    noise, c2c = estimate(found, "read_noise"), estimate(found, "c2c")
+    values = {fit.estimates["read_noise"].value for fit in found.best.fits}
+    assert len(values) == 1
+    assert abs(noise.value - 0.01 * 40e-6 / found.best.scale.unit) < 3 * noise.error
+    assert abs(c2c.value - 0.3) < 3 * c2c.error < 0.6
+
+
+def test_where_noises_cannot_be_told_apart_both_ends_are_said():
+    found = fitted(soft_staircase(5, pulses=16, noise=0.03, up=0.15, down=0.15))
+    assert any("hardly be told apart" in sentence and "95 %" in sentence for sentence in found.untold)
+    c2c = estimate(found, "c2c")
+    assert abs(c2c.value - 0.3) < 3 * c2c.error
+
+
+def test_the_likelihood_with_noise_that_lasts_is_that_of_a_normal():
+    """Far from bounds a walk, noise that fades and noise of readings are one normal of a known covariance."""
+    count, noise, slow, lasts = 12, 0.02, 0.03, 4.0
+    cell = {"dw_min": 0.01, "up_down": 1.0, "c2c": 0.5, "w_max": 50.0, "w_min": -50.0}
+    names = used_fields(ConstantStep)
+    readings = np.cumsum(np.random.default_rng(0).normal(0.01, 0.02, count))
+    found = likelihood(
+        compiled_step(ConstantStep, names), np.array([cell[n] for n in names]), (-50.0, 50.0), noise, readings,
+        np.ones(count - 1, np.int64), slow=(slow, lasts),
+    )[0]  # fmt: skip
+    # the first weight is as likely anywhere: differences to the first reading have all there is to know
+    k = np.arange(count)
+    walk = (0.5 * 0.01) ** 2 * np.minimum(k[:, None], k[None])
+    cover = walk + slow**2 * np.exp(-abs(k[:, None] - k[None]) / lasts) + noise**2 * np.eye(count)
+    differences = np.hstack([-np.ones((count - 1, 1)), np.eye(count - 1)])
+    cover, left = differences @ cover @ differences.T, readings[1:] - readings[0] - 0.01 * k[1:]
+    expected = -0.5 * (left @ np.linalg.solve(cover, left) + np.linalg.slogdet(2 * np.pi * cover)[1])
+    assert found.sum() == pytest.approx(expected, abs=1e-8)
+
+
+def test_noise_that_lasts_is_no_noise_of_steps():
+    draw, u, out = np.random.default_rng(1), 0.0, []
+    signs = np.array([1] * 300 + [-1] * 300)
+    g = np.concatenate([[0.1], 0.1 + np.cumsum(signs * 0.8 / 300)])
+    for _ in g:
+        u = 0.9 * u + 0.05 * math.sqrt(1 - 0.81) * draw.normal()
+        out.append(u + 0.01 * draw.normal())
+    found = fitted(Trace("a", g + np.array(out), signs), law=ConstantStep)
+    slow, lasts = estimate(found, "slow_noise"), estimate(found, "slow_pulses")
+    # 600 readings hold about 30 lengths of a noise that lasts 9.5: its deviation is known to an eighth, three of these
+    assert slow.value * found.best.scale.unit == pytest.approx(0.05, rel=0.38)
+    assert lasts.value == pytest.approx(-1 / math.log(0.9), rel=0.8)
+    assert estimate(found, "c2c").value < 2  # a walk that explains the same readings has 7
+    assert any("noise that lasts" in sentence for sentence in found.untold)
+
+
+def test_the_device_ends_where_the_measurement_does():
+    trace = soft_staircase(1, pulses=40, c2c=0.1, noise=0.002, up=0.02, down=0.02)
+    found = fitted(trace)
+    device = {name: p.mean for name, p in found.best.device.parameters().items()}
+    assert type(found.best.device) is LinearStep
+    assert (device["w_max"], device["w_min"]) == pytest.approx((0.6, -0.6))
+    assert any("nobody has seen the device there" in sentence for sentence in found.untold)
+    # the same steps on the measured range as the soft bounds beyond it
+    law = {p.name: p.value for p in found.best.parameters}
+    soft, line = (type("Cell", (), values) for values in (law, device))
+    for w in (-0.6, 0.0, 0.5):
+        for up in (True, False):
+            assert LinearStep.pulse(w, up, line, 0.0) == pytest.approx(SoftBounds.pulse(w, up, soft, 0.0), abs=1e-5)
+    far = fitted(trace, extrapolate=True).best.device
+    assert type(far) is SoftBounds
+    assert shapes_bounds(SoftBounds)
+    assert not shapes_bounds(ConstantStep)
+
+
+def test_an_outlier_is_no_part_of_the_range():
+    signs = np.ones(60, np.int64)
+    readings = np.linspace(0, 1, 61)
+    assert measured_range(readings, signs) == pytest.approx((0.0, 1.0), abs=1e-12)
+    readings[30] = 7.0
+    assert measured_range(readings, signs) == pytest.approx((0.0, 1.0), abs=0.02)
+
+
+def test_a_line_that_misses_the_readings_is_warned_of():
+    trace = soft_staircase(2, pulses=100, c2c=0.1)
+    series = weight_trace(trace, scale_of(Measurement("simulated", (trace,), "S"), 0.6))
+    fit = fit_devices(SoftBounds, [series])[0]
+    assert not misses([fit])
+    slow = dataclasses.replace(fit.estimates["dw_min"], value=fit.estimates["dw_min"].value / 4)
+    wrong = dataclasses.replace(fit, estimates=fit.estimates | {"dw_min": slow})
+    assert any("do not trust this fit" in sentence for sentence in misses([wrong]))
+
+
+def test_a_law_is_not_fitted_where_it_overflows():
+    values = defaults(ExpStep)
+    assert evaluates(ExpStep, values)
+    assert not evaluates(ExpStep, values | {"gamma_up": 1e4})
+    assert limits(ExpStep, "gamma_up").high < 1000  # exp(710) is too large for a double
+
+
+def test_what_hinders_training_is_said():
+    assert not hard_to_train(ConstantStep())
+    for device, part in (
+        (ConstantStep(dw_min=7e-5), "saturate"),
+        (ConstantStep(dw_min=0.2), "states are few"),
+        (ConstantStep(c2c=20.0), "noise of a step"),
+    ):
+        assert any(part in sentence for sentence in hard_to_train(device))
+
+
+def test_progress_is_told_and_ctrl_c_says_that_nothing_was_written(capsys, monkeypatch):
+    told = []
+    trace = soft_staircase(1)
+    fit_laws(Measurement("s", (trace,), "S"), [ConstantStep], watch=lambda *part: told.append(part))
+    assert [done for _, done, _ in told] == list(range(len(told)))
+    assert told[-1] == ("done", told[-1][2], told[-1][2])
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mho.measurements.fitting.fit_laws", stop)
+    with pytest.raises(typer.Exit):
+        device_fit.fit_shown(Measurement("s", (trace,), "S"), [ConstantStep])
+    assert "nothing was written" in capsys.readouterr().err

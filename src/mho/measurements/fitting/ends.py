@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -30,11 +30,14 @@ class Ends:
         cycles: (least, most) c2c.
         noise: read noise at these two, in weights of the fit.
         errors: standard errors of c2c and read noise, as a third of what 99.7 % allows.
+        others: standard errors of the other parameters where c2c is one of its errors larger: at a c2c of 0 a device
+            that never wanders would tell its step too well.
     """
 
     cycles: tuple[float, float]
     noise: tuple[float, float]
     errors: tuple[float, float]
+    others: Mapping[str, float]
 
 
 def noise_ends(fits: Sequence[TraceFit]) -> Ends | None:
@@ -69,7 +72,14 @@ def noise_ends(fits: Sequence[TraceFit]) -> Ends | None:
     crossings = [[_crossing(sizes, minus, noises, limit, way) for way in (-1, 1)] for limit in (ALLOWED, WIDE)]
     inner, outer = crossings
     errors = [max(abs(end[k] - e.value) / 3 for end in outer) for k, e in enumerate((c2c, noise))]
-    return Ends((inner[0][0], inner[1][0]), (inner[0][1], inner[1][1]), (errors[0], errors[1]))
+    wide = free.replaced(held=free.held | {CYCLES: Estimate(c2c.value + errors[0], None)})
+    others = wide.answer(climb(wide, wide.adopt(values), enough=ROUGH).places).estimates
+    return Ends(
+        (inner[0][0], inner[1][0]),
+        (inner[0][1], inner[1][1]),
+        (errors[0], errors[1]),
+        {name: e.error for name, e in others.items() if e.error is not None},
+    )
 
 
 def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ...]:
@@ -77,7 +87,11 @@ def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ..
     if ends is None:
         return fits
     fit = fits[0]
-    changed = {}
+    changed = {
+        name: dataclasses.replace(e, error=max(e.error, ends.others.get(name, 0.0)))
+        for name, e in fit.estimates.items()
+        if e.error is not None
+    }
     for name, error in zip((CYCLES, NOISE), ends.errors, strict=True):
         estimate = fit.estimates[name]
         changed[name] = dataclasses.replace(estimate, error=max(estimate.error or 0.0, error), note="")

@@ -413,7 +413,7 @@ class Problem:
         for k, (name, interval, slope, (error, others)) in enumerate(
             zip(self.names, self.intervals, slopes, errors, strict=True)
         ):
-            note, end, shared = "", interval.end(values[name]), float(abs(slope * pulls[k]))
+            note, end, shared = "", _end(name, interval, values[name]), float(abs(slope * pulls[k]))
             if end is not None:
                 error, note = None, f"at the end of its range, {end:g}"
             elif error is None:
@@ -438,9 +438,8 @@ class Problem:
     def _errors(self, places: Floats) -> list[tuple[float | None, list[int]]]:
         """Standard errors of the free numbers, those of parameters at the end of their range held; these have none."""
         values = self.values(places)
-        inside = [
-            k for k, (n, i) in enumerate(zip(self.names, self.intervals, strict=True)) if i.end(values[n]) is None
-        ]
+        ends = [_end(name, i, values[name]) for name, i in zip(self.names, self.intervals, strict=True)]
+        inside = [k for k, end in enumerate(ends) if end is None]
         ended = {name: Estimate(values[name], None) for k, name in enumerate(self.names) if k not in inside}
         found = standard_errors(self.replaced(held=self.held | ended).minus, places[inside])
         errors: list[tuple[float | None, list[int]]] = [(None, [k]) for k in range(len(places))]
@@ -482,6 +481,11 @@ class Problem:
         if name == "w_max":
             return Interval(high if still else middle, high + reach)
         return Interval(low - reach, low if still else middle)
+
+
+def _end(name: str, interval: Interval, value: float) -> float | None:
+    """The end of its range that a parameter has reached; c2c has where its likelihood is flat."""
+    return 0.0 if name == "c2c" and value < ASLEEP else interval.end(value)
 
 
 @functools.lru_cache(maxsize=256)

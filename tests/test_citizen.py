@@ -211,7 +211,7 @@ def test_write_tells_what_bounds_clip_and_by_what_to_scale(tile):
     wide = mho.devices.ConstantStep(w_max=60.0, w_min=-60.0)
     rounded = build_array(NOISY.replace(device=wide, cell=mho.cells.OneSided()), 4, 5, seed=0, name="b")
     assert rounded.write(weight) == 0  # a difference of two devices near 30 is rounded by more than 1e-6
-    with pytest.warns(ClippedWeights, match=r"clipped 10\.0 % of the weights, which reach 1\.8; .* or scale=3"):
+    with pytest.warns(ClippedWeights, match=r"clipped 10\.0 % of the weights, which reach 1\.8; .* about scale=6"):
         array.write(weight)
 
 
@@ -552,7 +552,12 @@ def by_name(module: nn.Module) -> None:
         module.bias.data.fill_(0.1)
 
 
-@pytest.mark.parametrize("init", [by_class, by_type, by_name])
+def by_assignment(module: nn.Module) -> None:
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        module.weight = nn.Parameter(torch.randn_like(module.weight))
+
+
+@pytest.mark.parametrize("init", [by_class, by_type, by_name, by_assignment])
 @pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.parametrize("scale", [None, "max"])
 def test_initialising_by_apply_programs_arrays_as_it_sets_torch_layers(init, replicas, scale):
@@ -572,6 +577,30 @@ def test_initialising_by_apply_programs_arrays_as_it_sets_torch_layers(init, rep
         for own, other in ((layer.weight, wanted.weight), (layer.bias, wanted.bias)):
             for each in own if replicas > 1 else [own]:
                 torch.testing.assert_close(each.clone(), other.detach())
+
+
+def test_applying_freezes_switches_and_initialises_biases_alone():
+    model = mho.convert(small(), EXACT, replicas=2, quiet=True)
+    layer = mho.nn.array_layers(model)["0"]
+    layer.write(torch.rand(2, 5, 6))
+    before = layer.weight.clone()
+    model.apply(lambda m: nn.init.constant_(m.bias, 0.5) if isinstance(m, nn.Linear) else None)
+    assert torch.equal(layer.weight, before)
+    assert (layer.bias == 0.5).all()
+    model.apply(lambda m: m.requires_grad_(False) if isinstance(m, nn.Linear) else None)
+    assert not any(p.requires_grad for p in model.parameters())
+    model.apply(lambda m: m.eval() if isinstance(m, nn.Linear) else None)
+    assert not layer.training
+    assert model.training
+
+
+def test_uneven_limits_of_gradients_are_refused():
+    model = mho.convert(small(), EXACT, quiet=True)
+    model(torch.randn(4, 6)).square().sum().backward()
+    waiting = next(model.parameters()).grad
+    for act in (lambda: waiting.clamp_(min=0), lambda: waiting.clamp_(-0.1, 0.5), lambda: waiting.clamp_(max=1.0)):
+        with pytest.raises(WrongUse, match=r"limited to ± one number"):
+            act()
 
 
 REFUSED = {

@@ -91,7 +91,7 @@ def refused(kind: type[Exception], *parts: str):
         (lambda: RPU(forward=None, cell=13), ("cell is 13", "mho.cells.Single()", "forward is None", "mho.Read()")),
         (lambda: RPU(update=mho.Exact()), ("ConstantStep device cannot be updated by Exact", "use Pulses")),
         (lambda: RPU(device=Ideal()), ("Ideal device cannot be updated by Pulses", "use Exact")),
-        (lambda: mho.Crossbar(RPU, 1, 1), ("rpu is <class", "give a mho.RPU")),
+        (lambda: mho.Crossbar(RPU, 1, 1), ("rpu is the class RPU", "give a mho.RPU")),
         (lambda: mho.Crossbar(RPU(), 0, 1), ("out_features is 0", "at least 1")),
         (lambda: mho.Crossbar(RPU(), 1, 2.0), ("in_features is 2.0", "an integer")),
         (lambda: mho.Crossbar(RPU(), 1, 1, seed=-1), ("seed is -1", "from 0 to 2**63 - 1")),

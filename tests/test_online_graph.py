@@ -157,7 +157,7 @@ def test_what_has_no_node_is_run_by_torch(replicas):
 def test_digital_parameters_step_and_statistics_run_as_under_autograd():
     options = {"momentum": 0.9, "weight_decay": 0.01}
     online, autograd = (driver_of(norms, NOISY, kind, **options) for kind in ("online", "autograd"))
-    before = {name: p.detach().clone() for name, p in online.model.named_parameters() if p.numel()}
+    before = {name: p.detach().clone() for name, p in online.model.named_parameters() if len(p)}
     train(online, range(4)), train(autograd, range(4))
     same(online, autograd)
     for name, parameter in online.model.named_parameters():

@@ -123,13 +123,12 @@ def test_each_output_may_have_a_factor_of_its_own_and_moves_as_the_learning_rate
         update=Pulses(length=10),
         scale=Scale("max", per="output"),
     )
-    matrix = torch.tensor([0.3, 3.0, 0.0, 6.0])[:, None] * torch.linspace(-1, 1, 5)
+    matrix = torch.tensor([0.6, 3.0, 0.0, 6.0])[:, None] * torch.linspace(-1, 1, 5)
     replicas, lr = 1000, 0.005
     array = mho.Crossbar(rpu, 4, 5, replicas=replicas)
     array.adopt(matrix)
-    # half of the devices hold 0.6 or more in both directions, and the largest weight takes half of that; a row of zeros
-    # has the factor of the layer
-    assert torch.allclose(array.scale[0], torch.tensor([1.0, 10.0, 20.0, 20.0]))
+    # devices hold 0.6, of which the largest weight takes half; no factor is below a tenth of the largest
+    assert torch.allclose(array.scale[0], torch.tensor([2.0, 10.0, 2.0, 20.0]))
     before = array.scaled_weight
     assert torch.allclose(before, matrix.expand_as(before), atol=1e-6)
     x, d = torch.rand(3, 5) - 0.3, torch.randn(3, 4) / 10
@@ -284,6 +283,46 @@ def test_a_learned_scale_moves_with_the_digital_parameters_and_stays_with_its_la
     assert all(float((a - b).abs()) > 0 for a, b in zip(after, before, strict=True))
     frozen = mho.convert(network().requires_grad_(False), MANAGED.replace(scale=Scale(2.0, learned=True)), quiet=True)
     assert not any(p.requires_grad for p in frozen.parameters())
+
+
+def test_a_learned_scale_obeys_the_rate_the_mode_and_no_decay_of_its_layer():
+    digital = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
+    model = mho.convert(digital, MANAGED.replace(scale=Scale(2.0, learned=True)), exclude=["1"], quiet=True)
+    with pytest.warns(UserWarning, match="weight_decay=0.5 acts on the 2 digital parameters"):
+        optimizer = mho.AnalogSGD(model, lr=0.1, weight_decay=0.5, layers={"0": 0.0})
+    first, last = model[0].crossbars[0], model[2].crossbars[0]
+    model(torch.randn(4, 6)).square().sum().backward()
+    optimizer.step()
+    assert float(first.scale) == 2.0
+    assert float(last.scale) != 2.0
+    before = last.scale
+    optimizer.zero_grad()
+    optimizer.step()  # without a gradient nothing decays
+    model[2].eval()
+    model(torch.randn(4, 6)).square().sum().backward()
+    with pytest.warns(UserWarning, match="does not move them"):
+        optimizer.step()
+    assert torch.equal(last.scale, before)
+
+
+def test_no_output_is_scaled_so_little_that_its_pulses_cover_those_of_the_others():
+    array = mho.Crossbar(mho.RPU(scale=Scale("max", per="output")), 4, 5)
+    array.adopt(torch.tensor([1e-6, 0.05, 1.0, 0.0])[:, None] * torch.ones(4, 5))
+    shares = array.scale[0] / array.scale.max()
+    assert torch.allclose(shares, torch.tensor([0.1, 0.1, 1.0, 0.1]))
+
+
+def test_a_state_with_another_kind_of_scale_says_which_rpu_takes_it():
+    models = [
+        mho.convert(nn.Sequential(nn.Linear(6, 5)), MANAGED.replace(scale=scale), quiet=True)
+        for scale in (None, 2.0, Scale(2.0, learned=True))
+    ]
+    for given in models:
+        for taking in models:
+            if given is not taking:
+                with pytest.raises(RuntimeError, match=r"the state is that of arrays with.* mho\.to_digital"):
+                    taking.load_state_dict(given.state_dict())
+    models[0].load_state_dict(mho.to_digital(models[1]).state_dict())
 
 
 # Descriptions -----------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ class RPU(metaclass=InWords):
     def words(self) -> list[str]:
         """Return law, cell and what else tells one array from another, briefly: `["law=ConstantStep", "cell=Single"]`.
 
-        The cell with the fields that are not its defaults; the effects that are on, by name.
+        The cell with the fields that are not its defaults; the effects that are on, by name; the scale, if any.
         """
         changed = [
             f"{field.name}={getattr(self.cell, field.name)!r}"
@@ -158,7 +158,8 @@ class RPU(metaclass=InWords):
         cell = type(self.cell).__name__ + (f"({', '.join(changed)})" if changed else "")
         effects = [type(effect).__name__ for effect in self.device.active_effects()]
         words = [f"law={type(self.device).__name__}", f"cell={cell}"]
-        return words + ([f"effects={'+'.join(effects)}"] if effects else [])
+        scale = [self.scaling.summary().replace(" ", "=", 1)] if self.scaling is not None else []
+        return words + ([f"effects={'+'.join(effects)}"] if effects else []) + scale
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return plain tables, one for each part, every field present; parts within parts are tables within tables."""

@@ -21,6 +21,7 @@ from mho.errors import InvalidValue, InWords, WrongUse, shown, warn
 from mho.kernels import counts as count
 from mho.kernels.backends import backend_of
 from mho.periphery import Scale
+from mho.periphery.scale import FILL
 
 Floats = npt.NDArray[np.float32]
 ROUNDING = 1e-6
@@ -29,6 +30,8 @@ TOLD = 0.01
 """Share of clipped weights above which `Array.write` warns."""
 BEYOND = 1e6
 """A weight that no bound lets through, in finding where the bounds are."""
+LEAST_SHARE = 0.1
+"""Least factor of an output over the largest of its array: updates divide δ by it, and pulse probabilities end at 1."""
 DRAWN = (
     "what its devices have been drawn with. Other devices come from the RPU, for example "
     "device=mho.devices.ConstantStep(dw_min=mho.per_cell(0.002, spread=0.3)), and from another seed; "
@@ -170,13 +173,10 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
         if any(bank.device.stuck for bank in self.rpu.banks):
             clipped &= ~self._stuck()
         share = float(clipped.float().mean())
-        factor = float(wanted.abs().max() / held[clipped].abs().mean().clamp(min=1e-30)) if share else 1.0
-        if share > TOLD and factor > 1 and not quiet:
-            present = 1.0 if self.scale is None else float(self.scale.max())
+        if share > TOLD and wanted.abs().max() > held[clipped].abs().mean() and not quiet:
             warn(
                 f"{self.name}: the bounds of the devices clipped {100 * share:.1f} % of the weights, which reach "
-                f"{float(wanted.abs().max()):.3g}; set a digital factor between weights and devices: "
-                f'mho.RPU(scale="max"), or scale={factor * present:.2g}',
+                f"{float(wanted.abs().max()):.3g}; {self._cure(wanted)}",
                 ClippedWeights,
             )
         return share
@@ -185,6 +185,23 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
         """Return which weights (R, out, in) have a stuck device, which holds what it holds whatever is written."""
         each = [values for name, values in self._drawn().items() if name.rpartition(".")[2] == "stuck"]
         return torch.cat(each, dim=1).bool().any(dim=1)
+
+    def _cure(self, wanted: Tensor) -> str:
+        """Return what to do about bounds that clip weights (R, out, in); the devices hold them again."""
+        scaling, present = self.rpu.scaling, self.scale
+        if scaling is not None and scaling.is_chosen:
+            return (
+                "the scale is that of the weights before them: load_state_dict of a digital model, mho.convert and "
+                "Crossbar.adopt choose it anew"
+            )
+        reach = self._reach()
+        self._program(wanted)
+        size = wanted.abs().amax(dim=(1, 2)) * (1.0 if present is None else present.amax(dim=1))
+        number = float((size / (FILL["max"] * reach)).amax())
+        return (
+            "set a digital factor between weights and devices: "
+            f'mho.RPU(scale="max") chooses it, here about scale={number:.2g}'
+        )
 
     def write_reference(self, values: Tensor, *, error: float = 0.0) -> None:
         """Program the reference devices, each clipped to its own bounds; weight devices stay as they are.
@@ -445,10 +462,10 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
                 f"these have no such bounds; give a number, or scale=None"
             )
         whole = weight.flatten(1)[:, None]
-        rows = weight if scaling.per == "output" else whole
-        size = _size(rows, scaling.value)
-        size = torch.where(size > 0, size, _size(whole, scaling.value))  # a row of zeros takes the factor of the layer
-        factor = torch.where(size > 0, size / (scaling.target() * reach[:, None]), 1.0)
+        size = _size(weight if scaling.per == "output" else whole, scaling.value)
+        largest = size.amax(dim=1, keepdim=True)
+        size = torch.maximum(size, LEAST_SHARE * largest)
+        factor = torch.where(largest > 0, size / (scaling.target() * reach[:, None]), 1.0)
         with torch.no_grad():
             (self.log_factor if self.learns_scale else self.factor).copy_(factor.log() if self.learns_scale else factor)
 

@@ -358,7 +358,7 @@ def parse_setting(text: str) -> dict[str, Any]:
     """`section.key=value` as nested tables; the value is TOML, or else a word."""
     name, equals, value = text.partition("=")
     keys = [key.strip() for key in name.split(".")]
-    if not equals or not all(keys):
+    if not equals or not all(keys) or keys == keys[:1] != ["scale"]:
         raise InvalidValue(f"--set {text!r}: write section.key=value, for example --set update.length=1")
     try:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]

@@ -4,7 +4,7 @@ from mho.hardware.constants import Constant, Constants, read_constants
 from mho.hardware.cost import LayerCost, TrainingCost, training_cost
 from mho.hardware.energy import CycleEnergy, LayerEnergy, layer_energy
 from mho.hardware.sizes import GOKMEN_2017, ArraySize, parse_size, read_sizes
-from mho.hardware.table import ArrayRow, array_table, planned_table, rows_of
+from mho.hardware.table import ArrayRow, array_table, planned_table, rows_of, scale_in_words
 from mho.hardware.time import CYCLES, NetworkTime, Placed, network_time
 from mho.hardware.trace import Digital, Layer, Trace, trace
 
@@ -32,6 +32,7 @@ __all__ = [
     "read_constants",
     "read_sizes",
     "rows_of",
+    "scale_in_words",
     "trace",
     "training_cost",
 ]

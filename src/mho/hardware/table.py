@@ -123,12 +123,12 @@ def _row(path: str, counted: _Counted, images: int, arrays: int) -> ArrayRow:
         *shapes[0],
         uses=counted.uses,
         references=array.devices - array.rpu.pulsed,
-        scale=_scale(array),
+        scale=scale_in_words(array),
     )
 
 
-def _scale(array: Array) -> str:
-    """Return the digital factors of an array in words: "4.3", or "3.1 to 8.7"."""
+def scale_in_words(array: Array) -> str:
+    """Return the digital factors of an array at present: "4.3", or "3.1 to 8.7"; empty where there are none."""
     scale = array.scale
     if scale is None:
         return ""

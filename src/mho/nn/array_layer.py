@@ -15,6 +15,7 @@ from mho.arrays import Array, ReadOnly, build_array
 from mho.config import RPU
 from mho.errors import InvalidValue, InWords, WrongUse
 from mho.nn.memory import Anchor, Floats, Memory, Waiting
+from mho.nn.place import take_place
 
 
 class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
@@ -231,45 +232,56 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
     def apply(self, fn: Callable[[nn.Module], None]) -> Self:
         """Apply a function to this layer and what is inside, as `torch.nn.Module.apply` does.
 
-        A function that leaves this layer as it is, or tries to write into its weights, is called with the torch layer,
-        too, that this one stands for: what an initialisation sets there is programmed into all replicas, and a scale
-        that the RPU leaves open is chosen anew.
+        The function is called with the torch layer, too, that this one stands for: weights or biases that it sets
+        there are programmed into all replicas, and new weights choose a scale anew that the RPU leaves open. If it
+        leaves this layer as it is, mode, `requires_grad` and hooks that it gives the torch layer are taken over too.
         """
         before = self._marks()
         try:
             super().apply(fn)
         except WrongUse:
-            if not self._initialise(fn):
+            if not self._initialise(fn, alone=True):
                 raise
         else:
-            if self._marks() == before:
-                self._initialise(fn)
+            self._initialise(fn, alone=self._marks() == before)
         return self
 
     def _marks(self) -> dict[str, Any]:
         """Return what a function may change of a module: flags, attributes, and how many hooks it has."""
-        return {name: len(value) if isinstance(value, dict) else id(value) for name, value in vars(self).items()}
+        marks = {name: len(value) if isinstance(value, dict) else id(value) for name, value in vars(self).items()}
+        return marks | {"requires_grad": self.anchor.requires_grad}
 
-    def _initialise(self, fn: Callable[[nn.Module], None]) -> bool:
-        """Program what a function sets in the torch layer that this one stands for; return whether it sets anything."""
+    def _initialise(self, fn: Callable[[nn.Module], None], *, alone: bool) -> bool:
+        """Take over what a function does to the torch layer that this one stands for; return whether it sets weights.
+
+        Args:
+            fn: the function.
+            alone: whether it has left this layer as it is.
+        """
         from mho.nn.kinds import kind_of_layer  # here, as kinds are made of layers
 
         kind = kind_of_layer(self)
         twin: Any = None if kind is None else kind.twin_of(self)
-        own = [p for p in (getattr(twin, "weight", None), getattr(twin, "bias", None)) if p is not None]
-        if not own or tuple(own[0].shape) != self.weight_shape:
+        names = [name for name in ("weight", "bias") if getattr(twin, name, None) is not None]
+        if not names or tuple(twin.weight.shape) != self.weight_shape:
             return False
-        whole = self._matrix()[0]
-        parts = [whole[:, : whole.shape[1] - self.has_bias], whole[:, -1]]
-        starts = [part.reshape(parameter.shape).clone() for part, parameter in zip(parts, own, strict=False)]
+        whole, width = self._matrix()[0], self.weight_shape[0]
+        parts = {"weight": whole[:, : whole.shape[1] - self.has_bias], "bias": whole[:width, -1]}
+        starts = {name: parts[name].reshape(getattr(twin, name).shape).clone() for name in names}
         with torch.no_grad():
-            for parameter, start in zip(own, starts, strict=True):
-                parameter.copy_(start)
+            for name, start in starts.items():
+                getattr(twin, name).copy_(start)
+        twin.train(self.training).requires_grad_(self.anchor.requires_grad)
         fn(twin)
-        changed = any(not torch.equal(parameter, start) for parameter, start in zip(own, starts, strict=True))
+        given = {name: getattr(twin, name).detach() for name in names}
+        changed = {name: value for name, value in given.items() if not torch.equal(value, starts[name])}
         if changed:
-            self._write(*own, choose=True)
-        return changed
+            weight = changed["weight"] if "weight" in changed else self.weight.clone()
+            self._write(weight, changed.get("bias"), choose="weight" in changed)
+        if alone:
+            take_place(self, twin)
+            self.requires_grad_(any(getattr(twin, name).requires_grad for name in names))
+        return bool(changed)
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
         """Refuse all but the anchor: a parameter beside it would stand for weights that are the state of arrays.
@@ -300,6 +312,7 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         metadata.pop("assign_to_params_buffers", None)
         self._refuse_averages(state, prefix)
         self._load_digital(state, prefix, missing, faults)
+        faults += self._scale_faults(state, prefix)
         super()._load_from_state_dict(state, prefix, *arguments)
 
     def _refuse_averages(self, state: dict[str, Any], prefix: str) -> None:
@@ -313,6 +326,19 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
                     "seeds and counters. Average the weights, layer by layer, and program them: "
                     "layer.write(tau * other.weight + (1 - tau) * layer.weight), with the bias likewise"
                 )
+
+    def _scale_faults(self, state: dict[str, Any], prefix: str) -> list[str]:
+        """Return a fault where a state of arrays has no scale and this layer has one, or the other way round."""
+        stored = [key for key in state if key.startswith(f"{prefix}arrays.") and key.endswith("factor")]
+        own = [f"{prefix}arrays.{name}" for name in self.arrays.state_dict() if name.endswith("factor")]
+        if not any(key.startswith(f"{prefix}arrays.") for key in state) or sorted(stored) == sorted(own):
+            return []
+        kinds = {"": "without a scale", "factor": "with a scale", "log_factor": "with a scale that is learned"}
+        there, here = (kinds[keys[0].rsplit(".", 1)[-1] if keys else ""] for keys in (stored, own))
+        return [
+            f"{self.name}: the state is that of arrays {there}, and these are {here}; convert with the RPU of the "
+            "state (scale=...), or load the state_dict of mho.to_digital(model), which any RPU takes"
+        ]
 
     def _load_digital(self, state: dict[str, Any], prefix: str, missing: list[str], faults: list[str]) -> None:
         """Program the weights of the torch layer that this one stands for, where a state_dict has these."""
@@ -357,12 +383,15 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         memory.keep(number, x, d)
 
     def pulse(self, lr: float) -> None:
-        """Apply the pending vectors, in the order of their forwards, and forget them."""
+        """Apply the pending vectors, in the order of their forwards, and forget them; step scales that are learned."""
         kept = [] if self._zeroed() else self.memory.in_order()
         self.memory.pending.clear()
         for use in kept:
             for array, x, d in zip(self.crossbars, use.x, use.d, strict=True):
                 array.update_vectors(x, d, lr)
+        for log_factor in self.learned_scales():
+            if log_factor.grad is not None:
+                log_factor.data.add_(log_factor.grad, alpha=-lr)
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -429,12 +458,15 @@ class _Cycles(torch.autograd.Function):
             samples = [_by_sample(a, ctx.shape[0]) for a in answers]
             downwards = layer.receive_back(samples, ctx.shape).neg_()
         layer.keep(ctx.number, ctx.inputs, errors)
-        scales = zip(layer.learned_scales(), errors, ctx.answers, strict=True) if ctx.answers else ()
+        learning = ctx.answers if layer.training else [None] * len(ctx.answers)
+        scales = zip(layer.learned_scales(), errors, learning, strict=True) if learning else ()
         return downwards, torch.empty(0), None, *(_scale_gradient(s, d, y) for s, d, y in scales)
 
 
-def _scale_gradient(log_factor: Tensor, d: Floats, y: Floats) -> Tensor:
-    """Return the derivative by log s, (R, 1) or (R, out), from δ = -∂L/∂y and y = s·a, (R, T, out)."""
+def _scale_gradient(log_factor: Tensor, d: Floats, y: Floats | None) -> Tensor | None:
+    """Return the derivative by log s, (R, 1) or (R, out), from δ = -∂L/∂y and y = s·a, (R, T, out); None without y."""
+    if y is None:
+        return None
     per_output = -np.einsum("rto,rto->ro", d, y)
     return torch.from_numpy(per_output if log_factor.shape[1] > 1 else per_output.sum(axis=1, keepdims=True))
 

@@ -19,6 +19,7 @@ from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, Matrix, kind_names, kind_of
+from mho.nn.place import take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 
 LONGEST = 44
@@ -97,7 +98,7 @@ def convert(
     if any(isinstance(module, ArrayLayer) for module in model.modules()):
         faults.append("the model has array layers already; convert the digital model")
     empty = [name for name, parameter in model.named_parameters() if parameter.is_meta]
-    if empty:
+    if empty and torch.get_default_device().type != "meta":  # where it is, as in mho map, nothing has values
         faults.append(f"{empty[0]} is on the meta device and holds no values; load the model's weights first")
     if not faults:  # of patterns, which it matches
         faults += _shared_faults(model, excluded)
@@ -150,26 +151,6 @@ def _shared_faults(model: nn.Module, excluded: list[str]) -> list[str]:
 
 FEWEST = 5
 """Clipped weights of a layer from which on `convert` warns: fewer lie on weak devices that any network has."""
-
-
-HOOKS = (
-    "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_forward_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-    "_backward_pre_hooks",
-    "_backward_hooks",
-)
-"""Where torch keeps the hooks of a module."""
-
-
-def take_place(layer: nn.Module, module: nn.Module) -> None:
-    """Give a layer the mode, training or evaluation, and the hooks of the module in whose place it is."""
-    layer.train(module.training)
-    for name in HOOKS:
-        getattr(layer, name).update(getattr(module, name))
-    layer._is_full_backward_hook = module._is_full_backward_hook
 
 
 def unmatched(patterns: Iterable[str], names: Sequence[str]) -> list[str]:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from mho.errors import InvalidValue, in_words
 from mho.nn.array_layer import ArrayLayer
-from mho.nn.convert import take_place
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, kind_of_layer
+from mho.nn.place import take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 
 

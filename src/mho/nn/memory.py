@@ -255,8 +255,7 @@ class Waiting(Tensor):
                 first.memory.scale(float(args[1]) if name == "mul" else 1 / float(args[1]))
                 return first
             elif name.startswith("clamp") and func.__name__.endswith("_"):
-                limits = [*args[1:], *options.values()]
-                first.memory.limit(min(abs(float(limit)) for limit in limits if limit is not None))
+                first.memory.limit(_symmetric(name, [*args[1:], *options.values()]))
                 return first
         if name in ARITHMETIC or name.startswith("foreach_"):
             raise WrongUse(
@@ -270,6 +269,21 @@ class Waiting(Tensor):
             answer = answer.as_subclass(Waiting)
             answer.memory, answer.zeroed = first.memory, first.zeroed
         return answer
+
+
+def _symmetric(name: str, limits: list[Any]) -> float:
+    """Return c of a clamp to ± c, of which `clamp_min` and `clamp_max` are the two halves.
+
+    Raises:
+        WrongUse: for other limits, which would turn the gradient of an array, an outer product.
+    """
+    sides = [abs(float(limit)) for limit in limits if limit is not None]
+    if not sides or min(sides) != max(sides) or not sides[0] > 0 or (name == "clamp" and len(sides) != 2):
+        raise WrongUse(
+            f"{name} with limits {limits} met the gradient of a layer on arrays, which is never formed; it can be "
+            "limited to ± one number, as by torch.nn.utils.clip_grad_value_"
+        )
+    return sides[0]
 
 
 def _plain_name(func: Any) -> str:

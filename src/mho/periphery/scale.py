@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import final
 
-from mho.errors import Faults, nearest
+from mho.errors import Faults, InWords, nearest, shown
 from mho.per_replica import check_lists
 
 CHOSEN = ("max", "std")
@@ -16,7 +16,7 @@ FILL = {"max": 0.5, "std": 1 / 6}
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Scale:
+class Scale(metaclass=InWords):
     """The digital factor s between weights and arrays: W = s·A, with A what the devices hold.
 
     Outputs of forward and backward cycles are multiplied by s, so that s multiplies the noise and the bounds of reads
@@ -27,11 +27,13 @@ class Scale:
     Attributes:
         value: the factor, greater than 0, or a list of one number a replica; "max" or "std": chosen for the weights
             when a layer is converted or made.
-        per: "layer": one factor for an array; "output": one for each of its rows.
+        per: "layer": one factor for an array; "output": one for each of its rows, chosen no smaller than a tenth of the
+            largest.
         fill: where the factor is chosen: the share of the reach of the array that the largest weight ("max") or the
             root mean square of the weights ("std") takes, above 0. The reach is the weight that half of the devices
             can hold, up and down. None: 1/2 for "max", 1/6 for "std", which leaves weights in training room to grow.
-        learned: whether the factor is a parameter: its logarithm moves with the digital parameters of `mho.AnalogSGD`.
+        learned: whether the factor is a parameter, whose logarithm moves by plain gradient descent at the learning rate
+            of the layer. Such layers are driven by autograd.
 
     Raises:
         InvalidValue: for a value out of range or an option that could have no effect.
@@ -50,6 +52,8 @@ class Scale:
         if isinstance(self.value, str):
             if self.value not in CHOSEN:
                 faults.add(f'value is {self.value!r}; give a number greater than 0, "max" or "std"')
+        elif not isinstance(self.value, (int, float)) or isinstance(self.value, bool):
+            faults.add(f'value is {shown(self.value)}; give a number greater than 0, "max" or "std"')
         else:
             faults.number("value", self.value, above=0.0, high=1e30)
         if self.per not in PER:
@@ -75,9 +79,7 @@ class Scale:
         return FILL[self.value] if self.fill is None else self.fill
 
     def summary(self) -> str:
-        """Return a phrase for tables, such as "scale 5" or "scale by max per output, learned"."""
-        if isinstance(self.value, str):
-            words = f"scale by {self.value}"
-        else:
-            words = f"scale {self.value:g}" if isinstance(self.value, (int, float)) else "a scale per replica"
+        """Return a phrase for tables, such as "scale 5" or "scale max per output, learned"."""
+        number = f"{self.value:g}" if isinstance(self.value, (int, float)) else "per replica"
+        words = f"scale {self.value if isinstance(self.value, str) else number}"
         return words + (" per output" if self.per == "output" else "") + (", learned" if self.learned else "")

@@ -16,10 +16,10 @@ from mho.data import Dataset
 from mho.diagnosis import Diagnosis, diagnose
 from mho.errors import CheckpointError, MhoError, WrongUse
 from mho.files import write_atomically
-from mho.hardware import array_table
+from mho.hardware import array_table, scale_in_words
 from mho.learning import ZeroShiftReport, zero_shift
 from mho.models import build_model, find_builder
-from mho.nn import ArrayLayer
+from mho.nn import ArrayLayer, array_layers
 from mho.nn.convert import conversion_rows
 from mho.runs.build import build
 from mho.runs.experiment import Experiment, changes
@@ -209,7 +209,7 @@ class Run:
                     name: [int(n) for n in sum(c[name] for c in each)]  # type: ignore[union-attr]
                     for name in each[0]
                 }
-        settings, loop = self.experiment.training, self.loop
+        settings, loop, layers = self.experiment.training, self.loop, array_layers(self.model)
         name = getattr(find_builder(settings.model), "__name__", settings.model)
         found = self.diagnosis
         summary = {
@@ -232,7 +232,7 @@ class Run:
                     "tile_out": row.tile_out,
                     "tile_in": row.tile_inputs,
                     "references": row.references,
-                    "scale": row.scale,
+                    "scale": scale_in_words(layers[row.layer].crossbars[0]),
                 }
                 for row in self.arrays
             ],

@@ -33,7 +33,7 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
             `torch.nn.utils.clip_grad_norm_` does; greater than 0. None: do not.
         clip_value: before each step, limit the entries of gradients to ± this, as `clip_grad_value_` does; greater
             than 0. The gradient of an array is scaled down as a whole. None: do not.
-        layers: other learning rates by pattern of the layer's path, for example {"conv*": 0.02}.
+        layers: other learning rates by pattern of the layer's path, for example {"conv*": 0.02}; 0: such a layer stays.
 
     Raises:
         InvalidValue: for a value out of range, or a pattern that matches nothing.
@@ -64,8 +64,8 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
                 "mho.convert(model, rpu), or use torch.optim.SGD"
             )
         _refuse_equal_draws(model)
-        anchors = {id(layer.anchor) for layer in arrays.values()}
-        digital = [p for p in model.parameters() if id(p) not in anchors and p.requires_grad]
+        of_arrays = {id(p) for layer in arrays.values() for p in (layer.anchor, *layer.learned_scales())}
+        digital = [p for p in model.parameters() if id(p) not in of_arrays and p.requires_grad]
         check_lr(lr)
         for name, value in (("momentum", momentum), ("weight_decay", weight_decay)):
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
@@ -76,15 +76,23 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
                     "of this model is an array; leave it at 0"
                 )
         for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0):
-                raise InvalidValue(f"{name} is {limit!r}; give a number greater than 0, or None")
+            if limit is None:
+                continue
+            if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit < float("inf"):
+                raise InvalidValue(f"{name} is {shown(limit)}; give a number greater than 0, or None")
+            if any(layer.replicas > 1 for layer in arrays.values()):
+                raise InvalidValue(
+                    f"{name}={limit:g} would couple replicas, each of which has to have the bits of its own run; leave "
+                    "it out, or train one network at a time (replicas=1)"
+                )
         self.clip_norm, self.clip_value = clip_norm, clip_value
         extras = [
             f"{name}={value:g}" for name, value in (("momentum", momentum), ("weight_decay", weight_decay)) if value
         ]
         if extras:
+            verb = "act" if len(extras) > 1 else "acts"
             warn(
-                f"{' and '.join(extras)} act on the {len(digital)} digital parameters alone; arrays are pulsed by "
+                f"{' and '.join(extras)} {verb} on the {len(digital)} digital parameters alone; arrays are pulsed by "
                 "plain stochastic gradient descent, which has neither",
             )
         if layers is not None and not isinstance(layers, Mapping):
@@ -94,12 +102,13 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
             if not isinstance(pattern, str) or not fnmatch.filter(arrays, pattern):
                 raise InvalidValue(f"layers: {pattern!r} matches no array layer{nearest(str(pattern), arrays)}")
             try:
-                check_lr(rate)
+                if rate != 0 or isinstance(rate, bool):
+                    check_lr(rate)
             except InvalidValue as error:
                 raise InvalidValue(f"layers[{pattern!r}]: {error}") from None
         groups: list[dict[str, Any]] = [
             {
-                "params": [layer.anchor],
+                "params": [layer.anchor, *layer.learned_scales()],
                 "layer": name,
                 "lr": next((rate for p, rate in own.items() if fnmatch.fnmatchcase(name, p)), lr),
                 "momentum": 0.0,

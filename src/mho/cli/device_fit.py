@@ -38,7 +38,7 @@ def fit(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
     *,
-    form: Format,
+    form: Format | None,
 ) -> None:
     """Fit laws to measured pulses, and make a device of the best.
 

@@ -52,17 +52,20 @@ OPTIONS: dict[str, Any] = {
 
 
 def reads_pulses(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options for reading pulses; the verb gets them as its argument `form`."""
+    """Give a verb the options for reading pulses; the verb gets them as its argument `form`, None without any."""
 
     @functools.wraps(verb)
     def with_options(**given: Any) -> None:
-        from mho.measurements import Format
-
         values = {name: given.pop(name) for name in OPTIONS}
         values["turns"] = _whole(values["turns"])
-        verb(**given, form=Format(**values))
+        form = None
+        if any(value not in (None, False) for value in values.values()):
+            from mho.measurements import Format
 
-    hints = get_type_hints(verb, localns={"Format": object}, include_extras=True)
+            form = Format(**values)
+        verb(**given, form=form)
+
+    hints = get_type_hints(verb, localns={"Format": str}, include_extras=True)
     own = inspect.signature(verb)
     kept = [parameter.replace(annotation=hints[name]) for name, parameter in own.parameters.items() if name != "form"]
     more = [
@@ -78,10 +81,10 @@ def reads_pulses(verb: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-def words_of(form: Format) -> list[str]:
+def words_of(form: Format | None) -> list[str]:
     """The options of a format as they are typed."""
     words: list[str] = []
-    for field in dataclasses.fields(form):
+    for field in dataclasses.fields(form) if form is not None else ():
         value = getattr(form, field.name)
         name = "--" + field.name.replace("_", "-")
         if value is True:

@@ -107,7 +107,7 @@ def train(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the last metrics line, and nothing else.")] = False,
     *,
-    form: Format,
+    form: Format | None,
 ) -> None:
     """Train a network on resistive cross-point arrays: a paper's, or your own.
 
@@ -178,7 +178,7 @@ def train(
 
 
 def _measured_device(
-    files: Sequence[Path], form: Format, kind: str | None, out: Path | None, resume: bool
+    files: Sequence[Path], form: Format | None, kind: str | None, out: Path | None, resume: bool
 ) -> tuple[Fitted | None, dict[str, Any]]:
     """The fit to measured pulses, if laws were fitted, and the table of the device to train on."""
     from mho.cli.device_fit import find_laws, fit_shown, refuse_full

@@ -57,8 +57,8 @@ def train(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Pulses of a measured device, in place of --device; the best law is fitted; repeatable. Or the two "
-            "files of a jump table, or their folder.",
+            help="Pulses of a measured device, in place of --device; the best law is fitted; repeatable. How the "
+            "file was read is shown. Or the two files of a jump table, or their folder.",
         ),
     ] = None,
     measured_as: Annotated[

@@ -22,8 +22,8 @@ DATE = (
 )
 STAMP = re.compile(rf"{DATE}([T ,_-]+({CLOCK}|\d{{6}}))?\s?(Z|UTC|GMT|[+-]\d{{2}}:?\d{{2}})?|{CLOCK}", re.ASCII)
 """A date, a time of the day, or both."""
-WRONG_CUT = re.compile(r"[+-]?[.,]?\d.*[,;|\t ]\s*[+-]?[.,]?\d")
-"""A number with another after a character that delimits."""
+WRONG_CUT = re.compile(r"[+-]?[.,]?\d(.*[,;|\t ]\s*[+-]?[.,]?\d|[^\s,;|]*[,;|]$)")
+"""A number with a character after it that delimits, and perhaps with another number."""
 SPREADSHEET = ("#n/a", "#na", "#num!", "#div/0!", "#value!", "#ref!", "#name?")
 NOT_FINITE = ("nan", "inf", "+inf", "-inf", "infinity", "-infinity", "1.#inf", "1.#ind", "1.#qnan")
 NO_READING = ("na", "n/a", "null", "none", "nil", "missing", "invalid", "failed", "err", "error")

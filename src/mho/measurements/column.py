@@ -72,6 +72,8 @@ class Column:
         """What it measures, by its unit or else by its name: as `kind_of`."""
         if found := kind_of(self.unit):
             return found
+        if self.words <= {"ch", "channel", "kanal"} and self.words:  # of an oscilloscope
+            return "V"
         for kind, group in (("V", "voltage"), ("ohm", "resistance"), ("A", "current"), ("S", "conductance")):
             if self.words & WORDS[group]:
                 return kind

@@ -48,6 +48,7 @@ def find_roles(grid: Grid, form: Format, notes: Notes) -> list[Column]:
         _settle_devices(columns)
         _settle_directions(columns)
         _settle_differences(columns)
+        _settle_leakage(columns)
         _settle_counts(columns)
         _settle_unknown(columns)
         _settle_voltages(columns)
@@ -105,7 +106,7 @@ def _by_name(column: Column) -> tuple[str, str]:
         return ("read_voltage" if found & READ else "voltage"), unit if kind_of(column.unit) else name
     by_unit = kind_of(column.unit) in KINDS
     if by_unit or found & WORDS["reading"]:
-        for role in ("deviation", "leakage", "before"):
+        for role in ("deviation", "leakage", "before", "target"):
             if found & WORDS[role] and (role != "leakage" or kind == "A"):
                 return role, name
         if found & WORDS["difference"] or {"per", "pulse"} <= found:
@@ -224,14 +225,22 @@ def _settle_differences(columns: Sequence[Column]) -> None:
                 column.settle("difference", f"differences of column {other.label}")
 
 
+def _settle_leakage(columns: Sequence[Column]) -> None:
+    """The current of a gate is leakage where another current is read."""
+    currents = [column for column in of_role(columns, "reading") if column.kind == "A"]
+    gates = [column for column in currents if column.words & {"gate", "bulk", "substrate"}]
+    for column in gates if len(gates) < len(currents) else []:
+        column.settle("leakage", f"its name ({column.name})")
+
+
 def _follows(values: Floats, expected: Floats) -> bool:
     """Whether values are those expected but for rounding."""
     known = np.isfinite(values) & np.isfinite(expected)
     if known.sum() < 3 or known.sum() < 0.5 * len(values):
         return False
-    span = float(np.ptp(expected[known]))
-    near = np.abs(values[known] - expected[known]) <= 0.02 * span
-    return span > 0 and bool(np.mean(near) >= 0.9)
+    own, like = values[known], expected[known]
+    residual = np.median(np.abs(own - like))
+    return bool(residual <= 0.02 * np.median(np.abs(own)) and residual <= 0.02 * np.median(np.abs(like)) and like.any())
 
 
 def _settle_counts(columns: Sequence[Column]) -> None:
@@ -294,7 +303,8 @@ def _settle_unknown(columns: Sequence[Column]) -> None:
             column.settle("constant", "one number")
             unknown.remove(column)
     axes = [column for column in unknown if _is_axis(column.finite)]
-    if len(axes) == 1 and len(unknown) > free and not axes[0].name and axes[0].number == 0:
+    first = min((column.number for column in columns if column.role in (*READINGS, "?")), default=0)
+    if len(axes) == 1 and len(unknown) > free and not axes[0].name and axes[0].number == first:
         axes[0].settle("time", "evenly spaced")
         unknown.remove(axes[0])
     for column in unknown:
@@ -308,7 +318,10 @@ def _settle_voltages(columns: Sequence[Column]) -> None:
     """Tell voltages of pulses from those of reads, and keep one of each."""
     for column in of_role(columns, "voltage"):
         currents = [c for c in of_role(columns, "reading", "up", "down") if c.kind == "A"]
-        if any(_is_read_at(column, current) for current in currents) and not of_role(columns, "read_voltage"):
+        signed = not of_role(columns, "direction")
+        if any(_is_read_at(column, current, signed=signed) for current in currents) and not of_role(
+            columns, "read_voltage"
+        ):
             column.settle("read_voltage", "currents are even only when divided by it")
     pulses = of_role(columns, "voltage")
     pulses.sort(key=lambda c: (not c.words & WORDS["pulse"], not _both_signs(c), c.number))
@@ -339,11 +352,17 @@ def _both_signs(column: Column) -> bool:
     return bool(np.min(column.finite) < 0 < np.max(column.finite))
 
 
-def _is_read_at(voltage: Column, current: Column) -> bool:
-    """Whether currents that jump with a voltage of one sign are smooth when they are divided by it."""
+def _is_read_at(voltage: Column, current: Column, *, signed: bool) -> bool:
+    """Whether currents that jump with a voltage are smooth when they are divided by it.
+
+    Args:
+        voltage: the column.
+        current: the column of readings.
+        signed: whether the sign of a voltage would tell the direction of pulses.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = current.values / voltage.values
-    if _both_signs(voltage) or np.ptp(voltage.finite) <= 0.02 * np.max(np.abs(voltage.finite)):
+    if (signed and _both_signs(voltage)) or np.ptp(voltage.finite) <= 0.02 * np.max(np.abs(voltage.finite)):
         return False
     return _roughness(ratio) < 0.2 * _roughness(current.values)
 
@@ -372,8 +391,11 @@ def _one_kind(columns: Sequence[Column]) -> None:
 
 
 def _pairs(columns: Sequence[Column], form: Format, notes: Notes) -> None:
-    """Columns that rise and fall by turns, without names that say so, are up and down."""
+    """Columns that rise and fall by turns, without names that say so, are up and down; so are P and D."""
     readings = of_role(columns, "reading")
+    if [column.words for column in readings] == [{"p"}, {"d"}]:
+        readings[0].settle("up", "its name beside D")
+        readings[1].settle("down", "its name beside P")
     if of_role(columns, "up", "down", "direction", "voltage") or form.direction or form.turns is not None:
         return
     if len(readings) < 2 or len(readings) % 2 or (form.devices is not None and len(form.devices) == len(readings)):
@@ -382,6 +404,13 @@ def _pairs(columns: Sequence[Column], form: Format, notes: Notes) -> None:
         return
     ramps = [find_ramps(column.finite) for column in readings]
     ways = [ramp.first for ramp in ramps]
+    if len(set(ways)) == 1 and all(ramp.clear and not ramp.turns for ramp in ramps) and len(readings) == 2:
+        verb, label = "rise" if ways[0] > 0 else "fall", readings[1].label
+        notes.add(
+            f"both columns {verb}, so they are read as two devices; if column {label} is a branch of depression that "
+            "is "
+            f'mirrored give columns="...,up,down" and reverse="{readings[1].number + 1}"'
+        )
     if any(ramp.turns or not ramp.clear for ramp in ramps) or any(
         a == b for a, b in zip(ways[::2], ways[1::2], strict=True)
     ):

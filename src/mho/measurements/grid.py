@@ -124,9 +124,11 @@ def read_grid(file: str | os.PathLike[str], form: Format) -> Grid:
     if form.header is None:
         leading = _heading_rows(body, width, decimal)
         heading, body = body[:leading], body[leading:]
+    width = _widened(width, [row for row in heading if any(row[1])], body, decimal)
     if form.transpose:
-        names, _ = _names(heading, width)
-        body = _turned(name, [(body[0][0], list(names)), *body] if any(names) else body)
+        names, _ = _names(heading, width, decimal)
+        # the corner names the column of devices, and stands above none of them
+        body = _turned(name, [(body[0][0], ["", *names[1:]]), *body] if any(names) else body)
         more += ("rows and columns change places (transpose): lines count the columns of the file",)
         width = _width(body, decimal)
         leading = _heading_rows(body, width, decimal)
@@ -135,7 +137,7 @@ def read_grid(file: str | os.PathLike[str], form: Format) -> Grid:
     if not heading and comment is not None and body and comment[0] < body[0][0]:
         names_of = split(clean(comment[1]).lstrip("#%/! "), delimiter)
         heading = [(comment[0], names_of)] if len(names_of) == width else []
-    names, units = _names(heading, width)
+    names, units = _names(heading, width, decimal)
     if heading and not form.transpose:
         ends = heading[-1][0]
         more += (f"heading: line{'s 1 to' if ends > 1 else ''} {ends}",) if form.header is None else ()
@@ -227,12 +229,14 @@ def _width(body: Sequence[Row], decimal: str) -> int:
     )
     if len(widths) > 2 and sum(other >= width for other in widths) == 1:  # one stray cell in a short file
         width = max(set(widths), key=lambda w: (widths.count(w), w))
-    above: list[str] = []
-    for _, row in body:
-        if _has_number(row, decimal) and _trimmed(row) <= width:
-            break
-        above = row
-    return max(width, min(_trimmed(above), max(widths))) if above and not _has_number(above, decimal) else width
+    return width
+
+
+def _widened(width: int, heading: Sequence[Row], body: Sequence[Row], decimal: str) -> int:
+    """As many columns as the line of words above the table names, where the rows have so many cells, if empty ones."""
+    if not heading or _has_number(heading[-1][1], decimal):
+        return width
+    return max(width, min(_trimmed(heading[-1][1]), max((len(row) for _, row in body), default=0)))
 
 
 def _balance(cells: Sequence[str], decimal: str) -> int:
@@ -274,7 +278,7 @@ def _heading_rows(body: Sequence[Row], width: int, decimal: str) -> int:
     return last
 
 
-def _names(heading: Sequence[Row], width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _names(heading: Sequence[Row], width: int, decimal: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names and units of the columns, by the last lines of the heading that have as many cells as the table.
 
     A line above names that occur twice tells them apart: devices above LTP and LTD, for example.
@@ -289,7 +293,7 @@ def _names(heading: Sequence[Row], width: int) -> tuple[tuple[str, ...], tuple[s
         units = last
         fitting = fitting[:-1]
         last = tuple(cell.strip('"') for cell in fitting[-1])
-    above = _groups(heading, width, last)
+    above = _groups(heading, width, last, decimal)
     twice = {name for name in last if name and last.count(name) > 1}
     if above and twice:
         last = tuple(
@@ -298,11 +302,11 @@ def _names(heading: Sequence[Row], width: int) -> tuple[tuple[str, ...], tuple[s
     return last, units
 
 
-def _groups(heading: Sequence[Row], width: int, names: Sequence[str]) -> list[str]:
+def _groups(heading: Sequence[Row], width: int, names: Sequence[str], decimal: str) -> list[str]:
     """The line of words above the names, each for the columns up to the next; empty where there is none."""
     rows = [row for _, row in heading]
     at = next((place for place in range(len(rows) - 1, 0, -1) if tuple(rows[place][:width]) == tuple(names)), 0)
-    if not at or not 2 <= _trimmed(rows[at - 1]) <= width:
+    if not at or not 2 <= _trimmed(rows[at - 1]) <= width or _has_number(rows[at - 1], decimal):
         return []
     found: list[str] = []
     for column in range(width):

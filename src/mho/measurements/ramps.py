@@ -196,7 +196,8 @@ def _placed(values: Floats, rough: Sequence[int], first: int) -> list[Turn]:
         begin = turns[-1].place if turns else 0
         part = values[begin : ends[number + 1] + 1] * (first if number % 2 else -first)
         cost = (_rising_cost(part) + _rising_cost(part[::-1])[::-1])[1:-1]
-        variance = float(np.min(cost)) / len(part)
+        # free curves follow the noise of steep ramps, and leave less of it than there is
+        variance = max(float(np.min(cost)) / len(part), _noise(values) ** 2)
         possible = np.flatnonzero(cost <= np.min(cost) + UNSURE * variance + EXACT)
         place = _even(cost, number * len(values) / (len(rough) + 1) - 2 - begin, variance)
         if place is None:

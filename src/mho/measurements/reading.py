@@ -122,7 +122,7 @@ def _measurement(
         own = Notes()
         named = [dataclasses.replace(part, device=name) for part in parts]
         trace = trace_of(named, form, owners[key], own)
-        told.include(own, f"{name}: " if len(groups) > 1 else "")
+        told.include(own, f"{name}: " if len(groups) > 1 and not any(name in note for note in own.found) else "")
         if trace is not None:
             traces.append(trace)
     _raise_all(list(owners.values()))

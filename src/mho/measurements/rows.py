@@ -21,6 +21,8 @@ from mho.measurements.vocabulary import DOWN_PULSES, NO_PULSES, READ, UP_PULSES,
 Ints = npt.NDArray[np.int64]
 FEW_READS = 0.3
 """Where so many rows are reads, the others hold no readings."""
+SEVERAL = 4
+"""So many reads tell the range of readings."""
 SMALL = 0.6
 """A read has at most this share of the voltage of a pulse."""
 
@@ -65,6 +67,7 @@ def _by_words(grid: Grid, direction: Column, columns: Sequence[Column], faults: 
     readings = of_role(columns, *READINGS)
     empty = all(np.mean(~np.isfinite(column.values[pulses])) > 0.5 for column in readings)
     apart = any(_smaller(column, reads, pulses) for column in columns if column.kind == "V" and len(column.finite))
+    apart = apart or any(_elsewhere(column.values, reads, pulses) for column in readings)
     parted = bool(empty or apart or np.mean(reads[signs + reads != 0]) >= FEW_READS)
     if parted:
         notes.add(
@@ -72,6 +75,15 @@ def _by_words(grid: Grid, direction: Column, columns: Sequence[Column], faults: 
             "pulses"
         )
     return Actions(signs, reads if parted else np.ones(len(signs), dtype=bool), parted)
+
+
+def _elsewhere(values: Floats, reads: npt.NDArray[np.bool_], pulses: npt.NDArray[np.bool_]) -> bool:
+    """Whether what stands in the rows of pulses is far from all reads."""
+    sizes = np.abs(values)
+    read, pulse = sizes[reads & np.isfinite(sizes)], sizes[pulses & np.isfinite(sizes)]
+    if len(read) < SEVERAL or len(pulse) == 0:
+        return False
+    return bool(np.median(pulse) > 2 * np.max(read) or np.median(pulse) < np.min(read) / 2)
 
 
 def _smaller(column: Column, reads: npt.NDArray[np.bool_], pulses: npt.NDArray[np.bool_]) -> bool:

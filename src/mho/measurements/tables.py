@@ -14,7 +14,7 @@ from mho.measurements.grid import Grid
 from mho.measurements.ramps import moves
 from mho.measurements.record import Floats
 from mho.measurements.text import FileFaults
-from mho.measurements.vocabulary import WORDS
+from mho.measurements.vocabulary import WORDS, words
 
 NEEDED = (
     "laws are fitted to a staircase: readings at one read voltage after identical pulses, a row each; if the table "
@@ -29,6 +29,8 @@ CLOSE = 0.01
 """Voltages within this share of the largest are one level."""
 DECADES = 3.0
 """Times over so many powers of ten are those of a retention measurement."""
+WIDE = 4
+"""Tables with so many times more columns than rows have a device a row, if readings move along rows."""
 SAMPLED = 12
 """So many rows and columns tell which way a table is to be read."""
 
@@ -56,21 +58,30 @@ Refusal = tuple[Column, str]
 
 def _distribution(columns: Sequence[Column]) -> Refusal | None:
     """A matrix of probabilities that rise from 0 to 1 along rows or columns."""
+    for column in columns:
+        if column.words & {"cdf", "probability", "percentile", "quantile"} and _rises_to_one(column.finite):
+            return column, DISTRIBUTION
     found = [c for c in columns if len(c.finite) == len(c.values)]
-    named = any(c.words & {"cdf", "probability", "percentile", "quantile"} for c in columns)
-    if len(found) < (2 if named else 4) or len(found) < len(columns) or (not named and any(c.name for c in columns)):
+    if len(found) < 4 or len(found) < len(columns) or any(c.name for c in columns):
         return None
     matrix = np.column_stack([c.values for c in found])
     if matrix.min() < 0 or matrix.max() > 1:
         return None
     for table in (matrix, matrix.T):
-        rising = np.all(np.diff(table, axis=1) >= 0, axis=1) & (table[:, 0] < 0.2) & (table[:, -1] > 0.8)
-        if table.shape[1] >= 4 and rising.mean() >= 0.5:
-            return found[0], (
-                "the numbers rise from 0 to 1, so they are a cumulative distribution and no conductances; a jump table "
-                "has the changes of conductance at one pulse, as CrossSim writes them (mho train --measured FOLDER)"
-            )
+        if table.shape[1] >= 4 and np.mean([_rises_to_one(row) for row in table]) >= 0.5:
+            return found[0], DISTRIBUTION
     return None
+
+
+DISTRIBUTION = (
+    "the numbers rise from 0 to 1, so they are a cumulative distribution and no conductances; a jump table has the "
+    "changes of "
+    "conductance at one pulse, as CrossSim writes them (mho train --measured FOLDER)"
+)
+
+
+def _rises_to_one(values: Floats) -> bool:
+    return bool(np.all(np.diff(values) >= 0) and 0 <= values[0] < 0.2 and 0.8 < values[-1] <= 1)
 
 
 def _levels(values: Floats) -> npt.NDArray[np.int64]:
@@ -101,7 +112,7 @@ def _sweep(columns: Sequence[Column]) -> Refusal | None:
 
 def _unequal_pulses(columns: Sequence[Column]) -> Refusal | None:
     """Pulses of another voltage in nearly every row."""
-    for column in of_role(columns, "voltage"):
+    for column in of_role(columns, "voltage") if of_role(columns, *READINGS) else []:
         if _changes(column.finite) and _even(np.diff(column.finite)) < 0.7:
             return column, (
                 f"the pulses have {len(np.unique(_levels(column.finite)))} different voltages from row to row, as in a "
@@ -127,10 +138,10 @@ def _even(steps: Floats) -> float:
 def _waveform(columns: Sequence[Column]) -> Refusal | None:
     """Samples in time of the voltage and the current during pulses."""
     times = [c for c in of_role(columns, "time") if len(c.finite) == len(c.values)]
-    currents = [c for c in of_role(columns, *READINGS) if c.kind in ("A", "V")]
+    signals = [c for c in of_role(columns, *READINGS, "voltage", "second voltage") if c.kind in ("A", "V")]
     for column in of_role(columns, "voltage"):
         values = np.nan_to_num(column.values)
-        if not currents or not values.any() or (not times and len(values) < 1000):
+        if len(signals) < 2 or not values.any() or (not times and len(values) < 1000):
             continue
         level = np.abs(values) / np.max(np.abs(values))
         rest, pulse = level < 0.02, level > 0.5
@@ -150,6 +161,10 @@ def _two_states(columns: Sequence[Column]) -> Refusal | None:
     readings = of_role(columns, *READINGS)
     low = [c for c in readings if c.words & WORDS["low"]]
     high = [c for c in readings if c.words & WORDS["high"]]
+    for column in of_role(columns, "device", "words"):
+        names = [frozenset(words(cell)) for cell in set(column.grid.cells(column.number))]
+        if any(name & WORDS["low"] for name in names) and any(name & WORDS["high"] for name in names):
+            low, high = [column], [column]
     if (low and high) or _apart(readings, of_role(columns, "direction", "voltage")):
         column = (low or readings)[0]
         if of_role(columns, "time") and not of_role(columns, "number", "cycle"):
@@ -185,6 +200,8 @@ def _retention(columns: Sequence[Column]) -> Refusal | None:
     if of_role(columns, "number", "sent", "direction", "voltage", "up", "down"):
         return None
     for column in of_role(columns, "time"):
+        if not any(moves(reading.finite) for reading in of_role(columns, *READINGS)):
+            return column, RETENTION
         times = column.finite[column.finite > 0]
         if len(times) < MANY or np.any(np.diff(times) < 0):
             continue
@@ -207,11 +224,17 @@ def alternates(values: Floats) -> bool:
 
 def rows_are_devices(grid: Grid) -> str:
     """What tells that each row is a device: "ramps" or "alternation" along the rows; "" where nothing tells it."""
-    numeric = [column for column in range(grid.width) if grid.is_numeric(column) and not grid.is_empty(column)]
+    numeric = [
+        column
+        for column in range(grid.width)
+        if grid.is_numeric(column)
+        and not grid.is_empty(column)
+        and not set(words(grid.names[column])) & (WORDS["device"] | WORDS["address"])
+    ]
     named = [grid.names[column] for column in numeric[1:]]
     if (
         len(numeric) < MANY
-        or len(numeric) <= len(grid.rows) / 2
+        or len(numeric) <= len(grid.rows) / 4
         or any(any(map(str.isalpha, n)) for n in named if not _is_index(n))
     ):
         return ""
@@ -225,7 +248,8 @@ def rows_are_devices(grid: Grid) -> str:
     downwards = [line[np.isfinite(line)] for line in table.T[:: max(table.shape[1] // SAMPLED, 1)]]
     if any(len(line) < MANY for line in across):
         return ""
-    if np.mean([len(line) >= MANY and moves(line) for line in downwards]) > 0.25:
+    # many short columns are no devices even where they move
+    if len(table.T) < WIDE * len(table) and np.mean([len(d) >= MANY and moves(d) for d in downwards]) > 0.25:
         return ""
     if np.mean([alternates(line) for line in across]) >= 0.75:
         return "alternation"

@@ -64,7 +64,8 @@ WORDS = {
         "tensione tensao 电压 振幅"
     ),
     "time": _set(
-        "t time timestamp date datetime seconds elapsed zeit uhrzeit datum zeitstempel temps heure tiempo hora fecha "
+        "t time timestamp date datetime second seconds elapsed zeit uhrzeit datum zeitstempel temps heure tiempo "
+        "hora fecha "
         "tempo "
         "时间 日期"
     ),
@@ -82,6 +83,7 @@ WORDS = {
     ),
     "leakage": _set("leak leakage ig igate igs iglk leck leckstrom fuite"),
     "before": _set("prev previous before initial old pre prior vorher avant anterior start"),
+    "target": _set("target goal setpoint wanted soll sollwert ziel cible objetivo 目标"),
     "statistic": _set("min max minimum maximum lower upper median q1 q3"),
     "mean": _set("mean avg average mittel mittelwert moyenne media"),
     "low": _set("lrs on ron ion gon low ilrs rlrs glrs"),

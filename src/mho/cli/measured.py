@@ -27,9 +27,8 @@ def _option(help: str) -> Any:  # named as in typer
 
 
 COLUMNS = (
-    "Kind of each column of the file, with commas: number, sent, reading, up, down, direction, voltage, "
-    "read_voltage, device, "
-    "skip; for example number,reading."
+    "Kind of each column of the file, with commas: number, sent, sent_up, sent_down, reading, up, down, before, "
+    "direction, phase, voltage, read_voltage, device, skip; for example number,reading."
 )
 OPTIONS: dict[str, Any] = {
     "columns": Annotated[str | None, _option(COLUMNS)],

@@ -19,6 +19,9 @@ KINDS = {"S": "conductance", "A": "current", "ohm": "resistance"}
 TAKEN_AS = {
     "number": "count of pulses",
     "sent": "pulses sent before the reading",
+    "sent_up": "up pulses sent before the reading",
+    "sent_down": "down pulses sent before the reading",
+    "phase": "pulse or read",
     "reading": "readings",
     "up": "readings after up pulses",
     "down": "readings after down pulses",

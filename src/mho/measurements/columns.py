@@ -23,6 +23,7 @@ from mho.measurements.vocabulary import (
     WORDS,
     direction_of,
     fold,
+    says_pulse,
     says_read,
     sentence,
 )
@@ -83,7 +84,7 @@ def _note_roles(columns: Sequence[Column], notes: Notes) -> None:
     if left:
         notes.add(f"left out: column {', '.join(left)}")
     if len(columns) > 1:
-        kept = ",".join(c.role if c.role in TAKEN_AS and c.role != "before" else "skip" for c in columns)
+        kept = ",".join(c.role if c.role in TAKEN_AS else "skip" for c in columns)
         if len(kept) < 200:
             notes.add(f'columns read as "{kept}" (columns="..." changes it)')
 
@@ -95,6 +96,8 @@ def _by_name(column: Column) -> tuple[str, str]:
     found, kind = column.words, column.kind
     if not column.grid.is_numeric(column.number):
         return _of_words(column)
+    if len(column.finite) == 0:  # beyond the range of instruments
+        return "skip", "no number in range"
     name, unit = f"its name ({column.name})", f"its unit is {column.unit}"
     if kind == "s" or (found & WORDS["time"] and kind == "") or (found == {"x", "value"}):
         return "time", unit if kind == "s" else name
@@ -149,13 +152,20 @@ def _of_words(column: Column) -> tuple[str, str]:
     known = [_is_direction(cell) for cell in full]
     if known and sum(known) > 0.8 * len(known) and not all(says_read(cell) and not sentence(cell) for cell in full):
         return "direction", "words of directions"
+    reads = {cell: says_read(cell) for cell in set(full)}
+    if (
+        any(reads.values())
+        and all(read or says_pulse(cell) for cell, read in reads.items())
+        and not all(reads.values())
+    ):
+        return "phase", "words that tell pulses from reads"
     if all(map(is_unit, full)):
         return "unit", "words of units"
     if len(set(full)) == 1 and not column.words & WORDS["device"]:
         return "constant", "one word"
-    if column.words & WORDS["device"]:
-        return "device", f"its name ({column.name})"
-    return ("device", "names that repeat") if _repeats(full) else ("words", "words that name no direction")
+    if not _repeats(full):
+        return "words", "words that name no direction"
+    return "device", f"its name ({column.name})" if column.words & WORDS["device"] else "names that repeat"
 
 
 def _is_direction(cell: str) -> bool:
@@ -245,6 +255,10 @@ def _follows(values: Floats, expected: Floats) -> bool:
 
 def _settle_counts(columns: Sequence[Column]) -> None:
     """Tell pulses so far, pulses sent before a reading, and cycles from each other."""
+    ways = {direction_of(c.name): c for c in of_role(columns, "number", "sent") if direction_of(c.name)}
+    if len(ways) == 2 and any(np.any(np.diff(column.finite) < 0) for column in ways.values()):
+        ways[1].settle("sent_up", f"its name ({ways[1].name})")
+        ways[-1].settle("sent_down", f"its name ({ways[-1].name})")
     found = of_role(columns, "number")
     for column in list(found):
         if _is_sent(column, alone=len(found) == 1):
@@ -253,7 +267,7 @@ def _settle_counts(columns: Sequence[Column]) -> None:
         elif np.any(column.finite < 0):
             column.settle("?", "")
             found.remove(column)
-    sent = of_role(columns, "sent")
+    sent = of_role(columns, "sent_up") or of_role(columns, "sent")
     for column in [*sent[1:], *(found if sent else [])]:
         column.settle(
             "cycle" if column.words & WORDS["cycle"] else "second count", "another column counts the pulses sent"
@@ -292,7 +306,7 @@ def _settle_unknown(columns: Sequence[Column]) -> None:
     unknown = of_role(columns, "?")
     known = any(column.role in READINGS for column in columns)
     free = 0 if known else 1
-    if not of_role(columns, "number", "sent") and len(unknown) > free:
+    if not of_role(columns, "number", "sent", "sent_up") and len(unknown) > free:
         counting = next((column for column in unknown if _counts(column.finite)), None)
         if counting is not None:
             counting.settle("number", "it counts up")
@@ -385,9 +399,16 @@ def _one_kind(columns: Sequence[Column]) -> None:
             column.settle(KINDS[column.kind], f"{KINDS.get(best, 'another quantity')} is read beside it")
     readings = of_role(columns, *READINGS)
     statistics = [c for c in readings if c.words & WORDS["statistic"]]
-    if 0 < len(statistics) < len(readings) and any(c.words & WORDS["mean"] for c in readings):
+    means = [c for c in readings if c.words & WORDS["mean"]]
+    if 0 < len(statistics) < len(readings) and means:
         for column in statistics:
             column.settle("statistic", "the mean is read beside it")
+    elif len(means) == 1 and len(readings) > 2:
+        means[0].settle("mean", "the columns beside it are read")
+    readings = of_role(columns, *READINGS)
+    normalised = [c for c in readings if c.words & WORDS["normalised"]]
+    for column in normalised if len(normalised) < len(readings) else []:
+        column.settle("normalised", f"its name ({column.name})")
 
 
 def _pairs(columns: Sequence[Column], form: Format, notes: Notes) -> None:

@@ -10,10 +10,14 @@ from typing import final
 
 from mho.errors import Faults, nearest
 
-ROLES = ("number", "sent", "reading", "up", "down", "direction", "voltage", "read_voltage", "device", "skip")
-"""What a column can be: the number of pulses so far, pulses sent since the reading before, readings in the order of
-time, readings after each up pulse, after each down pulse, the direction of the pulse before a reading (or that the row
-is a read), its voltage, the voltage of the read, the device's name, nothing of ours."""
+ROLES = (
+    "number", "sent", "sent_up", "sent_down", "reading", "up", "down", "before", "direction", "phase", "voltage",
+    "read_voltage", "device", "skip",
+)  # fmt: skip
+"""What a column can be: the number of pulses so far, pulses sent since the reading before (up pulses and down pulses in
+columns of their own), readings in the order of time, readings after each up pulse, after each down pulse, readings
+before the pulses of their rows, the direction of the pulse before a reading (or that the row is a read), whether the row
+is a pulse or a read, the voltage of the pulse, that of the read, the device's name, nothing of ours."""
 READINGS = ("reading", "up", "down")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "blank": " ", "none": ""}
 """Names of the delimiters; "none" is a file of one column."""
@@ -115,13 +119,27 @@ class Format:
         if unknown:
             faults.found[-1] += f" (columns take a kind for each column, not its name: {', '.join(ROLES)})"
             return
-        for role in ("number", "sent", "direction", "voltage", "read_voltage"):
+        for role in (
+            "number",
+            "sent",
+            "sent_up",
+            "sent_down",
+            "before",
+            "direction",
+            "phase",
+            "voltage",
+            "read_voltage",
+        ):
             if roles.count(role) > 1:
                 faults.add(f"columns: {role} stands {roles.count(role)} times; give it once, and skip the others")
         if {"direction", "voltage"} <= set(roles):
             faults.add("columns: direction and voltage both say which way a pulse goes; skip one of them")
-        if {"number", "sent"} <= set(roles):
-            faults.add("columns: number and sent both count pulses; skip one of them")
+        if len({"number", "sent", "sent_up"} & set(roles)) > 1:
+            faults.add("columns: number, sent and sent_up all count pulses; skip all but one")
+        if len({"sent_up", "sent_down"} & set(roles)) == 1:
+            faults.add("columns: sent_up and sent_down belong together; name both")
+        if {"direction", "phase"} <= set(roles):
+            faults.add("columns: direction and phase both tell pulses from reads; skip one of them")
         if not set(roles) & set(READINGS):
             faults.add(f"columns are {','.join(roles)}, without readings; name one of {', '.join(READINGS)}")
 

@@ -183,6 +183,8 @@ def _read_file(file: File, form: Format, way: int, notes: Notes) -> tuple[list[l
     readings = scaled(columns, form, reads, faults, notes)
     numbers = next((_count(column, faults) for column in of_role(columns, "number")), None)
     sent = next((_count(column, faults) for column in of_role(columns, "sent")), None)
+    for up, down in zip(of_role(columns, "sent_up"), of_role(columns, "sent_down"), strict=True):
+        sent = np.nan_to_num(_count(up, faults)) - np.nan_to_num(_count(down, faults))
     faults.raise_any()
     if actions is not None and not actions.parted:
         notes.add("a row's pulse is the one before its reading")
@@ -196,7 +198,8 @@ def _read_file(file: File, form: Format, way: int, notes: Notes) -> tuple[list[l
     groups = _by_device(grid, columns, table, actions)
     voltage = next(iter(of_role(columns, "voltage")), None)
     first = of_role(columns, *READINGS)[0].number
-    if voltage is not None and actions is not None and not of_role(columns, "direction", "up", "down"):
+    by_voltage = actions is not None and actions.signs is not None and not of_role(columns, "direction", "up", "down")
+    if voltage is not None and by_voltage:
         groups = _turned(voltage, groups, first, notes)
     if before:
         groups = {name: begun_before(rows, first, rows.values[before[0].number]) for name, rows in groups.items()}
@@ -264,7 +267,7 @@ def _check_options(grid: Grid, columns: Sequence[Column], form: Format, faults: 
         if value is not None and told is not None:
             fault = f"{option} is given, but this column says it ({told.role}); leave it out"
             faults.add(fault, grid.lines[0], told.label)
-    counts = next(iter(of_role(columns, "number", "sent")), None)
+    counts = next(iter(of_role(columns, "number", "sent", "sent_up")), None)
     if form.every is not None and counts is not None:
         fault = "every is given, but this column counts the pulses; leave it out"
         faults.add(fault, grid.lines[0], counts.label)
@@ -308,8 +311,8 @@ def _rows_of_table(
             if not np.any(steps[actions.reads] > 0):  # it counts pulses, and not rows
                 moves = np.nan_to_num(np.where(actions.reads, 0, np.abs(steps))).astype(np.int64)
         numbers = None
-    elif numbers is None and actions is not None and np.any(actions.signs == 0):
-        moves = np.where(actions.signs != 0, form.every or 1, 0).astype(np.int64)
+    elif numbers is None and signs is not None and np.any(signs == 0):
+        moves = np.where(signs != 0, form.every or 1, 0).astype(np.int64)
     elif begun:
         moves = np.full(len(grid.rows), form.every or 1, dtype=np.int64)
         if numbers is not None:

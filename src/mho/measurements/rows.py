@@ -33,12 +33,12 @@ class Actions:
     """What happens in each of N rows.
 
     Attributes:
-        signs: (N,) +1, -1 or 0, the direction of the row's pulses.
+        signs: (N,) +1, -1 or 0, the direction of the row's pulses; None: it is in the readings.
         reads: (N,) whether the row holds a reading.
         parted: whether pulses and readings stand in rows of their own.
     """
 
-    signs: Ints
+    signs: Ints | None
     reads: npt.NDArray[np.bool_]
     parted: bool
 
@@ -47,6 +47,14 @@ def find_actions(grid: Grid, columns: Sequence[Column], faults: FileFaults, note
     """What the rows are, by a column of directions or by the voltage; None where neither stands in the table."""
     direction = next(iter(of_role(columns, "direction")), None)
     voltage = next(iter(of_role(columns, "voltage")), None)
+    phase = next(iter(of_role(columns, "phase")), None)
+    if phase is not None:
+        reads = np.array([says_read(cell) for cell in grid.cells(phase.number)])
+        notes.add(
+            f"column {phase.label}: readings are the rows of reads, {np.count_nonzero(reads)}; the others are pulses"
+        )
+        signs = None if voltage is None else np.where(reads, 0, np.sign(np.nan_to_num(voltage.values))).astype(np.int64)
+        return Actions(signs, reads, True)
     if direction is not None:
         return _by_words(grid, direction, columns, faults, notes)
     if voltage is not None:

@@ -105,8 +105,7 @@ def trace_of(parts: Sequence[Series], form: Format, faults: FileFaults, notes: N
 
 def _check_staircase(part: Series, values: Floats, pulses: Ints, faults: FileFaults) -> None:
     """Note a fault where each pulse switches the device from one end of its range to the other."""
-    by_turns = part.signs is None or np.mean(pulses[1:] * pulses[:-1] <= 0) >= 0.8
-    if by_turns and alternates(values):
+    if alternates(values) and (part.signs is None or np.mean(pulses[1:] * pulses[:-1] <= 0) >= 0.8):
         fault = f"readings jump from one end to the other in every row: {ENDURANCE}; {NEEDED}"
         faults.add(fault, part.lines[0], part.label)
 
@@ -125,7 +124,8 @@ def _enough(parts: Sequence[Series], values: Sequence[Floats], faults: FileFault
     else:
         place = next((int(k) for k in np.flatnonzero(np.isfinite(first.values))), 0)
         what = "the only reading of the device" if len(found) else "the column has no reading"
-        faults.add(f"{where}{what}; give at least two", first.lines[place], first.label)
+        line = first.lines[place] if first.lines else 1  # a device without a row of a read
+        faults.add(f"{where}{what}; give at least two", line, first.label)
     return False
 
 

@@ -84,6 +84,7 @@ WORDS = {
     "leakage": _set("leak leakage ig igate igs iglk leck leckstrom fuite"),
     "before": _set("prev previous before initial old pre prior vorher avant anterior start"),
     "target": _set("target goal setpoint wanted soll sollwert ziel cible objetivo 目标"),
+    "normalised": _set("norm normalized normalised normiert relative rel"),
     "statistic": _set("min max minimum maximum lower upper median q1 q3"),
     "mean": _set("mean avg average mittel mittelwert moyenne media"),
     "low": _set("lrs on ron ion gon low ilrs rlrs glrs"),
@@ -137,12 +138,22 @@ def direction_of(name: str) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def sentence(cell: str) -> int:
-    """The direction in a phrase such as "SET pulse"."""
+    """The direction in a phrase such as "SET pulse", "Write -" or "erase pulse"."""
     found = set(_words(cell))
-    return bool(found & UP) - bool(found & DOWN)
+    way = bool(found & UP) - bool(found & DOWN)
+    if way == 0 and cell.rstrip()[-1:] in ("+", "-"):
+        return 1 if cell.rstrip()[-1] == "+" else -1
+    longer = {word for word in found if len(word) > 2}
+    return way or bool(longer & UP_PULSES) - bool(longer & DOWN_PULSES)
 
 
 @functools.lru_cache(maxsize=4096)
 def says_read(cell: str) -> bool:
     """Whether a cell says that its row is a reading: "read", "Lesen", "read after SET"."""
     return bool(set(_words(cell)) & READ)
+
+
+@functools.lru_cache(maxsize=4096)
+def says_pulse(cell: str) -> bool:
+    """Whether a cell says that its row is a pulse, and not in which direction: "pulse", "Write"."""
+    return bool(set(_words(cell)) & (WORDS["pulse"] | {"write", "program", "prog", "stimulus", "stress"}))

@@ -16,8 +16,8 @@ ROLES = (
 )  # fmt: skip
 """What a column can be: the number of pulses so far, pulses sent since the reading before (up pulses and down pulses in
 columns of their own), readings in the order of time, readings after each up pulse, after each down pulse, readings
-before the pulses of their rows, the direction of the pulse before a reading (or that the row is a read), whether the row
-is a pulse or a read, the voltage of the pulse, that of the read, the device's name, nothing of ours."""
+before the pulses of their rows, the direction of the pulse before a reading (or that the row is a read), whether the
+row is a pulse or a read, the voltage of the pulse, that of the read, the device's name, nothing of ours."""
 READINGS = ("reading", "up", "down")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "blank": " ", "none": ""}
 """Names of the delimiters; "none" is a file of one column."""

@@ -63,7 +63,8 @@ def compare(
 def find(name: str) -> Device:
     """A device by its name, its file, or pulses that it was measured with."""
     from mho.cli.device import find_device
-    from mho.cli.device_fit import find_laws, fit_shown, read_pulses_of
+    from mho.cli.device_fit import find_laws, fit_shown
+    from mho.cli.measured import read_pulses_of
 
     if Path(name).suffix.lower() in TABLES:
         return fit_shown(read_pulses_of([Path(name)]), find_laws(None)).best.device

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mho.cli.measured import read_pulses_of, reads_pulses, words_of
 from mho.errors import InvalidValue, WrongUse, nearest
 
 if TYPE_CHECKING:
     from mho.devices import Device
-    from mho.measurements import Measurement
+    from mho.measurements import Format, Measurement
     from mho.measurements.fitting import Fitted
 
 BEST, REPORT = "device.toml", "report.html"
@@ -25,6 +26,7 @@ MUCH = 1e5
 """A difference that is told by its size alone."""
 
 
+@reads_pulses
 def fit(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Text tables of pulses; several files are several devices.")
@@ -47,22 +49,14 @@ def fit(
             "--extrapolate", help="Take bounds that the fit puts beyond the measured range, where nobody has measured."
         ),
     ] = False,
-    columns: Annotated[
-        str | None, typer.Option(help="What the columns are, for example up,down or number,reading.")
-    ] = None,
-    direction: Annotated[str | None, typer.Option(help="up or down, of all pulses or the first ramp.")] = None,
-    turns: Annotated[str | None, typer.Option(help="Last reading of each ramp but the last: 250,500.")] = None,
-    every: Annotated[int | None, typer.Option(help="Pulses between readings.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="comma, semicolon, tab, blank, none.")] = None,
-    decimal: Annotated[str | None, typer.Option(help="'.' or ','.")] = None,
-    header: Annotated[int | None, typer.Option(help="Lines above the table.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the text, for example utf-16.")] = None,
-    unit: Annotated[str | None, typer.Option(help="Of the readings, for example S.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    *,
+    form: Format | None,
 ) -> None:
     """Fit laws to measured pulses, and make a device of the best.
 
-    Layout, delimiter, decimal sign and turning points are found out, or given.
+    Layout, delimiter, decimal sign and turning points are found out, or given;
+    what each column was taken as, and why, is shown first.
     Each law is fitted by maximum likelihood; laws are ranked by how well they
     predict readings that their fit has not seen.
 
@@ -76,42 +70,17 @@ def fit(
     refuse_full(out)
     laws = find_laws(law)
 
-    from mho.measurements import Format
-
-    form = Format(
-        columns=columns, direction=direction, turns=_whole(turns), every=every, delimiter=delimiter, decimal=decimal,
-        header=header, encoding=encoding, unit=unit,
-    )  # fmt: skip
     given = {"--law": law, "--w-max": None if w_max == 0.6 else w_max, "--spread": spread,
-             "--extrapolate": extrapolate or None, "--columns": columns,
-             "--direction": direction, "--turns": turns, "--every": every, "--delimiter": delimiter,
-             "--decimal": decimal, "--header": header, "--encoding": encoding, "--unit": unit}  # fmt: skip
-    measurement = read_pulses_of(files, None if form == Format() else form)
+             "--extrapolate": extrapolate or None}  # fmt: skip
+    measurement = read_pulses_of(files, form)
     fitted = fit_shown(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate)
-    command = " ".join(["mho device fit", *(shlex.quote(str(f)) for f in files), *_options(given)])
+    command = " ".join(["mho device fit", *(shlex.quote(str(f)) for f in files), *_options(given), *words_of(form)])
     written = write_fit(fitted, out, command=f"{command} --out {shlex.quote(str(out))}")
     if as_json:
         print(written["fit.json"].rstrip())
         return
     show(fitted)
     print(f"device {out / BEST}\nreport {out / REPORT}")
-
-
-def read_pulses_of(files: Sequence[Path], form: object = None) -> Measurement:
-    """The pulses in files.
-
-    Raises:
-        InvalidValue: for files that cannot be read, or hold jump tables, which leave nothing to fit.
-    """
-    from mho.measurements import Measurement, read_measured
-
-    measured = read_measured(files, form)  # type: ignore[arg-type]
-    if not isinstance(measured, Measurement):
-        raise InvalidValue(
-            f"{measured.source}: these are jump tables, a device as they stand, for  mho train --measured ; laws are "
-            "fitted to pulses: give those"
-        )
-    return measured
 
 
 def find_laws(names: Sequence[str] | None) -> list[type[Device]]:
@@ -226,15 +195,6 @@ def show(fitted: Fitted) -> None:
 
 def _size(value: float) -> str:
     return f"{value:.1f}" if value < MUCH else f"{value:.2g}"
-
-
-def _whole(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise InvalidValue(f"--turns {text!r}: give numbers of readings with commas, for example 250,500") from None
 
 
 def _options(given: Mapping[str, object]) -> list[str]:

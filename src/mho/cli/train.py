@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mho.cli.interrupt import first_interrupt
+from mho.cli.measured import reads_pulses, show_reading, words_of
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
+    from mho.measurements import Format
     from mho.measurements.fitting import Fitted
     from mho.runs import Experiment, Run
 
@@ -46,6 +48,7 @@ def whole(*, help: str) -> Any:  # named as in typer
     return typer.Option(help=help, parser=_integer, metavar="INTEGER")
 
 
+@reads_pulses
 def train(
     config: Annotated[Path | None, typer.Argument(help="A TOML config, such as a run folder's config.toml.")] = None,
     preset: Annotated[
@@ -61,8 +64,8 @@ def train(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Pulses of a measured device, in place of --device; the best law is fitted; repeatable. Or the two "
-            "files of a jump table, or their folder.",
+            help="Pulses of a measured device, in place of --device; the best law is fitted; repeatable. How the "
+            "file was read is shown. Or the two files of a jump table, or their folder.",
         ),
     ] = None,
     measured_as: Annotated[
@@ -123,6 +126,8 @@ def train(
         typer.Option("--set", help="section.key=value, for example update.length=1; may be repeated."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the last metrics line, and nothing else.")] = False,
+    *,
+    form: Format | None,
 ) -> None:
     """Train a network on resistive cross-point arrays: a paper's, or your own.
 
@@ -146,9 +151,11 @@ def train(
     if measured:
         if device is not None:
             raise InvalidValue("--measured and --device both give the device; give one of them")
-        fitted, device_given = _measured_device(measured, measured_as, out, resume)
+        fitted, device_given = _measured_device(measured, form, measured_as, out, resume)
     elif measured_as is not None:
         raise InvalidValue("--measured-as has no effect without --measured; give the file of pulses too")
+    elif words_of(form):
+        raise InvalidValue(f"{words_of(form)[0]} has no effect without --measured; give the file of pulses too")
     values = (task, model, data, epochs, seed, data_seed, replicas, validation, patience)
     given = dict(zip(OPTIONS, values, strict=True))
     experiment = read_experiment(config, preset, given, settings or [], out if resume else None, device_given)
@@ -171,7 +178,7 @@ def train(
     if fitted is not None and not run.finished:
         from mho.cli.device_fit import write_fit
 
-        words = " ".join(f"--measured {shlex.quote(str(file))}" for file in measured or [])
+        words = " ".join([*(f"--measured {shlex.quote(str(file))}" for file in measured or []), *words_of(form)])
         write_fit(fitted, folder, command=f"mho train {words}", page=DEVICE_PAGE)
     ended = _watch(run) if not run.finished else True
     if ended and not (folder / "report.html").exists():
@@ -191,7 +198,7 @@ def train(
 
 
 def _measured_device(
-    files: Sequence[Path], kind: str | None, out: Path | None, resume: bool
+    files: Sequence[Path], form: Format | None, kind: str | None, out: Path | None, resume: bool
 ) -> tuple[Fitted | None, dict[str, Any]]:
     """The fit to measured pulses, if laws were fitted, and the table of the device to train on."""
     from mho.cli.device_fit import find_laws, fit_shown, refuse_full
@@ -205,7 +212,7 @@ def _measured_device(
         raise InvalidValue(f"--measured-as {kind}: no such way{nearest(str(kind), MEASURED_AS)}")
     if out is not None and not resume:
         refuse_full(out)
-    measured = read_measured(files)
+    measured = read_measured(files, form)
     if isinstance(measured, JumpTables):
         if kind == "law":
             raise InvalidValue(
@@ -213,6 +220,7 @@ def _measured_device(
             )
         print(f"measured: jump tables of {measured.source}, as they are", file=sys.stderr)
         return None, RPU(device=jump_table_device(measured)[0]).to_dict()["device"]
+    show_reading(measured)
     if kind == "table":
         made = table_devices(measured)
         if not made:

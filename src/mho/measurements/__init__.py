@@ -4,6 +4,15 @@ from mho.measurements.formats import Format
 from mho.measurements.jump_tables import JumpTables, read_jump_table
 from mho.measurements.measured import read_measured
 from mho.measurements.reading import read_pulses
-from mho.measurements.record import Measurement, Trace
+from mho.measurements.record import Decision, Measurement, Trace
 
-__all__ = ["Format", "JumpTables", "Measurement", "Trace", "read_jump_table", "read_measured", "read_pulses"]
+__all__ = [
+    "Decision",
+    "Format",
+    "JumpTables",
+    "Measurement",
+    "Trace",
+    "read_jump_table",
+    "read_measured",
+    "read_pulses",
+]

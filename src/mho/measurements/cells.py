@@ -1,15 +1,29 @@
-"""Cells of a table as text: numbers, gaps, words; and lines as cells."""
+"""Cells of a table as text: numbers, gaps, dates and times, words; and lines as cells."""
 
 from __future__ import annotations
 
 import csv
 import re
 
+from mho.measurements.units import MHO, OHM, PREFIX
+
 NUMBERS = {
     ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII),
     # a comma at the end is a delimiter
     ",": re.compile(r"[+-]?(\d+(,\d+)?|,\d+)([eE][+-]?\d+)?", re.ASCII),
 }
+QUANTITY = re.compile(rf"([+-]?[\d.,]+(?:[eE][+-]?\d+)?)\s?({PREFIX}(?:{MHO}|A|V|s|{OHM})|%)")
+"""A number with its unit."""
+CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s?[AaPp]\.?[Mm]\.?)?"
+DATE = (
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{8}(?=T)|\d{1,2}[- "
+    r".]+[A-Za-z]{3,9}\.?[- ,]+\d{2,4}"
+    r"|[A-Za-z]{3,9}\.? \d{1,2},? \d{4})"
+)
+STAMP = re.compile(rf"{DATE}([T ,_-]+({CLOCK}|\d{{6}}))?\s?(Z|UTC|GMT|[+-]\d{{2}}:?\d{{2}})?|{CLOCK}", re.ASCII)
+"""A date, a time of the day, or both."""
+WRONG_CUT = re.compile(r"[+-]?[.,]?\d(.*[,;|\t ]\s*[+-]?[.,]?\d|[^\s,;|]*[,;|]$)")
+"""A number with a character after it that delimits, and perhaps with another number."""
 SPREADSHEET = ("#n/a", "#na", "#num!", "#div/0!", "#value!", "#ref!", "#name?")
 NOT_FINITE = ("nan", "inf", "+inf", "-inf", "infinity", "-infinity", "1.#inf", "1.#ind", "1.#qnan")
 NO_READING = ("na", "n/a", "null", "none", "nil", "missing", "invalid", "failed", "err", "error")
@@ -45,9 +59,26 @@ def number(cell: str, decimal: str) -> float | None:
     return float("nan") if is_gap(cell) else None
 
 
+def quantity(cell: str, decimal: str) -> tuple[float, str] | None:
+    """The number and the unit in a cell such as "12.3 uS"; None for anything else."""
+    found = QUANTITY.fullmatch(cell)
+    if found is None or not is_number(found[1], decimal):
+        return None
+    return float(found[1].replace(",", ".")), found[2]
+
+
+def is_stamp(cell: str) -> bool:
+    """Whether a cell is a date, a time of the day, or both."""
+    return STAMP.fullmatch(cell) is not None
+
+
 def is_junk(cell: str, decimal: str) -> bool:
-    """Whether a cell begins as a number does and is none: a sign of the wrong delimiter."""
-    return bool(re.match(r"[+-]?[.,]?\d", cell)) and not is_number(cell, decimal)
+    """Whether a cell holds what another delimiter or decimal sign would take apart."""
+    if not cell[:1].isdigit() and cell[:1] not in "+-.,":
+        return False
+    if is_number(cell, decimal) or is_stamp(cell) or quantity(cell, decimal):
+        return False
+    return WRONG_CUT.match(cell) is not None
 
 
 def is_comment(line: str) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 
-from mho.measurements.cells import is_gap, is_junk, is_number, split
+from mho.measurements.cells import is_gap, is_junk, is_number, quantity, split
 
 CANDIDATES = (
     ("", "."),
@@ -63,13 +64,34 @@ def find_delimiter(
 
 
 def _score(lines: Sequence[str], delimiter: str, decimal: str) -> float:
-    """The share of lines with numbers and nothing that only looks like one."""
+    """The share of lines that are rows of one table: as wide as most, with numbers where most have them.
+
+    A title with a number in it is no such row, whatever cuts it into cells.
+    """
+    rows = [split(line, delimiter) for line in lines]
+    rows = [row for row in rows if any(_is_value(cell, row, decimal) for cell in row)]
+    rows = [row for row in rows if not any(is_junk(cell, decimal) for cell in row)]
+    if not rows:
+        return 0.0
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    balance = [0] * width
+    for row in rows:
+        for column, cell in enumerate(row[:width]):
+            balance[column] += 1 if _is_value(cell, row, decimal) else 0 if is_gap(cell) else -1
+    numeric = [column for column in range(width) if balance[column] > 0]
     good = 0
-    for line in lines:
-        cells = split(line, delimiter)
-        numbers = sum(is_number(cell, decimal) for cell in cells)
-        good += bool(numbers) and not any(is_junk(cell, decimal) for cell in cells)
-    return good / max(len(lines), 1)
+    for row in rows:
+        # a short row under blanks may lack any of its cells
+        fits = len(row) == width or (len(row) < width and delimiter != " ")
+        cells = [row[column] for column in numeric if column < len(row)]
+        good += fits and all(_is_value(cell, row, decimal) or is_gap(cell) for cell in cells)
+    # where no two rows are alike any number counts, so that faults are told of a table and not of a text
+    return (good or 0.1) / len(lines)
+
+
+def _is_value(cell: str, row: Sequence[str], decimal: str) -> bool:
+    """Whether a cell is a number, with a unit or without; in a row of one cell blanks delimit the unit."""
+    return is_number(cell, decimal) or (quantity(cell, decimal) is not None and (len(row) > 1 or " " not in cell))
 
 
 def _commas_are_decimal(lines: Sequence[str]) -> bool:

@@ -10,9 +10,14 @@ from typing import final
 
 from mho.errors import Faults, nearest
 
-ROLES = ("number", "reading", "up", "down", "direction", "voltage", "device", "skip")
-"""What a column can be: the number of pulses so far, readings in the order of time, readings after each up pulse, after
-each down pulse, the direction of the pulse before a reading, its voltage, the device's name, nothing of ours."""
+ROLES = (
+    "number", "sent", "sent_up", "sent_down", "reading", "up", "down", "before", "direction", "phase", "voltage",
+    "read_voltage", "device", "skip",
+)  # fmt: skip
+"""What a column can be: the number of pulses so far, pulses sent since the reading before (up pulses and down pulses in
+columns of their own), readings in the order of time, readings after each up pulse, after each down pulse, readings
+before the pulses of their rows, the direction of the pulse before a reading (or that the row is a read), whether the
+row is a pulse or a read, the voltage of the pulse, that of the read, the device's name, nothing of ours."""
 READINGS = ("reading", "up", "down")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "blank": " ", "none": ""}
 """Names of the delimiters; "none" is a file of one column."""
@@ -36,6 +41,10 @@ class Format:
         encoding: of the text, for example "utf-16".
         unit: of the readings.
         devices: their names, in the order of the file.
+        reverse: columns that are read from the last row to the first, by name or by number from 1 on, such as the
+            mirrored depression branch of NeuroSim's fitting tool.
+        transpose: rows and columns change places, for files with one row a device.
+        read_voltage: volts of the read; currents I become conductances I/V.
     """
 
     columns: str | Sequence[str] | None = None
@@ -48,6 +57,9 @@ class Format:
     encoding: str | None = None
     unit: str | None = None
     devices: Sequence[str] | None = None
+    reverse: str | Sequence[str] | None = None
+    transpose: bool = False
+    read_voltage: float | None = None
 
     def __post_init__(self) -> None:
         faults = Faults("format")
@@ -64,6 +76,9 @@ class Format:
                 faults.add(f"turns are {list(self.turns)!r}; give numbers of readings, from 1 on, ascending")
         if self.encoding is not None and not _known_encoding(self.encoding):
             faults.add(f"encoding is {self.encoding!r}, which Python does not know; give for example utf-8 or latin-1")
+        faults.flag("transpose", self.transpose)
+        if faults.number("read_voltage", self.read_voltage, optional=True) and self.read_voltage == 0:
+            faults.add("read_voltage is 0; give the volts at which currents were read")
         if isinstance(self.devices, str):
             faults.add(f"devices is the text {self.devices!r}; give a list of names")
         elif self.devices is not None and len(set(self.devices)) < len(self.devices):
@@ -79,6 +94,12 @@ class Format:
         return tuple(part.strip() for part in parts)
 
     @property
+    def reversed(self) -> tuple[str, ...]:
+        """`reverse` as a tuple."""
+        given = self.reverse or ()
+        return tuple(part.strip() for part in (given.split(",") if isinstance(given, str) else given))
+
+    @property
     def separator(self) -> str | None:
         """`delimiter` as a character; "" for a file of one column."""
         return None if self.delimiter is None else DELIMITERS.get(self.delimiter, self.delimiter)
@@ -92,18 +113,33 @@ class Format:
         roles = self.roles
         if roles is None:
             return
-        known = True
-        for role in roles:
-            if role not in ROLES:
-                faults.add(f"columns: {role!r} is no kind of column{nearest(role, ROLES)}")
-                known = False
-        if not known:
+        unknown = [role for role in roles if role not in ROLES]
+        for role in unknown:
+            faults.add(f"columns: {role!r} is no kind of column{nearest(role, ROLES)}")
+        if unknown:
+            faults.found[-1] += f" (columns take a kind for each column, not its name: {', '.join(ROLES)})"
             return
-        for role in ("number", "direction", "voltage", "device"):
+        for role in (
+            "number",
+            "sent",
+            "sent_up",
+            "sent_down",
+            "before",
+            "direction",
+            "phase",
+            "voltage",
+            "read_voltage",
+        ):
             if roles.count(role) > 1:
                 faults.add(f"columns: {role} stands {roles.count(role)} times; give it once, and skip the others")
         if {"direction", "voltage"} <= set(roles):
             faults.add("columns: direction and voltage both say which way a pulse goes; skip one of them")
+        if len({"number", "sent", "sent_up"} & set(roles)) > 1:
+            faults.add("columns: number, sent and sent_up all count pulses; skip all but one")
+        if len({"sent_up", "sent_down"} & set(roles)) == 1:
+            faults.add("columns: sent_up and sent_down belong together; name both")
+        if {"direction", "phase"} <= set(roles):
+            faults.add("columns: direction and phase both tell pulses from reads; skip one of them")
         if not set(roles) & set(READINGS):
             faults.add(f"columns are {','.join(roles)}, without readings; name one of {', '.join(READINGS)}")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mho.errors import InvalidValue
 from mho.measurements.formats import Format
 from mho.measurements.jump_tables import JumpTables, is_jump_table, mean_jump, read_jump_table
-from mho.measurements.reading import File, read_pulses
+from mho.measurements.reading import File, format_of, read_pulses
 from mho.measurements.record import Measurement
 
 PARTNER = {"increasing": "decreasing", "decreasing": "increasing"}
@@ -17,17 +18,19 @@ LISTED = 8
 """So many files of a folder are named."""
 
 
-def read_measured(paths: File | Sequence[File], form: Format | None = None) -> Measurement | JumpTables:
+def read_measured(paths: File | Sequence[File], form: Format | None = None, **options: Any) -> Measurement | JumpTables:
     """Read pulses (`read_pulses`), or jump tables (`read_jump_table`), whichever the files hold.
 
     Args:
         paths: files of pulses; or a pair of jump tables, one of them if the other lies beside it with "increasing"
             and "decreasing" in their names, or the folder with both.
         form: how files of pulses are written; of no effect on jump tables, and refused with them.
+        options: fields of `Format`, in place of those of `form`.
 
     Raises:
         InvalidValue: naming the file, and line and column where it is about what stands there.
     """
+    form = format_of(form, options)
     given = [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
     if not given:
         raise InvalidValue("no file is given; name at least one")
@@ -45,7 +48,7 @@ def read_measured(paths: File | Sequence[File], form: Format | None = None) -> M
         raise InvalidValue(
             f"{pulses}: it is no jump table, and {given[tables.index(True)]} is one; give two of one kind"
         )
-    if form is not None and form != Format():
+    if form != Format():
         raise InvalidValue(
             f"{given[0]}: it is a jump table, on which options of files of pulses have no effect; leave them out"
         )

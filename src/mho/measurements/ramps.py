@@ -31,6 +31,10 @@ EXACT = 1e-12
 """Of the square of the range: rounding."""
 CLEAR = 6.0
 """Means of readings that only the noise moves stay within a range of 6 of their standard deviations."""
+WHITE = 4.0
+"""Readings are noise alone where the ratio of von Neumann is within 4 of its standard errors of that of white noise,"""
+CERTAIN = 0.7
+"""unless it is below 0.7, which few readings without noise also are."""
 JUMP = 2
 """A ramp of so few pulses between ramps that are `LONGER` is a jump back to the start, not a ramp."""
 LONGER = 5
@@ -94,7 +98,7 @@ def find_ramps(values: Floats) -> Ramps:
     low, high = np.min(values), np.max(values)
     scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
     smooth, noise = _smoothed(scaled)
-    if np.ptp(smooth) < CLEAR * noise:
+    if np.ptp(smooth) < CLEAR * noise or not moves(values):
         return Ramps(_sign(scaled), (), (), False)
     first, rough = _extremes(smooth, (SWING + NOISY * min(_noise(scaled), 0.1)) * max(float(np.ptp(smooth)), 1e-12))
     if not first:
@@ -108,6 +112,22 @@ def find_ramps(values: Floats) -> Ramps:
         if lengths[k] <= JUMP and min(lengths[k - 1], lengths[k + 1]) >= LONGER * lengths[k]
     )
     return Ramps(first, tuple(turns), jumps, bool(turns) or _moves(scaled))
+
+
+def moves(values: Floats) -> bool:
+    """Whether readings follow each other more closely than white noise does.
+
+    The mean square of steps over the variance is 2 ± 2/√K for white noise, and near 0 for ramps (J. von Neumann 1941,
+    Annals of Mathematical Statistics 12, 367).
+
+    Args:
+        values: (K,) finite.
+    """
+    variance = float(np.var(values))
+    if len(values) < 3 or variance == 0:
+        return len(values) == 2 and variance > 0
+    ratio = float(np.mean(np.diff(values) ** 2)) / variance
+    return ratio < max(2 - WHITE * 2 / math.sqrt(len(values)), CERTAIN)
 
 
 def _sign(values: Floats) -> int:
@@ -176,7 +196,8 @@ def _placed(values: Floats, rough: Sequence[int], first: int) -> list[Turn]:
         begin = turns[-1].place if turns else 0
         part = values[begin : ends[number + 1] + 1] * (first if number % 2 else -first)
         cost = (_rising_cost(part) + _rising_cost(part[::-1])[::-1])[1:-1]
-        variance = float(np.min(cost)) / len(part)
+        # free curves follow the noise of steep ramps, and leave less of it than there is
+        variance = max(float(np.min(cost)) / len(part), _noise(values) ** 2)
         possible = np.flatnonzero(cost <= np.min(cost) + UNSURE * variance + EXACT)
         place = _even(cost, number * len(values) / (len(rough) + 1) - 2 - begin, variance)
         if place is None:

@@ -2,50 +2,67 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mho.errors import InvalidValue, in_words
-from mho.measurements.columns import find_roles, unit_of
-from mho.measurements.directions import signs_of_voltage, signs_of_words
+from mho.errors import InvalidValue, in_words, nearest
+from mho.measurements.column import Column, of_role
+from mho.measurements.columns import find_roles
 from mho.measurements.formats import READINGS, Format
 from mho.measurements.grid import Grid, read_grid
-from mho.measurements.record import Floats, Measurement
-from mho.measurements.series import MOST_PULSES, Ints, Series, counted, trace_of
+from mho.measurements.record import Floats, Measurement, Notes
+from mho.measurements.rows import (
+    Actions,
+    Ints,
+    Rows,
+    averaged_by_count,
+    begun_before,
+    find_actions,
+    followed,
+    turned_by_voltage,
+)
+from mho.measurements.scale import ARBITRARY, scaled
+from mho.measurements.series import MOST_PULSES, Series, counted, trace_of
+from mho.measurements.tables import rows_are_devices
 from mho.measurements.text import FileFaults, shown
-from mho.measurements.units import inverse_ohms, is_unit, kind_of, split_unit
-from mho.measurements.vocabulary import DOWN, UP, direction_of, words
+from mho.measurements.units import kind_of, split_unit
+from mho.measurements.vocabulary import DOWN, UP, direction_of, fold, words
 
 File = str | os.PathLike[str]
 MOST_NOTES = 12
 """Notes of one file; of many devices not every one is told."""
-ARBITRARY = "a.u."
 
 
 @in_words
-def read_pulses(files: File | Sequence[File], form: Format | None = None) -> Measurement:
+def read_pulses(files: File | Sequence[File], form: Format | None = None, **options: Any) -> Measurement:
     """Read conductances of devices between pulses.
 
-    Delimiter, decimal sign, heading, units and layout are found out, and what was found is told in the notes: one
-    column of readings, whose turning points are found; a column that counts pulses; a column up and a column down; a
-    column that says the direction, or the voltage, of the pulse before each reading; devices by a column of names, by
-    columns, or by files. Currents are taken as they are, resistances R as 1/R. A gap is an empty cell, NaN, or a dash.
+    Delimiter, decimal sign, heading, units and layout are found out, and what was found is told in the notes and the
+    decisions: one column of readings, whose turning points are found; a column that counts pulses, or those sent before
+    each reading; a column up and a column down; a column that says the direction, or the voltage, of the pulse before
+    each reading, or that the row is a read; devices by a column of names, by columns, by rows, or by files. Currents I
+    become I/V where the voltage of the read stands in the file or is given, resistances R become 1/R; reads of a state
+    are averaged. A gap is an empty cell, NaN, or a dash. Sweeps, waveforms, tables of endurance, retention and
+    distributions are refused by their name.
 
     Args:
         files: one or several text tables; several are several devices, or an up and a down file of one.
         form: what is given and not found out.
+        options: fields of `Format`, in place of those of `form`: `read_pulses("a.csv", reverse="LTD")`.
 
     Returns:
-        One trace a device, in the units of the file.
+        One trace a device, in the units of the file, or of conductance where currents or resistances were read.
 
     Raises:
         InvalidValue: naming the file, and line and column of every fault.
     """
-    form = form or Format()
+    form = format_of(form, options)
     given = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     if not given:
         raise InvalidValue("no file is given; name at least one")
@@ -53,22 +70,35 @@ def read_pulses(files: File | Sequence[File], form: Format | None = None) -> Mea
     paired = len(given) > 1 and all(ways) and len(set(ways)) == 2 and form.direction is None and form.turns is None
     groups: dict[str, list[Series]] = {}
     owners: dict[str, FileFaults] = {}
-    notes: list[str] = []
+    notes = Notes()
     units: list[str] = []
     for file, way in zip(given, ways, strict=True):
-        found, unit, more = _read_file(file, form, way if paired else 0)
+        own = Notes()
+        found, unit = _read_file(file, form, way if paired else 0, own)
         units.append(unit)
-        prefix = f"{Path(file).name}: " if len(given) > 1 else ""
-        notes += [prefix + note for note in more]
+        notes.include(own, f"{Path(file).name}: " if len(given) > 1 else "")
         names = _names_of(found, Path(file).stem, paired, len(given) > 1)
         for name, parts in zip(names, found, strict=True):
             if name in groups and not paired:
                 name = next(f"{name} {k}" for k in range(2, len(groups) + 3) if f"{name} {k}" not in groups)
             groups.setdefault(name, []).extend(parts)
             owners.setdefault(name, FileFaults(os.fspath(file)))
-    unit = form.unit or _one_unit(given, units)
+    unit = form.unit if form.unit and kind_of(form.unit) not in ("A", "ohm") else _one_unit(given, units)
     source = ", ".join(os.fspath(file) for file in given)
     return _measurement(source, groups, owners, unit, notes, form)
+
+
+def format_of(form: Format | None, options: Mapping[str, Any]) -> Format:
+    """The format with the options in place of its fields.
+
+    Raises:
+        InvalidValue: for an option that is no field of `Format`.
+    """
+    known = [field.name for field in dataclasses.fields(Format)]
+    for name in options:
+        if name not in known:
+            raise InvalidValue(f"{name} is no option for reading files{nearest(name, known)}")
+    return dataclasses.replace(form or Format(), **options)
 
 
 def _measurement(
@@ -76,7 +106,7 @@ def _measurement(
     groups: dict[str, list[Series]],
     owners: dict[str, FileFaults],
     unit: str,
-    notes: list[str],
+    notes: Notes,
     form: Format,
 ) -> Measurement:
     """Traces of all devices; their faults are told together."""
@@ -88,17 +118,20 @@ def _measurement(
                 f"({', '.join(names[:8])}); give one name each"
             )
         names = list(form.devices)
-    traces, told = [], []
+    traces, told = [], Notes()
     for name, (key, parts) in zip(names, groups.items(), strict=True):
-        named = [Series(name, s.label, s.lines, s.values, s.counts, s.starts, s.signs) for s in parts]
-        trace, more = trace_of(named, form, owners[key])
-        told += [f"{name}: {note}" if len(groups) > 1 and name not in note else note for note in more]
+        own = Notes()
+        named = [dataclasses.replace(part, device=name) for part in parts]
+        trace = trace_of(named, form, owners[key], own)
+        told.include(own, f"{name}: " if len(groups) > 1 and not any(name in note for note in own.found) else "")
         if trace is not None:
             traces.append(trace)
     _raise_all(list(owners.values()))
-    if len(told) > MOST_NOTES:
-        told = [*told[:MOST_NOTES], f"and {len(told) - MOST_NOTES} more notes on devices"]
-    return Measurement(source, tuple(traces), unit, tuple(dict.fromkeys([*notes, *told])))
+    more = len(told.found) - MOST_NOTES
+    notes.add(*told.found[:MOST_NOTES], *([f"and {more} more notes on devices"] if more > 0 else []))
+    warnings = tuple(dict.fromkeys([*notes.warnings, *told.warnings[:MOST_NOTES]]))
+    found = tuple(dict.fromkeys([*notes.found, *warnings]))
+    return Measurement(source, tuple(traces), unit, found, warnings, tuple(notes.decisions))
 
 
 def _raise_all(owners: Sequence[FileFaults]) -> None:
@@ -132,161 +165,248 @@ def _one_unit(files: Sequence[File], units: Sequence[str]) -> str:
     return known[0][1] if known else ARBITRARY
 
 
-def _read_file(file: File, form: Format, way: int) -> tuple[list[list[Series]], str, list[str]]:
-    """The devices of one file, each as its parts, their unit, and notes.
+def _read_file(file: File, form: Format, way: int, notes: Notes) -> tuple[list[list[Series]], str]:
+    """The devices of one file, each as its parts, and their unit.
 
     Args:
+        file: to read.
+        form: what the user gives.
         way: +1 or -1 where the name of the file says it.
+        notes: where it is noted how the file was read.
     """
+    grid = _grid(file, form, notes)
+    notes.add(*grid.notes)
+    columns = find_roles(grid, form, notes)
+    faults = FileFaults(grid.file)
+    _check_options(grid, columns, form, faults)
+    actions = find_actions(grid, columns, faults, notes)
+    reads = actions.reads.tolist() if actions is not None and actions.parted else None
+    readings = scaled(columns, form, reads, faults, notes)
+    numbers = next((_count(column, faults) for column in of_role(columns, "number")), None)
+    sent = next((_count(column, faults) for column in of_role(columns, "sent")), None)
+    for up, down in zip(of_role(columns, "sent_up"), of_role(columns, "sent_down"), strict=True):
+        sent = np.nan_to_num(_count(up, faults)) - np.nan_to_num(_count(down, faults))
+    faults.raise_any()
+    if actions is not None and not actions.parted:
+        notes.add("a row's pulse is the one before its reading")
+    before = of_role(columns, "before") if len(of_role(columns, *READINGS)) == 1 else []
+    table = _rows_of_table(grid, readings.values, actions, numbers, sent, form, notes, begun=bool(before))
+    for column in (
+        of_role(columns, "number") if actions is not None and actions.parted and table.numbers is None else []
+    ):
+        column.settle("count of rows", "pulses stand in rows of their own")
+    notes.decisions += [column.decision for column in columns if not grid.is_empty(column.number)]
+    groups = _by_device(grid, columns, table, actions)
+    voltage = next(iter(of_role(columns, "voltage")), None)
+    first = of_role(columns, *READINGS)[0].number
+    by_voltage = actions is not None and actions.signs is not None and not of_role(columns, "direction", "up", "down")
+    if voltage is not None and by_voltage:
+        groups = _turned(voltage, groups, first, notes)
+    if before:
+        groups = {name: begun_before(rows, first, rows.values[before[0].number]) for name, rows in groups.items()}
+    if table.numbers is not None and len(groups):
+        _note_counts(next(iter(groups.values())).numbers, notes)
+    return _series(grid, columns, groups, form, way), readings.unit
+
+
+def _grid(file: File, form: Format, notes: Notes) -> Grid:
+    """The table of a file, with rows as columns where each row is a device, and columns reversed that are to be."""
     grid = read_grid(file, form)
+    faults = FileFaults(grid.file)
     if not grid.lines:
-        faults = FileFaults(grid.file)
         faults.add(
             "no line is a row of a table of numbers; give readings as text, a row each, for example as CSV", 1, "1"
         )
-        faults.raise_any()
-    roles, notes = find_roles(grid, form)
-    notes = [*grid.notes, *notes]
-    faults = FileFaults(grid.file)
-    _check_options(grid, roles, form, faults)
-    columns = [column for column, role in enumerate(roles) if role in READINGS]
-    unit, more = _unit(grid, columns, form, faults)
-    notes += more
-    values = {column: grid.numbers(column, faults) for column in columns}
-    if kind_of(unit_of(grid, columns[0])) == "ohm":
-        values = {column: _inverse(grid, column, values[column], faults) for column in columns}
-    signs: Ints | None = None
-    for column, role in enumerate(roles):
-        if role == "direction":
-            signs = signs_of_words(grid, column, faults)
-        elif role == "voltage":
-            signs, more = signs_of_voltage(grid, column, values[columns[0]], faults)
-            notes += more
-    if signs is not None:
-        notes.append("a row's pulse is the one before its reading")
-    numbers = next((_count(grid, column, faults) for column, role in enumerate(roles) if role == "number"), None)
-    devices = next((grid.cells(column) for column, role in enumerate(roles) if role == "device"), None)
+    elif form.columns is None and not form.transpose:
+        along = rows_are_devices(grid)
+        if along == "ramps":
+            grid = read_grid(file, dataclasses.replace(form, transpose=True))
+            notes.warn(
+                "each row is read as a device, because readings move along rows and not down columns (columns "
+                "changes it)"
+            )
+        elif along:
+            faults.add(
+                "rows or columns? Readings jump between two levels along each row, and do not move down the columns: "
+                "one row "
+                "seems to be a device that is switched in every cell. With transpose (--transpose) rows are devices; "
+                "with "
+                'columns="..." columns are; laws are fitted to ramps of several pulses of one direction',
+                grid.lines[0],
+                "1",
+            )
     faults.raise_any()
-    if numbers is not None:
-        notes += _count_notes(numbers)
-    found = _grouped(grid, roles, values, signs, numbers, devices, form, way)
-    return found, unit, notes
+    return dataclasses.replace(grid, rows=_reversed(grid, form, notes)) if form.reversed else grid
 
 
-def _check_options(grid: Grid, roles: Sequence[str], form: Format, faults: FileFaults) -> None:
+def _reversed(grid: Grid, form: Format, notes: Notes) -> tuple[tuple[int, list[str]], ...]:
+    """The rows of a table with the cells of some columns from the last to the first."""
+    rows = [list(row) for _, row in grid.rows]
+    bare = [split_unit(name)[0] for name in grid.names]
+    for name in form.reversed:
+        at = [k for k in range(grid.width) if name in (str(k + 1), grid.names[k], bare[k])]
+        if len(at) != 1:
+            known = [name for name in bare if name] or list(map(str, range(1, grid.width + 1)))
+            which = "no column" if not at else f"{len(at)} columns"
+            raise InvalidValue(
+                f"{grid.file}: line {grid.lines[0]}, column 1: reverse names {name!r}, and {which} of the table is "
+                "called so"
+                f"{nearest(name, known)} (or give its number, from 1 on)"
+            )
+        full = [place for place, row in enumerate(rows) if row[at[0]]]
+        turned = [grid.rows[place][1][at[0]] for place in reversed(full)]
+        for place, cell in zip(full, turned, strict=True):
+            rows[place][at[0]] = cell
+        notes.add(f"column {grid.label(at[0])} is read from its last row to its first (reverse)")
+    return tuple((line, row) for (line, _), row in zip(grid.rows, rows, strict=True))
+
+
+def _check_options(grid: Grid, columns: Sequence[Column], form: Format, faults: FileFaults) -> None:
     """Options that would do nothing."""
-    told = next((role for role in ("direction", "voltage", "up", "down") if role in roles), None)
+    told = next(iter(of_role(columns, "direction", "voltage", "up", "down")), None)
     for option, value in (("direction", form.direction), ("turns", form.turns)):
         if value is not None and told is not None:
-            column = roles.index(told)
-            faults.add(
-                f"{option} is given, but this column says it ({told}); leave it out", grid.lines[0], grid.label(column)
-            )
-    if form.every is not None and "number" in roles:
-        column = roles.index("number")
-        faults.add("every is given, but this column counts the pulses; leave it out", grid.lines[0], grid.label(column))
+            fault = f"{option} is given, but this column says it ({told.role}); leave it out"
+            faults.add(fault, grid.lines[0], told.label)
+    counts = next(iter(of_role(columns, "number", "sent", "sent_up")), None)
+    if form.every is not None and counts is not None:
+        fault = "every is given, but this column counts the pulses; leave it out"
+        faults.add(fault, grid.lines[0], counts.label)
 
 
-def _unit(grid: Grid, columns: Sequence[int], form: Format, faults: FileFaults) -> tuple[str, list[str]]:
-    """The unit of all readings, and a note where it is not of a conductance."""
-    if form.unit is not None:
-        return form.unit, []
-    units = {column: unit_of(grid, column) for column in columns}
-    for column in columns:
-        _check_beside(grid, column, faults)
-    named = [column for column in columns if units[column]]
-    for column in named[1:]:
-        if units[column] != units[named[0]]:
-            faults.add(
-                f"it is in {units[column]}, and column {grid.label(named[0])} in {units[named[0]]}; give readings in "
-                "one unit, or skip a column with columns",
-                grid.lines[0],
-                grid.label(column),
-            )
-    if not named:
-        return ARBITRARY, ["no unit is named (unit gives it)"]
-    unit = units[named[0]]
-    kind = kind_of(unit)
-    if kind == "A":
-        return unit, [f"current in {unit} is taken as it is: it is proportional to conductance at one read voltage"]
-    if kind == "ohm":
-        return inverse_ohms(unit), [f"resistance R in {unit} is read as conductance 1/R in {inverse_ohms(unit)}"]
-    return unit, []
+def _rows_of_table(
+    grid: Grid,
+    values: dict[int, Floats],
+    actions: Actions | None,
+    numbers: Floats | None,
+    sent: Floats | None,
+    form: Format,
+    notes: Notes,
+    *,
+    begun: bool,
+) -> Rows:
+    """All rows of the table, with the pulses and the direction of each as far as the file says them.
+
+    Args:
+        grid: the table.
+        values: readings by column.
+        actions: what the rows are.
+        numbers: (N,) pulses so far.
+        sent: (N,) pulses sent before each reading.
+        form: what the user gives.
+        notes: where it is noted what was found.
+        begun: whether readings before the pulses stand in a column of their own, so that each row has pulses.
+    """
+    signs = None if actions is None else actions.signs
+    moves: Ints | None = None
+    if sent is not None:
+        known = np.nan_to_num(sent).astype(np.int64)
+        moves = np.abs(known)
+        if signs is None and np.any(known < 0):
+            signs = np.sign(known)
+            notes.add("the sign of the pulses sent is their direction")
+    elif actions is not None and actions.parted:
+        moves = np.where(actions.reads, 0, form.every or 1).astype(np.int64)
+        if numbers is not None:
+            steps = np.diff(numbers, prepend=numbers[:1] - 1)
+            if not np.any(steps[actions.reads] > 0):  # it counts pulses, and not rows
+                moves = np.nan_to_num(np.where(actions.reads, 0, np.abs(steps))).astype(np.int64)
+        numbers = None
+    elif numbers is None and signs is not None and np.any(signs == 0):
+        moves = np.where(signs != 0, form.every or 1, 0).astype(np.int64)
+    elif begun:
+        moves = np.full(len(grid.rows), form.every or 1, dtype=np.int64)
+        if numbers is not None:
+            moves[1:] = np.abs(np.nan_to_num(np.diff(numbers))).astype(np.int64)
+        numbers = None
+    return Rows(tuple(grid.lines), values, numbers, moves, signs)
 
 
-def _check_beside(grid: Grid, column: int, faults: FileFaults) -> None:
-    """Note rows whose unit, in the next column, is not that of the first."""
-    cells = grid.cells(column + 1) if column + 1 < grid.width else []
-    full = [(line, cell) for line, cell in zip(grid.lines, cells, strict=False) if cell]
-    if full and all(is_unit(cell) and kind_of(cell) for _, cell in full):
-        for line, cell in full:
-            if cell != full[0][1]:
-                fault = f"the reading is in {cell}, and that of line {full[0][0]} in {full[0][1]}; give all in one unit"
-                faults.add(fault, line, grid.label(column + 1))
+def _by_device(grid: Grid, columns: Sequence[Column], table: Rows, actions: Actions | None) -> dict[str, Rows]:
+    """The readings of each device by its name, with the pulses between them."""
+    named = of_role(columns, "device")
+    names = [" ".join(row[column.number] for column in named) for _, row in grid.rows]
+    rows_of: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        rows_of.setdefault(name, []).append(row)
+    if named and len(rows_of) > 1:
+        rows_of.pop(" ".join("" for _ in named), None)  # blank lines are of no device
+    direction = next((column.number for column in of_role(columns, "direction")), None)
+    unknown = np.array([not any(row) or (direction is not None and not row[direction]) for _, row in grid.rows])
+    found = {}
+    for name, kept in rows_of.items():
+        own = table.at(kept)
+        if own.moves is not None:
+            reads = np.ones(len(kept), dtype=bool) if actions is None else actions.reads[kept]
+            signs = own.signs if own.signs is not None else np.ones(len(kept), dtype=np.int64)
+            own = followed(dataclasses.replace(own, signs=signs), reads, unknown[kept])
+            own = own if table.signs is not None else dataclasses.replace(own, signs=None)
+        elif own.numbers is not None and np.mean(np.diff(own.numbers) == 0) > 0.2:
+            own = averaged_by_count(own)
+        found[name] = own
+    return found
 
 
-def _inverse(grid: Grid, column: int, values: Floats, faults: FileFaults) -> Floats:
-    for place in np.flatnonzero(values <= 0):
-        fault = f"a resistance of {values[place]:g} has no conductance; give numbers above 0, or another unit"
-        faults.add(fault, grid.lines[place], grid.label(column))
-    return np.where(values > 0, 1.0 / np.where(values > 0, values, 1.0), np.nan)
+def _turned(voltage: Column, groups: dict[str, Rows], first: int, notes: Notes) -> dict[str, Rows]:
+    """Devices with the signs of voltages as directions of pulses."""
+    apart = np.full(1, np.nan)
+    signs = np.concatenate([np.append(rows.signs, 0) for rows in groups.values() if rows.signs is not None])
+    values = np.concatenate([np.append(rows.values[first], apart) for rows in groups.values()])
+    factor = -1 if np.any(turned_by_voltage(voltage, signs, values, notes) != signs) else 1
+    return {
+        name: dataclasses.replace(rows, signs=None if rows.signs is None else factor * rows.signs)
+        for name, rows in groups.items()
+    }
 
 
-def _count(grid: Grid, column: int, faults: FileFaults) -> Floats:
+def _count(column: Column, faults: FileFaults) -> Floats:
     """A column that counts pulses; what is not whole is a fault."""
-    numbers = grid.numbers(column, faults)
+    grid = column.grid
+    numbers = grid.numbers(column.number, faults)
     with np.errstate(invalid="ignore"):
         wrong = np.flatnonzero((numbers != np.round(numbers)) & np.isfinite(numbers) | (np.abs(numbers) > MOST_PULSES))
     for place in wrong:
-        cell = grid.rows[place][1][column]
+        cell = grid.rows[place][1][column.number]
         faults.add(
             f"{shown(cell)} is no count of pulses; give whole numbers, or give columns if the column counts nothing",
             grid.lines[place],
-            grid.label(column),
+            column.label,
         )
     return numbers
 
 
-def _count_notes(numbers: Floats) -> list[str]:
+def _note_counts(numbers: Floats | None, notes: Notes) -> None:
+    if numbers is None:
+        return
     counts, _, down = counted(numbers)
     steps = counts[counts > 0]
-    notes = ["the count of pulses also falls row by row, where it is taken to count them down"] if down else []
+    if down:
+        notes.add("the count of pulses also falls row by row, where it is taken to count them down")
     if len(steps) and np.median(steps) != 1:
-        notes.append(f"{int(np.median(steps))} pulses between most readings, by their count")
-    return notes
+        notes.add(f"{int(np.median(steps))} pulses between most readings, by their count")
 
 
-def _grouped(
-    grid: Grid,
-    roles: Sequence[str],
-    values: dict[int, Floats],
-    signs: Ints | None,
-    numbers: Floats | None,
-    devices: Sequence[str] | None,
-    form: Format,
-    way: int,
+def _series(
+    grid: Grid, columns: Sequence[Column], groups: dict[str, Rows], form: Format, way: int
 ) -> list[list[Series]]:
     """Series by device: rows by the column of names, columns by theirs."""
-    rows_of: dict[str, list[int]] = {}
-    for row, name in enumerate(devices or [""] * len(grid.rows)):
-        rows_of.setdefault(name, []).append(row)
-    if devices is not None and len(rows_of) > 1:
-        rows_of.pop("", None)  # blank lines are of no device
+    roles = [column.role for column in columns]
     found: list[list[Series]] = []
-    for name, rows in rows_of.items():
-        for key, columns in _columns_of(grid, roles).items():
+    for name, rows in groups.items():
+        starts: tuple[int, ...] = ()
+        if rows.moves is not None:
+            counts = rows.moves[1:]
+        elif rows.numbers is not None:
+            counts, starts, _ = counted(rows.numbers)
+        else:
+            counts = np.full(max(len(rows.lines) - 1, 0), form.every or 1, dtype=np.int64)
+        for key, of_device in _columns_of(grid, roles).items():
             parts = []
-            for column in columns:
+            for column in of_device:
                 fixed = {"up": 1, "down": -1}.get(roles[column], way)
-                own = np.full(len(rows), fixed, dtype=np.int64) if fixed else None if signs is None else signs[rows]
-                starts: tuple[int, ...] = ()
-                if numbers is None:
-                    counts = np.full(max(len(rows) - 1, 0), form.every or 1, dtype=np.int64)
-                else:
-                    counts, starts, _ = counted(numbers[rows])
-                lines = tuple(grid.lines[row] for row in rows)
+                signs = np.full(len(rows.lines), fixed, dtype=np.int64) if fixed else rows.signs
                 label = " ".join(filter(None, (name, key)))
-                parts.append(Series(label, grid.label(column), lines, values[column][rows], counts, starts, own))
+                parts.append(Series(label, grid.label(column), rows.lines, rows.values[column], counts, starts, signs))
             found.append(parts)
     return found
 
@@ -315,5 +435,5 @@ def _columns_of(grid: Grid, roles: Sequence[str]) -> dict[str, list[int]]:
 
 def _bare(name: str) -> str:
     """The name of a column without unit and without up or down."""
-    parts = re.findall(r"[A-Za-zµ]+|\d+", split_unit(name)[0])
-    return " ".join(part for part in parts if part.lower() not in UP | DOWN)
+    parts = re.findall(r"[^\W\d_]+|\d+", split_unit(name)[0])
+    return " ".join(part for part in parts if fold(part) not in UP | DOWN)

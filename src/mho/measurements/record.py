@@ -41,6 +41,49 @@ class Trace:
 
 
 @final
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What a column of a file was taken as.
+
+    Attributes:
+        column: its number and name.
+        taken_as: for example "readings", "count of pulses", "time, left out".
+        unit: as the file gives it, "" where it gives none.
+        why: what the decision rests on, for example "its unit is V".
+    """
+
+    column: str
+    taken_as: str
+    unit: str
+    why: str
+
+
+@final
+class Notes:
+    """How files are read, gathered while they are: sentences, those of them that are warnings, decisions on columns."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self.warnings: list[str] = []
+        self.decisions: list[Decision] = []
+
+    def add(self, *notes: str) -> None:
+        """Note sentences."""
+        self.found += notes
+
+    def warn(self, warning: str) -> None:
+        """Note a sentence about a contradiction, which is told before a device is believed."""
+        self.found.append(warning)
+        self.warnings.append(warning)
+
+    def include(self, other: Notes, prefix: str = "") -> None:
+        """Add the notes of one file, each begun with its name where there are several."""
+        self.found += [prefix + note for note in other.found]
+        self.warnings += [prefix + note for note in other.warnings]
+        self.decisions += [dataclasses.replace(made, column=prefix + made.column) for made in other.decisions]
+
+
+@final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Measurement:
     """Devices of one kind, as a file holds them.
@@ -50,12 +93,16 @@ class Measurement:
         traces: one a device.
         unit: of the readings, for example "S" or "a.u.".
         notes: how the file was read, a sentence each, for the user.
+        warnings: those of the notes that tell of a contradiction.
+        decisions: what each column of the file was taken as.
     """
 
     source: str
     traces: tuple[Trace, ...]
     unit: str
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
     def __post_init__(self) -> None:
         faults = Faults("measurement")

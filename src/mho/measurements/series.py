@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from mho.measurements.formats import Format
 from mho.measurements.ramps import Ramps, find_ramps
-from mho.measurements.record import Floats, Trace
+from mho.measurements.record import Floats, Notes, Trace
+from mho.measurements.tables import ENDURANCE, NEEDED, alternates
 from mho.measurements.text import FileFaults
 
 Ints = npt.NDArray[np.int64]
@@ -21,6 +22,8 @@ LISTED = 6
 MOST_PULSES = 2**53
 """Above it a float has gaps between whole numbers."""
 WAYS = {1: "up", -1: "down"}
+SURE = 3.0
+"""Steps go against the direction of their pulses where more do than those of noise alone, by 3 standard errors."""
 
 
 @final
@@ -62,39 +65,49 @@ def counted(numbers: Floats) -> tuple[Ints, tuple[int, ...], bool]:
     return np.abs(steps).astype(np.int64), tuple(int(start) + 1 for start in starts), bool((falls & beside).any())
 
 
-def trace_of(parts: Sequence[Series], form: Format, faults: FileFaults) -> tuple[Trace | None, list[str]]:
-    """The trace of one device from its parts, one after another without pulses between, and notes.
+def trace_of(parts: Sequence[Series], form: Format, faults: FileFaults, notes: Notes) -> Trace | None:
+    """The trace of one device from its parts, one after another without pulses between.
 
-    Notes faults, and gives no trace, where there are too few readings or all are equal.
+    Notes faults, and gives no trace, where there are too few readings, all are equal, or they are not those of a
+    staircase.
     """
     values: list[Floats] = []
     pulses: list[Ints] = []
-    notes: list[str] = []
     for part in parts:
-        signs, more = _signs(part, form, faults)
-        notes += more
+        signs = _signs(part, form, faults, notes)
         kept = np.flatnonzero(np.isfinite(part.values))
         gaps = len(part.values) - len(kept)
         if gaps:
             inner = gaps - (len(part.values) - 1 - int(kept[-1]) if len(kept) else 0)
             if inner:
-                notes.append(f"{inner} gap{'s' * (inner > 1)} in column {part.label}, where pulses are not followed")
+                notes.add(f"{inner} gap{'s' * (inner > 1)} in column {part.label}, where pulses are not followed")
         if len(kept):
             if values:
                 pulses.append(np.zeros(1, dtype=np.int64))
             values.append(part.values[kept])
             pulses.append(np.where(np.diff(kept) == 1, (part.counts * signs)[kept[:-1]], 0))
+            if form.columns is None:
+                _check_staircase(part, values[-1], pulses[-1], faults)
     if not _enough(parts, values, faults):
-        return None, notes
+        return None
     moved = np.concatenate(pulses)
     if not moved.any():
         faults.add(
-            "no two readings have known pulses between them; leave fewer gaps, or give direction",
+            "no two readings have known pulses between them: give a column that counts pulses (number), pulses sent "
+            "before "
+            "each reading (sent), or leave fewer gaps",
             parts[0].lines[0],
             parts[0].label,
         )
-        return None, notes
-    return Trace(parts[0].device, np.concatenate(values), moved), notes
+        return None
+    return Trace(parts[0].device, np.concatenate(values), moved)
+
+
+def _check_staircase(part: Series, values: Floats, pulses: Ints, faults: FileFaults) -> None:
+    """Note a fault where each pulse switches the device from one end of its range to the other."""
+    if alternates(values) and (part.signs is None or np.mean(pulses[1:] * pulses[:-1] <= 0) >= 0.8):
+        fault = f"readings jump from one end to the other in every row: {ENDURANCE}; {NEEDED}"
+        faults.add(fault, part.lines[0], part.label)
 
 
 def _enough(parts: Sequence[Series], values: Sequence[Floats], faults: FileFaults) -> bool:
@@ -111,34 +124,39 @@ def _enough(parts: Sequence[Series], values: Sequence[Floats], faults: FileFault
     else:
         place = next((int(k) for k in np.flatnonzero(np.isfinite(first.values))), 0)
         what = "the only reading of the device" if len(found) else "the column has no reading"
-        faults.add(f"{where}{what}; give at least two", first.lines[place], first.label)
+        line = first.lines[place] if first.lines else 1  # a device without a row of a read
+        faults.add(f"{where}{what}; give at least two", line, first.label)
     return False
 
 
-def _signs(part: Series, form: Format, faults: FileFaults) -> tuple[Ints, list[str]]:
-    """(N - 1,) the direction of the pulses after each row, and notes."""
+def _signs(part: Series, form: Format, faults: FileFaults, notes: Notes) -> Ints:
+    """(N - 1,) the direction of the pulses after each row."""
     if part.signs is not None:
-        return part.signs[1:], _trend_notes(part)
+        wrong = _contradiction(part)
+        if wrong and form.columns is None:
+            faults.add(wrong, part.lines[0], part.label)
+        elif wrong:
+            notes.warn(f"column {part.label}: {wrong}")
+        return part.signs[1:]
     rows = len(part.values)
     if form.turns is not None:
-        return _given_turns(part, form, faults), []
+        return _given_turns(part, form, faults)
     if form.sign is not None:
-        return np.full(max(rows - 1, 0), form.sign, dtype=np.int64), []
+        return np.full(max(rows - 1, 0), form.sign, dtype=np.int64)
     signs = np.zeros(max(rows - 1, 0), dtype=np.int64)
-    notes: list[str] = []
     ends = [0, *part.starts, rows]
     if part.starts:
         listed = _listed([part.lines[start] for start in part.starts])
-        notes.append(f"the count of pulses starts anew at line {listed}: {len(ends) - 1} ramps that are not connected")
+        notes.add(f"the count of pulses starts anew at line {listed}: {len(ends) - 1} ramps that are not connected")
     for begin, end in itertools.pairwise(ends):
         kept = begin + np.flatnonzero(np.isfinite(part.values[begin:end]))
         if len(kept) < 2:
             continue
         ramps = find_ramps(part.values[kept])
-        notes += _ramp_notes(part, kept, ramps, len(ends) > 2)
+        _note_ramps(part, kept, ramps, len(ends) > 2, notes)
         # the pulses across a gap are not followed, so their direction does not matter
         signs[kept[:-1]] = ramps.signs(len(kept))
-    return signs, notes
+    return signs
 
 
 def _given_turns(part: Series, form: Format, faults: FileFaults) -> Ints:
@@ -158,33 +176,54 @@ def _given_turns(part: Series, form: Format, faults: FileFaults) -> Ints:
     return np.where(ramp % 2 == 0, first, -first).astype(np.int64)
 
 
-def _trend_notes(part: Series) -> list[str]:
-    """A warning where all pulses are said to go one way and the readings go the other."""
+def _contradiction(part: Series) -> str:
+    """What is wrong where readings go against the directions of their pulses; "" where nothing is."""
     assert part.signs is not None
     ways = np.unique(part.signs)
     values = part.values[np.isfinite(part.values)]
-    if len(ways) != 1 or ways[0] == 0 or len(values) < 2:
-        return []
-    ramps = find_ramps(values)
-    if ramps.turns or not ramps.clear or ramps.first == ways[0]:
-        return []
-    verb = "rises" if ramps.first > 0 else "falls"
-    return [f"column {part.label} {verb} under pulses that are said to go {WAYS[int(ways[0])]}"]
+    if len(ways) == 1 and ways[0] != 0 and len(values) > 1:
+        ramps = find_ramps(values)
+        if ramps.turns or not ramps.clear or ramps.first == ways[0]:
+            return ""
+        verb = "rises" if ramps.first > 0 else "falls"
+        return (
+            f"it {verb} under pulses that are said to go {WAYS[int(ways[0])]}: a branch of depression is mirrored by "
+            "the custom "
+            "of NeuroSim's fitting tool, and reverse with the column's name (--reverse NAME) reads it from its last "
+            "row; "
+            'resistances are told by unit="Ohm"; other names by columns="..."'
+        )
+    steps = np.diff(part.values)
+    for way in (1, -1):
+        own = np.sign(steps[(part.signs[1:] == way) & np.isfinite(steps)] * way)
+        if -np.sum(own) < SURE * np.sqrt(len(own)) or len(own) == 0:
+            return ""
+    return (
+        "readings fall at pulses that are said to go up, and rise at those that are said to go down: if they are "
+        "resistances "
+        'give unit="Ohm"; if the words are meant the other way give the directions as -1 and +1 '
+        '(columns="...,voltage,...")'
+    )
 
 
-def _ramp_notes(part: Series, kept: Ints, ramps: Ramps, block: bool) -> list[str]:
-    """How a series without directions was read."""
+def _note_ramps(part: Series, kept: Ints, ramps: Ramps, block: bool, notes: Notes) -> None:
+    """Note how a series without directions was read."""
     way, other = WAYS[ramps.first], WAYS[-ramps.first]
     lines = [part.lines[place] for place in kept]
     where = f"column {part.label}" + (f", from line {lines[0]}" if block else "")
     jumps = [turn.place for turn in ramps.turns if turn.place in ramps.jumps]
     if jumps:
         places = _listed([lines[place] for place in jumps])
-        return [f"{where}: readings jump back after line {places}, where other ramps start (turns changes it)"]
+        notes.add(f"{where}: readings jump back after line {places}, where other ramps start (turns changes it)")
+        return
     if not ramps.turns:
-        if not ramps.clear:
-            return [f"{where}: pulses taken as {way}, but the readings move no more than their noise; give direction"]
-        return [f"{where}: one ramp {way}, by its trend (direction changes it)"]
+        if ramps.clear:
+            notes.add(f"{where}: one ramp {way}, by its trend (direction changes it)")
+        else:
+            notes.warn(
+                f"{where}: pulses taken as {way}, but the readings move no more than their noise; give direction"
+            )
+        return
     turns = _listed([int(kept[turn.place]) + 1 for turn in ramps.turns])
     ends = _listed([lines[turn.place] for turn in ramps.turns])
     text = f"{where}: turning point{'s' * (len(ramps.turns) > 1)} found at reading {turns} (line {ends}), "
@@ -194,7 +233,7 @@ def _ramp_notes(part: Series, kept: Ints, ramps: Ramps, block: bool) -> list[str
         widest = max(unsure, key=lambda turn: turn.last - turn.first)
         text += f"; by the noise {'one' if len(ramps.turns) > 1 else 'it'} could be anywhere in lines "
         text += f"{lines[widest.first]} to {lines[widest.last]}"
-    return [f"{text} (turns changes it)"]
+    notes.add(f"{text} (turns changes it)")
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mho.errors import InvalidValue
+from mho.measurements.vocabulary import BETWEEN_CJK
 
 MOST_BYTES = 256 * 2**20
 SHOWN = 10
@@ -32,6 +33,8 @@ BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """The longer marks of UTF-32 stand before those of UTF-16, which they begin with."""
+EASTERN = ("gb18030", "shift_jis", "euc_kr")
+"""Encodings that are taken where they make words of pulses and columns."""
 AS_CSV = "export its table as CSV"
 
 
@@ -123,4 +126,12 @@ def _decoded(path: Path, data: bytes, encoding: str | None) -> tuple[str, Sequen
     try:
         return data.decode("utf-8"), ()
     except UnicodeDecodeError:
-        return data.decode("latin-1"), ("encoding latin-1",)
+        pass
+    for name in EASTERN:
+        try:
+            text = data.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if BETWEEN_CJK.search(text):
+            return text, (f"encoding {name}",)
+    return data.decode("latin-1"), ("encoding latin-1",)

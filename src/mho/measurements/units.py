@@ -1,15 +1,38 @@
-"""Units in the names of columns."""
+"""Units in the names of columns and in cells."""
 
 from __future__ import annotations
 
 import re
 
+PREFIXES = {
+    "a": -18,
+    "f": -15,
+    "p": -12,
+    "n": -9,
+    "u": -6,
+    "µ": -6,
+    "μ": -6,
+    "m": -3,
+    "": 0,
+    "k": 3,
+    "K": 3,
+    "M": 6,
+    "G": 9,
+}
+"""Powers of ten."""
 PREFIX = "[afpnuµμmkKMG]?"
+OHM = "Ohms?|ohms?|Ω|Ω"
+MHO = "S|mho|℧|1/Ohm|1/ohm|1/Ω"
 UNIT = re.compile(
-    rf"{PREFIX}(S|A|V|s|Ohm|ohm|Ω|Ω)|[a-z]*(siemens|amperes?|ohms?|volts?)|a\.? ?u\.?|arb\S*( units?)?|%|1"
+    rf"{PREFIX}({MHO}|A|V|s|{OHM})|[a-z]*(siemens|amperes?|ohms?|volts?|seconds?)|(Amp|Volt)( [AD]C)?|a\.? ?u\.?"
+    r"|arb\S*( units?)?|%|1"
 )
-OHMS = {"": "S", "k": "mS", "K": "mS", "M": "uS", "G": "nS", "m": "kS"}
-"""What 1/R is in, by the prefix of the ohms."""
+OTHERS = re.compile(
+    r"sec|min|hr?|hours?|d|days?|[°º]?C|degC|K|S/c?m|[A-Za-zµΩ]+[ *·]?[a-zµ]*m(\^?2|²)|#|-|counts?|cycles?"
+)
+"""Units of other quantities, which only brackets and slashes tell from words."""
+TIMES = re.compile(rf"{PREFIX}s|sec|min|hr?|hours?|d|days?|[a-z]*seconds?")
+TEMPERATURES = re.compile(r"[°º]?C|degC|K")
 
 
 def is_unit(text: str) -> bool:
@@ -19,31 +42,55 @@ def is_unit(text: str) -> bool:
 
 def split_unit(name: str) -> tuple[str, str]:
     """The name of a column without its unit, and the unit: "G (uS)", "G [µS]", "G / uS", "G_uS"; "" without one."""
-    for pattern in (
-        r"(.*?)\s*[(\[]([^()\[\]]*)[)\]]\s*",
-        r"(.*?)\s*/\s*(\S+)\s*",
-        r"(.*?)\s+in\s+(\S+)",
-        r"(.+)[_ ](\S+)",
+    for pattern, wide in (
+        (r"(.*?)\s*[(\[{]([^()\[\]{}]*)[)\]}]\s*(.*)", True),
+        (r"(.*?)\s*/\s*(\S+)\s*()", True),
+        (r"(.*?)\s+in\s+(\S+)()", True),
+        (r"(.+)[_ ](\S+)()", False),
     ):
         found = re.fullmatch(pattern, name)
-        if found and UNIT.fullmatch(found[2].strip()) and found[2] != "1":
-            return found[1].strip(), found[2].strip()
+        if found and found[2] != "1":
+            unit = found[2].strip()
+            if UNIT.fullmatch(unit) or (wide and OTHERS.fullmatch(unit)):
+                return f"{found[1]} {found[3].strip(' _')}".strip(), unit
     return name.strip(), ""
 
 
 def kind_of(unit: str) -> str:
-    """What a unit measures: "S", "A", "V", "s", "ohm", or "" for anything else."""
-    if re.fullmatch(rf"{PREFIX}(Ohm|ohm|Ω|Ω)|.*ohms?", unit):
+    """What a unit measures: "S", "A", "V", "s", "ohm", "K", "?" for another quantity, or "" for no unit."""
+    if re.fullmatch(rf"{PREFIX}({MHO})|[a-z]*siemens", unit):
+        return "S"
+    if re.fullmatch(rf"{PREFIX}({OHM})|[a-z]*ohms?", unit):
         return "ohm"
-    word = re.fullmatch(r"[a-z]*?(siemens|ampere|volt)s?", unit)
+    word = re.fullmatch(rf"{PREFIX}([AV])|[a-z]*?(ampere|volt)s?|(Amp|Volt)( [AD]C)?", unit)
     if word:
-        return {"siemens": "S", "ampere": "A", "volt": "V"}[
-            word[1].removesuffix("s") if word[1] != "siemens" else word[1]
-        ]
-    return unit[-1] if re.fullmatch(rf"{PREFIX}[SAVs]", unit) else ""
+        return (word[1] or word[2] or word[3])[0].upper()
+    if TIMES.fullmatch(unit):
+        return "s"
+    if TEMPERATURES.fullmatch(unit):
+        return "K"
+    return "?" if unit not in ("#", "-") and OTHERS.fullmatch(unit) else ""
+
+
+def power(unit: str) -> int | None:
+    """The power of ten of a unit of siemens, amperes, volts, ohms or seconds by its prefix; None where it has none."""
+    found = re.fullmatch(rf"(.?)({MHO}|A|V|s|{OHM}|(Amp|Volt)( [AD]C)?)", unit)
+    return PREFIXES.get(found[1]) if found else None
+
+
+def siemens(exponent: int) -> str | None:
+    """The unit of 10^exponent siemens; None where no prefix has that power."""
+    prefix = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k"}.get(exponent)
+    return None if prefix is None else f"{prefix}S"
 
 
 def inverse_ohms(unit: str) -> str:
     """The unit of 1/R for R in `unit`."""
-    found = re.fullmatch(r"(.?)(Ohm|ohm|Ω|Ω)", unit)
-    return OHMS.get(found[1], "1/" + unit) if found else "1/" + unit
+    found = power(unit)
+    return (siemens(-found) if found is not None else None) or "1/" + unit
+
+
+def per_volt(current: str, voltage: str) -> str | None:
+    """The unit of I/V for a current and a voltage in these units; None where one of them is unknown."""
+    above, below = power(current), power(voltage)
+    return None if above is None or below is None else siemens(above - below)

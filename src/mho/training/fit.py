@@ -56,6 +56,7 @@ def fit(
 
     Raises:
         InvalidValue: for settings out of range, or data that do not go with the task.
+        WrongUse: if the optimizer is not of this model, as where this one was not converted.
     """
     for callback in callbacks:
         if not callable(callback):

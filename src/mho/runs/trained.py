@@ -17,7 +17,7 @@ from mho.config import parse_toml
 from mho.data import DATA_SETS, Dataset
 from mho.data import load as load_data
 from mho.data.own import as_tensor
-from mho.errors import CheckpointError, Faults, InvalidValue, nearest
+from mho.errors import CheckpointError, Faults, InvalidValue, in_words, nearest
 from mho.imports import is_own
 from mho.nn import replica_outputs
 from mho.runs.build import build
@@ -172,6 +172,7 @@ class TrainedRun:
         return self.data.x_test
 
 
+@in_words
 def load(
     folder: str | os.PathLike[str], *, checkpoint: str = "last", data_folder: str | os.PathLike[str] | None = None
 ) -> TrainedRun:

@@ -167,10 +167,15 @@ def test_curves_hold_the_numbers_and_a_decade_makes_the_axis_logarithmic():
         ([{"epoch": 1, "loss": torch.zeros(2)}], "page.html", "line 1 of the history has loss tensor"),
         ([{"epoch": 1}], "page.html", "has no numbers beside the epochs; give such as test_error"),
         ("none.jsonl", "page.html", r"there is no file none\.jsonl; give a metrics\.jsonl"),
+        (
+            ".",
+            "page.html",
+            r"\. is a folder; give the file metrics\.jsonl, or write the page of the run by  mho report \.",
+        ),
         (LINES, ".", r"out is .*, a folder; give the file to write, for example report\.html"),
         (LINES, "no/page.html", r"out is .*page\.html, in .*no, which is no folder"),
     ],
-    ids=["empty", "number", "line", "text", "vector", "epochs", "file", "folder", "nowhere"],
+    ids=["empty", "number", "line", "text", "vector", "epochs", "file", "run", "folder", "nowhere"],
 )
 def test_a_wrong_history_says_what_to_give(history, out, words, tmp_path):
     with pytest.raises(InvalidValue, match=words):

@@ -164,6 +164,11 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
+def show_warning(message: Warning | str, *_: object) -> None:
+    """Show a warning of a command without the line of code that gave it, which tells its user nothing."""
+    print(f"mho: warning: {message}", file=sys.stderr)
+
+
 class Faults:
     """Collects what is wrong with one description, so that all of it is told at once."""
 

@@ -303,6 +303,41 @@ def test_any_model_of_arrays():
     assert all(0 <= finding.lost <= 1 for finding in found.findings)
 
 
+@pytest.mark.parametrize(("frozen", "clips"), [("0", True), ("2", False), ("2", True)])
+def test_frozen_layers_are_read_and_not_trained(frozen, clips):
+    net = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+    net.get_submodule(frozen).requires_grad_(False)
+    rpu = BASE.replace(forward=mho.Read(bound=0.05)) if clips else BASE
+    model = mho.convert(net, BASE, layers={frozen: rpu}, quiet=True)
+    x, y = torch.randn(40, 6), torch.arange(40) % 3
+    found = {each.check: each for each in mho.diagnose(model, x, y).findings}
+    reads = found.pop("clipped outputs")
+    assert len(found) == len(CHECKS) - 1
+    assert all(each.array != frozen for each in found.values())
+    assert (reads.array == frozen) is clips
+    # with a learning rate of 0 in place of the freezing, a step moves the same weights
+    model.requires_grad_(True)
+    same = mho.diagnose(model, x, y, lr={"0": 0.01, "2": 0.01} | {frozen: 0.0}).findings
+    assert next(each for each in same if each.check == "learning rate") == found["learning rate"]
+    model.requires_grad_(False)
+    with pytest.raises(WrongUse, match="no array layer is trained: each is frozen"):
+        mho.diagnose(model, x, y)
+
+
+def test_a_layer_that_no_gradient_reaches_is_left_out():
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head, self.spare = nn.Linear(6, 5), nn.Linear(5, 3), nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.head(torch.tanh(self.body(x)).detach())
+
+    model = mho.convert(Cut(), BASE, quiet=True)
+    found = mho.diagnose(model, torch.randn(40, 6), torch.arange(40) % 3).findings
+    assert {each.array for each in found} <= {"head", ""}
+
+
 @pytest.mark.parametrize(("lr", "fault"), [(0.3, True), (0.003, False)])
 def test_a_regression_is_diagnosed_with_its_loss(lr, fault):
     """Four inputs, a linear teacher: η‖x‖² is 1.5 and 0.015, and a step above 1 passes its target."""

@@ -227,6 +227,10 @@ def spoil_no_folder(run: Path) -> Path:
     return run.parent / "digits-2"
 
 
+def spoil_case(run: Path) -> Path:
+    return run.rename(run.parent / "v").parent / "V"
+
+
 def spoil_file(run: Path) -> Path:
     return run / "config.toml"
 
@@ -294,6 +298,7 @@ def spoil_version(run: Path) -> Path:
             spoil_no_folder,
             r"there is no run folder .*digits-2.*give one that mho train wrote; did you mean .*digits-1\?",
         ),
+        (spoil_case, r"there is no run folder .*V .*; did you mean .*v\?"),
         (spoil_file, r"config\.toml is a file; give the run folder that it is in: .*digits-1"),
         (spoil_no_run, r"other is no run folder: it has no config\.toml; give the folder that mho train named"),
         (spoil_sweep, r"holds 1 in .*runs, as a sweep does; load one of them, for example .*digits-1"),
@@ -311,6 +316,11 @@ def spoil_version(run: Path) -> Path:
 def test_a_folder_that_is_no_model_says_what_to_give(copy, spoil, words):
     with pytest.raises(MhoError, match=f"(?s){words}"):
         mho.load(spoil(copy))
+
+
+def test_the_home_folder_is_known(copy, monkeypatch):
+    monkeypatch.setenv("HOME", str(copy.parent))
+    assert mho.load(f"~/{copy.name}").folder == copy
 
 
 def test_checkpoints_by_name(copy, tmp_path):
@@ -335,7 +345,10 @@ def test_checkpoints_by_name(copy, tmp_path):
         (np.zeros((28, 28)), r"x has shape \(28, 28\), and the run .* takes \(n, 1, 28, 28\), n at least 1"),
         (np.zeros((1, 28, 28)), r"a single example is x\[None\]"),
         (np.zeros((0, 1, 28, 28)), r"x has shape \(0, 1, 28, 28\).*n at least 1"),
-        (np.zeros((2, 1, 8, 8)), r"cannot take x of shape \(2, 1, 8, 8\) \(fc1: input.*trained on, 1×28×28"),
+        (
+            np.zeros((2, 1, 8, 8)),
+            r"cannot take x of shape \(2, 1, 8, 8\); give .*trained on, 1×28×28: x of shape \(n, 1, 28, 28\)",
+        ),
         (np.full((1, 1, 28, 28), np.nan), "x holds NaN or infinite numbers; give finite ones"),
         (np.zeros((1, 1, 28, 28), np.uint8), r"x is torch\.uint8; give float32, for pixels x / 255"),
         (np.zeros((1, 1, 28, 28), complex), "x is complex; give real numbers"),

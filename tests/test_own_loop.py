@@ -65,7 +65,7 @@ def test_callbacks_run_in_turn_after_each_epoch_and_may_step_a_scheduler():
         optimizer,
         ((x, 0.5 * x), (x, 0.5 * x)),
         epochs=3,
-        task=Regression(),
+        task="regression",
         batch_size=4,
         callbacks=[lambda line: scheduler.step(), lambda line: rates.append(optimizer.param_groups[0]["lr"])],
     )
@@ -79,6 +79,10 @@ def test_callbacks_run_in_turn_after_each_epoch_and_may_step_a_scheduler():
         ({"epochs": 0}, "epochs is 0; give an integer of at least 1"),
         ({"patience": 2}, "patience is 2: it would have no effect"),
         ({"callbacks": [3]}, "a callback is 3; give functions of one argument"),
+        ({"callbacks": print}, r"callbacks is the function print; give a list .*, for example callbacks=\[print\]"),
+        ({"callbacks": None}, "callbacks is None; give a list of functions"),
+        ({"task": "regresion"}, "no task 'regresion'; did you mean 'regression'"),
+        ({"task": Regression}, r"task is the class Regression; give a task, for example mho\.training\.Regression\(\)"),
         ({"task": mho.training.NextCharacter(), "data_seed": 1}, "data_seed is 1: it would have no effect"),
         ({"task": Regression()}, "y_train is torch.int64; regression takes float32"),
         ({"validation": 6}, "validation is 6, and there are 6 training examples"),
@@ -163,10 +167,15 @@ def test_curves_hold_the_numbers_and_a_decade_makes_the_axis_logarithmic():
         ([{"epoch": 1, "loss": torch.zeros(2)}], "page.html", "line 1 of the history has loss tensor"),
         ([{"epoch": 1}], "page.html", "has no numbers beside the epochs; give such as test_error"),
         ("none.jsonl", "page.html", r"there is no file none\.jsonl; give a metrics\.jsonl"),
+        (
+            ".",
+            "page.html",
+            r"\. is a folder; give the file metrics\.jsonl, or write the page of the run by  mho report \.",
+        ),
         (LINES, ".", r"out is .*, a folder; give the file to write, for example report\.html"),
         (LINES, "no/page.html", r"out is .*page\.html, in .*no, which is no folder"),
     ],
-    ids=["empty", "number", "line", "text", "vector", "epochs", "file", "folder", "nowhere"],
+    ids=["empty", "number", "line", "text", "vector", "epochs", "file", "run", "folder", "nowhere"],
 )
 def test_a_wrong_history_says_what_to_give(history, out, words, tmp_path):
     with pytest.raises(InvalidValue, match=words):

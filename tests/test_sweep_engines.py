@@ -324,6 +324,23 @@ def test_a_worker_that_died_while_idle_is_replaced(tmp_path):
             time.sleep(0.2)
 
 
+def test_a_warning_of_a_worker_is_one_line(tmp_path, capfd):
+    described = small()
+    tables = described.config(described.points[0], {})
+    tables["device"] |= {"w_max": 0.01, "w_min": -0.01}
+    task = Task(
+        work=TrainWork(tables=tables, replicas=1), name="x", folder=str(tmp_path), mark="", threads=1, data_folder=None
+    )
+    with local(1) as engine:
+        engine.submit(task)
+        while not (answers := engine.wait(1.0)):
+            pass
+    assert not answers[0][1].fault
+    lines = capfd.readouterr().err.splitlines()
+    assert [line for line in lines if "clipped weights of" in line and line.startswith("mho: warning: ")]
+    assert not [line for line in lines if "ClippedWeights" in line or line.startswith("  ")]
+
+
 def test_a_worker_that_always_dies_is_given_up_and_says_so(tmp_path):
     task = Task(
         work=TrainWork(tables={}, replicas=1), name="x", folder=str(tmp_path), mark="", threads=1, data_folder=None

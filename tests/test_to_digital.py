@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -129,7 +130,7 @@ def test_one_of_several_replicas_is_chosen(read):
     for wrong in (3, -1, True, 1.0):
         with pytest.raises(InvalidValue, match=r"give an integer from 0 to 2"):
             mho.to_digital(model, read=read, replica=wrong)
-    twin = mho.to_digital(model, read=read, replica=2)
+    twin = mho.to_digital(model, read=read, replica=np.int64(2))
     assert list(twin.state_dict()) == ["0.weight", "0.bias"]
     wanted = model.model[0].read()[0] if read else model.model[0].weight
     assert torch.equal(twin[0].weight, wanted[2])
@@ -145,6 +146,9 @@ def test_parts_and_single_layers_have_twins_and_a_digital_model_has_none():
     torch.testing.assert_close(twin(x), layer(x))
     with pytest.raises(InvalidValue, match="no layers on arrays"):
         mho.to_digital(twin)
+    for wrong, name in ((None, "None"), (layer.state_dict(), "of type OrderedDict")):
+        with pytest.raises(InvalidValue, match=f"model is {name}; give the model of mho.convert itself"):
+            mho.to_digital(wrong)
 
 
 @pytest.mark.parametrize("limit", [{"compression": 40}, {"energy": 95}])

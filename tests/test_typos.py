@@ -53,6 +53,13 @@ CALLS = {
     "no name": (lambda: mho.Read(0.06), "1 value was given without a name, and every value | noise=..."),
     "places": (lambda: mho.convert(MODEL, RPU, 0), "3 values were given | only model, rpu may come without a name"),
     "missing": (lambda: mho.Crossbar(RPU), "out_features and in_features are missing; give out_features=..., in_feat"),
+    "fit": (
+        lambda: mho.training.fit(MODEL, None, None, epoch=1),
+        "fit: there is no option 'epoch'; did you mean 'epochs'?; epochs is missing; give epochs=...",
+    ),
+    "load": (lambda: mho.load("x", checkpont="best"), "load: there is no option 'checkpont'; | 'checkpoint'?"),
+    "report": (lambda: mho.report([], output="x"), "report: there is no option 'output'; did you mean 'out'?"),
+    "board": (lambda: mho.training.TensorBoard(), "TensorBoard: folder is missing; give folder=..."),
     "twice": (lambda: mho.AnalogSGD(MODEL, 0.1, lr=0.1), "lr was given twice"),
 }
 

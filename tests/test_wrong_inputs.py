@@ -73,6 +73,25 @@ OPTIMIZER = {
     "a rate below 0": (optimizer(layers={"0": -1}), "layers['0']: lr is -1 | give a number greater than 0"),
     "a list of rates": (optimizer(layers=["0"]), "layers is ['0'] | give a dict of rates"),
 }
+UNCONVERTED = "so nothing of it would be trained | give the model that mho.convert returned"
+DRIVER = {
+    "the digital model": (
+        lambda: mho.training.choose_driver(NET, mho.AnalogSGD(MODEL)),
+        f"the model has no array layers | {UNCONVERTED}",
+    ),
+    "the digital model, driven by autograd": (
+        lambda: mho.training.choose_driver(NET, mho.AnalogSGD(MODEL), prefer="autograd"),
+        f"the model has no array layers | {UNCONVERTED}",
+    ),
+    "another model": (
+        lambda: mho.training.choose_driver(mho.convert(NET, RPU, quiet=True), mho.AnalogSGD(MODEL)),
+        "made for another model | mho.AnalogSGD(model, lr=0.01)",
+    ),
+    "a name for a model": (
+        lambda: mho.training.choose_driver("lenet", mho.AnalogSGD(MODEL)),
+        f"the model is 'lenet' | {UNCONVERTED}",
+    ),
+}
 CROSSBAR = {
     "a name for an rpu": (crossbar("gokmen_2017"), f"rpu is 'gokmen_2017' | give a mho.RPU | {EXAMPLE}"),
     "another order": (crossbar(3, 4, RPU), "rpu is 3 | give a mho.RPU"),
@@ -114,7 +133,13 @@ PARTS = {
 }
 TABLE = {
     f"{subject}: {label}": case
-    for subject, cases in (("convert", CONVERT), ("AnalogSGD", OPTIMIZER), ("Crossbar", CROSSBAR), ("RPU", PARTS))
+    for subject, cases in (
+        ("convert", CONVERT),
+        ("AnalogSGD", OPTIMIZER),
+        ("choose_driver", DRIVER),
+        ("Crossbar", CROSSBAR),
+        ("RPU", PARTS),
+    )
     for label, case in cases.items()
 }
 

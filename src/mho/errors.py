@@ -87,15 +87,20 @@ def no_such_name(room: str, name: str) -> NoSuchName:
     return NoSuchName(f"{room} has no {name!r}{nearest(name, known)}")
 
 
-def in_words(function: Callable[P, T]) -> Callable[P, T]:
-    """Let calls of a public function with wrong arguments say which there are, and the nearest to a misspelt one."""
+def in_words(function: Callable[P, T], *, name: str = "") -> Callable[P, T]:
+    """Let calls of a public function with wrong arguments say which there are, and the nearest to a misspelt one.
+
+    Args:
+        function: the function.
+        name: under which it is called, for the message; "": its own.
+    """
 
     @functools.wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> T:
         try:
             return function(*args, **options)
         except TypeError as error:
-            _explain(error, function, args, options)
+            _explain(error, function, name or function.__name__, args, options)
             raise
 
     return call
@@ -108,7 +113,7 @@ class InWords(abc.ABCMeta):
         try:
             return super().__call__(*args, **options)  # type: ignore[misc, no-any-return]
         except TypeError as error:
-            _explain(error, cls, args, options)
+            _explain(error, cls, cls.__name__, args, options)
             raise
 
     @property
@@ -118,7 +123,9 @@ class InWords(abc.ABCMeta):
         return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 
-def _explain(error: TypeError, called: Any, args: Sequence[object], options: Mapping[str, object]) -> None:
+def _explain(
+    error: TypeError, called: Any, subject: str, args: Sequence[object], options: Mapping[str, object]
+) -> None:
     """Raise WrongCall in place of Python's error, if this is about the arguments of the call itself."""
     if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
         return  # from inside
@@ -146,7 +153,7 @@ def _explain(error: TypeError, called: Any, args: Sequence[object], options: Map
         written = ", ".join(f"{name}=..." for name in missing)
         faults.append(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; give {written}")
     if faults:
-        raise WrongCall(f"{called.__name__}: {'; '.join(faults)}") from None
+        raise WrongCall(f"{subject}: {'; '.join(faults)}") from None
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
@@ -155,6 +162,11 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "mho":
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def show_warning(message: Warning | str, *_: object) -> None:
+    """Show a warning of a command without the line of code that gave it, which tells its user nothing."""
+    print(f"mho: warning: {message}", file=sys.stderr)
 
 
 class Faults:

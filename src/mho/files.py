@@ -1,10 +1,15 @@
-"""Writing files."""
+"""Files: paths as users write them, and writing."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
+
+
+def expanded(given: str | os.PathLike[str]) -> Path:
+    """Return the path that a user gave, with the home folder in place of `~`."""
+    return Path(os.path.expanduser(given))
 
 
 def write_atomically(file: Path, data: bytes) -> None:

@@ -16,7 +16,7 @@ from mho.cli.report import report
 from mho.cli.reproduce import reproduce
 from mho.cli.sweep import sweep
 from mho.cli.train import train
-from mho.errors import MhoError
+from mho.errors import MhoError, show_warning
 
 app = typer.Typer(
     help="Train neural networks on the physics of resistive cross-point arrays.",
@@ -37,11 +37,6 @@ def verbs() -> None:
     """Keeps verbs as words of their own, however many there are."""
 
 
-def _warn(message: Warning | str, *_: object) -> None:
-    """Show a warning without the line of code that gave it, which tells a user nothing."""
-    print(f"mho: warning: {message}", file=sys.stderr)
-
-
 def main() -> None:
     """Run the command line; a user's mistake ends in one message and exit status 1, a warning is one line.
 
@@ -50,7 +45,7 @@ def main() -> None:
     sys.path.append(os.getcwd())
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _warn  # type: ignore[assignment]
+            warnings.showwarning = show_warning  # type: ignore[assignment]
             app()
     except MhoError as error:
         sys.exit(f"mho: {error}")

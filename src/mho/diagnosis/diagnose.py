@@ -113,6 +113,8 @@ def diagnose(
     `mho.diagnosis`: `ReadNoise`, `Clipping`, `Saturation`, `CoarseSteps`, `StuckWeights`, `Imbalance`,
     `SymmetryPoints`, `LearningRate`. It costs about as much as some hundred training images.
 
+    Of frozen layers, which training does not move, only what their reads do to the layers that it moves is looked at.
+
     Args:
         model: as `mho.convert` returned it, in any mode.
         x: examples (n, ...) float, shared by the replicas, as in training. The first ones are taken: 64; of classes as
@@ -125,7 +127,7 @@ def diagnose(
         batch_size: images of a training step, at least 1.
 
     Raises:
-        WrongUse: for a model without arrays.
+        WrongUse: for a model without arrays, or one whose arrays are all frozen.
         InvalidValue: for x and y that do not go together, a value out of range, or an unknown layer.
     """
     model = getattr(model, "_orig_mod", model)  # of torch.compile
@@ -141,12 +143,20 @@ def diagnose(
     count = max(min(round_, MOST_IMAGES), batch_size)
     probe = Probe(model, x[:count], y[:count], loss=loss or F.cross_entropy, batch=batch_size)
     exact = probe.exact()
+    trained = probe.trained(exact)
+    if not any(trained):
+        raise WrongUse(
+            "no array layer is trained: each is frozen, or no gradient reaches it, so there is nothing to diagnose; "
+            "thaw one with model.requires_grad_(True)"
+        )
+    rates |= {path: 0.0 for (path, _), moves in zip(probe.arrays, trained, strict=True) if not moves}
     numbers = numbers_of(probe, exact, rates, round_)
     odds = "the log-odds of other images" if loss is None else "the gradients of other examples, relative to them,"
     swings = _swings(probe, exact, rates, _log_odds if loss is None else probe.gradients)
     networks = [
-        NetworkNumbers(r, [n for n in numbers if n.replica == r], swings[r], odds, max(rates.values()))
+        NetworkNumbers(r, [n for n in own if n.trained], own, swings[r], odds, max(rates.values()))
         for r in range(probe.replicas)
+        for own in [[n for n in numbers if n.replica == r]]
     ]
     found = []
     for check in CHECKS:

@@ -55,7 +55,8 @@ class NetworkNumbers:
 
     Attributes:
         replica: number.
-        arrays: of each its numbers.
+        arrays: numbers of each that training moves.
+        read: numbers of every array, also of those that are frozen.
         swing: what a training step changes of `odds`, root of the mean square; below 1 a gradient tells the way.
         odds: what is looked at: "the log-odds of other images".
         lr: the largest learning rate.
@@ -63,6 +64,7 @@ class NetworkNumbers:
 
     replica: int
     arrays: Sequence[ArrayNumbers]
+    read: Sequence[ArrayNumbers]
     swing: float
     odds: str
     lr: float

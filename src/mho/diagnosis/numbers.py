@@ -66,7 +66,9 @@ class ArrayNumbers:
         round: images until each class has come up.
         gradients: of the images.
         clipped: outputs that stayed clipped, forward and backward, each as a share of those read.
-        alone: where any did, gradients of every array when the reads of this one are real and those of others exact.
+        trained: whether training moves it.
+        alone: where any did, gradients of every array that training moves when the reads of this one are real and
+            those of others exact.
         weights: (out, in), those of the layer.
         factors: digital factor of each output between devices and weights, (out,); 1 where there is none.
         states: weight of every device, (devices, out, in).
@@ -82,6 +84,7 @@ class ArrayNumbers:
     round: int
     gradients: Gradients
     clipped: tuple[float, float]
+    trained: bool
     alone: list[Gradients]
     weights: Floats
     factors: Floats
@@ -109,6 +112,7 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
         round_: images until each class has come up.
     """
     real = [probe.real(), probe.real()]
+    trained = probe.trained(exact)
     found = []
     for place, (path, array) in enumerate(probe.arrays):
         fields = array.cell_parameters()
@@ -127,7 +131,10 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
                     round=round_,
                     gradients=_gradients(exact, real, place, replica),
                     clipped=(float(clipped[0, replica]), float(clipped[1, replica])),
-                    alone=[_gradients(exact, alone, other, replica) for other in range(len(exact.x)) if alone],
+                    trained=trained[place],
+                    alone=[
+                        _gradients(exact, alone, other, replica) for other, own in enumerate(trained) if own and alone
+                    ],
                     weights=array.scaled_weight[replica].numpy(),
                     factors=factors_of(array)[replica],
                     states=array.device_weights[replica].numpy(),
@@ -185,7 +192,7 @@ def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Flo
 def _clipped(array: Array, real: list[Pass], place: int) -> npt.NDArray[np.float64]:
     """Shares of clipped outputs, forward and backward (2, R)."""
     counted = sum(one.clipped[place].astype(np.float64) for one in real)
-    vectors = sum(one.x[place].shape[1] * one.x[place].shape[2] for one in real)
+    vectors = max(1, sum(one.x[place].shape[1] * one.x[place].shape[2] for one in real))
     tiles = array.tile_shapes.values()
     outputs = [array.devices * sum(out for out, _ in tiles), sum(inputs for _, inputs in tiles)]
     shares: npt.NDArray[np.float64] = counted / (vectors * np.array(outputs)[:, None])

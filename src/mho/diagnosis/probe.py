@@ -45,7 +45,7 @@ class Probe:
     """A copy of a model, so that nothing of the model itself moves: no stream, no counter, no weight.
 
     Digital layers are in evaluation mode, arrays in training mode, as training reads them. δ is that of a training
-    step: of the mean loss over a batch.
+    step: of the mean loss over a batch. Frozen layers are thawed in the copy, so that their reads are seen too.
 
     Args:
         model: converted.
@@ -61,13 +61,18 @@ class Probe:
         self.paths = array_layers(self.model)
         self.layers = list(self.paths.values())
         self.replicas = self.layers[0].replicas
+        self.frozen = {path for path, layer in self.paths.items() if not layer.anchor.requires_grad}
         for layer in self.layers:
-            layer.train()
+            layer.train().requires_grad_()
 
     @property
     def arrays(self) -> list[tuple[str, Array]]:
         """Every array with the path of its layer."""
         return [(path, array) for path, layer in self.paths.items() for array in layer.arrays]  # type: ignore[misc]
+
+    def trained(self, one: Pass) -> list[bool]:
+        """Return of each array whether training moves it: its layer is not frozen, and a backward met it."""
+        return [path not in self.frozen and x.size > 0 for (path, _), x in zip(self.arrays, one.x, strict=True)]
 
     def real(self, *, only: int | None = None) -> Pass:
         """A pass through the arrays as they are, each with noise of its own; or with one real and all others exact."""
@@ -112,12 +117,13 @@ class Probe:
             counted.append(self._clipped())
             (self._total(outputs) / self.batch).backward()
         counted.append(self._clipped())
-        x, d = [], []
+        x: list[Floats] = []
+        d: list[Floats] = []
         for layer in self.layers:
             uses = layer.memory.in_order()
-            for i in range(len(layer.crossbars)):
-                x.append(np.concatenate([self._by_image(use.x[i]) for use in uses], axis=2))
-                d.append(np.concatenate([self._by_image(use.d[i]) for use in uses], axis=2))
+            for i, array in enumerate(layer.arrays):
+                x.append(self._by_image([use.x[i] for use in uses], array.in_features))  # type: ignore[arg-type]
+                d.append(self._by_image([use.d[i] for use in uses], array.out_features))  # type: ignore[arg-type]
         clipped = [np.stack([middle - start, end - middle]) for start, middle, end in zip(*counted, strict=True)]
         return Pass(x, d, clipped, outputs.detach().numpy())
 
@@ -134,8 +140,10 @@ class Probe:
     def _clipped(self) -> list[Counts]:
         return [array.counters()["clipped_reads"].numpy() for _, array in self.arrays]
 
-    def _by_image(self, vectors: Floats) -> Floats:
-        return vectors.reshape(self.replicas, len(self.images), -1, vectors.shape[-1])
+    def _by_image(self, uses: Sequence[Floats], size: int) -> Floats:
+        """Return the vectors (R, K, T, size) of the uses of an array; without a use T is 0."""
+        none = np.zeros((self.replicas, len(self.images), 0, size), np.float32)
+        return np.concatenate([none, *(use.reshape(self.replicas, len(self.images), -1, size) for use in uses)], axis=2)
 
 
 @final

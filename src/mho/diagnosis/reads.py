@@ -60,7 +60,7 @@ class Clipping(Check):
     meaning = "outputs that stand at the bound of a read no longer tell what their weights do"
 
     def look(self, network: NetworkNumbers) -> Finding | None:
-        seen = [(max(g.share(g.distortion) for g in n.alone), n) for n in network.arrays if n.alone]
+        seen = [(max(g.share(g.distortion) for g in n.alone), n) for n in network.read if n.alone]
         if not seen:
             return Finding(
                 check=self.name,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.errors import InvalidValue, in_words
+from mho.errors import InvalidValue, in_words, shown
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, kind_of_layer
@@ -34,6 +35,10 @@ def to_digital(model: nn.Module, *, read: bool = False, replica: int | None = No
         InvalidValue: for a model without layers on arrays, several replicas of which none is chosen, a replica that
             there is not, or a layer kind that does not say what it stands for.
     """
+    if not isinstance(model, nn.Module):
+        raise InvalidValue(
+            f"model is {shown(model)}; give the model of mho.convert itself, not what it holds, such as its state_dict"
+        )
     whole = getattr(model, "_orig_mod", model)  # of torch.compile
     layers = array_layers(whole)
     if not layers:
@@ -55,9 +60,9 @@ def _chosen(replica: int | None, counts: set[int]) -> int:
             f"mho.to_digital(model, replica=0), up to {max(counts) - 1}"
         )
     chosen = 0 if replica is None else replica
-    if isinstance(chosen, bool) or not isinstance(chosen, int) or not 0 <= chosen < fewest:
+    if isinstance(chosen, bool) or not isinstance(chosen, (int, np.integer)) or not 0 <= chosen < fewest:
         raise InvalidValue(f"replica is {replica!r}; give an integer from 0 to {fewest - 1}")
-    return chosen
+    return int(chosen)
 
 
 class _Twins:

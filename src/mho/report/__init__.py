@@ -7,6 +7,7 @@ import sys
 from types import ModuleType
 from typing import final
 
+from mho.errors import in_words
 from mho.report.costs import run_cost as run_cost
 from mho.report.costs import run_rows as run_rows
 from mho.report.device_figures import save_device as save_device
@@ -28,7 +29,7 @@ from mho.report.sweep_page import write_sweep_report as write_sweep_report
 class _CallableRoom(ModuleType):
     """A module that can be called: importing `mho.report` binds the name of the function to the module."""
 
-    __call__ = staticmethod(write_history_report)
+    __call__ = staticmethod(in_words(write_history_report, name="report"))
 
 
 sys.modules[__name__].__class__ = _CallableRoom

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mho.errors import InvalidValue
-from mho.files import write_atomically
+from mho.files import expanded, write_atomically
 from mho.report.drawing import svg
 from mho.report.figures import history_curves
 from mho.report.page import SIZES
@@ -47,11 +47,11 @@ def write_history_report(history: History, out: str | os.PathLike[str], *, title
         InvalidValue: for a history without lines or numbers, a line that holds something else, or an `out` that
             cannot be a file.
     """
-    path = Path(out)
+    path = expanded(out)
     if path.is_dir() or not path.parent.is_dir():
         what = "a folder" if path.is_dir() else f"in {path.parent}, which is no folder"
         raise InvalidValue(f"out is {path}, {what}; give the file to write, for example report.html")
-    lines = read_history(Path(history)) if isinstance(history, (str, os.PathLike)) else history
+    lines = read_history(expanded(history)) if isinstance(history, (str, os.PathLike)) else history
     write_atomically(path, _render(_checked(lines), title).encode())
     return path
 

@@ -15,6 +15,11 @@ def read_history(file: Path) -> list[dict[str, Any]]:
     Raises:
         InvalidValue: if the file cannot be read, or a line is no JSON object, naming the line.
     """
+    if file.is_dir():
+        raise InvalidValue(
+            f"{file} is a folder; give the file {file / 'metrics.jsonl'}, or write the page of the run by  mho report "
+            f"{file}"
+        )
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:

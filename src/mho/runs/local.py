@@ -11,11 +11,13 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import final
 
+from mho.errors import show_warning
 from mho.runs.engine import ATTEMPTS, Engine, died
 from mho.runs.worker import Answer, Task, run_task
 
@@ -115,8 +117,9 @@ def _deaf() -> Iterator[None]:
 
 
 def _prepare(stop: ctypes.c_bool) -> None:
-    """In a new worker: no worker outlives the coordinator, which decides on Ctrl-C."""
+    """In a new worker: no worker outlives the coordinator, which decides on Ctrl-C; a warning is one line."""
     global _stop
+    warnings.showwarning = show_warning  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _stop = stop
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -17,7 +17,8 @@ from mho.config import parse_toml
 from mho.data import DATA_SETS, Dataset
 from mho.data import load as load_data
 from mho.data.own import as_tensor
-from mho.errors import CheckpointError, Faults, InvalidValue, nearest
+from mho.errors import CheckpointError, Faults, InvalidValue, in_words, nearest
+from mho.files import expanded
 from mho.imports import is_own
 from mho.nn import replica_outputs
 from mho.runs.build import build
@@ -151,9 +152,11 @@ class TrainedRun:
             with torch.no_grad():
                 parts = [replica_outputs(self.model, part, per_replica=False) for part in x.split(EVALUATION_BATCH)]
         except Exception as error:  # it runs the user's code, which may raise anything
+            shapes = [tuple(examples.shape[1:]) for examples in (x, self._example())]
+            inner = f" ({first_line(error)})" if shapes[0] == shapes[1] else ""  # else it is about a layer's input
             raise InvalidValue(
-                f"the network of {self.folder} cannot take x of shape {tuple(x.shape)} ({first_line(error)}); give "
-                f"examples of the shape that it was trained on, {example_shape(self._example())}"
+                f"the network of {self.folder} cannot take x of shape {tuple(x.shape)}{inner}; give examples of the "
+                f"shape that it was trained on, {example_shape(self._example())}: x of shape {_form(self._example())}"
             ) from error
         return torch.cat(parts, dim=1)
 
@@ -172,13 +175,14 @@ class TrainedRun:
         return self.data.x_test
 
 
+@in_words
 def load(
     folder: str | os.PathLike[str], *, checkpoint: str = "last", data_folder: str | os.PathLike[str] | None = None
 ) -> TrainedRun:
     """Load a run of `mho train` as a model: to predict, to score, to look into, or to train on.
 
     Args:
-        folder: the run folder.
+        folder: the run folder; `~` is the home folder.
         checkpoint: "last", the weights after the last checkpoint of the run, which need not be finished; or "best",
             those of the epoch with the lowest validation error.
         data_folder: with the files of a data set that has such; None: where `mho.data.load` looks.
@@ -202,20 +206,20 @@ def load(
         warnings.simplefilter("ignore")  # what building draws is not kept, and training has told what stays digital
         model = build(config)
     fill(model.state_dict(keep_vars=True), tensors, "model.", file)
-    return TrainedRun(path, model.eval(), config, None if data_folder is None else Path(data_folder))
+    return TrainedRun(path, model.eval(), config, None if data_folder is None else expanded(data_folder))
 
 
 def _run_folder(given: object) -> Path:
     """Return the path of a folder with a config of mho train."""
     if not isinstance(given, (str, os.PathLike)):
         raise InvalidValue(f"the run folder is {given!r}; give the path that mho train named, a text or a Path")
-    path = Path(given)
+    path = expanded(given)
     if path.is_file():
         raise InvalidValue(f"{path} is a file; give the run folder that it is in: {path.parent}")
     if not path.is_dir():
-        beside = [config.parent.name for config in path.parent.glob(f"*/{CONFIG}")]
-        near = difflib.get_close_matches(path.name, beside, n=1)
-        hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        beside = {config.parent.name.lower(): config.parent for config in path.parent.glob(f"*/{CONFIG}")}
+        near = difflib.get_close_matches(path.name.lower(), beside, n=1)
+        hint = f"; did you mean {beside[near[0]]}?" if near else ""
         raise InvalidValue(
             f"there is no run folder {path} (looked in {Path.cwd()}); give one that mho train wrote{hint}"
         )
@@ -270,10 +274,15 @@ def _like(value: Any, example: Tensor, name: str, folder: Path) -> Tensor:
     given = as_tensor(name, value, faults)
     faults.raise_any()
     shape = tuple(given.shape)
-    form = ", ".join(["n", *map(str, example.shape[1:])]) + ("," if example.dim() == 1 else "")
+    form = _form(example)
     if given.dim() != example.dim() or not given.numel():
         alone = f"; a single example is {name}[None]" if given.dim() == example.dim() - 1 else ""
-        raise InvalidValue(f"{name} has shape {shape}, and the run {folder} takes ({form}), n at least 1{alone}")
+        raise InvalidValue(f"{name} has shape {shape}, and the run {folder} takes {form}, n at least 1{alone}")
     if given.is_floating_point() and not example.is_floating_point():
-        raise InvalidValue(f"{name} is {given.dtype}, and the run {folder} takes whole numbers ({form}); give int64")
+        raise InvalidValue(f"{name} is {given.dtype}, and the run {folder} takes whole numbers {form}; give int64")
     return given.to(example.dtype)
+
+
+def _form(example: Tensor) -> str:
+    """Return the shape of n examples in words: (n, 1, 28, 28)."""
+    return f"({', '.join(['n', *map(str, example.shape[1:])])}{',' if example.dim() == 1 else ''})"

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, final
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, InWords
 
 Line = Mapping[str, Any]
 """The numbers of an epoch by name, as a line of metrics.jsonl has them."""
@@ -19,7 +19,7 @@ REPLICAS = "_replicas"
 
 
 @final
-class TensorBoard:
+class TensorBoard(metaclass=InWords):
     """A callback that writes the numbers of each epoch as scalars for TensorBoard.
 
     Each number has its name of metrics.jsonl; replica r of `test_error_replicas` is `test_error_replicas/r`. A loop of

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.compiler import threads
-from mho.errors import InvalidValue, WrongUse, in_words, nearest
+from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown
 from mho.nn import ArrayLayer, ReplicaModel, replica_losses, replica_outputs, replica_targets
 from mho.training.online import Graph, NoGraph, Recipe, loss_of, trace
 from mho.training.online.trace import runs_itself
@@ -235,7 +235,8 @@ def choose_driver(
 
     Raises:
         InvalidValue: for another `prefer`, or `per_replica=True` where R = 1.
-        WrongUse: if "online" is asked for and the model cannot be driven so, or if the optimizer is not of this model.
+        WrongUse: if "online" is asked for and the model cannot be driven so, or if the optimizer is not of this model,
+            as where this one was not converted.
     """
     if prefer not in DRIVERS:
         raise InvalidValue(f"prefer is {prefer!r}{nearest(prefer, DRIVERS)}")
@@ -271,6 +272,12 @@ def _layers(model: nn.Module) -> list[ArrayLayer]:
 def _check_optimizer(model: nn.Module, optimizer: AnalogSGD) -> None:
     """Raise if the optimizer would not move the model's arrays."""
     cure = "give optimizer = mho.AnalogSGD(model, lr=0.01)"
+    if not isinstance(model, nn.Module) or not _layers(model):
+        what = "has no array layers" if isinstance(model, nn.Module) else f"is {shown(model)}"
+        raise WrongUse(
+            f"the model {what}, so nothing of it would be trained; give the model that mho.convert returned, of which "
+            "the optimizer was made"
+        )
     if not isinstance(optimizer, AnalogSGD):
         raise WrongUse(f"the optimizer is a {type(optimizer).__name__}, which cannot move arrays; {cure}")
     strange = [layer.name for layer in _layers(model) if not optimizer.steers(layer)]

@@ -8,22 +8,23 @@ from typing import Any
 from torch import nn
 
 from mho.data import as_dataset
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, in_words, shown
 from mho.nn import ReplicaModel
 from mho.training.callbacks import Callback
 from mho.training.loop import Loop, Progress
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
-from mho.training.tasks import Classification, Task
+from mho.training.tasks import Classification, Task, find_task
 
 
+@in_words
 def fit(
     model: nn.Module,
     optimizer: AnalogSGD,
     data: Any,
     *,
     epochs: int,
-    task: Task | None = None,
+    task: Task | str | None = None,
     batch_size: int = 1,
     data_seed: int = 0,
     validation: float = 0,
@@ -41,7 +42,8 @@ def fit(
         optimizer: of this model.
         data: a `mho.data.Dataset`, ((x_train, y_train), (x_test, y_test)), or a mapping with these four names.
         epochs: passes over the training examples, at least 1.
-        task: what is trained for; None: classification.
+        task: what is trained for: a task, such as `mho.training.Regression()`, or its name as in a config,
+            "regression"; None: classification.
         batch_size: examples a step.
         data_seed: seed of the order of the examples, and of those that are held out.
         validation: training examples that are held out: a share between 0 and 1, or a number; 0: none.
@@ -56,11 +58,14 @@ def fit(
 
     Raises:
         InvalidValue: for settings out of range, or data that do not go with the task.
+        WrongUse: if the optimizer is not of this model, as where this one was not converted.
     """
+    if not isinstance(callbacks, Sequence):
+        raise InvalidValue(f"callbacks is {shown(callbacks)}; give a list of functions, for example callbacks=[print]")
     for callback in callbacks:
         if not callable(callback):
             raise InvalidValue(f"a callback is {callback!r}; give functions of one argument, the line of an epoch")
-    task = Classification() if task is None else task
+    task = _task(task)
     if data_seed and not task.shuffled:
         raise InvalidValue(
             f"data_seed is {data_seed}: it would have no effect, because the task takes the examples in a fixed order; "
@@ -84,3 +89,15 @@ def fit(
     loop = Loop(model, optimizer, examples, settings, prepared)
     loop.run(on_epoch=on_epoch)
     return loop.progress.metrics
+
+
+def _task(given: Task | str | None) -> Task:
+    if given is None:
+        return Classification()
+    if isinstance(given, str):
+        return find_task(given)()
+    if not isinstance(given, Task):
+        raise InvalidValue(
+            f'task is {shown(given)}; give a task, for example mho.training.Regression(), or its name, "regression"'
+        )
+    return given

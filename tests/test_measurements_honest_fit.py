@@ -12,6 +12,7 @@ import typer
 
 from mho.cli import device_fit
 from mho.devices import ConstantStep, ExpStep, LinearStep, SoftBounds
+from mho.errors import InvalidValue
 from mho.measurements import Measurement, Trace
 from mho.measurements.fitting import fit_laws
 from mho.measurements.fitting.filter import compiled_step, likelihood
@@ -170,3 +171,9 @@ def test_progress_is_told_and_ctrl_c_says_that_nothing_was_written(capsys, monke
     with pytest.raises(typer.Exit):
         device_fit.fit_shown(Measurement("s", (trace,), "S"), [ConstantStep])
     assert "nothing was written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [None, "pulses.csv", [1.0, 2.0]])
+def test_what_is_no_measurement_is_refused_with_what_makes_one(given):
+    with pytest.raises(InvalidValue, match=r"measurement is .*; give what mho\.measurements\.read_pulses returned"):
+        fit_laws(given, [SoftBounds])

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from mho.devices import ConstantStep, Device, ExpStep, LinearStep, PowStep, SoftBounds
-from mho.errors import Faults, InvalidValue, in_words
+from mho.errors import Faults, InvalidValue, in_words, shown
 from mho.measurements.fitting.ends import noise_ends, told_by
 from mho.measurements.fitting.line import misses
 from mho.measurements.fitting.maximum import TraceFit, faint, fit_devices
@@ -235,6 +235,10 @@ def _beyond(law: type[Device], device: Device, bounds: tuple[float, float], meas
 
 
 def _check(measurement: Measurement, laws: Sequence[type[Device]], w_max: float, spread: float | None) -> None:
+    if not isinstance(measurement, Measurement):
+        raise InvalidValue(
+            f"measurement is {shown(measurement)}; give what mho.measurements.read_pulses returned for a file"
+        )
     faults = Faults(measurement.source)
     if not laws:
         faults.add("no law is given; name one, for example SoftBounds")

@@ -286,13 +286,13 @@ class Problem:
             as_good = model is not None and end.minus < (model[1] + SIMILAR) * len(self.series.readings)
             if as_good or (alike and plain is None and end.minus < best + ALIKE):
                 break
-        steps = STEPS if model is None else TRIAL
+        most = STEPS if model is None else TRIAL
         ends = sorted(tried, key=lambda one: one.minus)[: BEST if model is None else 1]
-        ends = [climb(blurred[0], end.places, steps=steps, enough=ROUGH) for end in ends]
+        ends = [climb(blurred[0], end.places, steps=most, enough=ROUGH) for end in ends]
         end = min(ends, key=lambda one: one.minus)
         level, places = end.minus / len(self.series.readings), end.places
         for problem in blurred[1:]:
-            places = climb(problem, places, steps=steps, enough=ROUGH).places
+            places = climb(problem, places, steps=most, enough=ROUGH).places
         return places, level
 
     def improved(self, start: Floats, *, polished: bool) -> tuple[Problem, End]:

@@ -110,10 +110,8 @@ def table(file: Path) -> str:
     out = ["| law | pulses | noise | devices | seeds | c2c | step | read noise | said: cannot tell | right law | s |",
            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for (law, pulses, noise, devices), rows in sorted(cells.items()):
-        shares = [
-            f"{100 * sum(right(n, r['answers'][n]) for r in rows) / len(rows):.0f} %"
-            for n in ("c2c", "step", "read_noise")
-        ]
+        counts = [sum(right(name, r["answers"][name]) for r in rows) for name in ("c2c", "step", "read_noise")]
+        shares = " | ".join(f"{100 * count / len(rows):.0f} %" for count in counts)
         ranked = [r["first"] for r in rows if r["first"] is not None]
         law_first = f"{sum(ranked)} of {len(ranked)}" if ranked else "–"
         seconds = sum(r["seconds"] for r in rows) / len(rows)

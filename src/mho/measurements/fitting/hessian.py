@@ -36,6 +36,8 @@ def standard_errors(minus: Several, best: Floats) -> list[tuple[float | None, li
     answers: list[tuple[float | None, list[int]]] = [(None, [k]) for k in range(count)]
     steps = [_step(minus, best, bottom, k) for k in range(count)]
     live = [k for k in range(count) if steps[k] is not None]
+    if not live:
+        return answers
     h = np.array([steps[k] for k in live], np.float64)
     curvature = _curvature(minus, best, bottom, live, h)
     bent = np.diag(curvature) > 0

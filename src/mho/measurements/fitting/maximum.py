@@ -25,8 +25,8 @@ STARTS = ((0.03, 1.0), (0.5, 0.4), (0.03, 0.05))
 """Where searches begin: how far bounds lie beyond the readings, in half ranges, and a factor on the law's shapes."""
 WIDEST = 10.0
 """A bound is looked for up to so many ranges beyond the readings."""
-TRIAL = 10
-"""Steps from each start."""
+TRIAL, BEST = 10, 3
+"""Steps from each start, and how many of the best ends are gone on from."""
 ALIKE = 0.01
 """Log likelihood within which two starts have found the same maximum; then others are not tried."""
 MORE = 20
@@ -286,10 +286,13 @@ class Problem:
             as_good = model is not None and end.minus < (model[1] + SIMILAR) * len(self.series.readings)
             if as_good or (alike and plain is None and end.minus < best + ALIKE):
                 break
-        end = min(tried, key=lambda one: one.minus)
+        most = STEPS if model is None else TRIAL
+        ends = sorted(tried, key=lambda one: one.minus)[: BEST if model is None else 1]
+        ends = [climb(blurred[0], end.places, steps=most, enough=ROUGH) for end in ends]
+        end = min(ends, key=lambda one: one.minus)
         level, places = end.minus / len(self.series.readings), end.places
-        for problem in blurred if model is None else blurred[1:]:
-            places = climb(problem, places, steps=STEPS if model is None else TRIAL, enough=ROUGH).places
+        for problem in blurred[1:]:
+            places = climb(problem, places, steps=most, enough=ROUGH).places
         return places, level
 
     def improved(self, start: Floats, *, polished: bool) -> tuple[Problem, End]:
@@ -300,7 +303,9 @@ class Problem:
             polished: whether to search to the end, or only until the bounds are decided.
         """
         problem = self
-        found = self.awake(climb(self, start, steps=MORE, enough=ROUGH), steps=TRIAL, enough=ROUGH)
+        # a bound is only judged from the best that it can do
+        steps = STEPS if polished else MORE
+        found = self.awake(climb(self, start, steps=steps, enough=ROUGH, secants=polished), steps=TRIAL, enough=ROUGH)
         for name, extreme in zip(("w_min", "w_max"), self._extremes(), strict=True):
             if name not in problem.names:
                 continue

@@ -85,8 +85,11 @@ def scores(parts: Sequence[Floats]) -> list[Score]:
 
 
 def order(found: Sequence[Score], free: Sequence[int]) -> list[int]:
-    """Numbers of the laws, best first: those as good as the best by how few parameters they have, then by score."""
+    """Numbers of the laws, best first: those as good as the best by how few parameters they have.
+
+    Among equals the order is the given one: by score it would hang on the rounding of the machine.
+    """
     return sorted(
         range(len(found)),
-        key=lambda k: (not found[k].as_good, free[k] if found[k].as_good else 0, found[k].behind),
+        key=lambda k: (not found[k].as_good, *((free[k], 0.0) if found[k].as_good else (0, found[k].behind))),
     )

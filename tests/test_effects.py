@@ -352,7 +352,8 @@ def test_a_law_with_helpers_can_be_fitted() -> None:
     from mho.measurements.fitting.filter import compiled_step
 
     step = compiled_step(Assisted, ("dw_min", "w_max", "w_min"))
-    assert step(0.5, True, np.array([0.1, 1.0, -1.0]), 0.0) == 0.5 + 0.1 * 0.5 * 0.5
+    quiet, *_ = step(0.5, 0.5, True, np.array([0.1, 1.0, -1.0]))
+    assert quiet == 0.5 + 0.1 * 0.5 * 0.5
 
 
 def test_helpers_of_helpers_come_first() -> None:

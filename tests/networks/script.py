@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import mho
@@ -60,6 +61,25 @@ class Script(abc.ABC):
     def layers(self) -> list[ArrayLayer]:
         """Return the layers on arrays."""
         return [module for network in self.networks() for module in network.modules() if isinstance(module, ArrayLayer)]
+
+
+class Classification(Script):
+    """The usual script of a classifier: a model and its optimizer, made by `__init__`."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    def step(self, number: int) -> float:
+        images, target = batch(number)
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(images), target)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def score(self) -> float:
+        images, target = held_out()
+        return F.cross_entropy(self.model(images), target).item()
 
 
 def batch(number: int, size: int = 64) -> tuple[Tensor, Tensor]:

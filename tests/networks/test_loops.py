@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from script import RPU, STEPS, Script, batch, check, held_out
+from script import RPU, STEPS, Classification, batch, check, held_out
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.checkpoint import checkpoint
@@ -35,22 +35,10 @@ class Perceptron(nn.Module):
         return self.last(x)
 
 
-class Plain(Script):
+class Plain(Classification):
     def __init__(self, seed):
         self.model = mho.convert(Perceptron(), RPU, seed=seed, quiet=True)
         self.optimizer = mho.AnalogSGD(self.model, lr=0.05)
-
-    def step(self, number):
-        images, target = batch(number)
-        self.optimizer.zero_grad()
-        loss = F.cross_entropy(self.model(images), target)
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
-
-    def score(self):
-        images, target = held_out()
-        return F.cross_entropy(self.model(images), target).item()
 
 
 class Accumulation(Plain):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch.nn.functional as F
-from script import RPU, STEPS, Script, batch, check, held_out
+from script import RPU, STEPS, Classification, check
 from torch import nn
 
 import mho
@@ -30,22 +30,10 @@ class SequenceClassifier(nn.Module):
         return self.fc2(F.relu(self.fc1(last[-1])))
 
 
-class Rows(Script):
+class Rows(Classification):
     def __init__(self, seed):
         self.model = mho.convert(SequenceClassifier(), RPU, seed=seed, quiet=True)
         self.optimizer = mho.AnalogSGD(self.model, lr=0.3)
-
-    def step(self, number):
-        images, target = batch(number)
-        self.optimizer.zero_grad()
-        loss = F.cross_entropy(self.model(images), target)
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
-
-    def score(self):
-        images, target = held_out()
-        return F.cross_entropy(self.model(images), target).item()
 
 
 @pytest.mark.parametrize("steps", STEPS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch.nn.functional as F
-from script import DIGITAL, RPU, STEPS, Script, batch, check, held_out
+from script import DIGITAL, RPU, STEPS, Classification, check
 from torch import nn
 
 import mho
@@ -39,7 +39,7 @@ class ResNet(nn.Module):
         return self.fc(F.adaptive_avg_pool2d(x, 2).flatten(1))
 
 
-class FineTuning(Script):
+class FineTuning(Classification):
     def __init__(self, seed):
         model = ResNet()
         for parameter in model.stem.parameters():
@@ -48,18 +48,6 @@ class FineTuning(Script):
         # the running statistics of a block that is used twice mix its uses, also in torch: at a higher rate they part,
         # and evaluation is worse than training
         self.optimizer = mho.AnalogSGD(self.model, lr=0.03, momentum=0.9, weight_decay=1e-4)
-
-    def step(self, number):
-        images, target = batch(number)
-        self.optimizer.zero_grad()
-        loss = F.cross_entropy(self.model(images), target)
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
-
-    def score(self):
-        images, target = held_out()
-        return F.cross_entropy(self.model(images), target).item()
 
 
 @pytest.mark.parametrize("steps", STEPS)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
-from script import RPU, STEPS, Script, batch, check, held_out
+from script import RPU, STEPS, Classification, check
 from torch import nn
 
 import mho
@@ -36,23 +35,10 @@ class VGG(nn.Module):
         return self.classifier(torch.flatten(self.features(x), 1))
 
 
-class Classifier(Script):
+class Classifier(Classification):
     def __init__(self, seed):
         self.model = mho.convert(VGG(), RPU, seed=seed, quiet=True)
         self.optimizer = mho.AnalogSGD(self.model, lr=0.03)
-
-    def step(self, number):
-        images, target = batch(number)
-        output = self.model(images)
-        loss = F.cross_entropy(output, target)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
-
-    def score(self):
-        images, target = held_out()
-        return F.cross_entropy(self.model(images), target).item()
 
 
 @pytest.mark.parametrize("steps", STEPS)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-import jinja2
 import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from mho.benchmarks.figures import draw
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Result
 from mho.report.drawing import CSS_COLORS, STYLE
+from mho.report.template import render_text
 
 WIDTHS = {"wide": 7.6, "narrow": 3.9}
 """Inches; the page shows the one that fits."""
@@ -38,12 +38,8 @@ MACHINE = {
 
 def render(machine: dict[str, Any], plan: Plan, results: Sequence[Result]) -> str:
     """The page as text."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(resources.files("mho.benchmarks").joinpath("page.html").read_text("utf-8"))
-    return template.render(
-        style=_run_page_style(),
+    return render_text(
+        resources.files("mho.benchmarks").joinpath("page.html").read_text("utf-8"),
         version=machine["mho"],
         facts={name: _words(machine[key]) for key, name in MACHINE.items()},
         plan=plan,
@@ -52,12 +48,6 @@ def render(machine: dict[str, Any], plan: Plan, results: Sequence[Result]) -> st
             result.suite: [_figure(f"{result.suite}{i}", c) for i, c in enumerate(result.charts)] for result in results
         },
     )
-
-
-def _run_page_style() -> Markup:
-    """The style sheet of a run's page, so that both look the same."""
-    text = resources.files("mho.report").joinpath("style.css").read_text("utf-8")
-    return Markup(f"<style>\n{text}</style>")
 
 
 def _words(value: object) -> str:

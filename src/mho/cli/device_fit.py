@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, final
 
 import typer
 
+from mho.bar import Bar
 from mho.cli.measured import read_pulses_of, reads_pulses, words_of
 from mho.errors import InvalidValue, WrongUse, nearest
 
@@ -100,6 +101,22 @@ def find_laws(names: Sequence[str] | None) -> list[type[Device]]:
     return list(dict.fromkeys(known.get(name) or find_law(name) for name in names))
 
 
+@final
+class FitBar(Bar[tuple[str, int, int]]):
+    """What is being fitted and how many parts are done on a terminal; a line every `EVERY` seconds elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__("{task.fields[what]}", "left about", total=1, what="fitting")
+        self.told = time.monotonic()
+
+    def step(self, progress: tuple[str, int, int]) -> None:
+        what, done, parts = progress
+        self.update(done / parts, what=what)
+        if not self.is_live and time.monotonic() - self.told > EVERY:
+            self.told = time.monotonic()
+            self.say(f"{what} ({done} of {parts} parts done)")
+
+
 def fit_shown(
     measurement: Measurement,
     laws: Sequence[type[Device]],
@@ -108,32 +125,15 @@ def fit_shown(
     spread: float | None = None,
     extrapolate: bool = False,
 ) -> Fitted:
-    """Fit, with progress on standard error: a bar on a terminal, else a line every `EVERY` seconds.
-
-    Ctrl-C says that nothing was written.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+    """Fit, with progress on standard error. Ctrl-C says that nothing was written."""
     from mho.measurements.fitting import fit_laws
 
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} of {task.total} parts"),
-        TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    task, told = bar.add_task("fitting"), time.monotonic()
-
-    def watch(what: str, done: int, parts: int) -> None:
-        nonlocal told
-        bar.update(task, description=what, completed=done, total=parts)
-        if not console.is_terminal and time.monotonic() - told > EVERY:
-            told = time.monotonic()
-            print(f"{what} ({done} of {parts} parts done)", file=sys.stderr, flush=True)
-
     try:
-        with bar:
-            return fit_laws(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate, watch=watch)
+        with FitBar() as bar:
+            return fit_laws(
+                measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate,
+                watch=lambda *progress: bar.step(progress),
+            )  # fmt: skip
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -19,7 +19,7 @@ from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, Matrix, kind_names, kind_of
-from mho.nn.place import take_place
+from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 
 LONGEST = 44
@@ -188,7 +188,8 @@ def share_on_arrays(model: nn.Module) -> str:
     """Return in words which share of a network's weights, biases included, is on arrays."""
     layers = list(array_layers(model).values())
     held = sum(layer.anchor.numel() for layer in layers)
-    whole = sum(parameter.numel() for parameter in model.parameters())
+    scales = sum(scale.numel() for layer in layers for scale in layer.learned_scales())  # are no weights
+    whole = sum(parameter.numel() for parameter in model.parameters()) - scales
     return f"{100 * held / whole:.3g} % of {whole // layers[0].replicas:,} weights are on arrays"
 
 
@@ -200,25 +201,19 @@ def conversion_rows(model: nn.Module) -> list[Converted]:
     return rows
 
 
-class _Conversion:
-    """One walk over a model."""
+@final
+class _Conversion(Replacement):
+    """The walk of `convert`."""
 
     def __init__(self, rpu: RPU, special: Mapping[str, RPU], excluded: list[str], seeds: list[int]) -> None:
+        super().__init__()
         self.rpu, self.special, self.excluded, self.seeds = rpu, special, excluded, seeds
         self.rows: list[Converted] = []
         self.unforeseen: list[str] = []
         self.digital: list[str] = []
         self.clipped: list[str] = []
-        self.done: dict[int, nn.Module] = {}
 
-    def walk(self, module: nn.Module, name: str) -> nn.Module:
-        """Replace a module, or what is inside it; a module that appears twice is replaced once."""
-        if id(module) not in self.done:
-            self.done[id(module)] = module  # against cycles
-            self.done[id(module)] = self._replace(module, name)
-        return self.done[id(module)]
-
-    def _replace(self, module: nn.Module, name: str) -> nn.Module:
+    def replace(self, module: nn.Module, name: str) -> nn.Module:
         label = name or "model"
         kind = type(module).__name__
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.excluded):
@@ -240,9 +235,7 @@ class _Conversion:
             )
             take_place(dropout, module)
             return dropout
-        for child_name, child in list(module._modules.items()):  # named_children passes over a second use
-            if child is not None:
-                setattr(module, child_name, self.walk(child, f"{name}.{child_name}" if name else child_name))
+        self.inside(module, name)
         own = any(True for _ in module.parameters(recurse=False))
         if own:
             self.digital.append(label)
@@ -296,8 +289,8 @@ class _Conversion:
             )
         if self.clipped:
             warn(
-                f"the bounds of the devices clipped weights of {', '.join(self.clipped)}; set a digital factor between "
-                'weights and devices: scale="max" of the RPU chooses it for the weights, or give a larger one',
+                f"the bounds of the devices clipped weights of {', '.join(self.clipped)}; have a digital factor "
+                'between weights and devices: scale="max" of the RPU chooses it for the weights of each layer',
                 ClippedWeights,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import final
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from mho.errors import InvalidValue, in_words, shown
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, kind_of_layer
-from mho.nn.place import take_place
+from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 
 
@@ -65,21 +66,15 @@ def _chosen(replica: int | None, counts: set[int]) -> int:
     return int(chosen)
 
 
-class _Twins:
-    """One walk over the copy of a model."""
+@final
+class _Twins(Replacement):
+    """The walk of `to_digital` over the copy of a model."""
 
     def __init__(self, read: bool, replica: int) -> None:
+        super().__init__()
         self.read, self.replica = read, replica
-        self.done: dict[int, nn.Module] = {}
 
-    def walk(self, module: nn.Module, name: str) -> nn.Module:
-        """Replace a module, or what is inside it; a module that appears twice is replaced once."""
-        if id(module) not in self.done:
-            self.done[id(module)] = module  # against cycles
-            self.done[id(module)] = self._replace(module, name)
-        return self.done[id(module)]
-
-    def _replace(self, module: nn.Module, name: str) -> nn.Module:
+    def replace(self, module: nn.Module, name: str) -> nn.Module:
         if isinstance(module, ReplicaModel):
             return self.walk(module.model, name)
         if isinstance(module, Dropout):
@@ -87,9 +82,7 @@ class _Twins:
         if isinstance(module, ArrayLayer):
             return _in_place_of(module, self._digital(module, name or "model"))
         vars(module).pop("conversion", None)  # the table of mho.convert
-        for child_name, child in list(module._modules.items()):
-            if child is not None:
-                setattr(module, child_name, self.walk(child, f"{name}.{child_name}" if name else child_name))
+        self.inside(module, name)
         return module
 
     def _digital(self, layer: ArrayLayer, name: str) -> nn.Module:

@@ -1,6 +1,8 @@
-"""A layer that takes the place of another."""
+"""Layers that take the place of others in a model."""
 
 from __future__ import annotations
+
+import abc
 
 from torch import nn
 
@@ -22,3 +24,27 @@ def take_place(layer: nn.Module, module: nn.Module) -> None:
     for name in HOOKS:
         getattr(layer, name).update(getattr(module, name))
     layer._is_full_backward_hook = module._is_full_backward_hook
+
+
+class Replacement(abc.ABC):
+    """One walk over a model that puts other modules in the places of some; one that appears twice is replaced once."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, nn.Module] = {}
+
+    def walk(self, module: nn.Module, name: str) -> nn.Module:
+        """Return what stands in the place of a module of this path: itself, changed inside, or another."""
+        if id(module) not in self._done:
+            self._done[id(module)] = module  # against cycles
+            self._done[id(module)] = self.replace(module, name)
+        return self._done[id(module)]
+
+    @abc.abstractmethod
+    def replace(self, module: nn.Module, name: str) -> nn.Module:
+        """Return the module to take the place of this one, which is met for the first time."""
+
+    def inside(self, module: nn.Module, name: str) -> None:
+        """Walk over the children of a module."""
+        for child_name, child in list(module._modules.items()):  # named_children passes over a second use
+            if child is not None:
+                setattr(module, child_name, self.walk(child, f"{name}.{child_name}" if name else child_name))

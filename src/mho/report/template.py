@@ -14,12 +14,18 @@ PER_CENT = "\u00a0%"
 
 def render(template: str, **values: Any) -> str:
     """A page of this room: its template with the common style sheet and these values."""
+    return render_text(_text(template), **values)
+
+
+def render_text(text: str, **values: Any) -> str:
+    """A page from the text of a template, which may extend `base.html`: head, style sheet and frame of every page."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(_text),
+    )  # fmt: skip
     environment.filters |= {"whole": whole, "error": error, "number": plain_number, "share": share, "value": value}
     environment.filters["breakable"] = breakable
-    return environment.from_string(_text(template)).render(style=Markup(_text("style.css")), **values)
+    return environment.from_string(text).render(style=Markup(_text("style.css")), **values)
 
 
 def _text(name: str) -> str:

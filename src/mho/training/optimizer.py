@@ -240,9 +240,7 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
 
     def _tell_of_momentum(self) -> None:
         """Warn once of a momentum that a scheduler set for arrays too, which have none."""
-        set_for_arrays = self.param_groups[0].get(
-            "momentum"
-        )  # schedulers set it in all groups; the first is an array's
+        set_for_arrays = self.param_groups[0].get("momentum")  # schedulers set it in all; the first is an array's
         if set_for_arrays and not self._momentum_told:
             self._momentum_told = True
             warn(

@@ -17,6 +17,8 @@ class TrainingDisplay(Bar[TrainingProgress]):
         self.settings = run.experiment.training
         self.driver = run.loop.driver
         self.shifted = run.shifted
+        held = run.loop.validation
+        self.held_out = 0 if held is None else len(held[0])
         self.examples, self.measure, self.words = run.loop.examples, run.loop.task.measure, run.loop.task.examples
         done = run.loop.progress
         super().__init__(
@@ -34,6 +36,8 @@ class TrainingDisplay(Bar[TrainingProgress]):
     def __enter__(self) -> Self:
         driver = self.driver
         self.say(f"driven by {driver.name}, because {driver.reason}" if driver.reason else "driven online")
+        if self.held_out:
+            self.say(f"{self.held_out:,} training {self.words} held out for validation, {self.examples:,} to train on")
         if self.shifted is not None:
             self.say(str(self.shifted))
         return super().__enter__()

@@ -119,6 +119,7 @@ def history_curves(
         handles += ax.plot(places, numbers, dashes, color=color, label=name.replace("_", " "), **drawn)
     if seen and min(seen) > 0 and max(seen) > DECADE * min(seen):
         ax.set_yscale("log")
+        error_axis(ax, seen)
     if mark is not None:
         ax.axvline(places[mark], color=VALIDATION_COLOR, ls=":", lw=1.2, zorder=1)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
@@ -134,7 +135,10 @@ def _size(data: Sequence[Mapping[str, Any]], size: float) -> float:
 
 
 def error_axis(ax: Axes, errors: Sequence[float]) -> None:
-    """Make the axis logarithmic, from one round number to another, every 1, 2, 5 labelled, or over decades every 1."""
+    """Limit a logarithmic axis to errors, or other numbers: from one round number to another.
+
+    Every 1, 2, 5 is labelled, or over many decades every 1.
+    """
     low, high = (min(errors), max(errors)) if errors else (0.1, 100.0)
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     steps = (1, 2, 5) if high < MANY * low else (1,)

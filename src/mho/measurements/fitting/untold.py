@@ -66,10 +66,11 @@ def _noise(fits: Sequence[TraceFit], parameters: Sequence[Parameter], ends: Ends
     first = fits[0].values.get("dw_min", 1.0)
     factor = values["dw_min"].value / first if "dw_min" in values else 1.0
     if ends is not None:
+        low, high = (f"{factor * end:.2g}" for end in ends.noise)
         told.append(
             f"Cycle-to-cycle noise and read noise can hardly be told apart here: any c2c from {ends.cycles[0]:.2g} to "
-            f"{ends.cycles[1]:.2g}, with read noise from {factor * ends.noise[0]:.2g} to {factor * ends.noise[1]:.2g} "
-            "in weights, fits about as well (95 %). Read each state several times without a pulse, or measure more "
+            f"{ends.cycles[1]:.2g}, with read noise {f'of {low}' if low == high else f'from {low} to {high}'} in "
+            "weights, fits about as well (95 %). Read each state several times without a pulse, or measure more "
             "pulses, to tell them apart."
         )
     elif values[NOISE].value == 0:

@@ -165,9 +165,10 @@ def test_tiles_share_the_factor_of_their_matrix():
 
 
 @pytest.mark.parametrize("driver", ["online", "autograd"])
-@pytest.mark.parametrize("update", [MANAGED.update, mho.presets.floating_point().update])
-def test_replicas_may_differ_in_their_scale_and_each_is_the_run_of_its_own(driver, update):
-    rpu = MANAGED if update == MANAGED.update else mho.presets.floating_point()
+@pytest.mark.parametrize(
+    "rpu", [MANAGED, MANAGED.replace(tile=(4, 20)), mho.presets.floating_point()], ids=["pulses", "tiles", "exact"]
+)
+def test_replicas_may_differ_in_their_scale_and_each_is_the_run_of_its_own(driver, rpu):
     together = trained(rpu.replace(scale=[1.5, 6.0]), driver=driver, replicas=2, seed=4)
     for replica, scale in enumerate([1.5, 6.0]):
         alone = trained(rpu.replace(scale=scale), driver=driver, seed=4 + replica)
@@ -184,6 +185,25 @@ def test_a_copy_and_a_stored_model_go_on_with_the_same_scale():
     for twin in (copy.deepcopy(model), fresh):
         for own, other in zip(weights(twin), weights(model), strict=True):
             assert torch.equal(own, other)
+
+
+def test_a_driver_notices_that_a_state_has_another_scale():
+    larger = network()
+    with torch.no_grad():
+        for parameter in larger.parameters():
+            parameter.mul_(8)
+    given = mho.convert(larger, MANAGED.replace(scale="max"), quiet=True).state_dict()
+    answers = []
+    for kind in ("online", "autograd"):
+        torch.manual_seed(3)
+        model = mho.convert(network(), MANAGED.replace(scale="max"), quiet=True)
+        driven = choose_driver(model, mho.AnalogSGD(model, lr=0.05), prefer=kind)
+        generator = torch.Generator().manual_seed(0)
+        x, y = torch.randn(5, 1, 6, 6, generator=generator), torch.randint(0, 4, (5,), generator=generator)
+        driven.step(x, y)
+        model.load_state_dict(given)
+        answers.append(driven.step(x, y).out)
+    np.testing.assert_allclose(*answers, rtol=1e-5, atol=1e-5)  # digital functions may differ by an ulp
 
 
 # The choice of a scale --------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from mho.measurements.fitting.filter import compiled_step, likelihood
 from mho.measurements.fitting.maximum import fit_trace
 from mho.measurements.fitting.parameters import defaults, limits, used_fields
 from mho.measurements.fitting.ranking import Score, blocks_of, order
-from mho.measurements.fitting.weights import Scale, ramps, weight_trace
+from mho.measurements.fitting.weights import ReadingNoise, Scale, ramps, weight_trace
 
 BOUNDS = {"w_max": 0.6, "w_min": -0.6}
 SKEW = {"w_max": 0.6, "w_min": -0.4}
@@ -302,19 +302,21 @@ def test_what_a_fit_needs():
 def test_tables_have_the_steps_that_the_pulses_had(noise):
     device = SoftBounds(dw_min=0.01, up_down=1.0, c2c=0.3, **BOUNDS)
     trace = simulate(device, 100, pulses=3000, seed=4, noise=noise)
-    nodes = piecewise_from(measured(trace), w_max=float(np.ptp(trace.values)) / 2)  # weights stay weights
-    states = np.linspace(nodes.w_min, nodes.w_max, len(nodes.up)) + nodes.scale.zero
+    scale = Scale(zero=0.0, unit=1.0)
+    traces, read = [weight_trace(trace, scale)], ReadingNoise(noise)
+    nodes = piecewise_from(traces, noise=read)
+    states = np.linspace(nodes.w_min, nodes.w_max, len(nodes.up))
     inner = abs(states) < 0.35
     # 3,000 steps of 30 % noise on 9 nodes of each direction: 2 % each, four of that; read noise blurs states
     limit = 0.08 if noise == 0 else 0.2
     assert nodes.dw_min * nodes.up[inner] == pytest.approx(0.01 * (1 - states[inner] / 0.6), rel=limit)
     assert nodes.dw_min * nodes.down[inner] == pytest.approx(0.01 * (1 + states[inner] / 0.6), rel=limit)
-    table = jump_table_from(measured(trace), w_max=float(np.ptp(trace.values)) / 2)
+    table = jump_table_from(traces, noise=read)
     assert table.up.shape == (len(table.up_states), len(table.up_points))
     assert (np.diff(table.up, axis=1) >= 0).all()
     assert (np.diff(table.down, axis=1) >= 0).all()
     middle, half = len(table.up_states) // 2, len(table.up_points) // 2
-    state = table.up_states[middle] + table.scale.zero
+    state = table.up_states[middle]
     # medians of the bin's steps
     assert table.up[middle, half] == pytest.approx(0.01 * (1 - state / 0.6), rel=0.2)
     assert table.down[middle, half] == pytest.approx(-0.01 * (1 + state / 0.6), rel=0.2)
@@ -324,7 +326,7 @@ def test_tables_need_both_directions():
     trace = simulate(SoftBounds(), 400, pulses=100)
     for make in (piecewise_from, jump_table_from):
         with pytest.raises(InvalidValue, match="no down pulses"):
-            make(measured(trace))
+            make([weight_trace(trace, Scale(zero=0.0, unit=1.0))], noise=ReadingNoise(0.0))
 
 
 # The command line --------------------------------------------------------------------------------

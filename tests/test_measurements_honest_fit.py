@@ -19,8 +19,8 @@ from mho.measurements.fitting.filter import compiled_step, likelihood
 from mho.measurements.fitting.line import misses
 from mho.measurements.fitting.maximum import fit_devices
 from mho.measurements.fitting.parameters import defaults, evaluates, limits, shapes_bounds, used_fields
-from mho.measurements.fitting.training import hard_to_train
 from mho.measurements.fitting.weights import measured_range, scale_of, weight_trace
+from mho.measurements.fitting.worth import hard_to_train
 
 
 def soft_staircase(seed, *, pulses=50, c2c=0.3, noise=0.004, up=0.06, down=0.07):

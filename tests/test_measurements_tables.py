@@ -16,7 +16,7 @@ import mho
 from mho.cli import app
 from mho.devices import JumpTable, PiecewiseStep, SoftBounds
 from mho.measurements import Measurement, Trace, read_measured
-from mho.measurements.fitting.table_devices import table_devices
+from mho.measurements.fitting.table_devices import tables_as_read
 from mho.measurements.jump_table_device import jump_table_device
 from mho.measurements.jump_tables import JumpTables
 
@@ -102,7 +102,7 @@ def soft_readings(pulses: int = 400, ramps: int = 6) -> Measurement:
 
 def test_tables_of_pulses_have_the_steps_of_the_device() -> None:
     measurement = soft_readings()
-    made = table_devices(measurement, w_max=0.6)
+    made = tables_as_read(measurement, w_max=0.6)
     assert [type(one) for one in made] == [JumpTable, PiecewiseStep]
     low, high = measurement.traces[0].values.min(), measurement.traces[0].values.max()
     scale = (high - low) / 1.2  # the range of the readings became ±0.6
@@ -123,7 +123,7 @@ def test_one_direction_makes_no_table() -> None:
     measurement = soft_readings(ramps=2)
     trace = measurement.traces[0]
     only_up = Measurement("up", (Trace("a", trace.values[:300], trace.pulses[:299]),), "a.u.")
-    assert table_devices(only_up) == ()
+    assert tables_as_read(only_up) == ()
 
 
 def test_train_on_measured_steps(tmp_path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, final
+from typing import TYPE_CHECKING, Annotated, TypeVar, final
 
 import typer
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from mho.devices import Device
     from mho.measurements import Format, Measurement
     from mho.measurements.fitting import Fitted
+    from mho.measurements.fitting.match import Match
+    from mho.measurements.fitting.progress import Watch
+
+T = TypeVar("T")
 
 BEST, REPORT = "device.toml", "report.html"
 EVERY = 5.0
@@ -50,6 +54,12 @@ def fit(
             "--extrapolate", help="Take bounds that the fit puts beyond the measured range, where nobody has measured."
         ),
     ] = False,
+    trial: Annotated[
+        bool,
+        typer.Option(
+            "--trial", help="Also train LeNet on the digits with the device, and with a shifted zero (a minute or two)."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
     *,
     form: Format | None,
@@ -62,7 +72,8 @@ def fit(
     predict readings that their fit has not seen.
 
     The folder gets device.toml, which mho train --device takes; a file for
-    each other law; fit.json; and report.html: fits, residuals, errors, and
+    each other law; fit.json; and report.html: measured and simulated
+    staircases, residuals, errors, what the device is worth for training, and
     what could not be told from the data.
 
     Examples: mho device fit pulses.csv --out fitted; mho device fit a.csv
@@ -72,15 +83,16 @@ def fit(
     laws = find_laws(law)
 
     given = {"--law": law, "--w-max": None if w_max == 0.6 else w_max, "--spread": spread,
-             "--extrapolate": extrapolate or None}  # fmt: skip
+             "--extrapolate": extrapolate or None, "--trial": trial or None}  # fmt: skip
     measurement = read_pulses_of(files, form)
     fitted = fit_shown(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate)
     command = " ".join(["mho device fit", *(shlex.quote(str(f)) for f in files), *_options(given), *words_of(form)])
-    written = write_fit(fitted, out, command=f"{command} --out {shlex.quote(str(out))}")
+    tried = trial_shown(fitted.best.device) if trial else ()
+    written = write_fit(fitted, out, command=f"{command} --out {shlex.quote(str(out))}", tried=tried)
     if as_json:
         print(written["fit.json"].rstrip())
         return
-    show(fitted)
+    show(fitted, tried)
     print(f"device {out / BEST}\nreport {out / REPORT}")
 
 
@@ -128,12 +140,23 @@ def fit_shown(
     """Fit, with progress on standard error. Ctrl-C says that nothing was written."""
     from mho.measurements.fitting import fit_laws
 
+    return _watched(
+        lambda watch: fit_laws(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate, watch=watch)
+    )
+
+
+def trial_shown(device: Device) -> tuple[str, ...]:
+    """What a network learns on a device, in sentences, with progress on standard error."""
+    from mho.diagnosis import trial
+
+    return _watched(lambda watch: trial(device, watch=watch)).sentences
+
+
+def _watched(work: Callable[[Watch], T]) -> T:
+    """Do work with its progress on standard error. Ctrl-C says that nothing was written."""
     try:
         with FitBar() as bar:
-            return fit_laws(
-                measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate,
-                watch=lambda *progress: bar.step(progress),
-            )  # fmt: skip
+            return work(lambda *progress: bar.step(progress))
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -145,7 +168,9 @@ def refuse_full(folder: Path) -> None:
         raise WrongUse(f"{folder} exists and is not empty; give another --out")
 
 
-def write_fit(fitted: Fitted, folder: Path, *, command: str, page: str = REPORT) -> dict[str, str]:
+def write_fit(
+    fitted: Fitted, folder: Path, *, command: str, page: str = REPORT, tried: Sequence[str] = ()
+) -> dict[str, str]:
     """Write the files of a fit, all made before the first is written; they are returned by name."""
     import importlib.metadata
 
@@ -155,26 +180,31 @@ def write_fit(fitted: Fitted, folder: Path, *, command: str, page: str = REPORT)
 
     version = importlib.metadata.version("mho")
     files = fit_files(fitted, command=command, version=version)
-    files[page] = fit_page(fitted, command=command, version=version, device_toml=files[BEST])
+    files[page] = fit_page(fitted, command=command, version=version, device_toml=files[BEST], tried=tried)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_atomically(folder / name, text.encode())
     return files
 
 
-def show(fitted: Fitted) -> None:
+def show(fitted: Fitted, tried: Sequence[str] = ()) -> None:
     """The ranking, the best law's parameters, and what could not be told, on standard output."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for name in ("law", "behind", "±", "held out", "parameters"):
+    unseen = any(made.match.unseen is not None for made in fitted.judged)
+    for name in ("law", "behind", "±", "held out", "parameters", "off by", *(["off unseen"] if unseen else [])):
         table.add_column(name, justify="left" if name == "law" else "right")
     for law in fitted.laws:
         score = law.score
-        table.add_row(law.name, _size(score.behind), _size(score.error), f"{score.total:.5g}", str(law.count))
+        numbers = (_size(score.behind), _size(score.error), f"{score.total:.5g}", str(law.count))
+        table.add_row(law.name, *numbers, *_off(law.match, unseen))
+    for made in fitted.tables:
+        table.add_row(made.name, *["–"] * 4, *_off(made.match, unseen))
     console.print(table)
+    console.print(f"\n{fitted.verdict}")
     several = len(fitted.traces) > 1
     values = Table(box=None, pad_edge=False)
     for name in (fitted.best.name, "value", "±", *(["spread"] if several else []), ""):
@@ -185,12 +215,18 @@ def show(fitted: Fitted) -> None:
         values.add_row(p.name, f"{p.value:.5g}", error, *spread, p.note)
     console.print()
     console.print(values)
-    if fitted.tables:
-        names = " and ".join(f"{type(device).__name__}.toml" for device in fitted.tables)
-        console.print(f"\nwithout a law, from steps in bins of the state: {names} (not ranked)")
+    console.print("\nfor training:")
+    for sentence in (*fitted.worth.sentences, *tried):
+        console.print(f"- {sentence}", markup=False)
     console.print("\nnot told by the data:")
     for sentence in fitted.untold:
         console.print(f"- {sentence}", markup=False)
+
+
+def _off(match: Match, unseen: bool) -> list[str]:
+    """Distances from the measured readings, in per cent of the range."""
+    parts = [match.apart, *([match.unseen] if unseen else [])]
+    return ["–" if part is None else f"{100 * part:.2g} %" for part in parts]
 
 
 def _size(value: float) -> str:

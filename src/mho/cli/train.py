@@ -205,7 +205,7 @@ def _measured_device(
     from mho.config import RPU
     from mho.measurements import JumpTables, read_measured
     from mho.measurements.fitting import device_table
-    from mho.measurements.fitting.table_devices import table_devices
+    from mho.measurements.fitting.table_devices import tables_as_read
     from mho.measurements.jump_table_device import jump_table_device
 
     if kind not in (None, *MEASURED_AS):
@@ -222,7 +222,7 @@ def _measured_device(
         return None, RPU(device=jump_table_device(measured)[0]).to_dict()["device"]
     show_reading(measured)
     if kind == "table":
-        made = table_devices(measured)
+        made = tables_as_read(measured)
         if not made:
             raise InvalidValue(f"{measured.source}: a table needs up and down pulses, and one direction was measured")
         print("measured: JumpTable, the steps as they were measured", file=sys.stderr)

@@ -4,6 +4,7 @@ from mho.diagnosis.diagnose import CHECKS, Diagnosis, diagnose
 from mho.diagnosis.finding import LIMIT, Check, Finding
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
+from mho.diagnosis.trial import Trained, Trial, trial
 from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
 
 __all__ = [
@@ -20,5 +21,8 @@ __all__ = [
     "Saturation",
     "StuckWeights",
     "SymmetryPoints",
+    "Trained",
+    "Trial",
     "diagnose",
+    "trial",
 ]

@@ -199,7 +199,8 @@ def _placed(values: Floats, rough: Sequence[int], first: int) -> list[Turn]:
         # free curves follow the noise of steep ramps, and leave less of it than there is
         variance = max(float(np.min(cost)) / len(part), _noise(values) ** 2)
         possible = np.flatnonzero(cost <= np.min(cost) + UNSURE * variance + EXACT)
-        place = _even(cost, number * len(values) / (len(rough) + 1) - 2 - begin, variance)
+        places = [place - 1 - begin for place in _even_turn(number, len(rough) + 1, len(values))]
+        place = _even(cost, places, variance)
         if place is None:
             place = int(possible[np.flatnonzero(cost[possible] <= np.min(cost) + EXACT)[-1]])
         earliest, latest = min(place, int(possible[0])), max(place, int(possible[-1]))
@@ -207,10 +208,27 @@ def _placed(values: Floats, rough: Sequence[int], first: int) -> list[Turn]:
     return turns
 
 
-def _even(cost: Floats, place: float, variance: float) -> int | None:
+def _even_turn(number: int, ramps: int, readings: int) -> list[int]:
+    """Where ramps of equal length turn, one place where the number of readings says it.
+
+    L pulses a ramp make ramps·L readings, each after its pulse, or one more with the reading before the first pulse.
+
+    Args:
+        number: of the turn, from 1.
+        ramps: how many there are.
+        readings: how many there are.
+    """
+    length, left = divmod(readings, ramps)
+    if left < 2:
+        return [number * length - 1 + left]
+    place = number * readings / ramps - 1
+    return [math.floor(place), math.ceil(place)]
+
+
+def _even(cost: Floats, places: Sequence[int], variance: float) -> int | None:
     """The place that makes ramps of equal length, if it fits."""
-    near = [near for near in {math.floor(place), math.ceil(place)} if 0 <= near < len(cost)]
-    best = min(near, key=lambda near: (cost[near], near), default=None)
+    near = [place for place in places if 0 <= place < len(cost)]
+    best = min(near, key=lambda place: (cost[place], place), default=None)
     return best if best is not None and cost[best] <= np.min(cost) + EVEN * variance + EXACT else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 PREFIXES = {
@@ -23,6 +24,7 @@ PREFIXES = {
 PREFIX = "[afpnuµμmkKMG]?"
 OHM = "Ohms?|ohms?|Ω|Ω"
 MHO = "S|mho|℧|1/Ohm|1/ohm|1/Ω"
+PREFIXED = re.compile(rf"(.?)({MHO}|A|V|s|{OHM}|(Amp|Volt)( [AD]C)?)")
 UNIT = re.compile(
     rf"{PREFIX}({MHO}|A|V|s|{OHM})|[a-z]*(siemens|amperes?|ohms?|volts?|seconds?)|(Amp|Volt)( [AD]C)?|a\.? ?u\.?"
     r"|arb\S*( units?)?|%|1"
@@ -74,7 +76,7 @@ def kind_of(unit: str) -> str:
 
 def power(unit: str) -> int | None:
     """The power of ten of a unit of siemens, amperes, volts, ohms or seconds by its prefix; None where it has none."""
-    found = re.fullmatch(rf"(.?)({MHO}|A|V|s|{OHM}|(Amp|Volt)( [AD]C)?)", unit)
+    found = PREFIXED.fullmatch(unit)
     return PREFIXES.get(found[1]) if found else None
 
 
@@ -94,3 +96,22 @@ def per_volt(current: str, voltage: str) -> str | None:
     """The unit of I/V for a current and a voltage in these units; None where one of them is unknown."""
     above, below = power(current), power(voltage)
     return None if above is None or below is None else siemens(above - below)
+
+
+def readable(largest: float, unit: str) -> tuple[float, str]:
+    """What to multiply values by, and the unit that they then have, so that the largest lies between 1 and 1,000.
+
+    Args:
+        largest: size of the largest value.
+        unit: as a file gives it; one without a prefix of its own, such as "a.u.", gets a power of ten.
+    """
+    found, exponent = PREFIXED.fullmatch(unit), power(unit)
+    # the third digit may round up to 1,000
+    wanted = 3 * math.floor(math.log10(largest * 1.0005) / 3) if largest > 0 and math.isfinite(largest) else 0
+    if found and exponent is not None:
+        for sign in ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G"):
+            if PREFIXES[sign] == exponent + wanted:
+                return 10.0**-wanted, sign + found[2]
+    elif wanted:
+        return 10.0**-wanted, f"10{str(wanted).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))} {unit}"
+    return 1.0, unit

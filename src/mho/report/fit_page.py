@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from mho.measurements.fitting import Fitted, LawFit, lag_one
 from mho.measurements.fitting.maximum import LASTS, NOISE, SLOW
 from mho.report.drawing import svg
-from mho.report.fit_figures import readings_with_fits, residuals_in_state, residuals_in_time, steps_with_fits
-from mho.report.template import render
+from mho.report.fit_figures import replayed_readings, residuals_in_state, residuals_in_time, steps_with_fits
+from mho.report.template import render, share
 
 SHOWN = 4
 """Devices whose readings are drawn."""
@@ -31,7 +31,7 @@ MEANINGS = {
 }
 
 
-def fit_page(fitted: Fitted, *, command: str, version: str, device_toml: str) -> str:
+def fit_page(fitted: Fitted, *, command: str, version: str, device_toml: str, tried: Sequence[str] = ()) -> str:
     """The page of a fit; the same fit gives the same page.
 
     Args:
@@ -39,6 +39,7 @@ def fit_page(fitted: Fitted, *, command: str, version: str, device_toml: str) ->
         command: what the user typed.
         version: of mho.
         device_toml: the best law's device file.
+        tried: what a network learned on the device, in sentences.
     """
     best, measurement = fitted.best, fitted.measurement
     return render(
@@ -46,7 +47,7 @@ def fit_page(fitted: Fitted, *, command: str, version: str, device_toml: str) ->
         title=f"{best.name} fitted to {_short(measurement.source)}",
         version=version,
         headlines=_headlines(fitted),
-        readings=[_both(partial(readings_with_fits, fitted, n), f"r{n}", _label(fitted, n))
+        readings=[_both(partial(replayed_readings, fitted, n), f"r{n}", _label(fitted, n))
                   for n in range(min(SHOWN, len(fitted.traces)))],
         left_out=max(len(fitted.traces) - SHOWN, 0),
         steps=[_half(partial(steps_with_fits, fitted, up), f"s{up:d}", f"Steps {'up' if up else 'down'}")
@@ -59,7 +60,10 @@ def fit_page(fitted: Fitted, *, command: str, version: str, device_toml: str) ->
         parameters=best.parameters,
         meanings=MEANINGS,
         laws=fitted.laws,
-        tables=[type(device).__name__ for device in fitted.tables],
+        tables=fitted.tables,
+        verdict=fitted.verdict,
+        worth=(*fitted.worth.sentences, *tried),
+        unseen=any(made.match.unseen is not None for made in fitted.judged),
         several=len(fitted.traces) > 1,
         untold=fitted.untold,
         notes=measurement.notes,
@@ -80,20 +84,23 @@ def _headlines(fitted: Fitted) -> list[tuple[str, str, str]]:
     """Number, what it is, and a remark."""
     values = {p.name: p for p in fitted.best.parameters}
     count = sum(int((t.pulses != 0).sum()) for t in fitted.traces)
-    lines = [(fitted.best.name, "best law", _rival(fitted.laws))]
+    match = fitted.best.match
+    off = f"mean distance from the measured readings, of the range; its noise alone makes {share(match.expected)}"
+    lines = [
+        (fitted.best.name, "best law", _rival(fitted.laws)),
+        (share(match.apart), "simulated readings are off by", off),
+    ]
     lines.append(
         (f"{count:,}", "readings after a pulse", f"{len(fitted.traces)} devices" if len(fitted.traces) > 1 else "")
     )
-    nominal = {name: parameter.mean for name, parameter in fitted.best.device.parameters().items()}
-    span = nominal["w_max"] - nominal["w_min"]
-    if "dw_min" in nominal:
-        lines.append((f"{span / nominal['dw_min']:,.0f}", "states", "range of the device over its mean step"))
+    lines.append((f"{fitted.worth.states:,.0f}", "states", "range of the device over its mean step"))
     if "c2c" in values and values["c2c"].value > 0:
         remark = f"1 / c2c; c2c is {values['c2c'].value:.2g}"
         if values["c2c"].error is not None:
             remark += f" ± {values['c2c'].error:.2g}"
         lines.append((f"{1 / values['c2c'].value:.2g}", "signal to noise of a step", remark))
     if values[NOISE].value:
+        span = fitted.worth.ends[1] - fitted.worth.ends[0]
         remark = f"in weights: {100 * values[NOISE].value / span:.2g} % of the range, ±{span / 2:.2g}"
         lines.append((f"{values[NOISE].value:.2g}", "noise of a reading", remark))
     return lines
@@ -105,7 +112,7 @@ def _rival(laws: tuple[LawFit, ...]) -> str:
 
 
 def _label(fitted: Fitted, number: int) -> str:
-    return f"Readings of device {fitted.traces[number].device}, and laws without noise"
+    return f"Readings of device {fitted.traces[number].device} and of simulated ones"
 
 
 def _both(draw: Callable[[Axes], Any], name: str, label: str) -> dict[str, Markup]:

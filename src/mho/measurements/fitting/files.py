@@ -11,6 +11,7 @@ import numpy as np
 
 from mho.config import RPU, write_toml
 from mho.measurements.fitting.laws import Fitted, LawFit
+from mho.measurements.fitting.match import Match
 from mho.measurements.fitting.maximum import NOISE
 from mho.measurements.fitting.population import Parameter
 
@@ -20,12 +21,9 @@ def fit_files(fitted: Fitted, *, command: str, version: str) -> dict[str, str]:
     files = {}
     for number, fit in enumerate(fitted.laws):
         files["device.toml" if number == 0 else f"{fit.name}.toml"] = device_toml(fitted, fit, command)
-    for device in fitted.tables:
-        name = type(device).__name__
-        head = (
-            f"# {name} made of the steps of {fitted.measurement.source} in bins of the state; not ranked\n# {command}\n"
-        )
-        files[f"{name}.toml"] = head + write_toml({"device": RPU(device=device).to_dict()["device"]})
+    for made in fitted.tables:
+        head = f"# {made.name} made of the steps of {fitted.measurement.source} in bins of the state\n# {command}\n"
+        files[f"{made.name}.toml"] = head + write_toml({"device": RPU(device=made.device).to_dict()["device"]})
     files["fit.json"] = json.dumps(fit_json(fitted, command=command, version=version), indent=1) + "\n"
     return files
 
@@ -77,7 +75,7 @@ def fit_json(fitted: Fitted, *, command: str, version: str) -> dict[str, Any]:
         ],
         "best": fitted.best.name,
         "ranking": [_law(fit) for fit in fitted.laws],
-        "tables": [type(device).__name__ for device in fitted.tables],
+        "tables": [{"name": made.name, **_match(made.match)} for made in fitted.tables],
         "untold": list(fitted.untold),
     }
 
@@ -91,10 +89,20 @@ def _law(fit: LawFit) -> dict[str, Any]:
         "behind": fit.score.behind,
         "behind_error": fit.score.error,
         "within_one_error": fit.score.as_good,
+        **_match(fit.match),
         "zero": fit.scale.zero,
         "unit_of_weight": fit.scale.unit,
         "estimates": {p.name: _parameter(p) for p in fit.parameters},
         "device": device_table(fit),
+    }
+
+
+def _match(match: Match) -> dict[str, Any]:
+    return {
+        "apart": match.apart,
+        "apart_expected": match.expected,
+        "within_band": match.inside,
+        "apart_unseen": match.unseen,
     }
 
 

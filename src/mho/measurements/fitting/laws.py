@@ -12,24 +12,28 @@ from mho.devices import ConstantStep, Device, ExpStep, LinearStep, PowStep, Soft
 from mho.errors import Faults, InvalidValue, in_words, shown
 from mho.measurements.fitting.ends import noise_ends, told_by
 from mho.measurements.fitting.line import misses
+from mho.measurements.fitting.match import Judged, Match, TableFit, match_law, match_tables, verdict
 from mho.measurements.fitting.maximum import TraceFit, faint, fit_devices
 from mho.measurements.fitting.parameters import evaluates
 from mho.measurements.fitting.population import Parameter, device_of, parameters_of, rescaled, unit_factor
 from mho.measurements.fitting.progress import Progress, Watch
 from mho.measurements.fitting.ranking import Score, held_out, order, scores
+from mho.measurements.fitting.replay import CELLS, FEW
 from mho.measurements.fitting.search import End
-from mho.measurements.fitting.table_devices import table_devices
-from mho.measurements.fitting.training import hard_to_train
 from mho.measurements.fitting.untold import untold
 from mho.measurements.fitting.weights import Scale, WeightTrace, scale_of, weight_trace
 from mho.measurements.fitting.within import reaches, within
+from mho.measurements.fitting.worth import Worth, hard_to_train, worth_of
 from mho.measurements.record import Measurement
+from mho.measurements.units import readable
 
 PARAMETRIC: tuple[type[Device], ...] = (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep)
 FEWEST = 10
 """Readings after a pulse that a fit needs of each device."""
 LASTING = 300
 """Readings of a device from which noise that lasts over several of them is looked for."""
+DRAWN = 2
+"""Laws whose simulated readings are drawn; the others are only judged."""
 WORTH = 3.0
 """Log likelihood that each of its two numbers must gain in each device."""
 
@@ -46,6 +50,7 @@ class LawFit:
         scale: from conductance to these weights.
         fits: one a measured device, in weights of `Fitted.scale`.
         score: how well it predicts.
+        match: how near simulated devices come to the measured ones.
         count: of its parameters.
         restated: how the device differs from the law as fitted, a sentence each.
     """
@@ -56,6 +61,7 @@ class LawFit:
     scale: Scale
     fits: tuple[TraceFit, ...]
     score: Score
+    match: Match
     count: int
     restated: tuple[str, ...] = ()
 
@@ -79,8 +85,8 @@ class Fitted:
         scale: the map that the fits were made in: the range of all readings is ±w_max.
         traces: the data in these weights.
         laws: best first.
-        tables: devices of binned steps, which are not ranked: `JumpTable` and `PiecewiseStep`, if both directions were
-            measured.
+        tables: devices of binned steps, which are not ranked by prediction: `JumpTable` and `PiecewiseStep`, if both
+            directions were measured.
         untold: what the data could not tell, a sentence each.
         spread: of step and bounds as given by the user; None if it was not.
     """
@@ -89,13 +95,33 @@ class Fitted:
     scale: Scale
     traces: tuple[WeightTrace, ...]
     laws: tuple[LawFit, ...]
-    tables: tuple[Device, ...]
+    tables: tuple[TableFit, ...]
     untold: tuple[str, ...]
     spread: float | None
 
     @property
     def best(self) -> LawFit:
         return self.laws[0]
+
+    @property
+    def judged(self) -> tuple[Judged, ...]:
+        """Laws, best first, and tables of steps, which are judged by the same match."""
+        return *self.laws, *self.tables
+
+    @property
+    def worth(self) -> Worth:
+        """What the best law's device is worth for training."""
+        return worth_of(self.best.device)
+
+    @property
+    def verdict(self) -> str:
+        """How near the best law's simulated devices come to the measured ones, and what comes nearer."""
+        return verdict(self.best, self.judged[1:])
+
+    @property
+    def shown_unit(self) -> tuple[float, str]:
+        """What readings are multiplied by to be shown, and the unit that they then have: µS in place of 10⁻⁶ S."""
+        return readable(max(float(np.abs(t.values).max()) for t in self.measurement.traces), self.measurement.unit)
 
 
 @in_words
@@ -131,7 +157,7 @@ def fit_laws(
     _check(measurement, laws, w_max, spread)
     scale = scale_of(measurement, w_max)
     traces = tuple(weight_trace(trace, scale) for trace in measurement.traces)
-    progress = Progress(watch, 2 * len(laws) + 1)
+    progress = Progress(watch, 3 * len(laws) + 2)
     found, lost = _fits(laws, traces, extrapolate, progress)
     if not found:
         raise InvalidValue(
@@ -147,12 +173,25 @@ def fit_laws(
     chosen = list(found)[places[0]]
     ends = noise_ends(found[chosen])
     found[chosen] = told_by(found[chosen], ends)
-    made = tuple(
-        _law_fit(
-            measurement, law, found[law], marks[k], w_max=w_max, spread=spread, extrapolate=extrapolate, scale=scale
+    made = []
+    for place, k in enumerate(places):
+        law = list(found)[k]
+        progress(f"simulating {law.__name__}")
+        made.append(
+            _law_fit(
+                measurement,
+                law,
+                found[law],
+                marks[k],
+                w_max=w_max,
+                spread=spread,
+                extrapolate=extrapolate,
+                scale=scale,
+                cells=CELLS if place < DRAWN else FEW,
+            )
         )
-        for k, law in ((k, list(found)[k]) for k in places)
-    )
+    progress("simulating tables of steps")
+    tables = match_tables(traces, made[0].fits[0].noise)
     sentences = [
         *(f"{name} is left out: it cannot be evaluated where its fit ends." for name in lost),
         *untold(made[0].fits, made[0].parameters, ends),
@@ -161,7 +200,7 @@ def fit_laws(
         *hard_to_train(made[0].device),
     ]
     progress.end()
-    return Fitted(measurement, scale, traces, made, table_devices(measurement, w_max=w_max), tuple(sentences), spread)
+    return Fitted(measurement, scale, traces, tuple(made), tables, tuple(sentences), spread)
 
 
 def _fits(
@@ -200,6 +239,7 @@ def _law_fit(
     spread: float | None,
     extrapolate: bool,
     scale: Scale,
+    cells: int,
 ) -> LawFit:
     """The device that fits make, in weights in which its range is ±w_max."""
     means = {p.name: p.value for p in parameters_of(fits)}
@@ -222,7 +262,8 @@ def _law_fit(
             "the way of the pulses, or only part of the range was measured: look at how the columns were read "
             f"({'; '.join(measurement.notes) or 'nothing was found out'}), or leave the law out with --law"
         ) from None
-    return LawFit(law, device, parameters, rescaled(scale, factor), fits, score, fits[0].count, tuple(sentences))
+    match = match_law(fits, within=beyond, cells=cells)
+    return LawFit(law, device, parameters, rescaled(scale, factor), fits, score, match, fits[0].count, tuple(sentences))
 
 
 def _beyond(law: type[Device], device: Device, bounds: tuple[float, float], measured: tuple[float, float]) -> str:

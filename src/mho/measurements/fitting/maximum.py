@@ -14,7 +14,7 @@ from mho.measurements.fitting.filter import compiled_step, followed
 from mho.measurements.fitting.hessian import standard_errors
 from mho.measurements.fitting.parameters import Interval, defaults, limits, shapes_bounds, used_fields
 from mho.measurements.fitting.search import ENOUGH, STEPS, End, climb
-from mho.measurements.fitting.weights import WeightTrace
+from mho.measurements.fitting.weights import ReadingNoise, WeightTrace
 from mho.measurements.record import Floats
 
 NOISE = "read_noise"
@@ -113,6 +113,12 @@ class TraceFit:
     def values(self) -> dict[str, float]:
         """The fields of the law, without noise of readings."""
         return {name: self.estimates[name].value for name in self.problem.fields}
+
+    @property
+    def noise(self) -> ReadingNoise:
+        """The noise of readings."""
+        size = {name: self.estimates[name].value for name in (NOISE, SLOW, LASTS) if name in self.estimates}
+        return ReadingNoise(size[NOISE], size.get(SLOW, 0.0), size.get(LASTS, 1.0))
 
 
 def fit_trace(law: type[Device], series: WeightTrace, *, extrapolate: bool = True) -> TraceFit:

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mho.devices import Device, JumpTable, PiecewiseStep, table
 from mho.measurements.fitting.tables import jump_table_from, piecewise_from
+from mho.measurements.fitting.weights import ReadingNoise, WeightTrace, scale_of, weight_trace
 from mho.measurements.record import Measurement
 
 
-def table_devices(measurement: Measurement, *, w_max: float = 0.6) -> tuple[Device, ...]:
-    """The devices that binned steps make, all measured devices together; none where only one direction was measured.
-
-    `JumpTable` draws the steps as they were measured, without what read noise adds to them; `PiecewiseStep` has their
-    means, with one c2c, and the read noise as write noise.
+def tables_as_read(measurement: Measurement, *, w_max: float = 0.6) -> tuple[Device, ...]:
+    """The devices of `table_devices` with the noise that the readings show by themselves, without fits.
 
     Args:
         measurement: pulses.
-        w_max: the range of the readings becomes ±w_max.
+        w_max: the measured range becomes ±w_max.
     """
-    if not all(any((np.sign(trace.pulses) == sign).any() for trace in measurement.traces) for sign in (1, -1)):
+    scale = scale_of(measurement, w_max)
+    traces = [weight_trace(trace, scale) for trace in measurement.traces]
+    noise = float(np.mean([trace.noise if trace.noisy else 0.0 for trace in traces]))
+    return table_devices(traces, ReadingNoise(noise))
+
+
+def table_devices(traces: Sequence[WeightTrace], noise: ReadingNoise) -> tuple[Device, ...]:
+    """The devices that binned steps make, all measured devices together; none where only one direction was measured.
+
+    `JumpTable` draws the steps as they were measured, without what noise of readings adds to them; `PiecewiseStep` has
+    their means, with one c2c, and the noise of single readings as write noise.
+
+    Args:
+        traces: one a device.
+        noise: of readings.
+    """
+    if not all(any((np.sign(trace.pulses) == sign).any() for trace in traces) for sign in (1, -1)):
         return ()
-    jumps, pieces = jump_table_from(measurement, w_max=w_max), piecewise_from(measurement, w_max=w_max)
+    jumps, pieces = jump_table_from(traces, noise=noise), piecewise_from(traces, noise=noise)
     drawn = JumpTable(
         up=table(jumps.up),
         up_states=table(jumps.up_states),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import final
 
 import numpy as np
 
 from mho.errors import InvalidValue
-from mho.measurements.fitting.weights import Scale, WeightTrace, scale_of, weight_trace
-from mho.measurements.record import Floats, Measurement
+from mho.measurements.fitting.steps import Steps, mean_steps, single_steps
+from mho.measurements.fitting.weights import ReadingNoise, WeightTrace
+from mho.measurements.record import Floats
 
 NODES = 9
 BINS = 16
@@ -27,16 +29,14 @@ class Piecewise:
     """Mean step against state, linear between nodes, in weights.
 
     Attributes:
-        scale: from conductance to weight.
         w_min, w_max: the range of the states.
         dw_min: mean step in the middle of the range, over both directions.
         up: (K,) step up at K evenly spaced states from w_min to w_max, over dw_min; at least 0.
         down: (K,) likewise.
         c2c: standard deviation of a step over its mean, after read noise.
-        noise: standard deviation of read noise, 0 if there is no sign of it.
+        noise: standard deviation of noise that each reading draws anew.
     """
 
-    scale: Scale
     w_min: float
     w_max: float
     dw_min: float
@@ -52,7 +52,6 @@ class Jumps:
     """The distribution of steps in bins of the state, in weights.
 
     Attributes:
-        scale: from conductance to weight.
         w_min, w_max: the range of the states.
         up_states: (B,) middles of the bins of up steps.
         up_points: (Q,) of the cumulative distribution, from 0 to 1.
@@ -61,7 +60,6 @@ class Jumps:
         pooled: bins that took in their neighbours' steps, of all.
     """
 
-    scale: Scale
     w_min: float
     w_max: float
     up_states: Floats
@@ -73,71 +71,72 @@ class Jumps:
     pooled: int
 
 
-def piecewise_from(measurement: Measurement, *, w_max: float = 0.6, nodes: int = NODES) -> Piecewise:
+def piecewise_from(traces: Sequence[WeightTrace], *, noise: ReadingNoise, nodes: int = NODES) -> Piecewise:
     """Mean steps of all devices together, by least squares on nodes with straight lines between them.
 
     Args:
-        measurement: its traces; steps of several pulses count as so many.
-        w_max: the range of the readings becomes ±w_max.
+        traces: one a device; steps of several pulses count as so many.
+        noise: of readings.
         nodes: K, at least 2.
 
     Raises:
         InvalidValue: where there are no pulses of a direction.
     """
-    scale, traces = _weights(measurement, w_max)
-    low, high = (float(end(end(t.readings) for t in traces)) for end in (min, max))
-    mean = {}
+    low, high = _range(traces)
+    places = np.linspace(low, high, nodes)
+    mean, left, size = {}, [], []
     for sign, word in ((1, "up"), (-1, "down")):
-        w, step, _ = _steps(traces, sign, word)
-        mean[sign] = np.maximum(nodes_of(w, step, low, high, nodes), 0.0)
-    middle = float(np.mean([np.interp(0.5 * (low + high), np.linspace(low, high, nodes), m) for m in mean.values()]))
+        mean[sign] = _means(traces, sign, word, noise, nodes)
+        steps = _joined([single_steps(trace, sign) for trace in traces], word)
+        there = np.interp(steps.states, places, mean[sign])
+        left.append((steps.sizes - there) ** 2 - noise.of_step(steps.pulses))
+        size.append(there**2)
+    middle = float(np.mean([np.interp(0.5 * (low + high), places, m) for m in mean.values()]))
     dw_min = middle if middle > 0 else max(float(np.mean(list(mean.values()))), 1e-12)
-    left, size = [], []
-    for sign, word in ((1, "up"), (-1, "down")):
-        w, step, _ = _steps(traces, sign, word)
-        there = np.interp(w, np.linspace(low, high, nodes), mean[sign])
-        left.append(step - there)
-        size.append(there)
-    noise = float(np.mean([t.noise for t in traces if t.noisy])) if any(t.noisy for t in traces) else 0.0
-    own = max(float(np.mean(np.concatenate(left) ** 2)) - 2 * noise**2, 0.0)
-    c2c = float(np.sqrt(own / max(float(np.mean(np.concatenate(size) ** 2)), 1e-300)))
-    return Piecewise(scale, low, high, dw_min, mean[1] / dw_min, mean[-1] / dw_min, c2c, noise)
+    own, whole = float(np.mean(np.concatenate(left))), float(np.mean(np.concatenate(size)))
+    c2c = math.sqrt(max(own, 0.0) / max(whole, 1e-300))
+    return Piecewise(low, high, dw_min, mean[1] / dw_min, mean[-1] / dw_min, c2c, noise.single)
 
 
-def jump_table_from(measurement: Measurement, *, w_max: float = 0.6, bins: int = BINS, points: int = POINTS) -> Jumps:
+def jump_table_from(
+    traces: Sequence[WeightTrace], *, noise: ReadingNoise, bins: int = BINS, points: int = POINTS
+) -> Jumps:
     """Quantiles of the steps of all devices together in bins of the state.
 
-    A bin with few steps of its own takes in its neighbours' until it has enough; where read noise shows, the distance
-    of each quantile from its bin's mean is shrunk by the share of the variance that is the noise's.
+    A bin with few steps of its own takes in its neighbours' until it has enough; where readings have noise, each bin's
+    mean is that of stretches of pulses, and the distance of each quantile from it is shrunk by the share of the
+    variance that is the noise's.
 
     Args:
-        measurement: its traces.
-        w_max: the range of the readings becomes ±w_max.
-        bins: B, at least 1.
+        traces: one a device.
+        noise: of readings.
+        bins: B, at least 2.
         points: Q, at least 2.
 
     Raises:
         InvalidValue: where there are no pulses of a direction.
     """
-    scale, traces = _weights(measurement, w_max)
-    low, high = (float(end(end(t.readings) for t in traces)) for end in (min, max))
+    low, high = _range(traces)
     edges, levels = np.linspace(low, high, bins + 1), np.linspace(0, 1, points)
+    middles = (edges[1:] + edges[:-1]) / 2
     found, pooled = {}, 0
     for sign, word in ((1, "up"), (-1, "down")):
-        w, step, noise = _steps(traces, sign, word)
-        place = np.clip(np.searchsorted(edges, w, side="right") - 1, 0, bins - 1)
+        steps = _joined([single_steps(trace, sign) for trace in traces], word)
+        means = np.interp(middles, np.linspace(low, high, NODES), _means(traces, sign, word, noise, NODES))
+        place = np.clip(np.searchsorted(edges, steps.states, side="right") - 1, 0, bins - 1)
         rows = np.empty((bins, points))
         for b in range(bins):
-            reach = next(r for r in range(bins) if r == bins - 1 or (abs(place - b) <= r).sum() >= min(FEWEST, len(w)))
+            enough = min(FEWEST, len(place))
+            reach = next(r for r in range(bins) if r == bins - 1 or (abs(place - b) <= r).sum() >= enough)
             pooled += reach > 0
-            mine = sign * step[abs(place - b) <= reach]
-            variance = float(mine.var())
-            own = max(variance - 2 * noise**2, 0.0)
-            share = float(np.sqrt(own / variance)) if variance > 0 else 0.0
-            rows[b] = mine.mean() + share * (np.quantile(mine, levels) - mine.mean())
+            mine = abs(place - b) <= reach
+            sizes, extra = sign * steps.sizes[mine], float(noise.of_step(steps.pulses[mine]).mean())
+            variance = float(sizes.var())
+            share = math.sqrt(max(variance - extra, 0.0) / variance) if variance > 0 else 0.0
+            mean = sizes.mean() if extra == 0 else sign * means[b]
+            rows[b] = mean + share * (np.quantile(sizes, levels) - sizes.mean())
         found[sign] = rows
-    middles = (edges[1:] + edges[:-1]) / 2
-    return Jumps(scale, low, high, middles, levels, found[1], middles, levels, found[-1], pooled)
+    return Jumps(low, high, middles, levels, found[1], middles, levels, found[-1], pooled)
 
 
 def nodes_of(w: Floats, step: Floats, low: float, high: float, count: int, weights: Floats | None = None) -> Floats:
@@ -154,22 +153,22 @@ def nodes_of(w: Floats, step: Floats, low: float, high: float, count: int, weigh
     return np.asarray(answer, np.float64)
 
 
-def _weights(measurement: Measurement, w_max: float) -> tuple[Scale, list[WeightTrace]]:
-    scale = scale_of(measurement, w_max)
-    return scale, [weight_trace(trace, scale) for trace in measurement.traces]
+def _range(traces: Sequence[WeightTrace]) -> tuple[float, float]:
+    """The lowest and the highest state that was measured on any device."""
+    return min(trace.range[0] for trace in traces), max(trace.range[1] for trace in traces)
 
 
-def _steps(traces: Sequence[WeightTrace], sign: int, word: str) -> tuple[Floats, Floats, float]:
-    """States, steps the way of the pulses, and their read noise (a step of n pulses has 1/n of it)."""
-    w, step, noise = [], [], []
-    for trace in traces:
-        mine = np.sign(trace.pulses) == sign
-        w.append(trace.states[mine])
-        step.append(trace.steps[mine])
-        if trace.noisy and mine.any():
-            noise.append(trace.noise / float(np.abs(trace.pulses[mine]).mean()))
-    if not sum(len(part) for part in w):
+def _means(traces: Sequence[WeightTrace], sign: int, word: str, noise: ReadingNoise, count: int) -> Floats:
+    """(count,) mean steps of a direction at even states over the range, at least 0."""
+    steps = _joined([mean_steps(trace, sign, noise) for trace in traces], word)
+    return np.maximum(nodes_of(steps.states, steps.sizes, *_range(traces), count, steps.pulses), 0.0)
+
+
+def _joined(parts: Sequence[Steps], word: str) -> Steps:
+    """Steps of all devices, one after another."""
+    joined = Steps(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(Steps)))
+    if not len(joined.states):
         raise InvalidValue(
             f"there are no {word} pulses in the data, so no table has their steps; measure both directions"
         )
-    return np.concatenate(w), np.concatenate(step), float(np.mean(noise)) if noise else 0.0
+    return joined

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import final
 
 import numpy as np
@@ -39,6 +40,31 @@ class Scale:
 
     def readings(self, weights: Floats) -> Floats:
         return weights * self.unit + self.zero
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class ReadingNoise:
+    """Noise of readings, in weights.
+
+    Attributes:
+        single: standard deviation of what each reading draws anew.
+        slow: standard deviation of noise that lasts over readings; 0: there is none.
+        lasts: pulses after which 1/e of it is left.
+    """
+
+    single: float
+    slow: float = 0.0
+    lasts: float = 1.0
+
+    @property
+    def kept(self) -> float:
+        """Part of the slow noise that is left after a pulse."""
+        return math.exp(-1 / self.lasts) if self.slow else 0.0
+
+    def of_step(self, pulses: Floats) -> Floats:
+        """Variance that the noise gives to a step, the difference of two readings over the pulses between them."""
+        return 2 * (self.single**2 + self.slow**2 * (1 - self.kept**pulses)) / pulses**2
 
 
 @final

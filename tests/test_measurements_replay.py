@@ -1,0 +1,258 @@
+"""Simulated devices beside measured ones, steps seen through noise, and what a device is worth for training."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+import types
+
+import numpy as np
+import pytest
+import torch
+
+import mho
+from mho.devices import ConstantStep, LinearStep, PiecewiseStep, SoftBounds
+from mho.devices.symmetry import nominal_cell
+from mho.diagnosis import Trained, Trial, trial
+from mho.errors import InvalidValue
+from mho.measurements import Measurement, Trace
+from mho.measurements.fitting import fit_laws
+from mho.measurements.fitting.replay import held_out_from, replay
+from mho.measurements.fitting.steps import mean_steps, single_steps
+from mho.measurements.fitting.table_devices import table_devices
+from mho.measurements.fitting.weights import ReadingNoise, scale_of, weight_trace
+from mho.measurements.fitting.worth import worth_of
+from mho.measurements.ramps import find_ramps
+from mho.measurements.units import readable
+
+
+def staircase(seed=0, *, cycles=1, pulses=60, up=0.05, down=0.06, c2c=0.3, noise=0.01, slow=0.0, lasts=10.0, late=1.0):
+    """Soft bounds from 0 to 1 in plain Python; steps of the last cycle are `late` times as large."""
+    draw, g, shift, fade = random.Random(seed), 0.05, 0.0, math.exp(-1 / lasts)
+    out, signs = [g], []
+    for cycle in range(cycles):
+        factor = late if cycle == cycles - 1 else 1.0
+        for sign in [1] * pulses + [-1] * pulses:
+            step = factor * (up * (1 - g) if sign > 0 else -down * g)
+            g = min(max(g + step * (1 + c2c * draw.gauss(0, 1)), 0.0), 1.0)
+            shift = fade * shift + math.sqrt(1 - fade**2) * slow * draw.gauss(0, 1)
+            out.append(g + noise * draw.gauss(0, 1) + shift)
+            signs.append(sign)
+    return Trace(f"device {seed}", np.array(out), np.array(signs))
+
+
+def measured(*traces):
+    return Measurement("simulated", traces, "S")
+
+
+def in_weights(trace):
+    return weight_trace(trace, scale_of(measured(trace), 0.6))
+
+
+# Replays ---------------------------------------------------------------------------------------------------
+
+
+def test_simulated_readings_are_those_of_an_array():
+    """The interpreted law and the compiled array are two ways to the same distribution."""
+    device = SoftBounds(dw_min=0.02, up_down=1.2, c2c=0.5, w_max=0.6, w_min=-0.6)
+    signs = np.array([1] * 20 + [-1] * 10)
+    trace = in_weights(Trace("a", np.linspace(-0.6, 0.6, 31), signs))
+    line = dataclasses.replace(trace, readings=np.full(31, -0.3), range=(-0.6, 0.6))
+    found = replay(device, nominal_cell(device), ReadingNoise(0.0), line)
+    array = mho.Crossbar(mho.RPU(device=device, update=mho.Pulses(length=1)), 1, 4_000, seed=0)
+    array.write(torch.full((1, 4_000), -0.3))
+    seen = []
+    for sign in signs:
+        array.pulse(torch.ones(1, 4_000), torch.full((1, 1), float(sign)))
+        seen.append(array.weight.view(-1).double().numpy().copy())
+    spread = np.std(seen, axis=1)
+    # a median of 64 cells has a standard error of 1.25 σ/8, and neighbouring readings go together: five of them
+    assert np.abs(found.middle[1:] - np.median(seen, axis=1)).max() < 5 * 1.25 * spread.max() / 8
+    assert np.median(found.high[1:] - found.low[1:]) == pytest.approx(2 * 1.645 * np.median(spread), rel=0.25)
+
+
+def test_the_distance_is_the_ranked_probability_score():
+    """Of a sharp forecast it is the mean distance; and it is what the integral over the distribution says."""
+    device = ConstantStep(dw_min=0.05, up_down=1.0, c2c=0.0, w_max=0.6, w_min=-0.6)
+    trace = in_weights(Trace("a", np.arange(11) * 0.12 - 0.6, np.ones(10, np.int64)))
+    flat = dataclasses.replace(trace, readings=np.full(11, -0.6), range=(-0.6, 0.6))
+    sharp = replay(device, nominal_cell(device), ReadingNoise(0.0), flat)
+    assert sharp.apart == pytest.approx(np.arange(11).mean() * 0.05 / 1.2)
+    assert sharp.expected == pytest.approx(0, abs=1e-12)
+    wide = replay(device, nominal_cell(device), ReadingNoise(0.1), flat)
+    # normal forecasts of width s about m: the score of y is s (x (2Φ(x) - 1) + 2φ(x) - 1/√π), x = (y - m)/s
+    x = np.arange(11) * 0.05 / math.hypot(0.1, 0)
+    phi, density = (np.array([f(v) for v in x]) for f in (_normal, _density))
+    score = 0.1 * (x * (2 * phi - 1) + 2 * density - 1 / math.sqrt(math.pi))
+    # 64 cells, and a start that is known to 0.1/√5 only
+    assert wide.apart == pytest.approx(score.mean() / 1.2, rel=0.2)
+    assert wide.expected == pytest.approx(0.1 / math.sqrt(math.pi) / 1.2, rel=0.15)
+
+
+def _normal(x):
+    return 0.5 * math.erfc(-x / math.sqrt(2))
+
+
+def _density(x):
+    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def test_the_right_law_is_off_by_its_noise_and_a_wrong_one_by_more():
+    found = fit_laws(
+        measured(*(staircase(seed, noise=0.004, c2c=0.1) for seed in range(3))), [SoftBounds, ConstantStep]
+    )
+    right, wrong = (next(law for law in found.laws if law.law is kind).match for kind in (SoftBounds, ConstantStep))
+    assert 0.6 * right.expected < right.apart < 1.6 * right.expected  # three devices, whose readings go together
+    assert wrong.apart > 3 * right.apart
+    assert 0.75 < right.inside <= 1  # nine in ten, of few readings that go together
+    assert "a simulated SoftBounds reads" in found.verdict
+    assert "comes nearer" not in found.verdict
+
+
+def test_a_table_that_comes_nearer_than_the_laws_given_is_named():
+    found = fit_laws(measured(staircase(noise=0.0, c2c=0.1)), [ConstantStep])
+    assert "Step comes nearer" in found.verdict or "JumpTable comes nearer" in found.verdict
+
+
+@pytest.mark.parametrize(
+    ("pulses", "begin"),
+    [
+        ([1] * 5 + [-1] * 5, None),
+        ([1] * 5 + [-1] * 5 + [1] * 5, None),
+        ([1] * 5 + [-1] * 5 + [1] * 5 + [-1] * 5, 10),
+        ([1] * 5 + [0] + [-1] * 5 + [0] + [1] * 5 + [0] + [-1] * 5, 12),
+        ([1] * 5 + [0] + [1] * 5, 6),
+        ([1] * 10, None),
+        ([0] + [1] * 5 + [-1] * 5 + [1] * 5 + [-1] * 5, 11),
+    ],
+)
+def test_the_last_cycle_is_left_out_where_another_is_left_to_fit(pulses, begin):
+    trace = in_weights(Trace("a", np.cumsum([0.0, *pulses]) + 0.01 * np.arange(len(pulses) + 1), np.array(pulses)))
+    assert held_out_from(trace) == begin
+
+
+def test_a_cycle_that_differs_is_seen_as_one_that_the_fit_has_not_seen():
+    same, other = (
+        fit_laws(measured(staircase(cycles=3, late=late, c2c=0.1, noise=0.003)), [SoftBounds]) for late in (1.0, 0.5)
+    )
+    assert same.best.match.unseen < 2 * same.best.match.expected
+    assert other.best.match.unseen > 3 * same.best.match.unseen
+    assert "a cycle that its fit has not seen" in other.verdict
+    for table in same.tables:
+        assert table.match.unseen < 0.05
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["from the first reading", "from the first pulse"])
+def test_ramps_of_equal_length_turn_where_their_length_says(first):
+    """A turn that is found a reading off has pulses of the wrong direction beside it, which make noise of steps."""
+    for seed in range(10):
+        readings = staircase(seed, cycles=3, pulses=50, noise=0.006).values[first:]
+        turns = [turn.place for turn in find_ramps(readings).turns]
+        assert turns == [50 * k - first for k in range(1, 6)], seed
+
+
+# Steps through noise ---------------------------------------------------------------------------------------
+
+
+def test_without_noise_mean_steps_are_the_single_ones():
+    trace = in_weights(staircase(noise=0.0))
+    single, mean = single_steps(trace, 1), mean_steps(trace, 1, ReadingNoise(0.0))
+    np.testing.assert_allclose(mean.sizes, single.sizes)
+    np.testing.assert_allclose(mean.states, single.states)
+    assert set(mean.pulses) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("noise", "limit"),
+    # 0.06 of noise makes a distance of 2.8 % of the range. Where it lasts, steps near the bounds, which are nearly 0,
+    # are known to a third of the mean step, which moves the state at which the ramp ends by 7 %
+    [(ReadingNoise(0.06), 0.045), (ReadingNoise(0.03, 0.06, 10.0), 0.13)],
+    ids=["fresh", "lasting"],
+)
+def test_tables_see_steps_through_noise(noise, limit):
+    """A thousand pulses of 0.003 in noise of 0.06: single steps are twenty times as noisy as they are large."""
+    trace = in_weights(
+        staircase(pulses=1000, up=0.004, down=0.004, c2c=0.3, noise=noise.single / 1.2, slow=noise.slow / 1.2)
+    )
+    _, pieces = table_devices([trace], noise)
+    assert replay(pieces, nominal_cell(pieces), noise, trace).apart < limit
+    assert len(mean_steps(trace, 1, noise).sizes) >= 4
+
+
+def test_noise_of_a_step_is_that_of_two_readings():
+    pulses = np.array([1.0, 4.0])
+    np.testing.assert_allclose(ReadingNoise(0.1).of_step(pulses), [0.02, 0.02 / 16])
+    slow = ReadingNoise(0.0, 0.1, 5.0).of_step(pulses)
+    np.testing.assert_allclose(slow, 0.02 * (1 - np.exp(-pulses / 5)) / pulses**2)
+
+
+# Worth for training ----------------------------------------------------------------------------------------
+
+
+def test_the_numbers_of_a_device():
+    device = SoftBounds(dw_min=0.01, up_down=1.5, c2c=0.4, w_max=0.6, w_min=-0.4, write_noise=0.05)
+    worth = worth_of(device)
+    # up steps are 0.012 (1 - w/0.6), down steps 0.008 (1 + w/0.4): means over the range 0.01 and 0.01
+    assert worth.states == pytest.approx(1.0 / 0.01)
+    assert worth.imbalance == pytest.approx(0.4)
+    assert worth.symmetry_point == pytest.approx((0.012 - 0.008) / (0.012 / 0.6 + 0.008 / 0.4))
+    assert worth.step_noise == pytest.approx(0.4 * math.sqrt((1.2**2 + 0.8**2) / 2))
+    assert worth.read_noise == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        (SoftBounds(dw_min=0.001, up_down=1.5), "zero_shifting.pulses"),
+        (ConstantStep(dw_min=0.001, up_down=1.5), "no symmetry point"),
+        (ConstantStep(dw_min=0.05, up_down=1.0), "number of states limits"),
+        (ConstantStep(dw_min=0.001, up_down=1.0, c2c=5.0), "noise of steps limits"),
+        (ConstantStep(up_down=1.0), "None of these"),
+        (PiecewiseStep(dw_min=0.001, up=mho.table([1.0, 0.5]), down=mho.table([0.5, 1.0])), "None of these"),
+    ],
+)
+def test_what_limits_training_is_said(device, said):
+    numbers, limit = worth_of(device).sentences
+    assert "states" in numbers
+    assert said in limit
+
+
+def test_a_device_trains_lenet_and_says_how_well():
+    found = trial(ConstantStep(dw_min=0.001, up_down=1.0, c2c=0.3), epochs=1)
+    assert [way.way for way in found.ways] == ["plain pulses"]
+    assert found.ways[0].error < 60  # guessing is 90; the symmetric device of the papers learns at once
+    assert found.quiet is not None
+    assert any("no symmetry point" in sentence for sentence in found.sentences)
+    with pytest.raises(InvalidValue, match="epochs is 0"):
+        trial(ConstantStep(), epochs=0)
+
+
+def test_a_trial_says_what_limits_the_device():
+    plain, shifted = Trained("plain pulses", 90.0), Trained("a shifted zero", 20.0)
+    sentences = Trial(6, (plain, shifted), 10.0).sentences
+    assert "imbalance" in sentences[1]
+    assert "10 points" in sentences[2]
+    assert "no" in Trial(6, (plain, shifted), 19.0).sentences[0]
+    assert len(Trial(6, (Trained("plain pulses", 8.0), Trained("a shifted zero", 7.0)), 6.0).sentences) == 2
+
+
+@pytest.mark.parametrize(
+    ("largest", "unit", "shown"),
+    [
+        (3e-5, "S", (1e6, "µS")), (9.99e-4, "S", (1e6, "µS")), (9.9999e-4, "S", (1e3, "mS")),
+        (2500, "uS", (1e-3, "mS")), (3.0, "mho", (1.0, "mho")), (40.0, "kOhm", (1.0, "kOhm")),
+        (1e-5, "a.u.", (1e6, "10⁻⁶ a.u.")),
+        (0.0, "S", (1.0, "S")), (5.0, "", (1.0, "")),
+    ],
+)  # fmt: skip
+def test_numbers_are_shown_in_a_unit_that_fits(largest, unit, shown):
+    factor, name = readable(largest, unit)
+    assert (factor, name) == (pytest.approx(shown[0]), shown[1])
+
+
+def test_a_restated_device_ends_where_the_measurement_does():
+    cell = types.SimpleNamespace(dw_min=0.05, up_down=1.0, c2c=0.0, w_max=2.0, w_min=-2.0, gamma_up=0.0, gamma_down=0.0)
+    trace = in_weights(Trace("a", np.arange(21.0), np.ones(20, np.int64)))
+    found = replay(LinearStep, cell, ReadingNoise(0.0), trace, bounds=(-0.6, 0.2))
+    assert found.high.max() == pytest.approx(0.2)

@@ -130,6 +130,7 @@ def main() -> None:
     parser.add_argument("--noise", nargs="+", type=float, default=[0.0, 0.005, 0.01, 0.03])
     parser.add_argument("--devices", nargs="+", type=int, default=[1, 10])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=100, help="Thresholds of the fit were chosen on seeds below.")
     parser.add_argument("--rank", action="store_true", help="Fit all laws, and say whether the right one is first.")
     parser.add_argument("--table", type=Path, help="Print the table of these results, and fit nothing.")
     given = parser.parse_args()
@@ -139,7 +140,7 @@ def main() -> None:
     for law, pulses, noise, devices in itertools.product(given.laws, given.pulses, given.noise, given.devices):
         if devices > 1 and pulses > 200:
             continue  # ten devices are measured with up to 200 pulses
-        for seed in range(given.seeds):
+        for seed in range(given.first_seed, given.first_seed + given.seeds):
             print(json.dumps(one(law, pulses, noise, devices, seed, given.rank)), flush=True)
         print(law, pulses, noise, devices, file=sys.stderr, flush=True)
 

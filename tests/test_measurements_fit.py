@@ -396,9 +396,37 @@ def test_train_on_what_was_measured(pulses_csv, tmp_path):
     assert done.returncode == 0, done.stderr
     assert 'law = "SoftBounds"' in (tmp_path / "run" / "config.toml").read_text()
     assert {"device.html", "device.toml", "fit.json", "report.html"} <= {f.name for f in (tmp_path / "run").iterdir()}
+    assert "warning" not in done.stderr  # what was fitted was not typed
     both = run_mho("train", "--measured", str(pulses_csv), "--device", "x.toml", cwd=tmp_path)
     assert both.returncode == 1
     assert "give one of them" in both.stderr
+
+
+def test_train_passes_extrapolate_to_the_fit(pulses_csv, tmp_path, monkeypatch):
+    from mho.cli import device_fit
+
+    def fit_shown(*_, extrapolate):
+        raise InvalidValue(f"extrapolate is {extrapolate}")
+
+    monkeypatch.setattr(device_fit, "fit_shown", fit_shown)
+    for words, asked in (((), False), (("--extrapolate",), True)):
+        done = run_mho("train", "--measured", str(pulses_csv), *words, cwd=tmp_path)
+        assert f"extrapolate is {asked}" in done.stderr
+    for words in (["--extrapolate"], ["--measured", str(pulses_csv), "--measured-as", "table", "--extrapolate"]):
+        done = run_mho("train", *words, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "--extrapolate has no effect" in done.stderr
+
+
+def test_compare_and_train_ask_about_per_cent(tmp_path):
+    (tmp_path / "loud.toml").write_text('law = "SoftBounds"\nc2c = 5\n')
+    done = run_mho("device", "compare", "SoftBounds", "loud.toml", cwd=tmp_path)
+    assert done.stdout.count("note:") == 1
+    assert "note: loud.toml: c2c is 5, 500 % of a step in each pulse; 5 % is written 0.05" in done.stdout
+    small = ["--set", "training.train_images=8", "--set", "training.test_images=8", "--epochs", "1", "--model", "mlp"]
+    trained = run_mho("train", "--device", "loud.toml", "--out", "run", *small, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stderr.count("mho: warning: c2c is 5") == 1
 
 
 def test_devices_are_compared(tmp_path):

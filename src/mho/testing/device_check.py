@@ -19,6 +19,7 @@ from mho.compiler.hooks import HOOKS, hook_record, read_hooks
 from mho.compiler.law import read_law
 from mho.config import RPU
 from mho.devices import Device
+from mho.devices.doubts import doubts
 from mho.devices.symmetry import nominal_cell, quiet_step, symmetry_points
 from mho.errors import InvalidValue, LawError, in_words
 from mho.kernels import ops
@@ -132,20 +133,8 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
         step_down=down,
         closed_form=law.closed_form,
         pulses_per_second=_speed(device, seed),
-        remarks=_remarks(device),
+        remarks=doubts(device),
     )
-
-
-def _remarks(device: Device) -> tuple[str, ...]:
-    """Return remarks on fractions above 1, which may have been meant in per cent."""
-    found = []
-    for name, parameter in device.parameters().items():
-        given = [(f"the spread of {name}", parameter.spread, "of its mean")]
-        given += [(name, parameter.mean, "of a step in each pulse")] if name == "c2c" else []
-        for what, value, of in given:
-            if value > 1:
-                found.append(f"{what} is {value:g}, {100 * value:g} % {of}; {value:g} % is written {value / 100:g}")
-    return tuple(found)
 
 
 def _check_kind(device: object) -> None:

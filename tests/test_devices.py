@@ -311,7 +311,7 @@ def test_a_layer_with_a_normal_spread_keeps_it_under_an_array_with_another():
 
 
 def test_bounds_drawn_beyond_zero_are_refused():
-    with refused(InvalidValue, "bounds were drawn on the wrong side of 0", "SoftBounds", "lognormal"):
+    with refused(InvalidValue, "bounds lie on the wrong side of 0", "SoftBounds", "lognormal"):
         Crossbar(RPU(device=SoftBounds(w_max=mho.per_cell(0.2, std=0.1))), 20, 20)
     Crossbar(RPU(device=SoftBounds(w_max=mho.per_cell(0.2, std=0.1, distribution="lognormal"))), 20, 20)
 

@@ -402,22 +402,6 @@ def test_train_on_what_was_measured(pulses_csv, tmp_path):
     assert "give one of them" in both.stderr
 
 
-def test_train_passes_extrapolate_to_the_fit(pulses_csv, tmp_path, monkeypatch):
-    from mho.cli import device_fit
-
-    def fit_shown(*_, extrapolate):
-        raise InvalidValue(f"extrapolate is {extrapolate}")
-
-    monkeypatch.setattr(device_fit, "fit_shown", fit_shown)
-    for words, asked in (((), False), (("--extrapolate",), True)):
-        done = run_mho("train", "--measured", str(pulses_csv), *words, cwd=tmp_path)
-        assert f"extrapolate is {asked}" in done.stderr
-    for words in (["--extrapolate"], ["--measured", str(pulses_csv), "--measured-as", "table", "--extrapolate"]):
-        done = run_mho("train", *words, cwd=tmp_path)
-        assert done.returncode == 1
-        assert "--extrapolate has no effect" in done.stderr
-
-
 def test_compare_and_train_ask_about_per_cent(tmp_path):
     (tmp_path / "loud.toml").write_text('law = "SoftBounds"\nc2c = 5\n')
     done = run_mho("device", "compare", "SoftBounds", "loud.toml", cwd=tmp_path)

@@ -65,7 +65,7 @@ def train(
         typer.Option(
             metavar="FILE",
             help="Pulses of a measured device, in place of --device; the best law is fitted; repeatable. How the "
-            "file was read is shown. Or the two files of a jump table, or their folder.",
+            "file was read is shown. Or the files of a jump table of CrossSim or XBTorch, or their folder.",
         ),
     ] = None,
     measured_as: Annotated[

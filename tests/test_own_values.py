@@ -50,7 +50,7 @@ def trained(array: mho.arrays.Array) -> mho.arrays.Array:
     return array
 
 
-@pytest.mark.parametrize("tile", [None, (8, 5)])
+@pytest.mark.parametrize("tile", [None, (6, 3)])  # tiles of one shape, several of them
 @pytest.mark.parametrize(
     "cell", [Single(), Replicated(3), Referenced(), OneSided()], ids=lambda cell: type(cell).__name__
 )

@@ -21,6 +21,7 @@ from scipy import stats
 import mho
 from mho import RPU, Crossbar, Pulses
 from mho.devices import LAWS, ConstantStep, ExpStep, JumpTable, LinearStep, PowStep, SoftBounds
+from mho.devices.doubts import doubts
 from mho.devices.symmetry import symmetry_points
 from mho.errors import InvalidValue, LawError, WrongUse
 from mho.report import staircase, step_against_state, symmetry_histogram
@@ -310,7 +311,7 @@ def test_a_layer_with_a_normal_spread_keeps_it_under_an_array_with_another():
 
 
 def test_bounds_drawn_beyond_zero_are_refused():
-    with refused(InvalidValue, "bounds were drawn on the wrong side of 0", "SoftBounds", "lognormal"):
+    with refused(InvalidValue, "bounds lie on the wrong side of 0", "SoftBounds", "lognormal"):
         Crossbar(RPU(device=SoftBounds(w_max=mho.per_cell(0.2, std=0.1))), 20, 20)
     Crossbar(RPU(device=SoftBounds(w_max=mho.per_cell(0.2, std=0.1, distribution="lognormal"))), 20, 20)
 
@@ -471,3 +472,28 @@ def test_fractions_above_1_are_remarked_as_they_may_be_per_cent():
     )
     assert all(f"note: {remark}" in str(report) for remark in report.remarks)
     assert not check_device(SoftBounds()).remarks
+
+
+@pytest.mark.parametrize(
+    ("device", "parts"),
+    [
+        (ConstantStep(c2c=5), ("c2c is 5, 500 %", "5 % is written 0.05")),
+        (ConstantStep(w_max=mho.per_cell(0.6, spread=30)), ("spread of w_max is 30", "30 % is written 0.3")),
+        (SoftBounds(write_noise=2), ("write_noise is 2", "range of weights (1.2)", "written 0.024")),
+        (SoftBounds(read_variation=1.2), ("read_variation is 1.2", "whole range")),
+        (SoftBounds(w_max=mho.per_cell(0.6, std=1.5)), ("std of w_max is 1.5", "whole range")),
+        (ConstantStep(dw_min=2), ("dw_min is 2", "one pulse would cross it")),
+        (ConstantStep(c2c=[0.3, 30]), ("c2c is 30, 3000 %",)),
+    ],
+)
+def test_values_that_look_like_another_unit_are_asked_about(device, parts):
+    (question,) = doubts(device)
+    assert all(part in question for part in parts), question
+
+
+@pytest.mark.parametrize(
+    "device",
+    [*(law() for law in LAWS.values()), SoftBounds(c2c=1, write_noise=1.1, decay=0.5), ConstantStep(w_max=math.inf)],
+)
+def test_usual_values_are_not_asked_about(device):
+    assert doubts(device) == ()

@@ -398,9 +398,21 @@ def test_train_on_what_was_measured(pulses_csv, tmp_path):
     assert done.returncode == 0, done.stderr
     assert 'law = "SoftBounds"' in (tmp_path / "run" / "config.toml").read_text()
     assert {"device.html", "device.toml", "fit.json", "report.html"} <= {f.name for f in (tmp_path / "run").iterdir()}
+    assert "warning" not in done.stderr  # what was fitted was not typed
     both = run_mho("train", "--measured", str(pulses_csv), "--device", "x.toml", cwd=tmp_path)
     assert both.returncode == 1
     assert "give one of them" in both.stderr
+
+
+def test_compare_and_train_ask_about_per_cent(tmp_path):
+    (tmp_path / "loud.toml").write_text('law = "SoftBounds"\nc2c = 5\n')
+    done = run_mho("device", "compare", "SoftBounds", "loud.toml", cwd=tmp_path)
+    assert done.stdout.count("note:") == 1
+    assert "note: loud.toml: c2c is 5, 500 % of a step in each pulse; 5 % is written 0.05" in done.stdout
+    small = ["--set", "training.train_images=8", "--set", "training.test_images=8", "--epochs", "1", "--model", "mlp"]
+    trained = run_mho("train", "--device", "loud.toml", "--out", "run", *small, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stderr.count("mho: warning: c2c is 5") == 1
 
 
 def test_devices_are_compared(tmp_path):

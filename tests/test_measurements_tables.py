@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import mho
 from mho.cli import app
 from mho.devices import JumpTable, PiecewiseStep, SoftBounds
+from mho.errors import InvalidValue
 from mho.measurements import Measurement, Trace, read_measured
 from mho.measurements.fitting.table_devices import tables_as_read
 from mho.measurements.jump_table_device import jump_table_device
@@ -143,3 +144,21 @@ def test_train_on_measured_steps(tmp_path) -> None:
         refused = CliRunner().invoke(app, wrong)
         assert refused.exit_code != 0
         assert said in str(refused.exception)
+
+
+def test_train_passes_extrapolate_to_the_fit(tmp_path, monkeypatch) -> None:
+    file = tmp_path / "pulses.csv"
+    file.write_text("G (uS)\n" + "\n".join(f"{v:.6f}" for v in soft_readings(pulses=100, ramps=2).traces[0].values))
+
+    def fit_shown(*_, extrapolate):
+        raise InvalidValue(f"extrapolate is {extrapolate}")
+
+    monkeypatch.setattr("mho.cli.device_fit.fit_shown", fit_shown)
+    for words, told in (
+        (["--measured", str(file)], "extrapolate is False"),
+        (["--measured", str(file), "--extrapolate"], "extrapolate is True"),
+        (["--measured", str(file), "--measured-as", "table", "--extrapolate"], "--extrapolate has no effect"),
+        (["--extrapolate"], "--extrapolate has no effect"),
+    ):
+        done = CliRunner().invoke(app, ["train", *words])
+        assert told in str(done.exception)

@@ -15,6 +15,7 @@ from mho.banks import BankSpec
 from mho.cells import CELLS, Cell, Single
 from mho.devices import LAWS, ConstantStep, Device
 from mho.devices.files import device_from_fields, device_to_table
+from mho.devices.measured_cells import MeasuredCells
 from mho.errors import CAN_DIFFER, Faults, InvalidValue, InWords, LawError, nearest
 from mho.imports import find_class
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
@@ -178,6 +179,7 @@ class RPU(metaclass=InWords):
 
         Raises:
             LawError: if the device's class is defined in `__main__`, where no file can refer to it.
+            InvalidValue: for a device with values of single cells, `mho.per_cell(values=...)`.
         """
         return write_toml(self.to_dict())
 
@@ -372,6 +374,16 @@ def device_from_table(table: Mapping[str, Any]) -> Device:
     return device_from_fields(law, table)
 
 
+def _refuse_cells(device: Device) -> None:
+    own = [name for name, parameter in device.parameters().items() if isinstance(parameter, MeasuredCells)]
+    if own:
+        raise InvalidValue(
+            f"{', '.join(own)} of this {type(device).__name__}: a file holds no values of single cells; keep the array "
+            "of numbers beside it (numpy.save) and make the device of both in a script: mho.per_cell(values=...), or "
+            "cell_parameters of mho.Crossbar"
+        )
+
+
 def _refuse_list(name: str, value: object) -> None:
     if isinstance(value, list):
         raise InvalidValue(f"{name} is {value!r}: it cannot differ between replicas ({CAN_DIFFER}); give one")
@@ -385,6 +397,7 @@ def find_law(name: str) -> type[Device]:
 def table_of(part: Any) -> dict[str, Any]:
     """Return a part of an RPU as a plain table, parts within it as tables within it."""
     if isinstance(part, Device):
+        _refuse_cells(part)
         return device_to_table(part)
     table: dict[str, Any] = {}
     if isinstance(part, Cell):

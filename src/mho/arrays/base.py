@@ -34,7 +34,8 @@ LEAST_SHARE = 0.1
 """Least factor of an output over the largest of its array: updates divide δ by it, and pulse probabilities end at 1."""
 DRAWN = (
     "what its devices have been drawn with. Other devices come from the RPU, for example "
-    "device=mho.devices.ConstantStep(dw_min=mho.per_cell(0.002, spread=0.3)), and from another seed; "
+    "device=mho.devices.ConstantStep(dw_min=mho.per_cell(0.002, spread=0.3)), from another seed, or are given to a new "
+    "array, mho.Crossbar(..., cell_parameters={...}); "
     ".clone() gives numbers to work with"
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mho.arrays.base import Array, Floats, not_finite, seed_list
 from mho.arrays.cycles import Cycles
 from mho.arrays.frequent import FrequentPlans
+from mho.arrays.own_cells import own_cells
 from mho.banks import Bank, Rate, UpdatePlan
 from mho.banks.numbers import levels_of
 from mho.cells import CellPart
@@ -41,13 +42,16 @@ class Crossbar(Array):
         name: enters every draw; arrays of one network need names of their own. Or a list of one name per replica,
             for replicas that are different arrays of one size.
         backend: "cpu" (compiled) or "reference" (NumPy, slow).
+        cell_parameters: fields of the cells in place of what they would draw, as `cell_parameters()` of another array
+            returns them: name to (R, devices, out, in), or (devices, out, in) for all replicas alike, or (out, in)
+            where a weight is one device. Fields that are left out are drawn; pulse gains stay those of the RPU.
 
     Attributes:
         banks: populations of devices by name; the first is what updates pulse.
 
     Raises:
-        InvalidValue: for sizes or seeds out of range, an RPU with lists of another length than R, or a matrix
-            larger than the RPU's tile.
+        InvalidValue: for sizes or seeds out of range, an RPU with lists of another length than R, a matrix
+            larger than the RPU's tile, or fields of cells of another shape, or with values that the law refuses.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Crossbar(Array):
         replicas: int = 1,
         name: str | Sequence[str] = "crossbar",
         backend: str = "cpu",
+        cell_parameters: Mapping[str, Any] | None = None,
     ) -> None:
         seeds = seed_list(seed, replicas)
         names = list(name) if isinstance(name, Sequence) and not isinstance(name, str) else [name] * replicas
@@ -68,11 +73,17 @@ class Crossbar(Array):
         super().__init__(rpu, out_features, in_features, seeds=seeds, name=names[0], backend=backend)
         self.names = names
         _check_size(self)
+        given = own_cells(
+            rpu, cell_parameters, name=names[0], replicas=replicas, rows=out_features, columns=in_features
+        )
         self.banks = nn.ModuleDict()
         for place, spec in enumerate(rpu.banks):
+            before = "" if place == 0 else f"{spec.name}."
+            fields = (*spec.device.parameters(), *spec.device.tables())
+            values = {field: given[before + field] for field in fields if before + field in given}
             own = names if place == 0 else [f"{each}.{spec.name}" for each in names]
             shape = (out_features, in_features)
-            self.banks[spec.name] = Bank(spec, shape, seeds=seeds, names=own, backend=self.engine)
+            self.banks[spec.name] = Bank(spec, shape, seeds=seeds, names=own, backend=self.engine, own=values)
         self._order: list[Bank] = list(self.banks.values())  # type: ignore[arg-type]
         for label, buffer in rpu.cell.buffers().items():
             kind = torch.int64 if buffer.counter else torch.float32

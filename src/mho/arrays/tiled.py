@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from mho.arrays.base import Array, Floats, seed_list
 from mho.arrays.crossbar import Crossbar
 from mho.arrays.cycles import Cycles
 from mho.arrays.layout import Place, places
+from mho.arrays.own_cells import own_cells
 from mho.banks import Rate
 from mho.config import RPU
 from mho.errors import MhoError, in_words
@@ -44,9 +45,11 @@ class TiledArray(Array):
         replicas: int = 1,
         name: str = "crossbar",
         backend: str = "cpu",
+        cell_parameters: Mapping[str, Any] | None = None,
     ) -> None:
         seeds = seed_list(seed, replicas)
         super().__init__(rpu, out_features, in_features, seeds=seeds, name=name, backend=backend)
+        given = own_cells(rpu, cell_parameters, name=name, replicas=replicas, rows=out_features, columns=in_features)
         grid = places(rpu, out_features, in_features)
         shapes = dict.fromkeys(place.shape for place in grid)
         self.places = [[place for place in grid if place.shape == shape] for shape in shapes]
@@ -58,6 +61,7 @@ class TiledArray(Array):
                 replicas=replicas * len(alike),
                 name=[f"{name}.tile{place.i}.{place.j}" for _ in seeds for place in alike],
                 backend=backend,
+                cell_parameters={field: _cells_of(values, alike) for field, values in given.items()},
             )
             for shape, alike in zip(shapes, self.places, strict=True)
         )
@@ -277,11 +281,15 @@ def build_array(
     replicas: int = 1,
     name: str = "crossbar",
     backend: str = "cpu",
+    cell_parameters: Mapping[str, Any] | None = None,
 ) -> Crossbar | TiledArray:
     """A `Crossbar` where the matrix fits the RPU's tile, else a `TiledArray`; arguments as theirs."""
     fits = not isinstance(rpu, RPU) or len(places(rpu, max(1, out_features), max(1, in_features))) == 1
     kind: type[Crossbar] | type[TiledArray] = Crossbar if fits else TiledArray
-    return kind(rpu, out_features, in_features, seed=seed, replicas=replicas, name=name, backend=backend)
+    return kind(
+        rpu, out_features, in_features, seed=seed, replicas=replicas, name=name, backend=backend,
+        cell_parameters=cell_parameters,
+    )  # fmt: skip
 
 
 def _cut(values: Floats, parts: list[slice]) -> Floats:
@@ -293,3 +301,9 @@ def _cut(values: Floats, parts: list[slice]) -> Floats:
 def _together(parts: list[Tensor]) -> Tensor:
     """Return K tensors (R, ...) side by side for each replica: (R·K, ...)."""
     return torch.stack(parts, dim=1).flatten(0, 1)
+
+
+def _cells_of(values: Floats, alike: Sequence[Place]) -> Floats:
+    """Return the cells (R·K, devices, rows, columns, ...) of K tiles of one shape out of a whole matrix."""
+    parts = np.stack([values[:, :, place.rows, place.columns] for place in alike], axis=1)
+    return parts.reshape(-1, *parts.shape[2:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -41,6 +41,7 @@ class Bank(nn.Module):
         seeds: of the replicas, R.
         names: under which each replica draws, R.
         backend: computes.
+        own: fields and tables that cells do not draw: name to (R, devices, M, N, ...).
 
     Attributes:
         state: what reads see of the pulsed devices, (R, P, N), P = lines·M; block of M rows after block.
@@ -50,7 +51,7 @@ class Bank(nn.Module):
         totals: counters, (R, SIZE), in the order of `mho.kernels.counts`.
 
     Raises:
-        InvalidValue: where spreads are so wide that bounds cross.
+        InvalidValue: where spreads are so wide that bounds cross, or bounds that are given do.
     """
 
     state: Tensor
@@ -60,14 +61,22 @@ class Bank(nn.Module):
     totals: Tensor
 
     def __init__(
-        self, spec: BankSpec, shape: tuple[int, int], *, seeds: Sequence[int], names: Sequence[str], backend: Backend
+        self,
+        spec: BankSpec,
+        shape: tuple[int, int],
+        *,
+        seeds: Sequence[int],
+        names: Sequence[str],
+        backend: Backend,
+        own: Mapping[str, Floats],
     ) -> None:
         super().__init__()
         self.spec, self.rows, self.columns = spec, *shape
         self.seeds, self.names, self.backend = list(seeds), list(names), backend
         self.replicas = len(self.seeds)
         lines = (self.replicas, self.rows * spec.lines, self.columns)
-        drawn_numbers = sum(parameter.varies for parameter in spec.device.parameters().values())
+        self._own = {field: values.reshape(*self._every_device(), *values.shape[4:]) for field, values in own.items()}
+        drawn_numbers = sum(self._differs(field) for field in spec.device.parameters())
         check_addresses(self.names[0], *lines[1:], drawn_numbers)
         self.register_buffer("vectors", torch.zeros(len(Operation), dtype=torch.int64))
         self.register_buffer("totals", torch.zeros((self.replicas, count.SIZE), dtype=torch.int64))
@@ -164,7 +173,7 @@ class Bank(nn.Module):
     def parameters_of_cells(self) -> dict[str, Tensor]:
         """Return every field of the law as drawn: name to (R, devices, M, N); a reference device comes last."""
         shape = (self.replicas, -1, self.rows, self.columns)
-        shared = {name for name, table in self.spec.device.tables().items() if not table.spread}
+        shared = {name for name in self.spec.device.tables() if not self._differs(name)}
         fields = self.cells().broadcast(tuple(self.state.shape))
         fields = {name: values for name, values in fields.items() if name not in {*shared, *self.spec.line_fields}}
         if self.spec.reference:
@@ -233,8 +242,8 @@ class Bank(nn.Module):
 
     def _made_cells(self) -> Cells:
         fields: dict[str, Floats] = {}
-        for field, parameter in self.spec.device.parameters().items():
-            if parameter.varies:
+        for field in self.spec.device.parameters():
+            if self._differs(field):
                 fields[field] = self.memory(f"cell_{kernel_name(field)}")
             else:
                 fields[field] = shared_field(self.spec.device, field, self.replicas)
@@ -249,7 +258,7 @@ class Bank(nn.Module):
     def _table(self, field: str) -> Floats:
         """Return a table of the law as kernels take it, (R, P·N, ...)."""
         table = self.spec.device.tables()[field]
-        if table.spread:
+        if self._differs(field):
             own: Floats = self.memory(f"cell_{field}")
             return own.reshape(self.replicas, -1, *table.values.shape)
         cells = self.state.shape[1] * self.state.shape[2]
@@ -281,13 +290,20 @@ class Bank(nn.Module):
     def _drawn_fields(self) -> dict[str, Floats]:
         """Draw the fields that differ from cell to cell, of all devices: (R, devices·M, N)."""
         try:
-            return fields_of(self.spec.device, self.seeds, self._numbers(), self._every_device())
+            return fields_of(self.spec.device, self.seeds, self._numbers(), self._every_device(), self._own)
         except InvalidValue as error:
             raise InvalidValue(f"{self.names[0]}: {error}") from None
 
     def _drawn_tables(self) -> dict[str, Floats]:
         """Draw the tables in which cells differ, of all devices: (R, devices·M, N, ...)."""
-        return tables_of(self.spec.device, self.seeds, self._numbers(), self._every_device())
+        return tables_of(self.spec.device, self.seeds, self._numbers(), self._every_device(), self._own)
+
+    def _differs(self, field: str) -> bool:
+        """Return whether a field or a table differs from cell to cell, and so takes memory in each."""
+        tables = self.spec.device.tables()
+        if field in self._own:
+            return True
+        return bool(tables[field].spread) if field in tables else self.spec.device.parameters()[field].varies
 
     def _every_device(self) -> tuple[int, int, int]:
         return (self.replicas, self.rows * self.spec.devices, self.columns)

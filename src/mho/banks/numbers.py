@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -50,55 +50,80 @@ def pulses_of(update: Pulses | Exact, device: Device, replicas: int) -> list[tup
 
 
 def fields_of(
-    device: Device, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]
+    device: Device,
+    seeds: Sequence[int],
+    numbers: Sequence[int],
+    shape: tuple[int, ...],
+    own: Mapping[str, Floats],
 ) -> dict[str, Floats]:
-    """Draw the fields of the law that differ from cell to cell: name to (R, P, N).
+    """Draw the fields of the law that differ from cell to cell, or take what is given for them: name to (R, P, N).
 
     Args:
         device: with lists of R values, or none.
         seeds: R of them.
         numbers: of the arrays as which the replicas draw.
         shape: (R, P, N).
+        own: fields that are not drawn, (R, P, N).
 
     Raises:
-        InvalidValue: where spreads are so wide that bounds cross.
+        InvalidValue: where spreads are so wide that bounds cross, or bounds that are given do.
     """
     size = shape[1] * shape[2]
     # an option that is on in one replica is a field in all
     whole = device.parameters()
     each = [{field: of_replica(parameter, r) for field, parameter in whole.items()} for r in range(len(seeds))]
     drawn = {
-        field: np.stack(
+        field: own[field]
+        if field in own
+        else np.stack(
             [
-                own[field].draw(random.field_normals(seed, number, field, size))
-                for own, seed, number in zip(each, seeds, numbers, strict=True)
+                of_one[field].draw(random.field_normals(seed, number, field, size))
+                for of_one, seed, number in zip(each, seeds, numbers, strict=True)
             ]
         ).reshape(shape)
         for field, parameter in whole.items()
-        if parameter.varies
+        if parameter.varies or field in own
     }
-    cells = {field: np.array([own[field].mean for own in each])[:, None, None] for field in each[0]} | drawn
+    cells = {field: np.array([of_one[field].mean for of_one in each])[:, None, None] for field in each[0]} | drawn
     if "w_max" in cells:
-        crossed = int(np.sum(cells["w_min"] >= cells["w_max"]))
-        if crossed:
-            raise InvalidValue(
-                f"the spreads of w_min and w_max are so wide that they crossed in {crossed} cells; narrow them, or "
-                "move the means apart"
-            )
+        crossed = np.broadcast_to(cells["w_min"] >= cells["w_max"], shape)
+        if crossed.any():
+            raise InvalidValue(_crossed(crossed, [name for name in ("w_min", "w_max") if name in own]))
     refused = device.cells_refused(cells)
     if refused:
         raise InvalidValue(refused)
     return drawn
 
 
+def _crossed(crossed: npt.NDArray[np.bool_], own: Sequence[str]) -> str:
+    """Say in which cells w_min is not below w_max, and what to do."""
+    count = int(crossed.sum())
+    if not own:
+        return (
+            f"the spreads of w_min and w_max are so wide that they crossed in {count} cells; narrow them, or "
+            "move the means apart"
+        )
+    first = tuple(int(i) for i in np.argwhere(crossed)[0])
+    return (
+        f"w_min is not below w_max in {count} of {crossed.size} cells, the first (replica, line, column) = {first}; "
+        f"look at the values of {' and '.join(own)}"
+    )
+
+
 def tables_of(
-    device: Device, seeds: Sequence[int], numbers: Sequence[int], shape: tuple[int, ...]
+    device: Device,
+    seeds: Sequence[int],
+    numbers: Sequence[int],
+    shape: tuple[int, ...],
+    own: Mapping[str, Floats],
 ) -> dict[str, Floats]:
-    """Draw the tables of the law in which cells differ: name to (R, P, N, ...); arguments as of `fields_of`."""
+    """Draw or take the tables of the law in which cells differ: name to (R, P, N, ...); arguments as of `fields_of`."""
     size = shape[1] * shape[2]
     drawn = {}
     for field, table in device.tables().items():
-        if table.spread:
+        if field in own:
+            drawn[field] = own[field]
+        elif table.spread:
             normals = np.empty((len(seeds), size, table.values.size), np.float32)
             for r, (seed, number) in enumerate(zip(seeds, numbers, strict=True)):
                 for place in range(table.values.size):

@@ -33,6 +33,7 @@ def compare(
     """Compare devices: states, asymmetry, symmetry point and its spread, steps, noise.
 
     Signal to noise is the mean step in the middle over the noise of one.
+    Values that may have been meant in per cent are asked about below.
 
     Examples: mho device compare SoftBounds ConstantStep; mho device compare
     mine.toml pulses.csv.
@@ -115,4 +116,8 @@ def _show(names: Sequence[str], reports: Sequence[DeviceReport], noises: Sequenc
     }
     for name, cells in rows.items():
         table.add_row(name, *cells)
-    Console(highlight=False, soft_wrap=True).print(table)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    for name, report in zip(names, reports, strict=True):
+        for remark in report.remarks:
+            console.print(f"note: {Path(name).name}: {remark}", markup=False)

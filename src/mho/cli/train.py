@@ -65,13 +65,19 @@ def train(
         typer.Option(
             metavar="FILE",
             help="Pulses of a measured device, in place of --device; the best law is fitted; repeatable. How the "
-            "file was read is shown. Or the two files of a jump table, or their folder.",
+            "file was read is shown. Or the files of a jump table of CrossSim or XBTorch, or their folder.",
         ),
     ] = None,
     measured_as: Annotated[
         str | None,
         typer.Option(help="law (default for pulses): the best law; table: steps drawn as they were measured."),
     ] = None,
+    extrapolate: Annotated[
+        bool,
+        typer.Option(
+            "--extrapolate", help="Of --measured: take bounds that the fit puts beyond the measured range, as fitted."
+        ),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -151,14 +157,19 @@ def train(
     if measured:
         if device is not None:
             raise InvalidValue("--measured and --device both give the device; give one of them")
-        fitted, device_given = _measured_device(measured, form, measured_as, out, resume)
+        fitted, device_given = _measured_device(measured, form, measured_as, extrapolate, out, resume)
     elif measured_as is not None:
         raise InvalidValue("--measured-as has no effect without --measured; give the file of pulses too")
+    elif extrapolate:
+        raise InvalidValue("--extrapolate has no effect without --measured; give the file of pulses too")
     elif words_of(form):
         raise InvalidValue(f"{words_of(form)[0]} has no effect without --measured; give the file of pulses too")
     values = (task, model, data, epochs, seed, data_seed, replicas, validation, patience)
     given = dict(zip(OPTIONS, values, strict=True))
     experiment = read_experiment(config, preset, given, settings or [], out if resume else None, device_given)
+
+    if not measured:  # nobody typed what was fitted
+        _ask_about(experiment)
 
     import torch
 
@@ -178,7 +189,8 @@ def train(
     if fitted is not None and not run.finished:
         from mho.cli.device_fit import write_fit
 
-        words = " ".join([*(f"--measured {shlex.quote(str(file))}" for file in measured or []), *words_of(form)])
+        files = [f"--measured {shlex.quote(str(file))}" for file in measured or []]
+        words = " ".join([*files, *(["--extrapolate"] if extrapolate else []), *words_of(form)])
         write_fit(fitted, folder, command=f"mho train {words}", page=DEVICE_PAGE)
     ended = _watch(run) if not run.finished else True
     if ended and not (folder / "report.html").exists():
@@ -198,7 +210,7 @@ def train(
 
 
 def _measured_device(
-    files: Sequence[Path], form: Format | None, kind: str | None, out: Path | None, resume: bool
+    files: Sequence[Path], form: Format | None, kind: str | None, extrapolate: bool, out: Path | None, resume: bool
 ) -> tuple[Fitted | None, dict[str, Any]]:
     """The fit to measured pulses, if laws were fitted, and the table of the device to train on."""
     from mho.cli.device_fit import find_laws, fit_shown, refuse_full
@@ -218,18 +230,38 @@ def _measured_device(
             raise InvalidValue(
                 f"{measured.source}: laws are fitted to pulses, and these are jump tables: leave out law"
             )
+        _refuse_extrapolate(extrapolate)
         print(f"measured: jump tables of {measured.source}, as they are", file=sys.stderr)
         return None, RPU(device=jump_table_device(measured)[0]).to_dict()["device"]
     show_reading(measured)
     if kind == "table":
+        _refuse_extrapolate(extrapolate)
         made = tables_as_read(measured)
         if not made:
             raise InvalidValue(f"{measured.source}: a table needs up and down pulses, and one direction was measured")
         print("measured: JumpTable, the steps as they were measured", file=sys.stderr)
         return None, RPU(device=made[0]).to_dict()["device"]
-    fitted = fit_shown(measured, find_laws(None))
+    fitted = fit_shown(measured, find_laws(None), extrapolate=extrapolate)
     print(f"measured: {fitted.best.name} fits best; the page of the fit is {DEVICE_PAGE}", file=sys.stderr)
+    for sentence in (fitted.verdict, *fitted.worth.sentences):
+        print(f"measured: {sentence}", file=sys.stderr)
     return fitted, device_table(fitted.best)
+
+
+def _ask_about(experiment: Experiment) -> None:
+    """Show on standard error which values of devices look like per cent or another unit."""
+    from mho.devices.doubts import doubts
+
+    rpus = (experiment.rpu, *experiment.layers.values())
+    for question in dict.fromkeys(question for rpu in rpus for question in doubts(rpu.device)):
+        print(f"mho: warning: {question}", file=sys.stderr)
+
+
+def _refuse_extrapolate(extrapolate: bool) -> None:
+    if extrapolate:
+        raise InvalidValue(
+            "--extrapolate has no effect on a table of steps, which ends where it was measured; leave it out"
+        )
 
 
 def _how_to_go_on(run: Run) -> str:

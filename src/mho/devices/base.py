@@ -31,8 +31,8 @@ class Device(Options, abc.ABC, metaclass=InWords):
     """How one cross-point answers one pulse. Subclass it: annotated fields, then `pulse`.
 
     Each field is a number, the same for the whole array, or `mho.per_cell(...)`, drawn for every
-    cell; or a list of one number a replica; or `mho.table(...)`, an array. `w_max` and `w_min` are obligatory: the
-    array clips to them after every pulse. The fields of `Options` come with every law.
+    cell or given for each (`values=`); or a list of one number a replica; or `mho.table(...)`, an array. `w_max` and
+    `w_min` are obligatory: the array clips to them after every pulse. The fields of `Options` come with every law.
 
     A law may use its arguments, `math`, module constants that are numbers, and scalar functions of its own module or
     of `mho.devices`; nothing else. It is compiled from its source, in which literals are read as float32, and runs as

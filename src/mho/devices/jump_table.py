@@ -9,7 +9,7 @@ import numpy as np
 
 from mho.devices.base import Device
 from mho.devices.per_cell import per_cell
-from mho.devices.rules import check_range
+from mho.devices.rules import check_range, check_values
 from mho.devices.table import Table, table
 from mho.errors import Faults
 
@@ -49,6 +49,7 @@ class JumpTable(Device):
 
     def _more_faults(self, faults: Faults) -> None:
         check_range(self, faults)
+        check_values(self, faults, "sample", low=0.0, high=1.0)
         for side in SIDES:
             jumps, states, points = (self.tables()[name].values for name in (side, f"{side}_states", f"{side}_points"))
             if jumps.ndim < 2:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mho.errors import Faults, InvalidValue, in_words, nearest
+from mho.errors import Faults, InvalidValue, WrongCall, in_words, nearest
 from mho.per_replica import Number, check_lists
 
 DISTRIBUTIONS = ("normal", "lognormal", "uniform", "bernoulli")
@@ -113,16 +113,37 @@ class PerCell:
 
 
 @in_words
-def per_cell(mean: Number, *, spread: Number = 0.0, std: Number = 0.0, distribution: str = "normal") -> Any:
+def per_cell(
+    mean: Number | None = None,
+    *,
+    spread: Number = 0.0,
+    std: Number = 0.0,
+    distribution: str = "normal",
+    values: Any = None,
+) -> Any:
     """Declare a field of a law that differs from device to device.
 
     Args:
-        mean: the nominal value; like spread and std a number, or a list of one a replica.
+        mean: the nominal value; like spread and std a number, or a list of one a replica. With `values` their mean,
+            unless it is given.
         spread: relative standard deviation, at least 0; at most 0.577 for a uniform distribution.
         std: absolute standard deviation, at least 0; use it where the mean is 0.
         distribution: "normal", "lognormal" (not for mean 0), "uniform" or "bernoulli" (mean: a probability).
+        values: in place of a distribution, the value of every cell, for example a measured map: an array or a tensor
+            (out, in), for a weight of several devices (devices, out, in), a reference last, or (R, devices, out, in).
+            The array that is made of the device must have this shape; `in` counts the bias of a layer, as last column.
 
     A negative spread, both kinds at once, a distribution that cannot have these, and lists of different lengths are
     errors of the law or effect that gets it, which names its field.
+
+    Raises:
+        InvalidValue: for values that are no such array, or not finite.
+        WrongCall: without mean and values.
     """
+    if values is not None:
+        from mho.devices.measured_cells import measured_cells  # it is a kind of PerCell
+
+        return measured_cells(mean, values, spread, std, distribution)
+    if mean is None:
+        raise WrongCall("per_cell: mean is missing; give mean=..., or values=... with a number for every cell")
     return PerCell(mean, spread, std, distribution)  # type: ignore[arg-type]

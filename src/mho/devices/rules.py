@@ -55,10 +55,12 @@ def check_zero_inside(device: Device, faults: Faults) -> None:
 
 def signs_refused(device: Device, cells: Mapping[str, Any]) -> str | None:
     """What is wrong with cells of which some have drawn a bound beyond 0, which `std` allows."""
-    wrong = int(np.sum(np.broadcast_arrays(cells["w_max"] <= 0, cells["w_min"] >= 0)))
-    if not wrong:
+    wrong = np.stack(np.broadcast_arrays(cells["w_max"] <= 0, cells["w_min"] >= 0))
+    if not wrong.any():
         return None
+    first = tuple(int(i) for i in np.argwhere(wrong.any(axis=0))[0])
     return (
-        f"{wrong} bounds were drawn on the wrong side of 0, and {type(device).__name__} needs w_min < 0 < w_max; give "
-        "them a spread in place of a std, a smaller std, or distribution = 'lognormal'"
+        f"{int(wrong.sum())} bounds lie on the wrong side of 0, the first in the cell (replica, line, column) = {first}"
+        f"; {type(device).__name__} needs w_min < 0 < w_max: give drawn bounds a spread in place of a std, a smaller "
+        "std, or distribution = 'lognormal', and measured bounds values on their side"
     )

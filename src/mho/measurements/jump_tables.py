@@ -183,8 +183,8 @@ def _read_table(file: str | os.PathLike[str]) -> tuple[Floats, Floats, Floats]:
             f"{name}: line {at_states}, column 1: {len(states)} conductances and {len(matrix)} rows are more than "
             f"{MOST_CELLS} jumps; give fewer"
         )
-    bins = _ascending(at_states, states, decimal, "conductances", faults)
-    cdf = _ascending(at_points, points, decimal, "points of the distribution", faults)
+    bins = ascending(at_states, states, decimal, "conductances", faults)
+    cdf = ascending(at_points, points, decimal, "points of the distribution", faults)
     for column in map(int, np.flatnonzero((cdf < 0) | (cdf > 1))):
         cell = points[column]
         faults.add(f"{shown(cell)} is no point of a distribution; give 0 to 1", at_points, str(column + 1))
@@ -205,7 +205,7 @@ def _read_table(file: str | os.PathLike[str]) -> tuple[Floats, Floats, Floats]:
     return bins, cdf, np.ascontiguousarray(jumps.T)
 
 
-def _ascending(line: int, cells: Sequence[str], decimal: str, what: str, faults: FileFaults) -> Floats:
+def ascending(line: int, cells: Sequence[str], decimal: str, what: str, faults: FileFaults) -> Floats:
     """A row of numbers that ascend; a fault where they do not."""
     values = np.full(len(cells), np.nan)
     for column, cell in enumerate(cells):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mho.errors import InvalidValue
+from mho.measurements.cumulative_tables import find_cumulative_tables, read_cumulative_tables
 from mho.measurements.formats import Format
 from mho.measurements.jump_tables import JumpTables, is_jump_table, mean_jump, read_jump_table
 from mho.measurements.reading import File, format_of, read_pulses
@@ -23,7 +24,8 @@ def read_measured(paths: File | Sequence[File], form: Format | None = None, **op
 
     Args:
         paths: files of pulses; or a pair of jump tables, one of them if the other lies beside it with "increasing"
-            and "decreasing" in their names, or the folder with both.
+            and "decreasing" in their names, or the folder with both; or the cumulative tables of a device
+            (`read_cumulative_tables`), one of them, or their folder.
         form: how files of pulses are written; of no effect on jump tables, and refused with them.
         options: fields of `Format`, in place of those of `form`.
 
@@ -34,6 +36,10 @@ def read_measured(paths: File | Sequence[File], form: Format | None = None, **op
     given = [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
     if not given:
         raise InvalidValue("no file is given; name at least one")
+    cumulative = find_cumulative_tables(given)
+    if cumulative:
+        _refuse_form(cumulative[0], form)
+        return read_cumulative_tables(cumulative)
     if len(given) == 1 and given[0].is_dir():
         given = _pair_in(given[0])
     tables = [is_jump_table(path) for path in given]
@@ -48,11 +54,15 @@ def read_measured(paths: File | Sequence[File], form: Format | None = None, **op
         raise InvalidValue(
             f"{pulses}: it is no jump table, and {given[tables.index(True)]} is one; give two of one kind"
         )
+    _refuse_form(given[0], form)
+    return read_jump_table(*_ordered(given))
+
+
+def _refuse_form(file: Path, form: Format) -> None:
     if form != Format():
         raise InvalidValue(
-            f"{given[0]}: it is a jump table, on which options of files of pulses have no effect; leave them out"
+            f"{file}: it is a jump table, on which options of files of pulses have no effect; leave them out"
         )
-    return read_jump_table(*_ordered(given))
 
 
 def _partner(file: Path) -> Path | None:
@@ -80,7 +90,8 @@ def _pair_in(folder: Path) -> list[Path]:
         return [*ups, *downs]
     names = ", ".join(file.name for file in files[:LISTED]) + (" ..." if len(files) > LISTED else "")
     raise InvalidValue(
-        f"{folder}: it is a folder without one pair of jump tables (dG_increasing.txt and dG_decreasing.txt); name the "
+        f"{folder}: it is a folder without one pair of jump tables (dG_increasing.txt and dG_decreasing.txt), nor "
+        "tables of axis_G, axis_dG and cdf for SET and RESET; name the "
         f"files to read{f', of {names}' if files else ': it is empty'}"
     )
 

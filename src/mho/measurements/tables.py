@@ -74,9 +74,9 @@ def _distribution(columns: Sequence[Column]) -> Refusal | None:
 
 
 DISTRIBUTION = (
-    "the numbers rise from 0 to 1, so they are a cumulative distribution and no conductances; a jump table has the "
-    "changes of "
-    "conductance at one pulse, as CrossSim writes them (mho train --measured FOLDER)"
+    "the numbers rise from 0 to 1, so they are a cumulative distribution and no conductances; for  mho train "
+    "--measured FOLDER  a folder holds the changes of conductance at one pulse as CrossSim writes them, or "
+    "states, changes and probabilities as XBTorch does: axis_G, axis_dG and cdf, of SET and of RESET"
 )
 
 

@@ -19,6 +19,8 @@ from mho.compiler.hooks import HOOKS, hook_record, read_hooks
 from mho.compiler.law import read_law
 from mho.config import RPU
 from mho.devices import Device
+from mho.devices.doubts import doubts
+from mho.devices.measured_cells import in_turn
 from mho.devices.symmetry import nominal_cell, quiet_step, symmetry_points
 from mho.errors import InvalidValue, LawError, in_words
 from mho.kernels import ops
@@ -106,7 +108,7 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
     _check_kind(device)
     law = read_law(type(device))
     means = {name: np.float32(parameter.mean) for name, parameter in device.parameters().items()}
-    array = Crossbar(RPU(device=device), 1, POPULATION, seed=seed)
+    array = Crossbar(RPU(device=in_turn(device, 1, POPULATION)), 1, POPULATION, seed=seed)
     drawn = {name: values.flatten(0, 3).numpy() for name, values in array.cell_parameters().items()}
     for number in range(-1, DRAWN):
         fields = means if number < 0 else {name: values[number] for name, values in drawn.items()}
@@ -132,20 +134,8 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
         step_down=down,
         closed_form=law.closed_form,
         pulses_per_second=_speed(device, seed),
-        remarks=_remarks(device),
+        remarks=doubts(device),
     )
-
-
-def _remarks(device: Device) -> tuple[str, ...]:
-    """Return remarks on fractions above 1, which may have been meant in per cent."""
-    found = []
-    for name, parameter in device.parameters().items():
-        given = [(f"the spread of {name}", parameter.spread, "of its mean")]
-        given += [(name, parameter.mean, "of a step in each pulse")] if name == "c2c" else []
-        for what, value, of in given:
-            if value > 1:
-                found.append(f"{what} is {value:g}, {100 * value:g} % {of}; {value:g} % is written {value / 100:g}")
-    return tuple(found)
 
 
 def _check_kind(device: object) -> None:
@@ -270,7 +260,7 @@ def _check_symmetry(device: Device, drawn: dict[str, Any]) -> None:
 
 def _check_arrays(device: Device, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    rpu = RPU(device=device, cell=Single(), update=Pulses(length=10))
+    rpu = RPU(device=in_turn(device, 5, 19), cell=Single(), update=Pulses(length=10))
     arrays = [Crossbar(rpu, 5, 19, seed=seed, backend=backend) for backend in ("cpu", "reference")]
     started = arrays[0].weight.clone()
     for _ in range(2):
@@ -319,7 +309,7 @@ def _always_symmetric(device: Device, cell: Any) -> bool:
 
 
 def _speed(device: Device, seed: int) -> float:
-    array = Crossbar(RPU(device=device, update=Pulses(length=10)), 64, 64, seed=seed)
+    array = Crossbar(RPU(device=in_turn(device, 64, 64), update=Pulses(length=10)), 64, 64, seed=seed)
     p, q = torch.full((8, 64), 0.5), torch.full((8, 64), 0.5) * torch.tensor([1.0, -1.0]).repeat(32)
     began = time.perf_counter()
     array.pulse(p, q)

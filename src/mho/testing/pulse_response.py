@@ -13,6 +13,7 @@ import torch
 from mho.arrays import Crossbar
 from mho.config import RPU
 from mho.devices import Device
+from mho.devices.measured_cells import in_turn
 from mho.devices.symmetry import cell_record, nominal_cell, quiet_step
 from mho.errors import Faults, WrongUse, in_words
 from mho.per_replica import lengths
@@ -76,7 +77,7 @@ def pulse_response(device: Device, *, cells: int = 500, pulses: int | None = Non
         WrongUse: for a device with lists.
     """
     _check(device, cells, pulses)
-    rpu = RPU(device=device, update=Pulses(length=1))
+    rpu = RPU(device=in_turn(device, 1, cells), update=Pulses(length=1))
     array = Crossbar(rpu, 1, cells, seed=seed)
     array.write(torch.full((1, cells), FAR_BELOW), quiet=True)
     turn = pulses or _enough(device)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, final
 
 from mho.devices.effects.base import Effect
 from mho.devices.fields import as_per_cell
+from mho.devices.measured_cells import MeasuredCells, first_cell
 from mho.devices.per_cell import PerCell
 from mho.errors import Faults
 
@@ -17,7 +18,7 @@ class Stuck(Effect):
     Each device is stuck with the probability `stuck`, at a weight drawn evenly between its bounds.
 
     Attributes:
-        stuck: share of devices, 0 to 1.
+        stuck: share of devices, 0 to 1; or a map of those that are, `mho.per_cell(values=...)` of 1 and 0.
 
     Source: stuck-at faults are those of C.-Y. Chen et al., "RRAM defect modeling and failure analysis based on march
     test and a novel squeeze-search scheme", IEEE Trans. Comput. 64:180 (2015), there at one of the bounds; that devices
@@ -28,12 +29,22 @@ class Stuck(Effect):
     stuck: float = 0.0
 
     def _more_faults(self, faults: Faults) -> None:
-        if isinstance(self.stuck, PerCell):
+        if isinstance(self.stuck, MeasuredCells):
+            values = self.stuck.values.values
+            wrong = (values != 0) & (values != 1)
+            if wrong.any():
+                faults.add(
+                    f"stuck has {int(wrong.sum())} values that are neither 0 nor 1, the first at {first_cell(wrong)}; "
+                    "give 1 for a device that is stuck, 0 for any other"
+                )
+        elif isinstance(self.stuck, PerCell):
             faults.add(f"stuck is {self.stuck!r}; give the share of devices, a number from 0 to 1")
         else:
             faults.number("stuck", self.stuck, low=0.0, high=1.0)
 
     def parameters(self) -> dict[str, PerCell]:
+        if isinstance(self.stuck, MeasuredCells):
+            return {"stuck": self.stuck}
         return {"stuck": PerCell(as_per_cell(self.stuck).mean, distribution="bernoulli")}
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import final
 
@@ -83,10 +84,20 @@ def noise_ends(fits: Sequence[TraceFit]) -> Ends | None:
 
 
 def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ...]:
-    """Fits whose errors of read noise and c2c cover both ends."""
-    if ends is None:
-        return fits
+    """Fits of the best law; of a single device with errors of read noise and c2c that cover what the data allow.
+
+    Args:
+        fits: one a device; those of several tell errors by their scatter.
+        ends: what `noise_ends` found; None: c2c is told by three standard errors, and only its likelihood is skew: it
+            falls more slowly upwards, about evenly in the logarithm of c2c.
+    """
     fit = fits[0]
+    if ends is None:
+        c2c = fit.estimates.get(CYCLES)
+        if len(fits) > 1 or c2c is None or not c2c.error or c2c.value < TOLD * c2c.error:
+            return fits
+        error = c2c.value * math.expm1(TOLD * c2c.error / c2c.value) / TOLD
+        return (dataclasses.replace(fit, estimates=fit.estimates | {CYCLES: dataclasses.replace(c2c, error=error)}),)
     changed = {
         name: dataclasses.replace(e, error=max(e.error, ends.others.get(name, 0.0)))
         for name, e in fit.estimates.items()

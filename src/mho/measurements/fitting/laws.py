@@ -35,8 +35,8 @@ LASTING = 300
 DRAWN = 2
 """Laws whose simulated readings are drawn; the others are only judged."""
 WORTH, WORTH_OF_WALK = 5.0, 3.0
-"""Log likelihood that each of its two numbers must gain in each device; the second where the steps would have to be noisier
-than they are large without it. With 3, one of some 300 simulated devices lost its c2c to a noise that it had not."""
+"""Log likelihood that each of its two numbers must gain in each device; the second where steps would otherwise have to be
+noisier than they are large. With 3, one of some 300 simulated devices lost its c2c to a noise that it had not."""
 
 
 @final

@@ -25,7 +25,8 @@ def compare(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="DEVICE...", help="Laws, your own as module:Class, TOML files, or pulses, to which laws are fitted."
+            metavar="DEVICE...",
+            help="Laws, your own as module:Class, published devices, TOML files, or pulses, to which laws are fitted.",
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
@@ -35,7 +36,7 @@ def compare(
     Signal to noise is the mean step in the middle over the noise of one.
 
     Examples: mho device compare SoftBounds ConstantStep; mho device compare
-    mine.toml pulses.csv.
+    reram_es capacitor; mho device compare mine.toml pulses.csv.
     """
     if len(names) < FEWEST:
         raise InvalidValue(f"compare takes two devices or more, and got {', '.join(names)}; mho device check takes one")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from mho.devices.base import Device
 from mho.devices.effects import EFFECTS, Effect
+from mho.devices.neurosim import NeuroSim, from_neurosim, to_neurosim
 from mho.devices.options import Options
 from mho.devices.per_cell import PerCell, per_cell
 from mho.devices.step_device import StepDevice, UpDownDevice
@@ -38,12 +39,15 @@ __all__ = [
     "LAWS",
     "Device",
     "Effect",
+    "NeuroSim",
     "Options",
     "PerCell",
     "StepDevice",
     "Table",
     "UpDownDevice",
+    "from_neurosim",
     "per_cell",
     "table",
+    "to_neurosim",
     *LAWS,
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mho.cli.device_compare import compare
+from mho.cli.device_compare import compare, conductance_range
 from mho.cli.device_fit import fit
 from mho.cli.map import FIGURES
 from mho.cli.train import read_device
@@ -63,7 +63,7 @@ def check(
     if as_json:
         print(json.dumps(dataclasses.asdict(report)))
     else:
-        print(_describe(report))
+        print(_describe(report, made))
 
 
 @device.command()
@@ -129,7 +129,7 @@ def find_device(name: str) -> Device:
     return device_from_table(read_device(name))
 
 
-def _describe(report: DeviceReport) -> str:
+def _describe(report: DeviceReport, made: Device) -> str:
     """The report, one measure a line."""
     lines = {
         "states": f"{report.states:.4g} (range over the mean step in the middle)",
@@ -139,5 +139,8 @@ def _describe(report: DeviceReport) -> str:
         "several pulses": "closed form" if report.closed_form else "pulse by pulse",
         "speed": f"{report.pulses_per_second:.2g} pulses a second, one core",
     }
+    if made.conductance is not None:
+        step = made.conductance.for_axes().unit * (report.step_up + report.step_down) / 2
+        lines["conductance"] = f"{conductance_range(made)}, a step of {step:.3g}"
     measured = [f"  {name:<20} {text}" for name, text in lines.items()]
     return "\n".join([f"{report.law} keeps the contract", *measured, *(f"note: {text}" for text in report.remarks)])

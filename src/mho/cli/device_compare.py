@@ -58,7 +58,7 @@ def compare(
         ]
         print(json.dumps(rows))
         return
-    _show(names, reports, noises)
+    _show(names, reports, noises, [conductance_range(device) for device in found])
 
 
 def find(name: str) -> Device:
@@ -88,12 +88,23 @@ def step_noise(device: Device) -> float | None:
     return math.sqrt(sum(part**2 for part in parts) / len(parts))
 
 
+def conductance_range(device: Device) -> str:
+    """Return the nominal range of conductance, as text; "–" where it is not known."""
+    if device.conductance is None:
+        return "–"
+    in_unit, bounds = device.conductance.for_axes(), device.parameters()
+    low, high = (in_unit.of(bounds[name].mean) for name in ("w_min", "w_max"))
+    return f"{low:.4g} to {high:.4g} {in_unit.name}"
+
+
 def _ratio(report: DeviceReport, noise: float | None) -> float | None:
     """Mean step over its noise; None where there is no noise, or it is not known."""
     return (report.step_up + report.step_down) / 2 / noise if noise else None
 
 
-def _show(names: Sequence[str], reports: Sequence[DeviceReport], noises: Sequence[float | None]) -> None:
+def _show(
+    names: Sequence[str], reports: Sequence[DeviceReport], noises: Sequence[float | None], ranges: Sequence[str]
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -114,6 +125,8 @@ def _show(names: Sequence[str], reports: Sequence[DeviceReport], noises: Sequenc
             for report, noise in zip(reports, noises, strict=True)
         ],
     }
+    if any(text != "–" for text in ranges):
+        rows["conductance"] = list(ranges)
     for name, cells in rows.items():
         table.add_row(name, *cells)
     Console(highlight=False, soft_wrap=True).print(table)

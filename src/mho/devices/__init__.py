@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from mho.devices.base import Device
+from mho.devices.conductance import Conductance
 from mho.devices.effects import EFFECTS, Effect
 from mho.devices.neurosim import NeuroSim, from_neurosim, to_neurosim
 from mho.devices.options import Options
@@ -37,6 +38,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "EFFECTS",
     "LAWS",
+    "Conductance",
     "Device",
     "Effect",
     "NeuroSim",

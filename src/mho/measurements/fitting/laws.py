@@ -24,6 +24,7 @@ from mho.measurements.fitting.untold import untold
 from mho.measurements.fitting.weights import Scale, WeightTrace, scale_of, weight_trace
 from mho.measurements.fitting.within import reaches, within
 from mho.measurements.record import Measurement
+from mho.measurements.units import conductance
 
 PARAMETRIC: tuple[type[Device], ...] = (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep)
 FEWEST = 10
@@ -222,7 +223,9 @@ def _law_fit(
             "the way of the pulses, or only part of the range was measured: look at how the columns were read "
             f"({'; '.join(measurement.notes) or 'nothing was found out'}), or leave the law out with --law"
         ) from None
-    return LawFit(law, device, parameters, rescaled(scale, factor), fits, score, fits[0].count, tuple(sentences))
+    scale = rescaled(scale, factor)
+    device = dataclasses.replace(device, conductance=conductance(scale.zero, scale.unit, measurement.unit))
+    return LawFit(law, device, parameters, scale, fits, score, fits[0].count, tuple(sentences))
 
 
 def _beyond(law: type[Device], device: Device, bounds: tuple[float, float], measured: tuple[float, float]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from mho.devices import Device, JumpTable, PiecewiseStep, table
 from mho.measurements.fitting.tables import jump_table_from, piecewise_from
 from mho.measurements.record import Measurement
+from mho.measurements.units import conductance
 
 
 def table_devices(measurement: Measurement, *, w_max: float = 0.6) -> tuple[Device, ...]:
@@ -31,6 +32,7 @@ def table_devices(measurement: Measurement, *, w_max: float = 0.6) -> tuple[Devi
         down_points=table(jumps.down_points),
         w_max=jumps.w_max,
         w_min=jumps.w_min,
+        conductance=conductance(jumps.scale.zero, jumps.scale.unit, measurement.unit),
     )
     means = PiecewiseStep(
         dw_min=pieces.dw_min,
@@ -40,5 +42,6 @@ def table_devices(measurement: Measurement, *, w_max: float = 0.6) -> tuple[Devi
         w_max=pieces.w_max,
         w_min=pieces.w_min,
         write_noise=pieces.noise,
+        conductance=conductance(pieces.scale.zero, pieces.scale.unit, measurement.unit),
     )
     return drawn, means

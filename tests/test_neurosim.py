@@ -74,7 +74,7 @@ def test_to_neurosim_undoes_from_neurosim(nl_ltp, nl_ltd, up, down, c2c):
 
 
 def test_the_noise_of_pulses_is_a_share_of_the_range_in_every_state():
-    """The device that NeuroSim comes with, Ag:a-Si: n pulses have the noise 0.035·√n of the range."""
+    """The device that NeuroSim comes with: n pulses have the noise 0.035·√n of the range."""
     device = from_neurosim(nl_ltp=2.4, nl_ltd=-4.88, levels=(97, 100), c2c=0.035)
     assert isinstance(device, LinearStepAdditive)
     mho.testing.check_device(device)
@@ -101,6 +101,19 @@ def test_an_array_ends_at_its_bound_after_so_many_pulses():
     assert array.weight.item() == pytest.approx(0.6, abs=1e-5)  # float32, 64 steps
 
 
+def test_conductances_come_back():
+    device = from_neurosim(nl_ltp=2.4, nl_ltd=-4.88, levels=(97, 100), conductances=(3.0769e-9, 3.8462e-8), w_max=1.0)
+    assert device.conductance.of(np.array([-1.0, 1.0])) == pytest.approx([3.0769e-9, 3.8462e-8], rel=1e-12)
+    made = to_neurosim(device)
+    assert made.conductances == pytest.approx((3.0769e-9, 3.8462e-8), rel=1e-12)
+    assert str(made).startswith("maxConductance = 3.8462e-08;\nminConductance = 3.0769e-09;\n")
+    # sent and returned once more, the device is the one that was
+    again = from_neurosim(
+        nl_ltp=made.nl_ltp, nl_ltd=made.nl_ltd, levels=made.levels, conductances=made.conductances, w_max=1.0
+    )
+    assert again.dw_min == pytest.approx(device.dw_min, rel=1e-6)
+
+
 def test_what_is_left_out_is_noted_and_printed():
     made = to_neurosim(
         LinearStep(dw_min=mho.per_cell(0.0123, spread=0.2), gamma_up=0.4, gamma_down=0.2, write_noise=0.1)
@@ -122,6 +135,11 @@ def test_what_is_left_out_is_noted_and_printed():
         (lambda: from_neurosim(nl_ltp=9.5, nl_ltd=0, levels=(64, 1)), ("nl_ltp is 9.5", "levels is 1")),
         (lambda: from_neurosim(nl_ltp=1, nl_ltd=-1, levels=(1, 2, 3)), ("levels is (1, 2, 3)", "(up, down)")),
         (lambda: from_neurosim(nl_ltp=1, nl_ltd=-1, levels=64, c2c=-1, w_max=0), ("c2c is -1", "w_max is 0")),
+        (
+            lambda: from_neurosim(nl_ltp=1, nl_ltd=-1, levels=9, conductances=(2e-6, 1e-6)),
+            ("conductances is 1e-06", "greater than 2e-06"),
+        ),
+        (lambda: from_neurosim(nl_ltp=1, nl_ltd=-1, levels=9, conductances=1e-6), ("(G_min, G_max) in siemens",)),
         (lambda: to_neurosim(SoftBounds()), ("SoftBounds", "LinearStep")),
         (lambda: to_neurosim(ExpStep()), ("ExpStep", "not linear")),
         (lambda: to_neurosim(LinearStep(gamma_up=1.0)), ("gamma_up is 1", "below 1")),

@@ -23,6 +23,7 @@ import math
 from typing import final
 
 from mho.devices.base import Device
+from mho.devices.conductance import SIEMENS, Conductance
 from mho.devices.constant_step import ConstantStep
 from mho.devices.linear_step import LinearStep
 from mho.devices.linear_step_additive import LinearStepAdditive
@@ -53,6 +54,7 @@ class NeuroSim(metaclass=InWords):
         nl_ltd: label of depression, NL_LTD, 0 to -9.
         levels: pulses across the range, up and down: maxNumLevelLTP and maxNumLevelLTD.
         c2c: sigmaCtoC, standard deviation of one pulse over the range of conductance.
+        conductances: minConductance and maxConductance in siemens; None where the device's are not known.
         notes: what of the device is not in these numbers, a sentence each.
     """
 
@@ -60,6 +62,7 @@ class NeuroSim(metaclass=InWords):
     nl_ltd: float
     levels: tuple[int, int]
     c2c: float = 0.0
+    conductances: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -70,12 +73,21 @@ class NeuroSim(metaclass=InWords):
             f"NL_LTD = {self.nl_ltd:.6g};",
             f"sigmaCtoC = {self.c2c:.6g} * (maxConductance - minConductance);",
         ]
+        if self.conductances is not None:
+            low, high = self.conductances
+            lines = [f"maxConductance = {high:.6g};", f"minConductance = {low:.6g};", *lines]
         return "\n".join([*lines, *(f"// {note}" for note in self.notes)])
 
 
 @in_words
 def from_neurosim(
-    *, nl_ltp: float, nl_ltd: float, levels: int | tuple[int, int], c2c: float = 0.0, w_max: float = 0.6
+    *,
+    nl_ltp: float,
+    nl_ltd: float,
+    levels: int | tuple[int, int],
+    c2c: float = 0.0,
+    conductances: tuple[float, float] | None = None,
+    w_max: float = 0.6,
 ) -> Device:
     """Return the device that NeuroSim describes: its curves exactly, on the range -w_max to w_max.
 
@@ -86,6 +98,8 @@ def from_neurosim(
         levels: pulses across the range, at least 2: maxNumLevelLTP and maxNumLevelLTD, or one number for both.
         c2c: sigmaCtoC, a share of the range, at least 0: the noise of a pulse, equal in every state; n pulses have √n
             times that. With 0 the device is a `LinearStep`, else a `LinearStepAdditive`.
+        conductances: minConductance and maxConductance in siemens, at least 0, for the device's `conductance`; None: they
+            are not known.
         w_max: weight of G_max, above 0; G_min is -w_max.
 
     NeuroSim's sigmaDtoD spreads the labels of cells with levels and range kept. No spreads of a law's own fields do
@@ -108,7 +122,8 @@ def from_neurosim(
     for number in pair:
         faults.number("levels", number, low=2, integer=True)
     faults.number("c2c", c2c, low=0.0)
-    faults.number("w_max", w_max, above=0.0, high=1e30)
+    if faults.number("w_max", w_max, above=0.0, high=1e30):
+        known = _conductance(conductances, w_max, faults)
     faults.raise_any()
     (gamma_up, up), (gamma_down, down) = (
         _slope_and_step(abs(label), number, w_max) for label, number in zip((nl_ltp, nl_ltd), pair, strict=True)
@@ -123,6 +138,7 @@ def from_neurosim(
         c2c=c2c * 2 * w_max / step,
         w_max=w_max,
         w_min=-w_max,
+        conductance=known,
     )
 
 
@@ -168,8 +184,17 @@ def to_neurosim(device: Device) -> NeuroSim:
             notes.append(f"{number:.6g} pulses across the range ({field[6:]}) are rounded to {levels[-1]}")
     notes += _left_out(device)
     c2c = cell["c2c"] * cell["dw_min"] / span
+    known = None
+    if device.conductance is not None and device.conductance.name in SIEMENS:
+        in_siemens = device.conductance.siemens()
+        known = (in_siemens.of(cell["w_min"]), in_siemens.of(cell["w_max"]))
     return NeuroSim(
-        nl_ltp=labels[0], nl_ltd=-labels[1] or 0.0, levels=(levels[0], levels[1]), c2c=c2c, notes=tuple(notes)
+        nl_ltp=labels[0],
+        nl_ltd=-labels[1] or 0.0,
+        levels=(levels[0], levels[1]),
+        c2c=c2c,
+        conductances=known,
+        notes=tuple(notes),
     )
 
 
@@ -189,6 +214,19 @@ def curve_of(label: float) -> float:
     if label <= label_of(FLATTEST):
         return label * 8 * UNIT
     return float(brentq(lambda k: label_of(k) - label, FLATTEST, STEEPEST, xtol=1e-15, rtol=1e-14))
+
+
+def _conductance(ends: object, w_max: float, faults: Faults) -> Conductance | None:
+    """Return the map that makes (G_min, G_max) of -w_max and w_max; what is wrong with them is noted."""
+    if ends is None:
+        return None
+    if not isinstance(ends, (tuple, list)) or len(ends) != 2:
+        faults.add(f"conductances is {ends!r}; give (G_min, G_max) in siemens")
+        return None
+    low, high = ends
+    if not (faults.number("conductances", low, low=0.0) and faults.number("conductances", high, above=low)):
+        return None
+    return Conductance(zero=(low + high) / 2, unit=(high - low) / (2 * w_max))
 
 
 def _slope_and_step(label: float, levels: int, w_max: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from mho.errors import Faults, InvalidValue
 class Options:
     """Effects that every law may have; at 0 they cost nothing and stand in no file.
 
-    The fields but the last are those of `mho.devices.effects`, where each is described: WriteNoise, ReadVariation,
+    The fields but the last two are those of `mho.devices.effects`, where each is described: WriteNoise, ReadVariation,
     Stuck, Decay, Drift, Diffusion. Each but `stuck` is a number, `mho.per_cell(...)`, or a list of one number a
     replica. Weights are in normalised units; time is counted in optimizer steps: `AnalogSGD.step` lets 1 pass for every
     array (`Crossbar.rest` lets more pass).

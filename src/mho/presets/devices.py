@@ -6,9 +6,9 @@ them to the measurements that each function cites. Weights are in the units of t
 With normals ξ and ξ' of each cell, aihwkit's steps at w = 0 are up = Δ·(1 + s·ξ + t·ξ'), down = Δ·(1 - p + s·ξ - t·ξ'):
 p is its up_down, s and t are the spreads of step and up_down. mho has their mean, `dw_min`, and their ratio, `up_down`,
 and draws each for itself: mean and ratio get the nominal values exactly, and to first order in s and t the spreads, but
-not their correlation, which is 0 where p = 0. A bound's relative spread is mho's `spread`: a draw beyond 0 is mirrored,
-where aihwkit switches such a cell off unless the preset says enforce_consistency. aihwkit's write_noise_std is in units
-of Δ, mho's `write_noise` in weights; aihwkit does not clip what is read, mho does.
+not their correlation, which is 0 where p = 0. A bound's relative spread is mho's `spread`; both mirror draws beyond
+0 (aihwkit's enforce_consistency). aihwkit's write_noise_std is in units of Δ, mho's `write_noise` in weights; aihwkit
+does not clip what is read, mho does.
 """
 
 from __future__ import annotations

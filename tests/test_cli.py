@@ -24,6 +24,7 @@ SMALL = ["--set", "training.train_images=50", "--set", "training.test_images=40"
         ["report", "--help"],
         ["reproduce", "--help"],
         ["bench", "--help"],
+        ["export", "--help"],
         ["map", "--help"],
         ["device", "--help"],
         ["device", "plot", "-h"],

@@ -20,7 +20,18 @@ from scipy import stats
 
 import mho
 from mho import RPU, Crossbar, Pulses
-from mho.devices import LAWS, ConstantStep, ExpStep, JumpTable, LinearStep, PowStep, SoftBounds
+from mho.devices import (
+    LAWS,
+    ConstantStep,
+    ExpStep,
+    FallingStep,
+    JumpTable,
+    LinearStep,
+    LinearStepAdditive,
+    PowStep,
+    RaschSoftBounds,
+    SoftBounds,
+)
 from mho.devices.doubts import doubts
 from mho.devices.symmetry import symmetry_points
 from mho.errors import InvalidValue, LawError, WrongUse
@@ -59,6 +70,17 @@ EQUATIONS = {
         lambda w: A * (1 - 0.02 * math.exp(3.0 * (2 * w - HIGH - LOW) / (HIGH - LOW))),
         lambda w: B * (1 - 0.1 * math.exp(-2.0 * (2 * w - HIGH - LOW) / (HIGH - LOW))),
     ),
+    "RaschSoftBounds": (RaschSoftBounds(**COMMON), lambda w: A * (1 - w / HIGH), lambda w: B * (1 - w / LOW)),
+    "LinearStepAdditive": (
+        LinearStepAdditive(**COMMON, gamma_up=0.8, gamma_down=0.3),
+        lambda w: A * (1 - 0.8 * w / HIGH),
+        lambda w: B * (1 - 0.3 * w / LOW),
+    ),
+    "FallingStep": (
+        FallingStep(**COMMON, fall_up=0.6, fall_down=0.9, gamma_up=1.5, gamma_down=2.5, noise=0.004, noise_slope=0.02),
+        lambda w: A * (0.4 + 0.6 * math.exp(-1.5 * 2 * w / (HIGH - LOW))),
+        lambda w: B * (0.1 + 0.9 * math.exp(2.5 * 2 * w / (HIGH - LOW))),
+    ),
     "PowStep": (
         PowStep(**COMMON, gamma_up=1.7, gamma_down=0.6),
         lambda w: A * (2 * (HIGH - w) / (HIGH - LOW)) ** 1.7,
@@ -66,6 +88,12 @@ EQUATIONS = {
     ),
 }
 """A device without spread, and what its up and down steps are in the mean; A and B from dw_min 0.01, up_down 1.4."""
+NOISE = {
+    "RaschSoftBounds": lambda w, up, step: 0.3 * (A if up else B),
+    "LinearStepAdditive": lambda w, up, step: 0.3 * 0.01,
+    "FallingStep": lambda w, up, step: 0.3 * step + 0.004 + 0.02 * abs(w),
+}
+"""Standard deviation of a pulse where it is not c2c times the step."""
 
 
 def test_every_law_has_its_equation_here():
@@ -84,9 +112,10 @@ def test_one_pulse_has_the_mean_and_the_spread_of_the_equation(name, up, w):
     array.pulse(torch.ones(1, cells), torch.full((1, 1), 1.0 if up else -1.0))
     moved = (array.weight.view(-1).double().numpy() - float(np.float32(w))) * (1 if up else -1)
     step = steps[0 if up else 1](w)
-    assert abs(moved.mean() - step) < 4 * 0.3 * step / cells**0.5
+    noise = NOISE[name](w, up, step) if name in NOISE else 0.3 * step
+    assert abs(moved.mean() - step) < 4 * noise / cells**0.5
     # standard error of a standard deviation: σ/√(2n)
-    assert moved.std() == pytest.approx(0.3 * step, rel=4 / (2 * cells) ** 0.5)
+    assert moved.std() == pytest.approx(noise, rel=4 / (2 * cells) ** 0.5)
 
 
 def at_a_bound(law: type[mho.Device], backend: str, cells: int = 24) -> torch.Tensor:
@@ -107,7 +136,7 @@ def at_a_bound(law: type[mho.Device], backend: str, cells: int = 24) -> torch.Te
 @pytest.mark.parametrize("law", [law for law in PULSED if law.__name__ in EQUATIONS])
 def test_a_compiled_law_equals_the_reference(law):
     compiled, reference = (at_a_bound(law, backend) for backend in ("cpu", "reference"))
-    tolerance = 1.5e-6 if law in (ExpStep, PowStep) else 0.0
+    tolerance = 1.5e-6 if law in (ExpStep, FallingStep, PowStep) else 0.0
     assert float((compiled - reference).abs().max()) <= tolerance
 
 
@@ -161,6 +190,9 @@ def test_soft_bounds_down_mirrors_up():
         (PowStep(gamma_up=0.0, gamma_down=0.0), ConstantStep()),
         (PowStep(gamma_up=1.0, gamma_down=1.0, w_max=0.6, w_min=-0.6), SoftBounds(w_max=0.6, w_min=-0.6)),
         (ExpStep(a_up=0.0, a_down=0.0), ConstantStep()),
+        (FallingStep(fall_up=0.0, fall_down=0.0), ConstantStep()),
+        (RaschSoftBounds(c2c=0.0), SoftBounds(c2c=0.0)),
+        (LinearStepAdditive(c2c=0.0), LinearStep(c2c=0.0)),
     ],
     ids=lambda device: type(device).__name__,
 )
@@ -205,7 +237,37 @@ def test_cycle_noise_leaves_a_spread_around_the_symmetry_point():
     assert abs(float(array.weight.mean())) < 4 * 0.0052 / cells**0.5 + 0.001  # after a down pulse: half a step below
 
 
-@pytest.mark.parametrize("law", [SoftBounds, LinearStep])
+def test_added_noise_stays_full_size_at_the_bounds():
+    """The paper's law by hand: at a bound the step is 0, and a pulse adds α·c2c·ξ, of which the bound cuts one half."""
+    cells, spread = 20_000, 0.3 * 0.01 * 2 * 1.4 / 2.4  # c2c·α₊, α₊ = Δ·2r/(1 + r)
+    array = population(RaschSoftBounds(**COMMON), cells)
+    array.write(torch.full((1, cells), HIGH))
+    array.pulse(torch.ones(1, cells), torch.ones(1, 1))
+    fallen = HIGH - array.weight.view(-1).double().numpy()
+    assert fallen.min() >= 0
+    assert (fallen > 0).mean() == pytest.approx(0.5, abs=4 * 0.5 / cells**0.5)
+    # the mean of max(-ξ, 0) is 1/√(2π), its standard deviation 0.584
+    assert fallen.mean() == pytest.approx(spread / math.sqrt(2 * math.pi), abs=4 * 0.584 * spread / cells**0.5)
+
+
+def test_the_parameters_of_rasch_2024_are_those_of_the_law():
+    """Δ = δγ and r = (γ + ρ)/(γ - ρ) for γ = exp(σ_d2d·ξ), ρ = σ±·ξ, as the docstring converts them."""
+    normals = np.random.default_rng(0).standard_normal((2, 200_000))
+    gamma, rho = np.exp(0.3 * normals[0]), 0.02 * normals[1]
+    mean, spread = 0.01 * math.exp(0.3**2 / 2), math.sqrt(math.expm1(0.3**2))
+    device = RaschSoftBounds(
+        dw_min=mho.per_cell(mean, spread=spread, distribution="lognormal"), up_down=mho.per_cell(1.0, spread=0.04)
+    )
+    drawn = Crossbar(RPU(device=device), 300, 300).cell_parameters()
+    sizes, ratios = (drawn[name].view(-1).double().numpy() for name in ("dw_min", "up_down"))
+    # 90,000 cells: standard errors of mean and spread are 0.003 and 0.002 of each
+    assert sizes.mean() == pytest.approx((0.01 * gamma).mean(), rel=0.02)
+    assert sizes.std() == pytest.approx((0.01 * gamma).std(), rel=0.02)
+    # to first order: ρ/γ is 9.4 % wider than ρ, as the mean of γ⁻² is exp(2·0.3²)
+    assert ratios.std() == pytest.approx(((gamma + rho) / (gamma - rho)).std(), rel=0.12)
+
+
+@pytest.mark.parametrize("law", [SoftBounds, RaschSoftBounds, LinearStep, LinearStepAdditive])
 def test_closed_forms_of_the_symmetry_point_are_the_zeros_of_the_law(law):
     array = Crossbar(RPU(device=law(up_down=mho.per_cell(1.1, spread=0.2))), 1, 300)
     cells = {name: values.view(-1).numpy() for name, values in array.cell_parameters().items()}
@@ -215,7 +277,7 @@ def test_closed_forms_of_the_symmetry_point_are_the_zeros_of_the_law(law):
     assert np.isnan(said).mean() < 0.5
 
 
-@pytest.mark.parametrize("law", [SoftBounds, LinearStep, ExpStep, PowStep])
+@pytest.mark.parametrize("law", [SoftBounds, LinearStep, ExpStep, FallingStep, PowStep])
 @pytest.mark.parametrize("ratio", [0.8, 1.0, 1.25])
 def test_pulsing_up_and_down_ends_at_the_symmetry_point(law, ratio):
     device = law(dw_min=0.01, up_down=ratio, c2c=0.0, w_max=0.6, w_min=-0.5)

@@ -368,7 +368,7 @@ def test_rooms_find_their_classes() -> None:
     assert all(getattr(mho.devices, name) is law for name, law in LAWS.items())
     assert [name for effect in flat_effects() for name in effect.hook_fields()] == list(OPTIONS)
     defaults = {field.name: field.default for effect in flat_effects() for field in dataclasses.fields(effect)}
-    assert defaults == {f.name: f.default for f in dataclasses.fields(mho.devices.Options) if f.name != "effects"}
+    assert defaults == {f.name: f.default for f in dataclasses.fields(mho.devices.Options) if f.name in OPTIONS}
     with pytest.raises(AttributeError, match="did you mean 'ConstantStep'"):
         _ = mho.devices.ConstatStep
 

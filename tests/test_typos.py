@@ -86,7 +86,11 @@ NAMES = {
     "testing": (mho.testing, "check_devices", "did you mean 'check_device'?"),
     "training": (mho.training, "AnalogSgd", "did you mean 'AnalogSGD'?"),
     "a room": (mho, "trainin", "did you mean 'training'?"),
-    "far": (mho.presets, "x", "mho.presets has no 'x'; known: PRESETS, floating_point, gokmen_2017"),
+    "far": (
+        mho.presets,
+        "x",
+        "mho.presets has no 'x'; known: DEVICES, PRESETS, arrays, capacitor, device_toml, devices, ecram",
+    ),
 }
 
 

@@ -11,7 +11,7 @@ from mho.config import RPU
 from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import diagnose
 from mho.errors import no_such_name
-from mho.nn import band_limit, conversion_table, convert, replica_loss, to_digital
+from mho.nn import band_limit, conversion_table, convert, export, replica_loss, to_digital
 from mho.periphery import Exact, Pulses, Read, Scale
 from mho.runs import load
 from mho.tile import Tile
@@ -43,6 +43,7 @@ __all__ = [
     "convert",
     "devices",
     "diagnose",
+    "export",
     "learning",
     "load",
     "models",

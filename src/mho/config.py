@@ -14,6 +14,7 @@ import tomli_w
 from mho.banks import BankSpec
 from mho.cells import CELLS, Cell, Single
 from mho.devices import LAWS, ConstantStep, Device
+from mho.devices.files import NONE as NONE
 from mho.devices.files import device_from_fields, device_to_table
 from mho.devices.measured_cells import MeasuredCells
 from mho.errors import CAN_DIFFER, Faults, InvalidValue, InWords, LawError, nearest
@@ -24,8 +25,6 @@ from mho.tile import Tile
 
 T = TypeVar("T")
 UPDATES: dict[str, type[Pulses] | type[Exact]] = {"Pulses": Pulses, "Exact": Exact}
-NONE = "none"
-"""TOML has no null: this word stands for None."""
 NO_SCALE: dict[str, Any] = {"value": NONE, "per": "layer", "fill": NONE, "learned": False}
 """The section [scale] of an RPU whose arrays hold the weights themselves."""
 

@@ -10,6 +10,7 @@ import typer
 
 from mho.cli.bench import bench
 from mho.cli.device import device
+from mho.cli.export import export
 from mho.cli.learn import learn
 from mho.cli.map import map_
 from mho.cli.report import report
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, reproduce, sweep, report, bench):
+for verb in (train, reproduce, sweep, report, export, bench):
     app.command()(verb)
 app.command("map")(map_)
 app.add_typer(device, name="device")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mho.cli.device_compare import compare
+from mho.cli.device_compare import compare, conductance_range
 from mho.cli.device_fit import fit
 from mho.cli.map import FIGURES
 from mho.cli.train import read_device
 from mho.devices import LAWS
-from mho.errors import InvalidValue, nearest
+from mho.errors import InvalidValue, WrongUse
+from mho.presets import DEVICES
 
 if TYPE_CHECKING:
     from mho.devices import Device
@@ -32,7 +33,8 @@ Named = Annotated[
     typer.Argument(
         metavar="DEVICE",
         help=f"A law ({', '.join(name for name, law in LAWS.items() if law.pulse_driven)}), your own as "
-        "module:Class, or a TOML file: one with a section device, or only what stands in it.",
+        f"module:Class, a published device ({', '.join(DEVICES)}), or a TOML file: one with a section device, or only "
+        "what stands in it.",
     ),
 ]
 
@@ -50,7 +52,8 @@ def check(
     equals interpreted code. What breaks a rule is reported with its file and
     line.
 
-    Examples: mho device check SoftBounds; mho device check my_devices:Ferro.
+    Examples: mho device check SoftBounds; mho device check reram_es; mho
+    device check my_devices:Ferro.
     """
     made = find_device(name)
 
@@ -60,7 +63,7 @@ def check(
     if as_json:
         print(json.dumps(dataclasses.asdict(report)))
     else:
-        print(_describe(report))
+        print(_describe(report, made))
 
 
 @device.command()
@@ -92,19 +95,41 @@ def plot(
     print(f"figure {out}")
 
 
+@device.command()
+def toml(
+    name: Named,
+    out: Annotated[Path | None, typer.Option(help="File to write (default: standard output).")] = None,
+) -> None:
+    """Write a device as a device file, which mho train --device takes and you may edit.
+
+    A published device comes with its source, and with what its numbers were
+    converted from, as comments.
+
+    Examples: mho device toml reram_es --out reram_es.toml; mho device toml
+    SoftBounds.
+    """
+    from mho.config import write_toml
+    from mho.files import write_atomically
+    from mho.presets import device_toml
+
+    text = device_toml(name) if name in DEVICES else write_toml({"device": read_device(name)})
+    if out is None:
+        print(text, end="")
+        return
+    if out.exists():
+        raise WrongUse(f"{out} exists; give another --out, or delete it")
+    write_atomically(out, text.encode())
+    print(f"device {out}")
+
+
 def find_device(name: str) -> Device:
-    """A device by what the command line says: a law, a user's class, or a file."""
+    """Return a device by what the command line says: a file, a published device, a law, a user's class."""
     from mho.config import device_from_table
 
-    file = Path(name)
-    if file.suffix.lower() == ".toml" or file.is_file():
-        return device_from_table(read_device(file))
-    if name not in LAWS and ":" not in name:
-        raise InvalidValue(f"no device {name!r}{nearest(name, LAWS)} (your own is module:Class; a file ends in .toml)")
-    return device_from_table({"law": name})
+    return device_from_table(read_device(name))
 
 
-def _describe(report: DeviceReport) -> str:
+def _describe(report: DeviceReport, made: Device) -> str:
     """The report, one measure a line."""
     lines = {
         "states": f"{report.states:.4g} (range over the mean step in the middle)",
@@ -114,5 +139,8 @@ def _describe(report: DeviceReport) -> str:
         "several pulses": "closed form" if report.closed_form else "pulse by pulse",
         "speed": f"{report.pulses_per_second:.2g} pulses a second, one core",
     }
+    if made.conductance is not None:
+        step = made.conductance.for_axes().unit * (report.step_up + report.step_down) / 2
+        lines["conductance"] = f"{conductance_range(made)}, a step of {step:.3g}"
     measured = [f"  {name:<20} {text}" for name, text in lines.items()]
     return "\n".join([f"{report.law} keeps the contract", *measured, *(f"note: {text}" for text in report.remarks)])

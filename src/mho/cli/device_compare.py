@@ -25,7 +25,8 @@ def compare(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="DEVICE...", help="Laws, your own as module:Class, TOML files, or pulses, to which laws are fitted."
+            metavar="DEVICE...",
+            help="Laws, your own as module:Class, published devices, TOML files, or pulses, to which laws are fitted.",
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
@@ -36,7 +37,7 @@ def compare(
     Values that may have been meant in per cent are asked about below.
 
     Examples: mho device compare SoftBounds ConstantStep; mho device compare
-    mine.toml pulses.csv.
+    reram_es capacitor; mho device compare mine.toml pulses.csv.
     """
     if len(names) < FEWEST:
         raise InvalidValue(f"compare takes two devices or more, and got {', '.join(names)}; mho device check takes one")
@@ -58,7 +59,7 @@ def compare(
         ]
         print(json.dumps(rows))
         return
-    _show(names, reports, noises)
+    _show(names, reports, noises, [conductance_range(device) for device in found])
 
 
 def find(name: str) -> Device:
@@ -88,12 +89,23 @@ def step_noise(device: Device) -> float | None:
     return math.sqrt(sum(part**2 for part in parts) / len(parts))
 
 
+def conductance_range(device: Device) -> str:
+    """Return the nominal range of conductance, as text; "–" where it is not known."""
+    if device.conductance is None:
+        return "–"
+    in_unit, bounds = device.conductance.for_axes(), device.parameters()
+    low, high = (in_unit.of(bounds[name].mean) for name in ("w_min", "w_max"))
+    return f"{low:.4g} to {high:.4g} {in_unit.name}"
+
+
 def _ratio(report: DeviceReport, noise: float | None) -> float | None:
     """Mean step over its noise; None where there is no noise, or it is not known."""
     return (report.step_up + report.step_down) / 2 / noise if noise else None
 
 
-def _show(names: Sequence[str], reports: Sequence[DeviceReport], noises: Sequence[float | None]) -> None:
+def _show(
+    names: Sequence[str], reports: Sequence[DeviceReport], noises: Sequence[float | None], ranges: Sequence[str]
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -114,6 +126,8 @@ def _show(names: Sequence[str], reports: Sequence[DeviceReport], noises: Sequenc
             for report, noise in zip(reports, noises, strict=True)
         ],
     }
+    if any(text != "–" for text in ranges):
+        rows["conductance"] = list(ranges)
     for name, cells in rows.items():
         table.add_row(name, *cells)
     console = Console(highlight=False, soft_wrap=True)

@@ -55,9 +55,11 @@ def train(
         str | None, typer.Option(help="gokmen_2017 (default) or floating_point; settings of CONFIG win over it.")
     ] = None,
     device: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="FILE", help="TOML with a section device, or only what stands in it; CONFIG's device gives way."
+            metavar="DEVICE",
+            help="TOML file with a section device, or only what stands in it; or a published device, a law, or your "
+            "own law as module:Class. Overrides the device in CONFIG.",
         ),
     ] = None,
     measured: Annotated[
@@ -147,13 +149,13 @@ def train(
     Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
     update.update_management=true; mho train runs/digits-1/config.toml --seed 1;
     mho train --model mynet:Net --data mydata:load, from mynet.py and mydata.py of this folder;
-    mho train --device mine.toml; mho train --measured pulses.csv, which fits laws
+    mho train --device mine.toml; mho train --device ecram; mho train --measured pulses.csv, which fits laws
     as mho device fit does, trains on the best, and adds device.html to the folder.
     """
     if resume and out is None:
         raise InvalidValue("--resume needs --out: the run folder to continue")
     fitted: Fitted | None = None
-    device_given: Path | dict[str, Any] | None = device
+    device_given: str | dict[str, Any] | None = device
     if measured:
         if device is not None:
             raise InvalidValue("--measured and --device both give the device; give one of them")
@@ -302,11 +304,11 @@ def read_experiment(
     given: dict[str, Any],
     settings: Sequence[str],
     resumed: Path | None,
-    device: Path | dict[str, Any] | None = None,
+    device: str | dict[str, Any] | None = None,
 ) -> Experiment:
     """What the options describe: a config, else the folder to resume, else a preset; then what is given beside.
 
-    A device, a file or its table, is the whole device: no field of another remains.
+    A device, by its name, its file or its table, is the whole device: no field of another remains.
 
     Raises:
         InvalidValue: naming every fault of the file and the options at once.
@@ -323,7 +325,7 @@ def read_experiment(
     if file is not None and (config is not None or file.exists()):
         tables = merged(tables, _config(file, preset))
     if device is not None:
-        tables["device"] = read_device(device) if isinstance(device, Path) else device
+        tables["device"] = read_device(device) if isinstance(device, str) else device
     given = {name: value for name, value in given.items() if value is not None}
     tables = merged(tables, {"training": given})
     for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):
@@ -369,17 +371,31 @@ def read_config(file: Path) -> dict[str, Any]:
         return parse_toml(text)
 
 
-def read_device(file: Path) -> dict[str, Any]:
-    """The table of a device file, whose faults are told by its name."""
-    from mho.config import device_from_table, device_table
+def read_device(name: str) -> dict[str, Any]:
+    """Return the table of a device by what the command line says: a file, a published device, a law, a user's class.
 
-    tables = read_config(file)
-    with naming(file):
-        table = device_table(tables)
-        device = device_from_table(table)
-        if "law" not in table:
-            print(f"{file} names no law: its device is a {device.law_name()}", file=sys.stderr)
-        return table
+    Raises:
+        InvalidValue: for a name of none of these, with the nearest; for a file with faults, under its name.
+    """
+    from mho.config import device_from_table, device_table, table_of
+    from mho.devices import LAWS
+    from mho.presets import DEVICES
+
+    file = Path(name)
+    if file.suffix.lower() == ".toml" or file.is_file():
+        tables = read_config(file)
+        with naming(file):
+            table = device_table(tables)
+            device = device_from_table(table)
+            if "law" not in table:
+                print(f"{file} names no law: its device is a {device.law_name()}", file=sys.stderr)
+            return table
+    if name in DEVICES:
+        return table_of(DEVICES[name]())
+    if name not in LAWS and ":" not in name:
+        known = [*LAWS, *DEVICES]
+        raise InvalidValue(f"no device {name!r}{nearest(name, known)} (your own is module:Class; a file ends in .toml)")
+    return table_of(device_from_table({"law": name}))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mho.compiler.law import read_law
 from mho.compiler.model import DeviceModel
 from mho.devices.fields import as_per_cell, check_numbers
-from mho.devices.options import OPTIONS, Options
+from mho.devices.options import OPTIONS, PARTS, Options
 from mho.devices.per_cell import PerCell
 from mho.devices.symmetry import symmetry_points
 from mho.devices.table import Table, table_from
@@ -61,7 +61,7 @@ class Device(Options, abc.ABC, metaclass=InWords):
     def __init_subclass__(cls, *, shared: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
         own = inspect.get_annotations(cls) | vars(cls)
-        taken = [name for name in (*OPTIONS, "effects") if name in own]
+        taken = [name for name in (*OPTIONS, *PARTS) if name in own]
         if taken:
             raise LawError(
                 f"{cls.__name__}.{taken[0]}: this name is that of an option of every device (mho.devices.Options); "
@@ -76,7 +76,8 @@ class Device(Options, abc.ABC, metaclass=InWords):
         faults = Faults(type(self).__name__)
         self._take_tables(faults)
         self.take_effects(faults)
-        names = [field.name for field in dataclasses.fields(self) if field.name != "effects"]
+        self.conductance_fault(faults)
+        names = [field.name for field in dataclasses.fields(self) if field.name not in PARTS]
         numbers = [name for name in names if not isinstance(getattr(self, name), Table)]
         check_numbers(self, faults, numbers)
         if faults.found or check_lists(self, faults, names):
@@ -138,7 +139,7 @@ class Device(Options, abc.ABC, metaclass=InWords):
         own = {
             name: as_per_cell(value)
             for name, value in values.items()
-            if name not in (*OPTIONS, "effects") and not isinstance(value, Table)
+            if name not in (*OPTIONS, *PARTS) and not isinstance(value, Table)
         }
         return own | self.options()
 

@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from mho.devices.base import Device
+from mho.devices.conductance import Conductance
 from mho.devices.effects import EFFECTS, Effect
+from mho.devices.options import PARTS
 from mho.devices.per_cell import PerCell
 from mho.devices.table import Table, table_from
 from mho.errors import InvalidValue, LawError, nearest
 from mho.imports import find_class
 
+NONE = "none"
+"""TOML has no null: this word stands for None."""
 KEYS = tuple(field.name for field in dataclasses.fields(PerCell))
 T = TypeVar("T", bound=Device | Effect)
 
 
 def device_to_table(device: Device) -> dict[str, Any]:
-    """Return a device as a table: its law, the hash of a user's, every field, and its effects, each a table.
+    """Return a device as a table: its law, the hash of a user's, every field, its effects and conductance as tables.
 
     Raises:
         LawError: for a class that is defined in `__main__`, where no file can refer to it.
@@ -30,7 +34,11 @@ def device_to_table(device: Device) -> dict[str, Any]:
         if name not in of_effects:
             table[name] = _number(getattr(device, name), parameter)
     table |= {name: values.plain() for name, values in device.tables().items()}
-    return table | ({"effects": [effect_to_table(effect) for effect in device.effects]} if device.effects else {})
+    if device.effects:
+        table["effects"] = [effect_to_table(effect) for effect in device.effects]
+    if device.conductance is not None:
+        table["conductance"] = dataclasses.asdict(device.conductance)
+    return table
 
 
 def effect_to_table(effect: Effect) -> dict[str, Any]:
@@ -49,8 +57,10 @@ def device_from_fields(law: type[Device], values: Mapping[str, Any]) -> Device:
     """
     faults: list[str] = []
     effects = _effects(values.get("effects", ()), faults)
-    numbers = {name: value for name, value in values.items() if name != "effects"}
-    return _build(law, numbers, faults, {"effects": effects} if effects else {})
+    conductance = _conductance(values.get("conductance"), faults)
+    numbers = {name: value for name, value in values.items() if name not in PARTS}
+    more: dict[str, Any] = {"effects": effects} if effects else {}
+    return _build(law, numbers, faults, more | ({"conductance": conductance} if conductance else {}))
 
 
 def effect_from_table(table: Mapping[str, Any]) -> Effect:
@@ -86,6 +96,25 @@ def _effects(tables: Any, faults: list[str]) -> tuple[Effect, ...]:
         except LawError as error:
             faults.append(f"effects[{place}]: {error}")
     return tuple(found)
+
+
+def _conductance(table: Any, faults: list[str]) -> Conductance | None:
+    """Return the map to conductance of a table, or of the word for none; faults are noted."""
+    if table is None or table == NONE:
+        return None
+    keys = tuple(field.name for field in dataclasses.fields(Conductance))
+    if not isinstance(table, Mapping):
+        faults.append(f"conductance is {table!r}; write a section [device.conductance] with {', '.join(keys)}")
+        return None
+    wrong = [f"conductance: unknown key {key!r}{nearest(key, keys)}" for key in table if key not in keys]
+    wrong += [f"conductance: {key} is missing; give its value" for key in ("zero", "unit") if key not in table]
+    if not wrong:
+        try:
+            return Conductance(**table)
+        except InvalidValue as error:
+            wrong = [f"conductance: {fault}" for fault in error.faults]
+    faults += wrong
+    return None
 
 
 def _build(kind: type[T], values: Mapping[str, Any], faults: list[str], more: Mapping[str, Any]) -> T:

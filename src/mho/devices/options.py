@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from typing import Any
 
+from mho.devices.conductance import Conductance
 from mho.devices.effects import EFFECTS, Effect
 from mho.devices.fields import is_on
 from mho.devices.per_cell import PerCell
@@ -16,13 +17,14 @@ from mho.errors import Faults, InvalidValue
 class Options:
     """Effects that every law may have; at 0 they cost nothing and stand in no file.
 
-    The fields but the last are those of `mho.devices.effects`, where each is described: WriteNoise, ReadVariation,
+    The fields but the last two are those of `mho.devices.effects`, where each is described: WriteNoise, ReadVariation,
     Stuck, Decay, Drift, Diffusion. Each but `stuck` is a number, `mho.per_cell(...)`, or a list of one number a
     replica. Weights are in normalised units; time is counted in optimizer steps: `AnalogSGD.step` lets 1 pass for every
     array (`Crossbar.rest` lets more pass).
 
     Attributes:
         effects: further effects, for example a user's own (`mho.Effect`), in the order in which they act.
+        conductance: which conductance a weight is, if it is known; arrays do not depend on it.
     """
 
     write_noise: float = 0.0
@@ -33,6 +35,7 @@ class Options:
     drift: float = 0.0
     diffusion: float = 0.0
     effects: tuple[Effect, ...] = ()
+    conductance: Conductance | None = None
 
     def active_effects(self) -> tuple[Effect, ...]:
         """Return the effects that are on, in the order in which they act."""
@@ -58,6 +61,14 @@ class Options:
                 for fault in error.faults:
                     faults.add(fault)
 
+    def conductance_fault(self, faults: Faults) -> None:
+        """Note a conductance that is none."""
+        if self.conductance is not None and not isinstance(self.conductance, Conductance):
+            faults.add(
+                f"conductance is {self.conductance!r}; give mho.devices.Conductance(zero=..., unit=..., name='S'), or "
+                "None"
+            )
+
     def take_effects(self, faults: Faults) -> None:
         """Store `effects` as a tuple, and note what cannot stand in it."""
         given = tuple(self.effects) if isinstance(self.effects, (list, tuple)) else (self.effects,)
@@ -82,4 +93,6 @@ def flat_effects() -> tuple[type[Effect], ...]:
     return tuple(sorted(flat, key=lambda cls: OPTIONS.index(next(iter(cls.hook_fields())))))
 
 
-OPTIONS = tuple(field.name for field in dataclasses.fields(Options) if field.name != "effects")
+PARTS = ("effects", "conductance")
+"""Fields of every device that hold no numbers of cells."""
+OPTIONS = tuple(field.name for field in dataclasses.fields(Options) if field.name not in PARTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mho.devices import JumpTable, table
 from mho.measurements.jump_tables import JumpTables
+from mho.measurements.units import conductance
 
 
 def jump_table_device(tables: JumpTables, *, w_max: float = 0.6) -> tuple[JumpTable, float, float]:
@@ -28,5 +29,6 @@ def jump_table_device(tables: JumpTables, *, w_max: float = 0.6) -> tuple[JumpTa
         down_points=table(tables.points_down),
         w_max=w_max,
         w_min=-w_max,
+        conductance=conductance(zero, unit, tables.unit),
     )
     return device, zero, unit

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from mho.devices import Conductance
+
 PREFIXES = {
     "a": -18,
     "f": -15,
@@ -78,6 +80,14 @@ def power(unit: str) -> int | None:
     """The power of ten of a unit of siemens, amperes, volts, ohms or seconds by its prefix; None where it has none."""
     found = PREFIXED.fullmatch(unit)
     return PREFIXES.get(found[1]) if found else None
+
+
+def conductance(zero: float, unit: float, name: str) -> Conductance:
+    """Return the map of a device whose readings are zero + unit·w in the unit `name`; in siemens where that is one."""
+    exponent = power(name) if kind_of(name) == "S" else None
+    factor = 1.0 if exponent is None else 10.0**exponent
+    zero, unit = (float(f"{value * factor:.9g}") for value in (zero, unit))
+    return Conductance(zero=zero, unit=unit, name=(name or "a.u.") if exponent is None else "S")
 
 
 def siemens(exponent: int) -> str | None:

@@ -20,6 +20,7 @@ from mho.nn.conv import Conv2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert
 from mho.nn.digital import to_digital
 from mho.nn.dropout import Dropout
+from mho.nn.export import export
 from mho.nn.kinds import LAYER_KINDS, LayerKind, Matrix, kind_names, kind_of, kind_of_layer, passage_of, register
 from mho.nn.linear import Linear
 from mho.nn.passage import Passage
@@ -57,6 +58,7 @@ __all__ = [
     "conversion_rows",
     "conversion_table",
     "convert",
+    "export",
     "kind_names",
     "kind_of",
     "kind_of_layer",

@@ -1,4 +1,4 @@
-"""The tables of laws and effects, made of their classes: `python -m mho.report.catalogue FILE ...` writes them anew.
+"""The tables of laws, effects and published devices: `python -m mho.report.catalogue FILE ...` writes them anew.
 
 A file holds each table between `<!-- laws -->` and `<!-- end of laws -->`, and so on for the names of `TABLES`.
 """
@@ -14,11 +14,12 @@ from pathlib import Path
 from mho.devices import EFFECTS, LAWS, Device
 from mho.devices.effects import Effect
 from mho.devices.options import flat_effects
+from mho.presets import DEVICES
 
 
-def summary(cls: type) -> str:
-    """Return the first sentence of a class's docstring."""
-    return (inspect.getdoc(cls) or "").partition("\n\n")[0].replace("\n", " ")
+def summary(documented: object) -> str:
+    """Return the first sentence of a docstring."""
+    return (inspect.getdoc(documented) or "").partition("\n\n")[0].replace("\n", " ")
 
 
 def equation(law: type[Device], name: str) -> str:
@@ -54,11 +55,22 @@ def _effect_row(effect: type[Effect]) -> tuple[str, ...]:
     return ", ".join(f"`{name}`" for name in effect.hook_fields()), f"`{effect.__name__}`", summary(effect)
 
 
+def device_table() -> str:
+    """Return the published devices, each with a sentence and its law."""
+    rows = [(f"`{name}`", summary(make), f"`{type(make()).__name__}`") for name, make in DEVICES.items()]
+    return _markdown(("name", "device", "law"), rows)
+
+
 def _markdown(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ("---",) * len(header), *rows))
 
 
-TABLES: dict[str, Callable[[], str]] = {"laws": law_table, "short laws": short_law_table, "effects": effect_table}
+TABLES: dict[str, Callable[[], str]] = {
+    "laws": law_table,
+    "short laws": short_law_table,
+    "effects": effect_table,
+    "published devices": device_table,
+}
 
 
 def with_tables(text: str) -> str:

@@ -20,7 +20,10 @@ UP_COLOR, DOWN_COLOR = TEST_COLOR, TRAIN_COLOR
 
 
 def staircase(data: PulseResponse, ax: Axes) -> Axes:
-    """Weights against the number of pulses, up and then down: some cells, the median, and a band of percentiles."""
+    """Weights against the number of pulses, up and then down: some cells, the median, and a band of percentiles.
+
+    Where the device's conductance is known, an axis to the right has it.
+    """
     half = int(np.searchsorted(data.pulses, data.turn))
     low, middle, high = np.percentile(data.weights, [BAND[0], 50, BAND[1]], axis=0)
     ax.plot(data.pulses, data.weights[:SHOWN].T, color=REPLICA_COLOR, lw=0.6, alpha=0.7, zorder=2)
@@ -37,6 +40,10 @@ def staircase(data: PulseResponse, ax: Axes) -> Axes:
     ax.set_xlabel(f"pulses: {data.turn:,} up, then as many down")
     ax.set_ylabel("weight")
     _finish(ax)
+    if data.device.conductance is not None:
+        in_unit = data.device.conductance.for_axes()
+        right = ax.secondary_yaxis("right", functions=(in_unit.of, in_unit.weights))
+        right.set_ylabel(f"{'conductance' if in_unit.name == 'µS' else 'reading'} ({in_unit.name})")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, borderaxespad=0.3, columnspacing=1.2)
     return ax
 

@@ -156,9 +156,8 @@ def _known_task(name: object) -> type[Task] | None:
 def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
     """Return a layer's tables, to be laid over the main ones, with what is off or normal in the layer and not there."""
     if layer["device"]["law"] == main["device"]["law"]:
-        off: dict[str, Any] = {
-            name: [] if name == "effects" else 0.0 for name in main["device"] if name not in layer["device"]
-        }
+        empty: dict[str, Any] = {"effects": [], "conductance": NONE}
+        off = {name: empty.get(name, 0.0) for name in main["device"] if name not in layer["device"]}
         layer["device"] |= off
     for name, value in layer["device"].items():
         under = main["device"].get(name)

@@ -25,7 +25,7 @@ from mho.measurements.fitting.weights import Scale, WeightTrace, scale_of, weigh
 from mho.measurements.fitting.within import reaches, within
 from mho.measurements.fitting.worth import Worth, hard_to_train, worth_of
 from mho.measurements.record import Measurement
-from mho.measurements.units import readable
+from mho.measurements.units import conductance, readable
 
 PARAMETRIC: tuple[type[Device], ...] = (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep)
 FEWEST = 10
@@ -35,8 +35,8 @@ LASTING = 300
 DRAWN = 2
 """Laws whose simulated readings are drawn; the others are only judged."""
 WORTH, WORTH_OF_WALK = 5.0, 3.0
-"""Log likelihood that each of its two numbers must gain in each device; the second where steps would otherwise have to be
-noisier than they are large. With 3, one of some 300 simulated devices lost its c2c to a noise that it had not."""
+"""Log likelihood that each of its two numbers must gain in each device; the second where steps would otherwise have to
+be noisier than they are large. With 3, one of some 300 simulated devices lost its c2c to a noise that it had not."""
 
 
 @final
@@ -192,7 +192,7 @@ def fit_laws(
             )
         )
     progress("simulating tables of steps")
-    tables = match_tables(traces, made[0].fits[0].noise)
+    tables = match_tables(traces, made[0].fits[0].noise, conductance(scale.zero, scale.unit, measurement.unit))
     sentences = [
         *(f"{name} is left out: it cannot be evaluated where its fit ends." for name in lost),
         *untold(made[0].fits, made[0].parameters, ends),
@@ -267,8 +267,10 @@ def _law_fit(
             "the way of the pulses, or only part of the range was measured: look at how the columns were read "
             f"({'; '.join(measurement.notes) or 'nothing was found out'}), or leave the law out with --law"
         ) from None
+    scale = rescaled(scale, factor)
+    device = dataclasses.replace(device, conductance=conductance(scale.zero, scale.unit, measurement.unit))
     match = match_law(fits, within=beyond, cells=cells)
-    return LawFit(law, device, parameters, rescaled(scale, factor), fits, score, match, fits[0].count, tuple(sentences))
+    return LawFit(law, device, parameters, scale, fits, score, match, fits[0].count, tuple(sentences))
 
 
 def _beyond(law: type[Device], device: Device, bounds: tuple[float, float], measured: tuple[float, float]) -> str:

@@ -9,7 +9,7 @@ from typing import Protocol, final
 
 import numpy as np
 
-from mho.devices import Device
+from mho.devices import Conductance, Device
 from mho.devices.symmetry import nominal_cell
 from mho.measurements.fitting.maximum import TraceFit
 from mho.measurements.fitting.replay import FEW, Replay, held_out_from, replay
@@ -98,18 +98,19 @@ def match_law(fits: Sequence[TraceFit], *, within: bool, cells: int) -> Match:
     return Match(tuple(replays), _mean(unseen, len(fits)))
 
 
-def match_tables(traces: Sequence[WeightTrace], noise: ReadingNoise) -> tuple[TableFit, ...]:
+def match_tables(traces: Sequence[WeightTrace], noise: ReadingNoise, conductance: Conductance) -> tuple[TableFit, ...]:
     """Simulate every measured device with the devices that the binned steps of all of them make.
 
     Args:
         traces: one a device.
         noise: of readings.
+        conductance: which one a weight is.
     """
     begins = [held_out_from(trace) for trace in traces]
     cut = [_until(trace, begin) for trace, begin in zip(traces, begins, strict=True) if begin is not None]
     early = table_devices(cut, noise) if len(cut) == len(traces) else ()
     found = []
-    for kind, device in enumerate(table_devices(traces, noise)):
+    for kind, device in enumerate(table_devices(traces, noise, conductance)):
         replays = tuple(replay(device, nominal_cell(device), noise, trace, cells=FEW) for trace in traces)
         unseen = [
             replay(early[kind], nominal_cell(early[kind]), noise, trace, begin=begin, cells=FEW).apart

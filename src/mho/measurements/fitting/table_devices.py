@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mho.devices import Device, JumpTable, PiecewiseStep, table
+from mho.devices import Conductance, Device, JumpTable, PiecewiseStep, table
 from mho.measurements.fitting.tables import jump_table_from, piecewise_from
 from mho.measurements.fitting.weights import ReadingNoise, WeightTrace, scale_of, weight_trace
 from mho.measurements.record import Measurement
+from mho.measurements.units import conductance as conductance_of
 
 
 def tables_as_read(measurement: Measurement, *, w_max: float = 0.6) -> tuple[Device, ...]:
@@ -22,10 +23,12 @@ def tables_as_read(measurement: Measurement, *, w_max: float = 0.6) -> tuple[Dev
     scale = scale_of(measurement, w_max)
     traces = [weight_trace(trace, scale) for trace in measurement.traces]
     noise = float(np.mean([trace.noise if trace.noisy else 0.0 for trace in traces]))
-    return table_devices(traces, ReadingNoise(noise))
+    return table_devices(traces, ReadingNoise(noise), conductance_of(scale.zero, scale.unit, measurement.unit))
 
 
-def table_devices(traces: Sequence[WeightTrace], noise: ReadingNoise) -> tuple[Device, ...]:
+def table_devices(
+    traces: Sequence[WeightTrace], noise: ReadingNoise, conductance: Conductance | None = None
+) -> tuple[Device, ...]:
     """The devices that binned steps make, all measured devices together; none where only one direction was measured.
 
     `JumpTable` draws the steps as they were measured, without what noise of readings adds to them; `PiecewiseStep` has
@@ -34,6 +37,7 @@ def table_devices(traces: Sequence[WeightTrace], noise: ReadingNoise) -> tuple[D
     Args:
         traces: one a device.
         noise: of readings.
+        conductance: which one a weight is.
     """
     if not all(any((np.sign(trace.pulses) == sign).any() for trace in traces) for sign in (1, -1)):
         return ()
@@ -47,6 +51,7 @@ def table_devices(traces: Sequence[WeightTrace], noise: ReadingNoise) -> tuple[D
         down_points=table(jumps.down_points),
         w_max=jumps.w_max,
         w_min=jumps.w_min,
+        conductance=conductance,
     )
     means = PiecewiseStep(
         dw_min=pieces.dw_min,
@@ -56,5 +61,6 @@ def table_devices(traces: Sequence[WeightTrace], noise: ReadingNoise) -> tuple[D
         w_max=pieces.w_max,
         w_min=pieces.w_min,
         write_noise=pieces.noise,
+        conductance=conductance,
     )
     return drawn, means

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
 
 from mho.cells import Single
 from mho.config import RPU
 from mho.devices import ConstantStep, Ideal
-from mho.errors import in_words, no_such_name
+from mho.errors import in_words
 from mho.periphery import Exact, Pulses, Read
 
 
@@ -38,11 +37,3 @@ def floating_point() -> RPU:
 
 
 PRESETS: dict[str, Callable[[], RPU]] = {"gokmen_2017": gokmen_2017, "floating_point": floating_point}
-
-__all__ = ["PRESETS", "floating_point", "gokmen_2017"]
-
-
-if not TYPE_CHECKING:  # mypy would take any name
-
-    def __getattr__(name: str) -> NoReturn:
-        raise no_such_name(__name__, name)

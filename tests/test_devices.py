@@ -524,6 +524,10 @@ def test_figures_draw_what_the_response_holds():
     none = Figure().subplots()
     symmetry_histogram(pulse_response(ConstantStep(), cells=5, pulses=5), none)
     assert "no symmetry point" in none.texts[0].get_text()
+    one = Figure().subplots()
+    symmetry_histogram(pulse_response(SoftBounds(dw_min=0.01, up_down=1.5, w_max=0.6, w_min=-0.6), cells=5), one)
+    assert "cancel at the weight 0.12" in one.texts[0].get_text()
+    assert not one.patches
 
 
 def test_fractions_above_1_are_remarked_as_they_may_be_per_cent():

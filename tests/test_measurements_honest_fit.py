@@ -67,6 +67,15 @@ def test_where_noises_cannot_be_told_apart_both_ends_are_said():
     assert abs(c2c.value - 0.3) < 3 * c2c.error
 
 
+@pytest.mark.parametrize(("even", "growing"), [(0.02, 0.0), (0.002, 0.03)])
+def test_noise_that_grows_with_the_conductance_is_said(even, growing):
+    draw, clean = random.Random(4), soft_staircase(3, pulses=150, noise=0.0, up=0.02, down=0.02)
+    g = clean.values / 40e-6 - 0.05
+    noisy = np.array([v + (even + growing * v) * draw.gauss(0, 1) for v in g])
+    found = fitted(Trace("a", noisy, clean.pulses))
+    assert any("grows with the conductance" in sentence for sentence in found.untold) == (growing > 0)
+
+
 def test_the_likelihood_with_noise_that_lasts_is_that_of_a_normal():
     """Far from bounds a walk, noise that fades and noise of readings are one normal of a known covariance."""
     count, noise, slow, lasts = 12, 0.02, 0.03, 4.0
@@ -155,6 +164,15 @@ def test_what_hinders_training_is_said():
         (ConstantStep(c2c=20.0), "noise of a step"),
     ):
         assert any(part in sentence for sentence in hard_to_train(device))
+
+
+def test_a_spread_in_per_cent_is_asked_about():
+    def asked(spread):
+        found = fitted(soft_staircase(1), law=ConstantStep, spread=spread)
+        return any("30 % is written 0.3" in sentence for sentence in found.untold)
+
+    assert asked(30.0)
+    assert not asked(0.3)
 
 
 def test_progress_is_told_and_ctrl_c_says_that_nothing_was_written(capsys, monkeypatch):

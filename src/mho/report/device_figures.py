@@ -16,6 +16,8 @@ SHOWN = 12
 """Cells that are drawn one by one."""
 BAND = (10, 90)
 """Percentiles between which the band of cells lies."""
+SAME = 1e-6
+"""Part of the range within which symmetry points are one: rounding moves them so far."""
 UP_COLOR, DOWN_COLOR = TEST_COLOR, TRAIN_COLOR
 
 
@@ -70,20 +72,22 @@ def step_against_state(data: PulseResponse, ax: Axes) -> Axes:
 
 
 def symmetry_histogram(data: PulseResponse, ax: Axes) -> Axes:
-    """Where up and down steps of each cell cancel, as a histogram; or in words where they nowhere do."""
+    """Where up and down steps of each cell cancel, as a histogram; in words where it would be one bar or none."""
     points = data.symmetry_points[~np.isnan(data.symmetry_points)]
     cells = len(data.symmetry_points)
     ax.set_xlabel("symmetry point (weight)")
     ax.set_ylabel("cells")
     _finish(ax)
+    text = ""
     if not len(points):
-        ax.set_axis_off()
         text = "no symmetry point:\nup and down steps cancel\nin no single state of any cell"
+    elif np.ptp(points) < SAME * (data.weights.max() - data.weights.min()):
+        text = f"up and down steps of every cell\ncancel at the weight {points.mean():.3g}:\ncells do not differ"
+    if text:
+        ax.set_axis_off()
         ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
         return ax
     low, high = points.min(), points.max()
-    if high - low < 1e-9:
-        low, high = low - 0.01, high + 0.01
     ax.hist(points, bins=40, range=(float(low), float(high)), color=REPLICA_COLOR)
     ax.axvline(float(points.mean()), color="black", lw=1)
     missing = f"; {cells - len(points)} of {cells} cells have none" if len(points) < cells else ""

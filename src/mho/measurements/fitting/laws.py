@@ -199,6 +199,7 @@ def fit_laws(
         *misses(made[0].fits),
         *made[0].restated,
         *hard_to_train(made[0].device),
+        *(_wide(spread) if spread is not None else ()),
     ]
     progress.end()
     return Fitted(measurement, scale, traces, tuple(made), tables, tuple(sentences), spread)
@@ -279,6 +280,15 @@ def _beyond(law: type[Device], device: Device, bounds: tuple[float, float], meas
         f"{law.__name__} has its bounds up to {100 * far:.0f} % of the measured range beyond it: nobody has seen the "
         f"device there, so the device file ends where the measurement does, and is a {type(device).__name__} of the "
         "same steps. Pulse further, or take the extrapolated bounds with --extrapolate."
+    )
+
+
+def _wide(spread: float) -> tuple[str, ...]:
+    """A question about a spread that looks like per cent given as a number."""
+    if spread <= 1:
+        return ()
+    return (
+        f"The spread given is {spread:g}, {100 * spread:g} % of the mean; {spread:g} % is written {spread / 100:g}.",
     )
 
 

@@ -20,6 +20,8 @@ WANDERS = 2.0
 """c2c from which a state wanders more than it steps."""
 CORRELATED = 0.1
 """Correlation of neighbouring residuals that is worth a sentence, if it is three standard errors."""
+UNEVEN = 5.0
+"""Standard errors by which noise in the lower half of the states differs from that in the upper half."""
 TREND = 3.0
 """Standard errors of a drift that are worth one."""
 
@@ -34,7 +36,7 @@ def untold(fits: Sequence[TraceFit], parameters: Sequence[Parameter], ends: Ends
     """
     traces = [fit.series for fit in fits]
     about_data = [*_devices(fits), *_noise(fits, parameters, ends), *_slow(parameters), *_directions(traces)]
-    return [*about_data, *_bounds(fits), *_weak(parameters), *_points(traces), *_residuals(fits)]
+    return [*about_data, *_bounds(fits), *_weak(parameters), *_points(traces), *_residuals(fits), *_uneven(fits)]
 
 
 def lag_one(residuals: Floats) -> float:
@@ -165,3 +167,27 @@ def _residuals(fits: Sequence[TraceFit]) -> list[str]:
         if not 0.8 < excess < 1.25:
             told.append(f"Residuals{name} have variance {excess:.2f} in place of 1: noise is not as the law has it.")
     return told
+
+
+def _uneven(fits: Sequence[TraceFit]) -> list[str]:
+    """Whether noise grows or falls with the state, of all devices together: a fit has one noise for all states."""
+    halves: dict[bool, list[Floats]] = {True: [], False: []}
+    for fit in fits:
+        there = np.isfinite(fit.residuals)
+        low = fit.series.states <= np.median(fit.series.states[there])
+        for half in (True, False):
+            halves[half].append(fit.residuals[there & (low == half)])
+    below, above = (np.concatenate(halves[half]) for half in (True, False))
+    if min(len(below), len(above)) < 2:
+        return []
+    sizes = [math.sqrt(float((part**2).mean())) for part in (below, above)]
+    # the logarithm of a variance of n normals has the standard error √(2/n)
+    apart = 2 * math.log(sizes[1] / sizes[0]) if min(sizes) > 0 else 0.0
+    if abs(apart) < UNEVEN * math.sqrt(2 / len(below) + 2 / len(above)):
+        return []
+    way = "grows" if apart > 0 else "falls"
+    return [
+        f"Noise {way} with the conductance: residuals have {sizes[0]:.2g} times the deviation that the fit has in the "
+        f"lower half of the states, and {sizes[1]:.2g} times in the upper half. No law here has such a noise, so read "
+        "noise is a mean over the states, and c2c and the errors are those of a noise that is even."
+    ]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import random
 import types
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import mho
+from mho.cli import app
 from mho.devices import ConstantStep, LinearStep, PiecewiseStep, SoftBounds
 from mho.devices.symmetry import nominal_cell
 from mho.diagnosis import Trained, Trial, trial
@@ -193,7 +196,7 @@ def test_noise_of_a_step_is_that_of_two_readings():
 def test_the_numbers_of_a_device():
     device = SoftBounds(dw_min=0.01, up_down=1.5, c2c=0.4, w_max=0.6, w_min=-0.4, write_noise=0.05)
     worth = worth_of(device)
-    # up steps are 0.012 (1 - w/0.6), down steps 0.008 (1 + w/0.4): means over the range 0.01 and 0.01
+    # up steps are 0.012 (1 - w/0.6), down steps 0.008 (1 + w/0.4)
     assert worth.states == pytest.approx(1.0 / 0.01)
     assert worth.imbalance == pytest.approx(0.4)
     assert worth.symmetry_point == pytest.approx((0.012 - 0.008) / (0.012 / 0.6 + 0.008 / 0.4))
@@ -235,6 +238,23 @@ def test_a_trial_says_what_limits_the_device():
     assert "10 points" in sentences[2]
     assert "no" in Trial(6, (plain, shifted), 19.0).sentences[0]
     assert len(Trial(6, (Trained("plain pulses", 8.0), Trained("a shifted zero", 7.0)), 6.0).sentences) == 2
+
+
+def test_every_verb_takes_pulses_for_a_device_and_tells_files_of_one_name_apart(tmp_path):
+    pulses = tmp_path / "pulses.csv"
+    pulses.write_text("G (uS)\n" + "\n".join(f"{v:.5f}" for v in staircase(pulses=30).values))
+    for folder, dw_min in (("a", 0.01), ("b", 0.02)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "device.toml").write_text(f'law = "SoftBounds"\ndw_min = {dw_min}\n')
+    runner = CliRunner()
+    files = [str(tmp_path / folder / "device.toml") for folder in "ab"]
+    compared = runner.invoke(app, ["device", "compare", *files])
+    assert os.path.join("a", "device.toml") in compared.output
+    assert os.path.join("b", "device.toml") in compared.output
+    assert "keeps the contract" in runner.invoke(app, ["device", "check", str(pulses)]).output
+    refused = runner.invoke(app, ["train", "--device", str(pulses), "--out", str(tmp_path / "run")])
+    assert "--measured" in str(refused.exception)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mho.cli.device_compare import compare, conductance_range
-from mho.cli.device_fit import fit
+from mho.cli.device_fit import find_laws, fit, fit_shown
 from mho.cli.map import FIGURES
-from mho.cli.train import read_device
+from mho.cli.measured import read_pulses_of
+from mho.cli.train import is_pulses, read_device
 from mho.devices import LAWS
 from mho.errors import InvalidValue, WrongUse
 from mho.presets import DEVICES
@@ -33,8 +34,8 @@ Named = Annotated[
     typer.Argument(
         metavar="DEVICE",
         help=f"A law ({', '.join(name for name, law in LAWS.items() if law.pulse_driven)}), your own as "
-        f"module:Class, a published device ({', '.join(DEVICES)}), or a TOML file: one with a section device, or only "
-        "what stands in it.",
+        f"module:Class, a published device ({', '.join(DEVICES)}), a TOML file: one with a section device, or only "
+        "what stands in it; or pulses (.csv, .txt, .tsv, .dat), to which laws are fitted.",
     ),
 ]
 
@@ -123,9 +124,11 @@ def toml(
 
 
 def find_device(name: str) -> Device:
-    """Return a device by what the command line says: a file, a published device, a law, a user's class."""
+    """Return a device by what the command line says: as `read_device`, or by pulses, to which laws are fitted."""
     from mho.config import device_from_table
 
+    if is_pulses(name):
+        return fit_shown(read_pulses_of([Path(name)]), find_laws(None)).best.device
     return device_from_table(read_device(name))
 
 

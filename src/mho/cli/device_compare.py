@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mho.devices import Device
     from mho.testing import DeviceReport
 
-TABLES = (".csv", ".txt", ".tsv", ".dat")
 FEWEST = 2
 
 
@@ -42,9 +41,10 @@ def compare(
     if len(names) < FEWEST:
         raise InvalidValue(f"compare takes two devices or more, and got {', '.join(names)}; mho device check takes one")
 
+    from mho.cli.device import find_device
     from mho.testing import check_device
 
-    found = [find(name) for name in names]
+    found = [find_device(name) for name in names]
     reports = [check_device(device) for device in found]
     noises = [step_noise(device) for device in found]
     if as_json:
@@ -60,17 +60,6 @@ def compare(
         print(json.dumps(rows))
         return
     _show(names, reports, noises, [conductance_range(device) for device in found])
-
-
-def find(name: str) -> Device:
-    """A device by its name, its file, or pulses that it was measured with."""
-    from mho.cli.device import find_device
-    from mho.cli.device_fit import find_laws, fit_shown
-    from mho.cli.measured import read_pulses_of
-
-    if Path(name).suffix.lower() in TABLES:
-        return fit_shown(read_pulses_of([Path(name)]), find_laws(None)).best.device
-    return find_device(name)
 
 
 def step_noise(device: Device) -> float | None:
@@ -98,6 +87,16 @@ def conductance_range(device: Device) -> str:
     return f"{low:.4g} to {high:.4g} {in_unit.name}"
 
 
+def short_names(names: Sequence[str]) -> list[str]:
+    """The last part of each path, and as many folders before it as tell it from the others."""
+    parts = [Path(name).parts for name in names]
+    most = max(map(len, parts))
+    lengths = [
+        next((n for n in range(1, most) if sum(other[-n:] == own[-n:] for other in parts) == 1), most) for own in parts
+    ]
+    return [str(Path(*own[-length:])) for own, length in zip(parts, lengths, strict=True)]
+
+
 def _ratio(report: DeviceReport, noise: float | None) -> float | None:
     """Mean step over its noise; None where there is no noise, or it is not known."""
     return (report.step_up + report.step_down) / 2 / noise if noise else None
@@ -111,8 +110,9 @@ def _show(
 
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for name in names:
-        table.add_column(Path(name).name, justify="right", overflow="fold")
+    heads = short_names(names)
+    for head in heads:
+        table.add_column(head, justify="right", overflow="fold")
     rows = {
         "law": [report.law for report in reports],
         "states": [f"{report.states:.4g}" for report in reports],
@@ -132,6 +132,6 @@ def _show(
         table.add_row(name, *cells)
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
-    for name, report in zip(names, reports, strict=True):
+    for name, report in zip(heads, reports, strict=True):
         for remark in report.remarks:
-            console.print(f"note: {Path(name).name}: {remark}", markup=False)
+            console.print(f"note: {name}: {remark}", markup=False)

@@ -371,6 +371,11 @@ def read_config(file: Path) -> dict[str, Any]:
         return parse_toml(text)
 
 
+def is_pulses(name: str) -> bool:
+    """Whether a name is that of a text table, as of measured pulses."""
+    return Path(name).suffix.lower() in (".csv", ".txt", ".tsv", ".dat")
+
+
 def read_device(name: str) -> dict[str, Any]:
     """Return the table of a device by what the command line says: a file, a published device, a law, a user's class.
 
@@ -382,6 +387,11 @@ def read_device(name: str) -> dict[str, Any]:
     from mho.presets import DEVICES
 
     file = Path(name)
+    if is_pulses(name):
+        raise InvalidValue(
+            f"{name}: it holds measured pulses and no device; fit laws to them first, mho device fit {name} --out DIR, "
+            f"or both at once, mho train --measured {name}"
+        )
     if file.suffix.lower() == ".toml" or file.is_file():
         tables = read_config(file)
         with naming(file):

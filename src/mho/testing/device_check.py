@@ -84,7 +84,9 @@ class DeviceReport:
         """The symmetry point in words."""
         if self.symmetry_point is None:
             return "in every state" if self.always_symmetric else "none"
-        spread = "" if self.symmetry_spread is None else f" ± {self.symmetry_spread:.2g} over cells"
+        # points of cells that do not differ are apart by rounding only
+        same = self.symmetry_spread is None or self.symmetry_spread < ROUNDING
+        spread = "" if same else f" ± {self.symmetry_spread:.2g} over cells"
         return f"{self.symmetry_point:.4g}{spread}"
 
 

@@ -6,8 +6,6 @@ import dataclasses
 import math
 from typing import Any, final
 
-import numpy as np
-
 from mho.devices import Device
 from mho.devices.symmetry import nominal_cell, quiet_step
 from mho.kernels.reference.cell import ask
@@ -21,8 +19,6 @@ COARSE = 16.0
 WILD = 3.0
 """Noise of a step over the step from which few pulses go the way they should."""
 
-PLACES = 33
-"""States over the range at which steps are looked at."""
 STATES, IMBALANCE, CYCLES = 120.0, 0.05, 1.5
 """What a fully connected network on MNIST bears of each alone before its error rises by 0.3 points: states at least,
 imbalance of steps at w = 0 and noise of a step at most (Gokmen and Vlasov 2016; a step of 0.01 on a range of ±0.6)."""
@@ -34,8 +30,8 @@ class Worth:
     """The numbers of a device that training hangs on, nominal values without spreads.
 
     Attributes:
-        states: the range over the mean step in it.
-        imbalance: size of the difference of an up and a down step at w = 0 (or in the middle of the range, if 0 is
+        states: the range over the mean of an up and a down step in its middle, as `mho.testing.check_device` counts.
+        imbalance: size of the difference of an up and a down step at w = 0 (in the middle of the range, if 0 is
             outside) over their mean.
         symmetry_point: weight at which an up and a down step cancel; NaN if there is no one such weight.
         ends: (w_min, w_max).
@@ -93,8 +89,6 @@ def worth_of(device: Device) -> Worth:
     """
     cell = nominal_cell(device)
     low, high = float(cell.w_min), float(cell.w_max)
-    places = np.linspace(low, high, PLACES)
-    steps = np.array([[abs(quiet_step(device, float(w), up, cell)) for up in (True, False)] for w in places])
     middle = 0.0 if low < 0 < high else (low + high) / 2
     there = [abs(quiet_step(device, middle, up, cell)) for up in (True, False)]
     noise = [
@@ -103,7 +97,7 @@ def worth_of(device: Device) -> Worth:
     ]
     step = max(sum(there) / 2, 1e-300)
     return Worth(
-        states=(high - low) / max(float(steps.mean()), 1e-300),
+        states=(high - low) / step,
         imbalance=abs(there[0] - there[1]) / step,
         symmetry_point=float(device.symmetry_point()),
         ends=(low, high),

@@ -143,7 +143,8 @@ def _describe(report: DeviceReport, made: Device) -> str:
         "speed": f"{report.pulses_per_second:.2g} pulses a second, one core",
     }
     if made.conductance is not None:
-        step = made.conductance.for_axes().unit * (report.step_up + report.step_down) / 2
-        lines["conductance"] = f"{conductance_range(made)}, a step of {step:.3g}"
+        in_unit = made.conductance.for_axes()
+        step = in_unit.unit * (report.step_up + report.step_down) / 2
+        lines["conductance"] = f"{conductance_range(made)}, a step of {step:.3g} {in_unit.name}"
     measured = [f"  {name:<20} {text}" for name, text in lines.items()]
     return "\n".join([f"{report.law} keeps the contract", *measured, *(f"note: {text}" for text in report.remarks)])

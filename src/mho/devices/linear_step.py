@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, final
 
-import numpy as np
-
-from mho.devices.per_cell import per_cell
-from mho.devices.rules import check_steps, check_values, check_zero_inside, signs_refused
-from mho.devices.step_device import UpDownDevice
-from mho.errors import Faults
+from mho.devices.step_device import SlopedDevice
 
 
 @final
-class LinearStep(UpDownDevice):
+class LinearStep(SlopedDevice):
     """A step that shrinks linearly towards each bound, by a part of it: between `ConstantStep` and `SoftBounds`.
 
     Up:   w + a·max(1 - gamma_up·w/w_max, 0)·(1 + c2c·z);
@@ -30,30 +24,9 @@ class LinearStep(UpDownDevice):
     2104.02184), with its noise multiplying the step. The slopes' defaults are ours, the others `ConstantStep`'s.
     """
 
-    gamma_up: float = per_cell(0.5, spread=0.10)
-    gamma_down: float = per_cell(0.5, spread=0.10)
-
-    def _more_faults(self, faults: Faults) -> None:
-        check_steps(self, faults)
-        check_values(self, faults, "gamma_up", "gamma_down", low=0.0, high=1.0)
-        check_zero_inside(self, faults)
-
-    def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
-        return signs_refused(self, cells)
-
     @staticmethod
     def pulse(w: float, up: bool, cell: Any, z: float) -> float:
         down_step = cell.dw_min * 2 / (1 + cell.up_down)
         step = (down_step * cell.up_down if up else -down_step) * (1 + cell.c2c * z)
         slope = cell.gamma_up / cell.w_max if up else cell.gamma_down / cell.w_min
         return w + step * max(1 - slope * w, 0)
-
-    @staticmethod
-    def symmetry(cell: Any) -> Any:
-        up, down = cell.up_down * cell.gamma_up / cell.w_max, cell.gamma_down / cell.w_min
-        with np.errstate(divide="ignore", invalid="ignore"):
-            w = (cell.up_down - 1) / (up - down)
-            # where max() holds a step at 0, or beyond a bound, the lines meet and the steps do not
-            inside = (w >= cell.w_min) & (w <= cell.w_max)
-            inside &= (cell.gamma_up * w < cell.w_max) & (cell.gamma_down * w > cell.w_min)
-        return np.where(inside, w, np.nan)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, final
 
-from mho.devices.linear_step import LinearStep
-from mho.devices.per_cell import per_cell
-from mho.devices.rules import check_steps, check_values, check_zero_inside, signs_refused
-from mho.devices.step_device import UpDownDevice
-from mho.errors import Faults
+from mho.devices.step_device import SlopedDevice
 
 
 @final
-class LinearStepAdditive(UpDownDevice):
+class LinearStepAdditive(SlopedDevice):
     """The step of `LinearStep` with noise that is added, of one size in every state and in both directions.
 
     Up:   w + a·max(1 - gamma_up·w/w_max, 0) + Δ·c2c·z;
@@ -28,17 +23,6 @@ class LinearStepAdditive(UpDownDevice):
     AICAS 2021, arXiv 2104.02184), there a·c2c up and b·c2c down. Defaults: those of `LinearStep`.
     """
 
-    gamma_up: float = per_cell(0.5, spread=0.10)
-    gamma_down: float = per_cell(0.5, spread=0.10)
-
-    def _more_faults(self, faults: Faults) -> None:
-        check_steps(self, faults)
-        check_values(self, faults, "gamma_up", "gamma_down", low=0.0, high=1.0)
-        check_zero_inside(self, faults)
-
-    def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
-        return signs_refused(self, cells)
-
     @staticmethod
     def pulse(w: float, up: bool, cell: Any, z: float) -> float:
         down_step = cell.dw_min * 2 / (1 + cell.up_down)
@@ -46,5 +30,3 @@ class LinearStepAdditive(UpDownDevice):
         slope = cell.gamma_up / cell.w_max if up else cell.gamma_down / cell.w_min
         step = step * max(1 - slope * w, 0) + cell.dw_min * cell.c2c * z
         return w + step if up else w - step
-
-    symmetry = staticmethod(LinearStep.symmetry)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, final
 
-from mho.devices.rules import check_steps, check_zero_inside, signs_refused
-from mho.devices.step_device import UpDownDevice
-from mho.errors import Faults
+from mho.devices.step_device import TwoSidedDevice
 
 
 @final
-class RaschSoftBounds(UpDownDevice):
+class RaschSoftBounds(TwoSidedDevice):
     """A step that shrinks linearly to nothing towards each bound, with noise that is added and stays full size there.
 
     Up:   w + a·(1 - w/w_max + c2c·z);
@@ -30,13 +27,6 @@ class RaschSoftBounds(UpDownDevice):
     the paper sets it to 0. The paper's tasks have σ_d2d = σ_c2c = σ_b = 0.3 and σ± = 0.1 or 0.3. Defaults: those of
     `ConstantStep`, whose c2c is the same.
     """
-
-    def _more_faults(self, faults: Faults) -> None:
-        check_steps(self, faults)
-        check_zero_inside(self, faults)
-
-    def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
-        return signs_refused(self, cells)
 
     @staticmethod
     def pulse(w: float, up: bool, cell: Any, z: float) -> float:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, final
 
-from mho.devices.rules import check_steps, check_zero_inside, signs_refused
-from mho.devices.step_device import UpDownDevice
-from mho.errors import Faults
+from mho.devices.step_device import TwoSidedDevice
 
 
 @final
-class SoftBounds(UpDownDevice):
+class SoftBounds(TwoSidedDevice):
     """A step that shrinks linearly to nothing towards each bound.
 
     Up:   w + a·(1 - w/w_max)·(1 + c2c·z);
@@ -25,13 +22,6 @@ class SoftBounds(UpDownDevice):
     Source: H. Kim et al., "Zero-shifting technique for deep neural network training on resistive cross-point arrays",
     arXiv 1907.10228 (2019); the equation as its authors print it in later work. Defaults: those of `ConstantStep`.
     """
-
-    def _more_faults(self, faults: Faults) -> None:
-        check_steps(self, faults)
-        check_zero_inside(self, faults)
-
-    def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
-        return signs_refused(self, cells)
 
     @staticmethod
     def pulse(w: float, up: bool, cell: Any, z: float) -> float:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
 from mho.devices.base import Device
 from mho.devices.per_cell import per_cell
+from mho.devices.rules import check_steps, check_values, check_zero_inside, signs_refused
+from mho.errors import Faults
 
 
 class StepDevice(Device, shared=True):
@@ -33,3 +40,40 @@ class UpDownDevice(StepDevice, shared=True):
     """
 
     up_down: float = per_cell(1.0, spread=0.02)
+
+
+class TwoSidedDevice(UpDownDevice, shared=True):
+    """A law that divides by each of its bounds, which lie on both sides of 0: w_min < 0 < w_max."""
+
+    def _more_faults(self, faults: Faults) -> None:
+        check_steps(self, faults)
+        check_zero_inside(self, faults)
+
+    def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
+        return signs_refused(self, cells)
+
+
+class SlopedDevice(TwoSidedDevice, shared=True):
+    """A law whose mean steps are straight lines over the state.
+
+    Attributes:
+        gamma_up: part, from 0 to 1, by which an up step has shrunk at w_max.
+        gamma_down: part, from 0 to 1, by which a down step has shrunk at w_min.
+    """
+
+    gamma_up: float = per_cell(0.5, spread=0.10)
+    gamma_down: float = per_cell(0.5, spread=0.10)
+
+    def _more_faults(self, faults: Faults) -> None:
+        super()._more_faults(faults)
+        check_values(self, faults, "gamma_up", "gamma_down", low=0.0, high=1.0)
+
+    @staticmethod
+    def symmetry(cell: Any) -> Any:
+        up, down = cell.up_down * cell.gamma_up / cell.w_max, cell.gamma_down / cell.w_min
+        with np.errstate(divide="ignore", invalid="ignore"):
+            w = (cell.up_down - 1) / (up - down)
+            # where max() holds a step at 0, or beyond a bound, the lines meet and the steps do not
+            inside = (w >= cell.w_min) & (w <= cell.w_max)
+            inside &= (cell.gamma_up * w < cell.w_max) & (cell.gamma_down * w > cell.w_min)
+        return np.where(inside, w, np.nan)

@@ -86,11 +86,10 @@ def one(law: str, pulses: int, noise: float, devices: int, seed: int, rank: bool
         "read_noise": (found["read_noise"].value * unit, (found["read_noise"].error or 0.0) * unit or None, noise),
     }
     told = any("hardly be told apart" in sentence for sentence in fitted.untold)
-    first = made.score.as_good if rank else None
-    return {
-        "law": law, "pulses": pulses, "noise": noise, "devices": devices, "seed": seed, "seconds": round(seconds, 2),
-        "answers": answers, "told": told, "first": first,
-    }  # fmt: skip
+    row = {"law": law, "pulses": pulses, "noise": noise, "devices": devices, "seed": seed, "seconds": round(seconds, 2)}
+    if rank:  # errors of noises are worked out for the best law only
+        return row | {"first": made.score.as_good, "behind": made.score.behind, "error": made.score.error}
+    return row | {"answers": answers, "told": told}
 
 
 def right(name: str, answer: tuple[float, float | None, float]) -> bool:
@@ -110,15 +109,17 @@ def table(file: Path) -> str:
     out = ["| law | pulses | noise | devices | seeds | c2c | step | read noise | said: cannot tell | right law | s |",
            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for (law, pulses, noise, devices), rows in sorted(cells.items()):
-        counts = [sum(right(name, r["answers"][name]) for r in rows) for name in ("c2c", "step", "read_noise")]
-        shares = " | ".join(f"{100 * count / len(rows):.0f} %" for count in counts)
-        ranked = [r["first"] for r in rows if r["first"] is not None]
+        fits, ranked = [r for r in rows if "answers" in r], [r["first"] for r in rows if "first" in r]
+        if fits:
+            counts = [sum(right(name, r["answers"][name]) for r in fits) for name in ("c2c", "step", "read_noise")]
+            shares = " | ".join(f"{100 * count / len(fits):.0f} %" for count in counts)
+            told, seconds = str(sum(r["told"] for r in fits)), f"{sum(r['seconds'] for r in fits) / len(fits):.1f}"
+        else:
+            shares, told, seconds = "– | – | –", "–", "–"
         law_first = f"{sum(ranked)} of {len(ranked)}" if ranked else "–"
-        seconds = sum(r["seconds"] for r in rows) / len(rows)
-        told = sum(r["told"] for r in rows)
         out.append(
-            f"| {law} | {pulses} | {100 * noise:g} % | {devices} | {len(rows)} | {shares} | {told} | {law_first} "
-            f"| {seconds:.1f} |"
+            f"| {law} | {pulses} | {100 * noise:g} % | {devices} | {len(fits)} | {shares} | {told} | {law_first} "
+            f"| {seconds} |"
         )
     return "\n".join(out)
 

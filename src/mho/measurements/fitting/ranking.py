@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -17,6 +18,8 @@ BLOCKS = 20
 """Contiguous blocks that each device's readings are cut into."""
 FOLDS = 5
 """A fifth of the blocks is held out at a time, spread over all readings."""
+SHARED = math.sqrt(1 + FOLDS / (FOLDS - 1))
+"""Factor of a standard error over blocks: a fold is judged by 1/FOLDS of the readings and fitted to the others."""
 STEPS, ENOUGH = 20, 1e-3
 """Steps of the search without a fold, and the promised gain that ends it."""
 NOTHING = 0.5
@@ -32,7 +35,8 @@ class Score:
         total: log density of all readings, each predicted one step ahead from those before it by parameters that were
             fitted without its block and three or so others.
         behind: how much more the best law has.
-        error: standard error of that difference, from the differences in single blocks.
+        error: standard error of that difference, from the differences in single blocks, wider by what fits that share most
+            of their readings have in common (Nadeau and Bengio 2003, Machine Learning 52:239).
     """
 
     total: float
@@ -79,7 +83,7 @@ def scores(parts: Sequence[Floats]) -> list[Score]:
     found = []
     for part, total in zip(parts, totals, strict=True):
         apart = best - part
-        error = float(np.std(apart, ddof=1) * np.sqrt(len(apart))) if len(apart) > 1 else 0.0
+        error = SHARED * float(np.std(apart, ddof=1) * np.sqrt(len(apart))) if len(apart) > 1 else 0.0
         found.append(Score(total, float(apart.sum()), error))
     return found
 

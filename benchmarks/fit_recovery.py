@@ -109,7 +109,8 @@ def table(file: Path) -> str:
     out = ["| law | pulses | noise | devices | seeds | c2c | step | read noise | said: cannot tell | right law | s |",
            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]  # fmt: skip
     for (law, pulses, noise, devices), rows in sorted(cells.items()):
-        fits, ranked = [r for r in rows if "answers" in r], [r["first"] for r in rows if "first" in r]
+        fits = [r for r in rows if "answers" in r]
+        ranked = [r["first"] for r in rows if r.get("first") is not None]
         if fits:
             counts = [sum(right(name, r["answers"][name]) for r in fits) for name in ("c2c", "step", "read_noise")]
             shares = " | ".join(f"{100 * count / len(fits):.0f} %" for count in counts)

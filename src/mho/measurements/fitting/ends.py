@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from mho.measurements.fitting.maximum import NOISE, ROUGH, Estimate, TraceFit
+from mho.measurements.fitting.maximum import LASTS, NOISE, ROUGH, SLOW, Estimate, Problem, TraceFit
 from mho.measurements.fitting.search import climb
 from mho.measurements.record import Floats
 
@@ -18,6 +18,8 @@ TOLD = 3.0
 """Standard errors from which a noise counts as told."""
 ALLOWED, WIDE = 2.0, 4.5
 """Log likelihood below the best that 95 % and 99.7 % of what is true lie within: two and three standard errors."""
+FLAT = 1e-9
+"""Part of the largest information below which a parameter has none."""
 GRID = np.array([0.0, *np.geomspace(0.02, 4.0, 16)])
 """c2c at which the likelihood is looked up."""
 
@@ -67,7 +69,7 @@ def noise_ends(fits: Sequence[TraceFit]) -> Ends | None:
             held = free.replaced(held=free.held | {CYCLES: Estimate(float(sizes[k]), None)})
             end = climb(held, held.adopt(near), enough=ROUGH)
             near = held.values(end.places)
-            minus[k], noises[k] = end.minus, near[NOISE]
+            minus[k], noises[k] = end.minus + _shape_information(held, end.places), near[NOISE]
             if minus[k] > minus.min() + 2 * WIDE:
                 break
     crossings = [[_crossing(sizes, minus, noises, limit, way) for way in (-1, 1)] for limit in (ALLOWED, WIDE)]
@@ -107,6 +109,21 @@ def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ..
         estimate = fit.estimates[name]
         changed[name] = dataclasses.replace(estimate, error=max(estimate.error or 0.0, error), note="")
     return (dataclasses.replace(fit, estimates=fit.estimates | changed),)
+
+
+def _shape_information(problem: Problem, places: Floats) -> float:
+    """Half the logarithm of what the readings say of the parameters of the mean steps, up to a constant.
+
+    A profile of the likelihood gives c2c too little: curves of free form follow what is wander. Less so the likelihood
+    that is adjusted for them, as restricted maximum likelihood is (Cox and Reid 1987, J. R. Stat. Soc. B 49:1).
+    """
+    scores = problem.scores(places)[[k for k, name in enumerate(problem.names) if name not in (NOISE, SLOW, LASTS)]]
+    if not len(scores):
+        return 0.0
+    square = scores @ scores.T
+    own = np.diag(square)
+    told = own > FLAT * own.max()  # a parameter at an end of its range does not bend the likelihood
+    return 0.5 * float(np.linalg.slogdet(square[np.ix_(told, told)])[1])
 
 
 def _crossing(sizes: Floats, minus: Floats, noises: Floats, limit: float, way: int) -> tuple[float, float]:

@@ -35,8 +35,8 @@ class Score:
         total: log density of all readings, each predicted one step ahead from those before it by parameters that were
             fitted without its block and three or so others.
         behind: how much more the best law has.
-        error: standard error of that difference, from the differences in single blocks, and wider by what fits share that
-            have most readings in common (Nadeau and Bengio 2003, Machine Learning 52:239).
+        error: standard error of that difference, from the differences in single blocks, and wider by what fits share
+            that have most readings in common (Nadeau and Bengio 2003, Machine Learning 52:239).
     """
 
     total: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 import time
@@ -17,6 +18,7 @@ from mho.errors import InvalidValue, WrongUse, nearest
 
 if TYPE_CHECKING:
     from mho.devices import Device
+    from mho.diagnosis import Trial
     from mho.measurements import Format, Measurement
     from mho.measurements.fitting import Fitted
     from mho.measurements.fitting.match import Match
@@ -87,21 +89,22 @@ def fit(
     measurement = read_pulses_of(files, form)
     fitted = fit_shown(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate)
     command = " ".join(["mho device fit", *(shlex.quote(str(f)) for f in files), *_options(given), *words_of(form)])
-    tried = trial_shown(fitted.best.device) if trial else ()
+    tried = trial_shown(fitted.best.device) if trial else None
     written = write_fit(fitted, out, command=f"{command} --out {shlex.quote(str(out))}", tried=tried)
     if as_json:
         print(written["fit.json"].rstrip())
         return
-    show(fitted, tried)
+    show(fitted, () if tried is None else tried.sentences)
     print(f"device {out / BEST}\nreport {out / REPORT}")
 
 
 def find_laws(names: Sequence[str] | None) -> list[type[Device]]:
     """Laws to fit by name; without names those of mho."""
     from mho.config import find_law
+    from mho.devices import LAWS
     from mho.measurements.fitting import PARAMETRIC
 
-    known = {law.__name__: law for law in PARAMETRIC}
+    known = {name: law for name, law in LAWS.items() if law.pulse_driven}
     if not names:
         return list(PARAMETRIC)
     wrong = [name for name in names if name not in known and ":" not in name]
@@ -145,11 +148,11 @@ def fit_shown(
     )
 
 
-def trial_shown(device: Device) -> tuple[str, ...]:
-    """What a network learns on a device, in sentences, with progress on standard error."""
+def trial_shown(device: Device) -> Trial:
+    """What a network learns on a device, with progress on standard error."""
     from mho.diagnosis import trial
 
-    return _watched(lambda watch: trial(device, watch=watch)).sentences
+    return _watched(lambda watch: trial(device, watch=watch))
 
 
 def _watched(work: Callable[[Watch], T]) -> T:
@@ -169,7 +172,7 @@ def refuse_full(folder: Path) -> None:
 
 
 def write_fit(
-    fitted: Fitted, folder: Path, *, command: str, page: str = REPORT, tried: Sequence[str] = ()
+    fitted: Fitted, folder: Path, *, command: str, page: str = REPORT, tried: Trial | None = None
 ) -> dict[str, str]:
     """Write the files of a fit, all made before the first is written; they are returned by name."""
     import importlib.metadata
@@ -179,8 +182,10 @@ def write_fit(
     from mho.report import fit_page
 
     version = importlib.metadata.version("mho")
-    files = fit_files(fitted, command=command, version=version)
-    files[page] = fit_page(fitted, command=command, version=version, device_toml=files[BEST], tried=tried)
+    numbers = None if tried is None else dataclasses.asdict(tried)
+    sentences = () if tried is None else tried.sentences
+    files = fit_files(fitted, command=command, version=version, trial=numbers)
+    files[page] = fit_page(fitted, command=command, version=version, device_toml=files[BEST], tried=sentences)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_atomically(folder / name, text.encode())
@@ -195,14 +200,14 @@ def show(fitted: Fitted, tried: Sequence[str] = ()) -> None:
     console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     unseen = any(made.match.unseen is not None for made in fitted.judged)
-    for name in ("law", "behind", "±", "held out", "parameters", "off by", *(["off unseen"] if unseen else [])):
+    for name in ("law", "off by", *(["off unseen"] if unseen else []), "behind", "±", "held out", "parameters"):
         table.add_column(name, justify="left" if name == "law" else "right")
     for law in fitted.laws:
         score = law.score
         numbers = (_size(score.behind), _size(score.error), f"{score.total:.5g}", str(law.count))
-        table.add_row(law.name, *numbers, *_off(law.match, unseen))
+        table.add_row(law.name, *_off(law.match, unseen), *numbers)
     for made in fitted.tables:
-        table.add_row(made.name, *["–"] * 4, *_off(made.match, unseen))
+        table.add_row(made.name, *_off(made.match, unseen), *["–"] * 4)
     console.print(table)
     console.print(f"\n{fitted.verdict}")
     several = len(fitted.traces) > 1

@@ -38,6 +38,8 @@ class Conductance(metaclass=InWords):
         faults.number("unit", self.unit, above=0.0, high=1e300)
         if not isinstance(self.name, str) or not self.name.strip():
             faults.add(f"name is {self.name!r}; give a unit of measurement, for example 'S' or 'uS'")
+        elif self.name not in SIEMENS and self.name.lower() in {unit.lower() for unit in SIEMENS}:
+            faults.add(f"name is {self.name!r}; units of conductance are {', '.join(SIEMENS)}, in these letters")
         faults.raise_any()
 
     def of(self, weights: Any) -> Any:

@@ -7,7 +7,7 @@ import math
 from mho.devices.base import Device
 from mho.per_replica import lengths, of_replica
 
-WEIGHTS = ("dw_min", "w_max", "w_min", "write_noise", "read_variation", "decay_to")
+WEIGHTS = ("dw_min", "w_max", "w_min", "noise", "write_noise", "read_variation", "decay_to")
 """Fields that are weights, as the bounds are."""
 
 
@@ -36,7 +36,7 @@ def _of_one(device: Device) -> list[str]:
             found.append(_per_cent(name, parameter.mean, "of a step in each pulse"))
         if name not in WEIGHTS:
             continue
-        if name in ("write_noise", "read_variation") and parameter.mean >= scale:
+        if name in ("noise", "write_noise", "read_variation") and parameter.mean >= scale:
             found.append(_of_range(name, parameter.mean, scale))
         if parameter.std >= scale:
             found.append(_of_range(f"the std of {name}", parameter.std, scale))

@@ -9,6 +9,9 @@ from mho.devices.rules import check_range, check_steps, check_values
 from mho.devices.step_device import UpDownDevice
 from mho.errors import Faults
 
+STEEPEST = 50.0
+"""Largest gamma: with more, steps at the bounds are beyond what float32 holds beside those in the middle."""
+
 
 @final
 class FallingStep(UpDownDevice):
@@ -18,7 +21,7 @@ class FallingStep(UpDownDevice):
     down: w - b·(1 + fall_down·(exp(gamma_down·v) - 1))·(1 + c2c·z) - (noise + noise_slope·|w|)·z;
     v = 2w/(w_max - w_min); a and b as for `SoftBounds`, so that `dw_min` is their mean, the step at w = 0. `fall_up`
     and `fall_down`, from 0 to 1: the part of the step at w = 0 that falls; 0 is `ConstantStep`. `gamma_up` and
-    `gamma_down`, at least 0: how sharply it falls. `noise` and `noise_slope`, at least 0: standard deviation that a
+    `gamma_down`, from 0 to 50: how sharply it falls. `noise` and `noise_slope`, at least 0: standard deviation that a
     pulse adds in every state, in weights, and what grows with |w|. Units are normalised weights; 0 may be a bound, or
     beyond one.
 
@@ -39,7 +42,8 @@ class FallingStep(UpDownDevice):
         check_steps(self, faults)
         check_range(self, faults)
         check_values(self, faults, "fall_up", "fall_down", low=0.0, high=1.0)
-        check_values(self, faults, "gamma_up", "gamma_down", "noise", "noise_slope", low=0.0)
+        check_values(self, faults, "gamma_up", "gamma_down", low=0.0, high=STEEPEST)
+        check_values(self, faults, "noise", "noise_slope", low=0.0)
 
     @staticmethod
     def pulse(w: float, up: bool, cell: Any, z: float) -> float:

@@ -77,7 +77,8 @@ class MeasuredCells(PerCell):
         raise InvalidValue(f"per_cell: nothing is drawn of {self.values!r}; they are the cells' own")
 
     def __repr__(self) -> str:
-        return f"per_cell({self.mean:.6g}, values={self.values!r})"
+        mean = f"{self.mean:.6g}" if isinstance(self.mean, (int, float)) else repr(self.mean)
+        return f"per_cell({mean}, values={self.values!r})"
 
 
 def measured_cells(mean: Any, values: Any, spread: Any, std: Any, distribution: str) -> MeasuredCells:

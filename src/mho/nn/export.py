@@ -6,6 +6,7 @@ import dataclasses
 import io
 import itertools
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, final
@@ -26,7 +27,7 @@ UNITS = ("weights", "siemens")
 FORMATS = ("npz", "csv")
 STATES = ("w_max", "w_min", "decay_to", WRITTEN)
 """Fields and hidden states that are weights: in siemens, zero + unit·w."""
-CHANGES = ("dw_min", "write_noise", "read_variation", "drift", "diffusion")
+CHANGES = ("dw_min", "noise", "write_noise", "read_variation", "drift", "diffusion")
 """Fields of devices that are differences of weights: in siemens, unit·w. Others of a law stay as the law has them."""
 PLACE = ("replica", "device", "output", "input")
 TAKEN = ("state", "weight", "scale", "units", *PLACE)
@@ -85,10 +86,17 @@ def export(
         InvalidValue: for another unit or format, a model without arrays, or siemens of devices without a map.
         WrongUse: if a file exists already; none is written then.
     """
+    if not isinstance(source, Array):
+        _arrays(source)  # what is no model is said before its path is
     place = expanded(path)
     kind = _format(place, format, alone=isinstance(source, Array))
     if units not in UNITS:
         raise InvalidValue(f"units is {units!r}{nearest(str(units), UNITS)}")
+    if conductance is not None and not isinstance(conductance, Conductance):
+        raise InvalidValue(
+            f"conductance is {shown(conductance)}; give mho.devices.Conductance(zero=..., unit=...), g of w = 0 and of "
+            "one unit of weight"
+        )
     if conductance is not None and units == "weights":
         raise InvalidValue("conductance has no effect on units='weights'; give units='siemens', or leave it out")
     arrays = [source] if isinstance(source, Array) else _arrays(source)
@@ -121,7 +129,7 @@ def _format(place: Path, format: str | None, *, alone: bool) -> str:
 def _arrays(model: object) -> list[Array]:
     if not isinstance(model, nn.Module):
         raise InvalidValue(
-            f"export takes an array or a converted model, and got {shown(model)}; for a run folder  "
+            f"export takes an array or a converted model, and got {shown(model)}; for a run folder "
             "mho.export(mho.load(folder).model, ...)"
         )
     found = [array for layer in array_layers(model).values() for array in layer.crossbars]
@@ -136,7 +144,13 @@ def _columns(array: Array, siemens: bool, given: Conductance | None) -> Iterator
     firsts = itertools.accumulate((bank.devices for bank in banks), initial=0)
     owners = {}
     for number, (bank, first) in enumerate(zip(banks, firsts, strict=False)):
-        known = (bank.device.conductance or given) if siemens else None
+        own = bank.device.conductance
+        if own is not None and given is not None:
+            raise InvalidValue(
+                f"{array.name}: the device says which conductance a weight is, {own}, so that the one given would have "
+                "no effect; leave it out"
+            )
+        known = (own or given) if siemens else None
         if siemens and known is None:
             raise InvalidValue(
                 f"{array.name}: which conductance a weight of {type(bank.device).__name__} is, is not known; give "
@@ -149,7 +163,14 @@ def _columns(array: Array, siemens: bool, given: Conductance | None) -> Iterator
     for bank, (first, known) in zip(banks, owners.values(), strict=True):
         part = states[:, first : first + bank.devices]
         parts.append(part if known is None else known.of(part.astype(np.float64)))
-    yield Column("state", "S" if siemens else "weight", np.concatenate(parts, axis=1))
+    whole = np.concatenate(parts, axis=1)
+    if siemens and (whole < 0).any():
+        warnings.warn(
+            f"{array.name}: {int((whole < 0).sum())} of {whole.size} states are below 0 S, down to {whole.min():.3g}: no "
+            "device has such a conductance; look at zero and unit of the map",
+            stacklevel=4,
+        )
+    yield Column("state", "S" if siemens else "weight", whole)
     for name, values in (array.cell_parameters() | array.hidden_states()).items():
         prefix = next((prefix for prefix in owners if prefix and name.startswith(prefix)), "")
         first, known = owners[prefix]

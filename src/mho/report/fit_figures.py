@@ -39,6 +39,8 @@ def replayed_readings(fitted: Fitted, number: int, ax: Axes) -> Axes:
         if place == 0:
             ax.fill_between(time, low, high, color=color, alpha=0.2, lw=0, zorder=2)
         ax.plot(time, middle, DASHES[place], color=color, lw=1.6, label=fit.name, zorder=4 - place)
+    if len(fitted.traces) > 1:
+        ax.set_title(trace.device, loc="right", fontsize="medium")
     ax.set_xlim(0, len(time) - 1)
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.set_xlabel("reading")
@@ -84,7 +86,7 @@ def _largest_step(fitted: Fitted, up: bool) -> float:
     """The largest step of the best law on the first device, in the units of the file."""
     fit = fitted.best.fits[0]
     cell: Any = types.SimpleNamespace(**fit.values)
-    places = np.linspace(*fit.series.range, PLACES)
+    places = np.clip(np.linspace(*fit.series.range, PLACES), cell.w_min, cell.w_max)
     return fitted.scale.unit * max(abs(quiet_step(fit.law, float(v), up, cell)) for v in places)
 
 

@@ -85,7 +85,7 @@ def _headlines(fitted: Fitted) -> list[tuple[str, str, str]]:
     values = {p.name: p for p in fitted.best.parameters}
     count = sum(int((t.pulses != 0).sum()) for t in fitted.traces)
     match = fitted.best.match
-    off = f"mean distance from the measured readings, of the range; its noise alone makes {share(match.expected)}"
+    off = f"ranked probability score, of the range; the law's noise alone makes {share(match.expected)}"
     lines = [
         (fitted.best.name, "best law", _rival(fitted.laws)),
         (share(match.apart), "simulated readings are off by", off),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from importlib import resources
 from typing import Any
 
@@ -24,7 +25,7 @@ def render_text(text: str, **values: Any) -> str:
         loader=jinja2.FunctionLoader(_text),
     )  # fmt: skip
     environment.filters |= {"whole": whole, "error": error, "number": plain_number, "share": share, "value": value}
-    environment.filters["breakable"] = breakable
+    environment.filters |= {"breakable": breakable, "options": options}
     return environment.from_string(text).render(style=Markup(_text("style.css")), **values)
 
 
@@ -71,6 +72,14 @@ def value(given: object) -> str:
 def breakable(name: str) -> Markup:
     """A dotted name that may go on in the next line after a dot or an underscore."""
     return Markup(str(escape(name)).replace(".", ".<wbr>").replace("_", "_<wbr>"))
+
+
+def options(sentence: str) -> Markup:
+    """A sentence whose command-line options do not break at their dashes."""
+    marked = re.sub(
+        r"--[a-z][a-z-]*( [a-z_]+\.[a-z_]+=[\w.]+)?", r'<code class="option">\g<0></code>', str(escape(sentence))
+    )
+    return Markup(marked)
 
 
 def duration(seconds: float) -> str:

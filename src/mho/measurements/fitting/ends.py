@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -18,6 +18,8 @@ TOLD = 3.0
 """Standard errors from which a noise counts as told."""
 ALLOWED, WIDE = 2.0, 4.5
 """Log likelihood below the best that 95 % and 99.7 % of what is true lie within: two and three standard errors."""
+BETTER = 0.5
+"""Log likelihood by which a fit that a profile comes upon is better than the one that it began with."""
 FLAT = 1e-9
 """Part of the largest information below which a parameter has none."""
 GRID = np.array([0.0, *np.geomspace(0.02, 4.0, 16)])
@@ -43,24 +45,25 @@ class Ends:
     others: Mapping[str, float]
 
 
-def noise_ends(fits: Sequence[TraceFit]) -> Ends | None:
-    """Both ends of c2c and read noise by the profile of the likelihood.
+def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends | None]:
+    """Look up both ends of c2c and read noise by the profile of the likelihood.
 
     Returns:
-        None where both are told by three standard errors, or read noise by bounds that readings repeat exactly; for
-        several devices, whose scatter says it; and for a law without `c2c`.
+        The fits, of a single device a better one if the profile came upon it; and both ends, None where both noises
+        are told by three standard errors, or read noise by bounds that readings repeat exactly; for several devices,
+        whose scatter says it; and for a law without `c2c`.
     """
     fit, noise = fits[0], fits[0].estimates[NOISE]
     repeated = any("repeat" in e.note for e in fit.estimates.values())
     if len(fits) > 1 or CYCLES not in fit.problem.names or repeated:
-        return None
+        return fits, None
     c2c = fit.estimates[CYCLES]
     if all(e.error is not None and e.value > TOLD * e.error for e in (noise, c2c)):
-        return None
+        return fits, None
     free = fit.problem.replaced(held={name: e for name, e in fit.problem.held.items() if name != NOISE})
     values = fit.problem.values(fit.places)
     values[NOISE] = max(values[NOISE], free.floor)
-    sizes = np.unique([*GRID, c2c.value])
+    sizes, best = np.unique([*GRID, c2c.value]), (free(free.adopt(values)), values)
     begin = int(np.flatnonzero(sizes == c2c.value)[0])
     minus, noises = np.full(len(sizes), np.inf), np.full(len(sizes), np.nan)
     for ways in (range(begin, len(sizes)), range(begin - 1, -1, -1)):
@@ -69,15 +72,21 @@ def noise_ends(fits: Sequence[TraceFit]) -> Ends | None:
             held = free.replaced(held=free.held | {CYCLES: Estimate(float(sizes[k]), None)})
             end = climb(held, held.adopt(near), enough=ROUGH)
             near = held.values(end.places)
+            best = min(best, (end.minus, near), key=lambda one: one[0])
             minus[k], noises[k] = end.minus + _shape_information(held, end.places), near[NOISE]
             if minus[k] > minus.min() + 2 * WIDE:
                 break
+    if best[0] < -fit.log_likelihood - BETTER:
+        better = free.answer(climb(free, free.adopt(best[1])).places)
+        return noise_ends((better,)) if better.log_likelihood > fit.log_likelihood + BETTER else (fits, None)
     crossings = [[_crossing(sizes, minus, noises, limit, way) for way in (-1, 1)] for limit in (ALLOWED, WIDE)]
-    inner, outer = crossings
+    own = (c2c.value, noise.value)
+    # the ends are those of a likelihood that is adjusted, and the fit is among what the data allow
+    inner, outer = ([min(low, own), max(high, own)] for low, high in crossings)
     errors = [max(abs(end[k] - e.value) / 3 for end in outer) for k, e in enumerate((c2c, noise))]
     wide = free.replaced(held=free.held | {CYCLES: Estimate(c2c.value + errors[0], None)})
     others = wide.answer(climb(wide, wide.adopt(values), enough=ROUGH).places).estimates
-    return Ends(
+    return fits, Ends(
         (inner[0][0], inner[1][0]),
         (inner[0][1], inner[1][1]),
         (errors[0], errors[1]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,23 @@ from mho.measurements.fitting.maximum import NOISE
 from mho.measurements.fitting.population import Parameter
 
 
-def fit_files(fitted: Fitted, *, command: str, version: str) -> dict[str, str]:
-    """The files of a fit by name: device.toml for the best law, one for each other law and table, fit.json."""
+def fit_files(fitted: Fitted, *, command: str, version: str, trial: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Return the files of a fit by name: device.toml for the best law, one for each other law and table, fit.json.
+
+    Args:
+        fitted: of `fit_laws`.
+        command: what the user typed.
+        version: of mho.
+        trial: what a network learned on the best law's device, for fit.json; None: it was not tried.
+    """
     files = {}
     for number, fit in enumerate(fitted.laws):
         files["device.toml" if number == 0 else f"{fit.name}.toml"] = device_toml(fitted, fit, command)
     for made in fitted.tables:
         head = f"# {made.name} made of the steps of {fitted.measurement.source} in bins of the state\n# {command}\n"
         files[f"{made.name}.toml"] = head + write_toml({"device": RPU(device=made.device).to_dict()["device"]})
-    files["fit.json"] = json.dumps(fit_json(fitted, command=command, version=version), indent=1) + "\n"
+    found = fit_json(fitted, command=command, version=version) | ({"trial": trial} if trial is not None else {})
+    files["fit.json"] = json.dumps(found, indent=1) + "\n"
     return files
 
 
@@ -76,6 +85,11 @@ def fit_json(fitted: Fitted, *, command: str, version: str) -> dict[str, Any]:
         "best": fitted.best.name,
         "ranking": [_law(fit) for fit in fitted.laws],
         "tables": [{"name": made.name, **_match(made.match)} for made in fitted.tables],
+        "verdict": fitted.verdict,
+        "training": {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in dataclasses.asdict(fitted.worth).items()
+        },
         "untold": list(fitted.untold),
     }
 

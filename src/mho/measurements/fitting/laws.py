@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
 
 from mho.devices import ConstantStep, Device, ExpStep, LinearStep, PowStep, SoftBounds
+from mho.devices.symmetry import quiet_step
 from mho.errors import Faults, InvalidValue, in_words, shown
 from mho.measurements.fitting.ends import noise_ends, told_by
 from mho.measurements.fitting.line import misses
@@ -28,10 +30,14 @@ from mho.measurements.record import Measurement
 from mho.measurements.units import conductance, readable
 
 PARAMETRIC: tuple[type[Device], ...] = (ConstantStep, SoftBounds, LinearStep, ExpStep, PowStep)
+MOST = 200_000
+"""Pulses of a device that a fit follows."""
 FEWEST = 10
 """Readings after a pulse that a fit needs of each device."""
 LASTING = 300
 """Readings of a device from which noise that lasts over several of them is looked for."""
+AWAY = 0.05
+"""Largest step on the measured range over the nominal step of a law whose parameters have run away."""
 DRAWN = 2
 """Laws whose simulated readings are drawn; the others are only judged."""
 WORTH, WORTH_OF_WALK = 5.0, 3.0
@@ -112,7 +118,8 @@ class Fitted:
     @property
     def worth(self) -> Worth:
         """What the best law's device is worth for training."""
-        return worth_of(self.best.device)
+        directions = {int(sign) for trace in self.traces for sign in np.sign(trace.pulses) if sign}
+        return worth_of(self.best.device, both=directions == {1, -1})
 
     @property
     def verdict(self) -> str:
@@ -161,9 +168,7 @@ def fit_laws(
     progress = Progress(watch, 3 * len(laws) + 2)
     found, lost = _fits(laws, traces, extrapolate, progress)
     if not found:
-        raise InvalidValue(
-            f"{measurement.source}: {', '.join(lost)} cannot be evaluated where the fit ends; give another --law"
-        )
+        raise InvalidValue(f"{measurement.source}: {' '.join(lost)} Give another --law")
     ranked = []
     for law, fits in found.items():
         progress(f"ranking {law.__name__}")
@@ -172,7 +177,7 @@ def fit_laws(
     places = order(marks, counts)
     progress("checking the best law")
     chosen = list(found)[places[0]]
-    ends = noise_ends(found[chosen])
+    found[chosen], ends = noise_ends(found[chosen])
     found[chosen] = told_by(found[chosen], ends)
     made = []
     for place, k in enumerate(places):
@@ -194,7 +199,7 @@ def fit_laws(
     progress("simulating tables of steps")
     tables = match_tables(traces, made[0].fits[0].noise, conductance(scale.zero, scale.unit, measurement.unit))
     sentences = [
-        *(f"{name} is left out: it cannot be evaluated where its fit ends." for name in lost),
+        *lost,
         *untold(made[0].fits, made[0].parameters, ends),
         *misses(made[0].fits),
         *made[0].restated,
@@ -208,13 +213,23 @@ def fit_laws(
 def _fits(
     laws: Sequence[type[Device]], traces: Sequence[WeightTrace], extrapolate: bool, progress: Progress
 ) -> tuple[dict[type[Device], tuple[TraceFit, ...]], list[str]]:
-    """Every law's fits, with noise that lasts if the best of them says so, and the names of laws without values."""
+    """Every law's fits, with noise that lasts if the best of them says so, and why laws are left out."""
     found: dict[type[Device], tuple[TraceFit, ...]] = {}
     for law in laws:
         progress(f"fitting {law.__name__}")
         found[law] = fit_devices(law, traces, extrapolate=extrapolate)
     good = {law: fits for law, fits in found.items() if all(evaluates(law, fit.values) for fit in fits)}
-    lost = [law.__name__ for law in found if law not in good]
+    lost = [
+        f"{law.__name__} is left out: it cannot be evaluated where its fit ends." for law in found if law not in good
+    ]
+    ran = [law for law, fits in good.items() if any(runs_away(fit) for fit in fits)]
+    if len(ran) < len(good):
+        lost += [
+            f"{law.__name__} is left out: on these data its parameters run away, to steps that are small differences "
+            "of large numbers; another law says the same."
+            for law in ran
+        ]
+        good = {law: fits for law, fits in good.items() if law not in ran}
     noisy = any(not faint(fit.problem, End(fit.places, 0.0)) for fits in good.values() for fit in fits)
     if noisy and min(len(trace.readings) for trace in traces) >= LASTING:
         progress.more(len(good))
@@ -228,6 +243,18 @@ def _fits(
         if gained > (WORTH_OF_WALK if walks else WORTH) * 2 * len(traces):
             return slow, lost
     return good, lost
+
+
+def runs_away(fit: TraceFit) -> bool:
+    """Whether a law's steps on the measured range are tiny parts of its nominal step."""
+    nominal = fit.values.get("dw_min")
+    if nominal is None:
+        return False
+    cell = types.SimpleNamespace(**fit.values)
+    # a law may have no value beyond its bounds
+    places = np.clip(np.linspace(*fit.series.range, 9), cell.w_min, cell.w_max)
+    steps = [abs(quiet_step(fit.law, float(w), up, cell)) for w in places for up in (True, False)]
+    return max(steps) < AWAY * nominal
 
 
 def _best(found: Mapping[type[Device], Sequence[TraceFit]]) -> Sequence[TraceFit]:
@@ -305,6 +332,12 @@ def _check(measurement: Measurement, laws: Sequence[type[Device]], w_max: float,
     if spread is not None and len(measurement.traces) > 1:
         faults.add(f"spread is {spread!r}, and {len(measurement.traces)} devices tell it themselves; leave it out")
     for trace in measurement.traces:
+        sent = int(np.abs(trace.pulses.astype(np.int64)).sum())
+        if sent > MOST:
+            faults.add(
+                f"device {trace.device} got {sent:,} pulses, and a fit follows each of them; give at most {MOST:,}: "
+                "leave out readings that follow many pulses, or count trains of pulses in place of pulses"
+            )
         told = int((trace.pulses != 0).sum())
         if told < FEWEST:
             faults.add(f"device {trace.device} has {told} readings after a pulse; a fit needs at least {FEWEST}")

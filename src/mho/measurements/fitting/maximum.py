@@ -416,15 +416,14 @@ class Problem:
         """
         values = self.values(places)
         slopes = np.array([i.slope(float(v)) for i, v in zip(self.intervals, places, strict=True)])
-        errors = self._errors(places)
+        ended = self._ended(places)
+        errors = self._errors(places, ended)
         pulls = self._pulls(places) * width if width else np.zeros(len(places))
         estimates = dict(self.held)
         if width:
             estimates[NOISE] = Estimate(values[NOISE], values[NOISE] * width, "", values[NOISE] * width)
-        for k, (name, interval, slope, (error, others)) in enumerate(
-            zip(self.names, self.intervals, slopes, errors, strict=True)
-        ):
-            note, end, shared = "", _end(name, interval, values[name]), float(abs(slope * pulls[k]))
+        for k, (name, slope, (error, others)) in enumerate(zip(self.names, slopes, errors, strict=True)):
+            note, end, shared = "", ended.get(name), float(abs(slope * pulls[k]))
             if end is not None:
                 error, note = None, f"at the end of its range, {end:g}"
             elif error is None:
@@ -446,13 +445,23 @@ class Problem:
             places=places,
         )
 
-    def _errors(self, places: Floats) -> list[tuple[float | None, list[int]]]:
+    def _ended(self, places: Floats) -> dict[str, float]:
+        """Parameters that have reached an end of their range, with this end, if it is as likely as where they are."""
+        values = self.values(places)
+        pairs = zip(self.names, self.intervals, strict=True)
+        ends = {name: end for name, i in pairs if (end := _end(name, i, values[name])) is not None}
+        if ends:
+            at_ends = self.replaced(held=self.held | {name: Estimate(end, None) for name, end in ends.items()})
+            if at_ends(at_ends.adopt(values)) > self(places) + COSTS_NOTHING:
+                return {}
+        return ends
+
+    def _errors(self, places: Floats, ended: Mapping[str, float]) -> list[tuple[float | None, list[int]]]:
         """Standard errors of the free numbers, those of parameters at the end of their range held; these have none."""
         values = self.values(places)
-        ends = [_end(name, i, values[name]) for name, i in zip(self.names, self.intervals, strict=True)]
-        inside = [k for k, end in enumerate(ends) if end is None]
-        ended = {name: Estimate(values[name], None) for k, name in enumerate(self.names) if k not in inside}
-        found = standard_errors(self.replaced(held=self.held | ended).minus, places[inside])
+        inside = [k for k, name in enumerate(self.names) if name not in ended]
+        held = {name: Estimate(values[name], None) for name in ended}
+        found = standard_errors(self.replaced(held=self.held | held).minus, places[inside])
         errors: list[tuple[float | None, list[int]]] = [(None, [k]) for k in range(len(places))]
         for k, (error, others) in zip(inside, found, strict=True):
             errors[k] = (error, [inside[other] for other in others])

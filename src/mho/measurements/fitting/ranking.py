@@ -22,6 +22,8 @@ SHARED = math.sqrt(1 + FOLDS / (FOLDS - 1))
 """Factor of a standard error over blocks: a fold is judged by 1/FOLDS of the readings and fitted to the others."""
 STEPS, ENOUGH = 20, 1e-3
 """Steps of the search without a fold, and the promised gain that ends it."""
+DECISIVE = 10.0
+"""A difference in log density that decides whatever its standard error, which a single hard block may make large."""
 NOTHING = 0.5
 """A difference in log density that says nothing, though nested laws may differ by less and in every block."""
 
@@ -46,7 +48,7 @@ class Score:
     @property
     def as_good(self) -> bool:
         """Whether the law is within one standard error of the best, or so near that no data could tell."""
-        return self.behind <= max(self.error, NOTHING)
+        return self.behind <= max(min(self.error, DECISIVE), NOTHING)
 
 
 def blocks_of(count: int) -> list[slice]:

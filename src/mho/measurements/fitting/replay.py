@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from mho.measurements.fitting.weights import ReadingNoise, WeightTrace, ramps, smoothed
+from mho.measurements.fitting.weights import ReadingNoise, WeightTrace, line_at, ramps
 from mho.measurements.record import Floats
 
 CELLS, FEW = 64, 16
@@ -19,7 +19,9 @@ BAND = (0.05, 0.95)
 NORMAL = np.array([statistics.NormalDist().inv_cdf((k + 0.5) / 15) for k in range(15)])
 """Evenly likely normals that stand for the noise of readings in a band, whose ends single draws would fray."""
 NEIGHBOURS = 2
-"""Readings to either side from whose straight line a simulation takes the state to begin with."""
+"""Readings to either side from whose straight line a simulation takes its first state, where readings have noise."""
+ENOUGH = 10
+"""Readings that a cycle left out has at least."""
 
 
 @final
@@ -95,21 +97,23 @@ def replay(
 
 
 def held_out_from(trace: WeightTrace) -> int | None:
-    """The reading at which the last cycle of ramps begins, up and down or the last of one direction.
+    """Return the reading at which the last cycle begins: a ramp each way, or one ramp where one direction is pulsed.
+
+    Parts of a ramp that follow each other across a gap are one ramp where both directions are pulsed; where only one
+    is, gaps tell ramps apart.
 
     Returns:
-        Its number; None where no whole cycle is left for a fit.
+        Its number; None where no whole cycle is left for a fit, or the last one has few readings.
     """
-    group = ramps(trace.pulses)
-    starts = [int(start) for start in np.unique(group, return_index=True)[1]]
-    if len(starts) > 1 and starts[1] == 1:  # a gap after the first reading makes it a ramp of its own
-        starts = starts[1:]
-    both = {int(sign) for sign in np.sign(trace.pulses)} >= {1, -1}
+    signs = np.sign(trace.pulses)
+    pulsed = np.flatnonzero(signs)
+    both = {int(sign) for sign in signs[pulsed]} == {1, -1}
+    apart = np.diff(signs[pulsed]) != 0 if both else np.diff(pulsed) > 1
+    begins = pulsed[np.concatenate([[True], apart])]
     cycle = 2 if both else 1
-    if len(starts) < 2 * cycle:
+    if len(begins) < 2 * cycle or len(trace.readings) - begins[-cycle] <= ENOUGH:
         return None
-    first = starts[-cycle]
-    return first if trace.pulses[first - 1] == 0 else first - 1
+    return int(begins[-cycle])
 
 
 def _simulated(
@@ -124,7 +128,7 @@ def _simulated(
 ) -> tuple[Floats, Floats]:
     """Simulated states and readings, (K - begin, cells) each."""
     (low, high), pulse = ends, law.pulse
-    line = smoothed(trace.readings, ramps(trace.pulses), NEIGHBOURS)
+    group = ramps(trace.pulses)
     fresh = math.sqrt(1 - noise.kept**2)
     followed, seen = np.empty((2, len(trace.readings) - begin, cells))
     states: list[float] = []
@@ -132,11 +136,15 @@ def _simulated(
     for k in range(begin, len(trace.readings)):
         pulses = int(trace.pulses[k - 1]) if k > begin else 0
         if pulses == 0:
+            there, known = (float(trace.readings[k]), 0.0)
+            if noise.single:
+                there, known = line_at(trace.readings, group, k, NEIGHBOURS)
             shift = noise.slow * draw.standard_normal(cells)
-            unsure = noise.single / math.sqrt(2 * NEIGHBOURS + 1) * draw.standard_normal(cells)
-            states = np.clip(line[k] - shift + unsure, low, high).tolist()
+            unsure = noise.single * math.sqrt(known) * draw.standard_normal(cells)
+            states = np.clip(there - shift + unsure, low, high).tolist()
         up = pulses > 0
-        for z in draw.standard_normal((abs(pulses), cells)).tolist():
+        for _ in range(abs(pulses)):
+            z = draw.standard_normal(cells).tolist()
             states = [min(max(pulse(w, up, cell, own), low), high) for w, own in zip(states, z, strict=True)]
             shift = noise.kept * shift + fresh * noise.slow * draw.standard_normal(cells)
         followed[k - begin] = states

@@ -24,7 +24,7 @@ class Steps:
     """Steps of one direction.
 
     Attributes:
-        states: (S,) weights before the step.
+        states: (S,) weights before the step, of several pulses the mean over them.
         sizes: (S,) change a pulse, positive where it goes the way of the pulses.
         pulses: (S,) that each is the mean of.
     """
@@ -36,8 +36,14 @@ class Steps:
 
 def single_steps(trace: WeightTrace, sign: int) -> Steps:
     """Each step of a direction, between two readings."""
-    mine = np.sign(trace.pulses) == sign
-    return Steps(trace.states[mine], trace.steps[mine], np.abs(trace.pulses[mine]).astype(np.float64))
+    mine, pulses = np.sign(trace.pulses) == sign, np.abs(trace.pulses).astype(np.float64)
+    sizes = trace.steps[mine]
+    return Steps(_before(trace.states[mine], sign * sizes, pulses[mine]), sizes, pulses[mine])
+
+
+def _before(states: Floats, moves: Floats, pulses: Floats) -> Floats:
+    """Mean weight before each of some pulses that move it by as much each, from where the first begins."""
+    return states + (pulses - 1) / 2 * moves
 
 
 def mean_steps(trace: WeightTrace, sign: int, noise: ReadingNoise) -> Steps:
@@ -67,7 +73,9 @@ def mean_steps(trace: WeightTrace, sign: int, noise: ReadingNoise) -> Steps:
         for a, b in itertools.pairwise(edges):
             x, y = places[a : b + 1], trace.readings[a : b + 1]
             slope = float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
-            found.append((float(y[:-1].mean()), sign * slope, x[-1] - x[0]))
+            counts = np.diff(x)
+            state = float(np.average(_before(y[:-1], np.diff(y) / counts, counts), weights=counts))
+            found.append((state, sign * slope, x[-1] - x[0]))
     table = np.array(found, np.float64).reshape(-1, 3)
     return Steps(table[:, 0], table[:, 1], table[:, 2])
 

@@ -89,7 +89,7 @@ def piecewise_from(traces: Sequence[WeightTrace], *, noise: ReadingNoise, nodes:
         mean[sign] = _means(traces, sign, word, noise, nodes)
         steps = _joined([single_steps(trace, sign) for trace in traces], word)
         there = np.interp(steps.states, places, mean[sign])
-        left.append((steps.sizes - there) ** 2 - noise.of_step(steps.pulses))
+        left.append(((steps.sizes - there) ** 2 - noise.of_step(steps.pulses)) * steps.pulses)
         size.append(there**2)
     middle = float(np.mean([np.interp(0.5 * (low + high), places, m) for m in mean.values()]))
     dw_min = middle if middle > 0 else max(float(np.mean(list(mean.values()))), 1e-12)
@@ -133,7 +133,8 @@ def jump_table_from(
             sizes, extra = sign * steps.sizes[mine], float(noise.of_step(steps.pulses[mine]).mean())
             variance = float(sizes.var())
             share = math.sqrt(max(variance - extra, 0.0) / variance) if variance > 0 else 0.0
-            mean = sizes.mean() if extra == 0 else sign * means[b]
+            mean = sizes.mean() if extra == 0 and reach == 0 else sign * means[b]
+            share *= math.sqrt(float(steps.pulses[mine].mean()))  # a mean over n pulses has 1/n of the variance of one
             rows[b] = mean + share * (np.quantile(sizes, levels) - sizes.mean())
         found[sign] = rows
     return Jumps(low, high, middles, levels, found[1], middles, levels, found[-1], pooled)

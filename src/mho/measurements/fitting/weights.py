@@ -16,6 +16,8 @@ WINDOW = 21
 NOISY = 0.5
 """Read noise over the scatter of steps from which states are taken from lines through readings, for tables and figures.
 Read noise alone makes 0.7 of that scatter."""
+EXACT = 0.05
+"""Read noise over the scatter of steps below which readings are taken as they are."""
 AROUND = 2
 """Readings to either side that a single reading is compared with."""
 OUTLIER = 6.0
@@ -122,14 +124,20 @@ def measured_range(readings: Floats, pulses: npt.NDArray[np.int64]) -> tuple[flo
     """(Lowest, highest) state that was measured: readings without outliers, and without half of what is noise.
 
     An outlier differs from the median of the readings around it by `OUTLIER` robust standard deviations of such
-    differences and by a tenth of the range. Of the others, the range is that of straight lines through five
-    neighbours of a ramp, which leave a smooth staircase as it is.
+    differences and by a tenth of the range; the two readings at either end of a ramp, where pulses may move a device
+    as far, are none. Of the others, the range is that of straight lines through five neighbours of a ramp, which leave
+    a smooth staircase as it is, or of the readings where they have no noise.
     """
+    group = ramps(pulses)
+    turns = np.flatnonzero(np.diff(group)) + 1
+    ends = np.concatenate([[0], turns, [len(readings) - 1]])
+    inside = np.abs(np.arange(len(readings))[:, None] - ends).min(axis=1) >= AROUND
     near = [float(np.median(readings[max(0, k - AROUND) : k + AROUND + 1])) for k in range(len(readings))]
     apart = np.abs(readings - np.array(near))
     limit = max(OUTLIER * 1.483 * float(np.median(apart)), 0.1 * float(np.ptp(readings)))
-    kept = apart <= limit
-    line = smoothed(readings[kept], ramps(pulses)[kept], AROUND)
+    kept = (apart <= limit) | ~inside
+    scatter, noise = _scatter(readings, pulses)
+    line = smoothed(readings[kept], group[kept], AROUND) if noise > EXACT * scatter else readings[kept]
     low, high = float(line.min()), float(line.max())
     return (low, high) if high > low else (float(readings.min()), float(readings.max()))
 
@@ -175,6 +183,29 @@ def smoothed(values: Floats, groups: npt.NDArray[np.int64], half: int = WINDOW /
             slope = ((x - centre) * y).sum() / spread if spread > 0 else 0.0
             found[k] = y.mean() - slope * centre
     return found
+
+
+def line_at(readings: Floats, groups: npt.NDArray[np.int64], k: int, half: int) -> tuple[float, float]:
+    """The straight line through a value's neighbours of its group at its place, and the factor of its variance.
+
+    Args:
+        readings: (K,).
+        groups: (K,) the ramp of each.
+        k: the place.
+        half: neighbours to either side.
+
+    Returns:
+        The value, and the variance of it over that of a reading.
+    """
+    first, last = max(0, k - half), min(len(readings), k + half + 1)
+    near = np.flatnonzero(groups[first:last] == groups[k]) + first
+    if k + 1 < len(readings) and len(near) == 1 and groups[k + 1] != groups[k]:
+        return float(readings[k]), 1.0
+    x = near - near.mean()
+    spread = float((x * x).sum())
+    slope = float((x * readings[near]).sum()) / spread if spread > 0 else 0.0
+    away = k - near.mean()
+    return float(readings[near].mean() + slope * away), 1 / len(near) + (away * away / spread if spread > 0 else 0.0)
 
 
 def _scatter(readings: Floats, pulses: npt.NDArray[np.int64]) -> tuple[float, float]:

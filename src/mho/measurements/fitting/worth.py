@@ -8,7 +8,9 @@ from typing import Any, final
 
 from mho.devices import Device
 from mho.devices.symmetry import nominal_cell, quiet_step
+from mho.errors import WrongUse
 from mho.kernels.reference.cell import ask
+from mho.per_replica import lengths
 
 RATE, LENGTH = 0.01, 10
 """Learning rate and pulses of a train that mho train takes by default."""
@@ -32,7 +34,7 @@ class Worth:
     Attributes:
         states: the range over the mean of an up and a down step in its middle, as `mho.testing.check_device` counts.
         imbalance: size of the difference of an up and a down step at w = 0 (in the middle of the range, if 0 is
-            outside) over their mean.
+            outside) over their mean; None where one of them is not known.
         symmetry_point: weight at which an up and a down step cancel; NaN if there is no one such weight.
         ends: (w_min, w_max).
         step_noise: standard deviation of a step at w = 0 over the mean step there.
@@ -40,7 +42,7 @@ class Worth:
     """
 
     states: float
-    imbalance: float
+    imbalance: float | None
     symmetry_point: float
     ends: tuple[float, float]
     step_noise: float
@@ -48,45 +50,66 @@ class Worth:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The numbers beside what a network bears, and which of them limits training, with what to do."""
-        point = "none" if math.isnan(self.symmetry_point) else f"{self.symmetry_point:+.2g}"
+        """The numbers beside what a network bears, and what limits training, most first, with what to do."""
+        place = "w = 0" if self.ends[0] < 0 < self.ends[1] else "the middle of the range"
+        balance = "nothing is known of the balance of steps, as one direction was measured"
+        if self.imbalance is not None:
+            point = "none" if math.isnan(self.symmetry_point) else f"{self.symmetry_point:+.2g}"
+            balance = (
+                f"up and down steps at {place} differ by {100 * self.imbalance:.0f} % (bears {100 * IMBALANCE:.0f} %); "
+                f"symmetry point {point} of {self.ends[0]:.2g} to {self.ends[1]:.2g}"
+            )
         numbers = (
-            f"{self.states:,.0f} states (a fully connected network on MNIST bears {STATES:.0f} or more); up and down "
-            f"steps at w = 0 differ by {100 * self.imbalance:.0f} % (bears {100 * IMBALANCE:.0f} %); symmetry point "
-            f"{point} of {self.ends[0]:.2g} to {self.ends[1]:.2g}; noise of a step {100 * self.step_noise:.0f} % "
-            f"(bears {100 * CYCLES:.0f} %); noise of a reading {self.read_noise:.2g} steps"
+            f"{self.states:,.0f} states (a fully connected network on MNIST bears {STATES:.0f} or more); {balance}; "
+            f"noise of a step {100 * self.step_noise:.0f} % (bears {100 * CYCLES:.0f} %); noise of a reading "
+            f"{self.read_noise:.2g} steps"
         )
-        return numbers, self._limit()
+        return numbers, self._limits()
 
-    def _limit(self) -> str:
+    def _limits(self) -> str:
         over = {
-            self._imbalance_cure(): self.imbalance / IMBALANCE,
-            "The number of states limits training first: use several devices per weight (--set cell.kind=Replicated "
-            "--set cell.n=13).": STATES / self.states,
-            "The noise of steps limits training first: use several devices per weight (--set cell.kind=Replicated "
-            "--set cell.n=13).": self.step_noise / CYCLES,
+            "imbalance": 0.0 if self.imbalance is None else self.imbalance / IMBALANCE,
+            "states": STATES / self.states,
+            "noise": self.step_noise / CYCLES,
         }
-        worst = max(over, key=lambda cure: over[cure])
-        return worst if over[worst] > 1 else "None of these alone keeps a network from training."
+        limits = sorted((what for what in over if over[what] > 1), key=lambda what: -over[what])
+        if not limits:
+            return "None of these alone keeps a network from training."
+        first, *others = (self._cure(what) for what in limits)
+        return " ".join([f"Training is limited first by {first}", *(f"Then by {other}" for other in others)])
 
-    def _imbalance_cure(self) -> str:
+    def _cure(self, what: str) -> str:
+        several = "use several devices per weight (--set cell.kind=Replicated --set cell.n=13)."
+        if what == "states":
+            return f"the number of states: {several}"
+        if what == "noise":
+            return f"the noise of steps: {several}"
         if math.isnan(self.symmetry_point):
             return (
-                "The imbalance of steps limits training first, and there is no symmetry point to shift the zero to: "
-                "pulses drive weights to a bound. Pair two devices per weight (--set cell.kind=OneSided)."
+                "the imbalance of steps, which drives weights to a bound, and there is no symmetry point to shift the "
+                "zero to: pair two devices per weight (--set cell.kind=OneSided)."
             )
         return (
-            "The imbalance of steps limits training first: pulses drive every weight to its symmetry point. Shift the "
-            "zero there (--set cell.kind=Referenced --set zero_shifting.pulses=2000)."
+            "the imbalance of steps, which drives every weight to its symmetry point: shift the zero there (--set "
+            "cell.kind=Referenced --set zero_shifting.pulses=2000)."
         )
 
 
-def worth_of(device: Device) -> Worth:
+def worth_of(device: Device, *, both: bool = True) -> Worth:
     """The numbers of a device that training hangs on.
 
     Args:
-        device: with bounds and a law of one normal per pulse.
+        device: with bounds and a law of one normal per pulse, of numbers, not lists.
+        both: whether steps of both directions are known.
+
+    Raises:
+        WrongUse: for a device with lists.
     """
+    if lengths(device):
+        raise WrongUse(
+            f"{', '.join(lengths(device))} are lists; take one replica's device: "
+            "mho.RPU(device=device).of_replica(0).device"
+        )
     cell = nominal_cell(device)
     low, high = float(cell.w_min), float(cell.w_max)
     middle = 0.0 if low < 0 < high else (low + high) / 2
@@ -98,7 +121,7 @@ def worth_of(device: Device) -> Worth:
     step = max(sum(there) / 2, 1e-300)
     return Worth(
         states=(high - low) / step,
-        imbalance=abs(there[0] - there[1]) / step,
+        imbalance=abs(there[0] - there[1]) / step if both else None,
         symmetry_point=float(device.symmetry_point()),
         ends=(low, high),
         step_noise=math.sqrt((noise[0] ** 2 + noise[1] ** 2) / 2) / step,
@@ -115,8 +138,8 @@ def hard_to_train(device: Device) -> list[str]:
     values: dict[str, Any] = {name: parameter.mean for name, parameter in device.parameters().items()}
     if "dw_min" not in values:
         return []
-    told, step = [], float(values["dw_min"])
-    states = float(values["w_max"] - values["w_min"]) / step
+    told, states = [], worth_of(device).states
+    step = float(values["w_max"] - values["w_min"]) / states
     wanted = RATE / (LENGTH * step)
     if wanted > SATURATED:
         told.append(

@@ -123,7 +123,7 @@ def test_an_error_inside_a_call_stays_what_it_is():
 def test_signatures_copies_and_pickles_are_those_of_the_class():
     assert list(inspect.signature(mho.Read).parameters)[:2] == ["noise", "bound"]
     assert list(inspect.signature(mho.Crossbar).parameters) == [
-        "rpu", "out_features", "in_features", "seed", "replicas", "name", "backend",
+        "rpu", "out_features", "in_features", "seed", "replicas", "name", "backend", "cell_parameters",
     ]  # fmt: skip
     assert list(inspect.signature(mho.convert).parameters)[:2] == ["model", "rpu"]
     rpu = RPU.replace(device=Own(rate=0.2))

@@ -100,6 +100,11 @@ def export(
     if conductance is not None and units == "weights":
         raise InvalidValue("conductance has no effect on units='weights'; give units='siemens', or leave it out")
     arrays = [source] if isinstance(source, Array) else _arrays(source)
+    if conductance is not None and all(bank.device.conductance for array in arrays for bank in array.rpu.banks):
+        raise InvalidValue(
+            "conductance is given, and every device says itself which conductance a weight is, so that it would have "
+            "no effect; leave it out"
+        )
     files = [place] if isinstance(source, Array) else [place / f"{array.name}.{kind}" for array in arrays]
     present = [str(file) for file in files if file.exists()]
     if present:
@@ -144,13 +149,7 @@ def _columns(array: Array, siemens: bool, given: Conductance | None) -> Iterator
     firsts = itertools.accumulate((bank.devices for bank in banks), initial=0)
     owners = {}
     for number, (bank, first) in enumerate(zip(banks, firsts, strict=False)):
-        own = bank.device.conductance
-        if own is not None and given is not None:
-            raise InvalidValue(
-                f"{array.name}: the device says which conductance a weight is, {own}, so that the one given would have "
-                "no effect; leave it out"
-            )
-        known = (own or given) if siemens else None
+        known = (bank.device.conductance or given) if siemens else None
         if siemens and known is None:
             raise InvalidValue(
                 f"{array.name}: which conductance a weight of {type(bank.device).__name__} is, is not known; give "
@@ -166,8 +165,8 @@ def _columns(array: Array, siemens: bool, given: Conductance | None) -> Iterator
     whole = np.concatenate(parts, axis=1)
     if siemens and (whole < 0).any():
         warnings.warn(
-            f"{array.name}: {int((whole < 0).sum())} of {whole.size} states are below 0 S, down to {whole.min():.3g}: no "
-            "device has such a conductance; look at zero and unit of the map",
+            f"{array.name}: {int((whole < 0).sum())} of {whole.size} states are below 0 S, down to {whole.min():.3g}; "
+            "no device has such a conductance: look at zero and unit of the map",
             stacklevel=4,
         )
     yield Column("state", "S" if siemens else "weight", whole)

@@ -184,6 +184,9 @@ def test_a_simulation_begins_where_the_readings_let_it_be_known():
         inside.append((np.array(seen) >= found.low) & (np.array(seen) <= found.high))
     # nine in ten of 240 readings that go together in fours: three standard errors of 60 are 0.12
     assert np.mean(np.array(inside)[:, :4]) > 0.78
+    # the end of a line through three readings has 5/6 of their variance, and 400 cells tell a width to 4 %
+    wide = replay(device, nominal_cell(device), ReadingNoise(0.03), trace, cells=400)
+    assert wide.high[0] - wide.low[0] == pytest.approx(2 * 1.645 * 0.03 * math.sqrt(1 + 5 / 6), rel=0.12)
 
 
 @pytest.mark.parametrize("pulses", [5, 20])

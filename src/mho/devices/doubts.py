@@ -31,9 +31,9 @@ def _of_one(device: Device) -> list[str]:
     found = []
     for name, parameter in fields.items():
         if parameter.spread > 1:
-            found.append(_per_cent(f"the spread of {name}", parameter.spread, "of its mean"))
+            found.append(per_cent(f"the spread of {name}", parameter.spread, "of its mean"))
         if name == "c2c" and parameter.mean > 1:
-            found.append(_per_cent(name, parameter.mean, "of a step in each pulse"))
+            found.append(per_cent(name, parameter.mean, "of a step in each pulse"))
         if name not in WEIGHTS:
             continue
         if name in ("noise", "write_noise", "read_variation") and parameter.mean >= scale:
@@ -48,7 +48,8 @@ def _of_one(device: Device) -> list[str]:
     return found
 
 
-def _per_cent(what: str, value: float, of: str) -> str:
+def per_cent(what: str, value: float, of: str) -> str:
+    """Return the question about a fraction above 1, with how the same number of per cent is written."""
     return f"{what} is {value:g}, {100 * value:g} % {of}; {value:g} % is written {value / 100:g}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, final
 
 import torch
@@ -17,6 +17,7 @@ from mho.data import load
 from mho.devices import Device
 from mho.errors import Faults, shown
 from mho.learning import zero_shift
+from mho.measurements.fitting.progress import Watch
 from mho.models import build_model
 from mho.nn import convert
 from mho.training import AnalogSGD, fit
@@ -30,9 +31,6 @@ GUESSING, LOST = 90.0, 80.0
 """Test error of guessing a digit, and the error from which a network has hardly learnt."""
 CLEAR = 3.0
 """Points of error below which two of these trainings do not differ: they are judged by 360 digits."""
-
-Watch = Callable[[str, int, int], None]
-"""Is told what is being trained, how many epochs are done, and how many there are."""
 
 
 @final
@@ -113,7 +111,7 @@ def trial(device: Device, *, epochs: int = EPOCHS, seed: int = 0, watch: Watch |
         watch: is told of each epoch.
 
     Raises:
-        InvalidValue: for numbers out of range.
+        InvalidValue: for numbers out of range, or what is no device.
     """
     faults = Faults("trial")
     faults.number("epochs", epochs, low=1, integer=True)

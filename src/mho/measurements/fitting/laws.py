@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from mho.devices import ConstantStep, Device, ExpStep, LinearStep, PowStep, SoftBounds
+from mho.devices.doubts import per_cent
 from mho.devices.symmetry import quiet_step
 from mho.errors import Faults, InvalidValue, in_words, shown
 from mho.measurements.fitting.ends import noise_ends, told_by
@@ -89,7 +90,7 @@ class Fitted:
 
     Attributes:
         measurement: the data.
-        scale: the map that the fits were made in: the range of all readings is ±w_max.
+        scale: the map that the fits were made in: the measured range of all devices is ±w_max.
         traces: the data in these weights.
         laws: best first.
         tables: devices of binned steps, which are not ranked by prediction: `JumpTable` and `PiecewiseStep`, if both
@@ -146,7 +147,8 @@ def fit_laws(
 
     Laws within one standard error of the best are ordered by their number of parameters. Several devices have one read
     noise and are otherwise fitted one by one; the spread of each parameter is what their errors do not explain. A law
-    that has no finite value where its fit ends is left out, which `Fitted.untold` says.
+    that has no finite value where its fit ends, or whose parameters run away, is left out, which `Fitted.untold` says.
+    Every law is then simulated on the measured pulses, beside the readings (`LawFit.match`).
 
     Args:
         measurement: the pulses.
@@ -204,7 +206,7 @@ def fit_laws(
         *misses(made[0].fits),
         *made[0].restated,
         *hard_to_train(made[0].device),
-        *(_wide(spread) if spread is not None else ()),
+        *([per_cent("the spread given", spread, "of the mean")] if spread is not None and spread > 1 else ()),
     ]
     progress.end()
     return Fitted(measurement, scale, traces, tuple(made), tables, tuple(sentences), spread)
@@ -307,15 +309,6 @@ def _beyond(law: type[Device], device: Device, bounds: tuple[float, float], meas
         f"{law.__name__} has its bounds up to {100 * far:.0f} % of the measured range beyond it: nobody has seen the "
         f"device there, so the device file ends where the measurement does, and is a {type(device).__name__} of the "
         "same steps. Pulse further, or take the extrapolated bounds with --extrapolate."
-    )
-
-
-def _wide(spread: float) -> tuple[str, ...]:
-    """A question about a spread that looks like per cent given as a number."""
-    if spread <= 1:
-        return ()
-    return (
-        f"The spread given is {spread:g}, {100 * spread:g} % of the mean; {spread:g} % is written {spread / 100:g}.",
     )
 
 

@@ -50,7 +50,7 @@ def mean_steps(trace: WeightTrace, sign: int, noise: ReadingNoise) -> Steps:
     """Steps of a direction over stretches of their ramps.
 
     A stretch's step is the slope of the straight line through its readings. Stretches are as long as the noise of
-    readings asks for: without noise one step each. Single noisy steps would be biased beside: a reading that is too
+    readings asks for: without noise one step each. Single noisy steps would also be biased: a reading that is too
     high raises the state and lowers the step after it.
 
     Args:

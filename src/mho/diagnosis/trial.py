@@ -6,7 +6,7 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
 
@@ -17,10 +17,12 @@ from mho.data import load
 from mho.devices import Device
 from mho.errors import Faults, shown
 from mho.learning import zero_shift
-from mho.measurements.fitting.progress import Watch
 from mho.models import build_model
 from mho.nn import convert
 from mho.training import AnalogSGD, fit
+
+if TYPE_CHECKING:  # its room need not be imported to train
+    from mho.measurements.fitting.progress import Watch
 
 EPOCHS, RATE, SHIFT = 6, 0.01, 2000
 """Passes over the digits, learning rate, and pulses that bring devices to their symmetry points."""

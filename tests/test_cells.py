@@ -15,7 +15,7 @@ import torch
 from own_cell import Leaky
 
 import mho
-from mho.cells import CELLS, BankSpec, Cell, OneSided, Replicated, Term, Transfer
+from mho.cells import AGAD, CELLS, BankSpec, Cell, ERider, OneSided, Replicated, Term, TikiTaka, Transfer
 from mho.errors import InvalidValue, LawError
 from mho.testing import check_cell
 
@@ -23,15 +23,21 @@ MADE: dict[str, Cell] = {
     "Replicated": Replicated(3),
     "OneSided": OneSided(refresh_every=5, refresh_at=0.1, refresh_error=0.01),
     "own": Leaky(every=2),
+    "TikiTaka": TikiTaka(chopper=0.3, random_chopper=True, visible=0.1, buffer_scale=1.0, reference_std=0.05),
+    "AGAD": AGAD(chopper=0.4, buffer_scale=1.0),
+    "ERider": ERider(chopper=0.4, buffer_scale=1.0),
 }
+SOFT = mho.devices.SoftBounds(dw_min=mho.per_cell(0.01, spread=0.1), w_max=0.6, w_min=-0.6)
+"""A law with a symmetry point."""
 
 
 @pytest.mark.parametrize("name", [*CELLS, "own"])
 def test_every_cell_passes_the_checks(name: str) -> None:
     cell = MADE[name] if name in MADE else CELLS[name]()
-    report = check_cell(cell)
+    device = SOFT if name == "TikiTaka" else mho.testing.cell_check.DEVICE
+    report = check_cell(cell, device=device)
     assert report.moved > 0.001
-    assert report.devices == mho.RPU(cell=cell).devices
+    assert report.devices == mho.RPU(device=device, cell=cell).devices
     assert type(cell).__name__ in str(report)
 
 

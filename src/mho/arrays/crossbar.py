@@ -117,8 +117,14 @@ class Crossbar(Array):
         for place, terms in enumerate(self.rpu.cell.sums(part)):
             for k, term in enumerate(terms):
                 gains = torch.tensor([each.sums(part)[place][k].gain for each in self._cells()])
-                matrix = self._bank(term.bank).matrix
-                own = matrix if bool((gains == 1).all()) else matrix * gains[:, None, None]
+                if k and not gains.any():
+                    continue
+                own = self._bank(term.bank).matrix
+                if term.less is not None:
+                    own = own - self.buffer(term.less)
+                if term.signs is not None:
+                    own = own * self.buffer(term.signs)[:, None]
+                own = own if bool((gains == 1).all()) else own * gains[:, None, None]
                 total = own if total is None else total + own
         assert total is not None
         return total

@@ -2,7 +2,7 @@
 
 from mho.banks.bank import Bank
 from mho.banks.part import BankPart, Rate, UpdatePlan
-from mho.banks.spec import BankSpec
+from mho.banks.spec import BankSpec, FixedReference
 from mho.banks.visible import VisibleWeights
 
-__all__ = ["Bank", "BankPart", "BankSpec", "Rate", "UpdatePlan", "VisibleWeights"]
+__all__ = ["Bank", "BankPart", "BankSpec", "FixedReference", "Rate", "UpdatePlan", "VisibleWeights"]

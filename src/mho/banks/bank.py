@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mho import random
 from mho.banks.numbers import fields_of, pulses_of, shared_field, tables_of
 from mho.banks.part import BankPart
-from mho.banks.spec import BankSpec
+from mho.banks.spec import BankSpec, FixedReference
 from mho.banks.visible import VisibleWeights
 from mho.compiler.hooks import kernel_name
 from mho.compiler.law import WRITTEN
@@ -21,6 +21,7 @@ from mho.errors import InvalidValue
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend
 from mho.kernels.ops import Cells, Counts, check_addresses, held
+from mho.per_replica import of_replica
 from mho.random import Operation
 
 Floats = npt.NDArray[np.float32]
@@ -47,16 +48,19 @@ class Bank(nn.Module):
         state: what reads see of the pulsed devices, (R, P, N), P = lines·M; block of M rows after block.
         hidden: states that reads do not see, (R, H, P, N), where the law or an option has them.
         reference: programmed devices, (R, M, N), where the spec has them.
+        fixed: numbers that reads subtract, (R, M, N), where the spec has them.
         vectors: how many vectors each operation has seen, the number of the next in its stream, (operations,).
         totals: counters, (R, SIZE), in the order of `mho.kernels.counts`.
 
     Raises:
-        InvalidValue: where spreads are so wide that bounds cross, or bounds that are given do.
+        InvalidValue: where spreads are so wide that bounds cross, or bounds that are given do; where a reference is to
+            stand at the symmetry points of devices that have none.
     """
 
     state: Tensor
     hidden: Tensor
     reference: Tensor
+    fixed: Tensor
     vectors: Tensor
     totals: Tensor
 
@@ -96,6 +100,8 @@ class Bank(nn.Module):
             self.register_buffer(f"cell_{field}", torch.from_numpy(values[:, : lines[1]].copy()))
         self.pulses = pulses_of(spec.update, spec.device, self.replicas)
         self._kept: dict[Any, Any] = {}
+        if spec.fixed is not None:
+            self.register_buffer("fixed", torch.from_numpy(self._fixed_numbers(spec.fixed)))
 
     # What plans are bound to ---------------------------------------------------------------------------
 
@@ -106,7 +112,7 @@ class Bank(nn.Module):
             replicas: which.
             numbers: of the next vector of each operation, which plans read; None: the bank's own, `vectors`.
         """
-        reference = self.memory("reference")[replicas] if self.spec.reference else None
+        reference = None if self.subtracted is None else self.memory(self.subtracted)[replicas]
         return BankPart(
             bank=self,
             state=self.memory("state")[replicas],
@@ -117,6 +123,11 @@ class Bank(nn.Module):
             visible=self.visible().part(replicas),
             replicas=replicas,
         )
+
+    @property
+    def subtracted(self) -> str | None:
+        """The buffer that every read subtracts: of reference devices, or of numbers that stay; None for nothing."""
+        return "reference" if self.spec.reference else "fixed" if self.spec.fixed is not None else None
 
     def memory(self, buffer: str) -> Any:
         """Return a buffer as the back end addresses it, on the same memory."""
@@ -136,7 +147,7 @@ class Bank(nn.Module):
         if "visible" not in self._kept:
             self._kept["visible"] = VisibleWeights(
                 self.state,
-                self.reference if self.spec.reference else None,
+                None if self.subtracted is None else getattr(self, self.subtracted),
                 self.cells(),
                 self.memory("totals"),
                 self.backend,
@@ -166,6 +177,8 @@ class Bank(nn.Module):
     def matrix(self) -> Tensor:
         """The exact matrix (R, M, N) that the devices make: a mean, or a difference of two."""
         stacked = self.device_weights
+        if self.spec.fixed is not None:
+            return self.state - self.fixed
         if self.spec.is_difference:
             return stacked[:, 0] - stacked[:, 1]
         return stacked[:, 0] if self.spec.lines == 1 else stacked.mean(dim=1)
@@ -263,6 +276,24 @@ class Bank(nn.Module):
             return own.reshape(self.replicas, -1, *table.values.shape)
         cells = self.state.shape[1] * self.state.shape[2]
         return np.broadcast_to(table.values, (self.replicas, cells, *table.values.shape))
+
+    def _fixed_numbers(self, spec: FixedReference) -> Floats:
+        """Draw the reference of each weight, (R, M, N)."""
+        at = np.zeros(tuple(self.state.shape))
+        if spec.at == "symmetry_point":
+            at = self.spec.device.symmetry_point(self.cells().broadcast(at.shape) | self._drawn_tables())
+            without = np.isnan(at)
+            if without.any():
+                raise InvalidValue(
+                    f"{self.names[0]}: {int(without.sum())} of {without.size} devices have no symmetry point, at which "
+                    "their reference is to stand; take a law whose steps up and down cancel in one state, such as "
+                    "SoftBounds, or reference='zero'"
+                )
+        for r, (seed, number) in enumerate(self._named()):
+            own = of_replica(spec, r)
+            normals = random.field_normals(seed, number, "reference_error", at[r].size)
+            at[r] += own.mean + np.float64(own.std) * normals.reshape(at[r].shape)
+        return at.astype(np.float32)
 
     def _within(self, values: Floats, fields: dict[str, Floats], stuck_at: Floats) -> Floats:
         """Return what devices with these fields hold when they are programmed to values."""

@@ -50,7 +50,7 @@ class BankPart:
     Attributes:
         bank: whose part it is.
         state: (R, P, N).
-        reference: (R, M, N), or None.
+        reference: (R, M, N), what reads subtract, or None.
         cells: the law with its fields and hidden states.
         counts: counters (R, SIZE).
         numbers: number of the next vector of each operation; whoever runs a plan counts them on.

@@ -86,6 +86,14 @@ class VisibleWeights:
             sound = not self._counts[:, count.NOT_FINITE].any()
             self._made[...] = stamp if sound else UNMADE
 
+    def columns(self, which: npt.NDArray[np.int64]) -> Floats:
+        """Return some columns as reads see them, a copy (R, M, K); not where they vary from read to read."""
+        if not (self._cells.shows or self._pairs):  # no need to compute all others anew
+            shown = self._state[:, :, which]
+            return shown if self._reference is None else shown - self._reference[:, :, which]
+        self.refresh()
+        return self.values[:, :, which]
+
     def look(self, key: npt.NDArray[np.uint32], vector: int) -> None:
         """Compute what the vector of this number in the streams of key (R, 2) sees."""
         if self.plain:

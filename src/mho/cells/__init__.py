@@ -2,15 +2,19 @@
 
 from typing import TYPE_CHECKING, NoReturn
 
-from mho.banks import BankSpec
+from mho.banks import BankSpec, FixedReference
+from mho.cells.agad import AGAD
 from mho.cells.base import Buffer, Cell, Term
+from mho.cells.choppers import Chopper
+from mho.cells.e_rider import ERider
 from mho.cells.events import Act, Event, Stop
 from mho.cells.one_sided import OneSided
 from mho.cells.part import CellPart
 from mho.cells.referenced import Referenced
 from mho.cells.replicated import Replicated
 from mho.cells.single import Single
-from mho.cells.transfer import Transfer
+from mho.cells.tiki_taka import TikiTaka
+from mho.cells.transfer import PulsedTransfer, Transfer
 from mho.errors import no_such_name
 from mho.imports import classes_in
 
@@ -18,19 +22,25 @@ CELLS: dict[str, type[Cell]] = classes_in("mho.cells", Cell)  # type: ignore[typ
 """Every cell of this room by its name: a new file is found."""
 
 __all__ = [
+    "AGAD",
     "CELLS",
     "Act",
     "BankSpec",
     "Buffer",
     "Cell",
     "CellPart",
+    "Chopper",
+    "ERider",
     "Event",
+    "FixedReference",
     "OneSided",
+    "PulsedTransfer",
     "Referenced",
     "Replicated",
     "Single",
     "Stop",
     "Term",
+    "TikiTaka",
     "Transfer",
 ]
 

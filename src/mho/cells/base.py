@@ -17,13 +17,14 @@ from mho.banks import BankSpec
 from mho.cells.events import Event
 from mho.cells.part import CellPart
 from mho.cells.schedule import scheduled
-from mho.cells.sums import Sum
+from mho.cells.sums import Sum, Summand
 from mho.compiler.program import Step
 from mho.devices import Device
 from mho.errors import InWords, LawError, nearest
 from mho.imports import class_name
 from mho.kernels.ops import Levels
-from mho.kernels.transfer import RATE, TransferMap
+from mho.kernels.transfer import CHANGES, COLUMNS, RATE, STEP, TransferMap
+from mho.per_replica import of_replica
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
@@ -41,10 +42,14 @@ class Term:
     Attributes:
         bank: name of the bank.
         gain: factor of its matrix.
+        signs: name of a buffer per column that multiplies the matrix; None for none.
+        less: name of a buffer per weight that is subtracted from the matrix first; None for none.
     """
 
     bank: str
     gain: float = 1.0
+    signs: str | None = None
+    less: str | None = None
 
 
 @final
@@ -129,9 +134,10 @@ class Cell(abc.ABC, metaclass=InWords):
         """
         nothing = np.zeros_like(weights)
         wanted = dict.fromkeys(part.banks, nothing)
-        for name, gain in (term for each in part.sums for term in each.terms):
+        for term in (term for each in part.sums for term in each.terms):
+            gain = term.gain[:, None, None]
             if (gain != 0).all():
-                wanted[name] = weights if (gain == 1).all() else weights / gain
+                wanted[term.bank.bank.spec.name] = weights if (gain == 1).all() else weights / gain
                 break
         for name, values in wanted.items():
             bank = part.banks[name].bank
@@ -193,7 +199,17 @@ class Cell(abc.ABC, metaclass=InWords):
         for place, terms in enumerate(self.sums(part)):
             gains = np.array([[t.gain for t in each.sums(part)[place]] for each in replicas], np.float32)
             reader = part.banks[terms[0].bank] if place else part.first
-            sums.append(Sum(reader, [(part.banks[term.bank], gains[:, k]) for k, term in enumerate(terms)]))
+            seen = [
+                Summand(
+                    part.banks[term.bank],
+                    gains[:, k],
+                    None if term.signs is None else part.buffers[term.signs],
+                    None if term.less is None else part.buffers[term.less],
+                )
+                for k, term in enumerate(terms)
+                if gains[:, k].any()
+            ]
+            sums.append(Sum(reader, seen or [Summand(part.first, np.zeros(part.replicas, np.float32))]))
         part.sums = tuple(sums)
         return part
 
@@ -230,16 +246,17 @@ class Cell(abc.ABC, metaclass=InWords):
 
     @final
     def numbers(self) -> dict[str, float]:
-        """Return the settings that are numbers, by name."""
+        """Return the settings that are numbers by name, flags as 0 or 1."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        return {name: v for name, v in values.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+        return {name: v for name, v in values.items() if isinstance(v, (int, float))}
 
     @final
-    def transfer_map(self) -> TransferMap:
-        """Return the cell's `transfer` with the names of all that it is given."""
+    def transfer_map(self, name: str = "transfer") -> TransferMap:
+        """Return the cell's map of this name with the names of all that it is given."""
         buffers = {name: buffer for name, buffer in self.buffers().items() if not buffer.counter}
         weight, column = (tuple(n for n, b in buffers.items() if b.per == per) for per in ("weight", "column"))
-        return TransferMap(type(self), weight, column, (*self.numbers(), RATE))
+        numbers = of_replica(self, 0).numbers()  # type: ignore[type-var]
+        return TransferMap(type(self), name, weight, (*column, CHANGES), (*numbers, COLUMNS, STEP, RATE))
 
     @classmethod
     def kind(cls) -> str:

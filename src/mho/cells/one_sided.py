@@ -15,7 +15,7 @@ from mho.banks.numbers import levels_of
 from mho.cells.base import Buffer, Cell
 from mho.cells.events import Act, Event, Stop
 from mho.cells.part import CellPart
-from mho.cells.sums import Sum
+from mho.cells.sums import Sum, Summand
 from mho.compiler.hooks import Hooks
 from mho.compiler.law import WRITTEN
 from mho.devices import Device
@@ -162,7 +162,7 @@ class Refresh(Event):
     def _reading(self, part: CellPart) -> Callable[[int], Floats]:
         """Return what reads the weights (R, M, N) for the refresh of a number: column after column, one-hot."""
         bank, circuit = part.first, self.cell.refresh_read
-        seen = Sum(bank, [(bank, np.ones(part.replicas, np.float32))])
+        seen = Sum(bank, [Summand(bank, np.ones(part.replicas, np.float32))])
         levels = levels_of(circuit, bank.replicas, bank.bank.replicas)
         units = np.tile(np.eye(part.columns, dtype=np.float32), (part.replicas, 1, 1))
         answers = np.empty((part.replicas, part.columns, part.rows), np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.banks import BankPart
+from mho.per_replica import of_replica
 from mho.random import Operation
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class CellPart:
     def reference_of(self, bank: str) -> Floats | None:
         """Return the reference devices (R, M, N) of a bank, or None."""
         return self.banks[bank].reference
+
+    def setting(self, name: str) -> Floats:
+        """Return a number of the cell by its name for each replica, (R,)."""
+        place = list(of_replica(self.cell, 0).numbers()).index(name)  # type: ignore[type-var]
+        return self.settings[:, place]
 
     def prepare(self) -> None:
         """Bring what reads see up to date: before a forward read and the backward read that follows it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import final
 
@@ -17,35 +18,67 @@ Floats = npt.NDArray[np.float32]
 
 
 @final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Summand:
+    """A bank in a sum, on the memory of its replicas.
+
+    Attributes:
+        bank: whose matrix.
+        gain: of each replica, (R,).
+        signs: of each column, (R, N), or None.
+        less: what is subtracted from the matrix first, (R, M, N), or None.
+    """
+
+    bank: BankPart
+    gain: Floats
+    signs: Floats | None = None
+    less: Floats | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the summand is the matrix of its bank."""
+        return self.signs is None and self.less is None and bool((self.gain == 1).all())
+
+    def value(self) -> Floats:
+        """Return gain·signs·(matrix - less), (R, P, N)."""
+        values = self.bank.visible.values
+        if self.less is not None:
+            values = values - self.less
+        factor = self.gain[:, None, None]
+        return values * (factor if self.signs is None else factor * self.signs[:, None, :])
+
+
+@final
 class Sum:
     """Σ gain·matrix over some banks, as reads see it.
 
     A single bank of gain 1 is read where it stands; a sum of several is computed anew when one of them has changed.
+    Whoever changes the digital memory that enters a sum touches one of its banks.
 
     Attributes:
         reader: the bank whose streams and counters the reads use.
-        terms: name of each bank, and its gain (R, 1, 1).
+        terms: the summands, at least one.
         values: (R, P, N) what is read; valid after `refresh`, or for the last vector looked at; its memory stays.
         varies: whether every vector sees other weights.
     """
 
-    def __init__(self, reader: BankPart, terms: Sequence[tuple[BankPart, Floats]]) -> None:
-        self.reader, self._terms = reader, [(bank, gain[:, None, None]) for bank, gain in terms]
-        self.terms = [(bank.bank.spec.name, gain) for bank, gain in self._terms]
-        self.varies = any(bank.visible.varies for bank, _ in terms)
-        first, gain = self._terms[0]
-        self._alone = len(terms) == 1 and bool((gain == 1).all())
-        self.values: Floats = first.visible.values if self._alone else np.empty_like(first.visible.values)
+    def __init__(self, reader: BankPart, terms: Sequence[Summand]) -> None:
+        self.reader, self.terms = reader, terms
+        self._banks = [term.bank for term in terms]
+        self.varies = any(bank.visible.varies for bank in self._banks)
+        first = terms[0].bank.visible.values
+        self._alone = len(terms) == 1 and terms[0].is_plain
+        self.values: Floats = first if self._alone else np.empty_like(first)
         self._made = np.full(len(self.values), -1, np.int64)
 
     def refresh(self) -> None:
         """Bring `values` up to date, unless they vary from vector to vector."""
         if self.varies:
             return
-        for bank, _ in self._terms:
+        for bank in self._banks:
             bank.visible.refresh()
         if not self._alone:
-            stamp = sum(bank.visible.stamp() for bank, _ in self._terms)
+            stamp = sum(bank.visible.stamp() for bank in self._banks)
             if not np.array_equal(self._made, stamp):
                 self._add()
                 self._made[...] = stamp
@@ -70,13 +103,12 @@ class Sum:
 
     def look(self, operation: Operation, vector: int) -> None:
         """Compute what the vector of this number sees."""
-        for bank, _ in self._terms:
+        for bank in self._banks:
             bank.visible.look(bank.key(operation), vector)
         if not self._alone:
             self._add()
 
     def _add(self) -> None:
-        first, gain = self._terms[0]
-        np.multiply(first.visible.values, gain, out=self.values)
-        for bank, gain in self._terms[1:]:
-            self.values += gain * bank.visible.values
+        self.values[...] = self.terms[0].value()
+        for term in self.terms[1:]:
+            self.values += term.value()

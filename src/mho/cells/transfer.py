@@ -1,7 +1,8 @@
-"""A transfer: a column of one bank is read, a digital map decides, and the column of another bank is pulsed."""
+"""Transfers: a column of one bank is read, and what the reading says moves the same column of another bank."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from typing import TYPE_CHECKING, final
 
@@ -9,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.banks.numbers import levels_of
+from mho.cells.choppers import Chopper
 from mho.cells.events import Act, Event, Stop
-from mho.cells.sums import Sum
+from mho.cells.sums import Sum, Summand
+from mho.compiler.program import Step
+from mho.kernels.ops import Levels
 from mho.periphery import Read
 from mho.random import Operation
 
@@ -20,20 +24,14 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 
-@final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Transfer(Event):
-    """Reads a column every `every` vectors, one column after another, and pulses the same column of another bank.
-
-    The map is the cell's static function `transfer(h, omega, line)`, compiled like a law: h has the cell's buffers of
-    one weight, omega is the reading, and `line` has the cell's buffers of the column, its settings that are numbers,
-    and `rate`, the learning rate of the update, 0 in `pulse`. It returns the new h (a number for one buffer, a tuple
-    for several, nothing where there is none) and the number of pulses, negative for pulses down; at most 32 are sent.
+class ColumnEvent(Event, abc.ABC):
+    """Reads a column of a bank every `every` vectors, one column after another.
 
     Attributes:
-        every: vectors from one transfer to the next, at least 1.
-        source: bank that is read, by the circuit.
-        target: bank that is pulsed; it sees a vector of its own for each transfer.
+        every: vectors from one event to the next, at least 1.
+        source: bank that is read, by the circuit, with its own noise.
+        target: bank that is pulsed; it sees a vector of its own for each event.
         circuit: of the reading: converters, noise, bound.
     """
 
@@ -49,31 +47,155 @@ class Transfer(Event):
         return (self.source, self.target)
 
     def plan(self, part: CellPart) -> Act:
-        source, target = part.banks[self.source], part.banks[self.target]
-        seen = Sum(source, [(source, np.ones(part.replicas, np.float32))])
-        levels = levels_of(self.circuit, source.replicas, source.bank.replicas)
-        backend, map_ = source.bank.backend, part.cell.transfer_map()
-        map_.check()
-        buffers = tuple(part.buffers[name] for name in map_.weight)
-        lines = tuple(part.buffers[name] for name in map_.column)
+        plans: dict[int, Act] = {}
 
-        def transfer(stop: Stop) -> None:
+        def act(stop: Stop) -> None:
             count = len(stop.columns)
-            x = np.zeros((part.replicas, count, part.columns), np.float32)
-            x[:, np.arange(count), stop.columns] = 1
-            omega = np.empty((part.replicas, count, part.rows), np.float32)
-            pulses = np.empty((part.replicas, count, part.rows), np.int32)
+            if count not in plans:
+                plans[count] = self.plan_columns(part, count)
+            plans[count](stop)
+
+        return act
+
+    @abc.abstractmethod
+    def plan_columns(self, part: CellPart, count: int) -> Act:
+        """Bind the event to memory for stops of so many columns."""
+
+    def plan_reading(self, part: CellPart, count: int) -> tuple[Act, Floats]:
+        """Return what reads the columns of stops of K columns, and where the readings lie, (R, K, M)."""
+        source, levels = part.banks[self.source], self._levels(part)
+        omega = np.empty((part.replicas, count, part.rows), np.float32)
+        if source.visible.varies:  # each of its vectors sees a matrix of its own
+            x = np.empty((part.replicas, count, part.columns), np.float32)
+            seen = Sum(source, [Summand(source, np.ones(part.replicas, np.float32))])
+            steps = seen.plan(x, omega, levels, Operation.TRANSFER, backward=False)
+            weights = None
+        else:  # the product of a one-hot vector is a column, whatever the others are
+            x = np.tile(np.eye(count, dtype=np.float32), (part.replicas, 1, 1))
+            weights = np.empty((part.replicas, source.state.shape[1], count), np.float32)
+            steps = [source.plan_read(weights, x, omega, levels, Operation.TRANSFER)]
+
+        def read(stop: Stop) -> None:
+            if weights is None:
+                x[...] = 0
+                x[:, np.arange(count), stop.columns] = 1
+            else:
+                weights[...] = source.visible.columns(stop.columns)
             source.number(Operation.TRANSFER)[0] = stop.numbers[0]
-            seen.refresh()
-            for step in seen.plan(x, omega, levels, Operation.TRANSFER, backward=False):
+            for step in steps:
                 step()
             source.count_on(Operation.TRANSFER, count)
-            backend.plan_transfer(map_, buffers, lines, part.settings, omega, stop.columns, pulses)()
-            draw, drawn = backend.plan_column_trains(pulses, stop.columns, target.state.shape, target.counts)
-            key, number = target.key(Operation.UPDATE), target.number(Operation.UPDATE)
-            for step in [draw, *backend.plan_moves(target.state, target.cells, drawn, key, number, target.counts)]:
-                step()
+
+        return read, omega
+
+    def _levels(self, part: CellPart) -> Levels:
+        source = part.banks[self.source]
+        return levels_of(self.circuit, source.replicas, source.bank.replicas)
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Transfer(ColumnEvent):
+    """A transfer through digital memory: a map of the cell turns a reading into pulses.
+
+    The map is a static function of the cell, compiled like a law, `transfer(h, omega, line)`: h has the cell's buffers
+    of one weight, omega is the reading, and `line` has the cell's buffers of the column, its settings that are numbers
+    (a flag as 0 or 1), and four numbers more: `columns`, N of the array; `step`, the nominal step of the bank that is
+    pulsed; `changes`, whether the sign of the column changes after this reading; `rate`, the learning rate of the
+    update, 0 in `pulse`. It returns the new h (a number for one buffer, a tuple for several, nothing where there is
+    none) and the number of pulses, negative for pulses down; at most 32 are sent.
+
+    Attributes:
+        map: name of the function.
+        chopper: when signs of columns change; None: they have none.
+    """
+
+    map: str = "transfer"
+    chopper: Chopper | None = None
+
+    def plan_columns(self, part: CellPart, count: int) -> Act:
+        map_ = part.cell.transfer_map(self.map)
+        map_.check()
+        buffers = tuple(part.buffers[name] for name in map_.weight)
+        changing = np.zeros((part.replicas, part.columns), np.float32)
+        lines = (*(part.buffers[name] for name in map_.column[:-1]), changing)
+        choppers = None if self.chopper is None else self.chopper.bind(part)
+        settings, columns = self._settings(part), np.empty(count, np.int64)
+        read, omega = self.plan_reading(part, count)
+        pulses = np.empty(omega.shape, np.int32)
+        backend = part.banks[self.source].bank.backend
+        decide = backend.plan_transfer(map_, buffers, lines, settings, omega, columns, pulses)
+        target, send = part.banks[self.target], plan_sending(part, self.target, pulses, columns)
+
+        def transfer(stop: Stop) -> None:
+            columns[...] = stop.columns
+            if choppers is not None:
+                changes = choppers.read(stop.numbers, columns)
+                changing[:, columns] = changes
+            read(stop)
+            settings[:, -1] = part.settings[:, -1]
+            decide()
+            if choppers is not None:
+                choppers.change(columns, changes)
+            if pulses.any():
+                send()
             target.count_on(Operation.UPDATE, count)
-            target.touch()
 
         return transfer
+
+    def _settings(self, part: CellPart) -> Floats:
+        """Return the numbers of `line` that are no buffers, (R, S), the learning rate last."""
+        target = part.banks[self.target]
+        steps = [[part.columns, step] for _, step in target.bank.pulses[target.replicas]]
+        numbers = np.array(steps, np.float32)
+        return np.ascontiguousarray(np.concatenate([part.settings[:, :-1], numbers, part.settings[:, -1:]], axis=1))
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PulsedTransfer(ColumnEvent):
+    """A transfer without digital memory: the readings ω of a column drive rows in trains of the target's own `Pulses`.
+
+    The column of the target moves by factor·η·ω in the mean, η the learning rate of the update.
+
+    Attributes:
+        factor: name of the cell's setting.
+    """
+
+    factor: str
+
+    def plan_columns(self, part: CellPart, count: int) -> Act:
+        target, (read, omega) = part.banks[self.target], self.plan_reading(part, count)
+        x = np.empty((part.replicas, count, part.columns), np.float32)
+        plan, factor = target.plan_update(x, omega), part.setting(self.factor).astype(np.float64)
+
+        def transfer(stop: Stop) -> None:
+            read(stop)
+            x[...] = 0
+            x[:, np.arange(count), stop.columns] = 1
+            plan.set_rate(factor * part.settings[:, -1])
+            target.touch()
+            for step in [*plan.draw, *plan.move]:
+                step()
+            target.count_on(Operation.UPDATE, count)
+
+        return transfer
+
+
+def plan_sending(part: CellPart, bank: str, pulses: npt.NDArray[np.int32], columns: npt.NDArray[np.int64]) -> Step:
+    """Plan pulses (R, K, M), negative for pulses down, to the devices of K columns of a bank; K vectors of its updates.
+
+    Who runs the step counts the vectors on.
+    """
+    target = part.banks[bank]
+    backend = target.bank.backend
+    draw, drawn = backend.plan_column_trains(pulses, columns, target.state.shape, target.counts)
+    key, number = target.key(Operation.UPDATE), target.number(Operation.UPDATE)
+    steps = [draw, *backend.plan_moves(target.state, target.cells, drawn, key, number, target.counts)]
+
+    def send() -> None:
+        target.touch()
+        for step in steps:
+            step()
+
+    return send

@@ -16,8 +16,8 @@ from mho.errors import LawError, nearest
 
 ALLOWED_BUILTINS = {"abs", "bool", "float", "int", "len", "max", "min", "range", "round"}
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div)
-LIBRARY = "mho.devices"
-"""Functions of this package may be called from anybody's law."""
+LIBRARY = ("mho.devices.", "mho.cells.")
+"""Functions of these rooms may be called from anybody's law, or map of a transfer."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -171,17 +171,17 @@ class _Outside(ast.NodeTransformer):
             return ast.copy_location(ast.Name(self._helper(node, value), ast.Load()), node)
         raise LawError(
             f"{self.subject} uses {node.id!r} at {self._place(node)}; a law may use its arguments, math, module "
-            "constants that are numbers, and scalar functions of its module or of mho.devices. Write the formula out, "
-            f"or make {node.id!r} a field of the class"
+            "constants that are numbers, and scalar functions of its module, mho.devices or mho.cells. Write the "
+            f"formula out, or make {node.id!r} a field of the class"
         )
 
     def _helper(self, node: ast.Name, function: types.FunctionType) -> str:
         """Gather a function that is called, and return its name in kernels."""
         own = function.__module__ == self.module
-        if not own and not (function.__module__ or "").startswith(f"{LIBRARY}."):
+        if not own and not (function.__module__ or "").startswith(LIBRARY):
             raise LawError(
                 f"{self.subject} calls {node.id} of {function.__module__} at {self._place(node)}; a law may call "
-                "scalar functions of its own module and of mho.devices: copy it into the law's module"
+                "scalar functions of its own module, mho.devices and mho.cells: copy it into the law's module"
             )
         if function in self.callers:
             raise LawError(f"{self.subject} calls {node.id} at {self._place(node)}, which calls itself; write a loop")

@@ -258,6 +258,19 @@ def bend(slope: Slope, errors: Floats, y: Floats, out: Floats) -> Call:
     return _plain("digital", f"bend_{slope}", 1, y.size, *flat)
 
 
+def level(x: Floats, d: Floats, means: tuple[Floats, Floats, Floats], vectors: int, out: Floats) -> Call:
+    """out (R, T, M) = δ over the running means of the largest |x| and |δ|, which are updated vector after vector.
+
+    Args:
+        x: (R, T, N).
+        d: δ (R, T, M).
+        means: of the largest |x|, of the largest |δ|, and over how many vectors, each (R,).
+        vectors: over how many they are taken at most.
+        out: takes the errors.
+    """
+    return _plain("digital", "level", len(x), x.size + d.size, x, d, *means, vectors, out)
+
+
 def _plain(module: str, entry: str, lines: int, work: int, *arguments: Any) -> Call:
     """A call of a kernel that counts nothing."""
     return Call(compiler.load(f"mho.kernels.cpu.{module}", entry), lines, work, NO_COUNTS, arguments)

@@ -11,7 +11,9 @@ from mho.compiler.source import Function, read_function, static_function
 from mho.errors import LawError, nearest
 
 ARGUMENTS = ("h", "omega", "line")
-RATE = "rate"
+CHANGES, COLUMNS, STEP, RATE = "changes", "columns", "step", "rate"
+"""What `line` has beside the cell's own: whether the column's sign changes now; N; the nominal step of the bank that is
+pulsed; the learning rate."""
 
 
 @final
@@ -21,12 +23,14 @@ class TransferMap:
 
     Attributes:
         cell: the class.
+        name: of the function.
         weight: names of the buffers of a weight, in the record h.
-        column: names of the buffers of a column, in the record `line`.
-        settings: names of the cell's settings that are numbers, and `rate`, in the record `line`.
+        column: names of the buffers of a column, and `changes`, in the record `line`.
+        settings: names of the cell's settings that are numbers, `columns`, `step` and `rate`, in the record `line`.
     """
 
     cell: type
+    name: str
     weight: tuple[str, ...]
     column: tuple[str, ...]
     settings: tuple[str, ...]
@@ -38,16 +42,16 @@ class TransferMap:
         Raises:
             LawError: for a wrong signature, unreadable source, or a name that the function may not use.
         """
-        function = read_function(self.cell.__name__, static_function(self.cell, "transfer"), ARGUMENTS, None)
+        function = read_function(self.cell.__name__, static_function(self.cell, self.name), ARGUMENTS, None)
         known = {"h": self.weight, "line": (*self.column, *self.settings)}
         for part in ast.walk(function.node):
             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in known:
                 names = known[part.value.id]
                 if part.attr not in names:
                     raise LawError(
-                        f"{self.cell.__name__}.transfer at {function.place} uses {part.value.id}.{part.attr}"
+                        f"{self.cell.__name__}.{self.name} at {function.place} uses {part.value.id}.{part.attr}"
                         f"{nearest(part.attr, names)}; h has the cell's buffers per weight, and line its buffers per "
-                        "column, its settings that are numbers, and rate"
+                        "column, its settings that are numbers, changes, columns, step and rate"
                     )
         return function
 
@@ -57,7 +61,7 @@ class TransferMap:
 
     def answer(self, h: Any, omega: Any, line: Any) -> tuple[tuple[Any, ...], int]:
         """Return the new buffers and the pulses, by the function as plain Python."""
-        answer = self.cell.transfer(h, omega, line)  # type: ignore[attr-defined]
+        answer = getattr(self.cell, self.name)(h, omega, line)
         if not self.weight:
             return (), int(answer)
         new, pulses = answer
@@ -79,7 +83,7 @@ class TransferMap:
         function = self.function
         helpers = {name: f"{inline}\n{each.text}" for name, each in function.helpers.items()}
         return helpers | {
-            "transfer": f"{inline}\n{function.text}",
+            "transfer": f"{inline}\n{function.renamed('transfer', {}).text}",
             "decide": f"Weight = namedtuple('Weight', {list(self.weight)!r})\n"
             f"Line = namedtuple('Line', {[*self.column, *self.settings]!r})\n\n"
             f"{inline}\ndef decide(buffers, lines, settings, r, i, j, omega):\n    " + "\n    ".join(body),

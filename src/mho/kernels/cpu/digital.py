@@ -8,6 +8,7 @@ import numpy as np
 
 ZERO = np.float32(0.0)
 ONE = np.float32(1.0)
+LARGEST = np.float32(3.4028235e38)
 
 
 def copy_columns(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
@@ -61,3 +62,40 @@ def bend_relu(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any)
     """out = errors where y is above 0, else 0; flat."""
     for i in range(y.size if stop > start else 0):
         out[np.uintp(i)] = errors[np.uintp(i)] * (ONE if y[np.uintp(i)] > ZERO else ZERO)
+
+
+def level(
+    start: Any,
+    stop: Any,
+    counts: Any,
+    x: Any,
+    d: Any,
+    mean_x: Any,
+    mean_d: Any,
+    seen: Any,
+    vectors: Any,
+    out: Any,
+) -> None:
+    """Divide errors by running means of the largest |x| and |δ|, for replicas `start` to `stop`, vector after vector.
+
+    x (R, T, N), d (R, T, M); mean_x, mean_d, seen (R,) float32 are updated: the means are plain ones over the first
+    `vectors` vectors, and move by 1/`vectors` of the difference after that; a vector without a finite largest |x| and
+    |δ| above 0 leaves them. Written: out (R, T, M) = δ / (mean_x·mean_d), 0 as long as there is no mean.
+    """
+    for q in range(start, stop):
+        r = np.uintp(q)
+        for i in range(x.shape[1]):
+            t = np.uintp(i)
+            x_max, d_max = ZERO, ZERO
+            for j in range(x.shape[2]):
+                x_max = max(x_max, abs(x[r, t, np.uintp(j)]))
+            for j in range(d.shape[2]):
+                d_max = max(d_max, abs(d[r, t, np.uintp(j)]))
+            if ZERO < x_max <= LARGEST and ZERO < d_max <= LARGEST:
+                seen[r] = min(seen[r] + ONE, np.float32(vectors))
+                mean_x[r] += (x_max - mean_x[r]) / seen[r]
+                mean_d[r] += (d_max - mean_d[r]) / seen[r]
+            scale = mean_x[r] * mean_d[r]
+            factor = ONE / scale if scale > ZERO else ZERO
+            for j in range(d.shape[2]):
+                out[r, t, np.uintp(j)] = d[r, t, np.uintp(j)] * factor

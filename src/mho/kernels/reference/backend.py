@@ -111,13 +111,14 @@ class Reference(Backend):
     ) -> tuple[Step, BitTrains]:
         vectors, copies = len(columns), shape[1] // pulses.shape[2]
         x = np.zeros((shape[0], vectors, shape[2]), np.float32)
-        x[:, np.arange(vectors), columns] = 1
         drawn = BitTrains(
             np.zeros((*x.shape, LONGEST), np.bool_), np.zeros((shape[0], vectors, shape[1], LONGEST), np.bool_), x,
             np.zeros(pulses.shape, np.float32),
         )  # fmt: skip
 
         def run() -> None:
+            x[...] = 0
+            x[:, np.arange(vectors), columns] = 1
             sizes, slots = np.minimum(np.abs(pulses), LONGEST), np.arange(LONGEST)
             np.sign(pulses, out=drawn.d, casting="unsafe")
             drawn.rows[...] = slots < np.tile(sizes, (1, 1, copies))[..., None]

@@ -1,0 +1,60 @@
+"""E-RIDER: the symmetry point is tracked while training, by a slow mean of the fast bank."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, final
+
+from mho.cells.base import Buffer, Term
+from mho.cells.choppers import SIGN
+from mho.cells.fast_slow import Buffered, gain, left_of, pulses_of
+from mho.errors import Faults
+from mho.per_replica import Number
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ERider(Buffered):
+    """W = slow + visible·c·(fast - q): a slow mean of the fast bank's readings finds its symmetry points.
+
+    The mean moves by `tracking` of each reading's difference; q, which readings and the visible weight are less, is
+    this mean at the last change of a column's sign c. It needs no symmetry point to be known. With `chopper=0` it is
+    plain RIDER, in which q is the mean itself: then the mean follows the gradient too, and a `tracking` that is not
+    small against the fast bank's rate ends worse than no reference at all. Memory per weight: two devices and three
+    numbers; per column a sign and a count.
+
+    Attributes:
+        tracking: share η of a reading in the mean, above 0, at most 1.
+
+    Source: Xiao et al. 2026, arXiv 2602.21321, with a buffer as in `AGAD` between the banks; the defaults of `chopper`,
+    `tracking` and `buffer_scale` are ours.
+    """
+
+    chopper: Number = 0.1
+    reference: str = "zero"
+    visible: Number = 0.1
+    tracking: float = 0.05
+
+    def _check(self, faults: Faults) -> None:
+        super()._check(faults)
+        if faults.number("tracking", self.tracking, above=0.0) and self.tracking > 1:
+            faults.add(f"tracking is {self.tracking!r}; give a share of at most 1")
+
+    def visible_term(self) -> Term:
+        return dataclasses.replace(super().visible_term(), signs=SIGN, less="former")
+
+    def buffers(self) -> Mapping[str, Buffer]:
+        return {**super().buffers(), "mean": Buffer("weight"), "former": Buffer("weight")}
+
+    def summary(self) -> str:
+        return "with a fast and a slow device per weight, and a tracked reference"
+
+    @staticmethod
+    def decide(h: Any, omega: Any, line: Any) -> Any:
+        """The map of a transfer: what a reading does to buffer, mean and reference, and the pulses."""
+        mean = h.mean + line.tracking * (omega - h.mean)
+        plain = line.chopper == 0
+        total = h.buffer + gain(line) * line.sign * (omega - (mean if plain else h.former))
+        pulses = pulses_of(total, line)
+        return (left_of(total, pulses, line), mean, mean if plain or line.changes > 0 else h.former), pulses

@@ -1,0 +1,300 @@
+"""What cells of two banks share: a fast one that gathers the gradient, and a slow one that holds the weight."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.banks import BankSpec, FixedReference
+from mho.banks.spec import PLACES
+from mho.cells.base import Buffer, Cell, Term
+from mho.cells.choppers import AGE, SIGN, Chopper
+from mho.cells.events import Event
+from mho.cells.schedule import scheduled
+from mho.cells.transfer import Transfer
+from mho.compiler.program import Step
+from mho.devices import Device
+from mho.errors import Faults, nearest, shown
+from mho.kernels import ops
+from mho.per_replica import Number, check_lists, lengths, of_replica
+from mho.periphery import Exact, Pulses, Read
+from mho.random import Operation
+
+if TYPE_CHECKING:
+    from mho.banks import Rate, UpdatePlan
+    from mho.cells.part import CellPart
+
+Floats = npt.NDArray[np.float32]
+FAST, SLOW = "fast", "slow"
+MEANS = ("mean_x", "mean_d", "averaged")
+"""Buffers of automatic scaling: running means of the largest |x| and |δ|, and over how many vectors."""
+LISTS = (
+    "fast_lr", "transfer_lr", "buffer_scale", "threshold", "chopper", "visible", "reference_mean", "reference_std",
+)  # fmt: skip
+"""Settings that may be lists of one number a replica."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FastSlow(Cell, abc.ABC):
+    """Vectors pulse the fast bank; every few vectors one of its columns is read, and moves the slow bank.
+
+    A subclass says what a reading does (`transfer_event`), and which digital memory that needs.
+
+    Attributes:
+        every: vectors from one transfer to the next, at least 1; the columns take turns.
+        fast: device of the fast bank; None: the RPU's.
+        slow: device of the slow bank; None: the RPU's.
+        transfer: circuit that reads a column of the fast bank.
+        reference: what is subtracted from every read of the fast bank: "symmetry_point" of each device, or "zero".
+        reference_mean: mean error of that reference, in weights.
+        reference_std: standard deviation of its error, at least 0, in weights.
+        slow_reference: what is subtracted from every read of the slow bank, likewise, without an error.
+        auto_scale: pulse the fast bank at the rate fast_lr·BL·Δ/(μ_x·μ_δ) in place of fast_lr·η, μ the running means
+            of the largest |x| and |δ| of a vector, Δ the nominal step, BL the length of the RPU's pulse trains: vectors
+            of mean size then move the most driven weights by about BL steps, however small the gradient is.
+        average: vectors that the running means go back, at least 1.
+        fast_lr: factor of the fast bank's learning rate, above 0.
+        visible: share γ of the fast bank in the weight W = slow + γ·fast that reads see, at least 0.
+
+    `fast_lr`, `visible`, `reference_mean`, `reference_std` and what a subclass names so may be lists of one number a
+    replica.
+    """
+
+    every: int = 2
+    fast: Device | None = None
+    slow: Device | None = None
+    transfer: Read = dataclasses.field(default_factory=Read)
+    reference: str = "symmetry_point"
+    reference_mean: Number = 0.0
+    reference_std: Number = 0.0
+    slow_reference: str = "zero"
+    auto_scale: bool = True
+    average: int = 1000
+    fast_lr: Number = 1.0
+    visible: Number = 0.0
+
+    def __post_init__(self) -> None:
+        faults = Faults(type(self).__name__)
+        known = {field.name for field in dataclasses.fields(self)}
+        if not check_lists(self, faults, [name for name in LISTS if name in known]):
+            self._check(faults)
+        faults.raise_any()
+
+    def _check(self, faults: Faults) -> None:
+        """Note what is wrong with the settings of one replica."""
+        faults.number("every", self.every, low=1, integer=True)
+        for name in (FAST, SLOW):
+            device = getattr(self, name)
+            if device is not None and not isinstance(device, Device):
+                faults.add(f"{name} is {shown(device)}; give a device, for example mho.devices.SoftBounds(), or None")
+        if not isinstance(self.transfer, Read):
+            faults.add(f"transfer is {shown(self.transfer)}; give for example mho.Read(noise=0.01, bound=None)")
+        for name in ("reference", "slow_reference"):
+            if getattr(self, name) not in PLACES:
+                faults.add(f"{name} is {getattr(self, name)!r}{nearest(getattr(self, name), PLACES)}")
+        faults.number("reference_mean", self.reference_mean)
+        faults.number("reference_std", self.reference_std, low=0.0)
+        faults.flag("auto_scale", self.auto_scale)
+        if faults.number("average", self.average, low=1, integer=True) and not self.auto_scale and self.average != 1000:
+            faults.add("average has no effect without auto_scale; switch it on, or leave it at 1000")
+        faults.number("fast_lr", self.fast_lr, above=0.0, high=1e6)
+        faults.number("visible", self.visible, low=0.0, high=1e3)
+
+    @abc.abstractmethod
+    def transfer_event(self) -> Event:
+        """Return the event that reads the fast bank and moves the slow one."""
+
+    def signs(self) -> Chopper | None:
+        """Return when columns of the fast bank change signs; None: they have none."""
+        return None
+
+    def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
+        offset = FixedReference(at=self.reference, mean=self.reference_mean, std=self.reference_std)
+        at_zero = FixedReference(at="zero")
+        corrected = FixedReference(at=self.slow_reference)
+        return (
+            BankSpec(name=FAST, device=self.fast or device, update=update, fixed=None if offset == at_zero else offset),
+            BankSpec(
+                name=SLOW, device=self.slow or device, update=update, fixed=None if corrected == at_zero else corrected
+            ),
+        )
+
+    def reads(self) -> tuple[tuple[Term, ...], ...]:
+        return ((Term(SLOW), self.visible_term()),)
+
+    def visible_term(self) -> Term:
+        """Return what reads see of the fast bank."""
+        return Term(FAST, self.visible)  # type: ignore[arg-type]  # numbers once a replica is chosen
+
+    def buffers(self) -> Mapping[str, Buffer]:
+        return {name: Buffer("array") for name in MEANS} if self.auto_scale else {}
+
+    def events(self) -> tuple[Event, ...]:
+        return (self.transfer_event(),)
+
+    def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
+        name = type(self).__name__
+        if not isinstance(update, Pulses):
+            return f"{name} cells pulse two banks of devices, which Exact updates do not; use Pulses"
+        if self.auto_scale and (update.x_gain is not None or update.d_gain is not None):
+            return (
+                f"update.x_gain and update.d_gain would have no say beside the automatic scaling of {name} cells; "
+                "leave them out, or give auto_scale=False"
+            )
+        for bank, place in ((FAST, self.reference), (SLOW, self.slow_reference)):
+            own = getattr(self, bank) or device
+            if not own.pulse_driven:
+                return (
+                    f"the {bank} bank of {name} cells is pulsed, and {type(own).__name__} takes no pulses; give {bank} "
+                    "a law of steps"
+                )
+            if place == "symmetry_point" and not has_symmetry_point(own):
+                given = "reference" if bank == FAST else "slow_reference"
+                return (
+                    f"{given}='symmetry_point', and the {bank} device {type(own).__name__} has none: no single "
+                    f"state in which a step up and one down cancel; take a law such as SoftBounds, or {given}='zero'"
+                )
+        return None
+
+    def summary(self) -> str:
+        return "with a fast and a slow device per weight"
+
+    def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:
+        """Plan an update of the fast bank with signed and scaled vectors, and the transfers on the way."""
+        bank = part.first
+        chopped = self._chopped(part, x)
+        if self.auto_scale:
+            sized = np.empty_like(d)
+            means = [part.buffers[name] for name in MEANS]
+            steps = [ops.level(x, d, (means[0], means[1], means[2]), self.average, sized)]
+        else:
+            sized, steps = d, []
+        if chopped is not None:
+            sign, x = chopped
+            steps.append(sign)
+        inner = bank.plan_update(x, sized)
+        own = part.setting("fast_lr").astype(np.float64)
+        if self.auto_scale:
+            own = own * [pulses.length * step for pulses, step in bank.bank.pulses[bank.replicas]]
+
+        def set_rate(lr: Rate) -> None:
+            inner.set_rate(own if self.auto_scale else own * lr)
+
+        plan = dataclasses.replace(inner, draw=[*steps, *inner.draw], set_rate=set_rate)
+        return scheduled(part, bank, plan, x.shape[1], self.events())
+
+    def plan_pulses(self, part: CellPart, p: Floats, q: Floats, length: int) -> UpdatePlan:
+        """Plan pulses of given probabilities on the fast bank, signed by the choppers, and the transfers on the way."""
+        bank, chopped = part.first, self._chopped(part, p)
+        if chopped is None:
+            return super().plan_pulses(part, p, q, length)
+        sign, signed = chopped
+        inner = bank.plan_pulses(signed, q, length)
+        plan = dataclasses.replace(inner, draw=[sign, *inner.draw])
+        return scheduled(part, bank, plan, p.shape[1], self.events())
+
+    def _chopped(self, part: CellPart, x: Floats) -> tuple[Step, Floats] | None:
+        """Return what multiplies x (R, T, N) by the signs of the choppers, and where the product lies."""
+        chopper = self.signs()
+        if chopper is None:
+            return None
+        choppers, number, signed = chopper.bind(part), part.first.number(Operation.UPDATE), np.empty_like(x)
+        return (lambda: choppers.signed(x, int(number[0]), signed)), signed
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Buffered(FastSlow, abc.ABC):
+    """A fast and a slow bank with a digital buffer between them: readings add up, and a full buffer sends a pulse.
+
+    Per transfer of a column: H += λ_H·c·(ω - ω_ref), λ_H = transfer_lr·η·every·N / (buffer_scale·Δ), with the column's
+    sign c, the reading ω, what the rule subtracts ω_ref, and the nominal step Δ of the slow bank; then
+    n = trunc(H/threshold), at most max_pulses of either sign, goes to the slow device as n single pulses.
+
+    Attributes:
+        chopper: probability that a column of the fast bank changes its sign after a reading, 0 to 1.
+        random_chopper: draw each change; otherwise a sign changes after every ⌈1/chopper⌉ readings, at least 2.
+        transfer_lr: factor of λ_H, above 0.
+        buffer_scale: vectors γ₀ over which the buffer takes the mean of the gradient, above 0.
+        threshold: of the buffer, above 0.
+        max_pulses: largest number of pulses of a transfer, 1 to 32.
+        forget: what a pulse leaves of the buffer H: momentum·H, or without `forget` H less (1 - momentum)·n·threshold.
+        momentum: share that a pulse leaves, 0 to 1.
+        weigh_reads: divide λ_H by how often the column has been read since its sign changed (the derivation of Rasch
+            2024), which takes the noise out of late readings; only where the fast devices relax within this time.
+    """
+
+    chopper: Number = 0.0
+    random_chopper: bool = False
+    transfer_lr: Number = 1.0
+    buffer_scale: Number = 1000.0
+    threshold: Number = 1.0
+    max_pulses: int = 1
+    forget: bool = True
+    momentum: float = 0.0
+    weigh_reads: bool = False
+
+    def _check(self, faults: Faults) -> None:
+        super()._check(faults)
+        faults.number("chopper", self.chopper, low=0.0, high=1.0)
+        faults.flag("random_chopper", self.random_chopper)
+        for name in ("transfer_lr", "buffer_scale", "threshold"):
+            faults.number(name, getattr(self, name), above=0.0, high=1e12)
+        faults.number("max_pulses", self.max_pulses, low=1, high=32, integer=True)
+        faults.flag("forget", self.forget)
+        faults.number("momentum", self.momentum, low=0.0, high=1.0)
+        faults.flag("weigh_reads", self.weigh_reads)
+        if self.random_chopper and not self.chopper:
+            faults.add("random_chopper has no effect without a chopper; give its probability, for example chopper=0.1")
+        if self.weigh_reads and not self.chopper:
+            faults.add("weigh_reads counts readings since a sign changed; give chopper, for example 0.1")
+
+    def buffers(self) -> Mapping[str, Buffer]:
+        return {
+            **super().buffers(),
+            "buffer": Buffer("weight"),
+            SIGN: Buffer("column", start=1.0),
+            AGE: Buffer("column"),
+        }
+
+    def signs(self) -> Chopper:
+        return Chopper(every=self.every, probability="chopper", regular=not self.random_chopper)
+
+    @staticmethod
+    @abc.abstractmethod
+    def decide(h: Any, omega: Any, line: Any) -> Any:
+        """The map of a transfer, as `Transfer` describes it: the new buffers, and the pulses for the slow device."""
+
+    def transfer_event(self) -> Event:
+        return Transfer(
+            every=self.every, source=FAST, target=SLOW, circuit=self.transfer, map="decide", chopper=self.signs()
+        )
+
+
+def gain(line: Any) -> Any:
+    """Return λ_H of a reading, for the maps of buffered cells."""
+    whole = line.transfer_lr * line.rate * line.every * line.columns / (line.buffer_scale * line.step)
+    return whole / line.age if line.weigh_reads > 0 else whole
+
+
+def pulses_of(total: Any, line: Any) -> Any:
+    """Return how many pulses a buffer sends, negative for pulses down."""
+    return int(min(max(total / line.threshold, -line.max_pulses), line.max_pulses))
+
+
+def left_of(total: Any, pulses: Any, line: Any) -> Any:
+    """Return what pulses leave of a buffer."""
+    if pulses == 0:
+        return total
+    return line.momentum * total if line.forget > 0 else total - (1 - line.momentum) * pulses * line.threshold
+
+
+def has_symmetry_point(device: Device) -> bool:
+    """Return whether a device without spreads has a symmetry point, in every replica."""
+    replicas = next(iter(lengths(device).values()), 1)
+    return not any(math.isnan(float(of_replica(device, r).symmetry_point())) for r in range(replicas))

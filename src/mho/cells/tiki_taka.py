@@ -1,0 +1,95 @@
+"""Tiki-Taka: gradients gather in a fast bank, whose columns are transferred to a slow one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, final
+
+from mho.banks import BankSpec
+from mho.cells.base import Buffer, Term
+from mho.cells.choppers import SIGN, Chopper
+from mho.cells.events import Event
+from mho.cells.fast_slow import FAST, SLOW, Buffered, FastSlow, gain, left_of, pulses_of
+from mho.cells.transfer import PulsedTransfer
+from mho.devices import Device
+from mho.errors import Faults, shown
+from mho.periphery import Exact, Pulses
+
+BUFFER = ("buffer_scale", "threshold", "max_pulses", "forget", "momentum", "weigh_reads")
+"""Settings of the buffer, which nothing reads without one."""
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TikiTaka(Buffered):
+    """W = slow + visible·c·fast: vectors pulse the fast bank, readings of its columns move the slow one.
+
+    With `buffer=False` it is the first version (TTv1): a reading ω drives the rows of the slow bank in pulse trains of
+    its own, so that the column moves by transfer_lr·η·ω in the mean. With the buffer it is the second version (TTv2),
+    in which readings add up digitally and a full buffer sends one pulse; with `chopper` above 0 it is chopped (c-TTv2),
+    so that a constant error of the reference cancels.
+
+    The fast bank starts at its reference, where reads see 0, and forgets by the asymmetry of its devices, so they need
+    a symmetry point, and the reference has to stand near it. Memory per weight: two devices, and one number with the
+    buffer; per column a sign and a count.
+
+    Attributes:
+        buffer: whether readings add up in a digital buffer.
+        slow_update: pulse trains of the slow bank where `buffer` is False; None: the RPU's.
+
+    Source: T. Gokmen, W. Haensch, Front. Neurosci. 14:103 (2020); T. Gokmen, Front. Artif. Intell. 4:699148 (2021);
+    M. J. Rasch et al., Nat. Commun. 15:7133 (2024), arXiv 2303.04721. The default of `buffer_scale` is ours.
+    """
+
+    buffer: bool = True
+    slow_update: Pulses | None = None
+
+    def _check(self, faults: Faults) -> None:
+        super()._check(faults)
+        faults.flag("buffer", self.buffer)
+        if self.slow_update is not None and not isinstance(self.slow_update, Pulses):
+            faults.add(f"slow_update is {shown(self.slow_update)}; give for example mho.Pulses(length=10), or None")
+        if self.buffer and self.slow_update is not None:
+            faults.add("slow_update has no effect with the buffer, which sends single pulses; leave it out")
+        if not self.buffer:
+            if self.chopper:
+                faults.add(
+                    "chopper needs the buffer, which sets readings right by the sign; give buffer=True, or chopper=0"
+                )
+            default = {field.name: field.default for field in dataclasses.fields(self)}
+            faults.found += [
+                f"{name} has no effect without the buffer; give buffer=True, or leave it at {default[name]!r}"
+                for name in BUFFER
+                if getattr(self, name) != default[name]
+            ]
+
+    def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
+        fast, slow = super().banks(device, update)
+        return fast, slow if self.slow_update is None else dataclasses.replace(slow, update=self.slow_update)
+
+    def visible_term(self) -> Term:
+        own = super().visible_term()
+        return dataclasses.replace(own, signs=SIGN) if self.buffer else own
+
+    def buffers(self) -> Mapping[str, Buffer]:
+        return super().buffers() if self.buffer else FastSlow.buffers(self)
+
+    def signs(self) -> Chopper | None:  # type: ignore[override]
+        return super().signs() if self.buffer else None
+
+    def transfer_event(self) -> Event:
+        if self.buffer:
+            return super().transfer_event()
+        return PulsedTransfer(every=self.every, source=FAST, target=SLOW, circuit=self.transfer, factor="transfer_lr")
+
+    def summary(self) -> str:
+        kind = "chopped" if self.chopper else "buffered" if self.buffer else "without a buffer"
+        return f"with a fast and a slow device per weight, {kind}"
+
+    @staticmethod
+    def decide(h: Any, omega: Any, line: Any) -> Any:
+        """The map of a transfer: what a reading does to the buffer, and the pulses that follow."""
+        total = h.buffer + gain(line) * line.sign * omega
+        pulses = pulses_of(total, line)
+        return left_of(total, pulses, line), pulses

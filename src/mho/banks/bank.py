@@ -165,6 +165,15 @@ class Bank(nn.Module):
         keys: Keys = self._kept[operation]
         return keys
 
+    def keys_from(self, source: str) -> Keys:
+        """Return the keys (R, 2) of the streams of pulses that another bank of the array sends."""
+        if source not in self._kept:
+            numbers = [random.array_number(f"{name}.from.{source}") for name in self.names]
+            named = zip(self.seeds, numbers, strict=True)
+            self._kept[source] = np.stack([random.stream_key(seed, own, Operation.UPDATE) for seed, own in named])
+        keys: Keys = self._kept[source]
+        return keys
+
     # What scripts see of the devices ---------------------------------------------------------------------
 
     @property

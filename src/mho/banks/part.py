@@ -44,6 +44,20 @@ class UpdatePlan:
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
+class Stream:
+    """Random numbers of what pulses a bank.
+
+    Attributes:
+        key: of each replica, (R, 2).
+        number: of the first vector, (1,), read at each run.
+    """
+
+    key: npt.NDArray[np.uint32]
+    number: Counts
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
 class BankPart:
     """Some replicas of a bank: views of its memory, and plans over them.
 
@@ -104,14 +118,24 @@ class BankPart:
             self.counts, backward=backward, evaluation=operation is Operation.EVALUATION,
         )  # fmt: skip
 
-    def plan_update(self, x: Floats, d: Floats) -> UpdatePlan:
-        """Plan an update with x (R, T, N) and δ (R, T, M), as the spec of the bank drives the lines."""
+    def stream_from(self, source: str) -> Stream:
+        """Return the stream of pulses that another bank sends, which numbers its vectors itself."""
+        return Stream(self.bank.keys_from(source)[self.replicas], np.zeros(1, np.int64))
+
+    def plan_update(self, x: Floats, d: Floats, stream: Stream | None = None) -> UpdatePlan:
+        """Plan an update with x (R, T, N) and δ (R, T, M), as the spec of the bank drives the lines.
+
+        Args:
+            x: input vectors.
+            d: errors.
+            stream: whose draws; None: the bank's own updates.
+        """
         pulses = self.bank.pulses
         if not pulses:
             rate = np.zeros(len(self.state), np.float32)
             return UpdatePlan([], [self._plan_outer(x, d, rate)], lambda lr: np.copyto(rate, lr))
-        drive, set_rate = self._driving
-        return self._plan_pulses(x, d, drive, set_rate)
+        drive, set_rate = self._driving if stream is None else self._new_driving()
+        return self._plan_pulses(x, d, drive, set_rate, stream)
 
     def plan_pulses(self, p: Floats, q: Floats, length: int) -> UpdatePlan:
         """Plan pulses of given probabilities on columns p (R, T, N) and rows q (R, T, M), `length` slots per vector."""
@@ -135,6 +159,10 @@ class BankPart:
     @functools.cached_property
     def _driving(self) -> tuple[Drive, SetRate]:
         """How updates drive the lines, and what sets the learning rate for all updates of this part."""
+        return self._new_driving()
+
+    def _new_driving(self) -> tuple[Drive, SetRate]:
+        """Return memory for how lines are driven, and what sets the learning rate there."""
         pulses, own = self.bank.pulses[0][0], self.bank.pulses[self.replicas]
         drive, last = self._drive(pulses.length, managed=pulses.update_management), [()]
 
@@ -151,8 +179,11 @@ class BankPart:
         ones = np.ones(len(self.state), np.float32)
         return Drive(ones, ones.copy(), length, managed)
 
-    def _plan_pulses(self, x: Floats, d: Floats, drive: Drive, set_rate: SetRate) -> UpdatePlan:
-        backend, key, number = self.bank.backend, self.key(Operation.UPDATE), self.number(Operation.UPDATE)
+    def _plan_pulses(
+        self, x: Floats, d: Floats, drive: Drive, set_rate: SetRate, stream: Stream | None = None
+    ) -> UpdatePlan:
+        own = stream or Stream(self.key(Operation.UPDATE), self.number(Operation.UPDATE))
+        backend, key, number = self.bank.backend, own.key, own.number
         draw, drawn = backend.plan_trains(x, d, self.state.shape[1], drive, key, number, self.counts)
 
         def moves(window: Window | None = None) -> list[Step]:

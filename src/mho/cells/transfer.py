@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 import numpy.typing as npt
 
+from mho.banks import Stream
 from mho.banks.numbers import levels_of
 from mho.cells.choppers import Chopper
 from mho.cells.events import Act, Event, Stop
@@ -31,7 +32,7 @@ class ColumnEvent(Event, abc.ABC):
     Attributes:
         every: vectors from one event to the next, at least 1.
         source: bank that is read, by the circuit, with its own noise.
-        target: bank that is pulsed; it sees a vector of its own for each event.
+        target: bank that is pulsed; the draws of its pulses are named by the number of the event.
         circuit: of the reading: converters, noise, bound.
     """
 
@@ -125,7 +126,8 @@ class Transfer(ColumnEvent):
         pulses = np.empty(omega.shape, np.int32)
         backend = part.banks[self.source].bank.backend
         decide = backend.plan_transfer(map_, buffers, lines, settings, omega, columns, pulses)
-        target, send = part.banks[self.target], plan_sending(part, self.target, pulses, columns)
+        stream = part.banks[self.target].stream_from(self.source)
+        send = plan_sending(part, self.target, pulses, columns, stream)
 
         def transfer(stop: Stop) -> None:
             columns[...] = stop.columns
@@ -138,8 +140,8 @@ class Transfer(ColumnEvent):
             if choppers is not None:
                 choppers.change(columns, changes)
             if pulses.any():
+                stream.number[0] = stop.numbers[0]
                 send()
-            target.count_on(Operation.UPDATE, count)
 
         return transfer
 
@@ -167,31 +169,31 @@ class PulsedTransfer(ColumnEvent):
     def plan_columns(self, part: CellPart, count: int) -> Act:
         target, (read, omega) = part.banks[self.target], self.plan_reading(part, count)
         x = np.empty((part.replicas, count, part.columns), np.float32)
-        plan, factor = target.plan_update(x, omega), part.setting(self.factor).astype(np.float64)
+        stream = target.stream_from(self.source)
+        plan, factor = target.plan_update(x, omega, stream), part.setting(self.factor).astype(np.float64)
 
         def transfer(stop: Stop) -> None:
             read(stop)
             x[...] = 0
             x[:, np.arange(count), stop.columns] = 1
             plan.set_rate(factor * part.settings[:, -1])
+            stream.number[0] = stop.numbers[0]
             target.touch()
             for step in [*plan.draw, *plan.move]:
                 step()
-            target.count_on(Operation.UPDATE, count)
 
         return transfer
 
 
-def plan_sending(part: CellPart, bank: str, pulses: npt.NDArray[np.int32], columns: npt.NDArray[np.int64]) -> Step:
-    """Plan pulses (R, K, M), negative for pulses down, to the devices of K columns of a bank; K vectors of its updates.
-
-    Who runs the step counts the vectors on.
-    """
+def plan_sending(
+    part: CellPart, bank: str, pulses: npt.NDArray[np.int32], columns: npt.NDArray[np.int64], stream: Stream
+) -> Step:
+    """Plan pulses (R, K, M), negative for pulses down, to the devices of K columns of a bank, K vectors of a stream."""
     target = part.banks[bank]
     backend = target.bank.backend
     draw, drawn = backend.plan_column_trains(pulses, columns, target.state.shape, target.counts)
-    key, number = target.key(Operation.UPDATE), target.number(Operation.UPDATE)
-    steps = [draw, *backend.plan_moves(target.state, target.cells, drawn, key, number, target.counts)]
+    moves = backend.plan_moves(target.state, target.cells, drawn, stream.key, stream.number, target.counts)
+    steps = [draw, *moves]
 
     def send() -> None:
         target.touch()

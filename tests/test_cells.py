@@ -15,7 +15,21 @@ import torch
 from own_cell import Leaky
 
 import mho
-from mho.cells import AGAD, CELLS, BankSpec, Cell, ERider, OneSided, Replicated, Term, TikiTaka, Transfer
+from mho.cells import (
+    AGAD,
+    CELLS,
+    BankSpec,
+    Cell,
+    ERider,
+    MixedPrecision,
+    OneSided,
+    PeriodicCarry,
+    Replicated,
+    Residual,
+    Term,
+    TikiTaka,
+    Transfer,
+)
 from mho.errors import InvalidValue, LawError
 from mho.testing import check_cell
 
@@ -25,6 +39,9 @@ MADE: dict[str, Cell] = {
     "own": Leaky(every=2),
     "TikiTaka": TikiTaka(chopper=0.3, random_chopper=True, visible=0.1, buffer_scale=1.0, reference_std=0.05),
     "AGAD": AGAD(chopper=0.4, buffer_scale=1.0),
+    "MixedPrecision": MixedPrecision(every=5),
+    "Residual": Residual(n=3, every=1, slower=2, fast_lr=3.0),
+    "PeriodicCarry": PeriodicCarry(n=2, base=2.0, every=5, carry_at=0.1, reset_error=0.01),
     "ERider": ERider(chopper=0.4, buffer_scale=1.0),
 }
 SOFT = mho.devices.SoftBounds(dw_min=mho.per_cell(0.01, spread=0.1), w_max=0.6, w_min=-0.6)
@@ -34,7 +51,7 @@ SOFT = mho.devices.SoftBounds(dw_min=mho.per_cell(0.01, spread=0.1), w_max=0.6, 
 @pytest.mark.parametrize("name", [*CELLS, "own"])
 def test_every_cell_passes_the_checks(name: str) -> None:
     cell = MADE[name] if name in MADE else CELLS[name]()
-    device = SOFT if name == "TikiTaka" else mho.testing.cell_check.DEVICE
+    device = SOFT if name in ("TikiTaka", "Residual") else mho.testing.cell_check.DEVICE
     report = check_cell(cell, device=device)
     assert report.moved > 0.001
     assert report.devices == mho.RPU(device=device, cell=cell).devices

@@ -301,7 +301,7 @@ class Bank(nn.Module):
         for r, (seed, number) in enumerate(self._named()):
             own = of_replica(spec, r)
             normals = random.field_normals(seed, number, "reference_error", at[r].size)
-            at[r] += own.mean + np.float64(own.std) * normals.reshape(at[r].shape)
+            at[r] += own.mean + normals.reshape(at[r].shape).astype(np.float64) * own.std
         return at.astype(np.float32)
 
     def _within(self, values: Floats, fields: dict[str, Floats], stuck_at: Floats) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.banks.visible import VisibleWeights
+from mho.compiler.law import WRITTEN
 from mho.compiler.program import Step
 from mho.kernels.ops import Cells, Counts, Drive, Levels, Window
 from mho.random import Operation
@@ -151,6 +152,17 @@ class BankPart:
     def hidden_by_name(self) -> dict[str, Floats]:
         """Return the states that reads do not see by name, each (R, P, N)."""
         return {name: self.cells.hidden[:, k] for k, name in enumerate(self.cells.model.hidden)}
+
+    def put(self, values: Floats, where: npt.NDArray[np.bool_]) -> None:
+        """Program some devices, where (R, P, N), to values (R, P, N), which lie within their bounds."""
+        hidden = self.hidden_by_name()
+        written, others = hidden.pop(WRITTEN, None), hidden.values()
+        for memory in (self.state, written):
+            if memory is not None:
+                np.copyto(memory, values, where=where)
+        for memory in others:
+            np.copyto(memory, 0, where=where)
+        self.touch()
 
     def touch(self) -> None:
         """Note that an update is about to move the devices."""

@@ -8,10 +8,13 @@ from mho.cells.base import Buffer, Cell, Term
 from mho.cells.choppers import Chopper
 from mho.cells.e_rider import ERider
 from mho.cells.events import Act, Event, Stop
+from mho.cells.mixed_precision import MixedPrecision
 from mho.cells.one_sided import OneSided
 from mho.cells.part import CellPart
+from mho.cells.periodic_carry import PeriodicCarry
 from mho.cells.referenced import Referenced
 from mho.cells.replicated import Replicated
+from mho.cells.residual import Residual
 from mho.cells.single import Single
 from mho.cells.tiki_taka import TikiTaka
 from mho.cells.transfer import PulsedTransfer, Transfer
@@ -33,10 +36,13 @@ __all__ = [
     "ERider",
     "Event",
     "FixedReference",
+    "MixedPrecision",
     "OneSided",
+    "PeriodicCarry",
     "PulsedTransfer",
     "Referenced",
     "Replicated",
+    "Residual",
     "Single",
     "Stop",
     "Term",

@@ -244,6 +244,9 @@ class Cell(abc.ABC, metaclass=InWords):
         bank = part.first
         return scheduled(part, bank, bank.plan_pulses(p, q, length), p.shape[1], self.events())
 
+    def advance(self, part: CellPart, loss: Floats) -> None:
+        """Take the mean loss of an epoch of each replica, (R,), on which a cell may act. Default: nothing."""
+
     @final
     def numbers(self) -> dict[str, float]:
         """Return the settings that are numbers by name, flags as 0 or 1."""
@@ -251,10 +254,16 @@ class Cell(abc.ABC, metaclass=InWords):
         return {name: v for name, v in values.items() if isinstance(v, (int, float))}
 
     @final
-    def transfer_map(self, name: str = "transfer") -> TransferMap:
-        """Return the cell's map of this name with the names of all that it is given."""
+    def transfer_map(self, name: str = "transfer", memory: Mapping[str, str] | None = None) -> TransferMap:
+        """Return the cell's map of this name with the names of all that it is given.
+
+        Args:
+            name: of the static function.
+            memory: names of the buffers per weight by the names that h has for them; None: all, by their own.
+        """
         buffers = {name: buffer for name, buffer in self.buffers().items() if not buffer.counter}
         weight, column = (tuple(n for n, b in buffers.items() if b.per == per) for per in ("weight", "column"))
+        weight = weight if memory is None else tuple(memory)
         numbers = of_replica(self, 0).numbers()  # type: ignore[type-var]
         return TransferMap(type(self), name, weight, (*column, CHANGES), (*numbers, COLUMNS, STEP, RATE))
 

@@ -89,6 +89,6 @@ class Choppers:
     def _changes(self, events: Numbers, ages: Floats) -> npt.NDArray[np.bool_]:
         """Return whether signs change, (R, K), after the events of these numbers, at which columns have these ages."""
         if self._chopper.regular:
-            return ages % self._period[:, None] == 0
+            return np.asarray(ages % self._period[:, None] == 0)
         drawn = np.stack([random.event_uniforms(key, events) for key in self._keys])
-        return drawn < self._probability[:, None]
+        return np.asarray(drawn < self._probability[:, None])

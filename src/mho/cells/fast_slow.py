@@ -154,12 +154,10 @@ class FastSlow(Cell, abc.ABC):
                     f"the {bank} bank of {name} cells is pulsed, and {type(own).__name__} takes no pulses; give {bank} "
                     "a law of steps"
                 )
-            if place == "symmetry_point" and not has_symmetry_point(own):
-                given = "reference" if bank == FAST else "slow_reference"
-                return (
-                    f"{given}='symmetry_point', and the {bank} device {type(own).__name__} has none: no single "
-                    f"state in which a step up and one down cancel; take a law such as SoftBounds, or {given}='zero'"
-                )
+            setting = "reference" if bank == FAST else "slow_reference"
+            fault = symmetry_fault(setting, own) if place == "symmetry_point" else None
+            if fault:
+                return fault
         return None
 
     def summary(self) -> str:
@@ -169,12 +167,10 @@ class FastSlow(Cell, abc.ABC):
         """Plan an update of the fast bank with signed and scaled vectors, and the transfers on the way."""
         bank = part.first
         chopped = self._chopped(part, x)
+        sized, steps = d, list[Step]()
         if self.auto_scale:
-            sized = np.empty_like(d)
-            means = [part.buffers[name] for name in MEANS]
-            steps = [ops.level(x, d, (means[0], means[1], means[2]), self.average, sized)]
-        else:
-            sized, steps = d, []
+            sized, means = np.empty_like(d), [part.buffers[name] for name in MEANS]
+            steps.append(ops.level(x, d, (means[0], means[1], means[2]), self.average, sized))
         if chopped is not None:
             sign, x = chopped
             steps.append(sign)
@@ -294,7 +290,12 @@ def left_of(total: Any, pulses: Any, line: Any) -> Any:
     return line.momentum * total if line.forget > 0 else total - (1 - line.momentum) * pulses * line.threshold
 
 
-def has_symmetry_point(device: Device) -> bool:
-    """Return whether a device without spreads has a symmetry point, in every replica."""
+def symmetry_fault(setting: str, device: Device) -> str | None:
+    """Return why the reference of a bank cannot stand at the symmetry point of its device; None if it can."""
     replicas = next(iter(lengths(device).values()), 1)
-    return not any(math.isnan(float(of_replica(device, r).symmetry_point())) for r in range(replicas))
+    if not any(math.isnan(float(of_replica(device, r).symmetry_point())) for r in range(replicas)):
+        return None
+    return (
+        f"{setting}='symmetry_point', and {type(device).__name__} has none: no single state in which a step up and one "
+        f"down cancel; take a law such as SoftBounds, or {setting}='zero'"
+    )

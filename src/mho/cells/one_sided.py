@@ -17,7 +17,6 @@ from mho.cells.events import Act, Event, Stop
 from mho.cells.part import CellPart
 from mho.cells.sums import Sum, Summand
 from mho.compiler.hooks import Hooks
-from mho.compiler.law import WRITTEN
 from mho.devices import Device
 from mho.errors import Faults
 from mho.kernels.ops import held
@@ -132,8 +131,6 @@ class Refresh(Event):
         stuck = held(bank.cells.model, fields)
         # a device that is stuck cannot be set back, and its partner holds the weight
         free = np.ones(limit[:, :half].shape, np.bool_) if stuck is None else ~(stuck[:, :half] | stuck[:, half:])
-        hidden = bank.hidden_by_name()
-        written, law_states = hidden.pop(WRITTEN, None), list(hidden.values())
         read = self._reading(part)
 
         def refresh(stop: Stop) -> None:
@@ -149,13 +146,8 @@ class Refresh(Event):
                 values += np.float32(self.cell.refresh_error) * normals.reshape(values.shape)
             np.clip(values, fields["w_min"], fields["w_max"], out=values)
             moved = np.concatenate([due, due], axis=1)
-            for memory in (bank.state, written):
-                if memory is not None:
-                    np.copyto(memory, values, where=moved)
-            for memory in law_states:
-                np.copyto(memory, 0, where=moved)
+            bank.put(values, moved)
             part.buffers["refreshes"] += due.sum(axis=(1, 2))
-            bank.touch()
 
         return refresh
 

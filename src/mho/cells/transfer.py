@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -15,7 +16,7 @@ from mho.cells.choppers import Chopper
 from mho.cells.events import Act, Event, Stop
 from mho.cells.sums import Sum, Summand
 from mho.compiler.program import Step
-from mho.kernels.ops import Levels
+from mho.kernels.transfer import TransferMap
 from mho.periphery import Read
 from mho.random import Operation
 
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
 Floats = npt.NDArray[np.float32]
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gate:
+    """A condition of a transfer: elsewhere its readings are 0.
+
+    Attributes:
+        buffer: name of a buffer per array.
+        least: value of the buffer from which on the transfer takes place.
+    """
+
+    buffer: str
+    least: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,12 +49,14 @@ class ColumnEvent(Event, abc.ABC):
         source: bank that is read, by the circuit, with its own noise.
         target: bank that is pulsed; the draws of its pulses are named by the number of the event.
         circuit: of the reading: converters, noise, bound.
+        gate: condition; None: always.
     """
 
     every: int
     source: str
     target: str
     circuit: Read
+    gate: Gate | None = None
     cyclic = True
 
     @property
@@ -62,36 +79,16 @@ class ColumnEvent(Event, abc.ABC):
     def plan_columns(self, part: CellPart, count: int) -> Act:
         """Bind the event to memory for stops of so many columns."""
 
-    def plan_reading(self, part: CellPart, count: int) -> tuple[Act, Floats]:
+    def reading(self, part: CellPart, count: int) -> tuple[Act, Floats]:
         """Return what reads the columns of stops of K columns, and where the readings lie, (R, K, M)."""
-        source, levels = part.banks[self.source], self._levels(part)
-        omega = np.empty((part.replicas, count, part.rows), np.float32)
-        if source.visible.varies:  # each of its vectors sees a matrix of its own
-            x = np.empty((part.replicas, count, part.columns), np.float32)
-            seen = Sum(source, [Summand(source, np.ones(part.replicas, np.float32))])
-            steps = seen.plan(x, omega, levels, Operation.TRANSFER, backward=False)
-            weights = None
-        else:  # the product of a one-hot vector is a column, whatever the others are
-            x = np.tile(np.eye(count, dtype=np.float32), (part.replicas, 1, 1))
-            weights = np.empty((part.replicas, source.state.shape[1], count), np.float32)
-            steps = [source.plan_read(weights, x, omega, levels, Operation.TRANSFER)]
+        read, omega = plan_reading(part, self.source, self.circuit, count)
 
-        def read(stop: Stop) -> None:
-            if weights is None:
-                x[...] = 0
-                x[:, np.arange(count), stop.columns] = 1
-            else:
-                weights[...] = source.visible.columns(stop.columns)
-            source.number(Operation.TRANSFER)[0] = stop.numbers[0]
-            for step in steps:
-                step()
-            source.count_on(Operation.TRANSFER, count)
+        def act(stop: Stop) -> None:
+            read(stop.columns, int(stop.numbers[0]))
+            if self.gate is not None:
+                omega[part.buffers[self.gate.buffer] < self.gate.least] = 0
 
-        return read, omega
-
-    def _levels(self, part: CellPart) -> Levels:
-        source = part.banks[self.source]
-        return levels_of(self.circuit, source.replicas, source.bank.replicas)
+        return act, omega
 
 
 @final
@@ -108,24 +105,23 @@ class Transfer(ColumnEvent):
 
     Attributes:
         map: name of the function.
+        memory: names of the buffers per weight by the names that h has for them; None: all, by their own.
         chopper: when signs of columns change; None: they have none.
     """
 
     map: str = "transfer"
+    memory: Mapping[str, str] | None = None
     chopper: Chopper | None = None
 
     def plan_columns(self, part: CellPart, count: int) -> Act:
-        map_ = part.cell.transfer_map(self.map)
-        map_.check()
-        buffers = tuple(part.buffers[name] for name in map_.weight)
         changing = np.zeros((part.replicas, part.columns), np.float32)
-        lines = (*(part.buffers[name] for name in map_.column[:-1]), changing)
         choppers = None if self.chopper is None else self.chopper.bind(part)
-        settings, columns = self._settings(part), np.empty(count, np.int64)
-        read, omega = self.plan_reading(part, count)
+        columns = np.empty(count, np.int64)
+        read, omega = self.reading(part, count)
         pulses = np.empty(omega.shape, np.int32)
-        backend = part.banks[self.source].bank.backend
-        decide = backend.plan_transfer(map_, buffers, lines, settings, omega, columns, pulses)
+        map_ = part.cell.transfer_map(self.map, self.memory)
+        buffers = tuple(part.buffers[name] for name in (map_.weight if self.memory is None else self.memory.values()))
+        decide = plan_map(part, map_, buffers, self.target, omega, columns, pulses, changing)
         stream = part.banks[self.target].stream_from(self.source)
         send = plan_sending(part, self.target, pulses, columns, stream)
 
@@ -135,7 +131,6 @@ class Transfer(ColumnEvent):
                 changes = choppers.read(stop.numbers, columns)
                 changing[:, columns] = changes
             read(stop)
-            settings[:, -1] = part.settings[:, -1]
             decide()
             if choppers is not None:
                 choppers.change(columns, changes)
@@ -145,29 +140,24 @@ class Transfer(ColumnEvent):
 
         return transfer
 
-    def _settings(self, part: CellPart) -> Floats:
-        """Return the numbers of `line` that are no buffers, (R, S), the learning rate last."""
-        target = part.banks[self.target]
-        steps = [[part.columns, step] for _, step in target.bank.pulses[target.replicas]]
-        numbers = np.array(steps, np.float32)
-        return np.ascontiguousarray(np.concatenate([part.settings[:, :-1], numbers, part.settings[:, -1:]], axis=1))
-
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PulsedTransfer(ColumnEvent):
     """A transfer without digital memory: the readings ω of a column drive rows in trains of the target's own `Pulses`.
 
-    The column of the target moves by factor·η·ω in the mean, η the learning rate of the update.
+    The column of the target moves by factor·ω in the mean, or by factor·η·ω, η the learning rate of the update.
 
     Attributes:
         factor: name of the cell's setting.
+        times_rate: whether the learning rate multiplies it.
     """
 
     factor: str
+    times_rate: bool = True
 
     def plan_columns(self, part: CellPart, count: int) -> Act:
-        target, (read, omega) = part.banks[self.target], self.plan_reading(part, count)
+        target, (read, omega) = part.banks[self.target], self.reading(part, count)
         x = np.empty((part.replicas, count, part.columns), np.float32)
         stream = target.stream_from(self.source)
         plan, factor = target.plan_update(x, omega, stream), part.setting(self.factor).astype(np.float64)
@@ -176,13 +166,86 @@ class PulsedTransfer(ColumnEvent):
             read(stop)
             x[...] = 0
             x[:, np.arange(count), stop.columns] = 1
-            plan.set_rate(factor * part.settings[:, -1])
+            plan.set_rate(factor * (part.settings[:, -1] if self.times_rate else 1.0))
             stream.number[0] = stop.numbers[0]
             target.touch()
             for step in [*plan.draw, *plan.move]:
                 step()
 
         return transfer
+
+
+def plan_reading(
+    part: CellPart, bank: str, circuit: Read, count: int
+) -> tuple[Callable[[npt.NDArray[np.int64], int], None], Floats]:
+    """Plan readings of K = `count` columns of a bank, each with a one-hot vector.
+
+    Returns:
+        What takes the columns and the number of the first of these readings since the start, and where the readings
+        lie, (R, K, M).
+    """
+    source = part.banks[bank]
+    levels = levels_of(circuit, source.replicas, source.bank.replicas)
+    omega = np.empty((part.replicas, count, part.rows), np.float32)
+    if source.visible.varies:  # each of its vectors sees a matrix of its own
+        x = np.empty((part.replicas, count, part.columns), np.float32)
+        seen = Sum(source, [Summand(source, np.ones(part.replicas, np.float32))])
+        steps = seen.plan(x, omega, levels, Operation.TRANSFER, backward=False)
+        weights = None
+    else:  # the product of a one-hot vector is a column, whatever the others are
+        x = np.tile(np.eye(count, dtype=np.float32), (part.replicas, 1, 1))
+        weights = np.empty((part.replicas, source.state.shape[1], count), np.float32)
+        steps = [source.plan_read(weights, x, omega, levels, Operation.TRANSFER)]
+
+    def read(columns: npt.NDArray[np.int64], number: int) -> None:
+        if weights is None:
+            x[...] = 0
+            x[:, np.arange(count), columns] = 1
+        else:
+            weights[...] = source.visible.columns(columns)
+        source.number(Operation.TRANSFER)[0] = number
+        for step in steps:
+            step()
+        source.count_on(Operation.TRANSFER, count)
+
+    return read, omega
+
+
+def plan_map(
+    part: CellPart,
+    map_: TransferMap,
+    buffers: tuple[Floats, ...],
+    target: str,
+    omega: Floats,
+    columns: npt.NDArray[np.int64],
+    pulses: npt.NDArray[np.int32],
+    changing: Floats | None = None,
+) -> Step:
+    """Plan a map of the cell for readings of K columns, as `Transfer` describes it.
+
+    Args:
+        part: replicas and their memory.
+        map_: the map.
+        buffers: of the weights, each (R, M, N), in the order of the map.
+        target: bank that is to be pulsed, whose nominal step the map is given.
+        omega: readings, (R, K, M).
+        columns: which, (K,).
+        pulses: takes the pulses (R, K, M), negative for pulses down.
+        changing: which columns change their sign, (R, N); None: none.
+    """
+    map_.check()
+    bank = part.banks[target]
+    steps = np.array([[part.columns, step] for _, step in bank.bank.pulses[bank.replicas]], np.float32)
+    settings = np.ascontiguousarray(np.concatenate([part.settings[:, :-1], steps, part.settings[:, -1:]], axis=1))
+    still = np.zeros((part.replicas, part.columns), np.float32) if changing is None else changing
+    lines = (*(part.buffers[name] for name in map_.column[:-1]), still)
+    decide = bank.bank.backend.plan_transfer(map_, buffers, lines, settings, omega, columns, pulses)
+
+    def run() -> None:
+        settings[:, -1] = part.settings[:, -1]
+        decide()
+
+    return run
 
 
 def plan_sending(

@@ -1,0 +1,189 @@
+"""Periodic carry: a weight of several digits, of which the lowest learns and carries over what fills it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho import random
+from mho.banks import BankSpec, UpdatePlan
+from mho.cells.base import Buffer, Cell, Term
+from mho.cells.events import Act, Event, Stop
+from mho.cells.schedule import scheduled
+from mho.cells.transfer import plan_map, plan_reading, plan_sending
+from mho.devices import Device
+from mho.errors import Faults, shown
+from mho.kernels.ops import held
+from mho.per_replica import Number, check_lists
+from mho.periphery import Exact, Pulses, Read
+from mho.random import Operation
+
+if TYPE_CHECKING:
+    from mho.banks import BankPart, Rate
+    from mho.cells.part import CellPart
+
+Floats = npt.NDArray[np.float32]
+RESETS = 1 << 62
+"""Resets are programmings that are numbered from here on, by the number of the event."""
+LONGEST, MOST = 32, 1 << 16
+"""Pulses that a train of a carry holds, and trains of a carry at most: their numbers in streams."""
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PeriodicCarry(Cell):
+    """W = Σ_k digit_k / base^k: updates pulse the lowest digit, and full digits are carried to the next higher one.
+
+    Every `every` vectors the lowest digit of all weights is read; where a reading has come to the share `carry_at` of
+    the nominal range, the higher digit gets reading/(base·Δ) pulses, and the device is set back to 0; every
+    `slower`·`every` vectors likewise the next digit, and so on. A step of the lowest digit is base^(n-1) times smaller
+    in W than that of one device, so that devices of few states hold fine weights; it needs accurate setting back, and
+    none of the asymmetry and symmetry points that transfers depend on. `write(w)` sets the highest digit. Memory per
+    weight: n devices.
+
+    Attributes:
+        n: digits, at least 2.
+        base: of the number system, above 1.
+        every: vectors from one reading of the lowest digit to the next, at least 1.
+        slower: how many times rarer the next higher digit is read, at least 1.
+        carry_at: share of the nominal range at which a digit is carried, above 0, at most 1.
+        reset_error: standard deviation of what setting back leaves, at least 0, in weights of the digit.
+        transfer: circuit that reads a digit, column after column.
+
+    `base`, `carry_at` and `reset_error` may be lists of one number a replica.
+
+    Source: S. Agarwal et al., Symposium on VLSI Technology (2017).
+    """
+
+    n: int = 3
+    base: Number = 5.0
+    every: int = 100
+    slower: int = 10
+    carry_at: Number = 0.5
+    reset_error: Number = 0.0
+    transfer: Read = dataclasses.field(default_factory=Read)
+
+    def __post_init__(self) -> None:
+        faults = Faults("PeriodicCarry")
+        if not check_lists(self, faults, ("base", "carry_at", "reset_error")):
+            faults.number("n", self.n, low=2, high=16, integer=True)
+            faults.number("base", self.base, above=1.0, high=1e6)
+            faults.number("every", self.every, low=1, integer=True)
+            faults.number("slower", self.slower, low=1, integer=True)
+            if faults.number("carry_at", self.carry_at, above=0.0) and self.carry_at > 1:  # type: ignore[operator]
+                faults.add(f"carry_at is {self.carry_at!r}; give a share of the range, at most 1")
+            faults.number("reset_error", self.reset_error, low=0.0)
+            if not isinstance(self.transfer, Read):
+                faults.add(f"transfer is {shown(self.transfer)}; give for example mho.Read(noise=0.01, bound=None)")
+        faults.raise_any()
+
+    def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
+        return tuple(BankSpec(name=digit(k), device=device, update=update) for k in reversed(range(self.n)))
+
+    def reads(self) -> tuple[tuple[Term, ...], ...]:
+        gains = [1.0 if k == 0 else self.base**-k for k in range(self.n)]  # type: ignore[operator]
+        return (tuple(Term(digit(k), gain) for k, gain in enumerate(gains)),)
+
+    def buffers(self) -> Mapping[str, Buffer]:
+        return {"carries": Buffer("array", counter=True)}
+
+    def events(self) -> tuple[Event, ...]:
+        return tuple(
+            Carry(self, source=digit(k), target=digit(k - 1), every=self.every * self.slower ** (self.n - 1 - k))
+            for k in reversed(range(1, self.n))
+        )
+
+    def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
+        if isinstance(update, Pulses) and device.pulse_driven and "w_max" in device.parameters():
+            return None
+        return (
+            "PeriodicCarry cells carry a digit where it fills its range, by pulses, and "
+            f"{type(device).__name__} with {type(update).__name__} updates has no range or no pulses; use a device "
+            "with bounds and Pulses, or Single"
+        )
+
+    def summary(self) -> str:
+        return f"with {self.n} devices per weight, digits to the base {self.base}"
+
+    def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:
+        """Plan an update of the lowest digit, in whose units W moves base^(n-1) times as far, and the carries."""
+        inner, factor = part.first.plan_update(x, d), part.setting("base").astype(np.float64) ** (self.n - 1)
+
+        def set_rate(lr: Rate) -> None:
+            inner.set_rate(factor * lr)
+
+        plan = dataclasses.replace(inner, set_rate=set_rate)
+        return scheduled(part, part.first, plan, x.shape[1], self.events())
+
+    @staticmethod
+    def decide(h: Any, omega: Any, line: Any) -> Any:
+        """The map of a carry: how many pulses the higher digit gets for what a digit has come to; see `Carry`."""
+        size = omega / (line.base * line.step)
+        return int(size + 0.5) if size > 0 else int(size - 0.5)
+
+
+@final
+class Carry(Event):
+    """Reads a digit of all weights, gives the higher digit what full ones hold, and sets these back to 0."""
+
+    cyclic = False
+
+    def __init__(self, cell: PeriodicCarry, *, source: str, target: str, every: int) -> None:
+        self.cell, self.source, self.target, self.every = cell, source, target, every
+        self.banks = (source, target)
+
+    def plan(self, part: CellPart) -> Act:
+        low, columns = part.banks[self.source], np.arange(part.columns)
+        read, omega = plan_reading(part, self.source, self.cell.transfer, part.columns)
+        pulses, some = np.empty(omega.shape, np.int32), np.empty(omega.shape, np.int32)
+        decide = plan_map(part, part.cell.transfer_map("decide"), (), self.target, omega, columns, pulses)
+        stream = part.banks[self.target].stream_from(self.source)
+        send = plan_sending(part, self.target, some, columns, stream)
+        fields = low.cells.broadcast(low.state.shape)
+        stuck = held(low.cells.model, fields)
+        limit = (part.setting("carry_at") * _nominal_range(low))[:, None, None]
+        error = part.setting("reset_error")
+
+        def carry(stop: Stop) -> None:
+            event = int(stop.numbers[0])
+            read(columns, event * part.columns)
+            full = np.abs(omega) >= limit
+            if not full.any():
+                return
+            omega[~full] = 0
+            decide()
+            rounds = -(-int(np.abs(pulses).max()) // LONGEST)
+            for turn in range(rounds):  # a train holds so many pulses; draws are named by event, turn and column
+                some[...] = np.clip(pulses, -LONGEST, LONGEST)
+                pulses[...] -= some
+                stream.number[0] = (event * MOST + turn) * part.columns
+                send()
+            moved = np.ascontiguousarray(full.transpose(0, 2, 1))
+            if stuck is not None:
+                moved &= ~stuck
+            values = np.zeros(low.state.shape, np.float32)
+            if error.any():
+                keys, size = low.key(Operation.PROGRAMMING), part.rows * part.columns
+                normals = np.stack([random.programming_normals(key, RESETS + event, size) for key in keys])
+                values += error[:, None, None] * normals.reshape(values.shape)
+            np.clip(values, fields["w_min"], fields["w_max"], out=values)
+            low.put(values, moved)
+            part.buffers["carries"] += moved.sum(axis=(1, 2))
+
+        return carry
+
+
+def digit(k: int) -> str:
+    """Return the name of a digit's bank, 0 the highest."""
+    return f"digit_{k}"
+
+
+def _nominal_range(bank: BankPart) -> Floats:
+    """Return the weight that nominal devices of a bank reach in both directions, (R,)."""
+    fields = bank.bank.spec.device.parameters()
+    reach = np.minimum(*(np.abs(np.asarray(fields[name].mean, np.float32)) for name in ("w_max", "w_min")))
+    return np.broadcast_to(reach, bank.bank.replicas)[bank.replicas]

@@ -1,0 +1,244 @@
+"""Residual learning: several banks of falling weight, of which the finest learns what the others leave."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.banks import BankSpec, FixedReference, Stream, UpdatePlan
+from mho.banks.spec import PLACES
+from mho.cells.base import Buffer, Cell, Term
+from mho.cells.events import Event
+from mho.cells.fast_slow import symmetry_fault
+from mho.cells.schedule import scheduled
+from mho.cells.transfer import Gate, PulsedTransfer, Transfer
+from mho.devices import Device
+from mho.errors import Faults, nearest, shown
+from mho.per_replica import Number, check_lists
+from mho.periphery import Exact, Pulses, Read
+from mho.random import Operation
+
+if TYPE_CHECKING:
+    from mho.banks import Rate
+    from mho.cells.part import CellPart
+
+Floats = npt.NDArray[np.float32]
+STAGE, LOSS, RISES = "stage", "loss", "rises"
+"""Buffers of the warm start: the bank that the gradient moves, the last loss, rises of the last epochs as bits."""
+EARLY, WINDOW = 3, 5
+"""Stages in which any rise of the loss is a plateau; epochs that are looked back at in later ones, for two rises."""
+LISTS = ("visible", "fast_lr", "transfer_lr", "reference_mean", "reference_std", "threshold", "smoothing")
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Residual(Cell):
+    """W = Σ_k visible^k·bank_k: the gradient moves the finest bank, and each bank moves the next coarser one.
+
+    Every `every` vectors a column of the finest bank is read, and moves bank n - 2 by transfer_lr·ω; every
+    `slower`·`every` vectors one of that bank moves the next, and so on. In the optimum the finer banks are 0, at their
+    references, and the coarsest holds the weight: what a coarse device cannot represent is left to the next. The finer
+    banks' references have to stand at their symmetry points.
+
+    With `buffer` a reading enters a leaky mean, H ← (1 - smoothing)·H + smoothing·transfer_lr·ω, and a pulse is sent
+    where |H| has come to threshold·Δ, which it then loses. Memory per weight: n devices, and with the buffer n - 1
+    numbers.
+
+    Attributes:
+        n: banks, at least 2.
+        visible: γ, share of each bank over the next coarser one, above 0, below 1; a little above one over the number
+            of states.
+        every: vectors from one transfer of the finest bank to the next, at least 1.
+        slower: how many times rarer transfers are from one bank to the next coarser one, at least 1.
+        fast: device of the finest bank; None: the RPU's.
+        slow: device of all others; None: the RPU's.
+        transfer: circuit that reads columns.
+        reference: what is subtracted from every read of all banks but the coarsest: "symmetry_point" or "zero".
+        reference_mean: mean error of these references, in weights.
+        reference_std: standard deviation of their errors, at least 0.
+        fast_lr: factor of the learning rate with which the gradient moves a bank, above 0.
+        transfer_lr: what a reading moves the next bank by, above 0.
+        scale_transfer_lr: multiply `transfer_lr` by the learning rate of the update.
+        buffer: whether readings go through a digital mean.
+        threshold: of the mean, in nominal steps of the bank that is pulsed, above 0.
+        smoothing: share of a reading in the mean, above 0, at most 1.
+        warm_start: let the gradient move the coarsest bank first, and the next finer one after each plateau of the
+            loss: with an epoch whose loss has risen, from the fourth bank on with two such epochs of five. The loss
+            comes from `mho train` and `mho.training.fit`, or `array.advance(loss)` in a script of your own.
+
+    Numbers that are factors may be lists of one number a replica.
+
+    Source: Z. Wu et al. 2025, arXiv 2502.06309; J. Li et al. 2025, arXiv 2510.02516. The defaults are ours.
+    """
+
+    n: int = 2
+    visible: Number = 0.4
+    every: int = 2
+    slower: int = 5
+    fast: Device | None = None
+    slow: Device | None = None
+    transfer: Read = dataclasses.field(default_factory=Read)
+    reference: str = "symmetry_point"
+    reference_mean: Number = 0.0
+    reference_std: Number = 0.0
+    fast_lr: Number = 1.0
+    transfer_lr: Number = 0.1
+    scale_transfer_lr: bool = False
+    buffer: bool = False
+    threshold: Number = 1.0
+    smoothing: Number = 0.1
+    warm_start: bool = False
+
+    def __post_init__(self) -> None:
+        faults = Faults("Residual")
+        if not check_lists(self, faults, LISTS):
+            self._check(faults)
+        faults.raise_any()
+
+    def _check(self, faults: Faults) -> None:
+        faults.number("n", self.n, low=2, high=16, integer=True)
+        if faults.number("visible", self.visible, above=0.0) and self.visible >= 1:  # type: ignore[operator]
+            faults.add(f"visible is {self.visible!r}; give a share below 1: finer banks weigh less")
+        faults.number("every", self.every, low=1, integer=True)
+        faults.number("slower", self.slower, low=1, integer=True)
+        for name in ("fast", "slow"):
+            device = getattr(self, name)
+            if device is not None and not isinstance(device, Device):
+                faults.add(f"{name} is {shown(device)}; give a device, for example mho.devices.SoftBounds(), or None")
+        if not isinstance(self.transfer, Read):
+            faults.add(f"transfer is {shown(self.transfer)}; give for example mho.Read(noise=0.01, bound=None)")
+        if self.reference not in PLACES:
+            faults.add(f"reference is {self.reference!r}{nearest(self.reference, PLACES)}")
+        faults.number("reference_mean", self.reference_mean)
+        faults.number("reference_std", self.reference_std, low=0.0)
+        faults.number("fast_lr", self.fast_lr, above=0.0, high=1e6)
+        faults.number("transfer_lr", self.transfer_lr, above=0.0, high=1e6)
+        for name in ("scale_transfer_lr", "buffer", "warm_start"):
+            faults.flag(name, getattr(self, name))
+        faults.number("threshold", self.threshold, above=0.0, high=1e12)
+        if faults.number("smoothing", self.smoothing, above=0.0) and self.smoothing > 1:  # type: ignore[operator]
+            faults.add(f"smoothing is {self.smoothing!r}; give a share of at most 1")
+        if not self.buffer:
+            default = {field.name: field.default for field in dataclasses.fields(self)}
+            faults.found += [
+                f"{name} has no effect without the buffer; give buffer=True, or leave it at {default[name]!r}"
+                for name in ("threshold", "smoothing")
+                if getattr(self, name) != default[name]
+            ]
+
+    def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
+        offset = FixedReference(at=self.reference, mean=self.reference_mean, std=self.reference_std)
+        fixed = None if offset == FixedReference(at="zero") else offset
+        return tuple(
+            BankSpec(
+                name=bank_name(k),
+                device=(self.fast if k == self.n - 1 else self.slow) or device,
+                update=update,
+                fixed=fixed if k else None,
+            )
+            for k in reversed(range(self.n))
+        )
+
+    def reads(self) -> tuple[tuple[Term, ...], ...]:
+        gains = [1.0 if k == 0 else self.visible if k == 1 else self.visible**k for k in range(self.n)]  # type: ignore[operator]
+        return (tuple(Term(bank_name(k), gain) for k, gain in enumerate(gains)),)  # type: ignore[arg-type]
+
+    def buffers(self) -> Mapping[str, Buffer]:
+        kept = {memory_name(k): Buffer("weight") for k in range(1, self.n)} if self.buffer else {}
+        if not self.warm_start:
+            return kept
+        return {**kept, STAGE: Buffer("array"), LOSS: Buffer("array", start=np.inf), RISES: Buffer("array")}
+
+    def events(self) -> tuple[Event, ...]:
+        return tuple(self._transfer(k) for k in reversed(range(1, self.n)))
+
+    def _transfer(self, k: int) -> Event:
+        """Return the event in which bank k moves bank k - 1."""
+        every = self.every * self.slower ** (self.n - 1 - k)
+        gate = Gate(buffer=STAGE, least=k) if self.warm_start else None
+        source, target, circuit = bank_name(k), bank_name(k - 1), self.transfer
+        if not self.buffer:
+            return PulsedTransfer(
+                every=every, source=source, target=target, circuit=circuit, factor="transfer_lr",
+                times_rate=self.scale_transfer_lr, gate=gate,
+            )  # fmt: skip
+        return Transfer(
+            every=every, source=source, target=target, circuit=circuit, map="decide", gate=gate,
+            memory={"mean": memory_name(k)},
+        )  # fmt: skip
+
+    def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
+        if not isinstance(update, Pulses):
+            return "Residual cells pulse several banks of devices, which Exact updates do not; use Pulses"
+        for own in dict.fromkeys((self.fast or device, self.slow or device)):
+            if not own.pulse_driven:
+                return f"the banks of Residual cells are pulsed, and {type(own).__name__} takes no pulses; give another"
+        finer = [self.fast or device, *([self.slow or device] if self.n > 2 else [])]
+        faults = (symmetry_fault("reference", own) for own in finer) if self.reference == "symmetry_point" else ()
+        return next((fault for fault in faults if fault), None)
+
+    def summary(self) -> str:
+        return f"with {self.n} devices per weight, each of {self.visible} times the weight of the last"
+
+    def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:
+        """Plan an update of the bank that the gradient moves, and the transfers on the way."""
+        factor, vectors = part.setting("fast_lr").astype(np.float64), x.shape[1]
+        if not self.warm_start:
+            inner = part.first.plan_update(x, d)
+            plan = dataclasses.replace(inner, set_rate=lambda lr: inner.set_rate(factor * lr))
+            return scheduled(part, part.first, plan, vectors, self.events())
+        number, stage, rate = part.first.number(Operation.UPDATE), part.buffers[STAGE], np.zeros(part.replicas)
+        each = [
+            (self.n - 1 - k, bank.plan_update(x, d, Stream(bank.key(Operation.UPDATE), number)))
+            for k, bank in enumerate(part.banks.values())
+        ]
+
+        def choose() -> None:
+            for k, own in each:
+                own.set_rate(rate * (stage == k))
+
+        def set_rate(lr: Rate) -> None:
+            rate[...] = factor * lr
+
+        plan = UpdatePlan(
+            [choose, *(step for _, own in each for step in own.draw)],
+            [step for _, own in each for step in own.move],
+            set_rate,
+            lambda window: [step for _, own in each for step in own.within(window)],
+        )
+        return scheduled(part, part.first, plan, vectors, self.events())
+
+    def advance(self, part: CellPart, loss: Floats) -> None:
+        if not self.warm_start:
+            return
+        stage, last, rises = (part.buffers[name] for name in (STAGE, LOSS, RISES))
+        rises[...] = (2 * rises + (loss > last)) % 2**WINDOW
+        last[...] = loss
+        needed = np.where(stage < EARLY, 1, 2)
+        on = (np.bitwise_count(rises.astype(np.uint8)) >= needed) & (stage < self.n - 1)
+        stage[on] += 1
+        rises[on] = 0
+
+    @staticmethod
+    def decide(h: Any, omega: Any, line: Any) -> Any:
+        """The map of a transfer with the buffer: the mean of what a reading asks for, and one pulse of either sign."""
+        mean = h.mean + line.smoothing * (
+            line.transfer_lr * (line.rate if line.scale_transfer_lr > 0 else 1) * omega - h.mean
+        )
+        limit = line.threshold * line.step
+        pulses = 1 if mean >= limit else (-1 if mean <= -limit else 0)
+        return mean - pulses * limit, pulses
+
+
+def bank_name(k: int) -> str:
+    """Return the name of a bank, 0 the coarsest."""
+    return f"bank_{k}"
+
+
+def memory_name(k: int) -> str:
+    """Return the name of the buffer between bank k and the next coarser one."""
+    return f"mean_{k}"

@@ -261,6 +261,25 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
     def pass_time(self, dt: float) -> None:
         """Let a time dt > 0, in optimizer steps, pass for the devices."""
 
+    @final
+    def advance(self, loss: float | Sequence[float]) -> None:
+        """Tell the cells the mean loss of an epoch, on which some act: `mho.cells.Residual` with a warm start.
+
+        Args:
+            loss: of all replicas, or one of each, (R,).
+
+        Raises:
+            InvalidValue: for a loss that is no number, or another number of them than replicas.
+        """
+        try:
+            losses = np.broadcast_to(np.asarray(loss, np.float32), self.replicas)
+        except (TypeError, ValueError):
+            raise InvalidValue(
+                f"{self.name}: loss is {shown(loss)}; give the mean loss of an epoch, a number or one for each of the "
+                f"{self.replicas} replicas"
+            ) from None
+        self._advance(losses)
+
     def read(self) -> Tensor:
         """Weights (R, out, in) as forward reads of unit vectors see them: noise and bounds included, no scale."""
         units = torch.eye(self.in_features).expand(self.replicas, -1, -1)
@@ -292,8 +311,8 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
         pulses: voltage pulses on rows and columns; coincidences: steps of cross-points;
         saturated_probabilities: lines whose pulse probability would have exceeded 1; bound_hits: steps
         clipped at a device's bound; clipped_reads: outputs that stayed clipped; halvings: rounds of bound
-        management; evaluation_...: likewise in evaluation; then the counters of the cell, such as the refreshes of
-        `OneSided`.
+        management; evaluation_...: likewise in evaluation; then those of each bank by its name, such as slow.pulses,
+        where a cell has several, and the counters of the cell, such as the refreshes of `OneSided`.
         """
         totals = self._counts()
         return {name: totals[:, i].clone() for i, name in enumerate(count.COUNTERS)} | self._cell_counts()
@@ -490,6 +509,10 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
     @abc.abstractmethod
     def _evaluate(self, inputs: Floats) -> Floats:
         """A forward read from the stream of evaluation: (R, T, in) to (R, T, out)."""
+
+    @abc.abstractmethod
+    def _advance(self, loss: Floats) -> None:
+        """Tell the cells the loss of each replica, (R,)."""
 
     @abc.abstractmethod
     def _counts(self) -> Tensor:

@@ -316,8 +316,17 @@ class Crossbar(Array):
         return each[0] if len(each) == 1 else torch.stack(each).sum(dim=0)
 
     def _cell_counts(self) -> dict[str, Tensor]:
+        banks = self._banks() if len(self.banks) > 1 else []
+        each = {
+            f"{bank.spec.name}.{name}": bank.totals[:, i].clone()
+            for bank in banks
+            for i, name in enumerate(count.COUNTERS)
+        }
         counters = [label for label, buffer in self.rpu.cell.buffers().items() if buffer.counter]
-        return {label: self.buffer(label).clone() for label in counters}
+        return each | {label: self.buffer(label).clone() for label in counters}
+
+    def _advance(self, loss: Floats) -> None:
+        self.rpu.cell.advance(self.part(), loss)
 
     def _banks(self) -> list[Bank]:
         return self._order

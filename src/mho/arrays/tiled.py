@@ -157,6 +157,10 @@ class TiledArray(Array):
         for batch in self.batches:
             batch.pass_time(dt)
 
+    def _advance(self, loss: Floats) -> None:
+        for batch in self.batches:
+            batch._advance(np.repeat(loss, batch.replicas // self.replicas))
+
     def _counts(self) -> Tensor:
         return self._summed([batch._counts() for batch in self.batches])
 

@@ -68,7 +68,7 @@ class Residual(Cell):
         smoothing: share of a reading in the mean, above 0, at most 1.
         warm_start: let the gradient move the coarsest bank first, and the next finer one after each plateau of the
             loss: with an epoch whose loss has risen, from the fourth bank on with two such epochs of five. The loss
-            comes from `mho train` and `mho.training.fit`, or `array.advance(loss)` in a script of your own.
+            comes from `mho train` and `mho.training.fit`, or from `optimizer.advance(loss)` in a script of your own.
 
     Numbers that are factors may be lists of one number a replica.
 

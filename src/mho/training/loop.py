@@ -159,6 +159,7 @@ class Loop:
             progress.seconds += time.perf_counter() - began
             on_step(progress)
         progress.metrics.append(self._metrics(len(order)))
+        self.optimizer.advance([loss / len(order) for loss in progress.losses])
         progress.epoch += 1
         progress.position, progress.seconds = 0, 0.0
         progress.losses = [0.0] * settings.replicas

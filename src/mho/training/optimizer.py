@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -181,6 +181,22 @@ class AnalogSGD(torch.optim.Optimizer, metaclass=InWords):
                 nn.utils.clip_grad_value_(parameters, self.clip_value)
             if self.clip_norm is not None:
                 nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+
+    def advance(self, loss: float | Sequence[float]) -> None:
+        """Tell the arrays the mean loss of an epoch, on which cells may act: `mho.cells.Residual` with a warm start.
+
+        `mho train` and `mho.training.fit` do so after each epoch; a script of your own calls it there.
+
+        Args:
+            loss: of all replicas, or one of each.
+
+        Raises:
+            InvalidValue: for a loss that is no number, or another number of them than replicas.
+        """
+        for group in self.param_groups:
+            if group["layer"] is not None:
+                for array in self._layer(group).crossbars:
+                    array.advance(loss)
 
     def step_digital(self) -> None:
         """Step the digital parameters by their gradients; `step` does so too."""

@@ -54,7 +54,6 @@ class Choppers:
         on = self._probability > 0
         self._period = np.full(part.replicas, np.inf)
         self._period[on] = np.maximum(np.ceil(1 / self._probability[on].astype(np.float64) - ROUNDING), 2)
-        self.is_on = bool(on.any())
         bank = part.first.bank
         own = list(zip(bank.seeds, bank.names, strict=True))[part.first.replicas]
         self._keys = np.stack(
@@ -64,8 +63,6 @@ class Choppers:
     def signed(self, x: Floats, first: int, out: Floats) -> None:
         """Write x (R, T, N), of vectors from number `first` on, times the signs that each vector meets."""
         np.multiply(x, self.sign[:, None, :], out=out)
-        if not self.is_on:
-            return
         every, vectors = self._chopper.every, x.shape[1]
         events = np.arange(first // every, (first + vectors - 1) // every)  # one after the last vector changes nothing
         if not len(events):

@@ -258,7 +258,9 @@ class Buffered(FastSlow, abc.ABC):
             AGE: Buffer("column"),
         }
 
-    def signs(self) -> Chopper:
+    def signs(self) -> Chopper | None:
+        if not np.any(self.chopper):
+            return None
         return Chopper(every=self.every, probability="chopper", regular=not self.random_chopper)
 
     @staticmethod

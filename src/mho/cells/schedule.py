@@ -11,7 +11,7 @@ import numpy as np
 
 from mho.banks import BankPart, Rate, UpdatePlan
 from mho.cells.events import Act, Event, Stop
-from mho.compiler.program import Step
+from mho.compiler.program import Step, joined
 from mho.kernels.ops import Window
 from mho.random import Operation
 
@@ -49,11 +49,14 @@ class _Schedule:
     @functools.cached_property
     def moves(self) -> list[Step]:
         """Moves by the vectors of the window."""
-        return self.plan.within(self.window)
+        return joined(self.plan.within(self.window))
 
     def run(self) -> None:
         """Move devices through all vectors, with the events in the order of their vectors."""
         first, (begin, end) = int(self.number[0]), (self.window.begin, self.window.end)
+        if len(self.events) == 1 and self.events[0].cyclic:
+            self._run_in_turn(self.events[0].every, first)
+            return
         due = sorted(
             (vector, which)
             for which, event in enumerate(self.events)
@@ -79,6 +82,24 @@ class _Schedule:
                 numbers = np.array([vector // event.every - 1])
                 self.acts[which](Stop(np.arange(len(begin)), numbers, vector))
         self._halt()
+        if (begin < self.vectors).any():
+            end[...] = self.vectors
+            self._move()
+
+    def _run_in_turn(self, every: int, first: int) -> None:
+        """As `run` for one event, which halts one column after another: all that are due, each once, go together."""
+        begin, end = self.window.begin, self.window.end
+        numbers, columns = np.arange(first // every, (first + self.vectors) // every), len(begin)
+        if not len(numbers):
+            for step in self.plan.move:
+                step()
+            return
+        begin[...], end[...] = 0, 0
+        for some in np.split(numbers, range(columns, len(numbers), columns)):
+            which, vectors = some % columns, (some + 1) * every
+            end[which] = vectors - first
+            self._move()
+            self.acts[0](Stop(which, some, int(vectors[-1])))
         if (begin < self.vectors).any():
             end[...] = self.vectors
             self._move()

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from mho.banks import BankSpec
 from mho.cells.base import Buffer, Term
-from mho.cells.choppers import SIGN, Chopper
+from mho.cells.choppers import SIGN
 from mho.cells.events import Event
 from mho.cells.fast_slow import FAST, SLOW, Buffered, FastSlow, gain, left_of, pulses_of
 from mho.cells.transfer import PulsedTransfer
@@ -74,9 +74,6 @@ class TikiTaka(Buffered):
 
     def buffers(self) -> Mapping[str, Buffer]:
         return super().buffers() if self.buffer else FastSlow.buffers(self)
-
-    def signs(self) -> Chopper | None:  # type: ignore[override]
-        return super().signs() if self.buffer else None
 
     def transfer_event(self) -> Event:
         if self.buffer:

@@ -15,7 +15,7 @@ from mho.banks.numbers import levels_of
 from mho.cells.choppers import Chopper
 from mho.cells.events import Act, Event, Stop
 from mho.cells.sums import Sum, Summand
-from mho.compiler.program import Step
+from mho.compiler.program import Step, joined
 from mho.kernels.transfer import TransferMap
 from mho.periphery import Read
 from mho.random import Operation
@@ -190,12 +190,12 @@ def plan_reading(
     if source.visible.varies:  # each of its vectors sees a matrix of its own
         x = np.empty((part.replicas, count, part.columns), np.float32)
         seen = Sum(source, [Summand(source, np.ones(part.replicas, np.float32))])
-        steps = seen.plan(x, omega, levels, Operation.TRANSFER, backward=False)
+        steps = joined(seen.plan(x, omega, levels, Operation.TRANSFER, backward=False))
         weights = None
     else:  # the product of a one-hot vector is a column, whatever the others are
         x = np.tile(np.eye(count, dtype=np.float32), (part.replicas, 1, 1))
         weights = np.empty((part.replicas, source.state.shape[1], count), np.float32)
-        steps = [source.plan_read(weights, x, omega, levels, Operation.TRANSFER)]
+        steps = joined([source.plan_read(weights, x, omega, levels, Operation.TRANSFER)])
 
     def read(columns: npt.NDArray[np.int64], number: int) -> None:
         if weights is None:
@@ -239,11 +239,12 @@ def plan_map(
     settings = np.ascontiguousarray(np.concatenate([part.settings[:, :-1], steps, part.settings[:, -1:]], axis=1))
     still = np.zeros((part.replicas, part.columns), np.float32) if changing is None else changing
     lines = (*(part.buffers[name] for name in map_.column[:-1]), still)
-    decide = bank.bank.backend.plan_transfer(map_, buffers, lines, settings, omega, columns, pulses)
+    decide = joined([bank.bank.backend.plan_transfer(map_, buffers, lines, settings, omega, columns, pulses)])
 
     def run() -> None:
         settings[:, -1] = part.settings[:, -1]
-        decide()
+        for step in decide:
+            step()
 
     return run
 
@@ -256,7 +257,7 @@ def plan_sending(
     backend = target.bank.backend
     draw, drawn = backend.plan_column_trains(pulses, columns, target.state.shape, target.counts)
     moves = backend.plan_moves(target.state, target.cells, drawn, stream.key, stream.number, target.counts)
-    steps = [draw, *moves]
+    steps = joined([draw, *moves])
 
     def send() -> None:
         target.touch()

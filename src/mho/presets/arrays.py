@@ -36,4 +36,5 @@ def floating_point() -> RPU:
     return RPU(device=Ideal(), cell=Single(), forward=Read.exact(), backward=Read.exact(), update=Exact())
 
 
-PRESETS: dict[str, Callable[[], RPU]] = {"gokmen_2017": gokmen_2017, "floating_point": floating_point}
+ARRAYS: dict[str, Callable[[], RPU]] = {"gokmen_2017": gokmen_2017, "floating_point": floating_point}
+"""Published arrays by name."""

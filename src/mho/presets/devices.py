@@ -21,7 +21,7 @@ from typing import Any
 from mho.config import write_toml
 from mho.devices import Device, FallingStep, LinearStep, LinearStepAdditive, RaschSoftBounds, per_cell
 from mho.devices.files import device_to_table
-from mho.errors import InvalidValue, in_words, nearest
+from mho.errors import Faults, InvalidValue, in_words, nearest
 
 
 @in_words
@@ -189,6 +189,34 @@ def reram_array_hfo2() -> Device:
     return _array(0.4622, 0.7125, _bounds(1.0, -1.0, 0.4295, 0.5990), c2c=0.2174, write_noise=0.5841)
 
 
+@in_words
+def rasch_2024(*, states: float = 100.0, bound_spread: float = 0.3, asymmetry: float = 0.1) -> Device:
+    """The simulated device of M. J. Rasch et al., Nat. Commun. 15:7133 (2024), by its number of states.
+
+    Soft bounds around ±1 with added noise, c2c 0.3, and steps 2/`states` that spread lognormally, σ_d2d = 0.3.
+
+    Args:
+        states: steps of nominal size at w = 0 from -1 to 1, at least 1.
+        bound_spread: σ_b, relative spread of the bounds, at least 0; 0 for the paper's slow bank.
+        asymmetry: σ±, half the relative spread of the ratio of steps up and down, at least 0.
+
+    Raises:
+        InvalidValue: for a number out of range.
+    """
+    faults = Faults("rasch_2024")
+    faults.number("states", states, low=1.0, high=1e9)
+    faults.number("bound_spread", bound_spread, low=0.0, high=10.0)
+    faults.number("asymmetry", asymmetry, low=0.0, high=10.0)
+    faults.raise_any()
+    return RaschSoftBounds(
+        **_lognormal(2 / states, 0.3),
+        up_down=per_cell(1.0, spread=2 * asymmetry),
+        c2c=0.3,
+        w_max=per_cell(1.0, spread=bound_spread),
+        w_min=per_cell(-1.0, spread=bound_spread),
+    )
+
+
 DEVICES: dict[str, Callable[[], Device]] = {
     "reram_es": reram_es,
     "reram_sb": reram_sb,
@@ -250,11 +278,16 @@ def _gammas(up: float, down: float, std: float) -> dict[str, Any]:
     return {name: per_cell(mean, spread=_digits(std / mean)) for name, mean in (("gamma_up", up), ("gamma_down", down))}
 
 
+def _lognormal(step: float, sigma: float) -> dict[str, Any]:
+    """Return dw_min that is drawn as step·exp(sigma·ξ)."""
+    mean, spread = step * math.exp(sigma**2 / 2), math.sqrt(math.expm1(sigma**2))
+    return {"dw_min": per_cell(_digits(mean), spread=_digits(spread), distribution="lognormal")}
+
+
 def _array(step: float, sigma: float, bounds: dict[str, Any], *, c2c: float, write_noise: float) -> Device:
     """Return soft bounds whose step is drawn as step·exp(sigma·ξ)."""
-    mean, spread = step * math.exp(sigma**2 / 2), math.sqrt(math.expm1(sigma**2))
     return RaschSoftBounds(
-        dw_min=per_cell(_digits(mean), spread=_digits(spread), distribution="lognormal"),
+        **_lognormal(step, sigma),
         up_down=per_cell(1.0, spread=0.02),
         c2c=c2c,
         **bounds,

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mho.banks import BankSpec, FixedReference
-from mho.banks.spec import PLACES
+from mho.banks import BankSpec
 from mho.cells.base import Buffer, Cell, Term
 from mho.cells.choppers import AGE, SIGN, Chopper
 from mho.cells.events import Event
+from mho.cells.fixed import check_place, check_reference, fixed_at, fixed_reference, symmetry_fault
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import Transfer
 from mho.compiler.program import Step
 from mho.devices import Device
-from mho.errors import Faults, nearest, shown
+from mho.errors import Faults, shown
 from mho.kernels import ops
-from mho.per_replica import Number, check_lists, lengths, of_replica
+from mho.per_replica import Number, check_lists
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
@@ -95,11 +94,8 @@ class FastSlow(Cell, abc.ABC):
                 faults.add(f"{name} is {shown(device)}; give a device, for example mho.devices.SoftBounds(), or None")
         if not isinstance(self.transfer, Read):
             faults.add(f"transfer is {shown(self.transfer)}; give for example mho.Read(noise=0.01, bound=None)")
-        for name in ("reference", "slow_reference"):
-            if getattr(self, name) not in PLACES:
-                faults.add(f"{name} is {getattr(self, name)!r}{nearest(getattr(self, name), PLACES)}")
-        faults.number("reference_mean", self.reference_mean)
-        faults.number("reference_std", self.reference_std, low=0.0)
+        check_reference(self, faults)
+        check_place("slow_reference", self.slow_reference, faults)
         faults.flag("auto_scale", self.auto_scale)
         if faults.number("average", self.average, low=1, integer=True) and not self.auto_scale and self.average != 1000:
             faults.add("average has no effect without auto_scale; switch it on, or leave it at 1000")
@@ -115,14 +111,10 @@ class FastSlow(Cell, abc.ABC):
         return None
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
-        offset = FixedReference(at=self.reference, mean=self.reference_mean, std=self.reference_std)
-        at_zero = FixedReference(at="zero")
-        corrected = FixedReference(at=self.slow_reference)
+        of_slow = fixed_at(self.slow_reference)
         return (
-            BankSpec(name=FAST, device=self.fast or device, update=update, fixed=None if offset == at_zero else offset),
-            BankSpec(
-                name=SLOW, device=self.slow or device, update=update, fixed=None if corrected == at_zero else corrected
-            ),
+            BankSpec(name=FAST, device=self.fast or device, update=update, fixed=fixed_reference(self)),
+            BankSpec(name=SLOW, device=self.slow or device, update=update, fixed=of_slow),
         )
 
     def reads(self) -> tuple[tuple[Term, ...], ...]:
@@ -290,14 +282,3 @@ def left_of(total: Any, pulses: Any, line: Any) -> Any:
     if pulses == 0:
         return total
     return line.momentum * total if line.forget > 0 else total - (1 - line.momentum) * pulses * line.threshold
-
-
-def symmetry_fault(setting: str, device: Device) -> str | None:
-    """Return why the reference of a bank cannot stand at the symmetry point of its device; None if it can."""
-    replicas = next(iter(lengths(device).values()), 1)
-    if not any(math.isnan(float(of_replica(device, r).symmetry_point())) for r in range(replicas)):
-        return None
-    return (
-        f"{setting}='symmetry_point', and {type(device).__name__} has none: no single state in which a step up and one "
-        f"down cancel; take a law such as SoftBounds, or {setting}='zero'"
-    )

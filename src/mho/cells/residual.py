@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import numpy.typing as npt
 
-from mho.banks import BankSpec, FixedReference, Stream, UpdatePlan
-from mho.banks.spec import PLACES
+from mho.banks import BankSpec, Stream, UpdatePlan
 from mho.cells.base import Buffer, Cell, Term
 from mho.cells.events import Event
-from mho.cells.fast_slow import symmetry_fault
+from mho.cells.fixed import check_reference, fixed_reference, symmetry_fault
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import Gate, PulsedTransfer, Transfer
 from mho.devices import Device
-from mho.errors import Faults, nearest, shown
+from mho.errors import Faults, shown
 from mho.per_replica import Number, check_lists
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
@@ -111,10 +110,7 @@ class Residual(Cell):
                 faults.add(f"{name} is {shown(device)}; give a device, for example mho.devices.SoftBounds(), or None")
         if not isinstance(self.transfer, Read):
             faults.add(f"transfer is {shown(self.transfer)}; give for example mho.Read(noise=0.01, bound=None)")
-        if self.reference not in PLACES:
-            faults.add(f"reference is {self.reference!r}{nearest(self.reference, PLACES)}")
-        faults.number("reference_mean", self.reference_mean)
-        faults.number("reference_std", self.reference_std, low=0.0)
+        check_reference(self, faults)
         faults.number("fast_lr", self.fast_lr, above=0.0, high=1e6)
         faults.number("transfer_lr", self.transfer_lr, above=0.0, high=1e6)
         for name in ("scale_transfer_lr", "buffer", "warm_start"):
@@ -131,8 +127,7 @@ class Residual(Cell):
             ]
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
-        offset = FixedReference(at=self.reference, mean=self.reference_mean, std=self.reference_std)
-        fixed = None if offset == FixedReference(at="zero") else offset
+        fixed = fixed_reference(self)
         return tuple(
             BankSpec(
                 name=bank_name(k),

@@ -1,4 +1,4 @@
-"""One cross-point per weight."""
+"""One device per weight."""
 
 from __future__ import annotations
 
@@ -7,14 +7,38 @@ from typing import final
 
 from mho.banks import BankSpec
 from mho.cells.base import Cell
+from mho.cells.fixed import SETTINGS, check_reference, fixed_reference, symmetry_fault
 from mho.devices import Device
-from mho.periphery import Exact, Pulses
+from mho.errors import Faults
+from mho.per_replica import Number, check_lists
+from mho.periphery import Exact, Pulses, Read
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Single(Cell):
-    """One device is one weight."""
+    """A weight is the conductance of one device, in the paper's units, less a fixed reference if there is one.
+
+    Attributes:
+        reference: what is subtracted from every read: "zero", or "symmetry_point" of each device, which plain pulses
+            then pull weights to as W = 0.
+        reference_mean: mean error of the reference, in weights.
+        reference_std: standard deviation of its error, drawn for each weight, at least 0. Both may be lists of one
+            number a replica.
+    """
+
+    reference: str = "zero"
+    reference_mean: Number = 0.0
+    reference_std: Number = 0.0
+
+    def __post_init__(self) -> None:
+        faults = Faults("Single")
+        if not check_lists(self, faults, SETTINGS):
+            check_reference(self, faults)
+        faults.raise_any()
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
-        return (BankSpec(device=device, update=update),)
+        return (BankSpec(device=device, update=update, fixed=fixed_reference(self)),)
+
+    def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
+        return symmetry_fault("reference", device) if self.reference == "symmetry_point" else None

@@ -15,6 +15,7 @@ from mho.learning.combinatorial import (
     load_conntra,
 )
 from mho.learning.report import ArrayShift, Distances, ZeroShiftReport
+from mho.learning.weight_programming import LearnedWeights, learn_weights
 from mho.learning.zero_shifting import ZeroShifting, zero_shift
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = [
     "ConntraClassifier",
     "ConntraResult",
     "Distances",
+    "LearnedWeights",
     "LevelStep",
     "PackedNetwork",
     "SpectralRNN",
@@ -43,6 +45,7 @@ __all__ = [
     "ZeroShifting",
     "conntra",
     "conntra_on_arrays",
+    "learn_weights",
     "level_rpu",
     "load_conntra",
     "zero_shift",

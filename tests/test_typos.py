@@ -89,7 +89,7 @@ NAMES = {
     "far": (
         mho.presets,
         "x",
-        "mho.presets has no 'x'; known: DEVICES, PRESETS, agad, arrays, capacitor, device_toml, devices, e_rider, ecram",
+        "mho.presets has no 'x'; known: DEVICES, PRESETS, agad, arrays, capacitor, device_toml, devices, e_rider",
     ),
 }
 

@@ -13,13 +13,13 @@ from mho.errors import Faults, InvalidValue, nearest
 
 T = TypeVar("T")
 
-SUITES = ("lenet", "update", "read", "replicas", "devices", "band_limited")
+SUITES = ("lenet", "update", "read", "replicas", "devices", "rules", "band_limited")
 ALL = "all"
 USED_BY = {
-    "data": ("lenet", "replicas"),
-    "data_dir": ("lenet", "replicas"),
-    "images": ("lenet", "replicas"),
-    "threads": ("lenet", "update", "read", "devices", "band_limited"),
+    "data": ("lenet", "replicas", "rules"),
+    "data_dir": ("lenet", "replicas", "rules"),
+    "images": ("lenet", "replicas", "rules"),
+    "threads": ("lenet", "update", "read", "devices", "rules", "band_limited"),
 }
 """Options that only some suites look at; `replicas` chooses its threads itself."""
 QUICK = {"rounds": 2, "images": 5}
@@ -33,8 +33,8 @@ class Plan:
     Attributes:
         suites: names from `SUITES`, in the order in which they run.
         rounds: how often the contestants take turns, at least 1.
-        images: training steps a round at mini-batch 1, at least 1 (lenet, replicas).
-        data: "digits" or "mnist" (lenet, replicas).
+        images: training steps a round at mini-batch 1, at least 1 (lenet, replicas, rules).
+        data: "digits" or "mnist" (lenet, replicas, rules).
         data_dir: folder with MNIST's files.
         threads: threads for the arrays and for torch, 1 to 1024 (all suites but replicas).
         quick: small sizes, for tests: the machinery works, the numbers mean little.

@@ -17,9 +17,11 @@ def bench(
     ] = None,
     rounds: Annotated[int | None, typer.Option(help="How often the contestants take turns (default 7).")] = None,
     images: Annotated[
-        int | None, typer.Option(help="Training steps a turn at mini-batch 1 (default 200; lenet, replicas).")
+        int | None, typer.Option(help="Training steps a turn at mini-batch 1 (default 200; lenet, replicas, rules).")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="digits (default, embedded) or mnist (lenet, replicas).")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="digits (default, embedded) or mnist (lenet, replicas, rules).")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
     ] = None,

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import torch
 
-from mho.benchmarks import band_limited, devices, lenet, machine, read, replicas, update
+from mho.benchmarks import band_limited, devices, lenet, machine, read, replicas, rules, update
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Result, Suite, Tell
 from mho.compiler.threads import set_threads, threads
@@ -23,6 +23,7 @@ RUNS: dict[str, Suite] = {
     "read": read.run,
     "replicas": replicas.run,
     "devices": devices.run,
+    "rules": rules.run,
     "band_limited": band_limited.run,
 }
 JSON, PAGE = "bench.json", "bench.html"

@@ -83,7 +83,7 @@ def rpu_config(rpu: RPU) -> Any:
         update=configs.UpdateParameters(
             desired_bl=rpu.update.length,
             fixed_bl=True,
-            update_bl_management=False,
+            update_bl_management=rpu.update.length_management,
             update_management=rpu.update.update_management,
             pulse_type=configs.PulseType.STOCHASTIC_COMPRESSED,
         ),

@@ -47,10 +47,12 @@ class Lines:
     Attributes:
         columns: C_x|x|, (V, in), C_x being that of each vector.
         rows: C_δ|δ|, (V, out).
+        slots: BL, (V, 1).
     """
 
     columns: Floats
     rows: Floats
+    slots: Floats
 
 
 @final
@@ -96,10 +98,10 @@ class ArrayNumbers:
     @property
     def coincidences(self) -> float:
         """Mean coincidences a device an image: BL Σ pq over the vectors of an image and the devices."""
-        if self.lines is None or not isinstance(self.rpu.update, Pulses):
+        if self.lines is None:
             return 0.0
         columns, rows = (np.minimum(side, 1).sum(1, dtype=np.float64) for side in (self.lines.columns, self.lines.rows))
-        return float(self.rpu.update.length * (columns @ rows) / self.weights.size / self.images)
+        return float((columns * self.lines.slots[:, 0]) @ rows / self.weights.size / self.images)
 
 
 def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: int) -> list[ArrayNumbers]:
@@ -163,7 +165,7 @@ def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Line
         lr: learning rate of the layer.
         factors: digital factor of each output, (out,): devices take δ and η divided by it.
 
-    Update management is that of the whole vector; tiles, which see a part of it, have their own.
+    Update and length management are those of the whole vector; tiles, which see a part of it, have their own.
     """
     if not isinstance(rpu.update, Pulses) or lr == 0:
         return None
@@ -171,12 +173,26 @@ def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Line
     x_gain, d_gain = rpu.update.gains(lr / largest, rpu.device.mean_step())
     d = d * (largest / factors)
     columns, rows = (np.abs(side).reshape(-1, side.shape[-1]) for side in (x, d))
+    if rpu.update.length_management:
+        return _length_managed(columns, rows, np.float32(x_gain * d_gain), rpu.update.length)
     if rpu.update.update_management:
         highest = [side.max(axis=1, keepdims=True) for side in (columns, rows)]
         pulsing = (highest[0] > 0) & (highest[1] > 0)
         balance = np.sqrt(np.divide(highest[1], highest[0], out=np.ones_like(highest[0]), where=pulsing))
         columns, rows = columns * balance * pulsing, rows / balance * pulsing
-    return Lines(columns * np.float32(x_gain), rows * np.float32(d_gain))
+    slots = np.full((len(columns), 1), rpu.update.length, np.float32)
+    return Lines(columns * np.float32(x_gain), rows * np.float32(d_gain), slots)
+
+
+def _length_managed(columns: Floats, rows: Floats, rate: np.float32, length: int) -> Lines:
+    """Lines driven by |x| and |δ|, each vector in as many slots as it needs; `rate` is η/Δw_min."""
+    x_max, d_max = (side.max(axis=1, keepdims=True) for side in (columns, rows))
+    wanted = rate * x_max * d_max
+    slots = np.clip(np.ceil(wanted), 1, length)
+    peak = np.minimum(1, np.sqrt(wanted / slots))
+    pulsing = wanted > 0
+    columns = columns * np.divide(peak, x_max, out=np.zeros_like(peak), where=pulsing)
+    return Lines(columns, rows * np.divide(rate * x_max / slots, peak, out=np.zeros_like(peak), where=pulsing), slots)
 
 
 def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Floats:
@@ -184,9 +200,8 @@ def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Flo
     lines = lines_of(rpu, x, d, lr, factors)
     if lines is None:
         return np.float32(lr) * product(d.T, x)
-    assert isinstance(rpu.update, Pulses)
     columns, rows = np.minimum(lines.columns, 1) * np.sign(x), np.minimum(lines.rows, 1) * np.sign(d)
-    return factors[:, None] * (np.float32(rpu.update.length * rpu.device.mean_step()) * product(rows.T, columns))
+    return factors[:, None] * (np.float32(rpu.device.mean_step()) * product((rows * lines.slots).T, columns))
 
 
 def _clipped(array: Array, real: list[Pass], place: int) -> npt.NDArray[np.float64]:

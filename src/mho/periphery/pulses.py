@@ -22,6 +22,11 @@ class Pulses(metaclass=InWords):
         length: bit length BL, 1 to 64.
         update_management: C_x ← C_x·m, C_δ ← C_δ/m with m = √(max|δ| / max|x|) of each vector pair, so
             that both sides peak at the same probability.
+        length_management: send each vector in as many slots as it needs, BL = min(⌈K⌉, `length`), where
+            K = η·max|x|·max|δ| / Δw_min coincidences are wanted of its largest x and δ. Both sides peak at
+            √(K/BL). If K exceeds `length`, x peaks at 1 and rows saturate where |δ| > max|δ|·`length`/K, each of
+            them counted; all smaller δ keep their exact mean. The two sides are balanced by it, so that it
+            includes update management, which may be given too. (Named "update BL management" in aihwkit.)
         x_gain: C_x in place of √(η / (BL·Δw_min)).
         d_gain: C_δ likewise.
 
@@ -33,6 +38,7 @@ class Pulses(metaclass=InWords):
 
     length: int = 10
     update_management: bool = False
+    length_management: bool = False
     x_gain: float | None = None
     d_gain: float | None = None
 
@@ -43,12 +49,24 @@ class Pulses(metaclass=InWords):
             return
         faults.number("length", self.length, low=1, high=64, integer=True)
         faults.flag("update_management", self.update_management)
+        faults.flag("length_management", self.length_management)
         faults.number("x_gain", self.x_gain, above=0.0, high=1e30, optional=True)
         faults.number("d_gain", self.d_gain, above=0.0, high=1e30, optional=True)
+        gains = [name for name in ("x_gain", "d_gain") if getattr(self, name) is not None]
+        if self.length_management is True and gains:
+            faults.add(
+                f"{' and '.join(gains)} would have no effect: length_management sets the gains of each vector; leave "
+                f"{'it' if len(gains) == 1 else 'them'} out, or give length_management=False"
+            )
         faults.raise_any()
 
     def gains(self, lr: float, mean_step: float) -> tuple[float, float]:
-        """C_x and C_δ of one replica at learning rate `lr`, for devices whose nominal step is `mean_step`."""
+        """C_x and C_δ of one replica at learning rate `lr`, for devices whose nominal step is `mean_step`.
+
+        With length management, which finds those of each vector, their product is η/Δw_min.
+        """
+        if self.length_management:
+            return lr / mean_step, 1.0
         gain = math.sqrt(lr / (self.length * mean_step))
         return (
             gain if self.x_gain is None else self.x_gain,

@@ -66,8 +66,8 @@ class CPU(Backend):
         )
         kernel = compiler.load("mho.kernels.cpu.trains", "trains")
         given = (
-            x, d, drive.x_gain, drive.d_gain, drive.length, drive.managed, key, *drawn.columns, *drawn.rows,
-            lines // d.shape[2],
+            x, d, drive.x_gain, drive.d_gain, drive.length, drive.managed, drive.length_managed, key, *drawn.columns,
+            *drawn.rows, lines // d.shape[2],
         )  # fmt: skip
         return Call(kernel, replicas * vectors, (x.size + d.size) * drive.length, counts, given, number), drawn
 

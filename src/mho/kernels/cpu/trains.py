@@ -42,7 +42,8 @@ TIED_COUNTER = 11616
 TIED_KEY = 12672
 TIED_PROBABILITY = 13728
 TIED_SET = 14784
-WORK = 15840
+KEPT = 15840
+WORK = 16896
 
 
 def trains(
@@ -55,6 +56,7 @@ def trains(
     d_gain: Any,
     length: Any,
     managed: Any,
+    length_managed: Any,
     streams: Any,
     x_trains: Any,
     x_found: Any,
@@ -75,9 +77,10 @@ def trains(
     work = np.empty(WORK, np.uint32)
     keys = np.empty((4, CHUNK), np.uint32)
     gains = np.empty((2, CHUNK), np.float32)
-    levels = (x_gain, d_gain, length, managed)
+    slots = np.empty((2, CHUNK), np.uint32)
+    levels = (x_gain, d_gain, length, managed, length_managed)
     written = (x_trains, x_found, d_trains, d_found, copies)
-    draw_vectors(start, stop, counts, x, d, levels, streams, first, written, keys, gains, work)
+    draw_vectors(start, stop, counts, x, d, levels, streams, first, written, keys, gains, slots, work)
 
 
 def draw_vectors(
@@ -92,10 +95,11 @@ def draw_vectors(
     written: Any,
     keys: Any,
     gains: Any,
+    own: Any,
     work: Any,
 ) -> None:
     """The loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
-    length = levels[2]
+    length, cut = levels[2], levels[4]
     x_trains, x_found, d_trains, d_found, copies = written
     vectors, words = x.shape[1], (length + SLOTS_A_TRAIN - 1) // SLOTS_A_TRAIN
     for i in range(ROOM):
@@ -104,24 +108,29 @@ def draw_vectors(
     while q < stop:
         r, t0 = np.uintp(q // vectors), q % vectors
         count = min(CHUNK, vectors - t0, stop - q)
-        set_gains(gains, counts[r], r, x, d, t0, count, levels)
+        set_largest(gains, counts[r], r, x, d, t0, count)
+        if cut:
+            fit_gains(gains, own[0], r, count, levels)
+        else:
+            set_gains(gains, r, count, levels)
         lines = d.shape[2] * copies
         for word in range(words):
             block, slots = np.uint32(BLOCKS_A_WORD * word), min(SLOTS_A_TRAIN, length - SLOTS_A_TRAIN * word)
+            most = set_kept(own, gains, SLOTS_A_TRAIN * word, slots, count) if cut else slots
+            sent = (slots, most, cut, own[1])
             number = np.uint64(np.uint64(first) + np.uint64(t0))
             tile_keys(keys, streams[r, 0], streams[r, 1], number, count, block)
             drive, places = x[r].reshape(-1).view(np.uint32), (t0 * words + word, words, t0 * words + word * count)
             side = (drive, x_trains[r].reshape(-1), x_found[r], x.shape[2], x.shape[2], t0 * x.shape[2])
-            draw_side(counts[r], side, places, count, gains[0], keys[0], keys[1], slots, work)
+            draw_side(counts[r], side, places, count, gains[0], keys[0], keys[1], sent, work)
             drive = d[r].reshape(-1).view(np.uint32)
             side = (drive, d_trains[r].reshape(-1), d_found[r], d.shape[2], lines, t0 * d.shape[2])
-            draw_side(counts[r], side, places, count, gains[1], keys[2], keys[3], slots, work)
+            draw_side(counts[r], side, places, count, gains[1], keys[2], keys[3], sent, work)
         q += count
 
 
-def set_gains(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: Any, levels: Any) -> None:
-    """Gains of both sides for each vector; 0 where a side has no drive, so that nothing pulses."""
-    x_gain, d_gain, managed = levels[0], levels[1], levels[3]
+def set_largest(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: Any) -> None:
+    """Largest |x| and |δ| of each vector, in the places of its gains."""
     across, down = gains[0], gains[1]
     bad = 0
     for i in range(count):
@@ -129,6 +138,12 @@ def set_gains(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: A
         across[at], down[at] = largest(x[r, t]), largest(d[r, t])
         bad += not (across[at] <= LARGEST and down[at] <= LARGEST)
     counts[NOT_FINITE] += bad
+
+
+def set_gains(gains: Any, r: Any, count: Any, levels: Any) -> None:
+    """Gains of both sides for each vector; 0 where a side has no drive, so that nothing pulses."""
+    x_gain, d_gain, managed = levels[0], levels[1], levels[3]
+    across, down = gains[0], gains[1]
     for i in range(count):
         at = np.uintp(i)
         x_max, d_max = across[at], down[at]
@@ -139,19 +154,56 @@ def set_gains(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: A
         down[at] = ZERO if silent else d_gain[r] / balance
 
 
+def fit_gains(gains: Any, lengths: Any, r: Any, count: Any, levels: Any) -> None:
+    """Gains and slots of each vector under length management, as `fitted_gains` of the reference has them."""
+    x_gain, d_gain, length = levels[0], levels[1], levels[2]
+    across, down = gains[0], gains[1]
+    for i in range(count):
+        at = np.uintp(i)
+        x_max, d_max = across[at], down[at]
+        wanted = min((x_gain[r] * x_max) * (d_gain[r] * d_max), LARGEST)
+        across[at], down[at], lengths[at] = ZERO, ZERO, NO_BIT
+        if wanted > ZERO:
+            slots = min(np.ceil(wanted), np.float32(length))
+            in_a_slot = wanted / slots
+            peak = min(ONE, np.sqrt(in_a_slot))
+            across[at], down[at], lengths[at] = peak / x_max, in_a_slot / peak / d_max, np.uint32(slots)
+
+
+def set_kept(own: Any, gains: Any, begin: Any, slots: Any, count: Any) -> Any:
+    """Which of `slots` slots from `begin` on each vector sends, as bits into own[1], by its whole length in own[0].
+
+    Gains of vectors that send none of them become 0: they send no later ones either. Returns the most that one sends.
+    """
+    lengths, kept, most = own[0], own[1], 0
+    for i in range(count):
+        at = np.uintp(i)
+        sent = min(slots, max(0, np.int64(lengths[at]) - begin))
+        bits = NO_BIT
+        for word in range(8):
+            bits |= np.uint32(used(word, sent) >> np.uint32(7 - word))
+        kept[at] = bits
+        if sent == 0:
+            gains[0, at], gains[1, at] = ZERO, ZERO
+        most = max(most, sent)
+    return most
+
+
 def largest(values: Any) -> Any:
     """Largest absolute value of a vector, compared as integers: floats may not be reordered."""
     return np.uint32(largest_word(values.view(np.uint32), 0, values.shape[0])).view(np.float32)
 
 
 def draw_side(
-    counts: Any, side: Any, places: Any, count: Any, gains: Any, keys_0: Any, keys_1: Any, slots: Any, work: Any
+    counts: Any, side: Any, places: Any, count: Any, gains: Any, keys_0: Any, keys_1: Any, sent: Any, work: Any
 ) -> None:
     """Draw the trains of one side for `count` vectors: number of the first, from one to the next, their room.
 
     Of several slots, only driven lines are drawn, and those of many vectors together, so that the drawing runs in
-    full vectors.
+    full vectors. `sent`: slots of the trains, the most that a vector sends of them, whether some send fewer, and
+    which those are.
     """
+    slots, cut, kept = sent[0], sent[2], sent[3]
     drive, ends, rows, lines, driven_at = side[0], side[2], side[3], side[4], side[5]
     place, step, room = places
     whole, found = place % step == 0, 0
@@ -171,20 +223,23 @@ def draw_side(
             gain = np.float32(gains[at]).view(np.uint32)
             for copy in range(0, lines, rows):
                 for begin in range(0, rows, PIECE):
-                    size = min(PIECE, rows - begin)
+                    size, old = min(PIECE, rows - begin), found
                     found = list_driven(
                         work, found, ROOM, drive, driven_at + begin, size, gain, keys_0[at], keys_1[at],
                         copy + begin, np.uint32(place),
                     )  # fmt: skip
+                    if cut:
+                        for k in range(old, found):
+                            work[np.uintp(KEPT + k)] = kept[at]
                     if found >= LISTED:
-                        end = draw_listed(counts, side, end, found, slots, whole, work)
+                        end = draw_listed(counts, side, end, found, sent, whole, work)
                         found = 0
         driven_at += rows
         place += step
-    draw_listed(counts, side, end, found, slots, whole, work)
+    draw_listed(counts, side, end, found, sent, whole, work)
 
 
-def draw_listed(counts: Any, side: Any, end: Any, found: Any, slots: Any, whole: Any, work: Any) -> Any:
+def draw_listed(counts: Any, side: Any, end: Any, found: Any, sent: Any, whole: Any, work: Any) -> Any:
     """Draw the listed lines, and write for each vector those that pulse, from `end` on; returns the new end.
 
     `whole`: whether these are the first slots of their trains, in which saturated lines are counted.
@@ -193,8 +248,11 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, slots: Any, whole:
     full = (found + 15) // 16 * 16
     for i in range(found, full):
         work[np.uintp(PROBABILITY + i)] = NO_BIT
-    saturated = draw_slots(work, full, slots)
+    saturated = draw_slots(work, full, sent[1])
     decide_open(work, found)
+    if sent[2]:
+        for i in range(found):
+            work[np.uintp(BITS + i)] &= work[np.uintp(KEPT + i)]
     if whole:
         counts[SATURATED_PROBABILITIES] += saturated
     room = out.size // 2

@@ -86,6 +86,13 @@ def test_vectors_of_one_call_move_independently():
     assert_moments(sample, 20 * 10 * 0.42, 20 * 10 * 0.42 * (1 + 0.3**2 - 0.42))
 
 
+def test_pulses_of_given_probability_may_have_any_number_of_slots():
+    array = Crossbar(mho.RPU(device=plain(c2c=0.0), update=Pulses(length_management=True)), 3, 2)
+    array.write(torch.zeros(3, 2))
+    array.pulse(torch.ones(1, 2), torch.ones(1, 3), length=100)
+    assert (array.weight - 100 * STEP).abs().max() < 1e-5
+
+
 def test_lines_driven_with_certainty_coincide_in_every_slot():
     assert moves(rpu_of(plain(c2c=0.0), 32), 1.0, -1.0, calls=2) == pytest.approx(-32, rel=1e-5)
 

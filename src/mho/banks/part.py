@@ -13,7 +13,6 @@ import numpy.typing as npt
 from mho.banks.visible import VisibleWeights
 from mho.compiler.program import Step
 from mho.kernels.ops import Cells, Counts, Drive, Levels, Window
-from mho.periphery import Pulses
 from mho.random import Operation
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class BankPart:
 
     def plan_pulses(self, p: Floats, q: Floats, length: int) -> UpdatePlan:
         """Plan pulses of given probabilities on columns p (R, T, N) and rows q (R, T, M), `length` slots per vector."""
-        return self._plan_pulses(p, q, self._drive(Pulses(length=length)), lambda lr: None)
+        return self._plan_pulses(p, q, self._drive(length), lambda lr: None)
 
     def plan_relaxation(self, dt: Floats) -> list[Step]:
         """Plan the passing of a time dt[0] without pulses; nothing for devices that do not change by themselves."""
@@ -137,7 +136,8 @@ class BankPart:
     def _driving(self) -> tuple[Drive, SetRate]:
         """How updates drive the lines, and what sets the learning rate for all updates of this part."""
         pulses, own = self.bank.pulses[0][0], self.bank.pulses[self.replicas]
-        drive, last = self._drive(pulses), [()]
+        managed = {"managed": pulses.update_management, "length_managed": pulses.length_management}
+        drive, last = self._drive(pulses.length, **managed), [()]
 
         def set_rate(lr: Rate) -> None:
             rates: Any = tuple(lr) if isinstance(lr, np.ndarray) else (lr,) * len(own)
@@ -148,9 +148,9 @@ class BankPart:
 
         return drive, set_rate
 
-    def _drive(self, pulses: Pulses) -> Drive:
+    def _drive(self, length: int, **how: bool) -> Drive:
         ones = np.ones(len(self.state), np.float32)
-        return Drive(ones, ones.copy(), pulses.length, pulses.update_management, pulses.length_management)
+        return Drive(ones, ones.copy(), length, **how)
 
     def _plan_pulses(self, x: Floats, d: Floats, drive: Drive, set_rate: SetRate) -> UpdatePlan:
         backend, key, number = self.bank.backend, self.key(Operation.UPDATE), self.number(Operation.UPDATE)

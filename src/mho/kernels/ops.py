@@ -177,7 +177,7 @@ class Drive:
     x_gain: Floats
     d_gain: Floats
     length: int
-    managed: bool
+    managed: bool = False
     length_managed: bool = False
 
 

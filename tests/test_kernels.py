@@ -28,7 +28,7 @@ SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
 CELLS = [mho.cells.Single(), mho.cells.Replicated(3)]
 # Steps so large that many cells sit near a bound: merged, single and pulse-by-pulse moves all occur.
 COARSE = mho.devices.ConstantStep(dw_min=mho.per_cell(0.03, spread=0.3), up_down=mho.per_cell(1.2, spread=0.1))
-MANAGEMENT = ["plain", "update", "length"]
+MANAGEMENT = ["plain", "update", "length", "deterministic", "deterministic length"]
 
 
 def ids(value):
@@ -79,9 +79,9 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
         x = signals(replicas, vectors, columns, seed=1, share=x_share).numpy()
         d = signals(replicas, vectors, out, seed=2, share=d_share).numpy()
         stream = np.array([[r + 7, 11] for r in range(replicas)], np.uint32)
-        options = (managed == "update", managed == "length")
+        options = (managed == "update", "length" in managed, "deterministic" in managed)
         gains = (np.full(replicas, 0.6, np.float32), np.full(replicas, 0.4, np.float32), length, *options)
-        if managed == "length":  # trains from one slot to all, some of them cut
+        if "length" in managed:  # trains from one slot to all, some of them cut
             gains[0][:] = 12.0
         first = 2**32 - 3
         lines = out * copies
@@ -124,7 +124,9 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
 @pytest.mark.parametrize("size", SIZES, ids=ids)
 def test_updates_equal_the_reference(size, cell, length, managed):
     out, columns = size
-    update = mho.Pulses(length=length, update_management=managed == "update", length_management=managed == "length")
+    trains = "deterministic" if "deterministic" in managed else "stochastic"
+    options = {f"{name}_management": name in managed for name in ("update", "length")}
+    update = mho.Pulses(length=length, trains=trains, **options)
     rpu = mho.RPU(device=COARSE, cell=cell, update=update)
     for replicas, vectors in itertools.product([1, 2], [1, 64]):
         compiled, truth = twins(rpu, size, seed=3, replicas=replicas)

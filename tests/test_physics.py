@@ -297,6 +297,57 @@ def test_length_management_takes_inputs_of_any_size(x_max, d_max, length):
     assert array.counters()["pulses"].item() == 2 * 50 * slots
 
 
+# Deterministic trains
+
+
+def deterministic(length: int, size: tuple[int, int], **options) -> Crossbar:
+    array = Crossbar(
+        mho.RPU(device=plain(c2c=0.0, bound=1e3), update=Pulses(length=length, trains="deterministic", **options)),
+        *size,
+    )
+    array.write(torch.zeros(size))
+    return array
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 10, 31, 32, 33, 40, 64])
+def test_deterministic_trains_coincide_as_often_as_the_product_rounded(length):
+    # every pair of pulse numbers 0 to BL; the last line, of probability 1, holds max|x| and max|δ|
+    pulses = np.arange(length + 1)
+    array = deterministic(length, (length + 1, length + 1), x_gain=1.0, d_gain=1.0)
+    line = torch.tensor(pulses / length)[None].float()
+    array.update(line, -line, lr=0.01)
+    steps = np.rint(array.weight[0].double().numpy() / -STEP).astype(int)
+    assert np.array_equal(steps, (2 * np.outer(pulses, pulses) + length) // (2 * length))
+    counters = array.counters()
+    assert counters["pulses"].item() == 2 * pulses.sum()
+    assert counters["coincidences"].item() == steps.sum()
+    assert counters["saturated_probabilities"].item() == 0
+
+
+@pytest.mark.parametrize("length", [1, 5, 31, 64])
+def test_the_count_of_deterministic_trains_is_as_near_to_the_mean_as_documented(length):
+    generator = np.random.default_rng(length)
+    p, q = generator.uniform(0, 1.2, 300).astype(np.float32), generator.uniform(0, 1.2, 300).astype(np.float32)
+    array = deterministic(length, (300, 300), x_gain=1.0, d_gain=1.0)
+    array.update(torch.from_numpy(p)[None], torch.from_numpy(q)[None], lr=0.01)
+    assert array.counters()["saturated_probabilities"].item() == (p > 1).sum() + (q > 1).sum()
+    p, q = np.minimum(p, 1)[None, :], np.minimum(q, 1)[:, None]
+    off = np.abs(array.weight[0].double().numpy() / STEP - length * p * q)
+    bound = 0.5 + (p + q) / 2 + 0.25 / length
+    assert (off < bound + 1e-3).all()
+    # of one slot 0.75 is the worst: a count of 1 for p = q = 0.5
+    assert off.max() > (0.7 if length == 1 else 0.9)
+
+
+def test_deterministic_trains_have_as_many_slots_as_a_vector_needs():
+    # K = 10·1·2 = 20 of 40 slots: 20 pulses of x = 1, 10 of x = 0.5, and none of 0.02
+    x, d = torch.tensor([[1.0, 0.5, 0.02]]), torch.tensor([[2.0, -0.3]])
+    array = deterministic(40, (2, 3), length_management=True)
+    array.update(x, d, lr=0.01)
+    steps = np.rint(array.weight[0].double().numpy() / STEP).astype(int)
+    assert steps.tolist() == [[20, 10, 0], [-3, -2, 0]]  # 3·10/20 = 1.5 rounds to 2
+
+
 # Bounds
 
 

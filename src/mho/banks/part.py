@@ -136,8 +136,11 @@ class BankPart:
     def _driving(self) -> tuple[Drive, SetRate]:
         """How updates drive the lines, and what sets the learning rate for all updates of this part."""
         pulses, own = self.bank.pulses[0][0], self.bank.pulses[self.replicas]
-        managed = {"managed": pulses.update_management, "length_managed": pulses.length_management}
-        drive, last = self._drive(pulses.length, **managed), [()]
+        drive = self._drive(
+            pulses.length, managed=pulses.update_management, length_managed=pulses.length_management,
+            deterministic=pulses.trains == "deterministic",
+        )  # fmt: skip
+        last: list[Any] = [()]
 
         def set_rate(lr: Rate) -> None:
             rates: Any = tuple(lr) if isinstance(lr, np.ndarray) else (lr,) * len(own)

@@ -172,6 +172,7 @@ class Drive:
         length: slots of a train, BL; with length management the most that it may have.
         managed: whether update management balances the two sides of each vector.
         length_managed: whether each vector has as many slots as it needs, with both sides balanced.
+        deterministic: whether lines send the rounded number of pulses in slots that `mho.kernels.patterns` chooses.
     """
 
     x_gain: Floats
@@ -179,6 +180,7 @@ class Drive:
     length: int
     managed: bool = False
     length_managed: bool = False
+    deterministic: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

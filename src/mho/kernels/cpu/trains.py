@@ -57,6 +57,8 @@ def trains(
     length: Any,
     managed: Any,
     length_managed: Any,
+    deterministic: Any,
+    patterns: Any,
     streams: Any,
     x_trains: Any,
     x_found: Any,
@@ -67,20 +69,20 @@ def trains(
 ) -> None:
     """Draw the trains of vectors `start` to `stop`, counted over replicas times T.
 
-    x (R, T, N), d (R, T, M), x_gain and d_gain (R,) float32; streams (R, 2) uint32. A train of more than 32
-    slots is sent as several, one after another: W of them a vector. Written: x_trains (R, 2, T·W·(N + SLACK)) and
-    d_trains (R, 2, T·W·(P + SLACK)) uint32, the lines that pulse in ascending order (the highest bit set where the
-    line is driven by a negative value), and their bits; x_found and d_found (R, T·W, 2), where those of each
-    train begin and how many they are. Lists follow one another closely: few pulse, and what is not written
-    needs no place in a cache. P is M times the devices of a weight: `copies` repeat d, each with its own train.
+    x (R, T, N), d (R, T, M), x_gain and d_gain (R,) float32; streams (R, 2) uint32; patterns as
+    `mho.kernels.patterns.packed` has them. A train of more than 32 slots is sent as several, one after another: W of
+    them a vector. Written: x_trains (R, 2, T·W·(N + SLACK)) and d_trains (R, 2, T·W·(P + SLACK)) uint32, the lines that
+    pulse in ascending order (the highest bit set where the line is driven by a negative value), and their bits; x_found
+    and d_found (R, T·W, 2), where those of each train begin and how many they are. Lists follow one another closely:
+    few pulse, and what is not written needs no place in a cache. P is M times the devices of a weight: `copies` repeat
+    d, each with its own train.
     """
     work = np.empty(WORK, np.uint32)
     keys = np.empty((4, CHUNK), np.uint32)
-    gains = np.empty((2, CHUNK), np.float32)
-    slots = np.empty((2, CHUNK), np.uint32)
-    levels = (x_gain, d_gain, length, managed, length_managed)
+    gains = np.empty((4, CHUNK), np.float32)
+    levels = (x_gain, d_gain, length, managed, length_managed, deterministic, patterns)
     written = (x_trains, x_found, d_trains, d_found, copies)
-    draw_vectors(start, stop, counts, x, d, levels, streams, first, written, keys, gains, slots, work)
+    draw_vectors(start, stop, counts, x, d, levels, streams, first, written, keys, gains, work)
 
 
 def draw_vectors(
@@ -95,12 +97,12 @@ def draw_vectors(
     written: Any,
     keys: Any,
     gains: Any,
-    own: Any,
     work: Any,
 ) -> None:
     """The loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
-    length, cut = levels[2], levels[4]
+    length, length_managed, deterministic, patterns = levels[2], levels[4], levels[5], levels[6]
     x_trains, x_found, d_trains, d_found, copies = written
+    lengths = gains[2:].view(np.uint32)
     vectors, words = x.shape[1], (length + SLOTS_A_TRAIN - 1) // SLOTS_A_TRAIN
     for i in range(ROOM):
         work[np.uintp(INDEX + i)] = np.uint32(i)
@@ -109,22 +111,26 @@ def draw_vectors(
         r, t0 = np.uintp(q // vectors), q % vectors
         count = min(CHUNK, vectors - t0, stop - q)
         set_largest(gains, counts[r], r, x, d, t0, count)
-        if cut:
-            fit_gains(gains, own[0], r, count, levels)
+        if length_managed:
+            fit_gains(gains, lengths[0], r, count, levels)
         else:
             set_gains(gains, r, count, levels)
+            for i in range(count if deterministic else 0):
+                lengths[0, np.uintp(i)] = np.uint32(length)
         lines = d.shape[2] * copies
         for word in range(words):
             block, slots = np.uint32(BLOCKS_A_WORD * word), min(SLOTS_A_TRAIN, length - SLOTS_A_TRAIN * word)
-            most = set_kept(own, gains, SLOTS_A_TRAIN * word, slots, count) if cut else slots
-            sent = (slots, most, cut, own[1])
+            most = set_kept(lengths, gains, patterns, word, slots, count) if length_managed else slots
+            noted = lengths[0 if deterministic else 1]
             number = np.uint64(np.uint64(first) + np.uint64(t0))
             tile_keys(keys, streams[r, 0], streams[r, 1], number, count, block)
             drive, places = x[r].reshape(-1).view(np.uint32), (t0 * words + word, words, t0 * words + word * count)
             side = (drive, x_trains[r].reshape(-1), x_found[r], x.shape[2], x.shape[2], t0 * x.shape[2])
+            sent = (slots, most, length_managed or deterministic, noted, deterministic, patterns, 0, word)
             draw_side(counts[r], side, places, count, gains[0], keys[0], keys[1], sent, work)
             drive = d[r].reshape(-1).view(np.uint32)
             side = (drive, d_trains[r].reshape(-1), d_found[r], d.shape[2], lines, t0 * d.shape[2])
+            sent = (slots, most, length_managed or deterministic, noted, deterministic, patterns, 1, word)
             draw_side(counts[r], side, places, count, gains[1], keys[2], keys[3], sent, work)
         q += count
 
@@ -170,19 +176,17 @@ def fit_gains(gains: Any, lengths: Any, r: Any, count: Any, levels: Any) -> None
             across[at], down[at], lengths[at] = peak / x_max, in_a_slot / peak / d_max, np.uint32(slots)
 
 
-def set_kept(own: Any, gains: Any, begin: Any, slots: Any, count: Any) -> Any:
-    """Which of `slots` slots from `begin` on each vector sends, as bits into own[1], by its whole length in own[0].
+def set_kept(lengths: Any, gains: Any, patterns: Any, word: Any, slots: Any, count: Any) -> Any:
+    """Which of the slots of a word each vector sends, as bits into lengths[1], by its whole length in lengths[0].
 
     Gains of vectors that send none of them become 0: they send no later ones either. Returns the most that one sends.
     """
-    lengths, kept, most = own[0], own[1], 0
+    most = 0
     for i in range(count):
         at = np.uintp(i)
-        sent = min(slots, max(0, np.int64(lengths[at]) - begin))
-        bits = NO_BIT
-        for word in range(8):
-            bits |= np.uint32(used(word, sent) >> np.uint32(7 - word))
-        kept[at] = bits
+        length = lengths[0, at]
+        sent = min(slots, max(0, np.int64(length) - SLOTS_A_TRAIN * word))
+        lengths[1, at] = patterns[0, word, np.uintp(length), np.uintp(length)]
         if sent == 0:
             gains[0, at], gains[1, at] = ZERO, ZERO
         most = max(most, sent)
@@ -200,10 +204,11 @@ def draw_side(
     """Draw the trains of one side for `count` vectors: number of the first, from one to the next, their room.
 
     Of several slots, only driven lines are drawn, and those of many vectors together, so that the drawing runs in
-    full vectors. `sent`: slots of the trains, the most that a vector sends of them, whether some send fewer, and
-    which those are.
+    full vectors. `sent`: slots of this word, the most that a vector sends of them, whether something is noted of the
+    lines of each vector, and what: the bits of the slots that it sends, or for deterministic trains all its slots;
+    whether they are deterministic; all patterns, and the side and the word whose they are.
     """
-    slots, cut, kept = sent[0], sent[2], sent[3]
+    slots, noting, noted, deterministic = sent[0], sent[2], sent[3], sent[4]
     drive, ends, rows, lines, driven_at = side[0], side[2], side[3], side[4], side[5]
     place, step, room = places
     whole, found = place % step == 0, 0
@@ -211,7 +216,7 @@ def draw_side(
     for i in range(count):
         at, out, here = np.uintp(i), side[1], end
         ends[np.uintp(place), 0], ends[np.uintp(place), 1] = end, 0
-        if gains[at] != ZERO and slots == 1:
+        if gains[at] != ZERO and slots == 1 and not deterministic:
             gain, half = np.float32(gains[at]).view(np.uint32), out.size // 2
             for copy in range(0, lines, rows):
                 drawn = draw_single(out, end, half + end, drive, driven_at, rows, gain, keys_0[at], keys_1[at], copy)
@@ -228,9 +233,9 @@ def draw_side(
                         work, found, ROOM, drive, driven_at + begin, size, gain, keys_0[at], keys_1[at],
                         copy + begin, np.uint32(place),
                     )  # fmt: skip
-                    if cut:
+                    if noting:
                         for k in range(old, found):
-                            work[np.uintp(KEPT + k)] = kept[at]
+                            work[np.uintp(KEPT + k)] = noted[at]
                     if found >= LISTED:
                         end = draw_listed(counts, side, end, found, sent, whole, work)
                         found = 0
@@ -248,11 +253,14 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, sent: Any, whole: 
     full = (found + 15) // 16 * 16
     for i in range(found, full):
         work[np.uintp(PROBABILITY + i)] = NO_BIT
-    saturated = draw_slots(work, full, sent[1])
-    decide_open(work, found)
-    if sent[2]:
-        for i in range(found):
-            work[np.uintp(BITS + i)] &= work[np.uintp(KEPT + i)]
+    if sent[4]:
+        saturated = set_patterns(work, found, full, sent)
+    else:
+        saturated = draw_slots(work, full, sent[1])
+        decide_open(work, found)
+        if sent[2]:
+            for i in range(found):
+                work[np.uintp(BITS + i)] &= work[np.uintp(KEPT + i)]
     if whole:
         counts[SATURATED_PROBABILITIES] += saturated
     room = out.size // 2
@@ -266,6 +274,20 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, sent: Any, whole: 
         pulses += popcount(out[np.uintp(room + end + k)])
     counts[PULSES] += pulses
     return end + more
+
+
+def set_patterns(work: Any, found: Any, full: Any, sent: Any) -> Any:
+    """Trains of all listed lines by their rounded numbers of pulses; returns how many lines saturate."""
+    patterns, side, word, saturated = sent[5], sent[6], sent[7], np.int32(0)
+    for i in range(full):
+        work[np.uintp(BITS + i)] = NO_BIT
+    for i in range(found):
+        p = np.uint32(work[np.uintp(PROBABILITY + i)] & MAGNITUDE).view(np.float32)
+        slots = work[np.uintp(KEPT + i)]
+        pulses = min(np.uint32(np.rint(np.float32(slots) * min(p, ONE))), slots)  # of NaN, which raises, some
+        saturated = np.int32(saturated + np.int32(p > ONE))
+        work[np.uintp(BITS + i)] = patterns[side, word, np.uintp(slots), np.uintp(pulses)]
+    return saturated
 
 
 def draw_slots(work: Any, full: Any, slots: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
+from mho.kernels.patterns import even_slots, first_slots
 from mho.random import (
     BLOCKS_A_WORD,
     COUNTERS_A_LINE,
@@ -38,6 +39,7 @@ def trains(
     length: int,
     managed: bool,
     length_managed: bool,
+    deterministic: bool,
     streams: npt.NDArray[np.uint32],
     first: int,
     x_bits: npt.NDArray[np.bool_],
@@ -53,19 +55,25 @@ def trains(
         cx, cd, last = x_gain[r], d_gain[r], length
         if length_managed:
             cx, cd, last = fitted_gains(x_max, d_max, cx, cd, length)
+            if last == 0:
+                continue
         elif managed:
             balance = np.sqrt(d_max) / np.sqrt(x_max)
             cx, cd = cx * balance, cd / balance
         number = np.array([first + t], np.uint64)
         p = cx * np.abs(x[r, t])
         q = cd * np.tile(np.abs(d[r, t]), copies)
-        for start in range(0, length, SLOTS_A_TRAIN):
-            slots = min(SLOTS_A_TRAIN, length - start)
-            block = np.array([BLOCKS_A_WORD * (start // SLOTS_A_TRAIN)], np.uint32)
-            k0, k1, k2, k3 = vector_keys(streams[r, :1], streams[r, 1:], number, block)
-            x_bits[r, t, :, start : start + slots] = bernoulli(p, slots, k0, k1)
-            d_bits[r, t, :, start : start + slots] = bernoulli(q, slots, k2, k3)
-        x_bits[r, t, :, last:] = d_bits[r, t, :, last:] = False
+        if deterministic:
+            x_bits[r, t, :, :last] = first_slots(rounded(p, last), last)
+            d_bits[r, t, :, :last] = even_slots(rounded(q, last), last)
+        else:
+            for start in range(0, length, SLOTS_A_TRAIN):
+                slots = min(SLOTS_A_TRAIN, length - start)
+                block = np.array([BLOCKS_A_WORD * (start // SLOTS_A_TRAIN)], np.uint32)
+                k0, k1, k2, k3 = vector_keys(streams[r, :1], streams[r, 1:], number, block)
+                x_bits[r, t, :, start : start + slots] = bernoulli(p, slots, k0, k1)
+                d_bits[r, t, :, start : start + slots] = bernoulli(q, slots, k2, k3)
+            x_bits[r, t, :, last:] = d_bits[r, t, :, last:] = False
         counts[r, SATURATED_PROBABILITIES] += (p > 1).sum() + (q > 1).sum()
         counts[r, PULSES] += x_bits[r, t].sum() + d_bits[r, t].sum()
 
@@ -83,6 +91,11 @@ def fitted_gains(x_max: Any, d_max: Any, x_gain: Any, d_gain: Any, length: int) 
     in_a_slot = wanted / slots
     peak = min(ONE, np.sqrt(in_a_slot))
     return peak / x_max, in_a_slot / peak / d_max, int(slots)
+
+
+def rounded(p: Floats, slots: int) -> npt.NDArray[np.int64]:
+    """Pulses of lines in so many slots, by their probabilities (lines,)."""
+    return np.rint(np.float32(slots) * np.minimum(p, ONE)).astype(np.int64)
 
 
 def bernoulli(p: Floats, length: int, k0: Any, k1: Any) -> npt.NDArray[np.bool_]:

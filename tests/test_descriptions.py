@@ -86,6 +86,11 @@ def refused(kind: type[Exception], *parts: str):
         (lambda: Pulses(length=True), ("length is True", "an integer")),
         (lambda: Pulses(update_management="on"), ("update_management is 'on'", "true or false")),
         (lambda: Pulses(x_gain=0.0), ("x_gain is 0.0", "greater than 0 and at most 1e+30, or None")),
+        (lambda: Pulses(trains="determinstic"), ("trains is 'determinstic'", "did you mean 'deterministic'?")),
+        (lambda: Pulses(trains=None), ("trains is None", "known: deterministic, stochastic")),
+        (lambda: Pulses(length_management=1), ("length_management is 1", "true or false")),
+        (lambda: Pulses(length_management=True, x_gain=1.0), ("x_gain would have no effect", "leave it out")),
+        (lambda: Pulses(length_management=True, x_gain=1.0, d_gain=1.0), ("x_gain and d_gain would", "leave them out")),
         (lambda: Replicated(0), ("Replicated", "n is 0", "an integer from 1 to 1024")),
         (lambda: RPU(device=ConstantStep), ("device is <class", "give for example mho.devices.ConstantStep()")),
         (lambda: RPU(forward=None, cell=13), ("cell is 13", "mho.cells.Single()", "forward is None", "mho.Read()")),
@@ -312,6 +317,13 @@ RPUS = st.builds(
         update_management=st.booleans(),
         x_gain=or_none(positive),
         d_gain=or_none(positive),
+    )
+    | st.builds(
+        Pulses,
+        length=st.integers(1, 64),
+        update_management=st.booleans(),
+        length_management=st.booleans(),
+        trains=st.sampled_from(["stochastic", "deterministic"]),
     ),
 )
 

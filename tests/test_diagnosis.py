@@ -210,11 +210,25 @@ def test_mean_steps_are_those_of_the_devices():
     assert steps.imbalance() == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("managed", [False, True])
+@pytest.mark.parametrize("length", [{"update_management": False}, {"length_management": True}], ids=str)
+def test_deterministic_trains_move_arrays_by_the_mean_move(length):
+    device = ConstantStep(dw_min=0.001, up_down=1.0, c2c=0.0, w_max=9.0, w_min=-9.0)
+    rpu = mho.RPU(device=device, update=Pulses(length=40, trains="deterministic", **length))
+    generator = torch.Generator().manual_seed(1)
+    x, d = torch.rand(5, 6, generator=generator) - 0.3, torch.randn(5, 4, generator=generator)
+    array = mho.Crossbar(rpu, 4, 6)
+    array.write(torch.zeros(4, 6))
+    array.update(x, d, 0.05)
+    expected = mean_move(rpu, x.numpy(), d.numpy(), 0.05, np.ones(4, np.float32))
+    np.testing.assert_allclose(array.weight[0], expected, atol=1e-5)  # sums of some 100 steps in float32
+    assert np.abs(expected).max() > 0.05
+
+
+@pytest.mark.parametrize("managed", [{}, {"update_management": True}, {"length_management": True}], ids=str)
 def test_the_mean_move_is_what_arrays_do_on_the_mean(managed):
     rpu = mho.RPU(
         device=ConstantStep(dw_min=0.001, up_down=1.0, c2c=0.3, w_max=9.0, w_min=-9.0),
-        update=Pulses(length=7, update_management=managed),
+        update=Pulses(length=7, **managed),
     )
     generator = torch.Generator().manual_seed(1)
     x, d = torch.rand(3, 6, generator=generator) - 0.3, torch.randn(3, 4, generator=generator)

@@ -17,7 +17,12 @@ from mho.errors import InvalidValue
 
 NEEDED = {"Replicated": {"n": 3}}
 """Arguments of cells that have no default for them."""
-MORE_UPDATES = [Pulses(length=40, update_management=True), Pulses(x_gain=0.8, d_gain=0.5)]
+MORE_UPDATES = [
+    Pulses(length=40, update_management=True),
+    Pulses(x_gain=0.8, d_gain=0.5),
+    Pulses(length=40, length_management=True),
+    Pulses(length=40, trains="deterministic"),
+]
 ALL_ON = {name: 0.3 if name == "stuck" else mho.per_cell(0.1, spread=0.3) for name in OPTIONS}
 ROWS, COLUMNS, VECTORS, REPLICAS = 2, 3, 2, 2
 

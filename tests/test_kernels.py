@@ -28,6 +28,7 @@ SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
 CELLS = [mho.cells.Single(), mho.cells.Replicated(3)]
 # Steps so large that many cells sit near a bound: merged, single and pulse-by-pulse moves all occur.
 COARSE = mho.devices.ConstantStep(dw_min=mho.per_cell(0.03, spread=0.3), up_down=mho.per_cell(1.2, spread=0.1))
+MANAGEMENT = ["plain", "update", "length", "deterministic", "deterministic length"]
 
 
 def ids(value):
@@ -66,7 +67,7 @@ def equal_counters(a: mho.Crossbar, b: mho.Crossbar) -> bool:
 # Updates
 
 
-@pytest.mark.parametrize("managed", [False, True], ids=["plain", "managed"])
+@pytest.mark.parametrize("managed", MANAGEMENT)
 @pytest.mark.parametrize("length", [1, 10, 32, 33, 64])
 @pytest.mark.parametrize("copies", [1, 3])
 @pytest.mark.parametrize("size", SIZES, ids=ids)
@@ -78,7 +79,10 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
         x = signals(replicas, vectors, columns, seed=1, share=x_share).numpy()
         d = signals(replicas, vectors, out, seed=2, share=d_share).numpy()
         stream = np.array([[r + 7, 11] for r in range(replicas)], np.uint32)
-        gains = (np.full(replicas, 0.6, np.float32), np.full(replicas, 0.4, np.float32), length, managed)
+        options = (managed == "update", "length" in managed, "deterministic" in managed)
+        gains = (np.full(replicas, 0.6, np.float32), np.full(replicas, 0.4, np.float32), length, *options)
+        if "length" in managed:  # trains from one slot to all, some of them cut
+            gains[0][:] = 12.0
         first = 2**32 - 3
         lines = out * copies
         expected = np.zeros((replicas, count.SIZE), np.int64)
@@ -114,13 +118,15 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
         assert np.array_equal(counts, expected)
 
 
-@pytest.mark.parametrize("managed", [False, True], ids=["plain", "managed"])
+@pytest.mark.parametrize("managed", MANAGEMENT)
 @pytest.mark.parametrize("length", [1, 10, 32, 40])
 @pytest.mark.parametrize("cell", CELLS, ids=ids)
 @pytest.mark.parametrize("size", SIZES, ids=ids)
 def test_updates_equal_the_reference(size, cell, length, managed):
     out, columns = size
-    update = mho.Pulses(length=length, update_management=managed)
+    trains = "deterministic" if "deterministic" in managed else "stochastic"
+    options = {f"{name}_management": name in managed for name in ("update", "length")}
+    update = mho.Pulses(length=length, trains=trains, **options)
     rpu = mho.RPU(device=COARSE, cell=cell, update=update)
     for replicas, vectors in itertools.product([1, 2], [1, 64]):
         compiled, truth = twins(rpu, size, seed=3, replicas=replicas)
@@ -309,6 +315,34 @@ def test_vectors_may_come_in_one_call_or_in_several(replicas, parts):
     assert torch.equal(whole.state, split.state)
     assert equal_counters(whole, split)
     assert torch.equal(whole.vectors, split.vectors)
+
+
+@pytest.mark.parametrize("length", [8, 40])
+def test_trains_of_own_lengths_depend_on_neither_calls_nor_threads_nor_replicas(length, monkeypatch, set_threads):
+    # trains of some 40, 4 and 100 slots where x and δ reach 3
+    device = mho.devices.ConstantStep(dw_min=mho.per_cell([0.025, 0.25, 0.01], spread=0.3))
+    rpu, lr = mho.RPU(device=device, update=mho.Pulses(length=length, length_management=True)), 0.1
+    whole, split = (mho.Crossbar(rpu, 9, 21, replicas=3) for _ in range(2))
+    x, d = signals(3, 70, 21, seed=1, share=0.5), signals(3, 70, 9, seed=2, share=0.3)
+    set_threads(1)
+    whole.update(x, d, lr)
+    monkeypatch.setattr(threads, "WORK_A_THREAD", 1)
+    set_threads(3)
+    for a, b in zip(x.split((11, 12, 47), dim=1), d.split((11, 12, 47), dim=1), strict=True):
+        split.update(a, b, lr)
+    assert torch.equal(whole.state, split.state)
+    assert equal_counters(whole, split)
+    for r in range(3):
+        alone = mho.Crossbar(rpu.of_replica(r), 9, 21, seed=r)
+        alone.update(x[r], d[r], lr)
+        assert torch.equal(alone.state[0], whole.state[r])
+    truth = mho.Crossbar(rpu, 9, 21, replicas=3, backend="reference")
+    few = slice(0, 12)
+    compiled = mho.Crossbar(rpu, 9, 21, replicas=3)
+    for array in (truth, compiled):
+        array.update(x[:, few], d[:, few], lr)
+    assert torch.equal(truth.state, compiled.state)
+    assert equal_counters(truth, compiled)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=ids)

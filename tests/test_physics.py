@@ -86,6 +86,13 @@ def test_vectors_of_one_call_move_independently():
     assert_moments(sample, 20 * 10 * 0.42, 20 * 10 * 0.42 * (1 + 0.3**2 - 0.42))
 
 
+def test_pulses_of_given_probability_may_have_any_number_of_slots():
+    array = Crossbar(mho.RPU(device=plain(c2c=0.0), update=Pulses(length_management=True)), 3, 2)
+    array.write(torch.zeros(3, 2))
+    array.pulse(torch.ones(1, 2), torch.ones(1, 3), length=100)
+    assert (array.weight - 100 * STEP).abs().max() < 1e-5
+
+
 def test_lines_driven_with_certainty_coincide_in_every_slot():
     assert moves(rpu_of(plain(c2c=0.0), 32), 1.0, -1.0, calls=2) == pytest.approx(-32, rel=1e-5)
 
@@ -200,6 +207,147 @@ def test_update_management_drives_both_sides_to_one_peak():
     assert gain * 3 * 0.04 == pytest.approx(gain / 3 * 0.36)
 
 
+# Length management
+
+
+def fitted(device: mho.Device, length: int, size: tuple[int, int], **options) -> Crossbar:
+    array = Crossbar(mho.RPU(device=device, update=Pulses(length=length, length_management=True)), *size, **options)
+    array.write(torch.zeros(size))
+    return array
+
+
+def sent_slots(x_max: float, d_max: float, length: int) -> int:
+    """⌈K⌉, in the kernels' float32."""
+    return min(length, int(np.ceil(np.float32(0.01 / STEP) * np.float32(x_max) * np.float32(d_max))))
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_length_management_cuts_only_the_largest_errors(backend):
+    # K = 0.01·1·8/0.001 = 80 in 31 slots: the row of 8 pulses in every slot, and moves by 31 steps a unit of x, not 80
+    vectors = 400
+    x, d = torch.tensor([1.0, 0.5, 0.02]), torch.tensor([0.5, 8.0, -0.1])
+    array = fitted(plain(c2c=0.0, bound=100.0), 31, (3, 3), backend=backend)
+    array.update(x.expand(vectors, -1), d.expand(vectors, -1), lr=0.01)
+    p, q = x.double().numpy(), np.minimum(d.double().numpy() / 8 * 80 / 31, 1)
+    mean, rate = np.outer(q, p) * 31, np.abs(np.outer(q, p))
+    np.testing.assert_allclose(mean[[0, 2]], 10 * np.outer(d, x)[[0, 2]], rtol=1e-5)
+    assert mean[1, 0] * STEP == pytest.approx(0.031)
+    error = np.sqrt(31 * rate * (1 - rate) / vectors)
+    assert (np.abs(array.weight[0].double().numpy() / (STEP * vectors) - mean) <= 4 * error + 1e-2).all()
+    assert array.weight[0, 1, 0].item() == pytest.approx(31 * STEP * vectors, rel=1e-3)  # float32 sums
+    assert array.counters()["saturated_probabilities"].item() == vectors
+
+
+@pytest.mark.parametrize("length", [1, 10, 31, 64])
+def test_length_management_adds_the_outer_product_in_expectation(length):
+    vectors, lr = 20_000, 0.01
+    x, d = torch.tensor([0.9, -0.5, 0.0, 0.2, 1.0]), torch.tensor([0.08, -0.01, 0.06, 0.0])
+    array = fitted(plain(bound=1e3), length, (4, 5))
+    for scale in (1.0, 0.3, 0.01):
+        array.write(torch.zeros(4, 5))
+        array.update(x.expand(vectors, -1), scale * d.expand(vectors, -1), lr)
+        mean = lr * scale * np.outer(d, x)
+        error = np.sqrt(np.abs(mean) * STEP * (1 + 0.3**2) / vectors)
+        assert (np.abs(array.weight[0].double().numpy() / vectors - mean) < 4 * error + 1e-9).all()
+    # K is 0.8 at most: nothing saturates
+    assert array.counters()["saturated_probabilities"].item() == 0
+
+
+@pytest.mark.parametrize("length", [31, 40, 64])
+def test_trains_have_as_many_slots_as_coincidences_are_wanted(length):
+    # lines of probability 1 show the slots: a full K = 1, 2, ... pulses in each of them
+    for wanted in (1, 2, 7, 31, 32, 33, 40, 64, 80):
+        array = fitted(plain(), length, (1, 1))
+        array.update(torch.tensor([[1.0]]), torch.tensor([[0.1 * wanted]]), lr=0.01)
+        slots = min(wanted, length)
+        assert array.counters()["pulses"].item() == 2 * slots, wanted
+        assert array.counters()["coincidences"].item() == slots
+    # and others never have more pulses than ⌈K⌉
+    generator = np.random.default_rng(0)
+    for x_max, d_max in generator.uniform(0.05, 2, (200, 2)):
+        array = fitted(plain(), length, (1, 1))
+        array.update(torch.tensor([[x_max]]).float(), torch.tensor([[d_max]]).float(), lr=0.01)
+        assert array.counters()["pulses"].item() <= 2 * sent_slots(x_max, d_max, length)
+
+
+def test_length_management_saves_pulses_and_balances_both_sides():
+    # K = 10·0.04·0.36 = 0.144: one slot, in which both sides peak at √0.144 = 0.379
+    vectors = 20_000
+    array = fitted(plain(bound=1e3), 10, (2, 2))
+    x, d = torch.tensor([0.01, -0.04]), torch.tensor([0.36, 0.0])
+    array.update(x.expand(vectors, -1), d.expand(vectors, -1), lr=0.01)
+    expected = np.sqrt(0.144) * np.array([0.25, 1.0, 1.0])
+    error = np.sqrt((expected * (1 - expected)).sum() / vectors)
+    assert abs(array.counters()["pulses"].item() / vectors - expected.sum()) < 4 * error
+
+
+@pytest.mark.parametrize(("x_max", "d_max"), [(0.0, 1.0), (1.0, 0.0), (1e-38, 1e-38), (1e-44, 1e-3)])
+def test_length_management_sends_nothing_where_nothing_is_wanted(x_max, d_max):
+    array = fitted(plain(), 40, (2, 3))
+    array.update(torch.full((50, 3), x_max), torch.full((50, 2), d_max), lr=0.01)
+    assert array.counters()["pulses"].item() == 0
+
+
+@pytest.mark.parametrize("length", [1, 40])
+@pytest.mark.parametrize(("x_max", "d_max"), [(1e-10, 1e10), (1e10, 1e-10), (1e20, 1e30)])
+def test_length_management_takes_inputs_of_any_size(x_max, d_max, length):
+    array = fitted(plain(), length, (2, 2))
+    array.update(torch.tensor([[x_max, 0.0]] * 50), torch.tensor([[0.0, d_max]] * 50), lr=0.01)
+    slots = sent_slots(min(x_max, 1e10), min(d_max, 1e10), length)
+    assert array.counters()["pulses"].item() == 2 * 50 * slots
+
+
+# Deterministic trains
+
+
+def deterministic(length: int, size: tuple[int, int], **options) -> Crossbar:
+    array = Crossbar(
+        mho.RPU(device=plain(c2c=0.0, bound=1e3), update=Pulses(length=length, trains="deterministic", **options)),
+        *size,
+    )
+    array.write(torch.zeros(size))
+    return array
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 10, 31, 32, 33, 40, 64])
+def test_deterministic_trains_coincide_as_often_as_the_product_rounded(length):
+    # every pair of pulse numbers 0 to BL; the last line, of probability 1, holds max|x| and max|δ|
+    pulses = np.arange(length + 1)
+    array = deterministic(length, (length + 1, length + 1), x_gain=1.0, d_gain=1.0)
+    line = torch.tensor(pulses / length)[None].float()
+    array.update(line, -line, lr=0.01)
+    steps = np.rint(array.weight[0].double().numpy() / -STEP).astype(int)
+    assert np.array_equal(steps, (2 * np.outer(pulses, pulses) + length) // (2 * length))
+    counters = array.counters()
+    assert counters["pulses"].item() == 2 * pulses.sum()
+    assert counters["coincidences"].item() == steps.sum()
+    assert counters["saturated_probabilities"].item() == 0
+
+
+@pytest.mark.parametrize("length", [1, 5, 31, 64])
+def test_the_count_of_deterministic_trains_is_as_near_to_the_mean_as_documented(length):
+    generator = np.random.default_rng(length)
+    p, q = generator.uniform(0, 1.2, 300).astype(np.float32), generator.uniform(0, 1.2, 300).astype(np.float32)
+    array = deterministic(length, (300, 300), x_gain=1.0, d_gain=1.0)
+    array.update(torch.from_numpy(p)[None], torch.from_numpy(q)[None], lr=0.01)
+    assert array.counters()["saturated_probabilities"].item() == (p > 1).sum() + (q > 1).sum()
+    p, q = np.minimum(p, 1)[None, :], np.minimum(q, 1)[:, None]
+    off = np.abs(array.weight[0].double().numpy() / STEP - length * p * q)
+    bound = 0.5 + (p + q) / 2 + 0.25 / length
+    assert (off < bound + 1e-3).all()
+    # of one slot 0.75 is the worst: a count of 1 for p = q = 0.5
+    assert off.max() > (0.7 if length == 1 else 0.9)
+
+
+def test_deterministic_trains_have_as_many_slots_as_a_vector_needs():
+    # K = 10·1·2 = 20 of 40 slots: 20 pulses of x = 1, 10 of x = 0.5, and none of 0.02
+    x, d = torch.tensor([[1.0, 0.5, 0.02]]), torch.tensor([[2.0, -0.3]])
+    array = deterministic(40, (2, 3), length_management=True)
+    array.update(x, d, lr=0.01)
+    steps = np.rint(array.weight[0].double().numpy() / STEP).astype(int)
+    assert steps.tolist() == [[20, 10, 0], [-3, -2, 0]]  # 3·10/20 = 1.5 rounds to 2
+
+
 # Bounds
 
 
@@ -211,11 +359,11 @@ def test_update_management_drives_both_sides_to_one_peak():
     c2c=st.floats(0, 2),
     dw_min=st.floats(1e-4, 0.5),
     length=st.integers(1, 32),
-    managed=st.booleans(),
+    managed=st.sampled_from([{}, {"update_management": True}, {"length_management": True}]),
 )
 def test_no_weight_ever_leaves_its_bounds(size, copies, seed, lr, c2c, dw_min, length, managed):
     device = ConstantStep(dw_min=mho.per_cell(dw_min, spread=0.3), c2c=c2c)
-    update = Pulses(length=length, update_management=managed)
+    update = Pulses(length=length, **managed)
     array = Crossbar(mho.RPU(device=device, cell=Replicated(copies), update=update), *size, seed=seed, replicas=2)
     generator = torch.Generator().manual_seed(seed % 2**32)
     cells = array.cell_parameters()

@@ -140,7 +140,7 @@ class BankPart:
 
     def plan_pulses(self, p: Floats, q: Floats, length: int) -> UpdatePlan:
         """Plan pulses of given probabilities on columns p (R, T, N) and rows q (R, T, M), `length` slots per vector."""
-        return self._plan_pulses(p, q, self._drive(length, managed=False), lambda lr: None)
+        return self._plan_pulses(p, q, self._drive(length), lambda lr: None)
 
     def plan_relaxation(self, dt: Floats) -> list[Step]:
         """Plan the passing of a time dt[0] without pulses; nothing for devices that do not change by themselves."""
@@ -176,7 +176,11 @@ class BankPart:
     def _new_driving(self) -> tuple[Drive, SetRate]:
         """Return memory for how lines are driven, and what sets the learning rate there."""
         pulses, own = self.bank.pulses[0][0], self.bank.pulses[self.replicas]
-        drive, last = self._drive(pulses.length, managed=pulses.update_management), [()]
+        drive = self._drive(
+            pulses.length, managed=pulses.update_management, length_managed=pulses.length_management,
+            deterministic=pulses.trains == "deterministic",
+        )  # fmt: skip
+        last: list[Any] = [()]
 
         def set_rate(lr: Rate) -> None:
             rates: Any = tuple(lr) if isinstance(lr, np.ndarray) else (lr,) * len(own)
@@ -187,9 +191,9 @@ class BankPart:
 
         return drive, set_rate
 
-    def _drive(self, length: int, *, managed: bool) -> Drive:
+    def _drive(self, length: int, **how: bool) -> Drive:
         ones = np.ones(len(self.state), np.float32)
-        return Drive(ones, ones.copy(), length, managed)
+        return Drive(ones, ones.copy(), length, **how)
 
     def _plan_pulses(
         self, x: Floats, d: Floats, drive: Drive, set_rate: SetRate, stream: Stream | None = None

@@ -63,6 +63,8 @@ def rpu_config(rpu: RPU) -> Any:
     if not isinstance(rpu.device, ConstantStep) or not isinstance(rpu.cell, Single):
         raise InvalidValue("only ConstantStep devices in Single cells are compared with aihwkit")
     assert isinstance(rpu.update, Pulses)
+    if rpu.update.trains != "stochastic":
+        raise InvalidValue("only stochastic pulse trains are compared with aihwkit")
     fields = rpu.device.parameters()
     device = configs.ConstantStepDevice(
         dw_min=fields["dw_min"].mean,
@@ -83,7 +85,7 @@ def rpu_config(rpu: RPU) -> Any:
         update=configs.UpdateParameters(
             desired_bl=rpu.update.length,
             fixed_bl=True,
-            update_bl_management=False,
+            update_bl_management=rpu.update.length_management,
             update_management=rpu.update.update_management,
             pulse_type=configs.PulseType.STOCHASTIC_COMPRESSED,
         ),

@@ -47,10 +47,26 @@ class Lines:
     Attributes:
         columns: C_x|x|, (V, in), C_x being that of each vector.
         rows: C_δ|δ|, (V, out).
+        slots: BL, (V, 1).
+        deterministic: whether lines pulse a rounded number of times instead of by chance.
     """
 
     columns: Floats
     rows: Floats
+    slots: Floats
+    deterministic: bool = False
+
+    def coincidences(self, x: Floats, d: Floats) -> Floats:
+        """Mean coincidences of each cross-point in all vectors, (out, in), signed as x (V, in) and δ (V, out) are."""
+        columns, rows = (np.minimum(side, 1) for side in (self.columns, self.rows))
+        if not self.deterministic:
+            return product((rows * np.sign(d) * self.slots).T, columns * np.sign(x))
+        total = np.zeros((rows.shape[1], columns.shape[1]), np.float32)
+        columns, rows = np.rint(self.slots * columns), np.rint(self.slots * rows)
+        for n, m, slots, x_sign, d_sign in zip(columns, rows, self.slots, np.sign(x), np.sign(d), strict=True):
+            driven = m > 0
+            total[driven] += np.floor(np.outer(m[driven], n) / slots + 0.5) * np.outer(d_sign[driven], x_sign)
+        return total
 
 
 @final
@@ -95,11 +111,11 @@ class ArrayNumbers:
 
     @property
     def coincidences(self) -> float:
-        """Mean coincidences a device an image: BL Σ pq over the vectors of an image and the devices."""
-        if self.lines is None or not isinstance(self.rpu.update, Pulses):
+        """Mean coincidences a device an image, over the vectors of an image and the devices."""
+        if self.lines is None:
             return 0.0
-        columns, rows = (np.minimum(side, 1).sum(1, dtype=np.float64) for side in (self.lines.columns, self.lines.rows))
-        return float(self.rpu.update.length * (columns @ rows) / self.weights.size / self.images)
+        found = self.lines.coincidences(np.ones_like(self.lines.columns), np.ones_like(self.lines.rows))
+        return float(found.sum(dtype=np.float64) / self.weights.size / self.images)
 
 
 def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: int) -> list[ArrayNumbers]:
@@ -163,7 +179,7 @@ def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Line
         lr: learning rate of the layer.
         factors: digital factor of each output, (out,): devices take δ and η divided by it.
 
-    Update management is that of the whole vector; tiles, which see a part of it, have their own.
+    Update and length management are those of the whole vector; tiles, which see a part of it, have their own.
     """
     if not isinstance(rpu.update, Pulses) or lr == 0:
         return None
@@ -171,12 +187,31 @@ def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Line
     x_gain, d_gain = rpu.update.gains(lr / largest, rpu.device.mean_step())
     d = d * (largest / factors)
     columns, rows = (np.abs(side).reshape(-1, side.shape[-1]) for side in (x, d))
+    if rpu.update.length_management:
+        return _length_managed(columns, rows, np.float32(x_gain * d_gain), rpu.update)
     if rpu.update.update_management:
         highest = [side.max(axis=1, keepdims=True) for side in (columns, rows)]
         pulsing = (highest[0] > 0) & (highest[1] > 0)
         balance = np.sqrt(np.divide(highest[1], highest[0], out=np.ones_like(highest[0]), where=pulsing))
         columns, rows = columns * balance * pulsing, rows / balance * pulsing
-    return Lines(columns * np.float32(x_gain), rows * np.float32(d_gain))
+    slots = np.full((len(columns), 1), rpu.update.length, np.float32)
+    return Lines(columns * np.float32(x_gain), rows * np.float32(d_gain), slots, _is_deterministic(rpu.update))
+
+
+def _is_deterministic(pulses: Pulses) -> bool:
+    return pulses.trains == "deterministic"
+
+
+def _length_managed(columns: Floats, rows: Floats, rate: np.float32, pulses: Pulses) -> Lines:
+    """Lines driven by |x| and |δ|, each vector in as many slots as it needs; `rate` is η/Δw_min."""
+    x_max, d_max = (side.max(axis=1, keepdims=True) for side in (columns, rows))
+    wanted = rate * x_max * d_max
+    slots = np.clip(np.ceil(wanted), 1, pulses.length)
+    peak = np.minimum(1, np.sqrt(wanted / slots))
+    pulsing = wanted > 0
+    columns = columns * np.divide(peak, x_max, out=np.zeros_like(peak), where=pulsing)
+    rows = rows * np.divide(rate * x_max / slots, peak, out=np.zeros_like(peak), where=pulsing)
+    return Lines(columns, rows, slots, _is_deterministic(pulses))
 
 
 def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Floats:
@@ -184,9 +219,7 @@ def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Flo
     lines = lines_of(rpu, x, d, lr, factors)
     if lines is None:
         return np.float32(lr) * product(d.T, x)
-    assert isinstance(rpu.update, Pulses)
-    columns, rows = np.minimum(lines.columns, 1) * np.sign(x), np.minimum(lines.rows, 1) * np.sign(d)
-    return factors[:, None] * (np.float32(rpu.update.length * rpu.device.mean_step()) * product(rows.T, columns))
+    return factors[:, None] * (np.float32(rpu.device.mean_step()) * lines.coincidences(x, d))
 
 
 def _clipped(array: Array, real: list[Pass], place: int) -> npt.NDArray[np.float64]:

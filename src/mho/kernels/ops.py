@@ -167,16 +167,20 @@ class Drive:
     """How the lines of an array are driven in an update.
 
     Attributes:
-        x_gain: C_x of each replica, (R,).
+        x_gain: C_x of each replica, (R,); with length management those of one slot, whose product is η/Δ.
         d_gain: C_δ of each replica, (R,).
-        length: slots of a train, BL.
+        length: slots of a train, BL; with length management the most that it may have.
         managed: whether update management balances the two sides of each vector.
+        length_managed: whether each vector has as many slots as it needs, with both sides balanced.
+        deterministic: whether lines send the rounded number of pulses in slots that `mho.kernels.patterns` chooses.
     """
 
     x_gain: Floats
     d_gain: Floats
     length: int
-    managed: bool
+    managed: bool = False
+    length_managed: bool = False
+    deterministic: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
 from mho.kernels.cpu.lists import SLACK
 from mho.kernels.ops import NO_COUNTS, Cells, Counts, Drive, Floats, Levels, Window
+from mho.kernels.patterns import packed
 from mho.kernels.transfer import TransferMap
 from mho.random import SLOTS_A_TRAIN
 
@@ -66,8 +67,8 @@ class CPU(Backend):
         )
         kernel = compiler.load("mho.kernels.cpu.trains", "trains")
         given = (
-            x, d, drive.x_gain, drive.d_gain, drive.length, drive.managed, key, *drawn.columns, *drawn.rows,
-            lines // d.shape[2],
+            x, d, drive.x_gain, drive.d_gain, drive.length, drive.managed, drive.length_managed, drive.deterministic,
+            packed(), key, *drawn.columns, *drawn.rows, lines // d.shape[2],
         )  # fmt: skip
         return Call(kernel, replicas * vectors, (x.size + d.size) * drive.length, counts, given, number), drawn
 

@@ -66,8 +66,8 @@ class Reference(Backend):
         def run() -> None:
             drawn.columns[...], drawn.rows[...] = False, False
             trains(
-                counts, x, d, drive.x_gain, drive.d_gain, drive.length, drive.managed, key, int(number[0]),
-                drawn.columns, drawn.rows,
+                counts, x, d, drive.x_gain, drive.d_gain, drive.length, drive.managed, drive.length_managed,
+                drive.deterministic, key, int(number[0]), drawn.columns, drawn.rows,
             )  # fmt: skip
 
         return run, drawn

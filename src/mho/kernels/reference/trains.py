@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
+from mho.kernels.patterns import even_slots, first_slots
 from mho.random import (
     BLOCKS_A_WORD,
     COUNTERS_A_LINE,
     LOWER_BITS,
     LOWER_COUNTER,
+    ONE,
     SLOTS_A_TRAIN,
     SLOTS_A_WORD,
     UPPER_BITS,
@@ -24,6 +26,8 @@ from mho.random import (
 )
 
 Floats = npt.NDArray[np.float32]
+ZERO = np.float32(0.0)
+LARGEST = np.finfo(np.float32).max
 
 
 def trains(
@@ -34,6 +38,8 @@ def trains(
     d_gain: Floats,
     length: int,
     managed: bool,
+    length_managed: bool,
+    deterministic: bool,
     streams: npt.NDArray[np.uint32],
     first: int,
     x_bits: npt.NDArray[np.bool_],
@@ -46,21 +52,50 @@ def trains(
         counts[r, NOT_FINITE] += not np.isfinite(x_max + d_max)
         if not (x_max > 0 and d_max > 0):
             continue
-        cx, cd = x_gain[r], d_gain[r]
-        if managed:
+        cx, cd, last = x_gain[r], d_gain[r], length
+        if length_managed:
+            cx, cd, last = fitted_gains(x_max, d_max, cx, cd, length)
+            if last == 0:
+                continue
+        elif managed:
             balance = np.sqrt(d_max) / np.sqrt(x_max)
             cx, cd = cx * balance, cd / balance
         number = np.array([first + t], np.uint64)
         p = cx * np.abs(x[r, t])
         q = cd * np.tile(np.abs(d[r, t]), copies)
-        for start in range(0, length, SLOTS_A_TRAIN):
-            slots = min(SLOTS_A_TRAIN, length - start)
-            block = np.array([BLOCKS_A_WORD * (start // SLOTS_A_TRAIN)], np.uint32)
-            k0, k1, k2, k3 = vector_keys(streams[r, :1], streams[r, 1:], number, block)
-            x_bits[r, t, :, start : start + slots] = bernoulli(p, slots, k0, k1)
-            d_bits[r, t, :, start : start + slots] = bernoulli(q, slots, k2, k3)
+        if deterministic:
+            x_bits[r, t, :, :last] = first_slots(rounded(p, last), last)
+            d_bits[r, t, :, :last] = even_slots(rounded(q, last), last)
+        else:
+            for start in range(0, length, SLOTS_A_TRAIN):
+                slots = min(SLOTS_A_TRAIN, length - start)
+                block = np.array([BLOCKS_A_WORD * (start // SLOTS_A_TRAIN)], np.uint32)
+                k0, k1, k2, k3 = vector_keys(streams[r, :1], streams[r, 1:], number, block)
+                x_bits[r, t, :, start : start + slots] = bernoulli(p, slots, k0, k1)
+                d_bits[r, t, :, start : start + slots] = bernoulli(q, slots, k2, k3)
+            x_bits[r, t, :, last:] = d_bits[r, t, :, last:] = False
         counts[r, SATURATED_PROBABILITIES] += (p > 1).sum() + (q > 1).sum()
         counts[r, PULSES] += x_bits[r, t].sum() + d_bits[r, t].sum()
+
+
+def fitted_gains(x_max: Any, d_max: Any, x_gain: Any, d_gain: Any, length: int) -> tuple[Any, Any, int]:
+    """C_x, C_δ and slots BL of a vector under length management.
+
+    K = η/Δ·max|x|·max|δ| coincidences are wanted where both are largest, and sent in BL = min(⌈K⌉, length) slots. Both
+    sides peak at √(K/BL); where K > BL, x peaks at 1 and δ at K/BL, so that only the largest δ are cut.
+    """
+    wanted = min((x_gain * x_max) * (d_gain * d_max), LARGEST)
+    if not wanted > 0:  # a product below the smallest number
+        return ZERO, ZERO, 0
+    slots = min(np.ceil(wanted), np.float32(length))
+    in_a_slot = wanted / slots
+    peak = min(ONE, np.sqrt(in_a_slot))
+    return peak / x_max, in_a_slot / peak / d_max, int(slots)
+
+
+def rounded(p: Floats, slots: int) -> npt.NDArray[np.int64]:
+    """Pulses of lines in so many slots, by their probabilities (lines,)."""
+    return np.rint(np.float32(slots) * np.minimum(p, ONE)).astype(np.int64)
 
 
 def bernoulli(p: Floats, length: int, k0: Any, k1: Any) -> npt.NDArray[np.bool_]:

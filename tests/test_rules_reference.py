@@ -336,7 +336,7 @@ def test_the_error_of_references_has_its_mean_and_spread() -> None:
         {"every": 2, "buffer_scale": 2.0, "chopper": 0.5, "smoothing": 1.0, "weigh_reads": False, "momentum": 0.2},
         {
             "every": 1, "buffer_scale": 2.0, "chopper": 0.3, "smoothing": 0.25, "weigh_reads": False,
-            "random_chopper": True,
+            "random_chopper": True, "visible": 0.3,
         },
     ],
     ids=str,

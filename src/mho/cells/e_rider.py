@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from mho.cells.base import Buffer, Term
-from mho.cells.choppers import SIGN
 from mho.cells.fast_slow import Buffered, gain, left_of, pulses_of
 from mho.errors import Faults
 from mho.per_replica import Number
@@ -42,7 +41,7 @@ class ERider(Buffered):
             faults.add(f"tracking is {self.tracking!r}; give a share of at most 1")
 
     def visible_term(self) -> Term:
-        return dataclasses.replace(super().visible_term(), signs=SIGN, less="former")
+        return dataclasses.replace(super().visible_term(), less="former")
 
     def buffers(self) -> Mapping[str, Buffer]:
         return {**super().buffers(), "mean": Buffer("weight"), "former": Buffer("weight")}

@@ -258,6 +258,9 @@ class Buffered(FastSlow, abc.ABC):
             AGE: Buffer("column"),
         }
 
+    def visible_term(self) -> Term:
+        return dataclasses.replace(super().visible_term(), signs=SIGN)
+
     def signs(self) -> Chopper:
         return Chopper(every=self.every, probability="chopper", regular=not self.random_chopper)
 

@@ -352,6 +352,7 @@ def test_agad(shape: tuple[int, int], rule: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "rule",
     [
+        {"every": 1, "buffer_scale": 1.0, "chopper": 0.0, "tracking": 0.2, "visible": 0.2},
         {"every": 1, "buffer_scale": 1.0, "chopper": 0.3, "tracking": 0.2, "visible": 0.2},
         {"every": 2, "buffer_scale": 1.0, "chopper": 0.6, "tracking": 1.0, "visible": 0.5, "random_chopper": True},
     ],

@@ -52,8 +52,8 @@ class ERider(Buffered):
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
         """The map of a transfer: what a reading does to buffer, mean and reference, and the pulses."""
-        mean = h.mean + line.tracking * (omega - h.mean)
-        plain = line.chopper == 0
-        total = h.buffer + gain(line) * line.sign * (omega - (mean if plain else h.former))
+        total = h.buffer + gain(line) * line.sign * (omega - h.former)
         pulses = pulses_of(total, line)
-        return (left_of(total, pulses, line), mean, mean if plain or line.changes > 0 else h.former), pulses
+        mean = h.mean + line.tracking * (omega - h.mean)
+        renewed = line.changes > 0 or line.chopper == 0
+        return (left_of(total, pulses, line), mean, mean if renewed else h.former), pulses

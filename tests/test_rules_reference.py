@@ -566,7 +566,7 @@ def test_the_rate_of_the_fast_bank_without_automatic_scaling() -> None:
     close(moved(cell, "fast", X, D, 0.01, TEN), 0.5 * 0.01 * D.double().T @ X.double())
 
 
-@pytest.mark.parametrize("size", [1.0])
+@pytest.mark.parametrize("size", [1.0, 20.0, 0.05])
 @pytest.mark.parametrize("managed", [False, True])
 def test_the_rate_of_the_fast_bank_with_automatic_scaling(size: float, managed: bool) -> None:
     """λ_A = fast_lr·BL·Δ/(μ_x·μ_δ), whatever the learning rate and however large x and δ are."""

@@ -467,7 +467,7 @@ def test_mixed_precision(shape: tuple[int, int], every: int) -> None:
     follow(array, MixedText(array, every, most=6), 30)
 
 
-@pytest.mark.parametrize("threshold", [1.0])
+@pytest.mark.parametrize("threshold", [1.0, 2.0, 3.5])
 def test_mixed_precision_keeps_its_sum_on_an_ideal_array(threshold: float) -> None:
     """14.10: |χ| < ε after a writing, and w + χ is the sum of all gradients, exactly but for rounding."""
     step = 2.0**-10

@@ -435,6 +435,24 @@ def test_residual_learning(shape: tuple[int, int], rule: dict[str, Any]) -> None
     follow(array, text, 60)
 
 
+def test_a_warm_start_moves_on_where_the_loss_rises() -> None:
+    rule: dict[str, Any] = {"n": 6, "every": 1, "slower": 2, "visible": 0.5, "warm_start": True}
+    array = array_of(Residual(transfer=QUIET, **rule), (3, 5))
+    text = ResidualText(array, **rule)
+    x, d = vectors((3, 5), 40, drift=0.5)
+    #              any rise in the first three stages               two rises in five epochs after that
+    losses = [2.0, 1.5, 1.6, 1.4, 1.5, 1.5, 1.6, 1.5, 1.7, 1.6, 1.5, 1.4, 1.3, 1.5, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9]
+    stages = [0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 5]
+    for t, (loss, stage) in enumerate(zip(losses, stages, strict=True)):
+        for q in (2 * t, 2 * t + 1):
+            array.update(x[q : q + 1], d[q : q + 1], LR)
+            text.vector(x[q].double().tolist(), d[q].double().tolist())
+            text.compare()
+        array.advance(loss)
+        text.stage = stage
+        assert int(array.buffer("stage")[0]) == stage, f"after epoch {t}"
+
+
 class MixedText:
     """Section 8: χ += λ d xᵀ digitally; every few vectors n = trunc(χ/ε) single pulses, χ -= n ε."""
 

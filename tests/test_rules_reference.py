@@ -623,7 +623,7 @@ def test_the_rate_of_transfers_without_a_buffer() -> None:
     """The column that is read moves the slow bank by transfer_lr·η·ω in the mean, and no other column."""
     cell = TikiTaka(
         buffer=False, reference="zero", auto_scale=False, transfer=QUIET, every=2, transfer_lr=3.0,
-        slow_update=mho.Pulses(length=20, update_management=True),
+        slow_update=mho.Pulses(length=20),
         fast=mho.devices.ConstantStep(dw_min=0.05, up_down=1.0, c2c=0.0),
     )  # fmt: skip
     array = array_of(cell, (2, 3), device=LINEAR, replicas=REPLICAS, update=ONE_PULSE)
@@ -635,7 +635,7 @@ def test_the_rate_of_transfers_without_a_buffer() -> None:
     close(steps[:, :, 0].double(), 3.0 * 0.04 * omega)
 
 
-@pytest.mark.parametrize("scaled", [True])
+@pytest.mark.parametrize("scaled", [False, True])
 def test_the_rate_of_transfers_of_residual_learning(scaled: bool) -> None:
     cell = Residual(reference="zero", every=2, transfer_lr=0.2, scale_transfer_lr=scaled, transfer=QUIET, fast_lr=2.0)
     pulses = mho.Pulses(length=20)

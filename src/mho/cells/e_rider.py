@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from mho.cells.base import Buffer, Term
-from mho.cells.choppers import SIGN
 from mho.cells.fast_slow import Buffered, gain, left_of, pulses_of
 from mho.errors import Faults
 from mho.per_replica import Number
@@ -42,7 +41,7 @@ class ERider(Buffered):
             faults.add(f"tracking is {self.tracking!r}; give a share of at most 1")
 
     def visible_term(self) -> Term:
-        return dataclasses.replace(super().visible_term(), signs=SIGN, less="former")
+        return dataclasses.replace(super().visible_term(), less="former")
 
     def buffers(self) -> Mapping[str, Buffer]:
         return {**super().buffers(), "mean": Buffer("weight"), "former": Buffer("weight")}
@@ -53,8 +52,8 @@ class ERider(Buffered):
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
         """The map of a transfer: what a reading does to buffer, mean and reference, and the pulses."""
-        mean = h.mean + line.tracking * (omega - h.mean)
-        plain = line.chopper == 0
-        total = h.buffer + gain(line) * line.sign * (omega - (mean if plain else h.former))
+        total = h.buffer + gain(line) * line.sign * (omega - h.former)
         pulses = pulses_of(total, line)
-        return (left_of(total, pulses, line), mean, mean if plain or line.changes > 0 else h.former), pulses
+        mean = h.mean + line.tracking * (omega - h.mean)
+        renewed = line.changes > 0 or line.chopper == 0
+        return (left_of(total, pulses, line), mean, mean if renewed else h.former), pulses

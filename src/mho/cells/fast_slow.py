@@ -158,15 +158,16 @@ class FastSlow(Cell, abc.ABC):
     def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:
         """Plan an update of the fast bank with signed and scaled vectors, and the transfers on the way."""
         bank = part.first
+        steps = list[Step]()
+        if self.auto_scale:  # both sides, so that lines of either pulse with probabilities about 1 at most
+            means, given = [part.buffers[name] for name in MEANS], (x, d)
+            x, d = np.empty_like(x), np.empty_like(d)
+            steps.append(ops.level(*given, (means[0], means[1], means[2]), self.average, x, d))
         chopped = self._chopped(part, x)
-        sized, steps = d, list[Step]()
-        if self.auto_scale:
-            sized, means = np.empty_like(d), [part.buffers[name] for name in MEANS]
-            steps.append(ops.level(x, d, (means[0], means[1], means[2]), self.average, sized))
         if chopped is not None:
             sign, x = chopped
             steps.append(sign)
-        inner = bank.plan_update(x, sized)
+        inner = bank.plan_update(x, d)
         own = part.setting("fast_lr").astype(np.float64)
         if self.auto_scale:
             own = own * [pulses.length * step for pulses, step in bank.bank.pulses[bank.replicas]]
@@ -249,6 +250,9 @@ class Buffered(FastSlow, abc.ABC):
             SIGN: Buffer("column", start=1.0),
             AGE: Buffer("column"),
         }
+
+    def visible_term(self) -> Term:
+        return dataclasses.replace(super().visible_term(), signs=SIGN)
 
     def signs(self) -> Chopper | None:
         if not np.any(self.chopper):

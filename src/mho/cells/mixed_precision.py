@@ -34,14 +34,14 @@ class MixedPrecision(Cell):
     """A digital gradient beside each device: χ += η·δ·x, and every few vectors whole steps of χ become pulses.
 
     The array only reads; the outer product is formed digitally, in float32, so that the trains of the RPU's `update`
-    are not used. After every `every` vectors each weight with n = trunc(χ/ε) not 0, ε = threshold·Δ and Δ the nominal
-    step, gets n single pulses, and χ loses n·ε. So what the devices have been asked for and χ add up to the exact
-    gradient, and |χ| < ε after each writing, unless n was cut: what is above `max_pulses` waits in χ. Memory per
-    weight: one device and one number.
+    are not used. After every `every` vectors each weight whose |χ| has come to threshold·Δ, Δ the nominal step, gets
+    n = trunc(χ/Δ) single pulses, and χ loses n·Δ. So what the devices have been asked for and χ add up to the exact
+    gradient, and |χ| < threshold·Δ after each writing, unless n was cut: what is above `max_pulses` waits in χ. Memory
+    per weight: one device and one number.
 
     Attributes:
         every: vectors from one writing to the next, at least 1.
-        threshold: ε in nominal steps, above 0; may be a list of one number a replica.
+        threshold: nominal steps from which on χ is written, at least 1; may be a list of one number a replica.
         max_pulses: largest number of pulses of a weight at once, 1 to 32.
 
     Source: S. R. Nandakumar et al., Front. Neurosci. 14:406 (2020). The defaults are ours.
@@ -55,7 +55,7 @@ class MixedPrecision(Cell):
         faults = Faults("MixedPrecision")
         if not check_lists(self, faults, ("threshold",)):
             faults.number("every", self.every, low=1, integer=True)
-            faults.number("threshold", self.threshold, above=0.0, high=1e12)
+            faults.number("threshold", self.threshold, low=1.0, high=1e12)
             faults.number("max_pulses", self.max_pulses, low=1, high=32, integer=True)
         faults.raise_any()
 
@@ -97,9 +97,9 @@ class MixedPrecision(Cell):
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
         """The map of a writing: whole steps of the gradient become pulses."""
-        step = line.threshold * line.step
-        pulses = int(min(max(h.gradient / step, -line.max_pulses), line.max_pulses))
-        return h.gradient - pulses * step, pulses
+        steps = h.gradient / line.step
+        pulses = int(min(max(steps, -line.max_pulses), line.max_pulses)) if abs(steps) >= line.threshold else 0
+        return h.gradient - pulses * line.step, pulses
 
 
 @final

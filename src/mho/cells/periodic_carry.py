@@ -61,7 +61,7 @@ class PeriodicCarry(Cell):
 
     n: int = 3
     base: Number = 5.0
-    every: int = 100
+    every: int = 10
     slower: int = 10
     carry_at: Number = 0.5
     reset_error: Number = 0.0

@@ -186,24 +186,25 @@ class Residual(Cell):
             inner = part.first.plan_update(x, d)
             plan = dataclasses.replace(inner, set_rate=lambda lr: inner.set_rate(factor * lr))
             return scheduled(part, part.first, plan, vectors, self.events())
-        number, stage, rate = part.first.number(Operation.UPDATE), part.buffers[STAGE], np.zeros(part.replicas)
-        each = [
-            (self.n - 1 - k, bank.plan_update(x, d, Stream(bank.key(Operation.UPDATE), number)))
-            for k, bank in enumerate(part.banks.values())
-        ]
+        number, stage = part.first.number(Operation.UPDATE), part.buffers[STAGE]
+        each = []
+        for k, bank in enumerate(part.banks.values()):
+            own = np.empty_like(d)  # 0 but for the bank of the stage: a rate of 0 would not stop pulses of given gains
+            each.append((self.n - 1 - k, own, bank.plan_update(x, own, Stream(bank.key(Operation.UPDATE), number))))
 
         def choose() -> None:
-            for k, own in each:
-                own.set_rate(rate * (stage == k))
+            for k, own, _ in each:
+                np.multiply(d, (stage == k)[:, None, None], out=own)
 
         def set_rate(lr: Rate) -> None:
-            rate[...] = factor * lr
+            for *_, bound in each:
+                bound.set_rate(factor * lr)
 
         plan = UpdatePlan(
-            [choose, *(step for _, own in each for step in own.draw)],
-            [step for _, own in each for step in own.move],
+            [choose, *(step for *_, bound in each for step in bound.draw)],
+            [step for *_, bound in each for step in bound.move],
             set_rate,
-            lambda window: [step for _, own in each for step in own.within(window)],
+            lambda window: [step for *_, bound in each for step in bound.within(window)],
         )
         return scheduled(part, part.first, plan, vectors, self.events())
 

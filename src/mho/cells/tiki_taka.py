@@ -8,7 +8,6 @@ from typing import Any, final
 
 from mho.banks import BankSpec
 from mho.cells.base import Buffer, Term
-from mho.cells.choppers import SIGN
 from mho.cells.events import Event
 from mho.cells.fast_slow import FAST, SLOW, Buffered, FastSlow, gain, left_of, pulses_of
 from mho.cells.transfer import PulsedTransfer
@@ -69,8 +68,7 @@ class TikiTaka(Buffered):
         return fast, slow if self.slow_update is None else dataclasses.replace(slow, update=self.slow_update)
 
     def visible_term(self) -> Term:
-        own = super().visible_term()
-        return dataclasses.replace(own, signs=SIGN) if self.buffer else own
+        return super().visible_term() if self.buffer else FastSlow.visible_term(self)
 
     def buffers(self) -> Mapping[str, Buffer]:
         return super().buffers() if self.buffer else FastSlow.buffers(self)

@@ -161,12 +161,19 @@ class PulsedTransfer(ColumnEvent):
         x = np.empty((part.replicas, count, part.columns), np.float32)
         stream = target.stream_from(self.source)
         plan, factor = target.plan_update(x, omega, stream), part.setting(self.factor).astype(np.float64)
+        pulses = target.bank.pulses[target.replicas]
+        own_gains = any(each.x_gain is not None or each.d_gain is not None for each, _ in pulses)
+        full = np.array([each.length * step for each, step in pulses])
 
         def transfer(stop: Stop) -> None:
             read(stop)
+            rate = factor * (part.settings[:, -1] if self.times_rate else 1.0)
+            # a column of probability above 1 would lose what it stands for: the rows take over what is above
+            above = np.ones(part.replicas) if own_gains else np.maximum(np.sqrt(rate / full), 1)
             x[...] = 0
-            x[:, np.arange(count), stop.columns] = 1
-            plan.set_rate(factor * (part.settings[:, -1] if self.times_rate else 1.0))
+            x[:, np.arange(count), stop.columns] = 1 / above[:, None]
+            omega[...] *= above[:, None, None]
+            plan.set_rate(rate)
             stream.number[0] = stop.numbers[0]
             target.touch()
             for step in [*plan.draw, *plan.move]:

@@ -262,17 +262,20 @@ def bend(slope: Slope, errors: Floats, y: Floats, out: Floats) -> Call:
     return _plain("digital", f"bend_{slope}", 1, y.size, *flat)
 
 
-def level(x: Floats, d: Floats, means: tuple[Floats, Floats, Floats], vectors: int, out: Floats) -> Call:
-    """out (R, T, M) = δ over the running means of the largest |x| and |δ|, which are updated vector after vector.
+def level(
+    x: Floats, d: Floats, means: tuple[Floats, Floats, Floats], vectors: int, level_x: Floats, level_d: Floats
+) -> Call:
+    """x (R, T, N) and δ (R, T, M) over running means of their largest sizes, which are updated vector after vector.
 
     Args:
         x: (R, T, N).
         d: δ (R, T, M).
         means: of the largest |x|, of the largest |δ|, and over how many vectors, each (R,).
         vectors: over how many they are taken at most.
-        out: takes the errors.
+        level_x: takes x over its mean.
+        level_d: takes δ over its mean.
     """
-    return _plain("digital", "level", len(x), x.size + d.size, x, d, *means, vectors, out)
+    return _plain("digital", "level", len(x), x.size + d.size, x, d, *means, vectors, level_x, level_d)
 
 
 def _plain(module: str, entry: str, lines: int, work: int, *arguments: Any) -> Call:

@@ -74,13 +74,15 @@ def level(
     mean_d: Any,
     seen: Any,
     vectors: Any,
-    out: Any,
+    level_x: Any,
+    level_d: Any,
 ) -> None:
-    """Divide errors by running means of the largest |x| and |δ|, for replicas `start` to `stop`, vector after vector.
+    """Divide x and δ by running means of their largest sizes, for replicas `start` to `stop`, vector after vector.
 
     x (R, T, N), d (R, T, M); mean_x, mean_d, seen (R,) float32 are updated: the means are plain ones over the first
     `vectors` vectors, and move by 1/`vectors` of the difference after that; a vector without a finite largest |x| and
-    |δ| above 0 leaves them. Written: out (R, T, M) = δ / (mean_x·mean_d), 0 as long as there is no mean.
+    |δ| above 0 leaves them. Written: level_x (R, T, N) = x / mean_x and level_d (R, T, M) = δ / mean_d, 0 as long as
+    there is no mean.
     """
     for q in range(start, stop):
         r = np.uintp(q)
@@ -95,7 +97,7 @@ def level(
                 seen[r] = min(seen[r] + ONE, np.float32(vectors))
                 mean_x[r] += (x_max - mean_x[r]) / seen[r]
                 mean_d[r] += (d_max - mean_d[r]) / seen[r]
-            scale = mean_x[r] * mean_d[r]
-            factor = ONE / scale if scale > ZERO else ZERO
+            for j in range(x.shape[2]):
+                level_x[r, t, np.uintp(j)] = x[r, t, np.uintp(j)] / mean_x[r] if seen[r] > ZERO else ZERO
             for j in range(d.shape[2]):
-                out[r, t, np.uintp(j)] = d[r, t, np.uintp(j)] * factor
+                level_d[r, t, np.uintp(j)] = d[r, t, np.uintp(j)] / mean_d[r] if seen[r] > ZERO else ZERO

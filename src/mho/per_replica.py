@@ -99,6 +99,11 @@ def of_replica(part: T, replica: int) -> T:
     return map_lists(part, lambda values: values[replica])
 
 
+def power(number: Number, exponent: int) -> Number:
+    """Return a number to a power, or a list of numbers each to it."""
+    return number**exponent if isinstance(number, (int, float)) else tuple(own**exponent for own in number)
+
+
 def _check_numbers(name: str, values: Sequence[object], faults: Faults) -> None:
     wrong = [value for value in values if isinstance(value, bool) or not isinstance(value, (int, float))]
     if not values:

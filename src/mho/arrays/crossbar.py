@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -355,8 +355,16 @@ class Crossbar(Array):
         self._forget()
         return self
 
-    def _load_from_state_dict(self, *arguments: Any) -> None:
-        super()._load_from_state_dict(*arguments)
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *more: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *more)
+        *_, strict, _, _, faults = more
+        given = _parts_of_cell(key.removeprefix(prefix) for key in state_dict if key.startswith(prefix))
+        own = _parts_of_cell(self.state_dict())
+        if strict and given and given != own:  # beside the keys that torch lists
+            faults.append(
+                f"{self.name}: the checkpoint is of another cell, or of other settings of it: it has {given}, and this "
+                f"{type(self.rpu.cell).__name__} has {own}; make the model with the RPU of the checkpoint"
+            )
         for bank in self._banks():
             bank.seeds = self._seeds()
         self._forget()
@@ -369,6 +377,17 @@ class Crossbar(Array):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_kept": {}}
+
+
+def _parts_of_cell(keys: Iterable[str]) -> str:
+    """Return the banks and digital buffers of a cell that the keys of a state name, in words."""
+    named = list(keys)
+    banks = {key.split(".")[1] for key in named if key.startswith("banks.")}
+    buffers = {key.removeprefix("buffer_") for key in named if key.startswith("buffer_")}
+    each = (
+        f"the {what} {', '.join(sorted(names))}" for what, names in (("banks", banks), ("buffers", buffers)) if names
+    )
+    return " and ".join(each)
 
 
 @final

@@ -18,7 +18,7 @@ from mho.cells.transfer import plan_map, plan_reading, plan_sending
 from mho.devices import Device
 from mho.errors import Faults, shown
 from mho.kernels.ops import held
-from mho.per_replica import Number, check_lists
+from mho.per_replica import Number, check_lists, power
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
@@ -85,8 +85,7 @@ class PeriodicCarry(Cell):
         return tuple(BankSpec(name=digit(k), device=device, update=update) for k in reversed(range(self.n)))
 
     def reads(self) -> tuple[tuple[Term, ...], ...]:
-        gains = [1.0 if k == 0 else self.base**-k for k in range(self.n)]  # type: ignore[operator]
-        return (tuple(Term(digit(k), gain) for k, gain in enumerate(gains)),)
+        return (tuple(Term(digit(k), power(self.base, -k)) for k in range(self.n)),)  # type: ignore[arg-type]
 
     def buffers(self) -> Mapping[str, Buffer]:
         return {"carries": Buffer("array", counter=True)}

@@ -17,7 +17,7 @@ from mho.cells.schedule import scheduled
 from mho.cells.transfer import Gate, PulsedTransfer, Transfer
 from mho.devices import Device
 from mho.errors import Faults, shown
-from mho.per_replica import Number, check_lists
+from mho.per_replica import Number, check_lists, power
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
@@ -139,8 +139,7 @@ class Residual(Cell):
         )
 
     def reads(self) -> tuple[tuple[Term, ...], ...]:
-        gains = [1.0 if k == 0 else self.visible if k == 1 else self.visible**k for k in range(self.n)]  # type: ignore[operator]
-        return (tuple(Term(bank_name(k), gain) for k, gain in enumerate(gains)),)  # type: ignore[arg-type]
+        return (tuple(Term(bank_name(k), power(self.visible, k)) for k in range(self.n)),)  # type: ignore[arg-type]
 
     def buffers(self) -> Mapping[str, Buffer]:
         kept = {memory_name(k): Buffer("weight") for k in range(1, self.n)} if self.buffer else {}

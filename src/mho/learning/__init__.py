@@ -15,7 +15,7 @@ from mho.learning.combinatorial import (
     load_conntra,
 )
 from mho.learning.report import ArrayShift, Distances, ZeroShiftReport
-from mho.learning.weight_programming import LearnedWeights, learn_weights
+from mho.learning.weight_programming import LearnedWeights, WeightProgramming, learn_weights
 from mho.learning.zero_shifting import ZeroShifting, zero_shift
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ __all__ = [
     "LevelStep",
     "PackedNetwork",
     "SpectralRNN",
+    "WeightProgramming",
     "ZeroShiftReport",
     "ZeroShifting",
     "conntra",

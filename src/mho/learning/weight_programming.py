@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -14,7 +14,8 @@ import torch
 
 from mho.arrays import Crossbar
 from mho.config import RPU
-from mho.errors import Faults, in_words
+from mho.errors import Faults, InWords, in_words
+from mho.random import Operation
 
 Numbers = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
@@ -44,6 +45,119 @@ class LearnedWeights:
     curve: Numbers
     pulses: dict[str, Numbers]
     seconds: float
+
+
+@final
+class WeightProgramming(metaclass=InWords):
+    """An array on its way to given weights, which learns so many vectors at a time and can be saved in between.
+
+    The task of `learn_weights`, which has all settings. What is learned does not depend on how vectors are split into
+    calls, and `state` and `restore` continue it in another process to the same bits.
+
+    Attributes:
+        array: that learns, of R replicas.
+        targets: weights Ŵ, (R, size, size).
+
+    Raises:
+        InvalidValue: for a number out of range, or lists of another length.
+    """
+
+    def __init__(
+        self,
+        rpu: RPU,
+        *,
+        size: int = 20,
+        lr: float = 0.1,
+        target_std: float = 0.3,
+        seeds: Sequence[int] = (0,),
+    ) -> None:
+        faults = Faults("WeightProgramming")
+        faults.number("size", size, low=1, integer=True)
+        faults.number("lr", lr, above=0.0, high=1e6)
+        faults.number("target_std", target_std, above=0.0, high=1e6)
+        if not len(seeds):
+            faults.add("seeds is empty; give one for each replica")
+        faults.raise_any()
+        replicas = len(seeds)
+        self.lr, self.seeds = lr, list(seeds)
+        self.array = Crossbar(rpu, size, size, seed=self.seeds, replicas=replicas)
+        self.array.write(torch.zeros(replicas, size, size), quiet=True)
+        self.targets = np.stack([_drawn(seed, TARGETS, 0, (size, size)) for seed in seeds]) * np.float32(target_std)
+
+    @property
+    def vectors(self) -> int:
+        """Number of vectors that have been learned from."""
+        return int(self.array.vectors[Operation.UPDATE])
+
+    @property
+    def error(self) -> Numbers:
+        """Root mean square of W - Ŵ now, (R,), in weights."""
+        squares: Numbers = np.square(self.array.weight.numpy() - self.targets, dtype=np.float64)
+        return np.asarray(np.sqrt(squares.mean(axis=(1, 2))))
+
+    def learn(
+        self, vectors: int, *, looks: Collection[int] = (), watch: Callable[[int], None] | None = None
+    ) -> Numbers:
+        """Learn from so many further vectors.
+
+        Args:
+            vectors: how many, at least 1.
+            looks: numbers of vectors of the whole run after which the error is measured.
+            watch: is told the number of vectors of the whole run, a thousand or so from one time to the next.
+
+        Returns:
+            Errors at these numbers, (K, R).
+        """
+        first, size, replicas = self.vectors, self.array.in_features, len(self.seeds)
+        cycles = self.array.cycles(slice(None), 1)
+        cycles.begin()
+        cycles.set_rate(self.lr)
+        errors, factor = [], np.float32(2 / size)
+        x = np.empty((replicas, BLOCK, size), np.float32)
+        for vector in range(first, first + vectors):
+            if vector == first or vector % BLOCK == 0:
+                if watch is not None:
+                    watch(vector)
+                for r, seed in enumerate(self.seeds):
+                    x[r] = _drawn(seed, INPUTS, vector // BLOCK, (BLOCK, size))
+                wanted = np.einsum("rij,rtj->rti", self.targets, x)
+            cycles.inputs[:, 0] = x[:, vector % BLOCK]
+            cycles.prepare()
+            for step in cycles.forward:
+                step()
+            cycles.count_on(forward=True)
+            np.subtract(wanted[:, vector % BLOCK], cycles.outputs[:, 0], out=cycles.errors[:, 0])
+            cycles.errors *= factor
+            cycles.touch()
+            for step in cycles.update:
+                step()
+            cycles.count_on(update=True)
+            if vector + 1 in looks:
+                errors.append(self.error)
+        cycles.settle()
+        fault = cycles.fault(x=True, d=True)
+        if fault is not None:
+            raise fault
+        return np.array(errors).reshape(-1, replicas)
+
+    def pulses(self) -> dict[str, Numbers]:
+        """Return the steps that a device has made per vector, (R,), by the name of its bank."""
+        counters, specs = self.array.counters(), self.array.rpu.banks
+        devices = self.array.out_features * self.array.in_features * max(1, self.vectors)
+        return {
+            spec.name: (
+                counters[f"{spec.name}.coincidences" if len(specs) > 1 else "coincidences"] / (spec.lines * devices)
+            ).numpy()
+            for spec in specs
+        }
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return all that further vectors depend on, beside the settings."""
+        return {name: value.clone() for name, value in self.array.state_dict().items()}
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Continue from what `state` returned, of the same settings."""
+        self.array.load_state_dict(dict(state))
 
 
 @in_words
@@ -80,57 +194,14 @@ def learn_weights(
     """
     faults = Faults("learn_weights")
     faults.number("vectors", vectors, low=100, integer=True)
-    faults.number("size", size, low=1, integer=True)
-    faults.number("lr", lr, above=0.0, high=1e6)
-    faults.number("target_std", target_std, above=0.0, high=1e6)
     faults.number("points", points, low=1, integer=True)
-    if not len(seeds):
-        faults.add("seeds is empty; give one for each replica")
     faults.raise_any()
-    began, replicas = time.perf_counter(), len(seeds)
-    array = Crossbar(rpu, size, size, seed=list(seeds), replicas=replicas)
-    array.write(torch.zeros(replicas, size, size), quiet=True)
-    targets = np.stack([_drawn(seed, TARGETS, 0, (size, size)) for seed in seeds]) * np.float32(target_std)
+    began = time.perf_counter()
+    task = WeightProgramming(rpu, size=size, lr=lr, target_std=target_std, seeds=seeds)
     looks = _looks(vectors, points)
-    curve, errors, tail = [], [], vectors * (1 - TAIL)
-    cycles = array.cycles(slice(None), 1)
-    cycles.begin()
-    cycles.set_rate(lr)
-    x = np.empty((replicas, BLOCK, size), np.float32)
-    for vector in range(vectors):
-        if vector % BLOCK == 0:
-            if watch is not None:
-                watch(vector)
-            for r, seed in enumerate(seeds):
-                x[r] = _drawn(seed, INPUTS, vector // BLOCK, (BLOCK, size))
-            wanted = np.einsum("rij,rtj->rti", targets, x)
-        cycles.inputs[:, 0] = x[:, vector % BLOCK]
-        cycles.prepare()
-        for step in cycles.forward:
-            step()
-        cycles.count_on(forward=True)
-        np.subtract(wanted[:, vector % BLOCK], cycles.outputs[:, 0], out=cycles.errors[:, 0])
-        cycles.errors *= np.float32(2 / size)
-        cycles.touch()
-        for step in cycles.update:
-            step()
-        cycles.count_on(update=True)
-        if vector + 1 in looks:
-            error = np.sqrt(np.square(array.weight.numpy() - targets, dtype=np.float64).mean(axis=(1, 2)))
-            curve.append(error)
-            if vector + 1 > tail:
-                errors.append(error)
-    cycles.settle()
-    fault = cycles.fault(x=True, d=True)
-    if fault is not None:
-        raise fault
-    return LearnedWeights(
-        np.mean(errors, axis=0),
-        np.array(sorted(looks)),
-        np.array(curve),
-        _steps_of_devices(array, vectors),
-        time.perf_counter() - began,
-    )
+    curve, at = task.learn(vectors, looks=looks, watch=watch), np.array(sorted(looks))
+    tail = curve[at > vectors * (1 - TAIL)].mean(axis=0)
+    return LearnedWeights(tail, at, curve, task.pulses(), time.perf_counter() - began)
 
 
 def _drawn(seed: int, what: int, block: int, shape: tuple[int, int]) -> Floats:
@@ -144,15 +215,3 @@ def _looks(vectors: int, points: int) -> set[int]:
     first = math.floor(vectors * (1 - TAIL)) + 1
     even = {math.ceil((k + 1) * vectors / points) for k in range(points)}
     return even | {int(vector) for vector in np.linspace(first, vectors, LOOKS)}
-
-
-def _steps_of_devices(array: Crossbar, vectors: int) -> dict[str, Numbers]:
-    """Return steps a device has made per vector by bank."""
-    counters, specs = array.counters(), array.rpu.banks
-    devices = array.out_features * array.in_features * vectors
-    return {
-        spec.name: (
-            counters[f"{spec.name}.coincidences" if len(specs) > 1 else "coincidences"] / (spec.lines * devices)
-        ).numpy()
-        for spec in specs
-    }

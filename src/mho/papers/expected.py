@@ -91,7 +91,10 @@ class _Reader:
             if curve not in self.known:
                 self.faults.add(f"{name}: no curve {curve!r}{nearest(curve, self.known)}")
         sweep = self._made(Sweep, f"{name}.sweep", table["sweep"]) if "sweep" in table else None
-        placed = dict.fromkeys(curve for line in (sweep.lines.values() if sweep else ()) for curve in line)
+        drawn = [*sweep.lines.values(), *sweep.panels.values()] if sweep else []
+        placed = dict.fromkeys(curve for line in drawn for curve in line)
+        for quantity in sweep.across if sweep else ():
+            self._quantity(f"{name}.sweep.across", quantity)
         for curve in [curve for curve in placed if curve not in curves]:
             self.faults.add(f"{name}.sweep: no curve {curve!r} in the figure{nearest(curve, curves)}")
         matrix = self._made(Matrix, f"{name}.matrix", table["matrix"]) if "matrix" in table else None
@@ -106,6 +109,8 @@ class _Reader:
 
     def _curve(self, name: str, table: Mapping[str, Any]) -> Curve:
         checks = self._checks(name, table.get("checks", []))
+        for quantity in table.get("numbers", ()):
+            self._quantity(f"{name}.numbers", quantity)
         curve = self._made(Curve, name, {**self._named(name, table, self.quantity), "checks": checks})
         return curve or Curve(label=name)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mho.files import write_atomically
 from mho.papers.page_figures import drawings
-from mho.papers.page_rows import COUNTED, array_rows, curve_row, picture_rows
+from mho.papers.page_rows import COUNTED, across_rows, array_rows, curve_row, picture_rows
 from mho.papers.paper import Paper
 from mho.papers.records import Record
 from mho.papers.shown import MARKS, UNAVAILABLE
@@ -54,7 +54,7 @@ def _render(paper: Paper, records: Mapping[str, Record], kind: str) -> str:
             curve_row(paper, figure, verdicts[curve], known.get(curve), windows[curve], kind) for curve in figure.curves
         ]
         drawn = drawings(paper, name, known, windows, compared=kind == "results")
-        figures.append((name, figure, drawn, rows))
+        figures.append((name, figure, drawn, rows, across_rows(paper, figure, known, windows)))
     return render(
         "paper.html",
         paper=paper,

@@ -14,6 +14,7 @@ from mho.papers.figures import Drawn, paper_figure
 from mho.papers.matrix_figure import MatrixRow, matrix_figure
 from mho.papers.paper import Paper
 from mho.papers.records import Record
+from mho.papers.shown import Curve, Figure, Sweep
 from mho.papers.sweep_figure import SweepLine, sweep_figure
 from mho.papers.verdicts import seed_means
 from mho.report.drawing import svg
@@ -45,7 +46,7 @@ def drawings(
         return matrix_drawings(paper, name, records, windows)
     if paper.expected.figures[name].sweep is None:
         return _curve_drawings(paper, name, records, compared=compared)
-    return sweep_drawings(paper, name, records, windows)
+    return sweep_drawings(paper, name, records, windows, compared=compared)
 
 
 def _curve_drawings(paper: Paper, name: str, records: Mapping[str, Record], *, compared: bool) -> list[Markup]:
@@ -124,12 +125,64 @@ def matrix_drawings(
 
 
 def sweep_drawings(
-    paper: Paper, name: str, records: Mapping[str, Record], windows: Mapping[str, tuple[int, int]]
+    paper: Paper,
+    name: str,
+    records: Mapping[str, Record],
+    windows: Mapping[str, tuple[int, int]],
+    *,
+    compared: bool = False,
 ) -> list[Markup]:
-    """Draw means against a value; nothing until a curve has come to its end."""
-    expected, figure = paper.expected, paper.expected.figures[name]
+    """Draw means against a value, each panel by itself; nothing until a curve has come to its end."""
+    figure = paper.expected.figures[name]
     sweep = figure.sweep
     assert sweep is not None
+    if not sweep.across:
+        lines = _lines_of_curves(paper, figure, sweep, records, windows, compared=compared)
+        return _drawn_sweep(figure, sweep.axis, sweep.log, lines, f"figure-{name}")
+    made = []
+    for place, (panel, curves) in enumerate((sweep.panels or {"": figure.curves}).items()):
+        lines = [
+            SweepLine(
+                paper.expected.curves[curve].label,
+                k,
+                [
+                    (value, found)
+                    for quantity, value in sorted(sweep.across.items(), key=lambda pair: pair[1])
+                    if (found := across_means(figure, quantity, records[curve], windows[curve]))
+                ],
+                _across_numbers(paper.expected.curves[curve], sweep) if compared else (),
+            )
+            for k, curve in enumerate(curves)
+            if curve in records
+        ]
+        axis = f"{sweep.axis}; {panel}" if panel else sweep.axis
+        made += _drawn_sweep(figure, axis, sweep.log, lines, f"figure-{name}-{place}")
+    return made
+
+
+def across_means(figure: Figure, quantity: str, record: Record, window: tuple[int, int]) -> list[float]:
+    """Return the means of the seeds of one quantity across which a figure goes."""
+    return seed_means(record, window, dataclasses.replace(figure.quantity, name=quantity))
+
+
+def _across_numbers(curve: Curve, sweep: Sweep) -> list[tuple[float, float]]:
+    numbers = [
+        (value, curve.numbers[quantity]) for quantity, value in sweep.across.items() if quantity in curve.numbers
+    ]
+    return sorted(numbers)
+
+
+def _lines_of_curves(
+    paper: Paper,
+    figure: Figure,
+    sweep: Sweep,
+    records: Mapping[str, Record],
+    windows: Mapping[str, tuple[int, int]],
+    *,
+    compared: bool,
+) -> list[SweepLine]:
+    """Return the lines of a sweep from curve to curve, and its levels."""
+    expected = paper.expected
     means = {
         curve: seed_means(records[curve], windows[curve], figure.quantity)
         for curve in figure.curves
@@ -149,16 +202,32 @@ def sweep_drawings(
     ]
     levels = [curve for curve in figure.curves if curve not in inside]
     points += [(expected.curves[curve].label, [(None, means[curve])] if means.get(curve) else []) for curve in levels]
-    data = [SweepLine(label, place, line) for place, (label, line) in enumerate(points) if line]
+    printed = {
+        label: sorted(
+            (value, number)
+            for curve, value in line.items()
+            if compared
+            and expected.curves[curve].quantity == figure.quantity
+            and isinstance(number := expected.curves[curve].number, (int, float))
+        )
+        for label, line in sweep.lines.items()
+    }
+    return [SweepLine(label, place, line, printed.get(label, ())) for place, (label, line) in enumerate(points)]
+
+
+def _drawn_sweep(figure: Figure, axis: str, log: bool, lines: list[SweepLine], name: str) -> list[Markup]:
+    """Draw the lines that have come to their end, wide and narrow; nothing where there are none."""
+    data = [line for line in lines if line.points]
     if not data:
         return []
-    draw = partial(sweep_figure, data, axis=sweep.axis, log=sweep.log, quantity=figure.quantity)
+    draw = partial(sweep_figure, data, axis=axis, log=log, quantity=figure.quantity)
+    named = len(data) + any(line.paper for line in data)
     return [
         svg(
             partial(draw, columns=columns),
-            size=(width, height + LEGEND * -(-len(data) // columns)),
-            name=f"figure-{name}-{kind}",
-            label=f"Mean {figure.quantity.words} against {sweep.axis}, {figure.title}; numbers in the table below",
+            size=(width, height + LEGEND * -(-named // columns)),
+            name=f"{name}-{kind}",
+            label=f"Mean {figure.quantity.words} against {axis}, {figure.title}; numbers in the table below",
             kind=kind,
         )
         for kind, columns, width, height in SHAPES

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from mho.papers.checks import Check
+from mho.papers.page_figures import across_means
 from mho.papers.paper import Paper
 from mho.papers.records import Record
 from mho.papers.shown import Figure
@@ -105,6 +106,30 @@ def curve_row(
         diagnosis=_diagnosis(record),
         seconds=statistics.fmean(line["seconds"] for metrics in record.seeds.values() for line in metrics),
     )
+
+
+def across_rows(
+    paper: Paper, figure: Figure, records: Mapping[str, Record], windows: Mapping[str, tuple[int, int]]
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the numbers of a figure that goes across quantities: curve, and of each quantity ours and the paper's."""
+    if figure.sweep is None or not figure.sweep.across:
+        return []
+    rows = []
+    for name in [name for name in figure.curves if name in records]:
+        cells = []
+        for quantity in figure.sweep.across:
+            found = across_means(figure, quantity, records[name], windows[name])
+            number = paper.expected.curves[name].numbers.get(quantity)
+            mean = statistics.fmean(found) if found else None
+            ratio = f" (×{mean / number:.2f})" if mean is not None and number else ""
+            cells.append(
+                (
+                    "–" if mean is None else figure.quantity.show(mean),
+                    "" if number is None else f"paper {number:g}{ratio}",
+                )
+            )
+        rows.append((name, cells))
+    return rows
 
 
 def _diagnosis(record: Record) -> str:

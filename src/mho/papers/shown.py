@@ -28,7 +28,8 @@ class Curve:
     Attributes:
         label: for a legend.
         says: the paper's statement on the curve, where a number alone does not express it.
-        number: mean of the quantity, one number or a range.
+        number: mean of the quantity, one number or a range; left out, that of `numbers`.
+        numbers: the paper's means of several quantities, by name.
         mark: source of the statement or the number, a key of `MARKS`; None where there is neither.
         checks: what a whole training must keep.
         quantity: what is judged.
@@ -37,6 +38,7 @@ class Curve:
     label: str
     says: str = ""
     number: float | tuple[float, float] | None = None
+    numbers: Mapping[str, float] = dataclasses.field(default_factory=dict)
     mark: str | None = None
     checks: tuple[Check, ...] = ()
     quantity: Quantity = TEST_ERROR
@@ -45,13 +47,17 @@ class Curve:
         faults = Faults("curve")
         if isinstance(self.number, list):
             object.__setattr__(self, "number", tuple(self.number))
+        if self.number is None and self.quantity.name in self.numbers:
+            object.__setattr__(self, "number", self.numbers[self.quantity.name])
+        for name, number in self.numbers.items():
+            faults.number(f"numbers.{name}", number)
         ends = self.number if isinstance(self.number, tuple) else (self.number,)
         low, high = (0.0, 100.0) if self.quantity.unit == "%" else (-math.inf, math.inf)
         for end in ends:
             faults.number("number", end, low=low, high=high, optional=not isinstance(self.number, tuple))
         if isinstance(self.number, tuple) and len(self.number) != 2:
             faults.add(f"number is {list(self.number)!r}; give one number, or the two ends of a range")
-        stated = self.number is not None or bool(self.says)
+        stated = self.number is not None or bool(self.says) or bool(self.numbers)
         if self.mark is not None and self.mark not in MARKS:
             faults.add(f"mark is {self.mark!r}{nearest(str(self.mark), MARKS)}")
         elif stated != (self.mark is not None):
@@ -70,26 +76,32 @@ class Curve:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """Means against a value that differs from curve to curve.
+    """Means against a value that differs from curve to curve, or from quantity to quantity of each curve.
 
     Attributes:
         axis: name of the value.
         log: whether its axis is logarithmic; a value of 0 stands left of the others.
         lines: label to the value of each of its curves, each at least 0. Curves of the figure that no line has are
             drawn as levels.
+        across: in place of lines: quantity to its value, at least 0. Each curve of the figure is a line.
+        panels: with `across`: name to the curves that a drawing of their own shows; empty: one drawing has all.
     """
 
     axis: str
     log: bool = False
-    lines: Mapping[str, Mapping[str, float]]
+    lines: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    across: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    panels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         faults = Faults("sweep")
-        if not self.lines or not all(self.lines.values()):
-            faults.add("lines are missing: give label = { curve = value, ... }")
-        for line in self.lines.values():
-            for curve, value in line.items():
-                faults.number(curve, value, low=0.0)
+        if bool(self.lines) == bool(self.across) or not all(self.lines.values()):
+            faults.add("give lines, label = { curve = value, ... }, or across, quantity = value")
+        if self.panels and not self.across:
+            faults.add("panels go with across; give a figure of its own to each panel of lines")
+        for line in (*self.lines.values(), self.across):
+            for name, value in line.items():
+                faults.number(name, value, low=0.0)
         faults.raise_any()
 
 

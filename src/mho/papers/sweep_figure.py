@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -16,6 +16,8 @@ from mho.papers.quantities import TEST_ERROR, Quantity
 
 LINEAR_BELOW = 3.0
 """Values that span less than this factor are drawn on a linear axis."""
+PRINTED: dict[str, Any] = {"ls": ":", "lw": 1.0, "ms": 7, "mfc": "none", "alpha": 0.8}
+"""How the paper's numbers are drawn."""
 ZERO_DECADES = 0.4
 """Decades of a logarithmic axis from 0 to the smallest other value."""
 
@@ -29,11 +31,13 @@ class SweepLine:
         label: for the legend.
         place: number among all lines and levels of the figure, trained or not: it decides colour and marker.
         points: value and the means of its seeds, by rising value; None and the means for a level.
+        paper: value and the paper's number, by rising value.
     """
 
     label: str
     place: int
     points: Sequence[tuple[float | None, Sequence[float]]]
+    paper: Sequence[tuple[float, float]] = ()
 
 
 def sweep_figure(
@@ -47,7 +51,8 @@ def sweep_figure(
 ) -> Axes:
     """Draw means of a quantity against a value; levels are dashed.
 
-    A line goes through the means of the seeds; where there are several, each seed is a small dot.
+    A line goes through the means of the seeds; where there are several, each seed is a small dot. The paper's numbers
+    are hollow marks, dotted.
 
     Args:
         data: the lines.
@@ -58,7 +63,8 @@ def sweep_figure(
         columns: of the legend.
     """
     seen = [mean for line in data for _, means in line.points for mean in means]
-    values = sorted({value for line in data for value, _ in line.points if value is not None})
+    seen += [number for line in data for _, number in line.paper]
+    values = sorted({value for line in data for value, _ in (*line.points, *line.paper) if value is not None})
     for line in data:
         color, marker = COLORS[line.place % len(COLORS)], MARKERS[line.place % len(MARKERS)]
         for value, means in line.points:
@@ -69,6 +75,10 @@ def sweep_figure(
         points = [(value, statistics.fmean(means)) for value, means in line.points if value is not None]
         if points:
             ax.plot(*zip(*points, strict=True), color=color, marker=marker, ms=5, lw=1.7, label=line.label, zorder=4)
+        if line.paper:
+            ax.plot(*zip(*line.paper, strict=True), color=color, **PRINTED, marker=marker, zorder=3)
+    if any(line.paper for line in data):
+        ax.plot([], [], color=COLORS[-1], **PRINTED, marker="o", label="paper")
     positive = [mean for mean in seen if mean > 0]
     log_axis = quantity.log and (not positive or max(positive) / min(positive) >= LINEAR_BELOW)
     vertical_axis(ax, dataclasses.replace(quantity, log=log_axis), positive if quantity.log else seen)

@@ -15,7 +15,7 @@ from mho.nn import band_limit, conversion_table, convert, export, replica_loss, 
 from mho.periphery import Exact, Pulses, Read, Scale
 from mho.runs import load
 from mho.tile import Tile
-from mho.training import AnalogSGD
+from mho.training import AnalogOptimizer, AnalogSGD
 from mho.version import PHYSICS_VERSION
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "PHYSICS_VERSION",
     "RPU",
+    "AnalogOptimizer",
     "AnalogSGD",
     "Cell",
     "Crossbar",

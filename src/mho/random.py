@@ -201,6 +201,19 @@ def programming_normals(key: npt.NDArray[np.uint32], number: int, cells: int) ->
     return np.asarray(normal(mix(np.arange(cells, dtype=np.uint32), keys[0], keys[1])))
 
 
+def rounding_uniforms(key: npt.NDArray[np.uint32], number: int, cells: int) -> npt.NDArray[np.float64]:
+    """Return one uniform in (0, 1) for every cell (cells,), by which a change is rounded: middles of 2³² equal steps.
+
+    Args:
+        key: (2,), of the stream.
+        number: of the change, counted by the array.
+        cells: how many.
+    """
+    keys = vector_keys(key[:1], key[1:], np.array([number], np.uint64), _words(0))
+    bits = mix(np.arange(cells, dtype=np.uint32), keys[0], keys[1])
+    return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-32)
+
+
 def event_uniforms(key: npt.NDArray[np.uint32], numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """One uniform in (0, 1) for every event, (K,), by its number, in the stream of a key (2,)."""
     keys = vector_keys(key[:1], key[1:], numbers.astype(np.uint64), _words(0))

@@ -16,12 +16,14 @@ from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
 from mho.arrays.scaling import Factors, ScaledCycles
 from mho.banks import BankSpec, Rate
+from mho.banks.numbers import pulses_of
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, InWords, WrongUse, shown, warn
 from mho.kernels import counts as count
 from mho.kernels.backends import backend_of
 from mho.periphery import Scale
 from mho.periphery.scale import FILL
+from mho.random import Operation
 
 Floats = npt.NDArray[np.float32]
 ROUNDING = 1e-6
@@ -30,6 +32,8 @@ TOLD = 0.01
 """Share of clipped weights above which `Array.write` warns."""
 BEYOND = 1e6
 """A weight that no bound lets through, in finding where the bounds are."""
+MOST_PULSES = 1 << 15
+"""Pulses that `Array.step` gives a weight at most: more than devices have states."""
 LEAST_SHARE = 0.1
 """Least factor of an output over the largest of its array: updates divide δ by it, and pulse probabilities end at 1."""
 DRAWN = (
@@ -105,6 +109,11 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
     @abc.abstractmethod
     def tile_shapes(self) -> Mapping[str, tuple[int, int]]:
         """The crossbars that make this array: name to weights (out, in)."""
+
+    @property
+    @abc.abstractmethod
+    def vectors(self) -> Tensor:
+        """The running count of vectors of each operation."""
 
     @property
     @abc.abstractmethod
@@ -385,6 +394,85 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
         if dt:
             self.pass_time(float(dt))
 
+    # Steps from a digital computer --------------------------------------------------------------
+
+    @property
+    def nominal_step(self) -> Tensor | None:
+        """How far a pulse moves a weight nominally, (R,), in the units of the devices; None with Exact updates."""
+        pulses = pulses_of(self.main.update, self.main.device, self.replicas)
+        return torch.tensor([step for _, step in pulses], dtype=torch.float64) if pulses else None
+
+    def step(self, pulses: Tensor, *, dt: float = 0.0) -> None:
+        """Give every weight pulses of its own, as many as a digital computer asks for.
+
+        Columns take turns, and all rows pulse together with a column, in trains of at most 32 slots. Each device of a
+        weight that updates pulse gets the pulses, and moves by its law. To events of the cell a step is one vector.
+
+        Args:
+            pulses: whole numbers (R, out, in), or (out, in) for all replicas alike; negative for pulses down; at most
+                32768 of either sign.
+            dt: time that passes afterwards, in optimizer steps, at least 0.
+
+        Raises:
+            InvalidValue: for another shape, other numbers, or dt < 0.
+            WrongUse: for an array with Exact updates, or cells that move weights by rules of their own.
+        """
+        if self.nominal_step is None:
+            raise WrongUse(
+                f"{self.name}: an array with Exact updates takes no pulses; add(change) changes its weights, or give "
+                "update=mho.Pulses() and a device with steps"
+            )
+        given = self._changes(pulses, "pulses", dt)
+        if not torch.equal(given, given.round()) or given.abs().max() > MOST_PULSES:
+            raise InvalidValue(
+                f"{self.name}: pulses reach from {float(given.min()):g} to {float(given.max()):g}; give whole numbers "
+                f"from -{MOST_PULSES} to {MOST_PULSES}"
+            )
+        self._step(given)
+        if dt:
+            self.pass_time(float(dt))
+
+    def add(self, change: Tensor, *, dt: float = 0.0) -> None:
+        """Change the weights by given amounts, exactly: for arrays with Exact updates.
+
+        Args:
+            change: (R, out, in), or (out, in) for all replicas alike, in the units of the devices.
+            dt: time that passes afterwards, in optimizer steps, at least 0.
+
+        Raises:
+            InvalidValue: for another shape, values that are not finite, or dt < 0.
+            WrongUse: for an array whose devices are pulsed, or cells that move weights by rules of their own.
+        """
+        if self.nominal_step is not None:
+            raise WrongUse(
+                f"{self.name}: its devices move by pulses alone; give these with step(pulses), or program weights with "
+                "write(weight)"
+            )
+        self._add(self._changes(change, "changes", dt))
+        if dt:
+            self.pass_time(float(dt))
+
+    def refuses_steps(self) -> str | None:
+        """Return why `step` and `add` raise for these cells, and what to do; None if they do not."""
+        return self.rpu.cell.refuses_steps()
+
+    def rounding_uniforms(self) -> npt.NDArray[np.float64]:
+        """Return a number uniform in (0, 1) for each weight, (R, out, in), by which its next step may be rounded.
+
+        The draws are named by seed, array and the number of updates before, so that replicas and resumed runs have
+        those of a run alone.
+        """
+        number, cells = int(self.vectors[Operation.UPDATE]), self.out_features * self.in_features
+        named = [random.array_number(f"{name}.rounding") for name in self._names()]
+        keys = [random.stream_key(seed, own, Operation.UPDATE) for seed, own in zip(self._seeds(), named, strict=True)]
+        uniforms = np.stack([random.rounding_uniforms(key, number, cells) for key in keys])
+        return uniforms.reshape(self.replicas, self.out_features, self.in_features)
+
+    def add_gradient(self, x: Floats, d: Floats, total: Floats) -> None:
+        """Add -δ xᵀ of vectors x (R, T, in) and δ (R, T, out), one after another, to a digital `total` (R, out, in)."""
+        counts = np.zeros((self.replicas, count.SIZE), np.int64)
+        self.engine.plan_outer(total, x, d, np.full(self.replicas, -1, np.float32), counts)()
+
     # The same cycles for layers, whose vectors are (R, T, ...) float32 NumPy already -----------------
 
     @final
@@ -497,6 +585,22 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
             held.append(way * self.weight)
         reach = torch.minimum(*held).flatten(1).median(dim=1).values
         return torch.where(reach < BEYOND / 2, reach, torch.inf)
+
+    def _changes(self, values: Tensor, what: str, dt: float) -> Tensor:
+        """Check what `step` or `add` is given, and return it as (R, out, in)."""
+        refused = self.refuses_steps()
+        if refused:
+            raise WrongUse(f"{self.name}: {refused}")
+        self._check_dt(dt)
+        return self._matrix(values, what)
+
+    @abc.abstractmethod
+    def _step(self, pulses: Tensor) -> None:
+        """Give weights pulses of their own, (R, out, in)."""
+
+    @abc.abstractmethod
+    def _add(self, change: Tensor) -> None:
+        """Add (R, out, in) to the weights."""
 
     @abc.abstractmethod
     def _program(self, values: Tensor) -> None:

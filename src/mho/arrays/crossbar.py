@@ -178,6 +178,16 @@ class Crossbar(Array):
         plan.set_rate(0.0)
         self._update([*plan.draw, *plan.move], p, q)
 
+    def _step(self, pulses: Tensor) -> None:
+        plan = self.rpu.cell.plan_step(self.part(), pulses.contiguous().numpy())
+        plan.set_rate(0.0)
+        lines = np.empty((self.replicas, 1, 0), np.float32)  # one vector, in which no line is driven by a number
+        self._update([*plan.draw, *plan.move], lines, lines)
+
+    def _add(self, change: Tensor) -> None:
+        self.part().first.add(change.numpy())
+        self.part().first.count_on(Operation.UPDATE, 1)
+
     def pass_time(self, dt: float) -> None:
         if "relaxing" not in self._kept:
             self._kept["relaxing"] = [bank for bank in self.part().banks.values() if bank.cells.ages]

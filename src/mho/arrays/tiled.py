@@ -145,13 +145,26 @@ class TiledArray(Array):
     def _evaluate(self, inputs: Floats) -> Floats:
         return self._read(inputs, lambda batch, part: batch._evaluate(part), backward=False)
 
+    def _step(self, pulses: Tensor) -> None:
+        for batch, part in self._cells_of_batches(pulses):
+            batch._step(part)
+
+    def _add(self, change: Tensor) -> None:
+        for batch, part in self._cells_of_batches(change):
+            batch._add(part)
+
     def _program(self, values: Tensor) -> None:
-        for batch, alike in zip(self.batches, self.places, strict=True):
-            batch._program(_together([values[:, place.rows, place.columns] for place in alike]))
+        for batch, part in self._cells_of_batches(values):
+            batch._program(part)
 
     def _program_reference(self, values: Tensor, error: float) -> None:
+        for batch, part in self._cells_of_batches(values):
+            batch.write_reference(part, error=error)
+
+    def _cells_of_batches(self, values: Tensor) -> Iterator[tuple[Crossbar, Tensor]]:
+        """Yield every batch with its part (R·K, rows, columns) of a whole (R, out, in)."""
         for batch, alike in zip(self.batches, self.places, strict=True):
-            batch.write_reference(_together([values[:, p.rows, p.columns] for p in alike]), error=error)
+            yield batch, _together([values[:, place.rows, place.columns] for place in alike])
 
     def pass_time(self, dt: float) -> None:
         for batch in self.batches:

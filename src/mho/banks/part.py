@@ -164,6 +164,11 @@ class BankPart:
             np.copyto(memory, 0, where=where)
         self.touch()
 
+    def add(self, change: Floats) -> None:
+        """Add (R, M, N) exactly to every pulsed device of each weight."""
+        np.add(self.state, np.tile(change, (1, self.bank.spec.lines, 1)), out=self.state)
+        self.touch()
+
     def touch(self) -> None:
         """Note that an update is about to move the devices."""
         self.visible.touch()

@@ -17,6 +17,7 @@ from mho.banks import BankSpec
 from mho.cells.events import Event
 from mho.cells.part import CellPart
 from mho.cells.schedule import scheduled
+from mho.cells.steps import plan_steps
 from mho.cells.sums import Sum, Summand
 from mho.compiler.program import Step
 from mho.devices import Device
@@ -121,6 +122,19 @@ class Cell(abc.ABC, metaclass=InWords):
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
         """Return why the cell cannot be combined with these parts, and what to do; None if it can."""
         return None
+
+    def refuses_steps(self) -> str | None:
+        """Return why a weight cannot be given single pulses of its own, and what to do; None if it can.
+
+        Default: it can where reads see one bank.
+        """
+        if len({term.bank for terms in self.reads() for term in terms}) < 2:
+            return None
+        return (
+            f"{type(self).__name__} cells gather gradients in one bank of devices and move the others by a rule of "
+            "their own, which single pulses would bypass; use cells of one bank (Single, Replicated, Referenced, "
+            "OneSided), or mho.AnalogSGD"
+        )
 
     def summary(self) -> str:
         """Return a phrase for tables, such as "with a reference device per weight"; empty for one device."""
@@ -243,6 +257,13 @@ class Cell(abc.ABC, metaclass=InWords):
         """Plan pulses of given probabilities, p (R, T, N) and q (R, T, M), on the first bank, events included."""
         bank = part.first
         return scheduled(part, bank, bank.plan_pulses(p, q, length), p.shape[1], self.events())
+
+    def plan_step(self, part: CellPart, pulses: Floats) -> UpdatePlan:
+        """Plan one vector that gives each weight pulses of its own, (R, M, N), negative for pulses down; then events.
+
+        Default: every pulsed device of the weight in the first bank gets them.
+        """
+        return scheduled(part, part.first, plan_steps(part, pulses), 1, self.events())
 
     def advance(self, part: CellPart, loss: Floats) -> None:
         """Take the mean loss of an epoch of each replica, (R,), on which a cell may act. Default: nothing."""

@@ -77,6 +77,12 @@ class MixedPrecision(Cell):
             )
         return None
 
+    def refuses_steps(self) -> str | None:
+        return (
+            "MixedPrecision cells gather a digital gradient themselves and write it, which steps from elsewhere would "
+            "bypass; use Single cells with mho.AnalogOptimizer(..., rounding='buffer'), or mho.AnalogSGD"
+        )
+
     def summary(self) -> str:
         return "with a digital gradient per weight"
 

@@ -14,7 +14,7 @@ from mho.banks import BankSpec, UpdatePlan
 from mho.cells.base import Buffer, Cell, Term
 from mho.cells.events import Act, Event, Stop
 from mho.cells.schedule import scheduled
-from mho.cells.transfer import plan_map, plan_reading, plan_sending
+from mho.cells.transfer import plan_map, plan_reading, plan_sending_all
 from mho.devices import Device
 from mho.errors import Faults, shown
 from mho.kernels.ops import held
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 RESETS = 1 << 62
 """Resets are programmings that are numbered from here on, by the number of the event."""
-LONGEST, MOST = 32, 1 << 16
-"""Pulses that a train of a carry holds, and trains of a carry at most: their numbers in streams."""
 
 
 @final
@@ -138,10 +136,10 @@ class Carry(Event):
     def plan(self, part: CellPart) -> Act:
         low, columns = part.banks[self.source], np.arange(part.columns)
         read, omega = plan_reading(part, self.source, self.cell.transfer, part.columns)
-        pulses, some = np.empty(omega.shape, np.int32), np.empty(omega.shape, np.int32)
+        pulses = np.empty(omega.shape, np.int32)
         decide = plan_map(part, part.cell.transfer_map("decide"), (), self.target, omega, columns, pulses)
         stream = part.banks[self.target].stream_from(self.source)
-        send = plan_sending(part, self.target, some, columns, stream)
+        send = plan_sending_all(part, self.target, pulses, columns, stream)
         fields = low.cells.broadcast(low.state.shape)
         stuck = held(low.cells.model, fields)
         limit = (part.setting("carry_at") * _nominal_range(low))[:, None, None]
@@ -155,12 +153,7 @@ class Carry(Event):
                 return
             omega[~full] = 0
             decide()
-            rounds = -(-int(np.abs(pulses).max()) // LONGEST)
-            for turn in range(rounds):  # a train holds so many pulses; draws are named by event, turn and column
-                some[...] = np.clip(pulses, -LONGEST, LONGEST)
-                pulses[...] -= some
-                stream.number[0] = (event * MOST + turn) * part.columns
-                send()
+            send(event)
             moved = np.ascontiguousarray(full.transpose(0, 2, 1))
             if stuck is not None:
                 moved &= ~stuck

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
 Floats = npt.NDArray[np.float32]
+LONGEST, MOST = 32, 1 << 16
+"""Pulses that a train of a column holds, and trains of an event at most: their numbers in streams."""
 
 
 @final
@@ -272,3 +274,25 @@ def plan_sending(
             step()
 
     return send
+
+
+def plan_sending_all(
+    part: CellPart, bank: str, pulses: npt.NDArray[np.int32], columns: npt.NDArray[np.int64], stream: Stream
+) -> Callable[[int], None]:
+    """Plan any number of pulses (R, K, M) to the devices of K columns of a bank, in as many trains as they need.
+
+    Returns:
+        What sends the pulses, and leaves 0 of them; it takes the number of the event, which names their draws together
+        with the train and the column.
+    """
+    some = np.empty_like(pulses)
+    send = plan_sending(part, bank, some, columns, stream)
+
+    def send_all(event: int) -> None:
+        for train in range(-(-int(np.abs(pulses).max()) // LONGEST)):
+            np.clip(pulses, -LONGEST, LONGEST, out=some)
+            pulses[...] -= some
+            stream.number[0] = (event * MOST + train) * len(columns)
+            send()
+
+    return send_all

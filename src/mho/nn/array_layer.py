@@ -21,7 +21,7 @@ from mho.nn.place import take_place
 class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
     """A layer whose weights are the state of arrays, one for each group: a crossbar, or tiles where it is larger.
 
-    The weights are buffers: no torch optimizer can move them, `mho.AnalogSGD` pulses them. The anchor
+    The weights are buffers: no torch optimizer can move them, `mho.AnalogSGD` or `mho.AnalogOptimizer` does. The anchor
     is an empty parameter that requires grad: through it autograd's backward reaches the layer even
     where its input needs no gradient, and its `grad` tells when a backward has ended and when
     gradients were zeroed.
@@ -379,19 +379,52 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
                 "model.eval() if you only look at gradients"
             )
         if self._zeroed():
-            memory.pending.clear()
+            memory.forget()
         memory.keep(number, x, d)
 
     def pulse(self, lr: float) -> None:
         """Apply the pending vectors, in the order of their forwards, and forget them; step scales that are learned."""
         kept = [] if self._zeroed() else self.memory.in_order()
-        self.memory.pending.clear()
+        self.memory.forget()
         for use in kept:
             for array, x, d in zip(self.crossbars, use.x, use.d, strict=True):
                 array.update_vectors(x, d, lr)
         for log_factor in self.learned_scales():
             if log_factor.grad is not None:
                 log_factor.data.add_(log_factor.grad, alpha=-lr)
+
+    def steer(self, *, forms: bool) -> None:
+        """Note that an optimizer has been made that will move the arrays.
+
+        Args:
+            forms: whether it takes the gradient (`take_gradient`), formed digitally, or vectors (`pulse`).
+        """
+        memory = self.memory
+        memory.steered, memory.forms = True, forms
+        if forms and memory.pending:
+            self._form_gradient()
+        if not forms:
+            memory.gradient_sums = None
+
+    def take_gradient(self) -> list[Floats] | None:
+        """Return the gradient (R, out, in) of each array since the last step, and forget it.
+
+        None where no backward has come here since, or gradients were zeroed after it.
+        """
+        gradient = None if self._zeroed() else self.memory.gradient_sums
+        self.memory.forget()
+        return gradient
+
+    def _form_gradient(self) -> None:
+        """Add the outer products of the last backward to the gradient, in the order of the forwards."""
+        memory = self.memory
+        if memory.gradient_sums is None:
+            sizes = [(a.replicas, a.out_features, a.in_features) for a in self.crossbars]
+            memory.gradient_sums = [np.zeros(size, np.float32) for size in sizes]
+        for use in memory.in_order():
+            for array, x, d, total in zip(self.crossbars, use.x, use.d, memory.gradient_sums, strict=True):
+                array.add_gradient(x, d, total)
+        memory.pending.clear()
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -413,6 +446,8 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
     def _end_of_backward(self, anchor: Tensor) -> None:
         # torch.autograd.grad() accumulates nothing, hence never comes here: its vectors are dropped
         self.memory.end_of_backward()
+        if self.memory.forms:
+            self._form_gradient()
         with torch._C.DisableTorchFunctionSubclass():
             grad = anchor.grad
             if not isinstance(grad, Waiting) or grad.zeroed:
@@ -423,7 +458,7 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         raise _unrecorded(self.name, "torch.jit.script")
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"memory": Memory(steered=self.memory.steered)}
+        return self.__dict__ | {"memory": self.memory.renewed()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]

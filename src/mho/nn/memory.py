@@ -40,15 +40,18 @@ class Memory:
 
     Attributes:
         pending: uses of finished backwards.
+        gradient_sums: gradient (R, out, in) of each array, where it is formed; None until a backward ends.
         backwards: backwards since the start.
-        steered: whether an AnalogSGD will apply what is pending.
+        steered: whether an optimizer of mho will apply what waits.
+        forms: whether the gradient is formed when a backward ends, in place of keeping vectors (`mho.AnalogOptimizer`).
         passed_by: whether a backward met the layer in evaluation mode, and kept nothing, since the last step.
     """
 
-    def __init__(self, *, steered: bool = False) -> None:
+    def __init__(self, *, steered: bool = False, forms: bool = False) -> None:
         self.pending: list[Use] = []
+        self.gradient_sums: list[Floats] | None = None
         self.backwards = 0
-        self.steered = steered
+        self.steered, self.forms = steered, forms
         self.passed_by = False
         self._running: dict[int, list[Use]] = {}
         self._uses = self._met = self._lowest = 0
@@ -84,14 +87,28 @@ class Memory:
             self._waiting.memory = self
         return self._waiting
 
+    @property
+    def waits(self) -> bool:
+        """Whether a gradient waits for the next step."""
+        return bool(self.pending) or self.gradient_sums is not None
+
+    def forget(self) -> None:
+        """Forget what waits for the next step."""
+        self.pending.clear()
+        self.gradient_sums = None
+
+    def renewed(self) -> Memory:
+        """Return a memory in which nothing waits, for a copy of the layer."""
+        return Memory(steered=self.steered, forms=self.forms)
+
     def norm(self, order: float) -> Tensor:
         """Return the norm of this order of the gradient that waits, over all arrays; 0-dimensional."""
-        if any(len(d) > 1 for use in self.pending for d in use.d):
+        if any(len(values) > 1 for values in self._scalable()):
             raise WrongUse(
                 "a norm over replicas would couple them, and each has to have the bits of its own run; clip one "
                 "network at a time (replicas=1)"
             )
-        gradients: dict[int, Tensor] = {}
+        gradients = dict(enumerate(map(torch.from_numpy, self.gradient_sums or [])))
         for use in self.pending:
             for place, (x, d) in enumerate(zip(use.x, use.d, strict=True)):
                 product = torch.from_numpy(d).transpose(1, 2) @ torch.from_numpy(x)
@@ -103,12 +120,15 @@ class Memory:
 
     def scale(self, factor: float) -> None:
         """Multiply the gradient that waits by a factor."""
-        for use in self.pending:
-            for d in use.d:
-                d *= np.float32(factor)
+        for values in self._scalable():
+            values *= np.float32(factor)
 
     def limit(self, most: float) -> None:
-        """Scale the gradient that waits so that no entry of it exceeds ± `most`: outer products have no other limit."""
+        """Limit the gradient that waits to ± `most`, entry by entry where it is formed, else scaled down as a whole."""
+        if self.forms:
+            for values in self._scalable():
+                np.clip(values, -most, most, out=values)
+            return
         largest = float(self.norm(math.inf))
         if largest > most:
             self.scale(most / largest)
@@ -118,8 +138,12 @@ class Memory:
             )
 
     def is_finite(self) -> bool:
-        """Return whether all errors that wait are numbers."""
-        return all(bool(np.isfinite(d).all()) for use in self.pending for d in use.d)
+        """Return whether all errors that wait, or the gradient formed of them, are numbers."""
+        return all(bool(np.isfinite(values).all()) for values in self._scalable())
+
+    def _scalable(self) -> list[Floats]:
+        """Return what a factor of the gradient multiplies."""
+        return self.gradient_sums or [d for use in self.pending for d in use.d]
 
     def in_order(self) -> list[Use]:
         """Return the pending uses in the order of their forwards.

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NoReturn
 
 from mho.errors import no_such_name
+from mho.training.analog_optimizer import AnalogOptimizer
 from mho.training.callbacks import Callback, TensorBoard
 from mho.training.drivers import AutogradDriver, Driver, OnlineDriver, choose_driver
 from mho.training.fit import fit
@@ -14,6 +15,7 @@ from mho.training.validation import best_line
 
 __all__ = [
     "TASKS",
+    "AnalogOptimizer",
     "AnalogSGD",
     "AutogradDriver",
     "Callback",

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from mho.compiler import threads
 from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown
 from mho.nn import ArrayLayer, ReplicaModel, replica_losses, replica_outputs, replica_targets
+from mho.training.array_optimizer import ArrayOptimizer
 from mho.training.online import Graph, NoGraph, Recipe, loss_of, trace
 from mho.training.online.trace import runs_itself
-from mho.training.optimizer import AnalogSGD
 from mho.training.settings import DRIVERS
 
 Floats = npt.NDArray[np.float32]
@@ -78,7 +78,7 @@ class AutogradDriver(Driver):
     def __init__(
         self,
         model: nn.Module,
-        optimizer: AnalogSGD,
+        optimizer: ArrayOptimizer,
         loss: LossFunction,
         reason: str = "",
         *,
@@ -121,14 +121,10 @@ class OnlineDriver(Driver):
     reason = ""
 
     def __init__(
-        self, model: nn.Module, optimizer: AnalogSGD, loss: LossFunction, *, per_replica: bool | None = None
+        self, model: nn.Module, optimizer: ArrayOptimizer, loss: LossFunction, *, per_replica: bool | None = None
     ) -> None:
         _check_optimizer(model, optimizer)
-        if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
-            raise NoGraph("its optimizer has hooks")
-        if optimizer.clips:
-            raise NoGraph("its optimizer clips gradients")
-        self.model, self.optimizer, self.loss = model, optimizer, loss_of(loss)
+        self.model, self.optimizer, self.loss = model, optimizer.for_online_driver(), loss_of(loss)
         self.per_replica = per_replica
         self._operations = trace(model)
         self.replicas = model.replicas if isinstance(model, ReplicaModel) else 1
@@ -215,7 +211,7 @@ class OnlineDriver(Driver):
 @in_words
 def choose_driver(
     model: nn.Module,
-    optimizer: AnalogSGD,
+    optimizer: ArrayOptimizer,
     loss: LossFunction = F.cross_entropy,
     *,
     sample: Tensor | None = None,
@@ -269,7 +265,7 @@ def _layers(model: nn.Module) -> list[ArrayLayer]:
     return [module for module in model.modules() if isinstance(module, ArrayLayer)]
 
 
-def _check_optimizer(model: nn.Module, optimizer: AnalogSGD) -> None:
+def _check_optimizer(model: nn.Module, optimizer: ArrayOptimizer) -> None:
     """Raise if the optimizer would not move the model's arrays."""
     cure = "give optimizer = mho.AnalogSGD(model, lr=0.01)"
     if not isinstance(model, nn.Module) or not _layers(model):
@@ -278,7 +274,7 @@ def _check_optimizer(model: nn.Module, optimizer: AnalogSGD) -> None:
             f"the model {what}, so nothing of it would be trained; give the model that mho.convert returned, of which "
             "the optimizer was made"
         )
-    if not isinstance(optimizer, AnalogSGD):
+    if not isinstance(optimizer, ArrayOptimizer):
         raise WrongUse(f"the optimizer is a {type(optimizer).__name__}, which cannot move arrays; {cure}")
     strange = [layer.name for layer in _layers(model) if not optimizer.steers(layer)]
     if strange:

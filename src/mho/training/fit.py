@@ -10,9 +10,9 @@ from torch import nn
 from mho.data import as_dataset
 from mho.errors import InvalidValue, in_words, shown
 from mho.nn import ReplicaModel
+from mho.training.array_optimizer import ArrayOptimizer
 from mho.training.callbacks import Callback
 from mho.training.loop import Loop, Progress
-from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
 from mho.training.tasks import Classification, Task, find_task
 
@@ -20,7 +20,7 @@ from mho.training.tasks import Classification, Task, find_task
 @in_words
 def fit(
     model: nn.Module,
-    optimizer: AnalogSGD,
+    optimizer: ArrayOptimizer,
     data: Any,
     *,
     epochs: int,

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from mho.data import Dataset
 from mho.errors import InvalidValue
 from mho.nn import replica_outputs
+from mho.training.array_optimizer import ArrayOptimizer
 from mho.training.drivers import choose_driver
-from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
 from mho.training.tasks import Task
 from mho.training.validation import best_line, held_out
@@ -70,7 +70,9 @@ class Loop:
         InvalidValue: if validation leaves no example to train on.
     """
 
-    def __init__(self, model: nn.Module, optimizer: AnalogSGD, data: Dataset, settings: Training, task: Task) -> None:
+    def __init__(
+        self, model: nn.Module, optimizer: ArrayOptimizer, data: Dataset, settings: Training, task: Task
+    ) -> None:
         self.model, self.optimizer, self.settings, self.task = model, optimizer, settings, task
         self.data, self.validation = _split(data, settings, task)
         data = self.data

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 import mho
-from mho.cells import Referenced, Replicated
+from mho.cells import AGAD, ERider, MixedPrecision, OneSided, PeriodicCarry, Referenced, Replicated, Residual, TikiTaka
 from mho.cli.map import parse_numbers
 from mho.cli.map_display import amount, duration, joules, share
 from mho.config import RPU
@@ -377,6 +377,131 @@ def test_files_without_arrays_are_refused(text, tmp_path):
         read_sizes(tmp_path / "b.toml")
 
 
+# Cells of several banks
+
+SOFT = mho.devices.SoftBounds(dw_min=0.01)
+PRINTED = ArraySize(rows=512, columns=512, t_meas=40.0, t_pulse=5.0, operations=175.0)
+"""Of Rasch 2024: a pulse of 5 ns, a read of 40 ns, and a fourth of 0.7 TFLOPS for each array."""
+
+
+def square(cell: mho.Cell, *, pulses: int = 5):
+    """512×512 weights of a cell on the array of Rasch 2024."""
+    rpu = RPU(device=SOFT, cell=cell, update=mho.Pulses(length=pulses))
+    network = Network(lambda: nn.Linear(512, 512, bias=False), (512,))
+    return network_time(planned_table(network, rpu), [PRINTED]).layers[0]
+
+
+UPDATES = {
+    "SGD": (mho.cells.Single(), 5, 30.9),
+    "TTv2": (TikiTaka(), 5, 56.3),
+    "c-TTv2": (TikiTaka(chopper=0.1), 5, 56.3),
+    "AGAD": (AGAD(), 5, 62.1),
+    "AGAD, rarely": (AGAD(every=10), 1, 17.1),
+    # printed for "multi-tile" without its schedule: one transfer a vector, in a train like that of the update
+    "two tiles": (Residual(n=2, every=1), 5, 95.9),
+    "mixed precision": (MixedPrecision(every=100, max_pulses=1), 5, 3024.5),
+}
+
+
+@pytest.mark.parametrize("rule", UPDATES)
+def test_updates_of_rules_take_the_printed_time(rule):
+    """Rasch 2024, and Li 2025 for two tiles: ns for a vector's update; printed to a tenth."""
+    cell, pulses, printed = UPDATES[rule]
+    assert square(cell, pulses=pulses).update_vector == pytest.approx(printed, abs=0.05)
+
+
+def test_rules_need_the_printed_digital_memory():
+    """Rasch 2024, in numbers of one byte. Signs and ages of columns are 2N more, which the print leaves out (0.4 %);
+    a smoothing of 1 would need a number less a weight than is kept; mixed precision forms the gradient vector by
+    vector here, and the print keeps those of a batch, N² + 2NB.
+    """
+    n, lines = 512, 2 * 512
+    assert square(mho.cells.Single()).memory == lines
+    assert square(TikiTaka(chopper=0.1)).memory == n * n + lines + 2 * n
+    assert square(AGAD()).memory == 3 * n * n + lines + 2 * n
+    assert square(MixedPrecision()).memory == n * n + lines
+    assert square(Residual()).memory == lines
+    assert square(Residual(n=3, buffer=True)).memory == 2 * n * n + lines
+
+
+def test_events_say_how_many_columns_they_read_and_write():
+    each = {
+        TikiTaka(every=4): (1 / 4, 1 / 4),
+        Residual(n=3, every=2, slower=5): (1 / 2 + 1 / 10, 1 / 2 + 1 / 10),
+        MixedPrecision(every=100): (0, 5.12),
+        PeriodicCarry(n=2, every=100): (5.12, 5.12),
+        OneSided(refresh_every=1024): (0.5, 0.5),
+        mho.cells.Single(): (0, 0),
+    }
+    for cell, expected in each.items():
+        layer = square(cell)
+        assert (layer.column_reads, layer.column_writes) == pytest.approx(expected), cell
+    # a carry of a full digit: half of 0.6 in steps of 5·0.01, and one pulse for the reset
+    assert square(PeriodicCarry(n=2)).row.cell.events[0].slots == 6 + 1
+
+
+def test_reads_see_the_banks_with_a_gain_and_each_bank_is_an_array():
+    hidden, shown = square(TikiTaka()), square(ERider())
+    assert [bank.name for bank in hidden.row.cell.read] == ["slow"]
+    assert [bank.name for bank in shown.row.cell.read] == ["fast", "slow"]
+    assert [bank.fixed_reference for bank in hidden.row.cell.banks] == [True, False]
+    assert (hidden.arrays, hidden.tiles, hidden.cross_points) == (2, 1, 2 * 512 * 512)
+    mixed = RPU(device=SOFT, cell=TikiTaka(visible=[0.0, 0.1]))
+    assert [bank.read for bank in mixed.cell.cost(mixed.banks).banks] == [True, True]
+
+
+def test_without_times_of_pulses_a_transfer_is_a_read_and_a_write_of_t_meas():
+    rows = planned_table(NETWORKS["lenet"], RPU(device=SOFT, cell=TikiTaka(every=4)))
+    time = network_time(rows, LARGE)
+    assert time.layers[0].update == 576 * 80 * (1 + 2 / 4)
+    assert time.training == pytest.approx(642 * 80 * 3.5)
+    assert time.training_bottleneck.training == 576 * 80 * 3.5
+    assert network_time(plan("lenet"), LARGE).training == 3 * 642 * 80
+
+
+def test_the_energy_of_transfers_is_the_sum_of_its_parts(constants):
+    """fc1 of LeNet on 2×2 tiles of 64×257 with t_meas = 10 ns, each constant alone; a column in 4 vectors of a tile."""
+    own = RPU(device=SOFT, cell=TikiTaka(every=4), tile=(64, 257))
+    fc1 = by_name(network_time(planned_table(NETWORKS["lenet"], own)))["fc1"]
+    none = 1e300
+
+    def energy(**values: float) -> float:
+        return layer_energy(fc1, constants(**values)).transfers.total
+
+    cells = 128 * 2 / 4  # a column of each tile: of 128 rows twice
+    assert energy(device_resistance=2.0, read_voltage=3.0) == pytest.approx(cells * 4.5 * 1e-8)
+    assert energy(device_resistance=none, dac=1.0) == pytest.approx(4 / 4)
+    assert energy(device_resistance=none, adc=1.0) == pytest.approx(cells)
+    assert energy(device_resistance=none, activation=1.0) == pytest.approx(cells * 2 / 2)
+    pulse, met = 1.0**2, 2.0**2 / 2  # half the voltage on rows of 513/2 and a column of 1 for each row; the rest
+    whole = cells * ((1 + 513 / 2) * pulse + met)
+    assert energy(device_resistance=1.0, pulse_voltage=2.0, pulse_time=1.0) == pytest.approx(whole)
+    # forward reads see one of the two banks, and the bound of the update is that of the bank that vectors pulse
+    alone = by_name(network_time(planned_table(NETWORKS["lenet"], RPU(tile=(64, 257)))))["fc1"]
+    for part in ("forward", "backward", "update_bound"):
+        known = constants(device_resistance=2.0, dac=1.0, adc=0.1, pulse_train=0.3, train_length=10)
+        assert getattr(layer_energy(fc1, known), part) == getattr(layer_energy(alone, known), part)
+
+
+def test_writes_are_those_of_the_most_written_bank(constants):
+    rpu = RPU(device=SOFT, cell=TikiTaka())
+    rows = planned_table(Network(lambda: nn.Linear(8, 2), (8,)), rpu)
+    counters = {"pulses": 50, "coincidences": 80, "fast.pulses": 40, "fast.coincidences": 72}
+    known = constants(device_resistance=1e300, adc=1.0, pulse_train=1.0, endurance=1000.0)
+    with pytest.raises(InvalidValue, match=r"model has no slow\.pulses; model has no slow\.coincidences"):
+        training_cost(network_time(rows), {"model": counters}, known)
+    counters |= {"slow.pulses": 10, "slow.coincidences": 8}
+    cost = training_cost(network_time(rows), {"model": counters}, known, replicas=2, images=4)
+    layer = cost.layers[0]
+    assert [(bank.bank, bank.coincidences, bank.writes) for bank in layer.banks] == [
+        ("fast", 36, 2),
+        ("slow", 4, 4 / 18),
+    ]
+    assert (layer.writes, layer.most_written.bank, cost.lifetime) == (2, "fast", 500)
+    assert layer.transfers == pytest.approx(4 * 0.5 * 2)
+    assert cost.trains == pytest.approx(4 * 11)  # of the fast bank
+
+
 # Energy
 
 
@@ -531,12 +656,15 @@ def test_all_faults_of_a_file_of_constants_are_told(tmp_path):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """30 images of training, 2 networks, and conv2 with 3 devices a weight."""
+    """30 images of training, 2 networks, conv2 with 3 devices a weight, and fc2 with a fast and a slow bank."""
     folder = tmp_path_factory.mktemp("run") / "run"
     tables = mho.presets.gokmen_2017(pulses=2).to_dict()
     tables |= {
         "training": {"epochs": 1, "train_images": 30, "test_images": 20, "replicas": 2},
-        "layers": {"conv2": {"cell": {"kind": "Replicated", "n": 3}}},
+        "layers": {
+            "conv2": {"cell": {"kind": "Replicated", "n": 3}},
+            "fc2": {"cell": {"kind": "TikiTaka", "reference": "zero"}},
+        },
     }
     from mho.data import load
 
@@ -545,15 +673,25 @@ def trained(tmp_path_factory) -> Path:
     return folder
 
 
+def run_rows_of_tiki_taka():
+    rpu = mho.presets.gokmen_2017(pulses=2).replace(cell=TikiTaka(reference="zero"))
+    return rpu.cell.cost(rpu.banks)
+
+
 def test_a_run_folder_tells_what_training_cost(trained):
     run = read_folder(trained)
     assert run.images == 30
     rows = run_rows(run)
-    assert [row.devices for row in rows] == [1, 3, 1, 1]
+    assert [row.devices for row in rows] == [1, 3, 1, 2]
+    assert rows[3].cell == run_rows_of_tiki_taka()
     cost = run_cost(run, network_time(rows), read_constants())
     conv2 = cost.layers[1]
     assert conv2.coincidences == run.counters["conv2"]["coincidences"] / 2
     assert conv2.writes == conv2.coincidences / (3 * 32 * 401)
+    fc2 = cost.layers[3]
+    assert fc2.writes == run.counters["fc2"]["fast.coincidences"] / 2 / (10 * 129)
+    assert fc2.most_written.bank == "fast"
+    assert sum(bank.coincidences for bank in fc2.banks) == fc2.coincidences
     for layer in cost.layers:
         most = 30 * layer_energy(layer.placed, read_constants()).update_bound.arrays
         assert 0 < layer.update[0] <= layer.update[1] < most
@@ -566,6 +704,8 @@ def test_folders_without_a_number_of_images_know_less_and_damaged_ones_are_named
     shutil.copytree(trained, folder)
     summary = json.loads((folder / "summary.json").read_text())
     del summary["images"]
+    for array in summary["arrays"]:
+        del array["cell"]  # as folders of before cells had several banks
     (folder / "summary.json").write_text(json.dumps(summary))
     run = read_folder(folder)
     assert run.images is None
@@ -674,6 +814,44 @@ def test_map_takes_any_model_and_prints_json_csv_and_figures(tmp_path):
     assert [(row["layer"], row["macs"], row["copies"]) for row in rows] == [("conv", "3584", "2"), ("fc", "18", "1")]
 
 
+def test_map_shows_transfers_of_a_config(tmp_path):
+    (tmp_path / "tt.toml").write_text(
+        'preset = "gokmen_2017"\n[device]\nlaw = "SoftBounds"\n[cell]\nkind = "TikiTaka"\n'
+    )
+    plain = json.loads(mho_map("lenet", "--json", "--energy", cwd=tmp_path).stdout)
+    done = mho_map("lenet", "--config", "tt.toml", "--json", "--energy", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["time"]["inference"] == plain["time"]["inference"]
+    for own, bare in zip(found["arrays"], plain["arrays"], strict=True):
+        assert [bank["name"] for bank in own["banks"]] == ["fast", "slow"]
+        assert (own["column_reads_per_vector"], bare["column_reads_per_vector"]) == (0.5, 0)
+        assert (own["update_ns"], bare["update_ns"]) == (2 * bare["cycle_ns"], bare["cycle_ns"])
+        assert own["cross_points"] == 2 * bare["cross_points"]
+        assert own["transfers_at_most_joules"] > bare["transfers_at_most_joules"] == 0
+        assert own["forward_joules"] == bare["forward_joules"]
+    text = " ".join(mho_map("lenet", "--config", "tt.toml", cwd=tmp_path).stdout.split())
+    assert "conv1 fast, slow 0.5 0.5 58 20 ns 11.52 µs 510" in text
+    assert "The fixed references of fast are not counted" in text
+    assert "updates with transfers" not in mho_map("lenet", cwd=tmp_path).stdout
+    (tmp_path / "arrays.toml").write_text(
+        "[[array]]\nrows = 512\ncolumns = 1024\nt_meas = 40\nt_pulse = 5\noperations = 175\n"
+    )
+    words = [
+        "lenet",
+        "--set",
+        "cell.kind=TikiTaka",
+        "--set",
+        "cell.reference=zero",
+        "--arrays",
+        "arrays.toml",
+        "--json",
+    ]
+    timed = json.loads(mho_map(*words, cwd=tmp_path).stdout)
+    # ten slots, half of a read and of a pulse, and 16 + 26 + 16 operations
+    assert timed["arrays"][0]["update_ns"] == pytest.approx(576 * (50 + 22.5 + 58 / 175))
+
+
 def test_map_shows_what_a_run_cost(trained, tmp_path):
     done = mho_map("--run", str(trained), "--energy", cwd=tmp_path, columns=100)
     assert done.returncode == 0, done.stderr
@@ -683,6 +861,7 @@ def test_map_shows_what_a_run_cost(trained, tmp_path):
     training = json.loads(mho_map("--run", str(trained), "--json", cwd=tmp_path).stdout)["training"]
     assert training["images"] == 30
     assert training["update_joules"][0] > 0
+    assert training["bank_most_written"] in ("devices", "fast")
 
 
 MISTAKES = {
@@ -697,6 +876,8 @@ MISTAKES = {
     "number": (["own:number", "--input-shape", "3"], "'own:number' is 3; give a class or a function"),
     "module": (["nowhere:Net", "--input-shape", "3"], "cannot be imported (No module named 'nowhere')"),
     "attribute": (["own:Nett", "--input-shape", "3"], "has no attribute 'Nett'"),
+    "config and tile": (["lenet", "--tile", "4x4", "--set", "update.length=1"], "--tile would change what --config"),
+    "config and run": (["--run", ".", "--config", "a.toml"], "leave out --config"),
     "copies": (["lenet", "--copies", "conv1=0"], "--copies 'conv1=0': write LAYER=N"),
     "twice": (["lenet", "--copies", "2", "--copies", "3"], "names '*' twice"),
     "devices": (["lenet", "--devices", "conv3=2"], "'conv3' matches no layer on arrays; did you mean 'conv"),

@@ -6,6 +6,7 @@ from mho.banks import BankSpec, FixedReference
 from mho.cells.agad import AGAD
 from mho.cells.base import Buffer, Cell, Term
 from mho.cells.choppers import Chopper
+from mho.cells.cost import BankCost, CellCost, EventCost
 from mho.cells.e_rider import ERider
 from mho.cells.events import Act, Event, Stop
 from mho.cells.mixed_precision import MixedPrecision
@@ -28,13 +29,16 @@ __all__ = [
     "AGAD",
     "CELLS",
     "Act",
+    "BankCost",
     "BankSpec",
     "Buffer",
     "Cell",
+    "CellCost",
     "CellPart",
     "Chopper",
     "ERider",
     "Event",
+    "EventCost",
     "FixedReference",
     "MixedPrecision",
     "OneSided",

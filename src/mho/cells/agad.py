@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from mho.cells.base import Buffer
 from mho.cells.fast_slow import Buffered, gain, left_of, pulses_of
@@ -32,6 +32,8 @@ class AGAD(Buffered):
     reference: str = "zero"
     weigh_reads: bool = True
     smoothing: float = 0.5
+    operations: ClassVar[int] = 6
+    """Of a weight: the difference of readings, its product and sum, and three of the running mean."""
 
     def _check(self, faults: Faults) -> None:
         super()._check(faults)

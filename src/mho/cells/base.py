@@ -8,12 +8,13 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 import numpy as np
 import numpy.typing as npt
 
 from mho.banks import BankSpec
+from mho.cells.cost import BankCost, CellCost
 from mho.cells.events import Event
 from mho.cells.part import CellPart
 from mho.cells.schedule import scheduled
@@ -78,7 +79,7 @@ class Buffer:
         }[self.per]
 
 
-OWN = ("bound", "faults", "numbers", "spread", "sums", "transfer_map")
+OWN = ("bound", "cost", "faults", "numbers", "spread", "sums", "transfer_map")
 """Methods of every cell that none replaces."""
 
 
@@ -89,6 +90,9 @@ class Cell(abc.ABC, metaclass=InWords):
     of them a read sees (`reads`), what it keeps digitally (`buffers`), and what happens every n vectors (`events`).
     Updates pulse the first bank, which draws under the array's name.
     """
+
+    digital_gradient: ClassVar[bool] = False
+    """Whether δ·x of the vectors adds up digitally, so that no pulse trains are sent: for `mho map`."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -200,6 +204,47 @@ class Cell(abc.ABC, metaclass=InWords):
             if len({1 if line is True else line for line in lines}) > 1:
                 found.append(f"{name} sums banks of different numbers of lines before the converter; give each as many")
         return found
+
+    @final
+    def cost(self, banks: Sequence[BankSpec]) -> CellCost:
+        """Return what the cell asks of hardware, for `mho map`; of replicas that differ, the most.
+
+        Args:
+            banks: as `banks` returned them.
+        """
+        specs, buffers = {bank.name: bank for bank in banks}, self.buffers().values()
+        sums = [
+            [term.bank for term in terms if np.any(term.gain)]
+            for terms in self.reads() or ((Term(next(iter(specs))),),)
+        ]
+        seen = {name for names in sums for name in names}
+        numbers = {
+            per: sum(buffer.per == per and not buffer.counter for buffer in buffers)
+            for per in ("weight", "row", "column")
+        }
+        update = banks[0].update
+        each = [
+            BankCost(
+                name=name,
+                devices=spec.devices,
+                references=int(spec.reference),
+                answers=1 if spec.is_difference else spec.lines,
+                read=name in seen,
+                fixed_reference=spec.fixed is not None,
+            )
+            for name, spec in specs.items()
+        ]
+        of_bank = {bank.name: bank for bank in each}
+        return CellCost(
+            banks=tuple(each),
+            events=tuple(event.cost(specs) for event in self.events()),
+            answers=sum(of_bank[names[0]].answers for names in sums if names),
+            sums=len(sums),
+            slots=0 if self.digital_gradient else update.length if isinstance(update, Pulses) else 1,
+            per_weight=numbers["weight"],
+            per_row=numbers["row"],
+            per_column=numbers["column"],
+        )
 
     @final
     def sums(self, part: CellPart) -> tuple[tuple[Term, ...], ...]:

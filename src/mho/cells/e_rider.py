@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from mho.cells.base import Buffer, Term
 from mho.cells.fast_slow import Buffered, gain, left_of, pulses_of
@@ -34,6 +34,8 @@ class ERider(Buffered):
     reference: str = "zero"
     visible: Number = 0.1
     tracking: float = 0.05
+    operations: ClassVar[int] = 6
+    """Of a weight: three of the mean, the difference from it, its product and sum."""
 
     def _check(self, faults: Faults) -> None:
         super()._check(faults)

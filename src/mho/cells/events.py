@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 import numpy.typing as npt
 
+from mho.banks import BankSpec
+from mho.cells.cost import EventCost
 from mho.errors import InWords
+from mho.periphery import Pulses
 
 if TYPE_CHECKING:
     from mho.cells.part import CellPart
@@ -56,3 +59,19 @@ class Event(abc.ABC, metaclass=InWords):
     @abc.abstractmethod
     def plan(self, part: CellPart) -> Act:
         """Bind the event to the memory of some replicas; the answer is called at each stop."""
+
+    def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:
+        """Return what the event asks of hardware, for `mho map`.
+
+        Default: each of its columns is read once from the first of the banks that it names, and written once to the
+        last, in a train of that bank's update.
+
+        Args:
+            banks: of the cell, by name.
+        """
+        names = self.banks or tuple(banks)[:1]
+        update = banks[names[-1]].update
+        return EventCost(
+            every=self.every, cyclic=self.cyclic, source=names[0], target=names[-1],
+            slots=update.length if isinstance(update, Pulses) else 1,
+        )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -227,6 +227,8 @@ class Buffered(FastSlow, abc.ABC):
     forget: bool = True
     momentum: float = 0.0
     weigh_reads: bool = False
+    operations: ClassVar[int] = 2
+    """Digital additions and multiplications of `decide` for a weight: λ_H·ω is added to H."""
 
     def _check(self, faults: Faults) -> None:
         super()._check(faults)
@@ -266,8 +268,9 @@ class Buffered(FastSlow, abc.ABC):
 
     def transfer_event(self) -> Event:
         return Transfer(
-            every=self.every, source=FAST, target=SLOW, circuit=self.transfer, map="decide", chopper=self.signs()
-        )
+            every=self.every, source=FAST, target=SLOW, circuit=self.transfer, map="decide", chopper=self.signs(),
+            operations=self.operations, most=self.max_pulses,
+        )  # fmt: skip
 
 
 def gain(line: Any) -> Any:

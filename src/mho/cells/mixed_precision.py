@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 import numpy.typing as npt
 
 from mho.banks import BankSpec, UpdatePlan
 from mho.cells.base import Buffer, Cell
+from mho.cells.cost import EventCost
 from mho.cells.events import Act, Event, Stop
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import plan_map, plan_sending
@@ -50,6 +51,7 @@ class MixedPrecision(Cell):
     every: int = 100
     threshold: Number = 1.0
     max_pulses: int = 32
+    digital_gradient: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         faults = Faults("MixedPrecision")
@@ -66,7 +68,7 @@ class MixedPrecision(Cell):
         return {GRADIENT: Buffer("weight")}
 
     def events(self) -> tuple[Event, ...]:
-        return (Writing(self.every),)
+        return (Writing(self.every, self.max_pulses),)
 
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
         if not isinstance(update, Pulses) or not device.pulse_driven:
@@ -114,8 +116,11 @@ class Writing(Event):
 
     cyclic = False
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    def __init__(self, every: int, most: int) -> None:
+        self.every, self.most = every, most
+
+    def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:
+        return dataclasses.replace(super().cost(banks), reads=0, slots=self.most)
 
     def plan(self, part: CellPart) -> Act:
         columns = np.arange(part.columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, final
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from mho import random
 from mho.banks import BankSpec, UpdatePlan
 from mho.cells.base import Buffer, Cell, Term
+from mho.cells.cost import EventCost
 from mho.cells.events import Act, Event, Stop
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import plan_map, plan_reading, plan_sending_all
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 RESETS = 1 << 62
 """Resets are programmings that are numbered from here on, by the number of the event."""
+ROUNDING = 1e-6
+"""Error of a quotient that is a whole number of pulses."""
 
 
 @final
@@ -132,6 +136,15 @@ class Carry(Event):
     def __init__(self, cell: PeriodicCarry, *, source: str, target: str, every: int) -> None:
         self.cell, self.source, self.target, self.every = cell, source, target, every
         self.banks = (source, target)
+
+    def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:
+        """Return reads of all columns, and writes that last as a full digit's carry of nominal devices, and a reset."""
+        device = banks[self.source].device
+        fields = device.parameters()
+        reach = min(abs(float(np.max(fields[name].mean))) for name in ("w_max", "w_min"))
+        step = float(np.max(device.mean_step())) * float(np.max(self.cell.base))
+        pulses = math.ceil(float(np.max(self.cell.carry_at)) * reach / step - ROUNDING)
+        return dataclasses.replace(super().cost(banks), slots=max(pulses, 1) + 1)
 
     def plan(self, part: CellPart) -> Act:
         low, columns = part.banks[self.source], np.arange(part.columns)

@@ -162,7 +162,7 @@ class Residual(Cell):
             )  # fmt: skip
         return Transfer(
             every=every, source=source, target=target, circuit=circuit, map="decide", gate=gate,
-            memory={"mean": memory_name(k)},
+            memory={"mean": memory_name(k)}, operations=4, most=1,
         )  # fmt: skip
 
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:

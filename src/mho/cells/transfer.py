@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 import numpy.typing as npt
 
-from mho.banks import Stream
+from mho.banks import BankSpec, Stream
 from mho.banks.numbers import levels_of
 from mho.cells.choppers import Chopper
+from mho.cells.cost import EventCost
 from mho.cells.events import Act, Event, Stop
 from mho.cells.sums import Sum, Summand
 from mho.compiler.program import Step, joined
@@ -109,11 +110,18 @@ class Transfer(ColumnEvent):
         map: name of the function.
         memory: names of the buffers per weight by the names that h has for them; None: all, by their own.
         chopper: when signs of columns change; None: they have none.
+        operations: digital additions and multiplications that the map takes for a weight, for `mho map`.
+        most: largest number of pulses that the map sends, 1 to 32, which `mho map` takes every write to last.
     """
 
     map: str = "transfer"
     memory: Mapping[str, str] | None = None
     chopper: Chopper | None = None
+    operations: int = 2
+    most: int = 32
+
+    def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:
+        return dataclasses.replace(super().cost(banks), slots=self.most, operations=self.operations)
 
     def plan_columns(self, part: CellPart, count: int) -> Act:
         changing = np.zeros((part.replicas, part.columns), np.float32)

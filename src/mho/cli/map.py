@@ -13,6 +13,7 @@ import typer
 from mho.errors import InvalidValue
 
 if TYPE_CHECKING:
+    from mho.config import RPU
     from mho.hardware import ArraySize
 
 FIGURES = (".png", ".svg", ".pdf")
@@ -22,6 +23,14 @@ def map_(
     model: Annotated[
         str | None,
         typer.Argument(help="lenet, mlp, alexnet, vgg16, resnet18, or your own as module:Callable.", metavar="MODEL"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML config, as of mho train: devices, cells, updates and tiles of arrays."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="section.key=value, for example cell.kind=TikiTaka; may be repeated."),
     ] = None,
     input_shape: Annotated[
         str | None, typer.Option(metavar="3x32x32", help="Sizes of one image; a model of your own needs it.")
@@ -34,7 +43,11 @@ def map_(
         ),
     ] = None,
     arrays: Annotated[
-        Path | None, typer.Option(help="The same as TOML: tables named array with rows, columns, t_meas (ns).")
+        Path | None,
+        typer.Option(
+            help="The same as TOML: tables named array with rows, columns, t_meas (ns); where you know them also "
+            "t_pulse (ns) and operations (digital ones a ns)."
+        ),
     ] = None,
     copies: Annotated[
         list[str] | None,
@@ -73,18 +86,23 @@ def map_(
     another. Inference is one cycle, a training image three: forward, backward,
     update. Each layer is put on the fastest array that holds it; what none
     holds is spread over several. LAYER is a name, or a pattern such as 'conv*'.
+    Cells of several banks, with transfers between them, come from --config or
+    --set: their readings and writings are part of the update.
 
     Examples: mho map alexnet; mho map alexnet --array 4096x4096:80; mho map
     lenet --copies conv1=4 --figure lenet.png; mho map mynet:Net --input-shape
-    3x32x32; mho map --run runs/digits-1.
+    3x32x32; mho map lenet --config tiki_taka.toml; mho map --run runs/digits-1.
     """
     _check(model, run, as_json=as_json, as_csv=as_csv, figure=figure)
     plan = {
         "--input-shape": input_shape, "--devices": devices, "--tile": tile, "--exclude": exclude,
-        "--no-bias-column": no_bias_column or None,
+        "--no-bias-column": no_bias_column or None, "--config": config, "--set": settings,
     }  # fmt: skip
     if run is not None and (given := [name for name, value in plan.items() if value]):
         raise InvalidValue(f"--run tells the arrays that the run trained; leave out {', '.join(given)}")
+    described = {"--devices": devices, "--tile": tile}
+    if (config is not None or settings) and (given := [name for name, value in described.items() if value]):
+        raise InvalidValue(f"{' and '.join(given)} would change what --config and --set describe; say it there")
     if constants is not None and not energy and run is None:
         raise InvalidValue("--constants are of the energy model; add --energy, or --run DIR")
 
@@ -102,8 +120,7 @@ def map_(
             input_shape,
             sizes,
             split,
-            devices=parse_numbers("--devices", devices or []),
-            tile=parse_tile(tile),
+            rpus=_rpus(config, settings or [], parse_numbers("--devices", devices or []), parse_tile(tile)),
             exclude=exclude or [],
             bias_column=not no_bias_column,
             constants=constants,
@@ -134,6 +151,21 @@ def _check(model: str | None, run: Path | None, *, as_json: bool, as_csv: bool, 
         raise InvalidValue("--json and --csv both print; give one")
     if figure is not None and figure.suffix.lower() not in FIGURES:
         raise InvalidValue(f"--figure {figure}: name a file that ends in {', '.join(FIGURES)}")
+
+
+def _rpus(
+    config: Path | None, settings: Sequence[str], devices: Mapping[str, int], tile: tuple[int, int] | None
+) -> tuple[RPU, Mapping[str, RPU]]:
+    """Return what arrays are made of, and other arrays for some layers by name pattern."""
+    from mho.cells import Replicated
+    from mho.cli.train import read_experiment
+    from mho.config import RPU
+
+    if config is None and not settings:
+        rpu = RPU(tile=tile)
+        return rpu, {pattern: rpu.replace(cell=Replicated(number)) for pattern, number in devices.items()}
+    experiment = read_experiment(config, None, {}, settings, None)
+    return experiment.rpu, experiment.layers
 
 
 def _sizes(texts: Sequence[str], file: Path | None) -> Sequence[ArraySize]:

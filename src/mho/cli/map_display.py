@@ -42,6 +42,9 @@ def show(result: Result) -> None:
     console.print()
     console.print(_times(result.time))
     console.print()
+    if any(_has_rule(layer) for layer in result.time.layers):
+        console.print(_updates(result.time))
+        console.print()
     console.print(_bullets(_notes(result)))
     if result.cost is not None:
         console.print()
@@ -122,9 +125,64 @@ def _times(time: NetworkTime) -> Table:
     table.add_column("layer after layer", justify="right")
     table.add_column("pipelined", justify="right")
     table.add_row("inference: 1 cycle (forward)", duration(time.sequential), duration(time.pipelined))
-    training = [duration(len(CYCLES) * t) for t in (time.sequential, time.pipelined)]
+    training = [duration(t) for t in (time.training, time.training_bottleneck.training)]
     table.add_row(f"training: {len(CYCLES)} cycles ({', '.join(CYCLES)})", *training)
     return table
+
+
+def _has_rule(layer: Placed) -> bool:
+    """Whether the update of a layer is more than pulses on one bank."""
+    cell = layer.row.cell
+    return len(cell.banks) > 1 or bool(cell.events) or cell.per_weight > 0
+
+
+def _updates(time: NetworkTime) -> Table:
+    """Of the update cycle with transfers and digital memory."""
+    layers = [layer for layer in time.layers if _has_rule(layer)]
+    columns: list[tuple[str, str, Callable[[Placed], str]]] = [
+        ("layer", "all", lambda p: p.row.layer),
+        ("banks", "", lambda p: ", ".join(bank.name for bank in p.row.cell.banks)),
+        ("column\nreads", "", lambda p: f"{p.column_reads:.3g}"),
+        ("column\nwrites", "", lambda p: f"{p.column_writes:.3g}"),
+        ("digital\noperations", "", lambda p: amount(round(p.operations))),
+        ("time", "", lambda p: duration(p.update_vector)),
+        ("an image", duration(sum(p.update for p in layers)), lambda p: duration(p.update)),
+        ("digital\nnumbers", amount(sum(p.memory for p in layers)), lambda p: amount(p.memory)),
+    ]
+    table = _plain_table(
+        "updates with transfers: reads, writes, operations and time of a vector, time of an image",
+        "Digital numbers: memory of all arrays, a vector and its errors included.",
+    )
+    for heading, footer, _ in columns:
+        side: Literal["left", "right"] = "left" if heading in ("layer", "banks") else "right"
+        table.add_column(heading, footer=footer, justify=side, overflow="fold")
+    for layer in layers:
+        table.add_row(*(escape(cell(layer)) for _, _, cell in columns))
+    return table
+
+
+def _rule_notes(layers: Sequence[Placed]) -> list[str]:
+    """What the table of updates counts, and what it does not."""
+    if not layers:
+        return []
+    notes = ["Each event is taken to write its columns, also where no pulse is due; a counted run says what was sent."]
+    unseen = {bank.name for layer in layers for bank in layer.row.cell.banks if not bank.read}
+    if unseen:
+        notes.append(f"Forward and backward reads do not see the banks {', '.join(sorted(unseen))}.")
+    fixed = {bank.name for layer in layers for bank in layer.row.cell.banks if bank.fixed_reference}
+    if fixed:
+        notes.append(
+            f"The fixed references of {', '.join(sorted(fixed))} are not counted: neither the devices or numbers that "
+            "store them, nor what reads them."
+        )
+    if any(layer.size.t_pulse is None for layer in layers):
+        notes.append(
+            "A column's writing takes t_meas, as every update does; with the time of a pulse (t_pulse in --arrays "
+            "FILE) trains and writings take their pulses."
+        )
+    if any(layer.size.operations is None for layer in layers):
+        notes.append("Digital operations take no time here; --arrays FILE gives how many an array's circuits do a ns.")
+    return notes
 
 
 def _notes(result: Result) -> list[str]:
@@ -145,6 +203,7 @@ def _notes(result: Result) -> list[str]:
         notes.append(
             f"Digital factors between weights and arrays: {factors}. Their products are counted with the activations."
         )
+    notes += _rule_notes([layer for layer in time.layers if _has_rule(layer)])
     if any(p.copies > 1 for p in time.layers):
         notes.append("Copies are taken to be alike; the time and energy of keeping them so are not counted.")
     notes += [
@@ -172,6 +231,7 @@ def _energy(layers: Sequence[LayerEnergy]) -> Table:
         ("forward", lambda e: e.forward.total),
         ("backward", lambda e: e.backward.total),
         ("update ≤", lambda e: e.update_bound.total),
+        *([("transfers\n≤", lambda e: e.transfers.total)] if any(e.transfers.total for e in layers) else []),
         ("arrays", lambda e: e.forward.arrays),
         ("inputs", lambda e: e.forward.inputs),
         ("outputs", lambda e: e.forward.outputs),
@@ -211,7 +271,7 @@ def _cost(cost: TrainingCost) -> Table:
         ("steps a\ndevice", "", lambda c: f"{c.writes:,.4g}"),
         ("pulses and\nsteps take", _between(cost.update), lambda c: _between(c.update)),
         ("drawing\ntrains", _known(cost.trains), lambda c: _known(c.trains)),
-        ("reads", _known(cost.reads), lambda c: _known(c.forward, c.backward)),
+        ("reads", _known(cost.reads), lambda c: _known(c.forward, c.backward, c.transfers)),
     ]
     for heading, footer, _ in columns:
         side: Literal["left", "right"] = "left" if heading == "layer" else "right"
@@ -239,20 +299,26 @@ def _cost_notes(cost: TrainingCost) -> list[str]:
         ends = (cost.update[0] / cost.images, cost.update[1] / cost.images)
         notes.append(
             f"In the arrays an update takes {_between(ends)} an image. The most written devices, those of "
-            f"{worst.placed.row.layer}, take {worst.writes / cost.images:.3g} steps an image."
+            f"{worst.placed.row.layer}{_bank(worst)}, take {worst.writes / cost.images:.3g} steps an image."
         )
     else:
         notes.append("This folder was written before mho noted the number of images; reads are not known.")
     if cost.lifetime is not None:
         notes.append(
-            f"With an endurance of {cost.endurance:g} steps, the mean device of {worst.placed.row.layer} is worn out "
-            f"after {cost.lifetime:,.3g} trainings like this one. How steps are spread over the devices is not counted."
+            f"With an endurance of {cost.endurance:g} steps, the mean device of {worst.placed.row.layer}{_bank(worst)} "
+            f"is worn out after {cost.lifetime:,.3g} trainings like this one. How steps are spread over the "
+            "devices is not counted."
         )
     notes.append(
         "Pulses of rows and columns are counted together, so what they take has a range: least if all were on the "
         "shorter lines, most if on the longer."
     )
     return notes
+
+
+def _bank(cost: LayerCost) -> str:
+    """Return the most written bank in words, where there are several."""
+    return f" ({cost.most_written.bank} bank)" if len(cost.banks) > 1 else ""
 
 
 # Numbers -----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from typing import Any
 
@@ -28,10 +29,8 @@ def record(result: Result) -> dict[str, Any]:
             "cycles": list(CYCLES),
             "bottleneck": time.bottleneck.row.layer,
             "inference": {"sequential": time.sequential, "pipelined": time.pipelined},
-            "training_image": {
-                "sequential": len(CYCLES) * time.sequential,
-                "pipelined": len(CYCLES) * time.pipelined,
-            },
+            "training_image": {"sequential": time.training, "pipelined": time.training_bottleneck.training},
+            "training_bottleneck": time.training_bottleneck.row.layer,
         },
         "digital": [{"name": d.name, "kind": d.kind, "parameters": d.parameters} for d in result.digital],
         "idle": list(result.idle),
@@ -45,6 +44,7 @@ def record(result: Result) -> dict[str, Any]:
             "read_joules": cost.reads,
             "writes_per_device_most": cost.most_written.writes,
             "layer_most_written": cost.most_written.placed.row.layer,
+            "bank_most_written": cost.most_written.most_written.bank,
             "endurance_writes": cost.endurance,
             "lifetime_trainings": cost.lifetime,
         }
@@ -73,7 +73,8 @@ def _array(result: Result, number: int, layer: Placed, group: int) -> dict[str, 
     name = row.layer if row.arrays == 1 else f"{row.layer}.group{group}"
     each = {"macs": row.macs // row.arrays, "cross_points": layer.cross_points // row.arrays}
     shared = {"share_of_macs": result.time.share_of_macs(layer) / row.arrays}
-    return {"name": name, "layer": row.layer, **line, **each, **shared}
+    banks = [dataclasses.asdict(bank) for bank in row.cell.banks]
+    return {"name": name, "layer": row.layer, **line, **each, **shared, "banks": banks}
 
 
 def _line(result: Result, number: int, layer: Placed) -> dict[str, Any]:
@@ -99,6 +100,11 @@ def _line(result: Result, number: int, layer: Placed) -> dict[str, Any]:
         "scale": row.scale,
         "cycle_ns": layer.cycle,
         "share_of_time": result.time.share_of_time(layer),
+        "update_ns": layer.update,
+        "column_reads_per_vector": layer.column_reads,
+        "column_writes_per_vector": layer.column_writes,
+        "digital_operations_per_vector": layer.operations,
+        "digital_numbers": layer.memory,
     }
     if result.energy is not None:
         line |= _energies(result.energy[number])
@@ -113,11 +119,12 @@ def _energies(layer: LayerEnergy) -> dict[str, float]:
         ("forward", layer.forward),
         ("backward", layer.backward),
         ("update_at_most", layer.update_bound),
+        ("transfers_at_most", layer.transfers),
     )
     return {f"{name}_joules": cycle.total for name, cycle in cycles}
 
 
-def _costs(layer: LayerCost) -> dict[str, float | None]:
+def _costs(layer: LayerCost) -> dict[str, float | str | None]:
     """Of a whole run, the mean over its replicas."""
     return {
         "pulses": layer.pulses,
@@ -128,4 +135,6 @@ def _costs(layer: LayerCost) -> dict[str, float | None]:
         "train_joules": layer.trains,
         "run_forward_joules": layer.forward,
         "run_backward_joules": layer.backward,
+        "run_transfer_joules": layer.transfers,
+        "bank_most_written": layer.most_written.bank,
     }

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
-from mho.cells import Replicated
 from mho.cli.networks import find_network
 from mho.config import RPU
 from mho.hardware import (
@@ -57,16 +56,14 @@ def from_model(
     sizes: Sequence[ArraySize],
     copies: Mapping[str, int],
     *,
-    devices: Mapping[str, int],
-    tile: tuple[int, int] | None,
+    rpus: tuple[RPU, Mapping[str, RPU]],
     exclude: Sequence[str],
     bias_column: bool,
     constants: Path | None,
     energy: bool,
 ) -> Result:
     """A network before it is trained."""
-    rpu = RPU(tile=tile)
-    special = {pattern: rpu.replace(cell=Replicated(number)) for pattern, number in devices.items()}
+    rpu, special = rpus
     traced = trace(find_network(name, input_shape), exclude=exclude)
     time = network_time(rows_of(traced, rpu, layers=special, bias_column=bias_column), sizes, copies=copies)
     known = read_constants(constants) if energy else None

@@ -1,7 +1,7 @@
 """A network as arrays: their table, their time, their energy."""
 
 from mho.hardware.constants import Constant, Constants, read_constants
-from mho.hardware.cost import LayerCost, TrainingCost, training_cost
+from mho.hardware.cost import BankWear, LayerCost, TrainingCost, training_cost
 from mho.hardware.energy import CycleEnergy, LayerEnergy, layer_energy
 from mho.hardware.sizes import GOKMEN_2017, ArraySize, parse_size, read_sizes
 from mho.hardware.table import ArrayRow, array_table, planned_table, rows_of, scale_in_words
@@ -13,6 +13,7 @@ __all__ = [
     "GOKMEN_2017",
     "ArrayRow",
     "ArraySize",
+    "BankWear",
     "Constant",
     "Constants",
     "CycleEnergy",

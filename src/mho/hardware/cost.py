@@ -6,10 +6,27 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import final
 
+from mho.cells import BankCost, CellCost
 from mho.errors import InvalidValue
 from mho.hardware.constants import Constants
-from mho.hardware.energy import coincidence, half_pulse, lines, pulsed_rows, read_energy
+from mho.hardware.energy import coincidence, half_pulse, read_energy, train_lines, transfer_energy
 from mho.hardware.time import NetworkTime, Placed
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class BankWear:
+    """What the devices of one bank of a layer took in a run, the mean over replicas.
+
+    Attributes:
+        bank: its name.
+        coincidences: steps of its devices.
+        writes: steps a device that is pulsed, the mean; how they are spread over the devices is not counted.
+    """
+
+    bank: str
+    coincidences: float
+    writes: float
 
 
 @final
@@ -28,6 +45,8 @@ class LayerCost:
         forward: energy [J] of the forward cycles, repeats of bound management included; None if the number of images
             is not known.
         backward: energy [J] of the backward cycles likewise.
+        transfers: energy [J] of readings by transfers and other events, and of their digital work, likewise.
+        banks: steps of each bank's devices.
     """
 
     placed: Placed
@@ -37,11 +56,18 @@ class LayerCost:
     trains: float | None
     forward: float | None
     backward: float | None
+    transfers: float | None
+    banks: tuple[BankWear, ...]
+
+    @property
+    def most_written(self) -> BankWear:
+        """The bank whose devices wear out first."""
+        return max(self.banks, key=lambda bank: bank.writes)
 
     @property
     def writes(self) -> float:
-        """Steps a device that is pulsed, the mean; how they are spread over the devices is not counted."""
-        return self.coincidences / self.placed.row.pulsed
+        """Steps a device of the most written bank, the mean over its devices."""
+        return self.most_written.writes
 
 
 @final
@@ -65,8 +91,8 @@ class TrainingCost:
 
     @property
     def reads(self) -> float | None:
-        """Energy [J] of all forward and backward cycles of training, None where images are not known."""
-        return _sum(part for layer in self.layers for part in (layer.forward, layer.backward))
+        """Energy [J] of all forward and backward cycles and transfers of training, None where images are not known."""
+        return _sum(part for layer in self.layers for part in (layer.forward, layer.backward, layer.transfers))
 
     @property
     def most_written(self) -> LayerCost:
@@ -93,7 +119,7 @@ def training_cost(
     Args:
         time: its layers, from `network_time`.
         counters: layer to counter to sum over replicas, as `Crossbar.counters` counts: `pulses`, `coincidences`, and
-            `halvings` where there are any.
+            `halvings` where there are any; of several banks also each with the bank's name, as in `fast.pulses`.
         constants: of the energy model.
         replicas: networks that the counters are summed over, at least 1.
         images: images trained on, each replica; for the energy of reads.
@@ -104,7 +130,7 @@ def training_cost(
     faults = [
         f"{layer.row.layer} has no {name}"
         for layer in time.layers
-        for name in ("pulses", "coincidences")
+        for name in dict.fromkeys(("pulses", "coincidences", *_names_of_banks(layer)))
         if name not in counters.get(layer.row.layer, {})
     ]
     if replicas < 1 or (images is not None and images < 1):
@@ -120,19 +146,35 @@ def _layer(
 ) -> LayerCost:
     row = placed.row
     pulses, steps = counters["pulses"] / replicas, counters["coincidences"] / replicas
-    lengths = row.inputs / placed.across, row.out * row.devices / placed.down
-    trains = forward = backward = None
+    trains = forward = backward = transfers = None
     if images is not None:
-        _, columns = lines(placed)
         vectors = images * row.vectors * row.arrays
         # an exact update has neither pulses nor trains
-        trains = vectors * (pulsed_rows(placed) + columns) * constants["pulse_train"] if pulses else 0.0
+        trains = vectors * train_lines(placed) * constants["pulse_train"] if pulses else 0.0
         repeats = counters.get("halvings", 0) / replicas / (vectors * row.tiles)
         forward = images * (1 + repeats) * read_energy(placed, constants, backward=False).total
         backward = images * read_energy(placed, constants, backward=True).total
-    whole = steps * coincidence(constants)
-    least, most = (whole + pulses * length * half_pulse(constants) for length in sorted(lengths))
-    return LayerCost(placed, pulses, steps, (least, most), trains, forward, backward)
+        transfers = images * transfer_energy(placed, constants, written=False).total
+    least = most = steps * coincidence(constants)
+    wear = []
+    for bank in row.cell.banks:
+        own = {name: counters[_counter(row.cell, bank, name)] / replicas for name in ("pulses", "coincidences")}
+        short, long = sorted((row.inputs / placed.across, row.out * bank.devices / placed.down))
+        least += own["pulses"] * short * half_pulse(constants)
+        most += own["pulses"] * long * half_pulse(constants)
+        wear.append(BankWear(bank.name, own["coincidences"], own["coincidences"] / (row.weights * bank.lines)))
+    return LayerCost(placed, pulses, steps, (least, most), trains, forward, backward, transfers, tuple(wear))
+
+
+def _names_of_banks(placed: Placed) -> list[str]:
+    """Return the counters of the banks of a layer."""
+    cell = placed.row.cell
+    return [_counter(cell, bank, name) for bank in cell.banks for name in ("pulses", "coincidences")]
+
+
+def _counter(cell: CellCost, bank: BankCost, name: str) -> str:
+    """Return the name of a bank's counter: that of the array where it has one bank."""
+    return name if len(cell.banks) == 1 else f"{bank.name}.{name}"
 
 
 def _sum(parts: Iterable[float | None]) -> float | None:

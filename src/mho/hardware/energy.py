@@ -3,13 +3,16 @@
 Reads: every cross-point carries V²/R during t_meas, lines are charged, each input line is driven, each output line is
 integrated and converted. Update: a pulse puts half the voltage on all of its line, a coincidence the whole on one
 cross-point. A reference device has a row of its own, which reads drive or integrate together with its weight's, and no
-update pulses. Digital: an activation an output, forward, and its derivative, backward, with a product each that serves
-the factor of an RPU's scale too; sums over tiles and devices, and backward over the overlapping patches of a
-convolution.
+update pulses. Banks that reads do not see take no part in them. Transfers read one column at a time: one line is
+driven, all rows are integrated and converted; what a transfer writes has a bound like that of the update. Digital: an
+activation an output, forward, and its derivative, backward, with a product each that serves the factor of an RPU's
+scale too; sums over tiles and devices, and backward over the overlapping patches of a convolution; of a transfer a
+product or a sum is half an activation.
 
-Not known and not counted: buffers and wiring between the arrays, pooling, normalisation, losses and control, what
-circuits draw while they wait, how conductances are spread around their mean, and the cost of keeping copies of a layer
-alike. The backward cycle of the first layer is counted, though no layer below needs its errors.
+Not known and not counted: digital memory, drawing the pulse trains of transfers, buffers and wiring between the arrays,
+pooling, normalisation, losses and control, what circuits draw while they wait, how conductances are spread around their
+mean, and the cost of keeping copies of a layer alike. The backward cycle of the first layer is counted, though no layer
+below needs its errors.
 """
 
 from __future__ import annotations
@@ -48,13 +51,15 @@ class CycleEnergy:
 @dataclasses.dataclass(frozen=True)
 class LayerEnergy:
     """Energy of one image in one layer; `update_bound` is the most that an update can take, every line pulsing in
-    every slot. What it takes in training is counted: `mho.hardware.training_cost`.
+    every slot, and `transfers` the most that events on the way of this update can take beside. What an update takes in
+    training is counted: `mho.hardware.training_cost`.
     """
 
     placed: Placed
     forward: CycleEnergy
     backward: CycleEnergy
     update_bound: CycleEnergy
+    transfers: CycleEnergy
 
 
 def layer_energy(placed: Placed, constants: Constants) -> LayerEnergy:
@@ -64,26 +69,29 @@ def layer_energy(placed: Placed, constants: Constants) -> LayerEnergy:
         read_energy(placed, constants, backward=False),
         read_energy(placed, constants, backward=True),
         update_bound(placed, constants),
+        transfer_energy(placed, constants),
     )
 
 
 def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> CycleEnergy:
     """Energy of the forward or backward cycle of an image; no vector is read twice."""
     row, c = placed.row, constants
-    rows, columns = lines(placed)
-    # a weight and its reference answer as one: their currents are subtracted before noise and bounds
-    driven, answering = (rows, columns) if backward else (columns, pulsed_rows(placed))
+    cell = row.cell
+    across, down = row.inputs * placed.down, row.out * placed.across
+    # a weight and its reference answer as one, as do banks in a sum: currents are added before noise and bounds
+    driven = down * row.read_devices if backward else across * len(cell.read)
+    answering = across * cell.sums if backward else down * cell.answers
     current = c["read_voltage"] ** 2 / c["device_resistance"] * placed.size.t_meas * 1e-9
     charge = c["line_capacitance"] * c["read_voltage"] ** 2
     if backward:
         # where there are many vectors, their answers are added into the error maps of the layer below
-        sums = row.inputs * (placed.down - 1 + (row.vectors > 1))
+        sums = row.inputs * (placed.down * cell.sums - 1 + (row.vectors > 1))
     else:
         # the mean over the devices of a weight is digital; backward, a line makes their sum
-        sums = row.out * ((row.devices - row.references) * placed.across - 1)
+        sums = row.out * (placed.across * cell.answers - 1)
     vectors = row.vectors * row.arrays
     return CycleEnergy(
-        arrays=row.vectors * row.cross_points * (current + charge),
+        arrays=row.vectors * row.weights * row.read_devices * (current + charge),
         inputs=vectors * driven * c["dac"],
         outputs=vectors * answering * (c["integrator_power"] * placed.size.t_meas * 1e-9 + c["adc"]),
         digital=vectors * (row.out * c["activation"] + sums * c["addition"]),
@@ -92,28 +100,51 @@ def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> Cycl
 
 def update_bound(placed: Placed, constants: Constants) -> CycleEnergy:
     """The most that the update cycle of an image can take."""
-    row = placed.row
-    slots = row.vectors * constants["train_length"]
-    _, columns = lines(placed)
+    row, first = placed.row, placed.row.cell.banks[0]
+    slots = row.vectors * constants["train_length"] * (row.cell.slots > 0)
     # in each slot every cross-point sees a pulse of its row and one of its column, a reference that of its column
-    pulses = (row.cross_points + row.pulsed) * slots * half_pulse(constants)
+    pulses = row.weights * (first.devices + first.lines) * slots * half_pulse(constants)
     return CycleEnergy(
-        arrays=pulses + row.pulsed * slots * coincidence(constants),
-        inputs=row.vectors * row.arrays * (pulsed_rows(placed) + columns) * constants["pulse_train"],
+        arrays=pulses + row.weights * first.lines * slots * coincidence(constants),
+        inputs=row.vectors * row.arrays * train_lines(placed) * constants["pulse_train"],
         outputs=0.0,
         digital=0.0,
     )
 
 
-def lines(placed: Placed) -> tuple[int, int]:
-    """Rows and columns of all tiles of one matrix."""
-    row = placed.row
-    return row.out * row.devices * placed.across, row.inputs * placed.down
+def transfer_energy(placed: Placed, constants: Constants, *, written: bool = True) -> CycleEnergy:
+    """Energy of transfers and other events in the update cycle of an image.
+
+    Args:
+        placed: the layer.
+        constants: of the energy model.
+        written: whether what they write is counted, as if every row pulsed in every slot.
+    """
+    row, c = placed.row, constants
+    current = c["read_voltage"] ** 2 / c["device_resistance"] * placed.size.t_meas * 1e-9
+    charge = c["line_capacitance"] * c["read_voltage"] ** 2
+    convert = c["integrator_power"] * placed.size.t_meas * 1e-9 + c["adc"]
+    arrays = inputs = outputs = digital = 0.0
+    for event in row.cell.events:
+        source, target = row.cell.bank(event.source), row.cell.bank(event.target)
+        # a column of the matrix is one line of each of the tiles that it lies in; every tile has events of its own
+        columns = row.vectors * row.arrays * event.columns(row.inputs) * (placed.across if event.cyclic else 1)
+        reads, slots = columns * event.reads, columns * event.writes * event.slots
+        arrays += reads * row.out * source.devices * (current + charge)
+        inputs += reads * placed.down * c["dac"]
+        outputs += reads * row.out * source.answers * convert
+        digital += columns * row.out * event.operations * c["activation"] / 2
+        if written:
+            seen = target.devices + target.lines * row.inputs / placed.across
+            pulses = row.out * (seen * half_pulse(c) + target.lines * coincidence(c))
+            arrays += slots * pulses
+    return CycleEnergy(arrays, inputs, outputs, digital)
 
 
-def pulsed_rows(placed: Placed) -> int:
-    """Rows of all tiles of one matrix without those of reference devices."""
-    return placed.row.out * (placed.row.devices - placed.row.references) * placed.across
+def train_lines(placed: Placed) -> int:
+    """Rows and columns of all tiles of one matrix that the pulse trains of a vector drive."""
+    row, first = placed.row, placed.row.cell.banks[0]
+    return (row.out * first.lines * placed.across + row.inputs * placed.down) * (row.cell.slots > 0)
 
 
 def half_pulse(constants: Constants) -> float:

@@ -21,8 +21,11 @@ class ArraySize:
     Attributes:
         rows: its rows, at least 1; a cell of n devices takes n of them.
         columns: its columns, at least 1.
-        t_meas: time [ns] of one cycle of one vector, whatever part of the array is used. Forward, backward and update
-            are each taken to need this long.
+        t_meas: time [ns] of one cycle of one vector, whatever part of the array is used. Forward and backward are taken
+            to need this long, and so are a column's reading, and without `t_pulse` an update and a column's writing.
+        t_pulse: time [ns] of one slot of pulses: an update then takes as many as its trains have. None: not known.
+        operations: digital additions and multiplications that the circuits of one array do in a ns. None: digital work
+            takes no time.
 
     Raises:
         InvalidValue: naming every field that is out of range.
@@ -31,13 +34,25 @@ class ArraySize:
     rows: int
     columns: int
     t_meas: float
+    t_pulse: float | None = None
+    operations: float | None = None
 
     def __post_init__(self) -> None:
         faults = Faults("ArraySize")
         faults.number("rows", self.rows, low=1, integer=True)
         faults.number("columns", self.columns, low=1, integer=True)
         faults.number("t_meas", self.t_meas, above=0.0, high=1e12)
+        faults.number("t_pulse", self.t_pulse, above=0.0, high=1e12, optional=True)
+        faults.number("operations", self.operations, above=0.0, high=1e12, optional=True)
         faults.raise_any()
+
+    def train(self, slots: int) -> float:
+        """Return the time [ns] of a train of so many slots; no slots take no time."""
+        return (self.t_meas if slots else 0.0) if self.t_pulse is None else slots * self.t_pulse
+
+    def digital(self, operations: float) -> float:
+        """Return the time [ns] of digital additions and multiplications."""
+        return 0.0 if self.operations is None else operations / self.operations
 
     @property
     def name(self) -> str:
@@ -71,6 +86,8 @@ def parse_size(text: str) -> ArraySize:
 
 def read_sizes(path: Path) -> tuple[ArraySize, ...]:
     """Read a table of arrays: TOML with one `[[array]]` of `rows`, `columns` and `t_meas` [ns] for each kind.
+
+    `t_pulse` and `operations` may stand beside them; see `ArraySize`.
 
     Raises:
         InvalidValue: for a file that cannot be read, or naming every fault in it.

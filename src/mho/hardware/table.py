@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mho.arrays import Array
 from mho.arrays.layout import places
+from mho.cells import BankCost, CellCost
 from mho.config import RPU
 from mho.errors import InvalidValue, nearest
 from mho.hardware.trace import Trace, trace
@@ -40,6 +41,7 @@ class ArrayRow:
         uses: how often an image goes through the layer.
         references: of `devices` those that no pulse moves.
         scale: the digital factors between weights and arrays, in words; empty where there are none.
+        cell: what the cell of a weight asks of hardware; left out, one bank of these devices without events.
     """
 
     layer: str
@@ -55,6 +57,12 @@ class ArrayRow:
     uses: int = 1
     references: int = 0
     scale: str = ""
+    cell: CellCost = None  # type: ignore[assignment]  # made in __post_init__
+
+    def __post_init__(self) -> None:
+        if self.cell is None:
+            bank = BankCost(devices=self.devices, references=self.references, answers=self.devices - self.references)
+            object.__setattr__(self, "cell", CellCost(banks=(bank,), answers=bank.lines))
 
     @property
     def macs(self) -> int:
@@ -75,6 +83,11 @@ class ArrayRow:
     def pulsed(self) -> int:
         """Those of them that updates move."""
         return self.weights * (self.devices - self.references)
+
+    @property
+    def read_devices(self) -> int:
+        """Cross-points of a weight that forward and backward reads see."""
+        return sum(bank.devices for bank in self.cell.read)
 
 
 def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
@@ -124,6 +137,7 @@ def _row(path: str, counted: _Counted, images: int, arrays: int) -> ArrayRow:
         uses=counted.uses,
         references=array.devices - array.rpu.pulsed,
         scale=scale_in_words(array),
+        cell=array.rpu.cell.cost(array.rpu.banks),
     )
 
 
@@ -185,6 +199,7 @@ def rows_of(
                 uses=layer.uses,
                 references=own.devices - own.pulsed,
                 scale="" if own.scaling is None else str(own.scaling.value),
+                cell=own.cell.cost(own.banks),
             )
         )
     return rows

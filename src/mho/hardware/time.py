@@ -5,6 +5,11 @@ answers in t_meas whatever its size (T. Gokmen, M. Onen, W. Haensch, Front. Neur
 A training image takes three cycles of every layer, inference one; the backward cycle of the first layer is counted too,
 though no layer below needs its errors. Digital work between the arrays, bound management's
 repeated reads, and moving vectors about are not counted.
+
+Cells with events halt the update cycle: it takes T·(train + reads·t_meas + writes·write), with so many readings and
+writings of columns a vector (M. J. Rasch et al., Nat. Commun. 15:7133 (2024)). Where an array's pulses and digital
+circuits are known, trains and writings last their pulses, and the digital work of an update is added; else each takes
+t_meas, and digital work none.
 """
 
 from __future__ import annotations
@@ -60,13 +65,53 @@ class Placed:
 
     @property
     def cycle(self) -> float:
-        """Time [ns] of one cycle of an image. Tiles and groups work at once."""
+        """Time [ns] of a forward or backward cycle of an image. Tiles and groups work at once."""
         return self.vectors * self.size.t_meas
 
     @property
+    def column_reads(self) -> float:
+        """Columns that transfers and other events read for each vector of an update, in the largest tile."""
+        return sum(event.reads * event.columns(self.tile_inputs) for event in self.row.cell.events)
+
+    @property
+    def column_writes(self) -> float:
+        """Columns that transfers and other events write for each vector of an update, at most, in the largest tile."""
+        return sum(event.writes * event.columns(self.tile_inputs) for event in self.row.cell.events)
+
+    @property
+    def operations(self) -> float:
+        """Digital additions and multiplications for each vector of an update, in the largest tile."""
+        return self.row.cell.operations(self.tile_out, self.tile_inputs)
+
+    @property
+    def memory(self) -> int:
+        """Numbers of digital memory of all arrays of the layer, vectors and errors that they are given included."""
+        return self.row.arrays * self.copies * self.row.cell.memory(self.row.out, self.row.inputs)
+
+    @property
+    def update_vector(self) -> float:
+        """Time [ns] of an update with one vector, events included."""
+        size, cell = self.size, self.row.cell
+        events = sum(
+            event.columns(self.tile_inputs) * (event.reads * size.t_meas + event.writes * size.train(event.slots))
+            for event in cell.events
+        )
+        return size.train(cell.slots) + events + size.digital(self.operations)
+
+    @property
+    def update(self) -> float:
+        """Time [ns] of the update cycle of an image."""
+        return self.vectors * self.update_vector
+
+    @property
+    def training(self) -> float:
+        """Time [ns] of the three cycles of a training image."""
+        return 2 * self.cycle + self.update
+
+    @property
     def arrays(self) -> int:
-        """Physical arrays of the layer: groups, tiles and copies."""
-        return self.row.arrays * self.tiles * self.copies
+        """Physical arrays of the layer: banks, groups, tiles and copies."""
+        return len(self.row.cell.banks) * self.row.arrays * self.tiles * self.copies
 
     @property
     def cross_points(self) -> int:
@@ -83,8 +128,18 @@ class NetworkTime:
 
     @property
     def sequential(self) -> float:
-        """Time [ns] of one cycle, one layer after another."""
+        """Time [ns] of a forward or backward cycle, one layer after another."""
         return sum(layer.cycle for layer in self.layers)
+
+    @property
+    def training(self) -> float:
+        """Time [ns] of the three cycles of a training image, one layer after another."""
+        return 2 * self.sequential + sum(layer.update for layer in self.layers)
+
+    @property
+    def training_bottleneck(self) -> Placed:
+        """The layer that is slowest in training."""
+        return max(self.layers, key=lambda layer: layer.training)
 
     @property
     def bottleneck(self) -> Placed:
@@ -154,16 +209,16 @@ def network_time(
 
 
 def _placed(row: ArrayRow, sizes: Sequence[ArraySize], copies: int) -> Placed:
-    lines = row.tile_out * row.devices
+    lines = row.tile_out * row.cell.lines
     holding = [size for size in sizes if lines <= size.rows and row.tile_inputs <= size.columns]
     if holding:
         best = min(holding, key=lambda size: (size.t_meas, size.rows * size.columns))
         return _spread(row, best, copies, fits=True)
-    able = [size for size in sizes if size.rows >= row.devices]
+    able = [size for size in sizes if size.rows >= row.cell.lines]
     if not able:
         most = max(size.rows for size in sizes)
         raise InvalidValue(
-            f"{row.layer}: a weight of {row.devices} devices does not fit arrays of at most {most} rows; "
+            f"{row.layer}: a weight of {row.cell.lines} devices does not fit arrays of at most {most} rows; "
             "give a larger array, or fewer devices"
         )
     options = [_spread(row, size, copies, fits=False) for size in able]
@@ -171,7 +226,7 @@ def _placed(row: ArrayRow, sizes: Sequence[ArraySize], copies: int) -> Placed:
 
 
 def _spread(row: ArrayRow, size: ArraySize, copies: int, *, fits: bool) -> Placed:
-    down = spread(row.out, min(row.tile_out, size.rows // row.devices))
+    down = spread(row.out, min(row.tile_out, size.rows // row.cell.lines))
     across = spread(row.inputs, min(row.tile_inputs, size.columns))
     largest = (down[0].stop - down[0].start, across[0].stop - across[0].start)
     return Placed(row, size, len(down), len(across), *largest, fits, copies)

@@ -18,7 +18,7 @@ def run_rows(run: RunFolder) -> list[ArrayRow]:
     return [
         ArrayRow(
             a.layer, a.out, a.inputs, a.vectors, a.devices, 1, a.replicas, a.tiles, a.tile_out, a.tile_in,
-            references=a.references, scale=a.scale,
+            references=a.references, scale=a.scale, cell=a.cell,  # type: ignore[arg-type]
         )
         for a in run.arrays
     ]  # fmt: skip

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, final
 
+from mho.cells import BankCost, CellCost, EventCost
+from mho.config import fields_from_table
 from mho.errors import Faults, InvalidValue
 from mho.runs.history import json_object
 
@@ -37,6 +39,8 @@ class Array:
     tile_in: int
     references: int
     scale: str
+    cell: CellCost | None
+    """None in folders of before it was written."""
 
     @property
     def cross_points(self) -> int:
@@ -222,7 +226,15 @@ def _array(table: Mapping[str, Any]) -> Array:
             f"array {table['layer']!r} has references {references!r}, not a whole number from 0 to its devices less 1"
         )
     scale = _text(table.get("scale", ""), "scale")
-    return Array(layer=_text(table["layer"], "layer"), references=references, scale=scale, **sizes)
+    layer, cell = _text(table["layer"], "layer"), table.get("cell")
+    return Array(layer=layer, references=references, scale=scale, cell=cell and _cell(cell), **sizes)
+
+
+def _cell(table: Mapping[str, Any]) -> CellCost:
+    """Read what the cell of an array asks of hardware."""
+    banks = tuple(fields_from_table(BankCost, bank) for bank in table["banks"])
+    events = tuple(fields_from_table(EventCost, event) for event in table["events"])
+    return fields_from_table(CellCost, {**table, "banks": banks, "events": events})
 
 
 def _layer(table: Mapping[str, Any]) -> Layer:

@@ -64,7 +64,7 @@ def _render(run: RunFolder) -> str:
         rate=_rate(run),
         totals=_totals(run.arrays),
         counters=_counters(run),
-        meanings=MEANINGS,
+        meanings=_meanings(run),
     )
 
 
@@ -167,6 +167,16 @@ def _counters(run: RunFolder) -> dict[str, Any]:
     names += sorted({name for row in run.counters.values() for name in row} - set(names))
     sums = {name: sum(row.get(name, 0) for row in run.counters.values()) for name in names}
     return {"names": names, "rows": run.counters, "sums": sums}
+
+
+def _meanings(run: RunFolder) -> dict[str, str]:
+    """Return what counters mean, those of single banks included."""
+    found = dict(MEANINGS)
+    for name in {name for row in run.counters.values() for name in row}:
+        bank, _, counter = name.rpartition(".")
+        if bank and counter in MEANINGS:
+            found[name] = f"in the {bank} bank: {MEANINGS[counter]}"
+    return found
 
 
 def _parts(run: RunFolder) -> str:

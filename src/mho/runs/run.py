@@ -233,6 +233,7 @@ class Run:
                     "tile_in": row.tile_inputs,
                     "references": row.references,
                     "scale": scale_in_words(layers[row.layer].crossbars[0]),
+                    "cell": dataclasses.asdict(row.cell),
                 }
                 for row in self.arrays
             ],

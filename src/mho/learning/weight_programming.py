@@ -90,7 +90,7 @@ def learn_weights(
     began, replicas = time.perf_counter(), len(seeds)
     array = Crossbar(rpu, size, size, seed=list(seeds), replicas=replicas)
     array.write(torch.zeros(replicas, size, size), quiet=True)
-    targets = np.stack([_drawn(seed, TARGETS, 0, (size, size)) for seed in seeds]) * np.float32(target_std)
+    targets = drawn_targets(seeds, size=size, target_std=target_std)
     looks = _looks(vectors, points)
     curve, errors, tail = [], [], vectors * (1 - TAIL)
     cycles = array.cycles(slice(None), 1)
@@ -131,6 +131,11 @@ def learn_weights(
         _steps_of_devices(array, vectors),
         time.perf_counter() - began,
     )
+
+
+def drawn_targets(seeds: Sequence[int], *, size: int, target_std: float) -> Floats:
+    """Return the weights (R, size, size) that `learn_weights` has arrays learn, of each seed."""
+    return np.stack([_drawn(seed, TARGETS, 0, (size, size)) for seed in seeds]) * np.float32(target_std)
 
 
 def _drawn(seed: int, what: int, block: int, shape: tuple[int, int]) -> Floats:

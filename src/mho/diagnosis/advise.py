@@ -30,6 +30,8 @@ RATE, SHARE, SIZE = 0.1, 0.3, 20
 """Learning rate, standard deviation of the targets in units of the reach, rows and columns of the array."""
 NOISE, BOUND, BITS = 0.06, 12.0, (7, 9)
 """Of reads: noise and bound in units of the reach, bits in and out."""
+POINTS = 20
+"""Of the learning curve."""
 LENGTH = 5
 """Pulses of a train."""
 FALLING = 0.1
@@ -62,8 +64,7 @@ class RuleTrial:
         pulses: steps that a device makes in a thousand vectors, by the name of its bank; first what vectors pulse.
         lines: columns that are read or written between the vectors, in a thousand vectors.
         digital: whether the outer product of every vector is formed digitally, rows × columns multiply-adds.
-        vectors: after how many vectors `curve` has the error.
-        curve: error as given, mean over seeds, in per cent of the reach.
+        curve: error as given, mean over the seeds, after each twentieth of the vectors.
         seconds: of the simulation.
     """
 
@@ -79,7 +80,6 @@ class RuleTrial:
     pulses: dict[str, float] = dataclasses.field(default_factory=dict)
     lines: float = 0.0
     digital: bool = False
-    vectors: tuple[int, ...] = ()
     curve: tuple[float, ...] = ()
     seconds: float = 0.0
 
@@ -127,6 +127,11 @@ class Advice:
     rules: tuple[RuleTrial, ...]
 
     @property
+    def begins(self) -> float:
+        """Error of an array that learns nothing, by the spread of the targets, in per cent of the reach."""
+        return 100 * SHARE
+
+    @property
     def learned(self) -> tuple[RuleTrial, ...]:
         """The rules that can be used, the least error first."""
         return tuple(rule for rule in self.rules if not rule.refused)
@@ -139,60 +144,66 @@ class Advice:
     @property
     def chosen(self) -> RuleTrial | None:
         """The rule that is advised, the cheapest in memory of the `ties`; None where none has learnt the weights."""
-        best = min(self.ties, key=lambda rule: (*rule.memory, rule.mean))
-        return best if best.mean < 100 * SHARE * LEARNT else None
+        best = _cheapest(self.ties)
+        return best if best.mean < LEARNT * self.begins else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as numbers and words that JSON takes."""
+        chosen = self.chosen
+        return {
+            **dataclasses.asdict(self),
+            "ties": [rule.rule for rule in self.ties],
+            "chosen": None if chosen is None else chosen.rule,
+            "setting": None if chosen is None else chosen.setting,
+            "advice": self.sentence,
+        }
 
     @property
     def sentence(self) -> str:
         """The advice and its limits."""
+        best, chosen, given = self.learned[0], self.chosen, f"references off by {100 * self.reference_error:.3g} %"
         limits = (
-            f"by one array of {self.size}×{self.size}, {self.vectors:,} Gaussian vectors and {len(self.seeds)} seeds, not "
-            "by your network."
+            f"this is of one array of {self.size}×{self.size}, {self.vectors:,} Gaussian vectors and "
+            f"{len(self.seeds)} seeds, not of your network"
         )
-        given = f" with references off by {100 * self.reference_error:.3g} % of the reach"
-        best, chosen = self.learned[0], self.chosen
         if chosen is None:
             return (
                 f"No rule learns the weights on this device: the best, {best.rule}, ends {best.mean:.1f} % of the "
-                f"reach from them{given}, and an array that learns nothing {100 * SHARE:.0f} %{self._floor(best)}; "
-                f"{limits}"
+                f"reach from them{f' with {given}' if best.referenced else ''}, and an array that learns nothing "
+                f"{self.begins:.0f} %{self._floor(best)}; {limits}."
             )
-        words = f"Take {chosen.rule}: it ends {chosen.mean:.1f} % of the reach from the weights"
-        words += (given if chosen.referenced else "") + self._floor(chosen)
-        if chosen.mean > DEAR * chosen.mean_exact:
-            words += f" ({chosen.mean_exact:.1f} % with exact ones)"
-        others = [rule for rule in self.ties if rule is not chosen]
-        rest = [rule for rule in self.learned if rule not in self.ties]
+        words = [f"Take {chosen.rule}: it ends {chosen.mean:.1f} % of the reach from the weights"]
+        if chosen.referenced:
+            dear = chosen.mean > DEAR * chosen.mean_exact
+            words[0] += f" with {given}" + (f" ({chosen.mean_exact:.1f} % with exact ones)" if dear else "")
+        plain = next(rule for rule in self.rules if rule.rule == PLAIN)
+        if chosen is not plain:
+            words[0] += f", where {PLAIN} ends {plain.mean:.1f} %"
+        words[0] += self._floor(chosen)
+        others = [named(rule) for rule in self.ties if rule is not chosen]
         if others:
-            names = ", ".join(f"{rule.rule} {rule.mean:.1f} %" for rule in others)
-            words += f"; the seeds do not tell it from {names}, and it needs the least memory"
-        if rest:
-            words += f"; next is {rest[0].rule} with {rest[0].mean:.1f} %"
-        plain = self.rules[[rule.rule for rule in self.rules].index(PLAIN)]
-        if plain.error and plain is not chosen and plain not in rest[:1] and plain not in others:
-            words += f", and {PLAIN} {plain.mean:.1f} %"
+            words.append(f"the seeds do not tell it from {' and '.join(others)}, and it needs the least memory")
+        further = [rule for rule in self.learned if rule not in self.ties and rule is not plain]
+        if further:
+            words.append(f"next is {named(further[0])}")
+        parallel = _cheapest(_ties([rule for rule in self.learned if not rule.digital]))
         if chosen.digital:
-            words += f"; it forms every outer product digitally{self._parallel()}"
+            words.append(f"it forms outer products digitally: where the array has to, take {named(parallel)}")
         if chosen.falling:
-            words += "; its error was still falling"
-        return f"{words}; {limits}"
+            words.append("its error was still falling")
+        return "; ".join([*words, limits]) + "."
 
     def _floor(self, rule: RuleTrial) -> str:
-        """Return that the devices' ranges leave this error, if they do."""
+        """Return that writing the weights at once leaves as large an error, if it does."""
         written = statistics.fmean(self.written)
         if rule.mean > NEAR * written:
             return ""
-        return f" (writing them at once, {written:.1f} %: the rest is the devices' ranges and write noise)"
+        return f" (the devices' ranges and write noise alone leave {written:.1f} %)"
 
-    def _parallel(self) -> str:
-        """Return which rule to take where the outer product has to stay on the array."""
-        others = _ties([rule for rule in self.learned if not rule.digital])
-        if not others:
-            return ""
-        best = min(others, key=lambda rule: (*rule.memory, rule.mean))
-        return (
-            f", and of the rules that pulse the array with every vector {best.rule} is to be taken ({best.mean:.1f} %)"
-        )
+
+def named(rule: RuleTrial) -> str:
+    """Return a rule with its error."""
+    return f"{rule.rule} ({rule.mean:.1f} %)"
 
 
 PLAIN = "plain SGD"
@@ -290,7 +301,7 @@ def advise(
 
     Source: M. J. Rasch et al., Nat. Commun. 15:7133 (2024), Fig. 4, whose array, reads and pulse trains these are.
     """
-    reach = _checked_reach(device, reference_error, seeds)
+    reach = _checked_reach(device, reference_error=reference_error, vectors=vectors, size=size, seeds=seeds)
     task = _Task(device, reach, reference_error, vectors, size, tuple(seeds))
     made = [(rule, task.array(rule)) for rule in RULES]
     usable = sum(isinstance(rpu, RPU) for _, rpu in made)
@@ -370,12 +381,14 @@ class _Task:
             lr=RATE,
             target_std=SHARE * self.reach,
             seeds=self.seeds * groups,
+            points=POINTS,
             watch=watch,
         )
         last = slice((groups - 1) * len(self.seeds), None)
         errors = 100 * learned.error / self.reach
         curve = 100 * learned.curve[:, last].mean(axis=1) / self.reach
         tenths = learned.vectors / self.vectors
+        marks = [math.ceil((k + 1) * self.vectors / POINTS) for k in range(POINTS)]
         before = curve[(tenths > 1 - 3 * TAIL) & (tenths <= 1 - 2 * TAIL)]
         specs, events = rule.exact.banks(rpu.device, rpu.update), rule.exact.events()
         return RuleTrial(
@@ -390,8 +403,7 @@ class _Task:
             pulses={bank: TIMED * float(steps.mean()) for bank, steps in learned.pulses.items()},
             lines=TIMED * sum((1 if event.cyclic else self.size) / event.every for event in events),
             digital=rule.digital,
-            vectors=tuple(learned.vectors.tolist()),
-            curve=tuple(curve.tolist()),
+            curve=tuple(curve[np.isin(learned.vectors, marks)].tolist()),
             seconds=learned.seconds,
         )
 
@@ -407,7 +419,12 @@ def _ties(rules: Sequence[RuleTrial]) -> tuple[RuleTrial, ...]:
     return tuple(rule for rule in rules if min(rule.error) <= max(rules[0].error))
 
 
-def _checked_reach(device: Device, reference_error: float, seeds: Sequence[int]) -> float:
+def _cheapest(rules: Sequence[RuleTrial]) -> RuleTrial:
+    """Return the rule that needs the least memory, and of several the one with the least error."""
+    return min(rules, key=lambda rule: (*rule.memory, rule.mean))
+
+
+def _checked_reach(device: Device, *, reference_error: float, vectors: int, size: int, seeds: Sequence[int]) -> float:
     """Return the weight that the nominal device reaches in both directions.
 
     Raises:
@@ -415,6 +432,8 @@ def _checked_reach(device: Device, reference_error: float, seeds: Sequence[int])
     """
     faults = Faults("advise")
     faults.number("reference_error", reference_error, low=0.0, high=10.0)
+    faults.number("vectors", vectors, low=100, integer=True)
+    faults.number("size", size, low=1, integer=True)
     if isinstance(seeds, str) or not isinstance(seeds, Sequence) or len(seeds) < 2:
         faults.add(f"seeds is {shown(seeds)}; give at least 2, for example (0, 1, 2): what they differ by is a tie")
     reach = 0.0

@@ -9,7 +9,7 @@ from mho.cells import Cell
 from mho.compiler.threads import set_threads
 from mho.config import RPU
 from mho.devices import Device, Effect, Table, per_cell, table
-from mho.diagnosis import diagnose
+from mho.diagnosis import advise, diagnose
 from mho.errors import no_such_name
 from mho.nn import band_limit, conversion_table, convert, export, replica_loss, to_digital
 from mho.periphery import Exact, Pulses, Read, Scale
@@ -38,6 +38,7 @@ __all__ = [
     "Scale",
     "Table",
     "Tile",
+    "advise",
     "band_limit",
     "cells",
     "conversion_table",

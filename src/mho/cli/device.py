@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mho.cli.device_advise import advise
 from mho.cli.device_compare import compare, conductance_range
 from mho.cli.device_fit import find_laws, fit, fit_shown
 from mho.cli.map import FIGURES
-from mho.cli.measured import read_pulses_of
+from mho.cli.measured import show_reading
 from mho.cli.train import is_pulses, read_device
 from mho.devices import LAWS
 from mho.errors import InvalidValue, WrongUse
@@ -29,13 +30,14 @@ device = typer.Typer(
 )
 device.command()(fit)
 device.command()(compare)
+device.command()(advise)
 Named = Annotated[
     str,
     typer.Argument(
         metavar="DEVICE",
         help=f"A law ({', '.join(name for name, law in LAWS.items() if law.pulse_driven)}), your own as "
         f"module:Class, a published device ({', '.join(DEVICES)}), a TOML file: one with a section device, or only "
-        "what stands in it; or pulses (.csv, .txt, .tsv, .dat), to which laws are fitted.",
+        "what stands in it; pulses (.csv, .txt, .tsv, .dat), to which laws are fitted; or jump tables or their folder.",
     ),
 ]
 
@@ -124,12 +126,24 @@ def toml(
 
 
 def find_device(name: str) -> Device:
-    """Return a device by what the command line says: as `read_device`, or by pulses, to which laws are fitted."""
+    """Return a device by what the command line says.
+
+    As `read_device`; or by a file of pulses, to which laws are fitted; or by jump tables, which are a device.
+    """
     from mho.config import device_from_table
 
-    if is_pulses(name):
-        return fit_shown(read_pulses_of([Path(name)]), find_laws(None)).best.device
-    return device_from_table(read_device(name))
+    known = name in LAWS or name in DEVICES
+    if known or not (is_pulses(name) or Path(name).is_dir()):
+        return device_from_table(read_device(name))
+
+    from mho.measurements import Measurement, read_measured
+    from mho.measurements.jump_table_device import jump_table_device
+
+    measured = read_measured(Path(name))
+    if not isinstance(measured, Measurement):
+        return jump_table_device(measured)[0]
+    show_reading(measured)
+    return fit_shown(measured, find_laws(None)).best.device
 
 
 def _describe(report: DeviceReport, made: Device) -> str:

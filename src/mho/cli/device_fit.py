@@ -143,7 +143,7 @@ def fit_shown(
     """Fit, with progress on standard error. Ctrl-C says that nothing was written."""
     from mho.measurements.fitting import fit_laws
 
-    return _watched(
+    return watched(
         lambda watch: fit_laws(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate, watch=watch)
     )
 
@@ -152,10 +152,10 @@ def trial_shown(device: Device) -> Trial:
     """What a network learns on a device, with progress on standard error."""
     from mho.diagnosis import trial
 
-    return _watched(lambda watch: trial(device, watch=watch))
+    return watched(lambda watch: trial(device, watch=watch))
 
 
-def _watched(work: Callable[[Watch], T]) -> T:
+def watched(work: Callable[[Watch], T]) -> T:
     """Do work with its progress on standard error. Ctrl-C says that nothing was written."""
     try:
         with FitBar() as bar:

@@ -22,6 +22,19 @@ def quiet_step(law: Any, w: float, up: bool, cell: Any) -> float:
     return float(ask(law, w, (), up, cell, quiet(law))[0]) - w
 
 
+def middle_steps(law: Any) -> tuple[float, float]:
+    """Return the sizes of the nominal device's steps up and down at w = 0, or in mid-range where 0 is outside it."""
+    cell = nominal_cell(law)
+    middle = 0.0 if cell.w_min < 0 < cell.w_max else (cell.w_min + cell.w_max) / 2
+    return quiet_step(law, middle, True, cell), -quiet_step(law, middle, False, cell)
+
+
+def count_of_states(law: Any) -> float:
+    """Return the nominal range over the mean of a step up and a step down in its middle; inf where nothing moves."""
+    cell, mean = nominal_cell(law), sum(middle_steps(law)) / 2
+    return float(cell.w_max - cell.w_min) / mean if mean > 0 else math.inf
+
+
 def nominal_cell(law: Any) -> types.SimpleNamespace:
     """The record that a law would see of a device without spreads."""
     numbers = {name: float(parameter.mean) for name, parameter in law.parameters().items()}

@@ -1,5 +1,6 @@
-"""Is it the device or the learning rate? Checks of a trained model, from counters and a few images."""
+"""Is it the device or the learning rate? Checks of a trained model; what a device is worth, and its learning rule."""
 
+from mho.diagnosis.advise import Advice, RuleTrial, advise
 from mho.diagnosis.diagnose import CHECKS, Diagnosis, diagnose
 from mho.diagnosis.finding import LIMIT, Check, Finding
 from mho.diagnosis.rate import LearningRate
@@ -10,6 +11,7 @@ from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeigh
 __all__ = [
     "CHECKS",
     "LIMIT",
+    "Advice",
     "Check",
     "Clipping",
     "CoarseSteps",
@@ -18,11 +20,13 @@ __all__ = [
     "Imbalance",
     "LearningRate",
     "ReadNoise",
+    "RuleTrial",
     "Saturation",
     "StuckWeights",
     "SymmetryPoints",
     "Trained",
     "Trial",
+    "advise",
     "diagnose",
     "trial",
 ]

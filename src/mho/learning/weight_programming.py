@@ -82,7 +82,7 @@ class WeightProgramming(metaclass=InWords):
         self.lr, self.seeds = lr, list(seeds)
         self.array = Crossbar(rpu, size, size, seed=self.seeds, replicas=replicas)
         self.array.write(torch.zeros(replicas, size, size), quiet=True)
-        self.targets = np.stack([_drawn(seed, TARGETS, 0, (size, size)) for seed in seeds]) * np.float32(target_std)
+        self.targets = drawn_targets(seeds, size=size, target_std=target_std)
 
     @property
     def vectors(self) -> int:
@@ -202,6 +202,11 @@ def learn_weights(
     curve, at = task.learn(vectors, looks=looks, watch=watch), np.array(sorted(looks))
     tail = curve[at > vectors * (1 - TAIL)].mean(axis=0)
     return LearnedWeights(tail, at, curve, task.pulses(), time.perf_counter() - began)
+
+
+def drawn_targets(seeds: Sequence[int], *, size: int, target_std: float) -> Floats:
+    """Return the weights (R, size, size) that `learn_weights` has arrays learn, of each seed."""
+    return np.stack([_drawn(seed, TARGETS, 0, (size, size)) for seed in seeds]) * np.float32(target_std)
 
 
 def _drawn(seed: int, what: int, block: int, shape: tuple[int, int]) -> Floats:

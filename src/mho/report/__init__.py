@@ -8,6 +8,8 @@ from types import ModuleType
 from typing import final
 
 from mho.errors import in_words
+from mho.report.advice_page import advice_page as advice_page
+from mho.report.advice_page import errors_of_rules as errors_of_rules
 from mho.report.costs import run_cost as run_cost
 from mho.report.costs import run_rows as run_rows
 from mho.report.device_figures import save_device as save_device

@@ -21,7 +21,7 @@ from mho.config import RPU
 from mho.devices import Device
 from mho.devices.doubts import doubts
 from mho.devices.measured_cells import in_turn
-from mho.devices.symmetry import nominal_cell, quiet_step, symmetry_points
+from mho.devices.symmetry import count_of_states, middle_steps, nominal_cell, quiet_step, symmetry_points
 from mho.errors import InvalidValue, LawError, in_words
 from mho.kernels import ops
 from mho.kernels.reference.cell import ask
@@ -121,13 +121,12 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
     _check_symmetry(device, drawn)
     _check_arrays(device, seed)
     cell = nominal_cell(device)
-    middle = 0.0 if cell.w_min < 0 < cell.w_max else (cell.w_min + cell.w_max) / 2
-    up, down = quiet_step(device, middle, True, cell), -quiet_step(device, middle, False, cell)
+    up, down = middle_steps(device)
     point, points = float(device.symmetry_point()), device.symmetry_point(drawn)
     mean = (up + down) / 2
     return DeviceReport(
         law=law.name,
-        states=(cell.w_max - cell.w_min) / mean if mean > 0 else math.inf,
+        states=count_of_states(device),
         asymmetry=(up - down) / mean if mean > 0 else 0.0,
         symmetry_point=None if math.isnan(point) else point,
         symmetry_spread=None if np.isnan(points).any() else float(points.std()),

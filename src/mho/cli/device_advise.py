@@ -1,0 +1,135 @@
+"""mho device advise: which learning rule a device needs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mho.cli.device_fit import BEST, REPORT, refuse_full, watched
+
+if TYPE_CHECKING:
+    from mho.devices import Device
+    from mho.diagnosis import Advice
+
+NUMBERS = "advise.json"
+
+
+def advise(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="DEVICE",
+            help="A law, your own as module:Class, a published device, a TOML file, pulses, to which laws are fitted, "
+            "or jump tables or their folder. Fit pulses that need options to be read with mho device fit, and give its "
+            "device.toml.",
+        ),
+    ],
+    reference_error: Annotated[
+        float,
+        typer.Option(help="Standard deviation of the errors of references, in units of the weight that is reached."),
+    ] = 0.1,
+    vectors: Annotated[int, typer.Option(help="Vectors that each rule learns from.")] = 30_000,
+    out: Annotated[Path | None, typer.Option(help="Folder to make: report.html, advise.json, device.toml.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> None:
+    """Say which learning rule to take for a device.
+
+    Each rule, at the defaults of its cell, brings a 20×20 array of the device
+    to given weights, from Gaussian vectors (Rasch et al. 2024, Fig. 4), with
+    three seeds, and with exact and with wrong references side by side. The
+    answer is the error that is left in per cent of the weight that the device
+    reaches, with memory, pulses and time, and one sentence. It takes a minute
+    or two.
+
+    Examples: mho device advise reram_array_om; mho device advise pulses.csv
+    --out advice; mho device advise mine.toml --reference-error 0.3.
+    """
+    if out is not None:
+        refuse_full(out)
+
+    from mho.cli.device import find_device
+    from mho.diagnosis import advise as ask
+
+    device = find_device(name)
+    advice = watched(lambda watch: ask(device, reference_error=reference_error, vectors=vectors, watch=watch))
+    numbers = json.dumps(advice.to_dict(), indent=1)
+    if out is not None:
+        given = {"--reference-error": (reference_error, 0.1), "--vectors": (vectors, 30_000)}
+        words = [f"{option} {value}" for option, (value, usual) in given.items() if value != usual]
+        command = " ".join(["mho device advise", shlex.quote(name), *words, f"--out {shlex.quote(str(out))}"])
+        write_advice(advice, device, name, out, numbers=numbers, command=command)
+    if as_json:
+        print(numbers)
+        return
+    show(advice)
+    if advice.chosen is not None:
+        where = name if out is None else str(out / BEST)
+        settings = " ".join(f"--set {setting}" for setting in advice.chosen.setting.split())
+        print(f"\nmho train --device {shlex.quote(where)} {settings}")
+    if out is not None:
+        print(f"report {out / REPORT}\nnumbers {out / NUMBERS}\ndevice {out / BEST}")
+
+
+def write_advice(advice: Advice, device: Device, name: str, folder: Path, *, numbers: str, command: str) -> None:
+    """Write page, numbers and device, all made before the first is written."""
+    import importlib.metadata
+
+    from mho.config import table_of, write_toml
+    from mho.files import write_atomically
+    from mho.report import advice_page
+
+    toml = write_toml({"device": table_of(device)})
+    page = advice_page(
+        advice, device=name, command=command, version=importlib.metadata.version("mho"), device_toml=toml
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in ((NUMBERS, numbers + "\n"), (BEST, toml), (REPORT, page)):
+        write_atomically(folder / file, text.encode())
+
+
+def show(advice: Advice) -> None:
+    """The table, the rules that cannot be used, and the advice, on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=True)
+    off, written = 100 * advice.reference_error, sum(advice.written) / len(advice.written)
+    console.print(f"{advice.law}: {advice.states:.3g} states, reach ±{advice.reach:.4g}")
+    console.print(
+        f"errors in % of the reach, mean and range of {len(advice.seeds)} seeds; an array that learns nothing has "
+        f"{advice.begins:.0f} %, one whose weights are written at once {written:.1f} %\n"
+    )
+    table = Table(box=None, pad_edge=False)
+    for head in ("rule", "references exact", f"off by {off:.3g} %", "devices", "numbers", "pulses", "lines", "seconds"):
+        table.add_column(head, justify="left" if head == "rule" else "right")
+    for rule in advice.learned:
+        table.add_row(
+            rule.rule,
+            of_seeds(rule.exact),
+            (of_seeds(rule.error) if rule.referenced else "has none") + (" ↓" if rule.falling else ""),
+            str(rule.devices),
+            str(rule.numbers) + ("*" if rule.digital else ""),
+            " / ".join(f"{pulses:.3g}" for pulses in rule.pulses.values()),
+            f"{rule.lines:.3g}",
+            f"{rule.seconds:.1f}",
+        )
+    console.print(table)
+    console.print(
+        "devices, numbers: of a weight, references included; pulses: that a device gets in 1,000 vectors, bank by "
+        "bank; lines: columns that are read or written between 1,000 vectors; seconds: of this simulation"
+        + ("; ↓ still falling" if any(rule.falling for rule in advice.learned) else "")
+        + ("; * the outer product is digital" if any(rule.digital for rule in advice.learned) else "")
+    )
+    for rule in advice.rules:
+        if rule.refused:
+            console.print(f"not {rule.rule}: {rule.refused}", markup=False)
+    console.print(f"\n{advice.sentence}", markup=False)
+
+
+def of_seeds(errors: tuple[float, ...]) -> str:
+    """Return the mean of some errors and their range."""
+    return f"{sum(errors) / len(errors):.1f} ({min(errors):.1f}–{max(errors):.1f})"

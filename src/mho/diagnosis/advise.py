@@ -1,0 +1,457 @@
+"""Which learning rule a device needs: every rule learns the same weights on it, and what each costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+
+from mho.arrays import Crossbar
+from mho.cells import AGAD, Cell, ERider, MixedPrecision, PeriodicCarry, Residual, Single, TikiTaka
+from mho.config import RPU
+from mho.devices import Device
+from mho.devices.symmetry import count_of_states
+from mho.errors import Faults, InvalidValue, in_words, shown
+from mho.learning import learn_weights
+from mho.learning.weight_programming import BLOCK, TAIL, drawn_targets
+from mho.per_replica import Number, lengths
+from mho.periphery import Pulses, Read
+
+if TYPE_CHECKING:  # its room need not be imported to train
+    from mho.measurements.fitting.progress import Watch
+
+RATE, SHARE, SIZE = 0.1, 0.3, 20
+"""Learning rate, standard deviation of the targets in units of the reach, rows and columns of the array."""
+NOISE, BOUND, BITS = 0.06, 12.0, (7, 9)
+"""Of reads: noise and bound in units of the reach, bits in and out."""
+POINTS = 20
+"""Of the learning curve."""
+LENGTH = 5
+"""Pulses of a train."""
+FALLING = 0.1
+"""Share by which an error falls from its mean over the eighth tenth of the vectors to the last: it is not settled."""
+LEARNT = 0.5
+"""Share of the targets' size that an error must fall below: above, an array has hardly learnt them."""
+NEAR = 1.25
+"""Times the error of writing the weights at once, within which an error is that of the devices' ranges."""
+DEAR = 1.5
+"""Times the error with exact references from which it is said what their errors cost."""
+TIMED = 1000.0
+"""Vectors for which pulses are told."""
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RuleTrial:
+    """How one rule has learned the weights, or why it could not.
+
+    Attributes:
+        rule: its name.
+        setting: what to give for it, as after `--set`: "cell.kind=TikiTaka cell.chopper=0.1".
+        refused: why it cannot be used with the device; "" if it can, and only then the rest says anything.
+        exact: error with exact references, of each seed, in per cent of the reach.
+        error: error with references that are off by the given error, likewise; as `exact` for a rule without any.
+        referenced: whether the rule subtracts references, whose error it may feel.
+        falling: whether the error was still falling at the end.
+        devices: cross-points of a weight, those of references included.
+        numbers: digital numbers of a weight.
+        pulses: steps that a device makes in a thousand vectors, by the name of its bank; first what vectors pulse.
+        lines: columns that are read or written between the vectors, in a thousand vectors.
+        digital: whether the outer product of every vector is formed digitally, rows × columns multiply-adds.
+        curve: error as given, mean over the seeds, after each twentieth of the vectors.
+        seconds: of the simulation.
+    """
+
+    rule: str
+    setting: str
+    refused: str = ""
+    exact: tuple[float, ...] = ()
+    error: tuple[float, ...] = ()
+    referenced: bool = False
+    falling: bool = False
+    devices: int = 0
+    numbers: int = 0
+    pulses: dict[str, float] = dataclasses.field(default_factory=dict)
+    lines: float = 0.0
+    digital: bool = False
+    curve: tuple[float, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Error as given, mean over the seeds; infinite for a rule that cannot be used."""
+        return statistics.fmean(self.error) if self.error else math.inf
+
+    @property
+    def mean_exact(self) -> float:
+        """Error with exact references, likewise."""
+        return statistics.fmean(self.exact) if self.exact else math.inf
+
+    @property
+    def memory(self) -> tuple[int, int]:
+        """What a weight needs, so that smaller is cheaper: digital numbers before devices."""
+        return self.numbers, self.devices
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What each learning rule makes of a device.
+
+    Attributes:
+        law: of the device.
+        states: the nominal range over the mean step in its middle.
+        reach: the weight that the nominal device reaches in both directions; errors are in per cent of it.
+        reference_error: standard deviation of the references' errors, in units of the reach.
+        size: rows and columns of the array.
+        vectors: that each rule has seen.
+        seeds: of devices, noise, targets and vectors.
+        written: error of writing the targets at once, which the devices' ranges and write noise leave, of each seed.
+        rules: in the order of their errors; those that cannot be used last.
+    """
+
+    law: str
+    states: float
+    reach: float
+    reference_error: float
+    size: int
+    vectors: int
+    seeds: tuple[int, ...]
+    written: tuple[float, ...]
+    rules: tuple[RuleTrial, ...]
+
+    @property
+    def begins(self) -> float:
+        """Error of an array that learns nothing, by the spread of the targets, in per cent of the reach."""
+        return 100 * SHARE
+
+    @property
+    def learned(self) -> tuple[RuleTrial, ...]:
+        """The rules that can be used, the least error first."""
+        return tuple(rule for rule in self.rules if not rule.refused)
+
+    @property
+    def ties(self) -> tuple[RuleTrial, ...]:
+        """The best rule and those that the seeds do not tell from it: their ranges over the seeds overlap its own."""
+        return _ties(self.learned)
+
+    @property
+    def chosen(self) -> RuleTrial | None:
+        """The rule that is advised, the cheapest in memory of the `ties`; None where none has learnt the weights."""
+        best = _cheapest(self.ties)
+        return best if best.mean < LEARNT * self.begins else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as numbers and words that JSON takes."""
+        chosen = self.chosen
+        return {
+            **dataclasses.asdict(self),
+            "ties": [rule.rule for rule in self.ties],
+            "chosen": None if chosen is None else chosen.rule,
+            "setting": None if chosen is None else chosen.setting,
+            "advice": self.sentence,
+        }
+
+    @property
+    def sentence(self) -> str:
+        """The advice and its limits."""
+        best, chosen, given = self.learned[0], self.chosen, f"references off by {100 * self.reference_error:.3g} %"
+        limits = (
+            f"this is of one array of {self.size}×{self.size}, {self.vectors:,} Gaussian vectors and "
+            f"{len(self.seeds)} seeds, not of your network"
+        )
+        if chosen is None:
+            return (
+                f"No rule learns the weights on this device: the best, {best.rule}, ends {best.mean:.1f} % of the "
+                f"reach from them{f' with {given}' if best.referenced else ''}, and an array that learns nothing "
+                f"{self.begins:.0f} %{self._floor(best)}; {limits}."
+            )
+        words = [f"Take {chosen.rule}: it ends {chosen.mean:.1f} % of the reach from the weights"]
+        if chosen.referenced:
+            dear = chosen.mean > DEAR * chosen.mean_exact
+            words[0] += f" with {given}" + (f" ({chosen.mean_exact:.1f} % with exact ones)" if dear else "")
+        plain = next(rule for rule in self.rules if rule.rule == PLAIN)
+        if chosen is not plain:
+            words[0] += f", where {PLAIN} ends {plain.mean:.1f} %"
+        words[0] += self._floor(chosen)
+        others = [named(rule) for rule in self.ties if rule is not chosen]
+        if others:
+            words.append(f"the seeds do not tell it from {' and '.join(others)}, and it needs the least memory")
+        further = [rule for rule in self.learned if rule not in self.ties and rule is not plain]
+        if further:
+            words.append(f"next is {named(further[0])}")
+        parallel = _cheapest(_ties([rule for rule in self.learned if not rule.digital]))
+        if chosen.digital:
+            words.append(f"it forms outer products digitally: where the array has to, take {named(parallel)}")
+        if chosen.falling:
+            words.append("its error was still falling")
+        return "; ".join([*words, limits]) + "."
+
+    def _floor(self, rule: RuleTrial) -> str:
+        """Return that writing the weights at once leaves as large an error, if it does."""
+        written = statistics.fmean(self.written)
+        if rule.mean > NEAR * written:
+            return ""
+        return f" (the devices' ranges and write noise alone leave {written:.1f} %)"
+
+
+def named(rule: RuleTrial) -> str:
+    """Return a rule with its error."""
+    return f"{rule.rule} ({rule.mean:.1f} %)"
+
+
+PLAIN = "plain SGD"
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class _Rule:
+    """A rule that is tried.
+
+    Attributes:
+        name: for tables.
+        cell: makes the cell for a circuit of transfers and the standard deviation of its references' errors.
+        digital: whether the outer product is formed digitally.
+    """
+
+    name: str
+    cell: Callable[[Read, Number], Cell]
+    digital: bool = False
+
+    @property
+    def exact(self) -> Cell:
+        """The cell with exact references and the circuit of its default."""
+        return self.cell(Read(), 0.0)
+
+    @property
+    def setting(self) -> str:
+        """What differs from the defaults of an RPU, as after `--set`."""
+        cell = self.exact
+        fields = {field.name: (field.default, getattr(cell, field.name)) for field in dataclasses.fields(cell)}  # type: ignore[arg-type]
+        own = [f"cell.{name}={_toml(value)}" for name, (usual, value) in fields.items() if _differs(usual, value)]
+        return " ".join([f"cell.kind={cell.kind()}", *own])
+
+
+def _differs(usual: object, value: object) -> bool:
+    """Return whether a setting is a word or number other than the default; a circuit is none."""
+    return isinstance(value, (bool, int, float, str)) and value != usual
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _tiki_taka(read: Read, error: Number, **options: Any) -> Cell:
+    return TikiTaka(transfer=read, reference_std=error, **options)
+
+
+RULES = (
+    _Rule(PLAIN, lambda read, error: Single()),
+    _Rule("SGD, zero shifted", lambda read, error: Single(reference="symmetry_point", reference_std=error)),
+    _Rule("Tiki-Taka v1", lambda read, error: _tiki_taka(read, error, buffer=False, auto_scale=False)),
+    _Rule("Tiki-Taka v2", _tiki_taka),
+    _Rule("Tiki-Taka v2, chopped", lambda read, error: _tiki_taka(read, error, chopper=0.1)),
+    _Rule("AGAD", lambda read, error: AGAD(transfer=read, reference_std=error)),
+    _Rule("E-RIDER", lambda read, error: ERider(transfer=read, reference_std=error)),
+    _Rule("residual", lambda read, error: Residual(transfer=read, reference_std=error)),
+    _Rule("mixed precision", lambda read, error: MixedPrecision(), digital=True),
+    _Rule("periodic carry", lambda read, error: PeriodicCarry(transfer=read)),
+)
+"""Every rule at the defaults of its cell."""
+
+
+@in_words
+def advise(
+    device: Device,
+    *,
+    reference_error: float = 0.1,
+    vectors: int = 30_000,
+    size: int = SIZE,
+    seeds: Sequence[int] = (0, 1, 2),
+    watch: Watch | None = None,
+) -> Advice:
+    """Let every learning rule bring an array of a device to given weights, and say which to take.
+
+    The task is that of `mho.learning.learn_weights`. It is the same for every device in units of the reach, the weight
+    that the nominal device reaches in both directions: targets have the standard deviation 0.3, reads the noise 0.06
+    and the bound 12. The learning rate 0.1 needs no such unit: errors of outputs grow with the weights as steps do.
+    All banks of a rule are of this device. Rules run at the defaults of their cells, one after another, with every
+    seed side by side, and those that subtract references with exact ones and with wrong ones. A rule that refuses the
+    device stays in the result with its reason. The default takes about a minute on an idle core.
+
+    Args:
+        device: of numbers, not lists, whose pulses move weights of both signs.
+        reference_error: standard deviation of the references' errors, in units of the reach, at least 0.
+        vectors: that each rule sees, at least 100.
+        size: rows and columns of the array, at least 1.
+        seeds: of devices, noise, targets and vectors, at least 2: what differs by less than they do is a tie.
+        watch: is told the rule, and how many thousands of vectors are done and to be done.
+
+    Returns:
+        Errors, memory, pulses and time of each rule, and the advice as one sentence: print its `sentence`.
+
+    Raises:
+        InvalidValue: for a number out of range, or a device that cannot learn weights of both signs.
+
+    Source: M. J. Rasch et al., Nat. Commun. 15:7133 (2024), Fig. 4, whose array, reads and pulse trains these are.
+    """
+    reach = _checked_reach(device, reference_error=reference_error, vectors=vectors, size=size, seeds=seeds)
+    task = _Task(device, reach, reference_error, vectors, size, tuple(seeds))
+    made = [(rule, task.array(rule)) for rule in RULES]
+    usable = sum(isinstance(rpu, RPU) for _, rpu in made)
+    parts = -(-vectors // BLOCK)
+    written = task.written()
+    tried: list[RuleTrial] = []
+    for rule, rpu in made:
+        if isinstance(rpu, RPU):
+            before = parts * sum(not each.refused for each in tried)
+            tried.append(task.trial(rule, rpu, partial(_tell, watch, rule.name, before, parts * usable)))
+        else:
+            tried.append(RuleTrial(rule=rule.name, setting=rule.setting, refused=rpu))
+    return Advice(
+        law=device.law_name(),
+        states=count_of_states(device),
+        reach=reach,
+        reference_error=reference_error,
+        size=size,
+        vectors=vectors,
+        seeds=tuple(seeds),
+        written=written,
+        rules=tuple(sorted(tried, key=lambda rule: rule.mean)),
+    )
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """The weights that each rule has to learn on a device; attributes as the arguments of `advise`."""
+
+    device: Device
+    reach: float
+    reference_error: float
+    vectors: int
+    size: int
+    seeds: tuple[int, ...]
+
+    def array(self, rule: _Rule) -> RPU | str:
+        """Return the array of a rule, with exact and with wrong references side by side; or why there is none."""
+        numbers: dict[str, Any] = {
+            "noise": NOISE * self.reach,
+            "bound": BOUND * self.reach,
+            "dac_bits": BITS[0],
+            "adc_bits": BITS[1],
+        }
+        io = Read(**numbers, noise_management=True, bound_management=True)
+        seeds = len(self.seeds)
+        error: Number = 0.0
+        if self.reference_error:
+            error = [0.0] * seeds + [self.reference_error * self.reach] * seeds
+        try:
+            return RPU(
+                device=self.device,
+                cell=rule.cell(Read(**numbers), error),
+                forward=io,
+                backward=io,
+                update=Pulses(length=LENGTH, update_management=True),
+            )
+        except InvalidValue as refusal:
+            return "; ".join(refusal.faults)
+
+    def written(self) -> tuple[float, ...]:
+        """Return the error of writing the targets at once, of each seed, in per cent of the reach."""
+        targets = drawn_targets(self.seeds, size=self.size, target_std=SHARE * self.reach)
+        array = Crossbar(RPU(device=self.device), self.size, self.size, seed=list(self.seeds), replicas=len(self.seeds))
+        array.write(torch.from_numpy(targets), quiet=True)
+        off = np.square(array.weight.numpy() - targets, dtype=np.float64).mean(axis=(1, 2))
+        return tuple((100 * np.sqrt(off) / self.reach).tolist())
+
+    def trial(self, rule: _Rule, rpu: RPU, watch: Callable[[int], None]) -> RuleTrial:
+        """Let an array learn, and return what came out."""
+        groups = 1 if rpu.replicas is None else rpu.replicas // len(self.seeds)
+        learned = learn_weights(
+            rpu,
+            vectors=self.vectors,
+            size=self.size,
+            lr=RATE,
+            target_std=SHARE * self.reach,
+            seeds=self.seeds * groups,
+            points=POINTS,
+            watch=watch,
+        )
+        last = slice((groups - 1) * len(self.seeds), None)
+        errors = 100 * learned.error / self.reach
+        curve = 100 * learned.curve[:, last].mean(axis=1) / self.reach
+        tenths = learned.vectors / self.vectors
+        marks = [math.ceil((k + 1) * self.vectors / POINTS) for k in range(POINTS)]
+        before = curve[(tenths > 1 - 3 * TAIL) & (tenths <= 1 - 2 * TAIL)]
+        specs, events = rule.exact.banks(rpu.device, rpu.update), rule.exact.events()
+        return RuleTrial(
+            rule=rule.name,
+            setting=rule.setting,
+            exact=tuple(errors[: len(self.seeds)].tolist()),
+            error=tuple(errors[last].tolist()),
+            referenced=groups > 1,
+            falling=bool(before.size and errors[last].mean() < (1 - FALLING) * before.mean()),
+            devices=sum(spec.devices + (spec.fixed is not None) for spec in specs),
+            numbers=sum(buffer.per == "weight" for buffer in rule.exact.buffers().values()),
+            pulses={bank: TIMED * float(steps.mean()) for bank, steps in learned.pulses.items()},
+            lines=TIMED * sum((1 if event.cyclic else self.size) / event.every for event in events),
+            digital=rule.digital,
+            curve=tuple(curve[np.isin(learned.vectors, marks)].tolist()),
+            seconds=learned.seconds,
+        )
+
+
+def _tell(watch: Watch | None, rule: str, before: int, whole: int, vector: int) -> None:
+    """Say which rule learns, and how many thousands of vectors are done of all."""
+    if watch is not None:
+        watch(f"learning with {rule}", before + vector // BLOCK, whole)
+
+
+def _ties(rules: Sequence[RuleTrial]) -> tuple[RuleTrial, ...]:
+    """Return the first of rules in the order of their errors, and those whose ranges over the seeds overlap its own."""
+    return tuple(rule for rule in rules if min(rule.error) <= max(rules[0].error))
+
+
+def _cheapest(rules: Sequence[RuleTrial]) -> RuleTrial:
+    """Return the rule that needs the least memory, and of several the one with the least error."""
+    return min(rules, key=lambda rule: (*rule.memory, rule.mean))
+
+
+def _checked_reach(device: Device, *, reference_error: float, vectors: int, size: int, seeds: Sequence[int]) -> float:
+    """Return the weight that the nominal device reaches in both directions.
+
+    Raises:
+        InvalidValue: for what is no device, or cannot learn weights of both signs, or numbers out of range.
+    """
+    faults = Faults("advise")
+    faults.number("reference_error", reference_error, low=0.0, high=10.0)
+    faults.number("vectors", vectors, low=100, integer=True)
+    faults.number("size", size, low=1, integer=True)
+    if isinstance(seeds, str) or not isinstance(seeds, Sequence) or len(seeds) < 2:
+        faults.add(f"seeds is {shown(seeds)}; give at least 2, for example (0, 1, 2): what they differ by is a tie")
+    reach = 0.0
+    if not isinstance(device, Device):
+        faults.add(f"device is {shown(device)}; give a device, for example mho.devices.SoftBounds()")
+    elif not device.pulse_driven:
+        faults.add(f"{type(device).__name__} takes no pulses, and learns exactly by any rule; give a law of steps")
+    elif lists := lengths(device):
+        faults.add(f"{', '.join(lists)} of this {type(device).__name__} are lists; ask for one device at a time")
+    else:
+        low, high = (device.parameters()[name].mean for name in ("w_min", "w_max"))
+        reach = min(high, -low)
+        if math.isinf(reach):
+            faults.add(f"w_min is {low:g} and w_max is {high:g}; give finite bounds: targets are a share of the range")
+        elif reach <= 0:
+            faults.add(
+                f"the weights of this {type(device).__name__} are {low:g} to {high:g}, and networks need both signs; "
+                "shift the range, as mho device fit does, or train with mho.cells.OneSided(), which no rule here takes"
+            )
+    faults.raise_any()
+    return reach

@@ -1,0 +1,107 @@
+"""What learning rules make of a device, as one HTML page that needs nothing but itself, and its figure."""
+
+from __future__ import annotations
+
+import statistics
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from mho.diagnosis import Advice
+from mho.report.drawing import svg
+from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
+from mho.report.template import PER_CENT, render
+
+WIDTHS = {"wide": 7.6, "narrow": 3.8}
+"""Inches; the page shows the figure that fits."""
+HEAD, ROW = 1.2, 0.3
+"""Inches of the figure without rules, and of each rule."""
+SIDE = 0.16
+"""How far the two errors of a rule are from the middle of its row."""
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
+
+
+def advice_page(advice: Advice, *, device: str, command: str, version: str, device_toml: str) -> str:
+    """Return the page of an advice; only its seconds depend on the machine.
+
+    Args:
+        advice: of `mho.advise`.
+        device: what the user called the device.
+        command: what the user typed.
+        version: of mho.
+        device_toml: the device as a file.
+    """
+    size = {kind: (width, HEAD + ROW * len(advice.learned)) for kind, width in WIDTHS.items()}
+    return render(
+        "advice.html",
+        title=f"Which learning rule for {device.replace(chr(92), '/').rstrip('/').rsplit('/', 1)[-1]}?",
+        version=version,
+        headlines=_headlines(advice),
+        advice=advice,
+        figure=[
+            svg(
+                lambda ax: errors_of_rules(advice, ax),
+                size=size[kind],
+                name=kind,
+                kind=kind,
+                label="Errors of the rules in per cent of the reach; the numbers are in the table",
+            )
+            for kind in WIDTHS
+        ],
+        written=statistics.fmean(advice.written),
+        command=command,
+        device_toml=device_toml,
+    )
+
+
+def errors_of_rules(data: Advice, ax: Axes) -> Axes:
+    """Error [%] of each rule, with exact and with wrong references: a line over the seeds, a mark at their mean."""
+    ax.set_xscale("log")
+    seen = [error for rule in data.learned for error in (*rule.exact, *rule.error)]
+    for place, rule in enumerate(data.learned):
+        parts = [(rule.exact, -SIDE, TRAIN_COLOR, "o"), (rule.error, SIDE, TEST_COLOR, "s")]
+        if not rule.referenced:
+            parts = [(rule.error, 0.0, REPLICA_COLOR, "D")]
+        for errors, side, color, marker in parts:
+            ax.plot([min(errors), max(errors)], [place + side] * 2, color=color, lw=2, alpha=0.5, solid_capstyle="butt")
+            ax.plot([statistics.fmean(errors)], [place + side], marker, color=color, ms=5)
+    off = f"references off by {100 * data.reference_error:.3g} %"
+    for name, color, marker in (
+        ("exact references", TRAIN_COLOR, "o"),
+        (off, TEST_COLOR, "s"),
+        ("no references", REPLICA_COLOR, "D"),
+    ):
+        ax.plot([], [], marker, color=color, ms=5, label=name)
+    ax.axvline(data.begins, color=REPLICA_COLOR, lw=1, ls=":")
+    ax.set_xlim(0.8 * max(min(seen), TICKS[0]), 1.25 * max(*seen, data.begins))
+    ax.set_ylim(len(data.learned) - 0.5, -0.5)
+    ax.set_yticks(range(len(data.learned)), [rule.rule for rule in data.learned])
+    ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_locator(FixedLocator(TICKS))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.set_xlabel("error (% of the reach)")
+    ax.grid(True, lw=0.5, alpha=0.25)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    columns = 3 if ax.get_figure().get_figwidth() > WIDTHS["narrow"] else 1  # type: ignore[union-attr]
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0.3, columnspacing=1.2
+    )
+    return ax
+
+
+def _headlines(advice: Advice) -> list[tuple[str, str, str]]:
+    """Number, what it is, and a remark."""
+    chosen, lines = advice.chosen, list[tuple[str, str, str]]()
+    if chosen is not None:
+        remark = f"{min(chosen.error):.1f} to {max(chosen.error):.1f}{PER_CENT} over {len(advice.seeds)} seeds"
+        lines += [(chosen.rule, "rule to take", f"of {len(advice.ties)} that tie" if len(advice.ties) > 1 else "")]
+        lines += [(f"{chosen.mean:.1f}{PER_CENT}", "its error, of the reach", remark)]
+    written = f"{statistics.fmean(advice.written):.1f}{PER_CENT}"
+    return [
+        *lines,
+        (written, "error of weights written at once", "by the devices' ranges and write noise"),
+        (f"{advice.states:,.0f}", "states", f"{advice.law}, range over mean step"),
+        (f"±{advice.reach:.3g}", "reach", "in weights, nominal"),
+    ]

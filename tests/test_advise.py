@@ -1,0 +1,255 @@
+"""Which learning rule for a device: the trials of the rules, the advice they support, the verb and its files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import mho as run
+
+import mho
+from mho.devices import ConstantStep, RaschSoftBounds, SoftBounds
+from mho.diagnosis import Advice, RuleTrial
+from mho.errors import InvalidValue
+from mho.learning import learn_weights
+
+SMALL = {"vectors": 300, "size": 4, "seeds": (0, 1)}
+MEMORY = {
+    "plain SGD": (1, 0),
+    "SGD, zero shifted": (2, 0),
+    "Tiki-Taka v1": (3, 0),
+    "Tiki-Taka v2": (3, 1),
+    "Tiki-Taka v2, chopped": (3, 1),
+    "AGAD": (2, 3),
+    "E-RIDER": (2, 3),
+    "residual": (3, 0),
+    "mixed precision": (1, 1),
+    "periodic carry": (3, 0),
+}
+"""Devices of a weight, a reference that is kept for each included, and digital numbers of a weight."""
+ALONE = {"plain SGD", "mixed precision", "periodic carry"}
+"""Rules that subtract no references."""
+
+
+def device(reach: float = 1.0) -> RaschSoftBounds:
+    return RaschSoftBounds(
+        dw_min=mho.per_cell(reach / 16, spread=0.3), up_down=mho.per_cell(1.0, spread=0.1), w_max=reach, w_min=-reach
+    )
+
+
+@pytest.fixture(scope="module")
+def advice() -> Advice:
+    return mho.advise(device(), **SMALL)
+
+
+def of(advice: Advice, name: str) -> RuleTrial:
+    return next(rule for rule in advice.rules if rule.rule == name)
+
+
+def test_every_rule_is_tried_with_its_memory(advice):
+    assert {rule.rule: (rule.devices, rule.numbers) for rule in advice.rules} == MEMORY
+    assert [rule.rule for rule in advice.rules if rule.digital] == ["mixed precision"]
+    assert [rule.mean for rule in advice.rules] == sorted(rule.mean for rule in advice.rules)
+    assert advice.states == pytest.approx(32)  # 2 over 1/16
+
+
+def test_an_error_is_that_of_the_rule_alone(advice):
+    """References off by 0.1 and seed 1 are one replica of four."""
+    read = {"noise": 0.06, "bound": 12.0, "dac_bits": 7, "adc_bits": 9}
+    io = mho.Read(**read, noise_management=True, bound_management=True)
+    alone = learn_weights(
+        mho.RPU(
+            device=device(),
+            cell=mho.cells.Single(reference="symmetry_point", reference_std=0.1),
+            forward=io,
+            backward=io,
+            update=mho.Pulses(length=5, update_management=True),
+        ),
+        vectors=300,
+        size=4,
+        points=20,
+        seeds=(1,),
+    )
+    tried = of(advice, "SGD, zero shifted")
+    assert tried.error[1] == pytest.approx(100 * alone.error[0])
+    assert tried.error != tried.exact
+    assert tried.curve[-1] != tried.curve[0]
+    assert len(tried.curve) == 20
+    assert tried.pulses["devices"] > 0
+
+
+def test_only_rules_with_references_feel_their_errors(advice):
+    for tried in advice.rules:
+        assert tried.referenced or tried.error == tried.exact
+    assert {rule.rule for rule in advice.rules if not rule.referenced} == ALONE
+    assert not any(rule.referenced for rule in mho.advise(device(), reference_error=0.0, **SMALL).rules)
+
+
+def test_the_task_is_the_same_in_units_of_the_reach(advice):
+    """A power of two: all numbers are scaled without rounding, so that a number with a unit of its own shows."""
+    half = mho.advise(device(0.5), **SMALL)
+    for rule in advice.rules:
+        assert of(half, rule.rule).error == pytest.approx(rule.error, rel=1e-5), rule.rule
+    assert half.written == pytest.approx(advice.written)
+
+
+def test_a_rule_that_refuses_the_device_stays_with_its_reason():
+    refused = mho.advise(ConstantStep(up_down=1.5), vectors=100, size=2, seeds=(0, 1))
+    told = of(refused, "Tiki-Taka v2")
+    assert "ConstantStep has none" in told.refused
+    assert told in refused.rules[-5:]
+    assert told not in refused.learned
+    assert of(refused, "AGAD").error
+
+
+# What is advised ---------------------------------------------------------------------------------
+
+
+def rule(name: str, *errors: float, devices: int = 2, numbers: int = 0, **more: object) -> RuleTrial:
+    values = {"exact": errors, "referenced": True} | more
+    return RuleTrial(rule=name, setting="cell.kind=X", error=errors, devices=devices, numbers=numbers, **values)
+
+
+def advised(*rules: RuleTrial, written: float = 0.5) -> Advice:
+    return Advice(
+        law="SoftBounds", states=20, reach=0.6, reference_error=0.1, size=20, vectors=30_000, seeds=(0, 1),
+        written=(written, written), rules=tuple(sorted(rules, key=lambda each: each.mean)),
+    )  # fmt: skip
+
+
+PLAIN = rule("plain SGD", 19, 21, devices=1, referenced=False)
+
+
+def test_the_best_is_taken_where_seeds_tell_it():
+    found = advised(PLAIN, rule("AGAD", 4, 5, numbers=3), rule("residual", 5.1, 6))
+    assert found.chosen.rule == "AGAD"
+    assert found.sentence.startswith("Take AGAD: it ends 4.5 % of the reach")
+    assert "where plain SGD ends 20.0 %" in found.sentence
+    assert "next is residual (5.5 %)" in found.sentence
+    assert "20×20" in found.sentence
+    assert "not of your network" in found.sentence
+
+
+def test_of_ties_the_cheapest_is_taken():
+    found = advised(PLAIN, rule("AGAD", 4, 5, numbers=3), rule("residual", 4.9, 6))
+    assert found.chosen.rule == "residual"
+    assert "the seeds do not tell it from AGAD (4.5 %)" in found.sentence
+
+
+def test_limits_are_said():
+    digital = rule("mixed precision", 3, 3.5, devices=1, numbers=1, digital=True, falling=True)
+    agad = rule("AGAD", 4, 5, numbers=3, exact=(1.0, 1.2))
+    found = advised(PLAIN, digital, agad).sentence
+    assert "digitally: where the array has to, take AGAD (4.5 %)" in found
+    assert "its error was still falling" in found
+    assert "(1.1 % with exact ones)" in advised(PLAIN, agad).sentence
+    assert "write noise alone leave 4.0 %" in advised(PLAIN, agad, written=4.0).sentence
+    assert "write noise" not in advised(PLAIN, agad).sentence
+    none = advised(PLAIN, dataclasses.replace(agad, error=(16.0, 17.0)))
+    assert none.chosen is None
+    assert none.sentence.startswith("No rule learns the weights on this device: the best, AGAD, ends 16.5 %")
+    assert none.to_dict()["setting"] is None
+
+
+WRONG = {
+    "a name": ("SoftBounds", {}, "device is 'SoftBounds'.*give a device"),
+    "no pulses": (mho.devices.Ideal(), {}, "Ideal takes no pulses"),
+    "lists": (SoftBounds(dw_min=[0.1, 0.2]), {}, "dw_min of this SoftBounds are lists.*one device"),
+    "one sign": (mho.presets.pcm(), {}, "0 to 2.*both signs.*OneSided"),
+    "an error below 0": (SoftBounds(), {"reference_error": -1}, "reference_error is -1.*from 0"),
+    "one seed": (SoftBounds(), {"seeds": (1,)}, "seeds is .*at least 2"),
+    "a number of seeds": (SoftBounds(), {"seeds": 3}, "seeds is 3.*at least 2"),
+    "few vectors": (SoftBounds(), {"vectors": 10}, "vectors is 10.*at least 100"),
+    "no size": (SoftBounds(), {"size": 0}, "size is 0.*at least 1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments_are_told(name):
+    given, options, told = WRONG[name]
+    with pytest.raises(InvalidValue, match=told):
+        mho.advise(given, **options)
+
+
+# The verb ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick(monkeypatch, advice):
+    """The verb with an advice that is there already; what it was asked."""
+    asked = {}
+
+    def ask(device: object, **options: object) -> Advice:
+        asked.update(options, device=device)
+        options["watch"]("learning with AGAD", 1, 2)
+        return advice
+
+    monkeypatch.setattr("mho.diagnosis.advise", ask)
+    return asked
+
+
+def test_the_verb_shows_a_table_and_writes_a_page(quick, advice, tmp_path: Path):
+    done = run("device", "advise", "SoftBounds", "--reference-error", "0.3", "--out", "advice", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert quick["reference_error"] == 0.3
+    assert quick["device"] == SoftBounds()
+    assert advice.sentence in done.stdout
+    assert all(name in done.stdout for name in MEMORY)
+    page = (tmp_path / "advice" / "report.html").read_text("utf-8")
+    assert "mho device advise SoftBounds --reference-error 0.3 --out advice" in page
+    numbers = json.loads((tmp_path / "advice" / "advise.json").read_text("utf-8"))
+    assert numbers["advice"] == advice.sentence
+    assert [rule["rule"] for rule in numbers["rules"]] == [rule.rule for rule in advice.rules]
+    assert 'law = "SoftBounds"' in (tmp_path / "advice" / "device.toml").read_text("utf-8")
+    again = run("device", "advise", "SoftBounds", "--out", "advice", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "advice exists and is not empty" in again.stderr
+
+
+def test_json_is_all_that_is_printed(quick, advice, tmp_path: Path):
+    done = run("device", "advise", "capacitor", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["law"] == advice.law
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_stopped_writes_nothing(monkeypatch, tmp_path: Path):
+    def ask(device: object, **options: object) -> Advice:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mho.diagnosis.advise", ask)
+    done = run("device", "advise", "SoftBounds", "--out", "advice", cwd=tmp_path)
+    assert done.returncode == 130
+    assert "nothing was written" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_jump_tables_are_a_device(quick, tmp_path: Path):
+    states, points = np.linspace(1e-6, 5e-6, 5), np.array([0, 0.3, 0.7, 1])
+    for name, sign in (("increasing", 1), ("decreasing", -1)):
+        jumps = np.add.outer(points, sign * np.linspace(2, 3, 5)) * 1e-8
+        rows = [", ".join(f"{value:.6e}" for value in row) for row in (states, points, *jumps)]
+        (tmp_path / f"dG_{name}.txt").write_text("\n".join(["Row 1 Gbins, Row 2 CDF", *rows]) + "\n")
+    done = run("device", "advise", ".", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert quick["device"].law_name() == "JumpTable"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["SoftBound"], "no device 'SoftBound'; did you mean 'SoftBounds'?"),
+        (["missing.csv"], "missing.csv"),
+        (["pcm"], "networks need both signs"),
+        (["SoftBounds", "--reference-error", "-1"], "reference_error is -1.0; give a number from 0 to 10"),
+        (["SoftBounds", "--vectors", "5"], "vectors is 5; give an integer of at least 100"),
+    ],
+)
+def test_wrong_words_end_in_one_message(words, told, tmp_path: Path):
+    done = run("device", "advise", *words, "--out", "advice", cwd=tmp_path)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -146,9 +146,9 @@ def fit_laws(
     """Fit laws to measured pulses by maximum likelihood, and rank them by how well they predict held-out readings.
 
     Laws within one standard error of the best are ordered by their number of parameters. Several devices have one read
-    noise and one c2c, and are otherwise fitted one by one; the spread of each parameter is what their errors do not explain. A law
-    that has no finite value where its fit ends, or whose parameters run away, is left out, which `Fitted.untold` says.
-    Every law is then simulated on the measured pulses, beside the readings (`LawFit.match`).
+    noise and one c2c, and are otherwise fitted one by one; the spread of each parameter is what their errors do not
+    explain. A law that has no finite value where its fit ends, or whose parameters run away, is left out, which
+    `Fitted.untold` says. Every law is then simulated on the measured pulses, beside the readings (`LawFit.match`).
 
     Args:
         measurement: the pulses.

@@ -9,19 +9,16 @@ from typing import final
 
 import numpy as np
 
-from mho.measurements.fitting.maximum import LASTS, NOISE, ROUGH, SLOW, Estimate, Problem, TraceFit
+from mho.measurements.fitting.maximum import CYCLE, NOISE, ROUGH, Estimate, TraceFit
 from mho.measurements.fitting.search import climb
 from mho.measurements.record import Floats
 
-CYCLES = "c2c"
 TOLD = 3.0
 """Standard errors from which a noise counts as told."""
 ALLOWED, WIDE = 2.0, 4.5
 """Log likelihood below the best that 95 % and 99.7 % of what is true lie within: two and three standard errors."""
 BETTER = 0.5
 """Log likelihood by which a fit that a profile comes upon is better than the one that it began with."""
-FLAT = 1e-9
-"""Part of the largest information below which a parameter has none."""
 GRID = np.array([0.0, *np.geomspace(0.02, 4.0, 16)])
 """c2c at which the likelihood is looked up."""
 
@@ -51,13 +48,13 @@ def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends |
     Returns:
         The fits, of a single device a better one if the profile came upon it; and both ends, None where both noises
         are told by three standard errors, or read noise by bounds that readings repeat exactly; for several devices,
-        whose scatter says it; and for a law without `c2c`.
+        whose fits have adjusted noises already; and for a law without `c2c`.
     """
     fit, noise = fits[0], fits[0].estimates[NOISE]
     repeated = any("repeat" in e.note for e in fit.estimates.values())
-    if len(fits) > 1 or CYCLES not in fit.problem.names or repeated:
+    if len(fits) > 1 or CYCLE not in fit.problem.names or repeated:
         return fits, None
-    c2c = fit.estimates[CYCLES]
+    c2c = fit.estimates[CYCLE]
     if all(e.error is not None and e.value > TOLD * e.error for e in (noise, c2c)):
         return fits, None
     free = fit.problem.replaced(held={name: e for name, e in fit.problem.held.items() if name != NOISE})
@@ -69,11 +66,11 @@ def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends |
     for ways in (range(begin, len(sizes)), range(begin - 1, -1, -1)):
         near = values
         for k in ways:
-            held = free.replaced(held=free.held | {CYCLES: Estimate(float(sizes[k]), None)})
+            held = free.replaced(held=free.held | {CYCLE: Estimate(float(sizes[k]), None)})
             end = climb(held, held.adopt(near), enough=ROUGH)
             near = held.values(end.places)
             best = min(best, (end.minus, near), key=lambda one: one[0])
-            minus[k], noises[k] = end.minus + _shape_information(held, end.places), near[NOISE]
+            minus[k], noises[k] = end.minus + held.shape_information(end.places), near[NOISE]
             if minus[k] > minus.min() + 2 * WIDE:
                 break
     if best[0] < -fit.log_likelihood - BETTER:
@@ -84,7 +81,7 @@ def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends |
     # the ends are those of a likelihood that is adjusted, and the fit is among what the data allow
     inner, outer = ([min(low, own), max(high, own)] for low, high in crossings)
     errors = [max(abs(end[k] - e.value) / 3 for end in outer) for k, e in enumerate((c2c, noise))]
-    wide = free.replaced(held=free.held | {CYCLES: Estimate(c2c.value + errors[0], None)})
+    wide = free.replaced(held=free.held | {CYCLE: Estimate(c2c.value + errors[0], None)})
     others = wide.answer(climb(wide, wide.adopt(values), enough=ROUGH).places).estimates
     return fits, Ends(
         (inner[0][0], inner[1][0]),
@@ -98,41 +95,26 @@ def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ..
     """Fits of the best law; of a single device with errors of read noise and c2c that cover what the data allow.
 
     Args:
-        fits: one a device; those of several tell errors by their scatter.
+        fits: one a device; those of several have their errors.
         ends: what `noise_ends` found; None: c2c is told by three standard errors, and only its likelihood is skew: it
             falls more slowly upwards, about evenly in the logarithm of c2c.
     """
     fit = fits[0]
     if ends is None:
-        c2c = fit.estimates.get(CYCLES)
+        c2c = fit.estimates.get(CYCLE)
         if len(fits) > 1 or c2c is None or not c2c.error or c2c.value < TOLD * c2c.error:
             return fits
         error = c2c.value * math.expm1(TOLD * c2c.error / c2c.value) / TOLD
-        return (dataclasses.replace(fit, estimates=fit.estimates | {CYCLES: dataclasses.replace(c2c, error=error)}),)
+        return (dataclasses.replace(fit, estimates=fit.estimates | {CYCLE: dataclasses.replace(c2c, error=error)}),)
     changed = {
         name: dataclasses.replace(e, error=max(e.error, ends.others.get(name, 0.0)))
         for name, e in fit.estimates.items()
         if e.error is not None
     }
-    for name, error in zip((CYCLES, NOISE), ends.errors, strict=True):
+    for name, error in zip((CYCLE, NOISE), ends.errors, strict=True):
         estimate = fit.estimates[name]
         changed[name] = dataclasses.replace(estimate, error=max(estimate.error or 0.0, error), note="")
     return (dataclasses.replace(fit, estimates=fit.estimates | changed),)
-
-
-def _shape_information(problem: Problem, places: Floats) -> float:
-    """Half the logarithm of what the readings say of the parameters of the mean steps, up to a constant.
-
-    A profile of the likelihood gives c2c too little: curves of free form follow what is wander. Less so the likelihood
-    that is adjusted for them, as restricted maximum likelihood is (Cox and Reid 1987, J. R. Stat. Soc. B 49:1).
-    """
-    scores = problem.scores(places)[[k for k, name in enumerate(problem.names) if name not in (NOISE, SLOW, LASTS)]]
-    if not len(scores):
-        return 0.0
-    square = scores @ scores.T
-    own = np.diag(square)
-    told = own > FLAT * own.max()  # a parameter at an end of its range does not bend the likelihood
-    return 0.5 * float(np.linalg.slogdet(square[np.ix_(told, told)])[1])
 
 
 def _crossing(sizes: Floats, minus: Floats, noises: Floats, limit: float, way: int) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from mho.measurements.fitting.maximum import TraceFit, faint, fit_devices
 from mho.measurements.fitting.parameters import evaluates
 from mho.measurements.fitting.population import Parameter, device_of, parameters_of, rescaled, unit_factor
 from mho.measurements.fitting.progress import Progress, Watch
-from mho.measurements.fitting.ranking import Score, held_out, order, scores
+from mho.measurements.fitting.ranking import Profile, Score, at_one_noise, order, scores
 from mho.measurements.fitting.replay import CELLS, FEW
 from mho.measurements.fitting.search import End
 from mho.measurements.fitting.untold import untold
@@ -146,9 +146,9 @@ def fit_laws(
     """Fit laws to measured pulses by maximum likelihood, and rank them by how well they predict held-out readings.
 
     Laws within one standard error of the best are ordered by their number of parameters. Several devices have one read
-    noise and are otherwise fitted one by one; the spread of each parameter is what their errors do not explain. A law
-    that has no finite value where its fit ends, or whose parameters run away, is left out, which `Fitted.untold` says.
-    Every law is then simulated on the measured pulses, beside the readings (`LawFit.match`).
+    noise and one c2c, and are otherwise fitted one by one; the spread of each parameter is what their errors do not
+    explain. A law that has no finite value where its fit ends, or whose parameters run away, is left out, which
+    `Fitted.untold` says. Every law is then simulated on the measured pulses, beside the readings (`LawFit.match`).
 
     Args:
         measurement: the pulses.
@@ -171,11 +171,11 @@ def fit_laws(
     found, lost = _fits(laws, traces, extrapolate, progress)
     if not found:
         raise InvalidValue(f"{measurement.source}: {' '.join(lost)} Give another --law")
-    ranked = []
+    profiles = []
     for law, fits in found.items():
         progress(f"ranking {law.__name__}")
-        ranked.append(np.concatenate([held_out(fit) for fit in fits]))
-    marks, counts = scores(ranked), [fits[0].count for fits in found.values()]
+        profiles.append(Profile(fits))
+    marks, counts = scores(at_one_noise(profiles), len(traces)), [fits[0].count for fits in found.values()]
     places = order(marks, counts)
     progress("checking the best law")
     chosen = list(found)[places[0]]

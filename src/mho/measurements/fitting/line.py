@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from mho.devices.symmetry import quiet_step
-from mho.measurements.fitting.maximum import NOISE, Estimate, TraceFit
+from mho.measurements.fitting.maximum import CYCLE, NOISE, Estimate, TraceFit
 from mho.measurements.fitting.search import climb
 from mho.measurements.fitting.weights import ramps, smoothed
 from mho.measurements.record import Floats
 
-CYCLES = "c2c"
 CLEAR = 0.03
 """Part of the range by which a line misses the readings clearly."""
 MORE = 1.5
@@ -48,7 +47,7 @@ def quiet_path(fit: TraceFit, values: dict[str, float] | None = None) -> tuple[F
                 near = w - h if w + h > cell.w_max else w + h
                 step = quiet_step(fit.law, w, up, cell)
                 slope = 1 + (quiet_step(fit.law, near, up, cell) - step) / (near - w)
-                variance = slope * slope * variance + (values.get(CYCLES, 0.0) * step) ** 2
+                variance = slope * slope * variance + (values.get(CYCLE, 0.0) * step) ** 2
                 w = float(np.clip(w + step, cell.w_min, cell.w_max))
         path[k], wander[k] = w, variance
     return path, wander
@@ -58,7 +57,7 @@ def misses(fits: Sequence[TraceFit]) -> list[str]:
     """A sentence for each device whose line misses the readings where least squares of the same law does not."""
     told = []
     for fit in fits:
-        if CYCLES not in fit.problem.names:
+        if CYCLE not in fit.problem.fields:
             continue
         span = fit.series.range[1] - fit.series.range[0]
         path, wander = quiet_path(fit)
@@ -66,7 +65,7 @@ def misses(fits: Sequence[TraceFit]) -> list[str]:
         expected = WANDERS * float(np.sqrt(wander.mean()))
         if far < max(CLEAR * span, expected):
             continue
-        held = fit.problem.held | {CYCLES: Estimate(0.0, None, "least squares")}
+        held = fit.problem.held | {CYCLE: Estimate(0.0, None, "least squares")}
         if NOISE in held and held[NOISE].value == 0:
             del held[NOISE]
         squares = fit.problem.replaced(held=held)

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
 
-from mho.devices import Device
+from mho.devices import Device, PerCell
 from mho.measurements.fitting.filter import compiled_step, followed
 from mho.measurements.fitting.hessian import standard_errors
 from mho.measurements.fitting.parameters import Interval, defaults, limits, shapes_bounds, used_fields
-from mho.measurements.fitting.search import ENOUGH, STEPS, End, climb
+from mho.measurements.fitting.search import ENOUGH, FLAT, STEPS, End, climb
 from mho.measurements.fitting.weights import ReadingNoise, WeightTrace
 from mho.measurements.record import Floats
 
 NOISE = "read_noise"
 """Name of the standard deviation of readings among the parameters of a fit."""
+CYCLE = "c2c"
+"""Name of the noise of steps among them."""
 SLOW, LASTS = "slow_noise", "slow_pulses"
 """Names of the standard deviation of noise that lasts, and of the pulses after which 1/e of it is left."""
+NOISES = (NOISE, CYCLE, SLOW, LASTS)
+"""Parameters that the mean steps do not depend on."""
+SHARED_NAMES = (NOISE, CYCLE)
+"""Those that devices share."""
 STARTS = ((0.03, 1.0), (0.5, 0.4), (0.03, 0.05))
 """Where searches begin: how far bounds lie beyond the readings, in half ranges, and a factor on the law's shapes."""
 WIDEST = 10.0
@@ -48,10 +55,19 @@ FAINT = 0.05
 """Read noise below this part of the scatter of steps changes no likelihood: searches take it to be at least that."""
 LEAST = 4.0
 """Where read noise is above so many of these parts, and no bound is repeated, that it is 0 is not tried."""
+MAYBE, WIDE = 0.4, 4.5
+"""Read noise of several devices over the scatter of steps below which it may be none, and the log likelihood, beside
+what a reading beside a bound gains each device, within which three standard errors of it reach 0."""
+REACH = 2.99
+"""Standard errors that reach what is as likely: three, and a little for rounding."""
 COSTS_NOTHING = 0.5
 """Log likelihood that is not missed where a bound is put at the extreme reading."""
 ROUNDS, CLOSE = 12, 1e-3
-"""Newton steps towards the read noise of several devices, and the square of the step, in standard errors, that ends."""
+"""Newton steps towards the noises of several devices, and the square of the step, in standard errors, that ends."""
+LEAST_CYCLE, ASIDE = 1e-3, 0.05
+"""The least c2c of several devices, and part of a noise by which the slope of the adjustment is taken."""
+COMMON = "common to all devices"
+"""Note of a noise that is held because devices share it."""
 ASLEEP, AWAKE, AWAKE_NOISE = 0.02, 0.2, 0.4
 """c2c that is next to 0; c2c, and read noise over the scatter of steps, at which another search begins."""
 
@@ -133,11 +149,13 @@ def fit_devices(
     extrapolate: bool = True,
     slow_from: Sequence[TraceFit] | None = None,
 ) -> tuple[TraceFit, ...]:
-    """Fit a law to devices by maximum likelihood, from several starts; their read noise is one number.
+    """Fit a law to devices by maximum likelihood, from several starts; their noises are the same numbers.
 
     Read noise is a parameter like the others. Its value 0, where bounds that readings repeat exactly are taken from
     there, is an end of its range, and is taken if it is at least as likely for all devices together. A bound that
-    readings do not show is put at the extreme reading. Standard errors come from the curvature of the likelihood.
+    readings do not show is put at the extreme reading. Standard errors come from the curvature of the likelihood. The
+    c2c of several devices is one number too, unless the law's is one of each cell's own, and both noises are the most
+    likely by the likelihood that is adjusted for the mean steps (`Problem.shape_information`).
 
     Args:
         law: its class.
@@ -158,18 +176,28 @@ def fit_devices(
         problem, end = free.improved(sketch, polished=alone)
         model = (problem.values(end.places), level)
         noisy.append((problem, end))
-    together, width = (noisy, 0.0) if alone else _common_noise(noisy)
-    if all(series.plateaus != (None, None) or faint(*fit) for series, fit in zip(traces, noisy, strict=True)):
+    best = _together(noisy)
+    repeated = [series.plateaus != (None, None) for series in traces]
+    common = best.sizes.get(NOISE, math.inf)
+    if all(
+        again or faint(*fit) or common < MAYBE * fit[0].series.scatter
+        for again, fit in zip(repeated, noisy, strict=True)
+    ):
         quiet = []
-        for series, (problem, end) in zip(traces, noisy, strict=True):
+        for series, again, (problem, end) in zip(traces, repeated, noisy, strict=True):
             still = Problem(law, series, _still(law, series, beyond), extrapolate=beyond, slow=slow)
-            repeated = series.plateaus != (None, None)
-            start = still.sketch(None, None)[0] if repeated else still.adopt(problem.values(end.places))
+            start = still.sketch(None, None)[0] if again else still.adopt(problem.values(end.places))
             quiet.append(still.improved(start, polished=True))
-        slack = SAME * len(traces) if all(faint(*fit) for fit in noisy) else 0.0
-        if sum(end.minus for _, end in quiet) <= sum(end.minus for _, end in together) + slack:
-            together, width = quiet, 0.0
-    return tuple(problem.answer(end.places, width) for problem, end in together)
+        without, slack = _together(quiet), SAME * len(traces)
+        missed = without.minus - best.minus
+        if missed <= (slack if all(faint(*fit) for fit in noisy) else 0.0):
+            best = without
+        elif best.errors and missed < slack + WIDE:
+            best = best.reaching(without)
+    if alone:
+        return tuple(problem.answer(end.places) for problem, end in best.fits)
+    ends = [(problem, climb(problem, end.places)) for problem, end in best.fits]
+    return tuple(problem.answer(end.places, best.errors) for problem, end in ends)
 
 
 def faint(problem: Problem, end: End) -> bool:
@@ -181,33 +209,85 @@ NONE = Estimate(0.0, None, "none shows: it is at the end of its range, 0")
 UNREACHED = "the bound was not reached: the extreme reading stands for it"
 
 
-def _common_noise(found: Sequence[tuple[Problem, End]]) -> tuple[list[tuple[Problem, End]], float]:
-    """The fits with one read noise for all devices, and the standard error of its logarithm."""
-    size = float(np.median([problem.values(end.places)[NOISE] for problem, end in found]))
-    v = float(np.log(max(size, *(problem.floor for problem, _ in found))))
-    fits, width = list(found), 0.0
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Shared:
+    """Fits of several devices whose noises are the same numbers.
+
+    Attributes:
+        fits: one a device, with these noises held.
+        sizes: read noise and c2c, as far as devices share them.
+        minus: minus the log likelihood, of several devices adjusted for the parameters of the mean steps of each.
+        errors: standard errors of the logarithms of those that were searched for.
+    """
+
+    fits: list[tuple[Problem, End]]
+    sizes: dict[str, float]
+    minus: float
+    errors: dict[str, float]
+
+    def reaching(self, other: Shared) -> Shared:
+        """These with errors of which three reach the noises of other fits, or none."""
+        wide = {
+            name: abs(math.log(other.sizes[name] / self.sizes[name])) if name in other.sizes else 1.0
+            for name in self.errors
+        }
+        return dataclasses.replace(self, errors={name: max(e, wide[name] / REACH) for name, e in self.errors.items()})
+
+
+def share(found: Sequence[tuple[Problem, End]], at: Mapping[str, float], names: Sequence[str]) -> Shared:
+    """The fits with the read noise or c2c, or both, that the adjusted likelihood of all devices together has.
+
+    Args:
+        found: fits near these.
+        at: read noise and c2c to begin with, those that all devices have.
+        names: those of them that are searched for; the others are held there.
+    """
+    sizes, fits, errors = dict(at), list(found), dict.fromkeys(names, 0.0)
     for _ in range(ROUNDS):
-        fits = [fixed_noise(problem, end, float(np.exp(v)), steps=TRIAL, enough=ROUGH) for problem, end in fits]
-        parts = [problem.noise_slopes(end.places) for problem, end in fits]
-        slope, bend = (sum(part[k] for part in parts) for k in (0, 1))
-        if not bend > 0:
+        fits = [held_at(problem, end, sizes) for problem, end in fits]
+        if not names:
             break
-        width = float(bend**-0.5)
-        step = float(np.clip(slope / bend, -1.0, 1.0))
-        if step * step * bend < CLOSE:
+        parts = [problem.shared_slopes(end.places, names) for problem, end in fits]
+        slope, bend = (np.sum([part[k] for part in parts], axis=0) for k in (0, 1))
+        inverse = np.linalg.inv(bend + FLAT * np.eye(len(names)))
+        errors = dict(zip(names, np.sqrt(np.diag(inverse)).tolist(), strict=True))
+        step = np.clip(inverse @ slope, -1.0, 1.0)
+        if step @ bend @ step < CLOSE:
             break
-        v += step
-    return [(problem, climb(problem, end.places)) for problem, end in fits], width
+        for name, move in zip(names, step.tolist(), strict=True):
+            least = LEAST_CYCLE if name == CYCLE else max(problem.floor for problem, _ in fits)
+            sizes[name] = max(sizes[name] * math.exp(move), least)
+    minus = sum(end.minus + problem.shape_information(end.places) for problem, end in fits)
+    return Shared(fits, sizes, minus, errors)
 
 
-def fixed_noise(
-    problem: Problem, end: End, noise: float, *, steps: int = STEPS, enough: float = ENOUGH
-) -> tuple[Problem, End]:
-    """The fit with this read noise, from a fit near it."""
-    held = problem.held | {NOISE: Estimate(noise, None, "common to all devices")}
+def held_at(problem: Problem, end: End, sizes: Mapping[str, float]) -> tuple[Problem, End]:
+    """The fit with these noises held, from a fit near it."""
+    held = problem.held | {name: Estimate(size, None, COMMON) for name, size in sizes.items()}
     other = problem.replaced(held=held)
-    end = climb(other, other.adopt(problem.values(end.places)), steps=steps, enough=enough)
-    return other, other.awake(end, steps=steps, enough=enough)
+    return other, climb(other, other.follow(problem, end.places), steps=TRIAL, enough=ROUGH)
+
+
+def _together(found: list[tuple[Problem, End]]) -> Shared:
+    """Fits of several devices with the same read noise, unless there is none, and the same c2c; of one as it is."""
+    if len(found) == 1:
+        return Shared(found, {}, found[0][1].minus, {})
+    first = found[0][0]
+    names = [n for n in (NOISE, CYCLE) if n in first.names and not (n == CYCLE and _differs(first.law, n))]
+    values = [problem.values(end.places) for problem, end in found]
+    sizes = {}
+    if NOISE in names:
+        floor = max(problem.floor for problem, _ in found)
+        sizes[NOISE] = max(float(np.median([v[NOISE] for v in values])), floor)
+    if CYCLE in names:
+        sizes[CYCLE] = max(float(np.sqrt(np.mean([v[CYCLE] ** 2 for v in values]))), AWAKE)
+    return share(found, sizes, names)
+
+
+def _differs(law: type[Device], name: str) -> bool:
+    """Whether a law's field has a value of its own in each device."""
+    return any(f.name == name and isinstance(f.default, PerCell) for f in dataclasses.fields(law))
 
 
 @final
@@ -344,6 +424,12 @@ class Problem:
         """Free numbers nearest to these values."""
         return np.array([i.free(values[name]) for name, i in zip(self.names, self.intervals, strict=True)])
 
+    def follow(self, other: Problem, places: Floats) -> Floats:
+        """Free numbers of another problem of the series, as they are there: `adopt` takes ends a little inside."""
+        there, values = dict(zip(other.names, places, strict=True)), other.values(places)
+        pairs = zip(self.names, self.intervals, strict=True)
+        return np.array([there[name] if name in there else i.free(values[name]) for name, i in pairs])
+
     def look(self, places: Sequence[Floats]) -> Floats:
         """`followed` at each of some sets of free numbers, (S, 3, K - 1)."""
         table = np.array(places, np.float64)
@@ -375,16 +461,58 @@ class Problem:
         slopes: Floats = np.nan_to_num((density[1:] - density[0]) / h, nan=0.0, posinf=0.0, neginf=0.0) * self.weights
         return slopes
 
-    def noise_slopes(self, places: Floats) -> tuple[float, float]:
-        """Slope and curvature of the log likelihood in the logarithm of read noise, the other parameters following."""
-        held = {name: value for name, value in self.held.items() if name != NOISE}
-        free = self.replaced(held=held)
-        scores = free.scores(free.adopt(self.values(places)))
-        n = free.names.index(NOISE)
-        others = [k for k in range(len(free.names)) if k != n]
+    def shape_information(self, places: Floats) -> float:
+        """Half the logarithm of the information that there is of the parameters of the mean steps.
+
+        A profile of the likelihood gives c2c too little: curves of free form follow what is wander. Less so the
+        likelihood that is adjusted for them by this, as restricted maximum likelihood is (Cox and Reid 1987, J. R.
+        Stat. Soc. B 49:1). Each parameter is taken to be known to about its interval without readings, or to a factor
+        of e: one that the readings do not tell adds nothing.
+        """
+        # a bound that steps end at tells itself by its readings, the better the less noise they have
+        apart_from = NOISES if shapes_bounds(self.law) else (*NOISES, "w_max", "w_min")
+        shapes = [k for k, name in enumerate(self.names) if name not in apart_from]
+        beside = [self.intervals[k].aside(float(places[k])) for k in shapes]
+        trials = np.tile(places, (len(shapes) + 1, 1))
+        for row, (k, (other, _)) in enumerate(zip(shapes, beside, strict=True), 1):
+            trials[row, k] = other
+        density = self.look(list(trials))[:, 0]
+        apart = np.array([distance for _, distance in beside])[:, None]
+        scores = np.nan_to_num((density[1:] - density[0]) / apart, nan=0.0, posinf=0.0, neginf=0.0) * self.weights
+        return 0.5 * float(np.linalg.slogdet(scores @ scores.T + np.eye(len(scores)))[1])
+
+    def alone(self, places: Floats) -> tuple[Problem, Floats]:
+        """The problem in which noises that devices share are free, and these places in it."""
+        free = self.replaced(held={name: estimate for name, estimate in self.held.items() if estimate.note != COMMON})
+        return free, free.follow(self, places)
+
+    def shared_slopes(self, places: Floats, names: Sequence[str]) -> tuple[Floats, Floats]:
+        """Slope (S,) and curvature (S, S) of the adjusted likelihood in the logarithms of S noises that devices share.
+
+        The other parameters follow; the adjustment counts in the slope alone.
+        """
+        free, at = self.alone(places)
+        scores, mine, others = free._in_logarithms(at, names)
         square = scores @ scores.T
-        follow = np.linalg.lstsq(square[np.ix_(others, others)], square[others, n], rcond=None)[0]
-        return float(scores[n].sum()), float(square[n, n] - square[n, others] @ follow)
+        follow = np.linalg.lstsq(square[np.ix_(others, others)], square[np.ix_(others, mine)], rcond=None)[0]
+        slope, scale = scores[mine].sum(axis=1), free._per_logarithm(at)
+        for n, k in enumerate(mine):
+            ahead, back = (free.shape_information(at + way * np.eye(len(at))[k] * scale[k]) for way in (ASIDE, -ASIDE))
+            slope[n] -= (ahead - back) / (2 * ASIDE)
+        return slope, square[np.ix_(mine, mine)] - square[np.ix_(mine, others)] @ follow
+
+    def _per_logarithm(self, places: Floats) -> Floats:
+        """How free numbers move with the logarithms of their values."""
+        pairs = zip(self.intervals, places.tolist(), strict=True)
+        return np.array([i.value(v) / (i.slope(v) or 1.0) for i, v in pairs], np.float64)
+
+    def _in_logarithms(self, places: Floats, names: Sequence[str]) -> tuple[Floats, list[int], list[int]]:
+        """Scores, of these parameters in their logarithms; and the places of these, and of those that follow them."""
+        mine = [self.names.index(name) for name in names]
+        others = [k for k, name in enumerate(self.names) if k not in mine and name not in SHARED_NAMES]
+        scores = self.scores(places)
+        scores[mine] *= self._per_logarithm(places)[mine][:, None]
+        return scores, mine, others
 
     def start(self, beyond: float, shape: float, *, noisy: bool) -> Floats:
         """Free numbers of a start: steps and noise as the readings show them, shapes from the law's defaults.
@@ -407,30 +535,30 @@ class Problem:
         values = {name: value if name in named else value * shape for name, value in values.items()} | guess
         return self.adopt(values)
 
-    def answer(self, places: Floats, width: float = 0.0) -> TraceFit:
+    def answer(self, places: Floats, shared: Mapping[str, float] | None = None) -> TraceFit:
         """The fit at these free numbers, with errors.
 
         Args:
             places: where the search ended.
-            width: standard error of the logarithm of a read noise that is held because other devices have it too.
+            shared: standard errors of the logarithms of noises that are held because other devices have them too.
         """
-        values = self.values(places)
+        values, wide = self.values(places), shared or {}
         slopes = np.array([i.slope(float(v)) for i, v in zip(self.intervals, places, strict=True)])
         ended = self._ended(places)
         errors = self._errors(places, ended)
-        pulls = self._pulls(places) * width if width else np.zeros(len(places))
+        pulls = self._pulls(places, wide)
         estimates = dict(self.held)
-        if width:
-            estimates[NOISE] = Estimate(values[NOISE], values[NOISE] * width, "", values[NOISE] * width)
+        for name, width in wide.items():
+            estimates[name] = Estimate(values[name], values[name] * width, "", values[name] * width)
         for k, (name, slope, (error, others)) in enumerate(zip(self.names, slopes, errors, strict=True)):
-            note, end, shared = "", ended.get(name), float(abs(slope * pulls[k]))
+            note, end, pull = "", ended.get(name), float(abs(slope * pulls[k]))
             if end is not None:
                 error, note = None, f"at the end of its range, {end:g}"
             elif error is None:
                 together = [self.names[k] for k in others if self.names[k] != name]
                 note = f"not determined by the data{' apart from ' + ', '.join(together) if together else ''}"
-            whole = None if error is None else float(np.hypot(slope * error, shared))
-            estimates[name] = Estimate(values[name] if end is None else end, whole, note, shared)
+            whole = None if error is None else float(np.hypot(slope * error, pull))
+            estimates[name] = Estimate(values[name] if end is None else end, whole, note, pull)
         density, expected, deviation = self.look([places])[0]
         return TraceFit(
             law=self.law,
@@ -467,16 +595,16 @@ class Problem:
             errors[k] = (error, [inside[other] for other in others])
         return errors
 
-    def _pulls(self, places: Floats) -> Floats:
-        """How the free numbers follow the logarithm of read noise."""
-        free = self.replaced(held={name: value for name, value in self.held.items() if name != NOISE})
-        scores = free.scores(free.adopt(self.values(places)))
-        n = free.names.index(NOISE)
-        others = [k for k in range(len(free.names)) if k != n]
+    def _pulls(self, places: Floats, shared: Mapping[str, float]) -> Floats:
+        """How far the free numbers follow noises that devices share, by the standard errors of their logarithms."""
+        if not shared:
+            return np.zeros(len(places))
+        free, at = self.alone(places)
+        scores, mine, others = free._in_logarithms(at, tuple(shared))
         square = scores @ scores.T
-        return np.asarray(
-            -np.linalg.lstsq(square[np.ix_(others, others)], square[others, n], rcond=None)[0], np.float64
-        )
+        follow = np.linalg.lstsq(square[np.ix_(others, others)], square[np.ix_(others, mine)], rcond=None)[0]
+        pulls: Floats = np.hypot.reduce(follow * np.array(list(shared.values())), axis=1)
+        return pulls
 
     def _extremes(self) -> tuple[float, float]:
         """Where a lower and an upper bound stand that the readings do not show."""

@@ -22,6 +22,8 @@ LARGE = 1e6
 HALVINGS = 70
 USUAL = 1e-6
 """Distance at which a law is asked about either side of a usual limit."""
+BESIDE = 1e-4
+"""Part of an interval that differences are taken over."""
 NEAR = 1e-4
 """Part of an interval from which a value counts as one at its end."""
 
@@ -66,6 +68,20 @@ class Interval:
     def slope(self, v: float) -> float:
         """How fast the value moves with the free number."""
         return (self.value(v + 1e-6) - self.value(v - 1e-6)) / 2e-6
+
+    def aside(self, v: float) -> tuple[float, float]:
+        """A free number beside another, and how far their values are apart.
+
+        Apart in parts of the interval, which a half-open one has of 1, and towards its middle: free numbers themselves
+        turn at an end. Where there is no end to reach, apart in free numbers.
+        """
+        if self.open or not (math.isfinite(self.low) or math.isfinite(self.high)):
+            return v + BESIDE, BESIDE
+        both = math.isfinite(self.low) and math.isfinite(self.high)
+        value, size = self.value(v), self.high - self.low if both else 1.0
+        upwards = value < (self.low + self.high) / 2 if both else math.isfinite(self.low)
+        other = self.free(value + (BESIDE if upwards else -BESIDE) * size)
+        return other, (self.value(other) - value) / size
 
     def end(self, value: float) -> float | None:
         """The end that a value has reached, if any."""

@@ -10,20 +10,21 @@ from typing import final
 
 import numpy as np
 
-from mho.measurements.fitting.maximum import TraceFit
-from mho.measurements.fitting.search import climb
+from mho.measurements.fitting.maximum import CYCLE, MORE, ROUGH, Estimate, Problem, TraceFit
+from mho.measurements.fitting.search import FLAT, climb
 from mho.measurements.record import Floats
 
+CYCLES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0, 4.0)
+"""c2c at which laws are compared."""
+UNLIKELY = 10.0
+"""Adjusted log likelihood below the largest at which a law's profile is not followed on."""
 BLOCKS = 20
 """Contiguous blocks that each device's readings are cut into."""
-FOLDS = 5
-"""A fifth of the blocks is held out at a time, spread over all readings."""
-SHARED = math.sqrt(1 + FOLDS / (FOLDS - 1))
-"""Factor of a standard error over blocks: a fold is judged by 1/FOLDS of the readings and fitted to the others."""
-STEPS, ENOUGH = 20, 1e-3
-"""Steps of the search without a fold, and the promised gain that ends it."""
+SHARED = math.sqrt(1 + BLOCKS / (BLOCKS - 1))
+"""Factor of a standard error over blocks: each is predicted by what the others, most of them the same, have told."""
 DECISIVE = 10.0
-"""A difference in log density that decides whatever its standard error, which a single hard block may make large."""
+"""A difference in log density of a device that decides whatever its standard error, which a single hard block may make
+large. Of several devices it is larger, as chance differences are, by the root of their number."""
 NOTHING = 0.5
 """A difference in log density that says nothing, though nested laws may differ by less and in every block."""
 
@@ -34,21 +35,23 @@ class Score:
     """How well a law predicts.
 
     Attributes:
-        total: log density of all readings, each predicted one step ahead from those before it by parameters that were
-            fitted without its block and three or so others.
+        total: log density of all readings, each predicted one step ahead from those before it by parameters as a fit
+            without its block has them, and all laws with the same c2c.
         behind: how much more the best law has.
         error: standard error of that difference, from the differences in single blocks, and wider by what fits share
             that have most readings in common (Nadeau and Bengio 2003, Machine Learning 52:239).
+        devices: that were measured.
     """
 
     total: float
     behind: float
     error: float
+    devices: int = 1
 
     @property
     def as_good(self) -> bool:
         """Whether the law is within one standard error of the best, or so near that no data could tell."""
-        return self.behind <= max(min(self.error, DECISIVE), NOTHING)
+        return self.behind <= max(min(self.error, DECISIVE * math.sqrt(self.devices)), NOTHING)
 
 
 def blocks_of(count: int) -> list[slice]:
@@ -58,27 +61,81 @@ def blocks_of(count: int) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
 
 
-def held_out(fit: TraceFit) -> Floats:
-    """Log density of each block by parameters that were fitted without it, (blocks,)."""
-    problem, count = fit.problem, len(fit.log_density)
-    blocks = blocks_of(count)
-    totals = np.zeros(len(blocks))
-    for fold in range(min(FOLDS, len(blocks))):
-        # shifted by one each round: five blocks may be just one ramp up and down
-        mine = [number for number in range(len(blocks)) if (number + number // FOLDS) % FOLDS == fold]
-        weights = np.ones(count)
-        for number in mine:
-            weights[blocks[number]] = 0.0
-        places = fit.places
-        if len(blocks) > 1:
-            places = climb(problem.replaced(weights=weights), places, steps=STEPS, enough=ENOUGH).places
-        density = problem.look([places])[0, 0]
-        for number in mine:
-            totals[number] = float(np.nansum(density[blocks[number]]))
-    return totals
+@final
+class Profile:
+    """A law's fits with c2c held at those of `CYCLES` at which they are likely, and at others when these are asked for.
+
+    Read noise follows in each device by itself.
+
+    Args:
+        fits: one a device, with the c2c that each has.
+
+    Attributes:
+        evidence: log likelihood of all devices, adjusted for the parameters of the mean steps, by places in `CYCLES`;
+            of place 0 alone for a law without c2c.
+    """
+
+    def __init__(self, fits: Sequence[TraceFit]) -> None:
+        own = [fit.values[CYCLE] for fit in fits if CYCLE in fit.problem.fields]
+        self.evidence: dict[int, float] = {}
+        self._last = len(CYCLES) - 1 if own else 0
+        self._ends: dict[int, list[tuple[Problem, Floats]]] = {}
+        begin = int(np.argmin(np.abs(np.array(CYCLES) - np.mean(own)))) if own else 0
+        self._find(begin, [fit.problem.alone(fit.places) for fit in fits])
+        for way in (1, -1):
+            place = begin
+            while 0 <= place + way <= self._last and self.evidence[place] > max(self.evidence.values()) - UNLIKELY:
+                self._find(place + way, self._ends[place])
+                place += way
+
+    def blocks(self, place: int) -> Floats:
+        """Log density of each block of all devices at a place in `CYCLES`, as `held_out` has it, (blocks,)."""
+        place = min(place, self._last)
+        while place not in self._ends:
+            near = min(self._ends, key=lambda k: abs(k - place))
+            self._find(near + (1 if place > near else -1), self._ends[near])
+        return np.concatenate([held_out(problem, places) for problem, places in self._ends[place]])
+
+    def _find(self, place: int, near: Sequence[tuple[Problem, Floats]]) -> None:
+        """Fit with the c2c of a place, from ends near it."""
+        self._ends[place], self.evidence[place] = [], 0.0
+        for problem, places in near:
+            cycle = {CYCLE: Estimate(CYCLES[place], None)} if self._last else {}
+            other = problem.replaced(held=problem.held | cycle)
+            end = climb(other, other.follow(problem, places), steps=MORE, enough=ROUGH)
+            self._ends[place].append((other, end.places))
+            self.evidence[place] -= end.minus + other.shape_information(end.places)
 
 
-def scores(parts: Sequence[Floats]) -> list[Score]:
+def at_one_noise(profiles: Sequence[Profile]) -> list[Floats]:
+    """Blocks of every law, (laws, blocks), at the c2c that the law of the largest evidence has.
+
+    A free curve can follow what is wander, and then has less c2c: with each law at its own, the most flexible one would
+    be ahead by far more than its parameters are worth. So regressions are compared with one variance (Mallows 1973,
+    Technometrics 15:661).
+    """
+    best = max(profiles, key=lambda one: max(one.evidence.values())).evidence
+    place = max(best, key=lambda k: best[k])
+    return [one.blocks(place) for one in profiles]
+
+
+def held_out(problem: Problem, places: Floats) -> Floats:
+    """Log density of each block by parameters as a fit without it has them, to first order, (blocks,).
+
+    Without a block the best parameters are one Newton step of its scores away, which costs it g·J⁻¹·g: g are its
+    scores, J the information of all readings. Summed over blocks this is what held-out readings lose to parameters that
+    were fitted to others (Stone 1977, J. R. Stat. Soc. B 39:44). Fits without a block would ask of each law where its
+    bounds are when the extreme readings are left out, and a single reading beyond such a bound would decide the order.
+    """
+    scores, density, totals = problem.scores(places), np.nan_to_num(problem.look([places])[0, 0]), []
+    information = scores @ scores.T + FLAT * np.eye(len(scores))
+    for block in blocks_of(len(density)):
+        slope = scores[:, block].sum(axis=1)
+        totals.append(float(density[block].sum() - slope @ np.linalg.solve(information, slope)))
+    return np.array(totals)
+
+
+def scores(parts: Sequence[Floats], devices: int) -> list[Score]:
     """Scores of laws from their blocks, (laws, blocks): paired, because a hard reading is hard for all of them."""
     totals = [float(part.sum()) for part in parts]
     best = parts[int(np.argmax(totals))]
@@ -86,7 +143,7 @@ def scores(parts: Sequence[Floats]) -> list[Score]:
     for part, total in zip(parts, totals, strict=True):
         apart = best - part
         error = SHARED * float(np.std(apart, ddof=1) * np.sqrt(len(apart))) if len(apart) > 1 else 0.0
-        found.append(Score(total, float(apart.sum()), error))
+        found.append(Score(total, float(apart.sum()), error, devices))
     return found
 
 

@@ -21,6 +21,11 @@ LONGEST = 2.0
 """The longest step of a free number: a factor of 7 on the scale of logarithms."""
 DAMPING = (0.1, 1.0, 10.0)
 """Factors on the damping that are tried side by side."""
+FLAT = 0.1
+"""Curvature that every free number is taken to have at least: at a turning point the scores vanish, and would have it
+leap, unless damping held all the others still."""
+ROUNDING = 1e-12
+"""Part of the largest curvature that is rounding."""
 
 
 class Likelihood(Protocol):
@@ -75,9 +80,12 @@ def _damped(problem: Likelihood, start: Floats, steps: int, enough: float) -> tu
     for _ in range(steps):
         scores = problem.scores(places)
         slope, square = scores.sum(axis=1), scores @ scores.T
-        size = np.diag(square) + 1e-12 * max(float(np.diag(square).max()), 1e-300)
+        if not np.isfinite(square).all():  # at the edge of where a law has a value
+            return End(places, best), 0.0
+        least = FLAT + ROUNDING * float(np.diag(square).max())
+        size = np.diag(square) + least
         root = np.sqrt(size)
-        scaled, pull = square / np.outer(root, root), slope / root
+        scaled, pull = (square + least * np.eye(len(root))) / np.outer(root, root), slope / root
         left = float(pull @ np.linalg.lstsq(scaled, pull, rcond=1e-10)[0])
         if left < enough:
             return End(places, best), 0.0

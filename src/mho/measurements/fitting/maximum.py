@@ -60,6 +60,8 @@ MAYBE, WIDE = 0.4, 4.5
 what a reading beside a bound gains each device, within which three standard errors of it reach 0."""
 REACH = 2.99
 """Standard errors that reach what is as likely: three, and a little for rounding."""
+STEEPEST = 1e100
+"""The largest slope of a log density: at the edge of where a law has a value its square would be infinite."""
 COSTS_NOTHING = 0.5
 """Log likelihood that is not missed where a bound is put at the extreme reading."""
 ROUNDS, CLOSE = 12, 1e-3
@@ -458,7 +460,7 @@ class Problem:
         """(parameters, K - 1) slope of each reading's log density, weighted."""
         h = 1e-6
         density = self.look([places, *(places + np.eye(len(places)) * h)])[:, 0]
-        slopes: Floats = np.nan_to_num((density[1:] - density[0]) / h, nan=0.0, posinf=0.0, neginf=0.0) * self.weights
+        slopes: Floats = _slopes(density, h) * self.weights
         return slopes
 
     def shape_information(self, places: Floats) -> float:
@@ -478,7 +480,7 @@ class Problem:
             trials[row, k] = other
         density = self.look(list(trials))[:, 0]
         apart = np.array([distance for _, distance in beside])[:, None]
-        scores = np.nan_to_num((density[1:] - density[0]) / apart, nan=0.0, posinf=0.0, neginf=0.0) * self.weights
+        scores = _slopes(density, apart) * self.weights
         return 0.5 * float(np.linalg.slogdet(scores @ scores.T + np.eye(len(scores)))[1])
 
     def alone(self, places: Floats) -> tuple[Problem, Floats]:
@@ -629,6 +631,14 @@ class Problem:
         if name == "w_max":
             return Interval(high if still else middle, high + reach)
         return Interval(low - reach, low if still else middle)
+
+
+def _slopes(density: Floats, apart: float | Floats) -> Floats:
+    """Slopes from the first of some log densities to the others; 0 where one of them has no value."""
+    with np.errstate(all="ignore"):
+        slopes = np.nan_to_num((density[1:] - density[0]) / apart, nan=0.0, posinf=0.0, neginf=0.0)
+    clipped: Floats = np.clip(slopes, -STEEPEST, STEEPEST)
+    return clipped
 
 
 def _end(name: str, interval: Interval, value: float) -> float | None:

@@ -16,6 +16,8 @@ from mho.measurements.record import Floats
 
 CYCLES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0, 4.0)
 """c2c at which laws are compared."""
+LEAST = 1e100
+"""Log density that stands for one of minus infinity, so that a law without a value leaves the other laws' numbers."""
 UNLIKELY = 10.0
 """Adjusted log likelihood below the largest at which a law's profile is not followed on."""
 BLOCKS = 20
@@ -127,7 +129,8 @@ def held_out(problem: Problem, places: Floats) -> Floats:
     were fitted to others (Stone 1977, J. R. Stat. Soc. B 39:44). Fits without a block would ask of each law where its
     bounds are when the extreme readings are left out, and a single reading beyond such a bound would decide the order.
     """
-    scores, density, totals = problem.scores(places), np.nan_to_num(problem.look([places])[0, 0]), []
+    scores, density, totals = problem.scores(places), problem.look([places])[0, 0], []
+    density = np.where(problem.weights > 0, np.nan_to_num(density, nan=-LEAST, neginf=-LEAST), 0.0)
     information = scores @ scores.T + FLAT * np.eye(len(scores))
     for block in blocks_of(len(density)):
         slope = scores[:, block].sum(axis=1)

@@ -80,8 +80,6 @@ def _damped(problem: Likelihood, start: Floats, steps: int, enough: float) -> tu
     for _ in range(steps):
         scores = problem.scores(places)
         slope, square = scores.sum(axis=1), scores @ scores.T
-        if not np.isfinite(square).all():  # at the edge of where a law has a value
-            return End(places, best), 0.0
         least = FLAT + ROUNDING * float(np.diag(square).max())
         size = np.diag(square) + least
         root = np.sqrt(size)

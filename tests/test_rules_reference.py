@@ -273,6 +273,10 @@ def follow(array: mho.Crossbar, text: Any, count: int, *, drift: float = 0.5) ->
         text.compare()
         moved = max(moved, float((slow.state - start).abs().max()))
     assert moved > 0.01, "the text has sent no pulses"
+    whole = mho.Crossbar(array.rpu, array.out_features, array.in_features, seed=3)
+    whole.update(x, d, LR)  # the same events within one call
+    for name, value in array.state_dict().items():
+        assert torch.equal(value, whole.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -276,7 +276,8 @@ def follow(array: mho.Crossbar, text: Any, count: int, *, drift: float = 0.5) ->
     whole = mho.Crossbar(array.rpu, array.out_features, array.in_features, seed=3)
     whole.update(x, d, LR)  # the same events within one call
     for name, value in array.state_dict().items():
-        assert torch.equal(value, whole.state_dict()[name]), name
+        if not name.endswith("vectors"):  # reads were counted
+            assert torch.equal(value, whole.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -455,6 +456,21 @@ def test_a_warm_start_moves_on_where_the_loss_rises() -> None:
         array.advance(loss)
         text.stage = stage
         assert int(array.buffer("stage")[0]) == stage, f"after epoch {t}"
+
+
+def test_banks_that_wait_for_their_stage_send_nothing() -> None:
+    """Noise of readings alone would pulse the next coarser bank."""
+    array = array_of(
+        Residual(n=3, every=1, slower=1, warm_start=True, transfer=mho.Read(noise=1.0, bound=None)), (3, 5)
+    )
+    before = array.weight.clone()
+    array.update(torch.zeros(30, 5), torch.zeros(30, 3), LR)
+    assert torch.equal(array.weight, before)
+    array.advance(1.0)
+    array.advance(2.0)
+    array.update(torch.zeros(30, 5), torch.zeros(30, 3), LR)
+    assert not torch.equal(array.banks["bank_0"].state, before)
+    assert torch.equal(array.banks["bank_1"].state, array.banks["bank_1"].fixed)
 
 
 class MixedText:

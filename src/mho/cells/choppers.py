@@ -51,7 +51,7 @@ class Choppers:
         self._chopper, self._columns = chopper, part.columns
         self.sign, self.age = part.buffers[SIGN], part.buffers[AGE]
         self._probability = part.setting(chopper.probability)
-        on = self._probability > 0
+        self._on = on = self._probability > 0
         self._period = np.full(part.replicas, np.inf)
         self._period[on] = np.maximum(np.ceil(1 / self._probability[on].astype(np.float64) - ROUNDING), 2)
         bank = part.first.bank
@@ -75,7 +75,7 @@ class Choppers:
 
     def read(self, events: Numbers, columns: Numbers) -> npt.NDArray[np.bool_]:
         """Count readings of columns, (K,) by events of these numbers, and return which change signs then, (R, K)."""
-        self.age[:, columns] += 1
+        self.age[:, columns] += self._on[:, None]
         return self._changes(events, self.age[:, columns])
 
     def change(self, columns: Numbers, changes: npt.NDArray[np.bool_]) -> None:
@@ -86,6 +86,6 @@ class Choppers:
     def _changes(self, events: Numbers, ages: Floats) -> npt.NDArray[np.bool_]:
         """Return whether signs change, (R, K), after the events of these numbers, at which columns have these ages."""
         if self._chopper.regular:
-            return np.asarray(ages % self._period[:, None] == 0)
+            return np.asarray(self._on[:, None] & (ages % self._period[:, None] == 0))
         drawn = np.stack([random.event_uniforms(key, events) for key in self._keys])
         return np.asarray(drawn < self._probability[:, None])

@@ -132,8 +132,7 @@ def find_device(name: str) -> Device:
     """
     from mho.config import device_from_table
 
-    known = name in LAWS or name in DEVICES
-    if known or not (is_pulses(name) or Path(name).is_dir()):
+    if not is_measured(name):
         return device_from_table(read_device(name))
 
     from mho.measurements import Measurement, read_measured
@@ -144,6 +143,11 @@ def find_device(name: str) -> Device:
         return jump_table_device(measured)[0]
     show_reading(measured)
     return fit_shown(measured, find_laws(None)).best.device
+
+
+def is_measured(name: str) -> bool:
+    """Return whether the command line names measurements: a file of pulses or jump tables, or a folder of these."""
+    return is_pulses(name) or (name not in LAWS and name not in DEVICES and Path(name).is_dir())
 
 
 def _describe(report: DeviceReport, made: Device) -> str:

@@ -51,7 +51,7 @@ def advise(
     if out is not None:
         refuse_full(out)
 
-    from mho.cli.device import find_device
+    from mho.cli.device import find_device, is_measured
     from mho.diagnosis import advise as ask
 
     device = find_device(name)
@@ -67,9 +67,10 @@ def advise(
         return
     show(advice)
     if advice.chosen is not None:
+        option = "--measured" if out is None and is_measured(name) else "--device"
         where = name if out is None else str(out / BEST)
         settings = " ".join(f"--set {setting}" for setting in advice.chosen.setting.split())
-        print(f"\nmho train --device {shlex.quote(where)} {settings}")
+        print(f"\nmho train {option} {shlex.quote(where)} {settings}")
     if out is not None:
         print(f"report {out / REPORT}\nnumbers {out / NUMBERS}\ndevice {out / BEST}")
 
@@ -97,33 +98,37 @@ def show(advice: Advice) -> None:
     from rich.table import Table
 
     console = Console(highlight=False, soft_wrap=True)
-    off, written = 100 * advice.reference_error, sum(advice.written) / len(advice.written)
+    off, written = f"{100 * advice.reference_error:.3g} %", sum(advice.written) / len(advice.written)
     console.print(f"{advice.law}: {advice.states:.3g} states, reach ±{advice.reach:.4g}")
     console.print(
-        f"errors in % of the reach, mean and range of {len(advice.seeds)} seeds; an array that learns nothing has "
-        f"{advice.begins:.0f} %, one whose weights are written at once {written:.1f} %\n"
+        f"errors in % of the reach, mean and half the range of {len(advice.seeds)} seeds, with exact references and "
+        f"with references off by {off}; an array that learns nothing has {advice.begins:.0f} %, one whose weights are "
+        f"written at once {written:.1f} %\n"
     )
     table = Table(box=None, pad_edge=False)
-    for head in ("rule", "references exact", f"off by {off:.3g} %", "devices", "numbers", "pulses", "lines", "seconds"):
+    for head in ("rule", "exact", f"off {off}", "memory", "pulses", "lines", "time"):
         table.add_column(head, justify="left" if head == "rule" else "right")
     for rule in advice.learned:
         table.add_row(
             rule.rule,
             of_seeds(rule.exact),
-            (of_seeds(rule.error) if rule.referenced else "has none") + (" ↓" if rule.falling else ""),
-            str(rule.devices),
-            str(rule.numbers) + ("*" if rule.digital else ""),
-            " / ".join(f"{pulses:.3g}" for pulses in rule.pulses.values()),
-            f"{rule.lines:.3g}",
-            f"{rule.seconds:.1f}",
+            (of_seeds(rule.error) if rule.referenced else "none") + ("↓" if rule.falling else ""),
+            f"{rule.devices}+{rule.numbers}" + ("*" if rule.digital else ""),
+            "/".join(short(pulses) for pulses in rule.pulses.values()),
+            short(rule.lines),
+            f"{rule.seconds:.0f} s",
         )
     console.print(table)
-    console.print(
-        "devices, numbers: of a weight, references included; pulses: that a device gets in 1,000 vectors, bank by "
-        "bank; lines: columns that are read or written between 1,000 vectors; seconds: of this simulation"
-        + ("; ↓ still falling" if any(rule.falling for rule in advice.learned) else "")
-        + ("; * the outer product is digital" if any(rule.digital for rule in advice.learned) else "")
-    )
+    told = [
+        "\nmemory: devices (those of references included) + numbers of a weight",
+        "pulses: of a device in 1,000 vectors, bank by bank",
+        "lines: columns read or written between 1,000 vectors",
+        "time: of this simulation",
+        "none: the rule has no references",
+        *(["↓: still falling"] if any(rule.falling for rule in advice.learned) else []),
+        *(["*: the outer product is digital"] if any(rule.digital for rule in advice.learned) else []),
+    ]
+    console.print("; ".join(told), markup=False)
     for rule in advice.rules:
         if rule.refused:
             console.print(f"not {rule.rule}: {rule.refused}", markup=False)
@@ -131,5 +136,10 @@ def show(advice: Advice) -> None:
 
 
 def of_seeds(errors: tuple[float, ...]) -> str:
-    """Return the mean of some errors and their range."""
-    return f"{sum(errors) / len(errors):.1f} ({min(errors):.1f}–{max(errors):.1f})"
+    """Return the mean of some errors and half their range."""
+    return f"{sum(errors) / len(errors):.1f} ± {(max(errors) - min(errors)) / 2:.1f}"
+
+
+def short(number: float) -> str:
+    """Return a number that need not be exact: whole from 10 on, two digits below."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"

@@ -177,9 +177,9 @@ class Advice:
             dear = chosen.mean > DEAR * chosen.mean_exact
             words[0] += f" with {given}" + (f" ({chosen.mean_exact:.1f} % with exact ones)" if dear else "")
         plain = next(rule for rule in self.rules if rule.rule == PLAIN)
+        words[0] += self._floor(chosen)
         if chosen is not plain:
             words[0] += f", where {PLAIN} ends {plain.mean:.1f} %"
-        words[0] += self._floor(chosen)
         others = [named(rule) for rule in self.ties if rule is not chosen]
         if others:
             words.append(f"the seeds do not tell it from {' and '.join(others)}, and it needs the least memory")
@@ -234,7 +234,11 @@ class _Rule:
         """What differs from the defaults of an RPU, as after `--set`."""
         cell = self.exact
         fields = {field.name: (field.default, getattr(cell, field.name)) for field in dataclasses.fields(cell)}  # type: ignore[arg-type]
-        own = [f"cell.{name}={_toml(value)}" for name, (usual, value) in fields.items() if _differs(usual, value)]
+        own = [
+            f"cell.{name}={_toml(value)}"
+            for name, (usual, value) in fields.items()
+            if name not in OF_TASK and _differs(usual, value)
+        ]
         return " ".join([f"cell.kind={cell.kind()}", *own])
 
 
@@ -251,19 +255,27 @@ def _tiki_taka(read: Read, error: Number, **options: Any) -> Cell:
     return TikiTaka(transfer=read, reference_std=error, **options)
 
 
+MEMORY = 200.0
+"""Vectors over which buffers take the mean, as in Rasch 2024, Fig. 4: it is a fifth of the cells' default for networks,
+which 30,000 vectors are too few for."""
+WRITING = 10
+"""Vectors from one writing of the digital gradient to the next: at this rate the 100 of the cell's default move weights
+by the whole distance that their first vectors have seen."""
+OF_TASK = ("buffer_scale", "every")
+"""Settings of rules that follow the task, and are no part of the advice."""
 RULES = (
     _Rule(PLAIN, lambda read, error: Single()),
     _Rule("SGD, zero shifted", lambda read, error: Single(reference="symmetry_point", reference_std=error)),
     _Rule("Tiki-Taka v1", lambda read, error: _tiki_taka(read, error, buffer=False, auto_scale=False)),
-    _Rule("Tiki-Taka v2", _tiki_taka),
-    _Rule("Tiki-Taka v2, chopped", lambda read, error: _tiki_taka(read, error, chopper=0.1)),
-    _Rule("AGAD", lambda read, error: AGAD(transfer=read, reference_std=error)),
-    _Rule("E-RIDER", lambda read, error: ERider(transfer=read, reference_std=error)),
+    _Rule("Tiki-Taka v2", lambda read, error: _tiki_taka(read, error, buffer_scale=MEMORY)),
+    _Rule("Tiki-Taka v2, chopped", lambda read, error: _tiki_taka(read, error, buffer_scale=MEMORY, chopper=0.1)),
+    _Rule("AGAD", lambda read, error: AGAD(transfer=read, reference_std=error, buffer_scale=MEMORY)),
+    _Rule("E-RIDER", lambda read, error: ERider(transfer=read, reference_std=error, buffer_scale=MEMORY)),
     _Rule("residual", lambda read, error: Residual(transfer=read, reference_std=error)),
-    _Rule("mixed precision", lambda read, error: MixedPrecision(), digital=True),
+    _Rule("mixed precision", lambda read, error: MixedPrecision(every=WRITING), digital=True),
     _Rule("periodic carry", lambda read, error: PeriodicCarry(transfer=read)),
 )
-"""Every rule at the defaults of its cell."""
+"""Every rule at the defaults of its cell, but for `OF_TASK`."""
 
 
 @in_words
@@ -281,9 +293,10 @@ def advise(
     The task is that of `mho.learning.learn_weights`. It is the same for every device in units of the reach, the weight
     that the nominal device reaches in both directions: targets have the standard deviation 0.3, reads the noise 0.06
     and the bound 12. The learning rate 0.1 needs no such unit: errors of outputs grow with the weights as steps do.
-    All banks of a rule are of this device. Rules run at the defaults of their cells, one after another, with every
-    seed side by side, and those that subtract references with exact ones and with wrong ones. A rule that refuses the
-    device stays in the result with its reason. The default takes about a minute on an idle core.
+    All banks of a rule are of this device. Rules run at the defaults of their cells, but for two numbers that follow
+    the length of the task (buffers take the mean over 200 vectors, a digital gradient is written after 10); one after
+    another, with every seed side by side, and those that subtract references with exact ones and with wrong ones. A
+    rule that refuses the device stays in the result with its reason. The default takes a minute or two on an idle core.
 
     Args:
         device: of numbers, not lists, whose pulses move weights of both signs.

@@ -401,7 +401,7 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         """
         memory = self.memory
         memory.steered, memory.forms = True, forms
-        if forms and memory.pending:
+        if forms:
             self._form_gradient()
         if not forms:
             memory.gradient_sums = None
@@ -418,6 +418,8 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
     def _form_gradient(self) -> None:
         """Add the outer products of the last backward to the gradient, in the order of the forwards."""
         memory = self.memory
+        if not memory.pending:  # of evaluation mode, which keeps nothing
+            return
         if memory.gradient_sums is None:
             sizes = [(a.replicas, a.out_features, a.in_features) for a in self.crossbars]
             memory.gradient_sums = [np.zeros(size, np.float32) for size in sizes]

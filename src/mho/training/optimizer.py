@@ -64,7 +64,8 @@ class AnalogSGD(ArrayOptimizer):
             if value and not digital:
                 raise InvalidValue(
                     f"{name}={value:g} would have no effect: it applies to digital parameters, and every layer "
-                    "of this model is an array; leave it at 0"
+                    "of this model is an array; leave it at 0, or let arrays have it through a digital gradient: "
+                    f"mho.AnalogOptimizer(model, torch.optim.SGD, lr={lr:g}, {name}={value:g})"
                 )
         extras = [
             f"{name}={value:g}" for name, value in (("momentum", momentum), ("weight_decay", weight_decay)) if value
@@ -73,7 +74,7 @@ class AnalogSGD(ArrayOptimizer):
             verb = "act" if len(extras) > 1 else "acts"
             warn(
                 f"{' and '.join(extras)} {verb} on the {len(digital)} digital parameters alone; arrays are pulsed by "
-                "plain stochastic gradient descent, which has neither",
+                "plain stochastic gradient descent, which has neither; mho.AnalogOptimizer has, by a digital gradient",
             )
         own = own_rates(layers, arrays)
         groups: list[dict[str, Any]] = [

@@ -37,10 +37,10 @@ def train(study, folder, *, stops_after: int = 10**9) -> list[dict[str, float]]:
 
 
 def tiny(curve: str):
-    """The first study of a curve that is judged within two short epochs."""
+    """Return the study of a curve with two short epochs."""
     study = PAPER.curves[curve]()
     if isinstance(study, ConstantGradient):
-        return dataclasses.replace(study, epochs=2, vectors=12)
+        return dataclasses.replace(study, epochs=2, vectors=200)  # the slow bank moves after a hundred
     return dataclasses.replace(study, epochs=2, vectors=15)
 
 
@@ -127,7 +127,7 @@ def test_the_papers_numbers():
 # Studies -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("curve", ["sgd_20", "agad_20", "c_ttv2_range", "ttv2_constant_offset"])
+@pytest.mark.parametrize("curve", ["sgd_20", "agad_20", "c_ttv2_range", "ttv2_constant"])
 def test_a_stopped_study_ends_as_one_that_was_not(tmp_path, curve: str) -> None:
     study = tiny(curve)
     whole = train(study, tmp_path / "whole")

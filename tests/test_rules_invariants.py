@@ -153,6 +153,16 @@ def test_tiles_train_and_their_counters_add_up(name: str) -> None:
     assert int(array.counters()["pulses"]) > 0
 
 
+def test_arrays_of_other_names_and_seeds_change_signs_at_other_readings() -> None:
+    cell = TikiTaka(every=1, chopper=0.5, random_chopper=True)
+    named = [("a", 1), ("b", 1), ("a", 2)]
+    arrays = [mho.Crossbar(rpu_of(cell), 3, 32, seed=seed, name=name) for name, seed in named]
+    for array in arrays:
+        array.update(*batch(32, 3, 32), 0.05)
+    signs = [tuple(array.buffer("sign")[0].tolist()) for array in arrays]
+    assert len(set(signs)) == 3  # equal by chance once in 2^32
+
+
 @pytest.mark.parametrize("size", [1, 4])
 @pytest.mark.parametrize("name", RULES)
 def test_both_drivers_train_alike(name: str, size: int) -> None:

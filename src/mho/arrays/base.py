@@ -101,6 +101,15 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
     def device_weights(self) -> Tensor:
         """The exact weight of every device, (R, devices, out, in): bank after bank, in each a reference comes last."""
 
+    @abc.abstractmethod
+    def matrix_of(self, bank: str) -> Tensor:
+        """Return the exact matrix (R, out, in) of a bank, by its name, less its references: before any gain."""
+
+    @property
+    @abc.abstractmethod
+    def vectors(self) -> Tensor:
+        """The running count of vectors of each operation, (operations,)."""
+
     @property
     @abc.abstractmethod
     def tile_shapes(self) -> Mapping[str, tuple[int, int]]:

@@ -4,6 +4,7 @@ from mho.diagnosis.diagnose import CHECKS, Diagnosis, diagnose
 from mho.diagnosis.finding import LIMIT, Check, Finding
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
+from mho.diagnosis.transfers import ChopperPeriod, References, SilentTransfers, TransferReads, silent_transfers
 from mho.diagnosis.trial import Trained, Trial, trial
 from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
 
@@ -11,6 +12,7 @@ __all__ = [
     "CHECKS",
     "LIMIT",
     "Check",
+    "ChopperPeriod",
     "Clipping",
     "CoarseSteps",
     "Diagnosis",
@@ -18,11 +20,15 @@ __all__ = [
     "Imbalance",
     "LearningRate",
     "ReadNoise",
+    "References",
     "Saturation",
+    "SilentTransfers",
     "StuckWeights",
     "SymmetryPoints",
     "Trained",
+    "TransferReads",
     "Trial",
     "diagnose",
+    "silent_transfers",
     "trial",
 ]

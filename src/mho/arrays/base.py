@@ -105,15 +105,19 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
     def device_weights(self) -> Tensor:
         """The exact weight of every device, (R, devices, out, in): bank after bank, in each a reference comes last."""
 
-    @property
     @abc.abstractmethod
-    def tile_shapes(self) -> Mapping[str, tuple[int, int]]:
-        """The crossbars that make this array: name to weights (out, in)."""
+    def matrix_of(self, bank: str) -> Tensor:
+        """Return the exact matrix (R, out, in) of a bank, by its name, less its references: before any gain."""
 
     @property
     @abc.abstractmethod
     def vectors(self) -> Tensor:
-        """The running count of vectors of each operation."""
+        """The running count of vectors of each operation, (operations,)."""
+
+    @property
+    @abc.abstractmethod
+    def tile_shapes(self) -> Mapping[str, tuple[int, int]]:
+        """The crossbars that make this array: name to weights (out, in)."""
 
     @property
     @abc.abstractmethod

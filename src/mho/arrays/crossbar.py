@@ -134,6 +134,9 @@ class Crossbar(Array):
         each = [bank.device_weights for bank in self._banks()]
         return each[0] if len(each) == 1 else torch.cat(each, dim=1)
 
+    def matrix_of(self, bank: str) -> Tensor:
+        return self._bank(bank).matrix
+
     @property
     def tile_shapes(self) -> dict[str, tuple[int, int]]:
         return dict.fromkeys(self.names, (self.out_features, self.in_features))

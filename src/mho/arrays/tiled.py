@@ -78,6 +78,9 @@ class TiledArray(Array):
     def weight(self) -> Tensor:
         return self._assembled([batch.weight[:, None] for batch in self.batches])[:, 0]
 
+    def matrix_of(self, bank: str) -> Tensor:
+        return self._assembled([batch.matrix_of(bank)[:, None] for batch in self.batches])[:, 0]
+
     @property
     def state(self) -> Tensor:
         """What reads see of the pulsed devices of the first bank, (R, P, in), as a `Crossbar` of the whole has it; a

@@ -16,6 +16,7 @@ from mho.cells.periodic_carry import PeriodicCarry
 from mho.cells.referenced import Referenced
 from mho.cells.replicated import Replicated
 from mho.cells.residual import Residual
+from mho.cells.rule import TransferRule
 from mho.cells.single import Single
 from mho.cells.tiki_taka import TikiTaka
 from mho.cells.transfer import PulsedTransfer, Transfer
@@ -52,6 +53,7 @@ __all__ = [
     "Term",
     "TikiTaka",
     "Transfer",
+    "TransferRule",
 ]
 
 

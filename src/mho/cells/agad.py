@@ -45,6 +45,9 @@ class AGAD(Buffered):
     def buffers(self) -> Mapping[str, Buffer]:
         return {**super().buffers(), "mean": Buffer("weight"), "former": Buffer("weight")}
 
+    def tracked(self) -> float | None:
+        return self.smoothing
+
     def summary(self) -> str:
         return "with a fast and a slow device per weight, and a dynamic reference"
 

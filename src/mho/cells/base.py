@@ -17,6 +17,7 @@ from mho.banks import BankSpec
 from mho.cells.cost import BankCost, CellCost
 from mho.cells.events import Event
 from mho.cells.part import CellPart
+from mho.cells.rule import TransferRule
 from mho.cells.schedule import scheduled
 from mho.cells.steps import plan_steps
 from mho.cells.sums import Sum, Summand
@@ -121,6 +122,27 @@ class Cell(abc.ABC, metaclass=InWords):
 
     def events(self) -> tuple[Event, ...]:
         """Return what happens every n vectors of an update. Default: nothing."""
+        return ()
+
+    def drive(self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]) -> tuple[float, float]:
+        """Return how vectors pulse the first bank: its learning rate, and a factor of δ. Default: `lr` and 1.
+
+        Args:
+            lr: learning rate of the array.
+            pulses: trains of the bank.
+            step: nominal step of the bank.
+            largest: means over the vectors of the largest |x| and the largest |δ|.
+        """
+        return lr, 1.0
+
+    def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
+        """Return how transfers work that always take place, for `mho.diagnose`. Default: there are none.
+
+        Args:
+            lr: learning rate of the array.
+            steps: nominal step of each bank.
+            columns: of the array, or of its widest tile.
+        """
         return ()
 
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:

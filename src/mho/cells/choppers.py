@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ class Choppers:
         self._probability = part.setting(chopper.probability)
         self._on = on = self._probability > 0
         self._period = np.full(part.replicas, np.inf)
-        self._period[on] = np.maximum(np.ceil(1 / self._probability[on].astype(np.float64) - ROUNDING), 2)
+        self._period[on] = regular_period(self._probability[on])
         bank = part.first.bank
         own = list(zip(bank.seeds, bank.names, strict=True))[part.first.replicas]
         self._keys = np.stack(
@@ -89,3 +89,8 @@ class Choppers:
             return np.asarray(self._on[:, None] & (ages % self._period[:, None] == 0))
         drawn = np.stack([random.event_uniforms(key, events) for key in self._keys])
         return np.asarray(drawn < self._probability[:, None])
+
+
+def regular_period(probability: Any) -> Any:
+    """Return the readings from one change of a sign to the next where changes of this probability are regular."""
+    return np.maximum(np.ceil(1 / np.asarray(probability, np.float32).astype(np.float64) - ROUNDING), 2)

@@ -48,6 +48,9 @@ class ERider(Buffered):
     def buffers(self) -> Mapping[str, Buffer]:
         return {**super().buffers(), "mean": Buffer("weight"), "former": Buffer("weight")}
 
+    def tracked(self) -> float | None:
+        return self.tracking
+
     def summary(self) -> str:
         return "with a fast and a slow device per weight, and a tracked reference"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,9 +13,10 @@ import numpy.typing as npt
 
 from mho.banks import BankSpec
 from mho.cells.base import Buffer, Cell, Term
-from mho.cells.choppers import AGE, SIGN, Chopper
+from mho.cells.choppers import AGE, SIGN, Chopper, regular_period
 from mho.cells.events import Event
 from mho.cells.fixed import check_place, check_reference, fixed_at, fixed_reference, symmetry_fault
+from mho.cells.rule import TransferRule
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import Transfer
 from mho.compiler.program import Step
@@ -152,6 +154,12 @@ class FastSlow(Cell, abc.ABC):
                 return fault
         return None
 
+    def drive(self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]) -> tuple[float, float]:
+        if not self.auto_scale:
+            return self.fast_lr * lr, 1.0  # type: ignore[operator]
+        size = largest[0] * largest[1]
+        return self.fast_lr * pulses.length * step, 1 / size if size > 0 else 0.0  # type: ignore[operator]
+
     def summary(self) -> str:
         return "with a fast and a slow device per weight"
 
@@ -265,6 +273,24 @@ class Buffered(FastSlow, abc.ABC):
     @abc.abstractmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
         """The map of a transfer, as `Transfer` describes it: the new buffers, and the pulses for the slow device."""
+
+    def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
+        numbers = types.SimpleNamespace(**self.numbers(), rate=lr, columns=columns, step=steps[SLOW], age=1.0)
+        probability = numbers.chopper
+        period = None
+        if probability > 0:
+            period = 1 / probability if self.random_chopper else float(regular_period(probability))
+        rule = TransferRule(
+            source=FAST, target=SLOW, every=self.every, circuit=self.transfer,
+            fill=float(gain(numbers)) / numbers.threshold, half_period=period, weighed=self.weigh_reads,
+            tracked=self.tracked(),
+            cure="a lower cell.buffer_scale or cell.threshold, a higher cell.transfer_lr, or a higher training.lr",
+        )  # fmt: skip
+        return (rule,)
+
+    def tracked(self) -> float | None:
+        """Return the share of a reading in the running mean that is the reference; None for a fixed reference."""
+        return None
 
     def transfer_event(self) -> Event:
         return Transfer(

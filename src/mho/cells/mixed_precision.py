@@ -13,6 +13,7 @@ from mho.banks import BankSpec, UpdatePlan
 from mho.cells.base import Buffer, Cell
 from mho.cells.cost import EventCost
 from mho.cells.events import Act, Event, Stop
+from mho.cells.rule import TransferRule
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import plan_map, plan_sending
 from mho.compiler.program import Step
@@ -69,6 +70,10 @@ class MixedPrecision(Cell):
 
     def events(self) -> tuple[Event, ...]:
         return (Writing(self.every, self.max_pulses),)
+
+    def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
+        cure = "a higher training.lr, or a lower cell.threshold"
+        return (TransferRule(source=DEVICES, target=DEVICES, every=self.every, cyclic=False, cure=cure),)
 
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
         if not isinstance(update, Pulses) or not device.pulse_driven:

@@ -13,6 +13,7 @@ from mho.banks import BankSpec, Stream, UpdatePlan
 from mho.cells.base import Buffer, Cell, Term
 from mho.cells.events import Event
 from mho.cells.fixed import check_reference, fixed_reference, symmetry_fault
+from mho.cells.rule import TransferRule
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import Gate, PulsedTransfer, Transfer
 from mho.devices import Device
@@ -163,6 +164,23 @@ class Residual(Cell):
         return Transfer(
             every=every, source=source, target=target, circuit=circuit, map="decide", gate=gate,
             memory={"mean": memory_name(k)}, operations=4, most=1,
+        )  # fmt: skip
+
+    def drive(self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]) -> tuple[float, float]:
+        return self.fast_lr * lr, 1.0  # type: ignore[operator]
+
+    def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
+        """Return the transfers from each bank to the next coarser one; none where a warm start holds them back."""
+        if self.warm_start:
+            return ()
+        averages = 2 / self.smoothing - 1 if self.buffer else 1.0  # type: ignore[operator]  # of a leaky mean
+        cure = "a higher cell.transfer_lr" + (", or a lower cell.threshold" if self.buffer else "")
+        return tuple(
+            TransferRule(
+                source=bank_name(k), target=bank_name(k - 1), every=self.every * self.slower ** (self.n - 1 - k),
+                circuit=self.transfer, averages=averages, cure=cure,
+            )
+            for k in reversed(range(1, self.n))
         )  # fmt: skip
 
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:

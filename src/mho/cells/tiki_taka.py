@@ -10,6 +10,7 @@ from mho.banks import BankSpec
 from mho.cells.base import Buffer, Term
 from mho.cells.events import Event
 from mho.cells.fast_slow import FAST, SLOW, Buffered, FastSlow, gain, left_of, pulses_of
+from mho.cells.rule import TransferRule
 from mho.cells.transfer import PulsedTransfer
 from mho.devices import Device
 from mho.errors import Faults, shown
@@ -77,6 +78,12 @@ class TikiTaka(Buffered):
         if self.buffer:
             return super().transfer_event()
         return PulsedTransfer(every=self.every, source=FAST, target=SLOW, circuit=self.transfer, factor="transfer_lr")
+
+    def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
+        if self.buffer:
+            return super().rules(lr, steps, columns)
+        cure = "a higher cell.transfer_lr, or a higher training.lr"
+        return (TransferRule(source=FAST, target=SLOW, every=self.every, circuit=self.transfer, cure=cure),)
 
     def summary(self) -> str:
         kind = "chopped" if self.chopper else "buffered" if self.buffer else "without a buffer"

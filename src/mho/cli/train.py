@@ -454,6 +454,7 @@ def next_folder(name: str) -> Path:
 def _watch(run: Run) -> bool:
     """Train with a live display on standard error; the first Ctrl-C stops at the end of a step."""
     from mho.cli.display import TrainingDisplay
+    from mho.diagnosis import silent_transfers
 
     with first_interrupt() as asked, TrainingDisplay(run) as display:
 
@@ -461,4 +462,13 @@ def _watch(run: Run) -> bool:
             display.step(progress)
             return asked()
 
-        return run.train(on_step=on_step, on_epoch=display.epoch)
+        said: set[str] = set()
+
+        def on_epoch(progress: Any) -> None:
+            display.epoch(progress)
+            for bank, sentence in silent_transfers(run.model).items():
+                if bank not in said:
+                    display.say(sentence)
+                    said.add(bank)
+
+        return run.train(on_step=on_step, on_epoch=on_epoch)

@@ -5,6 +5,7 @@ from mho.diagnosis.diagnose import CHECKS, Diagnosis, diagnose
 from mho.diagnosis.finding import LIMIT, Check, Finding
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
+from mho.diagnosis.transfers import ChopperPeriod, References, SilentTransfers, TransferReads, silent_transfers
 from mho.diagnosis.trial import Trained, Trial, trial
 from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
 
@@ -13,6 +14,7 @@ __all__ = [
     "LIMIT",
     "Advice",
     "Check",
+    "ChopperPeriod",
     "Clipping",
     "CoarseSteps",
     "Diagnosis",
@@ -20,13 +22,17 @@ __all__ = [
     "Imbalance",
     "LearningRate",
     "ReadNoise",
+    "References",
     "RuleTrial",
     "Saturation",
+    "SilentTransfers",
     "StuckWeights",
     "SymmetryPoints",
     "Trained",
+    "TransferReads",
     "Trial",
     "advise",
     "diagnose",
+    "silent_transfers",
     "trial",
 ]

@@ -19,6 +19,7 @@ from mho.diagnosis.numbers import factors_of, mean_move, numbers_of
 from mho.diagnosis.probe import Floats, Loss, Pass, Probe
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
+from mho.diagnosis.transfers import ChopperPeriod, References, SilentTransfers, TransferReads
 from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
 from mho.errors import Faults, InvalidValue, WrongUse, in_words, nearest
 from mho.nn import array_layers
@@ -32,6 +33,10 @@ CHECKS: tuple[Check, ...] = (
     Imbalance(),
     SymmetryPoints(),
     LearningRate(),
+    TransferReads(),
+    References(),
+    ChopperPeriod(),
+    SilentTransfers(),
 )
 MOST_IMAGES = 64
 STEPS = 6
@@ -111,7 +116,8 @@ def diagnose(
     Each check measures a share that is lost, from 0 to 1, of what a training step should carry; one that loses
     more than half is a fault. What a check measures, and why half is its limit, is told by its class in
     `mho.diagnosis`: `ReadNoise`, `Clipping`, `Saturation`, `CoarseSteps`, `StuckWeights`, `Imbalance`,
-    `SymmetryPoints`, `LearningRate`. It costs about as much as some hundred training images.
+    `SymmetryPoints`, `LearningRate`, and of cells with transfers `TransferReads`, `References`, `ChopperPeriod`,
+    `SilentTransfers`. It costs about as much as some hundred training images.
 
     Of frozen layers, which training does not move, only what their reads do to the layers that it moves is looked at.
 

@@ -96,6 +96,18 @@ class Check(abc.ABC):
             cure=cure,
         )
 
+    def idle(self, network: NetworkNumbers, why: str) -> Finding:
+        """A finding that says why the check is about nothing in a network."""
+        return Finding(
+            check=self.name,
+            array="",
+            replica=network.replica,
+            lost=0.0,
+            number=f"does not apply: {why}",
+            meaning=self.meaning,
+            cure="",
+        )
+
 
 def of_powers(lost: float, kept: float) -> float:
     """Share of `lost` in the sum of two powers."""

@@ -8,12 +8,16 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from mho.arrays import Array
+from mho.banks import BankSpec
+from mho.cells import TransferRule
 from mho.config import RPU
 from mho.diagnosis.probe import Pass, Probe, product
-from mho.diagnosis.steps import Steps
+from mho.diagnosis.steps import BankPlace, Steps
 from mho.periphery import Pulses
+from mho.random import Operation
 
 Floats = npt.NDArray[np.float32]
 
@@ -71,6 +75,32 @@ class Lines:
 
 @final
 @dataclasses.dataclass(frozen=True)
+class BankNumbers:
+    """One bank of a replica of an array.
+
+    Attributes:
+        spec: what it is made of.
+        gain: its factor in the weight that reads see; 0 where they do not see it.
+        matrix: (out, in), less its references.
+        states: weight of every device, (devices, out, in).
+        bounds: lowest and highest weight of every device, alike; None without bounds.
+        steps: None where updates are exact.
+        coincidences: mean coincidences a device an image.
+        pulses: that it has had since the start.
+    """
+
+    spec: BankSpec
+    gain: float
+    matrix: Floats
+    states: Floats
+    bounds: tuple[Floats, Floats] | None
+    steps: Steps | None
+    coincidences: float
+    pulses: int
+
+
+@final
+@dataclasses.dataclass(frozen=True)
 class ArrayNumbers:
     """One replica of an array.
 
@@ -87,10 +117,15 @@ class ArrayNumbers:
             those of others exact.
         weights: (out, in), those of the layer.
         factors: digital factor of each output between devices and weights, (out,); 1 where there is none.
-        states: weight of every device, (devices, out, in).
-        bounds: lowest and highest weight of every device, alike; None without bounds.
-        lines: None where updates are exact, or the layer's learning rate is 0.
-        steps: None where updates are exact.
+        lines: None where vectors send no pulses, or the layer's learning rate is 0.
+        banks: by name; first the bank that vectors pulse.
+        holder: name of the bank that holds the weight: the one that programming sets.
+        rules: how transfers work.
+        columns: of the widest tile.
+        seen: vectors of updates since the start.
+        vectors: that an image sends.
+        evenness: how evenly inputs and errors are spread over vectors, Σ_j (E|x_j|)²/E x_j² times the mean of
+            (E|δ_i|)²/E δ_i²; lines that are always 0 are left out.
     """
 
     name: str
@@ -104,18 +139,24 @@ class ArrayNumbers:
     alone: list[Gradients]
     weights: Floats
     factors: Floats
-    states: Floats
-    bounds: tuple[Floats, Floats] | None
     lines: Lines | None
-    steps: Steps | None
+    banks: Mapping[str, BankNumbers]
+    holder: str
+    rules: tuple[TransferRule, ...]
+    columns: int
+    seen: int
+    vectors: float
+    evenness: float
 
     @property
-    def coincidences(self) -> float:
-        """Mean coincidences a device an image, over the vectors of an image and the devices."""
-        if self.lines is None:
-            return 0.0
-        found = self.lines.coincidences(np.ones_like(self.lines.columns), np.ones_like(self.lines.rows))
-        return float(found.sum(dtype=np.float64) / self.weights.size / self.images)
+    def held(self) -> BankNumbers:
+        """The bank that holds the weight."""
+        return self.banks[self.holder]
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether vectors' pulse trains, or exact updates, move the bank that holds the weight."""
+        return self.holder == next(iter(self.banks)) and not any(rule.target == self.holder for rule in self.rules)
 
 
 def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: int) -> list[ArrayNumbers]:
@@ -137,7 +178,11 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
         for replica in range(probe.replicas):
             rpu = array.rpu.of_replica(replica)
             x, d = exact.x[place][replica], exact.d[place][replica]
-            bounds = tuple(fields[name][replica].numpy() for name in ("w_min", "w_max") if name in fields)
+            factors = factors_of(array)[replica]
+            lines = lines_of(rpu, x, d, rates[path], factors)
+            seen, vectors = int(array.vectors[Operation.UPDATE]), x.shape[1]
+            direct = _coincidences(lines) / max(len(x), 1)
+            columns = max(inputs for _, inputs in array.tile_shapes.values())
             found.append(
                 ArrayNumbers(
                     name=array.name,
@@ -152,14 +197,90 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
                         _gradients(exact, alone, other, replica) for other, own in enumerate(trained) if own and alone
                     ],
                     weights=array.scaled_weight[replica].numpy(),
-                    factors=factors_of(array)[replica],
-                    states=array.device_weights[replica].numpy(),
-                    bounds=(bounds[0], bounds[1]) if len(bounds) == 2 else None,
-                    lines=lines_of(rpu, x, d, rates[path], factors_of(array)[replica]),
-                    steps=Steps(array, replica, type(rpu.device)) if rpu.device.pulse_driven else None,
+                    factors=factors,
+                    lines=lines,
+                    banks=_banks(array, rpu, replica, fields, direct, seen, vectors),
+                    holder=next((name for name, gain in gains_of(rpu).items() if gain), rpu.banks[0].name),
+                    rules=rpu.cell.rules(rates[path] / float(factors.max()), nominal_steps(rpu), columns),
+                    columns=columns,
+                    seen=seen,
+                    vectors=vectors,
+                    evenness=_evenness(x.reshape(-1, x.shape[-1]), d.reshape(-1, d.shape[-1])),
                 )
             )
     return found
+
+
+def _banks(
+    array: Array,
+    rpu: RPU,
+    replica: int,
+    fields: Mapping[str, Tensor],
+    direct: float,
+    seen: int,
+    vectors: int,
+) -> dict[str, BankNumbers]:
+    """Return the numbers of each bank.
+
+    Args:
+        array: of these banks.
+        rpu: of the replica.
+        replica: its number.
+        fields: of the devices of all banks.
+        direct: coincidences a device an image of the bank that vectors pulse.
+        seen: vectors of updates since the start.
+        vectors: that an image sends.
+    """
+    gains, counters, found = gains_of(rpu), array.counters(), {}
+    for spec in rpu.banks:
+        place = BankPlace.of(array, spec.name)
+        own = place.fields(fields)
+        bounds = [own[name][replica].numpy() for name in ("w_min", "w_max") if name in own]
+        prefix = f"{spec.name}." if len(rpu.banks) > 1 else ""
+        met = int(counters[f"{prefix}coincidences"][replica]) / (array.out_features * array.in_features * spec.lines)
+        found[spec.name] = BankNumbers(
+            spec=spec,
+            gain=gains.get(spec.name, 0.0),
+            matrix=array.matrix_of(spec.name)[replica].numpy(),
+            states=place.devices(array.device_weights[replica]).numpy(),
+            bounds=(bounds[0], bounds[1]) if len(bounds) == 2 else None,
+            steps=Steps(array, replica, spec.name) if spec.device.pulse_driven else None,
+            coincidences=direct if spec.name == rpu.banks[0].name and direct else met * vectors / max(seen, 1),
+            pulses=int(counters[f"{prefix}pulses"][replica]),
+        )
+    return found
+
+
+def gains_of(rpu: RPU) -> dict[str, float]:
+    """Return the factors with which banks enter the weight that reads see, in the order of the cell's sums."""
+    return {term.bank: term.gain for terms in rpu.cell.reads() for term in terms} or {rpu.banks[0].name: 1.0}
+
+
+def nominal_steps(rpu: RPU) -> dict[str, float]:
+    """Return the nominal step of each bank that takes pulses."""
+    return {bank.name: bank.device.mean_step() for bank in rpu.banks if bank.device.pulse_driven}
+
+
+def _coincidences(lines: Lines | None) -> float:
+    """Return the coincidences of all vectors for each device, the mean over the devices."""
+    if lines is None:
+        return 0.0
+    found = lines.coincidences(np.ones_like(lines.columns), np.ones_like(lines.rows))
+    return float(found.mean(dtype=np.float64))
+
+
+def _evenness(x: Floats, d: Floats) -> float:
+    """Return Σ_j (E|x_j|)²/E x_j² times the mean of (E|δ_i|)²/E δ_i² over vectors x (V, in) and δ (V, out)."""
+    columns, rows = _squares(x), _squares(d)
+    return float(columns.sum() * rows.mean()) if columns.size and rows.size else 0.0
+
+
+def _squares(values: Floats) -> npt.NDArray[np.float64]:
+    """Return (E|v|)²/E v² of each line of vectors (V, lines) that is not always 0: 1 where all are of one size."""
+    driven = np.abs(values[:, values.any(axis=0)]).astype(np.float64)
+    count = max(len(driven), 1)
+    squares: npt.NDArray[np.float64] = np.square(driven.sum(axis=0)) / (count * np.square(driven).sum(axis=0))
+    return squares
 
 
 def factors_of(array: Array) -> Floats:
@@ -173,7 +294,7 @@ def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Line
     """How strongly an update with x (..., in) and δ (..., out) drives the lines; None if it takes no pulses.
 
     Args:
-        rpu: of a replica.
+        rpu: of a replica; its cell says how learning rate and errors drive the first bank.
         x: inputs.
         d: errors of the layer.
         lr: learning rate of the layer.
@@ -181,21 +302,24 @@ def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Line
 
     Update and length management are those of the whole vector; tiles, which see a part of it, have their own.
     """
-    if not isinstance(rpu.update, Pulses) or lr == 0:
+    first = rpu.banks[0]
+    if not isinstance(first.update, Pulses) or lr == 0 or rpu.cell.digital_gradient:
         return None
     largest = float(factors.max())
-    x_gain, d_gain = rpu.update.gains(lr / largest, rpu.device.mean_step())
-    d = d * (largest / factors)
-    columns, rows = (np.abs(side).reshape(-1, side.shape[-1]) for side in (x, d))
-    if rpu.update.length_management:
-        return _length_managed(columns, rows, np.float32(x_gain * d_gain), rpu.update)
-    if rpu.update.update_management:
+    columns, rows = (np.abs(side).reshape(-1, side.shape[-1]) for side in (x, d * (largest / factors)))
+    step = first.device.mean_step()
+    rate, factor = rpu.cell.drive(lr / largest, first.update, step, (_largest(columns), _largest(rows)))
+    x_gain, d_gain = first.update.gains(rate, step)
+    rows = rows * np.float32(factor)
+    if first.update.length_management:
+        return _length_managed(columns, rows, np.float32(x_gain * d_gain), first.update)
+    if first.update.update_management:
         highest = [side.max(axis=1, keepdims=True) for side in (columns, rows)]
         pulsing = (highest[0] > 0) & (highest[1] > 0)
         balance = np.sqrt(np.divide(highest[1], highest[0], out=np.ones_like(highest[0]), where=pulsing))
         columns, rows = columns * balance * pulsing, rows / balance * pulsing
-    slots = np.full((len(columns), 1), rpu.update.length, np.float32)
-    return Lines(columns * np.float32(x_gain), rows * np.float32(d_gain), slots, _is_deterministic(rpu.update))
+    slots = np.full((len(columns), 1), first.update.length, np.float32)
+    return Lines(columns * np.float32(x_gain), rows * np.float32(d_gain), slots, _is_deterministic(first.update))
 
 
 def _is_deterministic(pulses: Pulses) -> bool:
@@ -214,12 +338,23 @@ def _length_managed(columns: Floats, rows: Floats, rate: np.float32, pulses: Pul
     return Lines(columns, rows, slots, _is_deterministic(pulses))
 
 
+def _largest(values: Floats) -> float:
+    """Return the mean of the largest of each vector (V, lines) that is not 0; 0 where all are."""
+    highest = values.max(axis=1)
+    return float(highest[highest > 0].mean()) if (highest > 0).any() else 0.0
+
+
 def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Floats:
-    """What an update with x (T, in) and δ (T, out) moves the weights of a layer on the mean, (out, in)."""
+    """Return the mean move (out, in) of a layer's weights by an update with x (T, in) and δ (T, out), as reads see it.
+
+    What transfers move later is not in it.
+    """
     lines = lines_of(rpu, x, d, lr, factors)
     if lines is None:
         return np.float32(lr) * product(d.T, x)
-    return factors[:, None] * (np.float32(rpu.device.mean_step()) * lines.coincidences(x, d))
+    first = rpu.banks[0]
+    step = first.device.mean_step() * gains_of(rpu).get(first.name, 0.0)
+    return factors[:, None] * (np.float32(step) * lines.coincidences(x, d))
 
 
 def _clipped(array: Array, real: list[Pass], place: int) -> npt.NDArray[np.float64]:

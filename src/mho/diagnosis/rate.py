@@ -26,6 +26,9 @@ class LearningRate(Check):
     def look(self, network: NetworkNumbers) -> Finding | None:
         if network.lr == 0:
             return None
+        if not any(next(iter(n.banks.values())).gain for n in network.arrays):
+            why = "vectors pulse banks that reads do not see, and transfers spread each step over many vectors"
+            return self.idle(network, why)
         below = network.lr / max(network.swing, 1e-30)
         return Finding(
             check=self.name,

@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from mho.diagnosis.finding import Check, Finding, NetworkNumbers, of_powers, per_cent
-from mho.diagnosis.numbers import ArrayNumbers, Lines
+from mho.diagnosis.numbers import ArrayNumbers, BankNumbers, Lines
 from mho.diagnosis.steps import Steps
 
 
@@ -56,7 +56,8 @@ class CoarseSteps(Check):
 
     Weights of N inputs that give outputs of the size of the inputs are 1/√N wide, and uniform ones 1/√(3N) rms, as
     they start. A step of that size replaces a weight instead of changing it: it holds one bit at most. A step is
-    its root mean square, cycle-to-cycle spread included; with n devices a weight it counts 1/n.
+    its root mean square, cycle-to-cycle spread included; with n devices a weight it counts 1/n. Of several banks in a
+    weight the one with the smallest step counts, its gain included: what the coarser ones leave is left to it.
 
     Source: Gokmen & Vlasov 2016, whose tolerance Δw_min ≤ 0.01 at 785 inputs is a share of 0.2.
     """
@@ -65,24 +66,31 @@ class CoarseSteps(Check):
     meaning = "one coincidence changes a weight by as much as it is worth, so that it holds hardly a bit"
 
     def look(self, network: NetworkNumbers) -> Finding | None:
-        seen = [(_step(n, n.steps), n) for n in network.arrays if n.steps is not None]
-        if not seen:
+        finest = [(found, n) for n in network.arrays if (found := self._finest(n)) is not None]
+        if not finest:
             return None
-        step, worst = max(seen, key=lambda entry: entry[0] / _scale(entry[1]))
+        (step, bank), worst = max(finest, key=lambda entry: entry[0][0] / _scale(entry[1]))
         number = (
             f"a coincidence moves a weight by {step:.2g}, and {worst.weights.shape[1]} inputs need weights of "
-            f"{_scale(worst):.2g} rms; {worst.coincidences:.2g} coincidences a device an image"
+            f"{_scale(worst):.2g} rms; {bank.coincidences:.2g} coincidences a device an image"
         )
         lost = of_powers(step**2, _scale(worst) ** 2)
         return self.found(worst, lost, number, "a smaller device.dw_min, or several devices a weight")
+
+    @staticmethod
+    def _finest(numbers: ArrayNumbers) -> tuple[float, BankNumbers] | None:
+        """Return the smallest step of a weight, and its bank."""
+        seen = [bank for bank in numbers.banks.values() if bank.gain and bank.steps is not None]
+        return min(((_step(numbers, bank), bank) for bank in seen), key=lambda entry: entry[0], default=None)
 
 
 @final
 class StuckWeights(Check):
     """Share of the weights' power in devices at their bounds.
 
-    At a bound is a device that its coincidences of one round, until each class has come up, could take there: one
-    step and the root of their number more, in steps. Power, because large weights carry more of an output.
+    Looked at is the bank that holds the weight. At a bound is a device that its coincidences of one round, until each
+    class has come up, could take there: one step and the root of their number more, in steps. Power, because large
+    weights carry more of an output.
 
     Source: Gokmen & Vlasov 2016, tolerance of the bounds.
     """
@@ -91,7 +99,7 @@ class StuckWeights(Check):
     meaning = "weights that should grow cannot: the bounds, not the data, say what the array holds"
 
     def look(self, network: NetworkNumbers) -> Finding | None:
-        seen = [(*self._stuck(n, n.steps), n) for n in network.arrays if n.steps is not None]
+        seen = [(*self._stuck(n, n.held.steps), n) for n in network.arrays if n.held.steps is not None]
         if not seen:
             return None
         lost, devices, worst = max(seen, key=lambda entry: entry[0])
@@ -101,12 +109,13 @@ class StuckWeights(Check):
     @staticmethod
     def _stuck(numbers: ArrayNumbers, steps: Steps) -> tuple[float, float]:
         """Shares of the power and of the devices."""
-        if numbers.bounds is None:
+        held = numbers.held
+        if held.bounds is None:
             return 0.0, 0.0
-        low, high = numbers.bounds
-        reach = _rms(steps) * (1 + math.sqrt(numbers.coincidences * numbers.round))
-        at = (high - numbers.states < reach) | (numbers.states - low < reach)
-        power = np.square(numbers.states)
+        low, high = held.bounds
+        reach = _rms(steps) * (1 + math.sqrt(held.coincidences * numbers.round))
+        at = (high - held.states < reach) | (held.states - low < reach)
+        power = np.square(held.states)
         return float(power[at].sum() / max(power.sum(), 1e-30)), float(at.mean())
 
 
@@ -116,7 +125,9 @@ class Imbalance(Check):
 
     Pulses that are up as often as down carry weights by v = (up - down)/2 on the mean over an array, and scatter
     them by a step. On the scale L = 1/√(3N) of a weight of N inputs drift wins over scatter where β·L exceeds a
-    step, with β = (up - down)/(up + down): then the array as a whole goes where the devices pull it.
+    step, with β = (up - down)/(up + down): then the array as a whole goes where the devices pull it. It is about
+    arrays whose vectors pulse the bank that holds the weight: fast banks forget by their imbalance, and their drift is
+    what `References` looks at.
 
     Source: Gokmen & Vlasov 2016, global imbalance; its tolerance of 5 % is a share of 0.2 at 785 inputs, 0.6 at 129.
     """
@@ -125,15 +136,18 @@ class Imbalance(Check):
     meaning = "pulses that should cancel carry all weights of an array the same way"
 
     def look(self, network: NetworkNumbers) -> Finding | None:
-        seen = [(self._drift(n, n.steps), n, n.steps) for n in network.arrays if n.steps is not None]
+        pulsed = [(n, n.held.steps) for n in network.arrays if n.held.steps is not None]
+        seen = [(self._drift(n, steps), n, steps) for n, steps in pulsed if n.is_direct]
         if not seen:
-            return None
+            why = "transfers, not the pulses of vectors, move the banks that hold the weights"
+            return self.idle(network, why) if pulsed else None
         ratio, worst, steps = max(seen, key=lambda entry: entry[0])
         up, down = np.nanmean(steps.up), np.nanmean(steps.down)
-        drift = worst.coincidences * abs(up - down) / 2
+        met = worst.held.coincidences
+        drift = met * abs(up - down) / 2
         number = (
             f"steps up are {up:.3g} and steps down {down:.3g}: a drift of {drift:.2g} an image at "
-            f"{worst.coincidences:.2g} coincidences a device"
+            f"{met:.2g} coincidences a device"
         )
         cure = "devices, or heights of pulses, with equal steps up and down (ConstantStep: device.up_down = 1)"
         return self.found(worst, of_powers(ratio, 1.0), number, cure)
@@ -147,11 +161,11 @@ class Imbalance(Check):
 class SymmetryPoints(Check):
     """Share of the weights' power that lies along their devices' symmetry points.
 
-    Pulses that are up as often as down take a device to the weight where its steps up and down are equal, or to a
-    bound. The share of an array is the square of the (uncentred) correlation of its weights with those points; that
-    of the network is the mean over its arrays, by their power: a small array may have weights that nothing
-    but its devices holds, because nothing depends on them. At one half, more of the weights comes from devices than
-    from all the rest.
+    Looked at is the bank that holds the weight. Pulses that are up as often as down take a device to the weight where
+    its steps up and down are equal, or to a bound. The share of an array is the square of the (uncentred) correlation
+    of its weights with those points; that of the network is the mean over its arrays, by their power: a small array may
+    have weights that nothing but its devices holds, because nothing depends on them. At one half, more of the weights
+    comes from devices than from all the rest.
 
     Source: Kim 2019 (zero-shifting), arXiv 1907.10228.
     """
@@ -160,7 +174,7 @@ class SymmetryPoints(Check):
     meaning = "training has not held the weights: they lie where the devices pull them"
 
     def look(self, network: NetworkNumbers) -> Finding | None:
-        seen = [(*self._along(n.steps), n) for n in network.arrays if n.steps is not None]
+        seen = [(*self._along(n.held.steps), n) for n in network.arrays if n.held.steps is not None]
         if not seen:
             return None
         powers = [float(np.square(n.weights).sum()) for *_, n in seen]
@@ -171,7 +185,7 @@ class SymmetryPoints(Check):
             f"{per_cent(lost)} of the network's weights, by power, lies along its devices' drift, and "
             f"{per_cent(share)} of this array's; devices drift to {centre:.2g} ± {spread:.2g}"
         )
-        return self.found(worst, lost, number, CURE)
+        return self.found(worst, lost, number, CURE if worst.is_direct else CURE_OF_BANKS)
 
     @staticmethod
     def _along(steps: Steps) -> tuple[float, float, float]:
@@ -193,14 +207,17 @@ CURE = (
 )
 
 
+CURE_OF_BANKS = "devices with equal steps near w = 0 in the bank that holds the weights, or a lower training.lr"
+
+
 def _rms(steps: Steps) -> float:
     return math.sqrt(np.nanmean(steps.square)) if np.isfinite(steps.square).any() else 0.0
 
 
-def _step(numbers: ArrayNumbers, steps: Steps) -> float:
-    """How far a step of a device moves its weight."""
-    main = numbers.rpu.banks[0]
-    return _factor(numbers) * _rms(steps) / (1 if main.is_difference else main.lines)
+def _step(numbers: ArrayNumbers, bank: BankNumbers) -> float:
+    """How far a step of a device of a bank moves its weight."""
+    assert bank.steps is not None
+    return _factor(numbers) * abs(bank.gain) * _rms(bank.steps) / (1 if bank.spec.is_difference else bank.spec.lines)
 
 
 def _factor(numbers: ArrayNumbers) -> float:

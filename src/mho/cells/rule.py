@@ -1,0 +1,45 @@
+"""What a transfer makes of its readings, as the checks of a training weigh it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import final
+
+from mho.periphery import Read
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransferRule:
+    """A way from one bank to another: readings of the source become pulses on the target.
+
+    Attributes:
+        source: bank that gathers the gradient; the target itself where it is gathered digitally.
+        target: bank that is pulsed.
+        every: vectors from one event to the next.
+        cyclic: whether an event concerns one column, else all.
+        circuit: of the readings; None where nothing is read.
+        fill: thresholds of a buffer that a reading of 1 fills; None without such a buffer.
+        averages: readings that are averaged before they count, at least 1.
+        half_period: mean number of readings of a column from one change of its sign to the next; None without choppers.
+        weighed: whether a reading counts 1/i, i its number since the sign changed.
+        tracked: share of a reading in a running mean that serves as the reference; None: a fixed reference, which has
+            to stand at the symmetry point.
+        cure: settings that let more pulses through, in words.
+    """
+
+    source: str
+    target: str
+    every: int
+    cyclic: bool = True
+    circuit: Read | None = None
+    fill: float | None = None
+    averages: float = 1.0
+    half_period: float | None = None
+    weighed: bool = False
+    tracked: float | None = None
+    cure: str
+
+    def sweeps(self, vectors: int, columns: int) -> float:
+        """Return how often each of the columns has had its event after so many vectors of updates."""
+        return vectors / self.every / (columns if self.cyclic else 1)

@@ -182,7 +182,7 @@ class Advice:
             words[0] += f", where {PLAIN} ends {plain.mean:.1f} %"
         others = [named(rule) for rule in self.ties if rule is not chosen]
         if others:
-            words.append(f"the seeds do not tell it from {' and '.join(others)}, and it needs the least memory")
+            words.append(f"the seeds do not tell it from {' and '.join(others)}, and none of them needs less memory")
         further = [rule for rule in self.learned if rule not in self.ties and rule is not plain]
         if further:
             words.append(f"next is {named(further[0])}")

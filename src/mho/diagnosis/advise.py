@@ -184,9 +184,9 @@ class Advice:
         if others:
             words.append(f"the seeds do not tell it from {' and '.join(others)}, and none of them needs less memory")
         further = [rule for rule in self.learned if rule not in self.ties and rule is not plain]
-        if further:
-            words.append(f"next is {named(further[0])}")
         parallel = _cheapest(_ties([rule for rule in self.learned if not rule.digital]))
+        if further and not (chosen.digital and further[0] is parallel):  # which is named below
+            words.append(f"next is {named(further[0])}")
         if chosen.digital:
             words.append(f"it forms outer products digitally: where the array has to, take {named(parallel)}")
         if chosen.falling:

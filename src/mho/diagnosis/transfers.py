@@ -15,6 +15,7 @@ from mho.cells import TransferRule
 from mho.diagnosis.finding import Check, Finding, NetworkNumbers, of_powers, per_cent
 from mho.diagnosis.numbers import ArrayNumbers, BankNumbers, nominal_steps
 from mho.diagnosis.steps import Doubles, Steps
+from mho.errors import in_words
 from mho.nn import array_layers
 from mho.periphery import Read
 from mho.random import Operation
@@ -210,6 +211,7 @@ class SilentTransfers(Check):
         return self.found(worst, 1.0 if silent else 0.0, number, rule.cure)
 
 
+@in_words
 def silent_transfers(model: nn.Module) -> dict[str, str]:
     """Return the banks of a model's arrays that transfers should have pulsed by now and have not: name to a sentence.
 

@@ -124,8 +124,10 @@ class Cell(abc.ABC, metaclass=InWords):
         """Return what happens every n vectors of an update. Default: nothing."""
         return ()
 
-    def drive(self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]) -> tuple[float, float]:
-        """Return how vectors pulse the first bank: its learning rate, and a factor of δ. Default: `lr` and 1.
+    def drive(
+        self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]
+    ) -> tuple[float, tuple[float, float]]:
+        """Return how vectors pulse the first bank: its learning rate, and factors of x and δ. Default: `lr` and 1.
 
         Args:
             lr: learning rate of the array.
@@ -133,7 +135,7 @@ class Cell(abc.ABC, metaclass=InWords):
             step: nominal step of the bank.
             largest: means over the vectors of the largest |x| and the largest |δ|.
         """
-        return lr, 1.0
+        return lr, (1.0, 1.0)
 
     def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
         """Return how transfers work that always take place, for `mho.diagnose`. Default: there are none.

@@ -154,11 +154,13 @@ class FastSlow(Cell, abc.ABC):
                 return fault
         return None
 
-    def drive(self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]) -> tuple[float, float]:
+    def drive(
+        self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]
+    ) -> tuple[float, tuple[float, float]]:
         if not self.auto_scale:
-            return self.fast_lr * lr, 1.0  # type: ignore[operator]
-        size = largest[0] * largest[1]
-        return self.fast_lr * pulses.length * step, 1 / size if size > 0 else 0.0  # type: ignore[operator]
+            return self.fast_lr * lr, (1.0, 1.0)  # type: ignore[operator]
+        x, d = (1 / size if size > 0 else 0.0 for size in largest)
+        return self.fast_lr * pulses.length * step, (x, d)  # type: ignore[operator]
 
     def summary(self) -> str:
         return "with a fast and a slow device per weight"

@@ -98,8 +98,10 @@ class PeriodicCarry(Cell):
             for k in reversed(range(1, self.n))
         )
 
-    def drive(self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]) -> tuple[float, float]:
-        return self.base ** (self.n - 1) * lr, 1.0  # type: ignore[operator]
+    def drive(
+        self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]
+    ) -> tuple[float, tuple[float, float]]:
+        return self.base ** (self.n - 1) * lr, (1.0, 1.0)  # type: ignore[operator]
 
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
         if isinstance(update, Pulses) and device.pulse_driven and "w_max" in device.parameters():

@@ -166,8 +166,10 @@ class Residual(Cell):
             memory={"mean": memory_name(k)}, operations=4, most=1,
         )  # fmt: skip
 
-    def drive(self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]) -> tuple[float, float]:
-        return self.fast_lr * lr, 1.0  # type: ignore[operator]
+    def drive(
+        self, lr: float, pulses: Pulses, step: float, largest: tuple[float, float]
+    ) -> tuple[float, tuple[float, float]]:
+        return self.fast_lr * lr, (1.0, 1.0)  # type: ignore[operator]
 
     def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
         """Return the transfers from each bank to the next coarser one; none where a warm start holds them back."""

@@ -308,9 +308,9 @@ def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Line
     largest = float(factors.max())
     columns, rows = (np.abs(side).reshape(-1, side.shape[-1]) for side in (x, d * (largest / factors)))
     step = first.device.mean_step()
-    rate, factor = rpu.cell.drive(lr / largest, first.update, step, (_largest(columns), _largest(rows)))
+    rate, sizes = rpu.cell.drive(lr / largest, first.update, step, (_largest(columns), _largest(rows)))
     x_gain, d_gain = first.update.gains(rate, step)
-    rows = rows * np.float32(factor)
+    columns, rows = columns * np.float32(sizes[0]), rows * np.float32(sizes[1])
     if first.update.length_management:
         return _length_managed(columns, rows, np.float32(x_gain * d_gain), first.update)
     if first.update.update_management:

@@ -314,3 +314,26 @@ def test_a_resume_with_another_rule_names_the_setting(tmp_path: Path) -> None:
     done = command("train", "--out", "run", "--resume", "--set", "cell.kind=AGAD", "--epochs", "2", cwd=tmp_path)
     assert done.returncode == 1
     assert "cell.kind" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (TikiTaka(auto_scale=False, fast_lr=2.0), "fast_lr is 2.0 and would have no effect"),
+        (TikiTaka(buffer=False, auto_scale=False, transfer_lr=2.0), "transfer_lr is 2.0 and would have no effect"),
+    ],
+    ids=["fast", "transfer"],
+)
+def test_rates_that_given_gains_would_overrule_are_refused(cell: TikiTaka, says: str) -> None:
+    device = mho.devices.SoftBounds()
+    with pytest.raises(InvalidValue, match=says):
+        mho.RPU(device=device, cell=cell, update=mho.Pulses(x_gain=1.0, d_gain=1.0))
+    mho.RPU(device=device, cell=cell, update=mho.Pulses(x_gain=1.0))
+
+
+def test_a_bank_may_have_the_name_of_a_buffer() -> None:
+    """Keys of the pulses that a bank sends stand apart from the memory of their target."""
+    bank = mho.Crossbar(mho.RPU(), 2, 3).first
+    state = bank.memory("state")
+    assert bank.keys_from("state").shape == (1, 2)
+    assert bank.memory("state") is state

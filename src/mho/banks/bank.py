@@ -167,11 +167,12 @@ class Bank(nn.Module):
 
     def keys_from(self, source: str) -> Keys:
         """Return the keys (R, 2) of the streams of pulses that another bank of the array sends."""
-        if source not in self._kept:
+        place = ("from", source)  # a bank may have the name of a buffer
+        if place not in self._kept:
             numbers = [random.array_number(f"{name}.from.{source}") for name in self.names]
             named = zip(self.seeds, numbers, strict=True)
-            self._kept[source] = np.stack([random.stream_key(seed, own, Operation.UPDATE) for seed, own in named])
-        keys: Keys = self._kept[source]
+            self._kept[place] = np.stack([random.stream_key(seed, own, Operation.UPDATE) for seed, own in named])
+        keys: Keys = self._kept[place]
         return keys
 
     # What scripts see of the devices ---------------------------------------------------------------------

@@ -16,6 +16,12 @@ PLACES = ("symmetry_point", "zero")
 """Where fixed references stand."""
 
 
+def check_place(setting: str, place: str, faults: Faults) -> None:
+    """Note a fault unless a fixed reference can stand at this place."""
+    if place not in PLACES:
+        faults.add(f"{setting} is {place!r}{nearest(str(place), PLACES)}")
+
+
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FixedReference:
@@ -38,8 +44,7 @@ class FixedReference:
     def __post_init__(self) -> None:
         faults = Faults("FixedReference")
         if not check_lists(self, faults, ("mean", "std")):
-            if self.at not in PLACES:
-                faults.add(f"at is {self.at!r}{nearest(self.at, PLACES)}")
+            check_place("at", self.at, faults)
             faults.number("mean", self.mean)
             faults.number("std", self.std, low=0.0)
         faults.raise_any()

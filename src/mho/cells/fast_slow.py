@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.banks import BankSpec
+from mho.banks.spec import check_place
 from mho.cells.base import Buffer, Cell, Term
 from mho.cells.choppers import AGE, SIGN, Chopper, regular_period
 from mho.cells.events import Event
-from mho.cells.fixed import check_place, check_reference, fixed_at, fixed_reference, symmetry_fault
+from mho.cells.fixed import SETTINGS, check_reference, fixed_at, fixed_reference, symmetry_fault
 from mho.cells.rule import TransferRule
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import Transfer
@@ -35,10 +36,6 @@ Floats = npt.NDArray[np.float32]
 FAST, SLOW = "fast", "slow"
 MEANS = ("mean_x", "mean_d", "averaged")
 """Buffers of automatic scaling: running means of the largest |x| and |δ|, and over how many vectors."""
-LISTS = (
-    "fast_lr", "transfer_lr", "buffer_scale", "threshold", "chopper", "visible", "reference_mean", "reference_std",
-)  # fmt: skip
-"""Settings that may be lists of one number a replica."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,11 +76,12 @@ class FastSlow(Cell, abc.ABC):
     average: int = 1000
     fast_lr: Number = 1.0
     visible: Number = 0.0
+    lists: ClassVar[tuple[str, ...]] = (*SETTINGS, "fast_lr", "visible")
+    """Settings that may be lists of one number a replica."""
 
     def __post_init__(self) -> None:
         faults = Faults(type(self).__name__)
-        known = {field.name for field in dataclasses.fields(self)}
-        if not check_lists(self, faults, [name for name in LISTS if name in known]):
+        if not check_lists(self, faults, self.lists):
             self._check(faults)
         faults.raise_any()
 
@@ -99,8 +97,9 @@ class FastSlow(Cell, abc.ABC):
         check_reference(self, faults)
         check_place("slow_reference", self.slow_reference, faults)
         faults.flag("auto_scale", self.auto_scale)
-        if faults.number("average", self.average, low=1, integer=True) and not self.auto_scale and self.average != 1000:
-            faults.add("average has no effect without auto_scale; switch it on, or leave it at 1000")
+        faults.number("average", self.average, low=1, integer=True)
+        if not self.auto_scale and self.average != FastSlow.average:
+            faults.add(f"average has no effect without auto_scale; switch it on, or leave it at {FastSlow.average}")
         faults.number("fast_lr", self.fast_lr, above=0.0, high=1e6)
         faults.number("visible", self.visible, low=0.0, high=1e3)
 
@@ -140,6 +139,11 @@ class FastSlow(Cell, abc.ABC):
             return (
                 f"update.x_gain and update.d_gain would have no say beside the automatic scaling of {name} cells; "
                 "leave them out, or give auto_scale=False"
+            )
+        if update.x_gain is not None and update.d_gain is not None and self.fast_lr != 1:
+            return (
+                f"{name}.fast_lr is {self.fast_lr!r} and would have no effect: update.x_gain and update.d_gain set the "
+                "pulses of the fast bank whatever the learning rate is; leave one of the gains out, or give fast_lr=1"
             )
         for bank, place in ((FAST, self.reference), (SLOW, self.slow_reference)):
             own = getattr(self, bank) or device
@@ -237,6 +241,7 @@ class Buffered(FastSlow, abc.ABC):
     forget: bool = True
     momentum: float = 0.0
     weigh_reads: bool = False
+    lists: ClassVar[tuple[str, ...]] = (*FastSlow.lists, "chopper", "transfer_lr", "buffer_scale", "threshold")
     operations: ClassVar[int] = 2
     """Digital additions and multiplications of `decide` for a weight: λ_H·ω is added to H."""
 

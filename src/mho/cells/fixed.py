@@ -6,9 +6,9 @@ import math
 from typing import Protocol
 
 from mho.banks import FixedReference
-from mho.banks.spec import PLACES
+from mho.banks.spec import check_place
 from mho.devices import Device
-from mho.errors import Faults, nearest
+from mho.errors import Faults
 from mho.per_replica import Number, lengths, of_replica
 
 SETTINGS = ("reference_mean", "reference_std")
@@ -36,12 +36,6 @@ def check_reference(cell: WithReference, faults: Faults) -> None:
     check_place("reference", cell.reference, faults)
     faults.number("reference_mean", cell.reference_mean)
     faults.number("reference_std", cell.reference_std, low=0.0)
-
-
-def check_place(setting: str, place: str, faults: Faults) -> None:
-    """Note a fault unless a reference can stand at this place."""
-    if place not in PLACES:
-        faults.add(f"{setting} is {place!r}{nearest(str(place), PLACES)}")
 
 
 def fixed_reference(cell: WithReference) -> FixedReference | None:

@@ -14,7 +14,7 @@ from mho.cells.rule import TransferRule
 from mho.cells.transfer import PulsedTransfer
 from mho.devices import Device
 from mho.errors import Faults, shown
-from mho.periphery import Exact, Pulses
+from mho.periphery import Exact, Pulses, Read
 
 BUFFER = ("buffer_scale", "threshold", "max_pulses", "forget", "momentum", "weigh_reads")
 """Settings of the buffer, which nothing reads without one."""
@@ -67,6 +67,16 @@ class TikiTaka(Buffered):
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         fast, slow = super().banks(device, update)
         return fast, slow if self.slow_update is None else dataclasses.replace(slow, update=self.slow_update)
+
+    def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
+        own = self.slow_update or update
+        given = isinstance(own, Pulses) and own.x_gain is not None and own.d_gain is not None
+        if not self.buffer and given and self.transfer_lr != 1:
+            return (
+                f"TikiTaka.transfer_lr is {self.transfer_lr!r} and would have no effect: x_gain and d_gain set the "
+                "pulses of the slow bank; leave one of them out of slow_update, or give transfer_lr=1"
+            )
+        return super().refuses(device, forward, backward, update)
 
     def visible_term(self) -> Term:
         return super().visible_term() if self.buffer else FastSlow.visible_term(self)

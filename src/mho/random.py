@@ -214,12 +214,6 @@ def rounding_uniforms(key: npt.NDArray[np.uint32], number: int, cells: int) -> n
     return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-32)
 
 
-def event_uniforms(key: npt.NDArray[np.uint32], numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """One uniform in (0, 1) for every event, (K,), by its number, in the stream of a key (2,)."""
-    keys = vector_keys(key[:1], key[1:], numbers.astype(np.uint64), _words(0))
-    return np.asarray(uniform(mix(_words(0), keys[0], keys[1])))
-
-
 def _cell_bits(seed: int, array: int, operation: Operation, field: str, cells: int) -> npt.NDArray[np.uint32]:
     key = stream_key(seed, array, operation)
     number = np.array([array_number(field)], np.uint64)

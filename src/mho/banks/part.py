@@ -119,9 +119,9 @@ class BankPart:
             self.counts, backward=backward, evaluation=operation is Operation.EVALUATION,
         )  # fmt: skip
 
-    def stream_from(self, source: str) -> Stream:
-        """Return the stream of pulses that another bank sends, which numbers its vectors itself."""
-        return Stream(self.bank.keys_from(source)[self.replicas], np.zeros(1, np.int64))
+    def stream_from(self, source: str, number: Counts | None = None) -> Stream:
+        """Return the stream of pulses that another bank sends, numbered by `number` (1,), or by new memory."""
+        return Stream(self.bank.keys_from(source)[self.replicas], np.zeros(1, np.int64) if number is None else number)
 
     def plan_update(self, x: Floats, d: Floats, stream: Stream | None = None) -> UpdatePlan:
         """Plan an update with x (R, T, N) and δ (R, T, M), as the spec of the bank drives the lines.

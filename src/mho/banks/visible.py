@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from mho.compiler.program import Step
 from mho.kernels import counts as count
+from mho.kernels import ops
 from mho.kernels.backend import Backend
 from mho.kernels.ops import Cells, Counts
 
@@ -86,13 +88,20 @@ class VisibleWeights:
             sound = not self._counts[:, count.NOT_FINITE].any()
             self._made[...] = stamp if sound else UNMADE
 
-    def columns(self, which: npt.NDArray[np.int64]) -> Floats:
-        """Return some columns as reads see them, a copy (R, M, K); not where they vary from read to read."""
+    def plan_columns(self, columns: Counts, out: Floats) -> Step:
+        """Plan a copy of K columns (K,) as reads see them to out (R, P, K); not where they vary from read to read.
+
+        Pulses since the last read are seen, whether or not somebody has told of them.
+        """
         if not (self._cells.shows or self._pairs):  # no need to compute all others anew
-            shown = self._state[:, :, which]
-            return shown if self._reference is None else shown - self._reference[:, :, which]
-        self.refresh()
-        return self.values[:, :, which]
+            return ops.take_columns(self._state, self._reference, columns, out)
+
+        def copy() -> None:
+            self.touch()
+            self.refresh()
+            out[...] = self.values[:, :, columns]
+
+        return copy
 
     def look(self, key: npt.NDArray[np.uint32], vector: int) -> None:
         """Compute what the vector of this number in the streams of key (R, 2) sees."""

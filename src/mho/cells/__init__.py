@@ -8,7 +8,7 @@ from mho.cells.base import Buffer, Cell, Term
 from mho.cells.choppers import Chopper
 from mho.cells.cost import BankCost, CellCost, EventCost
 from mho.cells.e_rider import ERider
-from mho.cells.events import Act, Event, Stop
+from mho.cells.events import Event, Stop
 from mho.cells.mixed_precision import MixedPrecision
 from mho.cells.one_sided import OneSided
 from mho.cells.part import CellPart
@@ -29,7 +29,6 @@ CELLS: dict[str, type[Cell]] = classes_in("mho.cells", Cell)  # type: ignore[typ
 __all__ = [
     "AGAD",
     "CELLS",
-    "Act",
     "BankCost",
     "BankSpec",
     "Buffer",

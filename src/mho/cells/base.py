@@ -26,7 +26,7 @@ from mho.devices import Device
 from mho.errors import InWords, LawError, nearest
 from mho.imports import class_name
 from mho.kernels.ops import Levels
-from mho.kernels.transfer import CHANGES, COLUMNS, RATE, STEP, TransferMap
+from mho.kernels.transfer import CHANGES, RATE, TransferMap
 from mho.per_replica import of_replica
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
@@ -355,7 +355,7 @@ class Cell(abc.ABC, metaclass=InWords):
         weight, column = (tuple(n for n, b in buffers.items() if b.per == per) for per in ("weight", "column"))
         weight = weight if memory is None else tuple(memory)
         numbers = of_replica(self, 0).numbers()  # type: ignore[type-var]
-        return TransferMap(type(self), name, weight, (*column, CHANGES), (*numbers, COLUMNS, STEP, RATE))
+        return TransferMap(type(self), name, weight, (*column, CHANGES), (*numbers, RATE))
 
     @classmethod
     def kind(cls) -> str:

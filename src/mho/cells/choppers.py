@@ -9,17 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from mho import random
+from mho.cells.events import Stop
+from mho.compiler.program import Step
+from mho.kernels import ops
 from mho.random import Operation
 
 if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
 Floats = npt.NDArray[np.float32]
-Numbers = npt.NDArray[np.int64]
 SIGN, AGE = "sign", "age"
 """Buffers per column: its sign, and how often it has been read since the sign last changed."""
 ROUNDING = 1e-6
 """Error of a float32: the tenth of a probability is 10 readings, not 11."""
+NEVER = 2.0**62
+"""Readings that no training counts to."""
 
 
 @final
@@ -48,47 +52,30 @@ class Choppers:
     """The signs of the columns of some replicas."""
 
     def __init__(self, chopper: Chopper, part: CellPart) -> None:
-        self._chopper, self._columns = chopper, part.columns
-        self.sign, self.age = part.buffers[SIGN], part.buffers[AGE]
-        self._probability = part.setting(chopper.probability)
-        self._on = on = self._probability > 0
-        self._period = np.full(part.replicas, np.inf)
-        self._period[on] = regular_period(self._probability[on])
+        self._every, self._first = chopper.every, part.first.number(Operation.UPDATE)
+        self._sign, self._age = part.buffers[SIGN], part.buffers[AGE]
+        probability = np.ascontiguousarray(part.setting(chopper.probability))
+        period = np.zeros(part.replicas, np.int64)
+        if chopper.regular:
+            on = probability > 0
+            period[on] = np.minimum(regular_period(probability[on]), NEVER)
         bank = part.first.bank
         own = list(zip(bank.seeds, bank.names, strict=True))[part.first.replicas]
-        self._keys = np.stack(
-            [random.stream_key(s, random.array_number(f"{name}.chopper"), Operation.TRANSFER) for s, name in own]
-        )
+        keys = [random.stream_key(s, random.array_number(f"{name}.chopper"), Operation.TRANSFER) for s, name in own]
+        self._chopping = ops.Chopping(probability, period, np.stack(keys))
+        self.changing = np.zeros((part.replicas, part.columns), np.float32)
 
-    def signed(self, x: Floats, first: int, out: Floats) -> None:
-        """Write x (R, T, N), of vectors from number `first` on, times the signs that each vector meets."""
-        np.multiply(x, self.sign[:, None, :], out=out)
-        every, vectors = self._chopper.every, x.shape[1]
-        events = np.arange(first // every, (first + vectors - 1) // every)  # one after the last vector changes nothing
-        if not len(events):
-            return
-        columns = events % self._columns
-        turns = (events - events[0]) // self._columns
-        changes = self._changes(events, self.age[:, columns] + turns + 1)
-        for replica, event in np.argwhere(changes):
-            out[replica, (events[event] + 1) * every - first :, columns[event]] *= -1
+    def signed(self, x: Floats, out: Floats) -> Step:
+        """Plan what multiplies x (R, T, N) of an update by the signs that each vector meets."""
+        return ops.chop(self._chopping, x, self._sign, self._age, self._every, out, self._first)
 
-    def read(self, events: Numbers, columns: Numbers) -> npt.NDArray[np.bool_]:
-        """Count readings of columns, (K,) by events of these numbers, and return which change signs then, (R, K)."""
-        self.age[:, columns] += self._on[:, None]
-        return self._changes(events, self.age[:, columns])
+    def read(self, stop: Stop) -> Step:
+        """Plan to count readings of the columns of a stop, and to note in `changing` whose signs change after them."""
+        return ops.count_readings(self._chopping, stop.columns, stop.numbers, self._age, self.changing)
 
-    def change(self, columns: Numbers, changes: npt.NDArray[np.bool_]) -> None:
-        """Change signs after a reading, as `read` returned them."""
-        self.sign[:, columns] = np.where(changes, -self.sign[:, columns], self.sign[:, columns])
-        self.age[:, columns] = np.where(changes, 0, self.age[:, columns])
-
-    def _changes(self, events: Numbers, ages: Floats) -> npt.NDArray[np.bool_]:
-        """Return whether signs change, (R, K), after the events of these numbers, at which columns have these ages."""
-        if self._chopper.regular:
-            return np.asarray(self._on[:, None] & (ages % self._period[:, None] == 0))
-        drawn = np.stack([random.event_uniforms(key, events) for key in self._keys])
-        return np.asarray(drawn < self._probability[:, None])
+    def change(self, stop: Stop) -> Step:
+        """Plan the changes of signs after a reading."""
+        return ops.change_signs(stop.columns, self.changing, self._sign, self._age)
 
 
 def regular_period(probability: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mho.banks import BankSpec
 from mho.cells.cost import EventCost
+from mho.compiler.program import Step
 from mho.errors import InWords
 from mho.periphery import Pulses
 
@@ -22,22 +23,29 @@ Numbers = npt.NDArray[np.int64]
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Stop:
-    """Where an update has halted for an event.
+    """Where an update has halted for an event: memory that is written before the steps of the event run.
 
     Attributes:
         columns: those that have halted, (K,); all of the array, or one for each of K events.
         numbers: of the events, counted from 0 since the start, (K,) for columns of their own, else (1,).
-        vector: number of vectors that the array has seen when the last of these events is due.
+        vector: number of vectors that the array has seen when the last of these events is due, (1,).
     """
 
     columns: Numbers
     numbers: Numbers
-    vector: int
+    vector: Numbers
 
+    @classmethod
+    def of_columns(cls, count: int) -> Stop:
+        """Return memory for stops of so many columns, each with an event of its own."""
+        return cls(np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(1, np.int64))
 
-Act = Callable[[Stop], None]
+    @classmethod
+    def of_all(cls, columns: int) -> Stop:
+        """Return memory for stops of all columns of an array together."""
+        return cls(np.arange(columns), np.zeros(1, np.int64), np.zeros(1, np.int64))
 
 
 class Event(abc.ABC, metaclass=InWords):
@@ -57,8 +65,13 @@ class Event(abc.ABC, metaclass=InWords):
     banks: tuple[str, ...] = ()
 
     @abc.abstractmethod
-    def plan(self, part: CellPart) -> Act:
-        """Bind the event to the memory of some replicas; the answer is called at each stop."""
+    def plan(self, part: CellPart, stop: Stop) -> list[Step]:
+        """Bind the event to the memory of some replicas and of a stop; the steps run at each stop of so many columns.
+
+        Where each step is a call of a kernel (`mho.compiler.program.Call`), stops of one column after another take
+        place without Python. Who reads `visible` of a bank in a step touches the bank first: the pulses before the stop
+        have moved it.
+        """
 
     def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:
         """Return what the event asks of hardware, for `mho map`.

@@ -26,7 +26,6 @@ from mho.errors import Faults, shown
 from mho.kernels import ops
 from mho.per_replica import Number, check_lists
 from mho.periphery import Exact, Pulses, Read
-from mho.random import Operation
 
 if TYPE_CHECKING:
     from mho.banks import Rate, UpdatePlan
@@ -207,8 +206,8 @@ class FastSlow(Cell, abc.ABC):
         chopper = self.signs()
         if chopper is None:
             return None
-        choppers, number, signed = chopper.bind(part), part.first.number(Operation.UPDATE), np.empty_like(x)
-        return (lambda: choppers.signed(x, int(number[0]), signed)), signed
+        signed = np.empty_like(x)
+        return chopper.bind(part).signed(x, signed), signed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mho.banks import BankSpec, UpdatePlan
 from mho.cells.base import Buffer, Cell
 from mho.cells.cost import EventCost
-from mho.cells.events import Act, Event, Stop
+from mho.cells.events import Event, Stop
 from mho.cells.rule import TransferRule
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import plan_map, plan_sending
@@ -127,8 +127,8 @@ class Writing(Event):
     def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:
         return dataclasses.replace(super().cost(banks), reads=0, slots=self.most)
 
-    def plan(self, part: CellPart) -> Act:
-        columns = np.arange(part.columns)
+    def plan(self, part: CellPart, stop: Stop) -> list[Step]:
+        columns = stop.columns
         omega = np.zeros((part.replicas, part.columns, part.rows), np.float32)
         pulses = np.empty(omega.shape, np.int32)
         map_ = part.cell.transfer_map("decide")
@@ -136,10 +136,7 @@ class Writing(Event):
         stream = part.first.stream_from(GRADIENT)
         send = plan_sending(part, DEVICES, pulses, columns, stream)
 
-        def write(stop: Stop) -> None:
-            decide()
-            if pulses.any():
-                stream.number[0] = stop.numbers[0] * part.columns
-                send()
+        def number() -> None:
+            stream.number[0] = stop.numbers[0] * part.columns
 
-        return write
+        return [number, *decide, *send]

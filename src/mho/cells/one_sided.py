@@ -13,10 +13,11 @@ from mho import random
 from mho.banks import BankSpec
 from mho.banks.numbers import levels_of
 from mho.cells.base import Buffer, Cell
-from mho.cells.events import Act, Event, Stop
+from mho.cells.events import Event, Stop
 from mho.cells.part import CellPart
 from mho.cells.sums import Sum, Summand
 from mho.compiler.hooks import Hooks
+from mho.compiler.program import Step
 from mho.devices import Device
 from mho.errors import Faults
 from mho.kernels.ops import held
@@ -123,7 +124,7 @@ class Refresh(Event):
     def __init__(self, cell: OneSided) -> None:
         self.cell, self.every = cell, cell.refresh_every
 
-    def plan(self, part: CellPart) -> Act:
+    def plan(self, part: CellPart, stop: Stop) -> list[Step]:
         bank = part.first
         fields = bank.cells.broadcast(bank.state.shape)
         low, half = lowest(fields), bank.state.shape[1] // 2
@@ -133,7 +134,7 @@ class Refresh(Event):
         free = np.ones(limit[:, :half].shape, np.bool_) if stuck is None else ~(stuck[:, :half] | stuck[:, half:])
         read = self._reading(part)
 
-        def refresh(stop: Stop) -> None:
+        def refresh() -> None:
             full = bank.state >= limit
             due = (full[:, :half] | full[:, half:]) & free
             if not due.any():
@@ -141,7 +142,7 @@ class Refresh(Event):
             values = spread_over_pair(read(int(stop.numbers[0])), low)
             if self.cell.refresh_error:
                 size = half * part.columns
-                keys, number = bank.key(Operation.PROGRAMMING), FIRST_NUMBER + stop.vector
+                keys, number = bank.key(Operation.PROGRAMMING), FIRST_NUMBER + int(stop.vector[0])
                 normals = np.stack([random.programming_normals(key, number, 2 * size) for key in keys])
                 values += np.float32(self.cell.refresh_error) * normals.reshape(values.shape)
             np.clip(values, fields["w_min"], fields["w_max"], out=values)
@@ -149,7 +150,7 @@ class Refresh(Event):
             bank.put(values, moved)
             part.buffers["refreshes"] += due.sum(axis=(1, 2))
 
-        return refresh
+        return [refresh]
 
     def _reading(self, part: CellPart) -> Callable[[int], Floats]:
         """Return what reads the weights (R, M, N) for the refresh of a number: column after column, one-hot."""
@@ -162,6 +163,7 @@ class Refresh(Event):
 
         def read(refresh: int) -> Floats:
             number[0] = refresh * part.columns
+            bank.touch()
             if circuit == Read.exact():  # then the product with unit vectors is the matrix itself
                 seen.look(Operation.TRANSFER, int(number[0]))
                 return seen.values

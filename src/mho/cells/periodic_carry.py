@@ -14,9 +14,10 @@ from mho import random
 from mho.banks import BankSpec, UpdatePlan
 from mho.cells.base import Buffer, Cell, Term
 from mho.cells.cost import EventCost
-from mho.cells.events import Act, Event, Stop
+from mho.cells.events import Event, Stop
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import plan_map, plan_reading, plan_sending_all
+from mho.compiler.program import Step, joined
 from mho.devices import Device
 from mho.errors import Faults, shown
 from mho.kernels.ops import held
@@ -151,11 +152,12 @@ class Carry(Event):
         pulses = math.ceil(float(np.max(self.cell.carry_at)) * reach / step - ROUNDING)
         return dataclasses.replace(super().cost(banks), slots=max(pulses, 1) + 1)
 
-    def plan(self, part: CellPart) -> Act:
-        low, columns = part.banks[self.source], np.arange(part.columns)
-        read, omega = plan_reading(part, self.source, self.cell.transfer, part.columns)
+    def plan(self, part: CellPart, stop: Stop) -> list[Step]:
+        low, columns, number = part.banks[self.source], stop.columns, np.zeros(1, np.int64)
+        read, omega = plan_reading(part, self.source, self.cell.transfer, columns, number)
+        read = joined(read)
         pulses = np.empty(omega.shape, np.int32)
-        decide = plan_map(part, part.cell.transfer_map("decide"), (), self.target, omega, columns, pulses)
+        decide = joined(plan_map(part, part.cell.transfer_map("decide"), (), self.target, omega, columns, pulses))
         stream = part.banks[self.target].stream_from(self.source)
         send = plan_sending_all(part, self.target, pulses, columns, stream)
         fields = low.cells.broadcast(low.state.shape)
@@ -163,14 +165,18 @@ class Carry(Event):
         limit = (part.setting("carry_at") * _nominal_range(low))[:, None, None]
         error = part.setting("reset_error")
 
-        def carry(stop: Stop) -> None:
+        def carry() -> None:
             event = int(stop.numbers[0])
-            read(columns, event * part.columns)
+            number[0] = event * part.columns
+            for step in read:
+                step()
+            low.number(Operation.TRANSFER)[0] = number[0] + part.columns
             full = np.abs(omega) >= limit
             if not full.any():
                 return
             omega[~full] = 0
-            decide()
+            for step in decide:
+                step()
             send(event)
             moved = np.ascontiguousarray(full.transpose(0, 2, 1))
             if stuck is not None:
@@ -184,7 +190,7 @@ class Carry(Event):
             low.put(values, moved)
             part.buffers["carries"] += moved.sum(axis=(1, 2))
 
-        return carry
+        return [carry]
 
 
 def digit(k: int) -> str:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from mho.banks import BankPart, Rate, UpdatePlan
-from mho.cells.events import Act, Event, Stop
+from mho.cells.events import Event, Stop
 from mho.compiler.program import Step, joined
+from mho.kernels import ops
 from mho.kernels.ops import Window
 from mho.random import Operation
 
 if TYPE_CHECKING:
     from mho.cells.part import CellPart
+
+ROUNDS = 64
+"""Rounds of all columns that one program holds: each costs it some kilobytes."""
 
 
 def scheduled(part: CellPart, bank: BankPart, plan: UpdatePlan, vectors: int, events: Sequence[Event]) -> UpdatePlan:
@@ -38,86 +43,117 @@ class _Schedule:
     def __init__(self, part: CellPart, bank: BankPart, plan: UpdatePlan, vectors: int, events: Sequence[Event]) -> None:
         self.part, self.plan, self.vectors, self.events = part, plan, vectors, events
         self.number = bank.number(Operation.UPDATE)
-        self.window = Window(np.zeros(part.columns, np.int64), np.zeros(part.columns, np.int64))
-        self.waiting: dict[int, tuple[int, int]] = {}
-
-    @functools.cached_property
-    def acts(self) -> list[Act]:
-        """What happens at each event."""
-        return [event.plan(self.part) for event in self.events]
-
-    @functools.cached_property
-    def moves(self) -> list[Step]:
-        """Moves by the vectors of the window."""
-        return joined(self.plan.within(self.window))
+        self.window = Window.over(part.columns)
+        self.following = np.zeros(1, np.int64)
+        self._stood = np.zeros(part.columns, np.int64)
+        self._stops: dict[tuple[int, int], tuple[Stop, list[Step]]] = {}
+        self._joined: dict[tuple[int, int], list[Step]] = {}
 
     def run(self) -> None:
         """Move devices through all vectors, with the events in the order of their vectors."""
-        first, (begin, end) = int(self.number[0]), (self.window.begin, self.window.end)
+        first = int(self.number[0])
+        if not any((first + self.vectors) // event.every > first // event.every for event in self.events):
+            _do(self.plan.move)  # no column halts
+            return
+        self.window.end[...], self._stood[...] = 0, 0
         if len(self.events) == 1 and self.events[0].cyclic:
             self._run_in_turn(self.events[0].every, first)
-            return
+        else:
+            self._run_in_order(first)
+        self.part.touch()
+
+    def _run_in_turn(self, every: int, first: int) -> None:
+        """As `run` for one event, which halts one column after another: all that are due, each once, go together."""
+        self.following[0] = first // every
+        rounds, rest = divmod((first + self.vectors) // every - first // every, self.part.columns)
+        for _ in range(rounds // ROUNDS):
+            _do(self._turns(ROUNDS, 0))
+        _do(self._turns(rounds % ROUNDS, rest))
+        _do(self._end)
+
+    def _turns(self, rounds: int, rest: int) -> list[Step]:
+        """Return what halts every column for its event in so many rounds, then so many columns more."""
+        key = (rounds, rest)
+        if key not in self._joined:
+            each = [self._turn(count) * times for count, times in ((self.part.columns, rounds), (rest, 1)) if count]
+            self._joined[key] = joined(list(itertools.chain.from_iterable(each)))
+        return self._joined[key]
+
+    def _turn(self, count: int) -> list[Step]:
+        """Return what moves the next columns, so many, to their events, and lets these take place."""
+        stop, steps = self._planned(0, count)
+        places = (self.following, stop.columns, stop.numbers, stop.vector, self.events[0].every, self.number)
+        return [ops.halt(self.window, *places), *self.plan.within(self.window), *steps]
+
+    @functools.cached_property
+    def _end(self) -> list[Step]:
+        """What moves all columns to the end of the update."""
+        return joined([ops.finish(self.window, self.vectors), *self.plan.within(self.window)])
+
+    def _run_in_order(self, first: int) -> None:
+        """As `run` for any events."""
+        end = self.window.end
         due = sorted(
             (vector, which)
             for which, event in enumerate(self.events)
             for vector in range((first // event.every + 1) * event.every, first + self.vectors + 1, event.every)
         )
-        if not due:  # most updates of rare events: no column halts
-            for step in self.plan.move:
-                step()
-            return
-        self.waiting.clear()  # of an update that failed
-        begin[...], end[...] = 0, 0
+        waiting: dict[int, tuple[int, int]] = {}
         for vector, which in due:
             event = self.events[which]
             if event.cyclic:
-                column = (vector // event.every - 1) % len(begin)
-                if column in self.waiting:
-                    self._halt()
-                end[column], self.waiting[column] = vector - first, (vector, which)
+                column = (vector // event.every - 1) % len(end)
+                if column in waiting:
+                    self._halt(waiting)
+                end[column], waiting[column] = vector - first, (vector, which)
             else:
-                self._halt()
+                self._halt(waiting)
                 end[...] = vector - first
                 self._move()
-                numbers = np.array([vector // event.every - 1])
-                self.acts[which](Stop(np.arange(len(begin)), numbers, vector))
-        self._halt()
-        if (begin < self.vectors).any():
-            end[...] = self.vectors
-            self._move()
+                stop, steps = self._planned(which, 0)
+                stop.numbers[0], stop.vector[0] = vector // event.every - 1, vector
+                _do(steps)
+        self._halt(waiting)
+        end[...] = self.vectors
+        self._move()
 
-    def _run_in_turn(self, every: int, first: int) -> None:
-        """As `run` for one event, which halts one column after another: all that are due, each once, go together."""
-        begin, end = self.window.begin, self.window.end
-        numbers, columns = np.arange(first // every, (first + self.vectors) // every), len(begin)
-        if not len(numbers):
-            for step in self.plan.move:
-                step()
-            return
-        begin[...], end[...] = 0, 0
-        for some in np.split(numbers, range(columns, len(numbers), columns)):
-            which, vectors = some % columns, (some + 1) * every
-            end[which] = vectors - first
-            self._move()
-            self.acts[0](Stop(which, some, int(vectors[-1])))
-        if (begin < self.vectors).any():
-            end[...] = self.vectors
-            self._move()
-
-    def _halt(self) -> None:
+    def _halt(self, waiting: dict[int, tuple[int, int]]) -> None:
         """Move the columns that wait for events up to these, and let the events take place."""
-        if not self.waiting:
+        if not waiting:
             return
         self._move()
         for which, event in enumerate(self.events):
-            own = {column: vector for column, (vector, of) in self.waiting.items() if of == which}
+            own = {column: vector for column, (vector, of) in waiting.items() if of == which}
             if own:
-                columns, vectors = np.array(list(own)), np.array(list(own.values()))
-                self.acts[which](Stop(columns, vectors // event.every - 1, int(vectors[-1])))
-        self.waiting.clear()
+                stop, steps = self._planned(which, len(own))
+                stop.columns[...], vectors = list(own), np.array(list(own.values()))
+                stop.numbers[...], stop.vector[0] = vectors // event.every - 1, vectors[-1]
+                _do(steps)
+        waiting.clear()
+
+    def _planned(self, which: int, count: int) -> tuple[Stop, list[Step]]:
+        """Return an event at a stop of so many columns, 0 for all of them together, and its steps."""
+        key = (which, count)
+        if key not in self._stops:
+            stop = Stop.of_columns(count) if count else Stop.of_all(self.part.columns)
+            self._stops[key] = stop, joined(self.events[which].plan(self.part, stop))
+        return self._stops[key]
+
+    @functools.cached_property
+    def _moves(self) -> list[Step]:
+        """Moves by the vectors of the window."""
+        return joined(self.plan.within(self.window))
 
     def _move(self) -> None:
-        for step in self.moves:
-            step()
-        self.window.begin[...] = self.window.end
-        self.part.touch()
+        """Move the columns from where they stand to the end of the window."""
+        begin, end, span = self.window.begin, self.window.end, self.window.span
+        begin[...], self._stood[...] = self._stood, end
+        moving = begin < end
+        if moving.any():
+            span[...] = begin[moving].min(), end[moving].max()
+            _do(self._moves)
+
+
+def _do(steps: Sequence[Step]) -> None:
+    for step in steps:
+        step()

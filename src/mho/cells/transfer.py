@@ -14,9 +14,10 @@ from mho.banks import BankSpec, Stream
 from mho.banks.numbers import levels_of
 from mho.cells.choppers import Chopper
 from mho.cells.cost import EventCost
-from mho.cells.events import Act, Event, Stop
+from mho.cells.events import Event, Stop
 from mho.cells.sums import Sum, Summand
 from mho.compiler.program import Step, joined
+from mho.kernels import ops
 from mho.kernels.transfer import TransferMap
 from mho.periphery import Read
 from mho.random import Operation
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
 Floats = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int64]
 LONGEST, MOST = 32, 1 << 16
 """Pulses that a train of a column holds, and trains of an event at most: their numbers in streams."""
 
@@ -67,31 +69,15 @@ class ColumnEvent(Event, abc.ABC):
         """The banks that are read and pulsed."""
         return (self.source, self.target)
 
-    def plan(self, part: CellPart) -> Act:
-        plans: dict[int, Act] = {}
-
-        def act(stop: Stop) -> None:
-            count = len(stop.columns)
-            if count not in plans:
-                plans[count] = self.plan_columns(part, count)
-            plans[count](stop)
-
-        return act
-
-    @abc.abstractmethod
-    def plan_columns(self, part: CellPart, count: int) -> Act:
-        """Bind the event to memory for stops of so many columns."""
-
-    def reading(self, part: CellPart, count: int) -> tuple[Act, Floats]:
-        """Return what reads the columns of stops of K columns, and where the readings lie, (R, K, M)."""
-        read, omega = plan_reading(part, self.source, self.circuit, count)
-
-        def act(stop: Stop) -> None:
-            read(stop.columns, int(stop.numbers[0]))
-            if self.gate is not None:
-                omega[part.buffers[self.gate.buffer] < self.gate.least] = 0
-
-        return act, omega
+    def reading(self, part: CellPart, stop: Stop) -> tuple[list[Step], Floats]:
+        """Return what reads the K columns of a stop, and where the readings lie, (R, K, M)."""
+        steps, omega = plan_reading(part, self.source, self.circuit, stop.columns, stop.numbers[:1])
+        steps.append(ops.count_events(stop.numbers, part.banks[self.source].number(Operation.TRANSFER)))
+        gate = self.gate
+        if gate is not None:
+            held, least = part.buffers[gate.buffer], gate.least
+            steps.append(lambda: np.copyto(omega, 0, where=(held < least)[:, None, None]))
+        return steps, omega
 
 
 @final
@@ -123,32 +109,18 @@ class Transfer(ColumnEvent):
     def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:
         return dataclasses.replace(super().cost(banks), slots=self.most, operations=self.operations)
 
-    def plan_columns(self, part: CellPart, count: int) -> Act:
-        changing = np.zeros((part.replicas, part.columns), np.float32)
+    def plan(self, part: CellPart, stop: Stop) -> list[Step]:
         choppers = None if self.chopper is None else self.chopper.bind(part)
-        columns = np.empty(count, np.int64)
-        read, omega = self.reading(part, count)
+        steps, omega = self.reading(part, stop)
         pulses = np.empty(omega.shape, np.int32)
         map_ = part.cell.transfer_map(self.map, self.memory)
         buffers = tuple(part.buffers[name] for name in (map_.weight if self.memory is None else self.memory.values()))
-        decide = plan_map(part, map_, buffers, self.target, omega, columns, pulses, changing)
-        stream = part.banks[self.target].stream_from(self.source)
-        send = plan_sending(part, self.target, pulses, columns, stream)
-
-        def transfer(stop: Stop) -> None:
-            columns[...] = stop.columns
-            if choppers is not None:
-                changes = choppers.read(stop.numbers, columns)
-                changing[:, columns] = changes
-            read(stop)
-            decide()
-            if choppers is not None:
-                choppers.change(columns, changes)
-            if pulses.any():
-                stream.number[0] = stop.numbers[0]
-                send()
-
-        return transfer
+        changing = None if choppers is None else choppers.changing
+        decide = plan_map(part, map_, buffers, self.target, omega, stop.columns, pulses, changing)
+        if choppers is not None:
+            decide = [choppers.read(stop), *decide, choppers.change(stop)]
+        stream = part.banks[self.target].stream_from(self.source, stop.numbers[:1])
+        return [*steps, *decide, *plan_sending(part, self.target, pulses, stop.columns, stream)]
 
 
 @final
@@ -166,17 +138,17 @@ class PulsedTransfer(ColumnEvent):
     factor: str
     times_rate: bool = True
 
-    def plan_columns(self, part: CellPart, count: int) -> Act:
-        target, (read, omega) = part.banks[self.target], self.reading(part, count)
+    def plan(self, part: CellPart, stop: Stop) -> list[Step]:
+        target, (steps, omega) = part.banks[self.target], self.reading(part, stop)
+        count = len(stop.columns)
         x = np.empty((part.replicas, count, part.columns), np.float32)
-        stream = target.stream_from(self.source)
+        stream = target.stream_from(self.source, stop.numbers[:1])
         plan, factor = target.plan_update(x, omega, stream), part.setting(self.factor).astype(np.float64)
         pulses = target.bank.pulses[target.replicas]
         own_gains = any(each.x_gain is not None or each.d_gain is not None for each, _ in pulses)
         full = np.array([each.length * step for each, step in pulses])
 
-        def transfer(stop: Stop) -> None:
-            read(stop)
+        def drive() -> None:
             rate = factor * (part.settings[:, -1] if self.times_rate else 1.0)
             # a column of probability above 1 would lose what it stands for: the rows take over what is above
             above = np.ones(part.replicas) if own_gains else np.maximum(np.sqrt(rate / full), 1)
@@ -184,48 +156,42 @@ class PulsedTransfer(ColumnEvent):
             x[:, np.arange(count), stop.columns] = 1 / above[:, None]
             omega[...] *= above[:, None, None]
             plan.set_rate(rate)
-            stream.number[0] = stop.numbers[0]
-            target.touch()
-            for step in [*plan.draw, *plan.move]:
-                step()
 
-        return transfer
+        return [*steps, drive, *plan.draw, *plan.move]
 
 
 def plan_reading(
-    part: CellPart, bank: str, circuit: Read, count: int
-) -> tuple[Callable[[npt.NDArray[np.int64], int], None], Floats]:
-    """Plan readings of K = `count` columns of a bank, each with a one-hot vector.
+    part: CellPart, bank: str, circuit: Read, columns: Numbers, number: Numbers
+) -> tuple[list[Step], Floats]:
+    """Plan readings of columns (K,) of a bank, each with a one-hot vector.
+
+    Args:
+        part: replicas and their memory.
+        bank: its name.
+        circuit: converters, noise, bound.
+        columns: which, (K,), read at each run.
+        number: of the first of these readings since the start, (1,), likewise.
 
     Returns:
-        What takes the columns and the number of the first of these readings since the start, and where the readings
-        lie, (R, K, M).
+        The steps, and where the readings lie, (R, K, M).
     """
-    source = part.banks[bank]
+    source, count = part.banks[bank], len(columns)
     levels = levels_of(circuit, source.replicas, source.bank.replicas)
     omega = np.empty((part.replicas, count, part.rows), np.float32)
     if source.visible.varies:  # each of its vectors sees a matrix of its own
-        x = np.empty((part.replicas, count, part.columns), np.float32)
+        units = np.empty((part.replicas, count, part.columns), np.float32)
         seen = Sum(source, [Summand(source, np.ones(part.replicas, np.float32))])
-        steps = joined(seen.plan(x, omega, levels, Operation.TRANSFER, backward=False))
-        weights = None
-    else:  # the product of a one-hot vector is a column, whatever the others are
-        x = np.tile(np.eye(count, dtype=np.float32), (part.replicas, 1, 1))
-        weights = np.empty((part.replicas, source.state.shape[1], count), np.float32)
-        steps = joined([source.plan_read(weights, x, omega, levels, Operation.TRANSFER)])
 
-    def read(columns: npt.NDArray[np.int64], number: int) -> None:
-        if weights is None:
-            x[...] = 0
-            x[:, np.arange(count), columns] = 1
-        else:
-            weights[...] = source.visible.columns(columns)
-        source.number(Operation.TRANSFER)[0] = number
-        for step in steps:
-            step()
-        source.count_on(Operation.TRANSFER, count)
+        def choose() -> None:
+            units[...] = 0
+            units[:, np.arange(count), columns] = 1
 
-    return read, omega
+        return [choose, *seen.plan(units, omega, levels, Operation.TRANSFER, backward=False, number=number)], omega
+    # the product of a one-hot vector is a column, whatever the others are
+    one_hot = np.tile(np.eye(count, dtype=np.float32), (part.replicas, 1, 1))
+    weights = np.empty((part.replicas, source.state.shape[1], count), np.float32)
+    read = source.plan_read(weights, one_hot, omega, levels, Operation.TRANSFER, number)
+    return [source.visible.plan_columns(columns, weights), read], omega
 
 
 def plan_map(
@@ -234,10 +200,10 @@ def plan_map(
     buffers: tuple[Floats, ...],
     target: str,
     omega: Floats,
-    columns: npt.NDArray[np.int64],
+    columns: Numbers,
     pulses: npt.NDArray[np.int32],
     changing: Floats | None = None,
-) -> Step:
+) -> list[Step]:
     """Plan a map of the cell for readings of K columns, as `Transfer` describes it.
 
     Args:
@@ -252,40 +218,25 @@ def plan_map(
     """
     map_.check()
     bank = part.banks[target]
-    steps = np.array([[part.columns, step] for _, step in bank.bank.pulses[bank.replicas]], np.float32)
-    settings = np.ascontiguousarray(np.concatenate([part.settings[:, :-1], steps, part.settings[:, -1:]], axis=1))
+    own = np.array([[part.columns, step] for _, step in bank.bank.pulses[bank.replicas]], np.float32)
     still = np.zeros((part.replicas, part.columns), np.float32) if changing is None else changing
     lines = (*(part.buffers[name] for name in map_.column[:-1]), still)
-    decide = joined([bank.bank.backend.plan_transfer(map_, buffers, lines, settings, omega, columns, pulses)])
-
-    def run() -> None:
-        settings[:, -1] = part.settings[:, -1]
-        for step in decide:
-            step()
-
-    return run
+    settings = (part.settings, own)
+    return [bank.bank.backend.plan_transfer(map_, buffers, lines, settings, omega, columns, pulses)]
 
 
 def plan_sending(
-    part: CellPart, bank: str, pulses: npt.NDArray[np.int32], columns: npt.NDArray[np.int64], stream: Stream
-) -> Step:
+    part: CellPart, bank: str, pulses: npt.NDArray[np.int32], columns: Numbers, stream: Stream
+) -> list[Step]:
     """Plan pulses (R, K, M), negative for pulses down, to the devices of K columns of a bank, K vectors of a stream."""
     target = part.banks[bank]
     backend = target.bank.backend
     draw, drawn = backend.plan_column_trains(pulses, columns, target.state.shape, target.counts)
-    moves = backend.plan_moves(target.state, target.cells, drawn, stream.key, stream.number, target.counts)
-    steps = joined([draw, *moves])
-
-    def send() -> None:
-        target.touch()
-        for step in steps:
-            step()
-
-    return send
+    return [draw, *backend.plan_moves(target.state, target.cells, drawn, stream.key, stream.number, target.counts)]
 
 
 def plan_sending_all(
-    part: CellPart, bank: str, pulses: npt.NDArray[np.int32], columns: npt.NDArray[np.int64], stream: Stream
+    part: CellPart, bank: str, pulses: npt.NDArray[np.int32], columns: Numbers, stream: Stream
 ) -> Callable[[int], None]:
     """Plan any number of pulses (R, K, M) to the devices of K columns of a bank, in as many trains as they need.
 
@@ -294,13 +245,14 @@ def plan_sending_all(
         with the train and the column.
     """
     some = np.empty_like(pulses)
-    send = plan_sending(part, bank, some, columns, stream)
+    send = joined(plan_sending(part, bank, some, columns, stream))
 
     def send_all(event: int) -> None:
         for train in range(-(-int(np.abs(pulses).max()) // LONGEST)):
             np.clip(pulses, -LONGEST, LONGEST, out=some)
             pulses[...] -= some
             stream.number[0] = (event * MOST + train) * len(columns)
-            send()
+            for step in send:
+                step()
 
     return send_all

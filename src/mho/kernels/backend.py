@@ -70,8 +70,8 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def plan_transfer(
-        self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...], settings: Floats,
-        omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
+        self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...],
+        settings: tuple[Floats, Floats], omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
     ) -> Step:  # fmt: skip
         """Plan the map of a transfer for the readings omega (R, K, M) of K columns.
 
@@ -79,7 +79,7 @@ class Backend(abc.ABC):
             function: the map, and the names of all that it is given.
             buffers: of the weights, each (R, M, N); updated.
             lines: buffers of the columns, each (R, N).
-            settings: numbers of the cell, (R, S).
+            settings: numbers of the cell, (R, S), and of the transfer, (R, 2), each in the order of the map.
             omega: readings.
             columns: which columns, (K,).
             pulses: takes the pulses (R, K, M), negative for pulses down.

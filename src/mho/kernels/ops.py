@@ -185,10 +185,22 @@ class Drive:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """The vectors of an update that each column takes part in: begin[j] ≤ t < end[j], both (N,), read at each run."""
+    """The vectors of an update that each column takes part in, read at each run.
+
+    Attributes:
+        begin: first vector of each column, (N,).
+        end: the vector behind its last, (N,).
+        span: the first vector of all columns, and the one behind the last, (2,): nothing beyond is looked at.
+    """
 
     begin: Counts
     end: Counts
+    span: Counts
+
+    @classmethod
+    def over(cls, columns: int) -> Window:
+        """Return a window over no vector of so many columns."""
+        return cls(np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(2, np.int64))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -278,9 +290,82 @@ def level(
     return _plain("digital", "level", len(x), x.size + d.size, x, d, *means, vectors, level_x, level_d)
 
 
-def _plain(module: str, entry: str, lines: int, work: int, *arguments: Any) -> Call:
+def take_columns(values: Floats, less: Floats | None, columns: Counts, out: Floats) -> Call:
+    """out (R, P, K) = columns (K,) of values (R, P, N), less those of `less` (R, P, N) where it is given."""
+    nothing = np.empty((len(values), 0, values.shape[2]), np.float32)
+    lines = values.shape[0] * values.shape[1]
+    return _plain("transfer", "take_columns", lines, out.size, values, nothing if less is None else less, columns, out)
+
+
+# Steps of updates that halt ---------------------------------------------------------------------------
+
+
+def halt(
+    window: Window, following: Counts, columns: Counts, numbers: Counts, vector: Counts, every: int, first: Counts
+) -> Call:
+    """Open a window up to the next events of an update, one for each of K columns in turn.
+
+    Args:
+        window: over the N columns; what it ends with is where the columns stand.
+        following: number of the next event, (1,), counted on by K.
+        columns: takes the columns that halt, (K,).
+        numbers: takes the numbers of their events, (K,).
+        vector: takes how many vectors there have been at the last of them, (1,).
+        every: vectors from one event to the next.
+        first: number of the first vector of the update, (1,).
+    """
+    places = (window.begin, window.end, window.span, following, columns, numbers, vector, every)
+    return _plain("windows", "halt", 1, len(window.begin), *places, number=first)
+
+
+def finish(window: Window, vectors: int) -> Call:
+    """Open a window from where the columns stand to the end of an update of so many vectors."""
+    return _plain("windows", "finish", 1, len(window.begin), window.begin, window.end, window.span, vectors)
+
+
+def count_events(numbers: Counts, following: Counts) -> Call:
+    """Set following (1,) to the number behind the last of events (K,)."""
+    return _plain("transfer", "count_events", 1, 1, numbers, following)
+
+
+# Steps of choppers ------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Chopping:
+    """When the signs of columns change, for each replica.
+
+    Attributes:
+        probability: of a change after a reading, (R,); 0: signs stay.
+        period: readings from one change to the next, (R,), or 0 where changes are drawn.
+        keys: of the draws, (R, 2).
+    """
+
+    probability: Floats
+    period: Counts
+    keys: npt.NDArray[np.uint32]
+
+
+def count_readings(chopping: Chopping, columns: Counts, events: Counts, age: Floats, changing: Floats) -> Call:
+    """Count a reading of columns (K,) by events (K,) on age (R, N); set changing (R, N) of those whose sign changes."""
+    given = (columns, events, age, chopping.probability, chopping.period, chopping.keys, changing)
+    return _plain("choppers", "count_readings", len(age), len(age) * len(columns), *given)
+
+
+def change_signs(columns: Counts, changing: Floats, sign: Floats, age: Floats) -> Call:
+    """Change the signs (R, N) of those of columns (K,) that `changing` (R, N) names, and set their age to 0."""
+    return _plain("choppers", "change_signs", len(age), len(age) * len(columns), columns, changing, sign, age)
+
+
+def chop(chopping: Chopping, x: Floats, sign: Floats, age: Floats, every: int, out: Floats, first: Counts) -> Call:
+    """out = x (R, T, N) times the signs that each vector meets; sign, age (R, N) are those before the first of them."""
+    given = (x, sign, age, every, chopping.probability, chopping.period, chopping.keys, out)
+    return _plain("choppers", "chop", len(x), x.size, *given, number=first)
+
+
+def _plain(module: str, entry: str, lines: int, work: int, *arguments: Any, number: Counts | None = None) -> Call:
     """A call of a kernel that counts nothing."""
-    return Call(compiler.load(f"mho.kernels.cpu.{module}", entry), lines, work, NO_COUNTS, arguments)
+    return Call(compiler.load(f"mho.kernels.cpu.{module}", entry), lines, work, NO_COUNTS, arguments, number)
 
 
 @dataclasses.dataclass(frozen=True)

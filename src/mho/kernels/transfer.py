@@ -26,7 +26,7 @@ class TransferMap:
         name: of the function.
         weight: names of the buffers of a weight, in the record h.
         column: names of the buffers of a column, and `changes`, in the record `line`.
-        settings: names of the cell's settings that are numbers, `columns`, `step` and `rate`, in the record `line`.
+        settings: names of the cell's settings that are numbers, and `rate`, in the record `line`.
     """
 
     cell: type
@@ -34,6 +34,8 @@ class TransferMap:
     weight: tuple[str, ...]
     column: tuple[str, ...]
     settings: tuple[str, ...]
+    numbers = (COLUMNS, STEP)
+    """Names of the numbers of the transfer, in the record `line`."""
 
     @functools.cached_property
     def function(self) -> Function:
@@ -43,7 +45,7 @@ class TransferMap:
             LawError: for a wrong signature, unreadable source, or a name that the function may not use.
         """
         function = read_function(self.cell.__name__, static_function(self.cell, self.name), ARGUMENTS, None)
-        known = {"h": self.weight, "line": (*self.column, *self.settings)}
+        known = {"h": self.weight, "line": (*self.column, *self.settings, *self.numbers)}
         for part in ast.walk(function.node):
             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in known:
                 names = known[part.value.id]
@@ -72,7 +74,8 @@ class TransferMap:
         at = "[r, i, j]"
         weight = ", ".join(f"buffers[{k}]{at}" for k in range(len(self.weight)))
         columns = [f"lines[{k}][r, j]" for k in range(len(self.column))]
-        line = ", ".join([*columns, *(f"settings[r, {k}]" for k in range(len(self.settings)))])
+        given = ((0, self.settings), (1, self.numbers))
+        line = ", ".join([*columns, *(f"settings[{g}][r, {k}]" for g, names in given for k in range(len(names)))])
         h = f"Weight({weight})" if self.weight else "np.float32(0)"
         body = [f"answer = transfer({h}, omega, Line({line}))"]
         if len(self.weight) > 1:
@@ -85,6 +88,6 @@ class TransferMap:
         return helpers | {
             "transfer": f"{inline}\n{function.renamed('transfer', {}).text}",
             "decide": f"Weight = namedtuple('Weight', {list(self.weight)!r})\n"
-            f"Line = namedtuple('Line', {[*self.column, *self.settings]!r})\n\n"
+            f"Line = namedtuple('Line', {[*self.column, *self.settings, *self.numbers]!r})\n\n"
             f"{inline}\ndef decide(buffers, lines, settings, r, i, j, omega):\n    " + "\n    ".join(body),
         }

@@ -77,23 +77,24 @@ class CPU(Backend):
         *, window: Window | None = None,
     ) -> list[Step]:  # fmt: skip
         steps: list[Step] = []
-        columns = drawn.columns
+        columns, span = drawn.columns, np.array([0, drawn.vectors])
         if window is not None:
+            span = window.span
             columns = _room(len(state), drawn.vectors * drawn.words, state.shape[2])
-            kept = (*drawn.columns, window.begin, window.end, drawn.words, *columns)
+            kept = (*drawn.columns, window.begin, window.end, span, drawn.words, *columns)
             select = compiler.load("mho.kernels.cpu.windows", "select")
             steps.append(Call(select, len(state), drawn.columns[0].size, counts, kept))
         kernel = cells.kernel("mho.kernels.cpu.update", "update")
         given = (
             state, cells.flat, cells.strides, cells.hidden, tuple(cells.tables.values()), *columns, *drawn.rows, key,
-            drawn.words,
+            drawn.words, span,
         )  # fmt: skip
         lines, work = len(state) * state.shape[1], state.size * drawn.vectors
         return [*steps, Call(kernel, lines, work, counts, given, number, cells.explain)]
 
     def plan_transfer(
-        self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...], settings: Floats,
-        omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
+        self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...],
+        settings: tuple[Floats, Floats], omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
     ) -> Step:  # fmt: skip
         more = tuple(function.definitions(INLINE).items())
         kernel = compiler.load("mho.kernels.cpu.transfer", "transfer_columns", more=more)

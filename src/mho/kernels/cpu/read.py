@@ -97,7 +97,7 @@ def read_vectors(
         r, t0 = np.uintp(q // vectors), q % vectors
         count = min(TILE, vectors - t0, stop - q)
         levels, stream = all_levels[r], (streams[r, 0], streams[r, 1], np.uint64(first))
-        tile_keys(keys, stream[0], stream[1], np.uint64(stream[2] + np.uint64(t0)), count, np.uint32(0))
+        tile_keys(keys, stream[0], stream[1], np.uint64(stream[2] + np.uint64(t0)), 0, count, np.uint32(0))
         if tiled and count >= FEW and levels[2] > LARGEST and levels[3] == ZERO:
             tile_outputs(raw, sums, state, r, x, t0, count, columns_first)
             note_vectors(notes, x, r, t0, count, keys, levels, noise_management, lines // out.shape[2])

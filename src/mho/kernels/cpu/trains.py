@@ -123,7 +123,7 @@ def draw_vectors(
             most = set_kept(lengths, gains, patterns, word, slots, count) if length_managed else slots
             noted = lengths[0 if deterministic else 1]
             number = np.uint64(np.uint64(first) + np.uint64(t0))
-            tile_keys(keys, streams[r, 0], streams[r, 1], number, count, block)
+            tile_keys(keys, streams[r, 0], streams[r, 1], number, 0, count, block)
             drive, places = x[r].reshape(-1).view(np.uint32), (t0 * words + word, words, t0 * words + word * count)
             side = (drive, x_trains[r].reshape(-1), x_found[r], x.shape[2], x.shape[2], t0 * x.shape[2])
             sent = (slots, most, length_managed or deterministic, noted, deterministic, patterns, 0, word)

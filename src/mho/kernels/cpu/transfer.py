@@ -32,8 +32,9 @@ def transfer_columns(
 ) -> None:
     """Apply the map of a transfer to the readings of columns, for replicas `start` to `stop`.
 
-    buffers: each (R, M, N) float32; lines: each (R, N) float32, by column; settings (R, S) float32; omega (R, K, M) the
-    readings of K columns; columns (K,); written: pulses (R, K, M) int32, negative for pulses down.
+    buffers: each (R, M, N) float32; lines: each (R, N) float32, by column; settings: numbers of the cell
+    (R, S) and of the transfer (R, 2), float32; omega (R, K, M) the readings of K columns; columns (K,); written: pulses
+    (R, K, M) int32, negative for pulses down.
     """
     for r in range(start, stop):
         for k in range(columns.shape[0]):
@@ -88,3 +89,22 @@ def send_columns(
                 x_trains[r, 0, begin] = np.uint32(columns[k])
                 x_trains[r, 1, begin] = np.uint32(EVERY_BIT >> np.uint32(LONGEST - most))
                 counts[r, PULSES] += most
+
+
+def take_columns(start: Any, stop: Any, counts: Any, values: Any, less: Any, columns: Any, out: Any) -> None:
+    """Write K columns of values (R, P, N), less those of `less` where it has lines, for lines `start` to `stop` of R·P.
+
+    less (R, P, N) or (R, 0, N); columns (K,); out (R, P, K).
+    """
+    lines = values.shape[1]
+    for q in range(start, stop):
+        r, p = q // lines, q % lines
+        for k in range(columns.shape[0]):
+            value = values[r, p, columns[k]]
+            out[r, p, k] = value - less[r, p, columns[k]] if less.shape[1] > 0 else value
+
+
+def count_events(start: Any, stop: Any, counts: Any, events: Any, number: Any) -> None:
+    """Set number (1,) to the one behind the last of events (K,)."""
+    if stop > start:
+        number[0] = events[events.shape[0] - 1] + 1

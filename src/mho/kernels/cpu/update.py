@@ -69,20 +69,24 @@ def update(
     d_found: Any,
     streams: Any,
     words: Any,
+    span: Any,
     first: Any,
 ) -> None:
-    """Apply the vectors' trains, one vector after another, to lines `start` to `stop` of R·P.
+    """Apply the trains of the vectors of `span` (2,), one after another, to lines `start` to `stop` of R·P.
 
     state (R, P, N) float32; fields: one flat float32 array for each field of the law; strides (field, 7) say
     how they lie (`mho.kernels.ops.Cells.strides`); hidden (R, HIDDEN, P, N): what reads do not see; tables of the law,
-    each (R, P·N, ...); trains as `trains` writes them, `words` a vector; streams (R, 2); first: number of the first
-    vector.
+    each (R, P·N, ...); trains as `trains` writes them, `words` a vector; streams (R, 2); first: number of
+    the first vector of all, before which `span` does not begin.
 
     Coincidences are listed, and the cross-points of a list moved together in full vectors: whole blocks of columns
     take 1.1 to 3.9 times as long on LeNet, where one in six coincides. No list holds a cross-point twice, so each
     meets its vectors in order. Lines are taken in blocks, vector by vector.
     """
     lines, columns, vectors = state.shape[1], state.shape[2], x_found.shape[1]
+    begin_train, end_train = span[0] * words, span[1] * words
+    if not any_pulses(x_found, begin_train, end_train):
+        return
     block = min(lines, max(1, BLOCK // columns))
     lanes = np.empty(SLOTS * ROOM, np.float32)
     items = np.empty(ITEMS, np.uint32)
@@ -96,10 +100,10 @@ def update(
         r, p = q // lines, q % lines
         end = min(lines, p + stop - q)
         stream = (streams[r, 0], streams[r, 1], np.uint64(first), words)
-        pulse_keys(keys, stream, vectors)
+        pulse_keys(keys, stream, begin_train, end_train)
         cells = (r, state[r].reshape(-1), fields, strides, hidden.reshape(-1), tables)
         sides = (x_trains[r].reshape(-1), x_found[r], d_trains[r], d_found[r], columns)
-        for t in range(vectors):
+        for t in range(begin_train, end_train):
             at = np.uintp(t)
             cursors[at] = d_found[r, at, 0]
             d_end = d_found[r, at, 0] + d_found[r, at, 1]
@@ -107,18 +111,28 @@ def update(
                 cursors[at] += 1
         for begin in range(p, end, block):
             number = update_block(
-                counts[r], begin, min(begin + block, end), cells, sides, cursors, keys, stream, number, scratch
-            )
+                counts[r], begin, min(begin + block, end), cells, sides, (cursors, begin_train, end_train), keys,
+                stream, number, scratch,
+            )  # fmt: skip
         q += end - p
 
 
-def pulse_keys(keys: Any, stream: Any, trains: Any) -> None:
-    """Keys of what each train moves, as `tile_keys` writes them."""
+def any_pulses(x_found: Any, begin: Any, end: Any) -> Any:
+    """Return whether a column pulses in one of the trains from `begin` to `end`."""
+    driven = np.int64(0)
+    for r in range(x_found.shape[0]):
+        for t in range(begin, end):
+            driven += x_found[r, t, 1]
+    return driven > 0
+
+
+def pulse_keys(keys: Any, stream: Any, begin: Any, end: Any) -> None:
+    """Keys of what each train from `begin` to `end` moves, as `tile_keys` writes them."""
     words = stream[3]
     if words == 1:
-        tile_keys(keys, stream[0], stream[1], stream[2], trains, np.uint32(1))
+        tile_keys(keys, stream[0], stream[1], stream[2], begin, end, np.uint32(1))
     else:
-        for t in range(trains):
+        for t in range(begin, end):
             vector, block = np.uint64(stream[2] + np.uint64(t // words)), np.uint32(1 + BLOCKS_A_WORD * (t % words))
             drawn = vector_keys(stream[0], stream[1], vector, block)
             keys[0, np.uintp(t)], keys[1, np.uintp(t)] = drawn[0], drawn[1]
@@ -130,21 +144,24 @@ def update_block(
     stop: Any,
     cells: Any,
     sides: Any,
-    cursors: Any,
+    trains: Any,
     keys: Any,
     stream: Any,
     number: Any,
     scratch: Any,
 ) -> Any:
-    """Lines `start` to `stop`. The pending list has stamp `number`; returns a number not yet used."""
+    """Lines `start` to `stop`; `trains` are the places in their lists of lines, and the first of them and their end.
+
+    The pending list has stamp `number`; returns a number not yet used.
+    """
     items, stamps = scratch[1], scratch[2]
     x_trains, x_found, d_trains, d_found, columns = sides
-    vectors = x_found.shape[0]
+    cursors, begin_train, end_train = trains
     room = x_trains.size // 2
     base = np.uint32(start * columns)
     found = 0
     number += 1
-    for t in range(vectors):
+    for t in range(begin_train, end_train):
         at = np.uintp(t)
         first, driven, cursor = x_found[at, 0], x_found[at, 1], cursors[at]
         d_end = d_found[at, 0] + d_found[at, 1]
@@ -172,7 +189,7 @@ def update_block(
             begin = 0
             number += 1
         found = pending
-        if found >= MANY or (found > 0 and t == vectors - 1):
+        if found >= MANY or (found > 0 and t == end_train - 1):
             move(counts, found, cells, stream, scratch)
             found = 0
             number += 1

@@ -91,15 +91,17 @@ class Reference(Backend):
         return [run]
 
     def plan_transfer(
-        self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...], settings: Floats,
-        omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
+        self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...],
+        settings: tuple[Floats, Floats], omega: Floats, columns: Counts, pulses: npt.NDArray[np.int32],
     ) -> Step:  # fmt: skip
         def run() -> None:
             for r, k, i in np.ndindex(pulses.shape):
                 j = columns[k]
                 h = types.SimpleNamespace(**{n: b[r, i, j] for n, b in zip(function.weight, buffers, strict=True)})
                 own = {n: b[r, j] for n, b in zip(function.column, lines, strict=True)}
-                line = types.SimpleNamespace(**own, **dict(zip(function.settings, settings[r], strict=True)))
+                for names, values in zip((function.settings, function.numbers), settings, strict=True):
+                    own |= zip(names, values[r], strict=True)
+                line = types.SimpleNamespace(**own)
                 new, pulses[r, k, i] = function.answer(h, omega[r, k, i], line)
                 for buffer, value in zip(buffers, new, strict=True):
                     buffer[r, i, j] = value

@@ -27,6 +27,7 @@ from mho.random import BLOCKS_A_WORD, mix, normal, vector_keys
 PIECE = 512  # lines looked at in one go
 LISTED = 384  # cross-points from which a list is moved: it stays in the first-level cache
 MANY = 64  # coincidences of one vector that are worth a list of their own
+FEW = 4  # where fewer than one in so many of a list has another pulse, cross-points are moved one by one
 BLOCK = 32_768  # cross-points whose state and fields stay in the second-level cache
 
 # Set by the device's model.
@@ -51,7 +52,9 @@ NOTES = 5
 LEFT = 4640
 ASIDE = 5568
 ASIDE_BITS = 6496
-ITEMS = 7424
+PULSE_KEY_0 = 7424
+PULSE_KEY_1 = 8352
+ITEMS = 9280
 
 
 def update(
@@ -324,10 +327,66 @@ def move_several(
 
 
 def left_by_pulses(lanes: Any, items: Any, found: Any, stream: Any, counts: Any, cells: Any) -> None:
-    """Move what the closed form left, pulse by pulse."""
+    """Move what the closed form left, pulse by pulse: all cross-points by one, as long as it concerns many of them."""
+    pulse, active = 0, 0
     for i in range(found):
-        if items[np.uintp(LEFT + i)] != 0:
-            pulse_by_pulse(lanes, i, items, stream, counts, cells)
+        active += items[np.uintp(LEFT + i)] != 0
+    while active > 0:
+        if FEW * active < found:
+            for i in range(found):
+                if items[np.uintp(LEFT + i)] != 0 and pulse < popcount(items[np.uintp(BITS + i)]):
+                    pulse_by_pulse(lanes, i, pulse, items, stream, counts, cells)
+            return
+        keys_of_pulse(items, found, pulse, stream)
+        active = move_by_one(counts, lanes, items, found, pulse, cells)
+        pulse += 1
+
+
+def keys_of_pulse(items: Any, found: Any, pulse: Any, stream: Any) -> None:
+    """Note the keys of a pulse of each listed cross-point; neighbours in a list are mostly of the same vector."""
+    last, trains_a_vector = np.int64(-1), stream[3]
+    key_0, key_1 = np.uint32(0), np.uint32(0)
+    for i in range(found):
+        train = np.int64(items[np.uintp(VECTOR + i)])
+        if train != last:
+            vector = np.uint64(stream[2] + np.uint64(train // trains_a_vector))
+            block = 1 + BLOCKS_A_WORD * (train % trains_a_vector)
+            words = vector_keys(stream[0], stream[1], vector, np.uint32(block + pulse))
+            key_0, key_1 = words[0], words[1]
+            last = train
+        items[np.uintp(PULSE_KEY_0 + i)] = key_0
+        items[np.uintp(PULSE_KEY_1 + i)] = key_1
+
+
+def move_by_one(counts: Any, lanes: Any, items: Any, found: Any, pulse: Any, cells: Any) -> Any:
+    """Apply the pulse of this number to the cross-points left that have it; returns how many have a further one."""
+    hits, bad, more = np.int32(0), np.int32(0), np.int32(0)
+    number = np.int32(pulse)
+    for i in range(found):
+        at = np.uintp(i)
+        w, low, high = lanes[np.uintp(WRITTEN + i)], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
+        h = states_at(lanes, i)
+        cell, n = items[np.uintp(CELL + i)], np.int32(popcount(items[np.uintp(BITS + i)]))
+        key_0, key_1 = items[np.uintp(PULSE_KEY_0 + i)], items[np.uintp(PULSE_KEY_1 + i)]
+        index = np.uint32(cell & INDEX)
+        here = cell_at(lanes, at, cells[5], cells[0], index)
+        left = items[np.uintp(LEFT + i)] != 0
+        now = left & (number < n)
+        answer, state = step(w, h, moves_up(cell < NEGATIVE, here), here, draw(index, key_0, key_1))
+        new = np.float32(answer)
+        sound = moved(new if new == new else w, w, here)
+        kept = min(max(sound, low), high)
+        keep_states(lanes, i, next_states(state, h, now & (not holds(here))))
+        if WRITTEN > 0:
+            shown = moved(np.float32(written(kept, here, index, key_0, key_1)), lanes[at], here)
+            lanes[at] = shown if now else lanes[at]
+        lanes[np.uintp(WRITTEN + i)] = kept if now else w
+        hits = np.int32(hits + np.int32(now & (kept != sound)))
+        bad = np.int32(bad + np.int32(now & (new != new)))
+        more = np.int32(more + np.int32(left & (np.int32(number + np.int32(1)) < n)))
+    counts[BOUND_HITS] += hits
+    counts[NOT_FINITE] += bad
+    return more
 
 
 def merge(counts: Any, lanes: Any, items: Any, found: Any, cells: Any) -> None:
@@ -360,8 +419,8 @@ def merge(counts: Any, lanes: Any, items: Any, found: Any, cells: Any) -> None:
     counts[NOT_FINITE] += bad
 
 
-def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any, cells: Any) -> None:
-    """Apply the pulses of one cell, each with its own normal, clipped to the bounds after each."""
+def pulse_by_pulse(lanes: Any, lane: Any, first: Any, items: Any, stream: Any, counts: Any, cells: Any) -> None:
+    """Apply the pulses of one cell from number `first` on, each with its own normal, clipped to the bounds after it."""
     at = np.uintp(lane)
     w, low, high = lanes[np.uintp(WRITTEN + lane)], lanes[np.uintp(W_MIN + lane)], lanes[np.uintp(W_MAX + lane)]
     h = states_at(lanes, lane)
@@ -372,7 +431,7 @@ def pulse_by_pulse(lanes: Any, lane: Any, items: Any, stream: Any, counts: Any, 
     train, trains_a_vector = np.int64(items[np.uintp(VECTOR + lane)]), stream[3]
     vector = np.uint64(stream[2] + np.uint64(train // trains_a_vector))
     block = 1 + BLOCKS_A_WORD * (train % trains_a_vector)
-    for k in range(popcount(items[np.uintp(BITS + lane)])):
+    for k in range(first, popcount(items[np.uintp(BITS + lane)])):
         words = vector_keys(stream[0], stream[1], vector, np.uint32(block + k))
         answer, state = step(w, h, up, here, draw(index, words[0], words[1]))
         new = np.float32(answer)

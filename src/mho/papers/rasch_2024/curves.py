@@ -11,7 +11,7 @@ from mho.config import RPU
 from mho.devices import Device, per_cell
 from mho.papers.rasch_2024.study import ConstantGradient, Programming
 from mho.papers.study import Study
-from mho.periphery import Pulses, Read
+from mho.periphery import Pulses, Read, Scale
 from mho.presets import agad, floating_point, rasch_2024
 from mho.runs import Experiment
 from mho.training import Training
@@ -94,19 +94,21 @@ def constant(name: str, mean: float) -> Study:
 
 # Fig. 5: networks, whose settings the paper does not print ------------------------------------------
 
-TRAINING = Training(data="mnist", epochs=30, lr=0.05, lr_steps={21: 0.02, 26: 0.01}, batch_size=10)
+TRAINING = Training(data="mnist", epochs=30, lr=0.3, lr_steps={7: 0.1, 15: 0.03, 23: 0.01}, batch_size=10)
+FILL = {"mlp": 0.04, "lenet": 0.1}
+"""Share of the range of devices that initial weights take: what is left is room for them to grow."""
 
 
 def network(model: str, name: str, states: int, offset: float) -> Experiment:
-    """Return a network on arrays of a rule; weights are stretched so that the largest are at the bounds."""
+    """Return a network on arrays of a rule, with a digital scale for each layer."""
     cell = rule(name, offset=offset, fast=rasch_2024(states=states), every=2, scale=1000.0)
     rpu = array(rasch_2024(states=states, bound_spread=0.0), cell)
-    rpu = rpu.replace(scale="max", update=Pulses(length=1, update_management=True))
+    rpu = rpu.replace(scale=Scale("max", fill=FILL[model]), update=Pulses(length=1, update_management=True))
     return Experiment(training=dataclasses.replace(TRAINING, model=model), rpu=rpu)
 
 
 def digital(model: str) -> Experiment:
-    """Return a network in floating point, at twice the rate."""
+    """Return a network in floating point, at a rate of its own."""
     training = dataclasses.replace(TRAINING, model=model, lr=0.1, lr_steps={21: 0.04, 26: 0.02})
     return Experiment(training=training, rpu=floating_point())
 

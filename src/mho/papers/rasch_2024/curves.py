@@ -29,7 +29,14 @@ RULES = ("sgd", "ttv2", "c_ttv2", "agad", "e_rider")
 
 
 def rule(
-    name: str, *, offset: float | Sequence[float] = 0.0, mean: float = 0.0, fast: Device, every: int, scale: float
+    name: str,
+    *,
+    offset: float | Sequence[float] = 0.0,
+    mean: float = 0.0,
+    fast: Device,
+    every: int,
+    scale: float,
+    chopper: float = 0.1,
 ) -> Cell:
     """Return the cell of a rule.
 
@@ -40,6 +47,8 @@ def rule(
         fast: device of the fast bank.
         every: vectors from one transfer to the next.
         scale: vectors over which the buffer takes its mean.
+        chopper: of c-TTv2: one over the readings from one change of a sign to the next. Where these are many, the
+            readings are weighed.
     """
     reference = {"reference": "symmetry_point", "reference_std": offset, "reference_mean": mean}
     if name == "sgd":
@@ -49,7 +58,7 @@ def rule(
     )
     cells: dict[str, Callable[[], Cell]] = {
         "ttv2": lambda: TikiTaka(**common),  # type: ignore[arg-type]
-        "c_ttv2": lambda: TikiTaka(**common, chopper=0.1, weigh_reads=True),  # type: ignore[arg-type]
+        "c_ttv2": lambda: TikiTaka(**common, chopper=chopper, weigh_reads=chopper < 0.5),  # type: ignore[arg-type]
         "agad": lambda: AGAD(**common),  # type: ignore[arg-type]
         "e_rider": lambda: ERider(**common),  # type: ignore[arg-type]
     }
@@ -101,7 +110,8 @@ FILL = {"mlp": 0.04, "lenet": 0.1}
 
 def network(model: str, name: str, states: int, offset: float) -> Experiment:
     """Return a network on arrays of a rule, with a digital scale for each layer."""
-    cell = rule(name, offset=offset, fast=rasch_2024(states=states), every=2, scale=1000.0)
+    # fast devices forget between two readings of a column, so that c-TTv2 may change signs at every other
+    cell = rule(name, offset=offset, fast=rasch_2024(states=states), every=2, scale=1000.0, chopper=0.5)
     rpu = array(rasch_2024(states=states, bound_spread=0.0), cell)
     rpu = rpu.replace(scale=Scale("max", fill=FILL[model]), update=Pulses(length=1, update_management=True))
     return Experiment(training=dataclasses.replace(TRAINING, model=model), rpu=rpu)

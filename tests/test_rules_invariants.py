@@ -14,7 +14,9 @@ from golden_cases import Small, half_squares
 from torch import Tensor
 
 import mho
-from mho.cells import AGAD, Cell, ERider, MixedPrecision, PeriodicCarry, Residual, TikiTaka
+from mho.cells import AGAD, Cell, ERider, MixedPrecision, PeriodicCarry, Residual, Stop, TikiTaka
+from mho.cells.schedule import ROUNDS
+from mho.compiler.program import Call
 from mho.errors import InvalidValue, MhoError
 from mho.nn import ArrayLayer
 from mho.per_replica import of_replica
@@ -337,3 +339,22 @@ def test_a_bank_may_have_the_name_of_a_buffer() -> None:
     state = bank.memory("state")
     assert bank.keys_from("state").shape == (1, 2)
     assert bank.memory("state") is state
+
+
+@pytest.mark.parametrize("name", ["v2", "chopped", "regular", "agad", "rider", "e-rider"])
+def test_stops_of_buffered_cells_enter_no_python(name: str) -> None:
+    array = mho.Crossbar(rpu_of(RULES[name]), 5, 4)
+    (event,) = RULES[name].events()
+    steps = event.plan(array.part(), Stop.of_columns(3))
+    assert all(isinstance(step, Call) for step in steps), steps
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "chopped", "agad"])
+def test_an_update_of_more_rounds_than_a_program_holds_equals_its_parts(name: str) -> None:
+    whole, split = (mho.Crossbar(rpu_of(RULES[name]), 3, 2) for _ in range(2))
+    rounds = 2 * 2 * ROUNDS  # vectors in which both columns have had that many events, at most one every 2
+    x, d = batch(2 * rounds + 31, 3, 2)
+    whole.update(x, d, 0.05)
+    for start, stop in [(0, 1), (1, rounds - 3), (rounds - 3, 2 * rounds + 31)]:
+        split.update(x[:, start:stop], d[:, start:stop], 0.05, dt=float(start > 1))
+    same(states(whole), states(split))

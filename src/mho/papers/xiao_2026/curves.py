@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mho.cells import AGAD, Cell, ERider, TikiTaka
 from mho.periphery import Pulses, Read
@@ -18,7 +19,23 @@ SPREADS = (0.05, 0.2, 0.3, 0.4, 0.7, 1.0)
 RULES = ("ttv2", "agad", "e_rider")
 RATES = {"ttv2": 0.005, "agad": 0.05, "e_rider": 0.05}
 """Learning rates of the paper."""
+LENGTHS = {"ttv2": 1, "agad": 1, "e_rider": 5}
+"""Slots of a pulse train; automatic scaling asks for less than one pulse, so that one does what the paper's 31 do."""
+PAPERS_LENGTH = 31
+"""That of the paper's simulator, by which its automatic scaling multiplies `fast_lr`."""
+SCALE = 0.2
+"""Weights of the largest device: W = 0.2·A."""
+FALL = {21: 0.3, 31: 0.1}
+"""By how much the learning rate has fallen from these epochs on."""
 TRANSFER = Read(noise=0.06, bound=12.0, dac_bits=7, adc_bits=9)
+
+
+def around(mean: float, spread: float) -> dict[str, Any]:
+    """Return the settings that all rules share, with the mean and the standard deviation of the references' errors."""
+    return {
+        "every": 2, "buffer_scale": 1000.0, "transfer": TRANSFER, "reference": "symmetry_point",
+        "reference_mean": mean, "reference_std": spread,
+    }  # fmt: skip
 
 
 def rule(name: str, *, mean: float, spread: float) -> Cell:
@@ -29,57 +46,74 @@ def rule(name: str, *, mean: float, spread: float) -> Cell:
         mean: mean error of the reference.
         spread: standard deviation of that error.
     """
-    common = {
-        "every": 2, "buffer_scale": 1000.0, "transfer": TRANSFER, "reference": "symmetry_point",
-        "reference_mean": mean, "reference_std": spread,
-    }  # fmt: skip
-    unscaled = 1 / RATES[name]  # a rate that does not follow η, in units of η
-    cells: dict[str, Callable[[], Cell]] = {
+    common = around(mean, spread)
+    scaled = PAPERS_LENGTH / LENGTHS[name]
+    per_rate = 1 / RATES[name]  # the paper's rates that do not follow η, as factors of it
+    own: dict[str, Callable[[], Cell]] = {
         "ttv2": lambda: TikiTaka(
             **common,
-            fast_lr=0.005,
-            transfer_lr=0.005 * unscaled,
+            fast_lr=0.005 * scaled,
+            transfer_lr=0.005 * per_rate,
             threshold=0.8,
-            momentum=0.1,  # type: ignore[arg-type]
+            momentum=0.1,
         ),
         "agad": lambda: AGAD(
             **common,
-            fast_lr=0.01,
+            fast_lr=0.01 * scaled,
             transfer_lr=0.2,
             chopper=0.1,
-            weigh_reads=False,  # type: ignore[arg-type]
+            weigh_reads=False,
         ),
         "e_rider": lambda: ERider(
             **common,
             auto_scale=False,
-            fast_lr=0.5 * unscaled,
-            transfer_lr=0.05 * unscaled,
+            fast_lr=0.5 * per_rate,
+            transfer_lr=0.05 * per_rate,
             visible=0.1,
-            chopper=0.05,  # type: ignore[arg-type]
+            chopper=0.05,
         ),
     }
-    return cells[name]()
-
-
-def network(name: str, mean: float, spread: float) -> Experiment:
-    """Return 784-256-128-10 on arrays of a rule, whose weights are those of the devices, without a digital factor."""
-    rpu = agad(device=reram_array_hfo2()).replace(
-        cell=rule(name, mean=mean, spread=spread), update=Pulses(length=31, length_management=True)
-    )
-    return Experiment(training=training(RATES[name]), rpu=rpu)
+    return own[name]()
 
 
 def training(lr: float) -> Training:
-    """Return the paper's training at a learning rate."""
-    return Training(model="mlp", data="mnist", epochs=40, lr=lr, batch_size=10)
+    """Return the training of 784-256-128-10, whose learning rate begins at `lr`."""
+    steps: dict[int | str, float] = {epoch: lr * factor for epoch, factor in FALL.items()}
+    return Training(model="mlp", data="mnist", epochs=40, lr=lr, lr_steps=steps, batch_size=10)
+
+
+def network(cell: Cell, *, lr: float, length: int) -> Experiment:
+    """Return the network on arrays of a cell, at a learning rate and with pulse trains of a length."""
+    rpu = agad(device=reram_array_hfo2()).replace(
+        cell=cell, update=Pulses(length=length, update_management=True), scale=SCALE
+    )
+    return Experiment(training=training(lr), rpu=rpu)
+
+
+def printed(name: str, mean: float, spread: float) -> Experiment:
+    """Return the network on arrays of a rule with the paper's settings."""
+    return network(rule(name, mean=mean, spread=spread), lr=RATES[name], length=LENGTHS[name])
+
+
+def equal(name: str) -> Experiment:
+    """Return the network on arrays of a rule at the rates of all rules, with automatic scaling of the fast bank."""
+    common = {**around(0.4, 0.05), "fast_lr": 0.31}
+    cells: dict[str, Callable[[], Cell]] = {
+        "ttv2": lambda: TikiTaka(**common),
+        "agad": lambda: AGAD(**common),
+        "e_rider": lambda: ERider(**common, chopper=0.05),
+    }
+    return network(cells[name](), lr=0.05, length=1)
 
 
 CURVES: dict[str, Callable[[], Experiment]] = {
     "floating_point": lambda: Experiment(training=training(0.1), rpu=floating_point()),
     **{
-        f"{name}_{mean:g}_{spread:g}": partial(network, name, mean, spread)
+        f"{name}_{mean:g}_{spread:g}": partial(printed, name, mean, spread)
         for name in RULES
         for mean in MEANS
         for spread in SPREADS
     },
+    **{f"{name}_equal": partial(equal, name) for name in RULES},
 }
+"""Every curve once; those of equal rates are ours."""

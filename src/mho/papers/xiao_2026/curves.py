@@ -1,0 +1,119 @@
+"""The curves of Xiao et al. 2026: learning rules on devices of few states, with references off the symmetry points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from mho.cells import AGAD, Cell, ERider, TikiTaka
+from mho.periphery import Pulses, Read
+from mho.presets import agad, floating_point, reram_array_hfo2
+from mho.runs import Experiment
+from mho.training import Training
+
+MEANS = (0.0, 0.4)
+"""Mean error of the references of the fast bank, in weights."""
+SPREADS = (0.05, 0.2, 0.3, 0.4, 0.7, 1.0)
+"""Standard deviations of that error."""
+RULES = ("ttv2", "agad", "e_rider")
+RATES = {"ttv2": 0.005, "agad": 0.05, "e_rider": 0.05}
+"""Learning rates of the paper."""
+LENGTHS = {"ttv2": 1, "agad": 1, "e_rider": 5}
+"""Slots of a pulse train; automatic scaling asks for less than one pulse, so that one does what the paper's 31 do."""
+PAPERS_LENGTH = 31
+"""That of the paper's simulator, by which its automatic scaling multiplies `fast_lr`."""
+SCALE = 0.2
+"""Weights of the largest device: W = 0.2·A."""
+FALL = {21: 0.3, 31: 0.1}
+"""By how much the learning rate has fallen from these epochs on."""
+TRANSFER = Read(noise=0.06, bound=12.0, dac_bits=7, adc_bits=9)
+
+
+def around(mean: float, spread: float) -> dict[str, Any]:
+    """Return the settings that all rules share, with the mean and the standard deviation of the references' errors."""
+    return {
+        "every": 2, "buffer_scale": 1000.0, "transfer": TRANSFER, "reference": "symmetry_point",
+        "reference_mean": mean, "reference_std": spread,
+    }  # fmt: skip
+
+
+def rule(name: str, *, mean: float, spread: float) -> Cell:
+    """Return the cell of a rule with the paper's settings.
+
+    Args:
+        name: of `RULES`.
+        mean: mean error of the reference.
+        spread: standard deviation of that error.
+    """
+    common = around(mean, spread)
+    scaled = PAPERS_LENGTH / LENGTHS[name]
+    per_rate = 1 / RATES[name]  # the paper's rates that do not follow η, as factors of it
+    own: dict[str, Callable[[], Cell]] = {
+        "ttv2": lambda: TikiTaka(
+            **common,
+            fast_lr=0.005 * scaled,
+            transfer_lr=0.005 * per_rate,
+            threshold=0.8,
+            momentum=0.1,
+        ),
+        "agad": lambda: AGAD(
+            **common,
+            fast_lr=0.01 * scaled,
+            transfer_lr=0.2,
+            chopper=0.1,
+            weigh_reads=False,
+        ),
+        "e_rider": lambda: ERider(
+            **common,
+            auto_scale=False,
+            fast_lr=0.5 * per_rate,
+            transfer_lr=0.05 * per_rate,
+            visible=0.1,
+            chopper=0.05,
+        ),
+    }
+    return own[name]()
+
+
+def training(lr: float) -> Training:
+    """Return the training of 784-256-128-10, whose learning rate begins at `lr`."""
+    steps: dict[int | str, float] = {epoch: lr * factor for epoch, factor in FALL.items()}
+    return Training(model="mlp", data="mnist", epochs=40, lr=lr, lr_steps=steps, batch_size=10)
+
+
+def network(cell: Cell, *, lr: float, length: int) -> Experiment:
+    """Return the network on arrays of a cell, at a learning rate and with pulse trains of a length."""
+    rpu = agad(device=reram_array_hfo2()).replace(
+        cell=cell, update=Pulses(length=length, update_management=True), scale=SCALE
+    )
+    return Experiment(training=training(lr), rpu=rpu)
+
+
+def printed(name: str, mean: float, spread: float) -> Experiment:
+    """Return the network on arrays of a rule with the paper's settings."""
+    return network(rule(name, mean=mean, spread=spread), lr=RATES[name], length=LENGTHS[name])
+
+
+def equal(name: str) -> Experiment:
+    """Return the network on arrays of a rule at the rates of all rules, with automatic scaling of the fast bank."""
+    common = {**around(0.4, 0.05), "fast_lr": 0.31}
+    cells: dict[str, Callable[[], Cell]] = {
+        "ttv2": lambda: TikiTaka(**common),
+        "agad": lambda: AGAD(**common),
+        "e_rider": lambda: ERider(**common, chopper=0.05),
+    }
+    return network(cells[name](), lr=0.05, length=1)
+
+
+CURVES: dict[str, Callable[[], Experiment]] = {
+    "floating_point": lambda: Experiment(training=training(0.1), rpu=floating_point()),
+    **{
+        f"{name}_{mean:g}_{spread:g}": partial(printed, name, mean, spread)
+        for name in RULES
+        for mean in MEANS
+        for spread in SPREADS
+    },
+    **{f"{name}_equal": partial(equal, name) for name in RULES},
+}
+"""Every curve once; those of equal rates are ours."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from mho.cells import AGAD, Cell, ERider, TikiTaka
-from mho.periphery import Pulses, Read
+from mho.periphery import Pulses, Read, Scale
 from mho.presets import agad, floating_point, reram_array_hfo2
 from mho.runs import Experiment
 from mho.training import Training
@@ -24,7 +24,9 @@ LENGTHS = {"ttv2": 1, "agad": 1, "e_rider": 5}
 PAPERS_LENGTH = 31
 """That of the paper's simulator, by which its automatic scaling multiplies `fast_lr`."""
 SCALE = 0.2
-"""Weights of the largest device: W = 0.2·A."""
+"""Weights of the largest device with the paper's rates: W = 0.2·A."""
+ROOM = Scale("max", fill=0.15)
+"""Digital scale with equal rates: the largest initial weight of a layer takes 0.15 of the range of its devices."""
 FALL = {21: 0.3, 31: 0.1}
 """By how much the learning rate has fallen from these epochs on."""
 TRANSFER = Read(noise=0.06, bound=12.0, dac_bits=7, adc_bits=9)
@@ -82,28 +84,28 @@ def training(lr: float) -> Training:
     return Training(model="mlp", data="mnist", epochs=40, lr=lr, lr_steps=steps, batch_size=10)
 
 
-def network(cell: Cell, *, lr: float, length: int) -> Experiment:
-    """Return the network on arrays of a cell, at a learning rate and with pulse trains of a length."""
+def network(cell: Cell, *, lr: float, length: int, scale: float | Scale) -> Experiment:
+    """Return the network on arrays of a cell, at a learning rate, with pulse trains of a length and a digital scale."""
     rpu = agad(device=reram_array_hfo2()).replace(
-        cell=cell, update=Pulses(length=length, update_management=True), scale=SCALE
+        cell=cell, update=Pulses(length=length, update_management=True), scale=scale
     )
     return Experiment(training=training(lr), rpu=rpu)
 
 
 def printed(name: str, mean: float, spread: float) -> Experiment:
     """Return the network on arrays of a rule with the paper's settings."""
-    return network(rule(name, mean=mean, spread=spread), lr=RATES[name], length=LENGTHS[name])
+    return network(rule(name, mean=mean, spread=spread), lr=RATES[name], length=LENGTHS[name], scale=SCALE)
 
 
 def equal(name: str) -> Experiment:
     """Return the network on arrays of a rule at the rates of all rules, with automatic scaling of the fast bank."""
-    common = {**around(0.4, 0.05), "fast_lr": 0.31}
+    common = around(0.4, 0.05)
     cells: dict[str, Callable[[], Cell]] = {
         "ttv2": lambda: TikiTaka(**common),
-        "agad": lambda: AGAD(**common),
-        "e_rider": lambda: ERider(**common, chopper=0.05),
+        "agad": lambda: AGAD(**common, weigh_reads=False),
+        "e_rider": lambda: ERider(**common, visible=0.0),
     }
-    return network(cells[name](), lr=0.05, length=1)
+    return network(cells[name](), lr=0.05, length=1, scale=ROOM)
 
 
 CURVES: dict[str, Callable[[], Experiment]] = {

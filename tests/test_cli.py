@@ -117,6 +117,14 @@ def test_devices_are_checked_and_drawn(tmp_path):
     assert "<svg" in (tmp_path / "mine.svg").read_text()
 
 
+def test_a_folder_for_a_device_names_the_way_of_jump_tables(tmp_path):
+    (tmp_path / "enode").mkdir()
+    done = mho("train", "--device", "enode", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "enode is a folder" in done.stderr
+    assert "mho train --measured enode" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [

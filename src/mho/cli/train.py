@@ -392,6 +392,8 @@ def read_device(name: str) -> dict[str, Any]:
             f"{name}: it holds measured pulses and no device; fit laws to them first, mho device fit {name} --out DIR, "
             f"or both at once, mho train --measured {name}"
         )
+    if file.is_dir():
+        raise InvalidValue(f"{name} is a folder; for measured jump tables in it, mho train --measured {name}")
     if file.suffix.lower() == ".toml" or file.is_file():
         tables = read_config(file)
         with naming(file):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mho.compiler.program import Step
 from mho.kernels import counts as count
-from mho.kernels import ops
+from mho.kernels import stops
 from mho.kernels.backend import Backend
 from mho.kernels.ops import Cells, Counts
 
@@ -94,7 +94,7 @@ class VisibleWeights:
         Pulses since the last read are seen, whether or not somebody has told of them.
         """
         if not (self._cells.shows or self._pairs):  # no need to compute all others anew
-            return ops.take_columns(self._state, self._reference, columns, out)
+            return stops.take_columns(self._state, self._reference, columns, out)
 
         def copy() -> None:
             self.touch()

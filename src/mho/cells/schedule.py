@@ -13,7 +13,7 @@ import numpy as np
 from mho.banks import BankPart, Rate, UpdatePlan
 from mho.cells.events import Event, Stop
 from mho.compiler.program import Step, joined
-from mho.kernels import ops
+from mho.kernels import stops
 from mho.kernels.ops import Window
 from mho.random import Operation
 
@@ -83,12 +83,12 @@ class _Schedule:
         """Return what moves the next columns, so many, to their events, and lets these take place."""
         stop, steps = self._planned(0, count)
         places = (self.following, stop.columns, stop.numbers, stop.vector, self.events[0].every, self.number)
-        return [ops.halt(self.window, *places), *self.plan.within(self.window), *steps]
+        return [stops.halt(self.window, *places), *self.plan.within(self.window), *steps]
 
     @functools.cached_property
     def _end(self) -> list[Step]:
         """What moves all columns to the end of the update."""
-        return joined([ops.finish(self.window, self.vectors), *self.plan.within(self.window)])
+        return joined([stops.finish(self.window, self.vectors), *self.plan.within(self.window)])
 
     def _run_in_order(self, first: int) -> None:
         """As `run` for any events."""

@@ -17,7 +17,7 @@ from mho.cells.cost import EventCost
 from mho.cells.events import Event, Stop
 from mho.cells.sums import Sum, Summand
 from mho.compiler.program import Step, joined
-from mho.kernels import ops
+from mho.kernels import stops
 from mho.kernels.transfer import TransferMap
 from mho.periphery import Read
 from mho.random import Operation
@@ -72,7 +72,7 @@ class ColumnEvent(Event, abc.ABC):
     def reading(self, part: CellPart, stop: Stop) -> tuple[list[Step], Floats]:
         """Return what reads the K columns of a stop, and where the readings lie, (R, K, M)."""
         steps, omega = plan_reading(part, self.source, self.circuit, stop.columns, stop.numbers[:1])
-        steps.append(ops.count_events(stop.numbers, part.banks[self.source].number(Operation.TRANSFER)))
+        steps.append(stops.count_events(stop.numbers, part.banks[self.source].number(Operation.TRANSFER)))
         gate = self.gate
         if gate is not None:
             held, least = part.buffers[gate.buffer], gate.least

@@ -240,38 +240,38 @@ def scatter_patches(vectors: Floats, maps: Floats, geometry: Geometry) -> None:
 
 def gather(maps: Floats, geometry: Geometry, out: Floats, *, bias: bool) -> Call:
     """`gather_patches` into `out`."""
-    return _plain("patches", "gather_patches", len(maps), out.size, maps, out, geometry.numbers, bias)
+    return plain("patches", "gather_patches", len(maps), out.size, maps, out, geometry.numbers, bias)
 
 
 def scatter(vectors: Floats, maps: Floats, geometry: Geometry) -> Call:
     """`scatter_patches`."""
-    return _plain("patches", "scatter_patches", len(maps), vectors.size, vectors, maps, geometry.numbers)
+    return plain("patches", "scatter_patches", len(maps), vectors.size, vectors, maps, geometry.numbers)
 
 
 def copy_columns(values: Floats, out: Floats) -> Call:
     """Copy the columns that values (n, k) and out (n, m) share."""
-    return _plain("digital", "copy_columns", len(values), values.size, values, out)
+    return plain("digital", "copy_columns", len(values), values.size, values, out)
 
 
 def clear(values: Floats) -> Call:
     """Set all to 0."""
-    return _plain("digital", "clear", 1, values.size, values.reshape(-1))
+    return plain("digital", "clear", 1, values.size, values.reshape(-1))
 
 
 def stretch(values: Floats, factors: Floats, out: Floats) -> Call:
     """out (R, T, n) = values (R, T, n) times factors (R, n)."""
-    return _plain("digital", "stretch", len(values) * values.shape[1], values.size, values, factors, out)
+    return plain("digital", "stretch", len(values) * values.shape[1], values.size, values, factors, out)
 
 
 def shrink(values: Floats, factors: Floats, out: Floats) -> Call:
     """out (R, T, n) = values (R, T, n) divided by factors (R, n), none of which is 0."""
-    return _plain("digital", "shrink", len(values) * values.shape[1], values.size, values, factors, out)
+    return plain("digital", "shrink", len(values) * values.shape[1], values.size, values, factors, out)
 
 
 def bend(slope: Slope, errors: Floats, y: Floats, out: Floats) -> Call:
     """out = errors times the slope of a function where its value is y; all of one size."""
     flat = (array.reshape(-1) for array in (errors, y, out))
-    return _plain("digital", f"bend_{slope}", 1, y.size, *flat)
+    return plain("digital", f"bend_{slope}", 1, y.size, *flat)
 
 
 def level(
@@ -287,84 +287,11 @@ def level(
         level_x: takes x over its mean.
         level_d: takes δ over its mean.
     """
-    return _plain("digital", "level", len(x), x.size + d.size, x, d, *means, vectors, level_x, level_d)
+    return plain("digital", "level", len(x), x.size + d.size, x, d, *means, vectors, level_x, level_d)
 
 
-def take_columns(values: Floats, less: Floats | None, columns: Counts, out: Floats) -> Call:
-    """out (R, P, K) = columns (K,) of values (R, P, N), less those of `less` (R, P, N) where it is given."""
-    nothing = np.empty((len(values), 0, values.shape[2]), np.float32)
-    lines = values.shape[0] * values.shape[1]
-    return _plain("transfer", "take_columns", lines, out.size, values, nothing if less is None else less, columns, out)
-
-
-# Steps of updates that halt ---------------------------------------------------------------------------
-
-
-def halt(
-    window: Window, following: Counts, columns: Counts, numbers: Counts, vector: Counts, every: int, first: Counts
-) -> Call:
-    """Open a window up to the next events of an update, one for each of K columns in turn.
-
-    Args:
-        window: over the N columns; what it ends with is where the columns stand.
-        following: number of the next event, (1,), counted on by K.
-        columns: takes the columns that halt, (K,).
-        numbers: takes the numbers of their events, (K,).
-        vector: takes how many vectors there have been at the last of them, (1,).
-        every: vectors from one event to the next.
-        first: number of the first vector of the update, (1,).
-    """
-    places = (window.begin, window.end, window.span, following, columns, numbers, vector, every)
-    return _plain("windows", "halt", 1, len(window.begin), *places, number=first)
-
-
-def finish(window: Window, vectors: int) -> Call:
-    """Open a window from where the columns stand to the end of an update of so many vectors."""
-    return _plain("windows", "finish", 1, len(window.begin), window.begin, window.end, window.span, vectors)
-
-
-def count_events(numbers: Counts, following: Counts) -> Call:
-    """Set following (1,) to the number behind the last of events (K,)."""
-    return _plain("transfer", "count_events", 1, 1, numbers, following)
-
-
-# Steps of choppers ------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Chopping:
-    """When the signs of columns change, for each replica.
-
-    Attributes:
-        probability: of a change after a reading, (R,); 0: signs stay.
-        period: readings from one change to the next, (R,), or 0 where changes are drawn.
-        keys: of the draws, (R, 2).
-    """
-
-    probability: Floats
-    period: Counts
-    keys: npt.NDArray[np.uint32]
-
-
-def count_readings(chopping: Chopping, columns: Counts, events: Counts, age: Floats, changing: Floats) -> Call:
-    """Count a reading of columns (K,) by events (K,) on age (R, N); set changing (R, N) of those whose sign changes."""
-    given = (columns, events, age, chopping.probability, chopping.period, chopping.keys, changing)
-    return _plain("choppers", "count_readings", len(age), len(age) * len(columns), *given)
-
-
-def change_signs(columns: Counts, changing: Floats, sign: Floats, age: Floats) -> Call:
-    """Change the signs (R, N) of those of columns (K,) that `changing` (R, N) names, and set their age to 0."""
-    return _plain("choppers", "change_signs", len(age), len(age) * len(columns), columns, changing, sign, age)
-
-
-def chop(chopping: Chopping, x: Floats, sign: Floats, age: Floats, every: int, out: Floats, first: Counts) -> Call:
-    """out = x (R, T, N) times the signs that each vector meets; sign, age (R, N) are those before the first of them."""
-    given = (x, sign, age, every, chopping.probability, chopping.period, chopping.keys, out)
-    return _plain("choppers", "chop", len(x), x.size, *given, number=first)
-
-
-def _plain(module: str, entry: str, lines: int, work: int, *arguments: Any, number: Counts | None = None) -> Call:
-    """A call of a kernel that counts nothing."""
+def plain(module: str, entry: str, lines: int, work: int, *arguments: Any, number: Counts | None = None) -> Call:
+    """Return a call of a kernel of `mho.kernels.cpu` that counts nothing."""
     return Call(compiler.load(f"mho.kernels.cpu.{module}", entry), lines, work, NO_COUNTS, arguments, number)
 
 
@@ -399,19 +326,19 @@ def max_pool(maps: Floats, window: Pooling, out: Floats, chosen: npt.NDArray[np.
 
     `chosen`, of the same shape, takes the place y·W + x of each; of equals it is the first, as in torch.
     """
-    return _plain("pooling", "max_pool", len(maps), maps.size, maps, out, chosen, window.numbers, last)
+    return plain("pooling", "max_pool", len(maps), maps.size, maps, out, chosen, window.numbers, last)
 
 
 def max_unpool(errors: Floats, chosen: npt.NDArray[np.int32], maps: Floats, *, last: bool) -> Call:
     """Add errors (B, C, H', W') to the chosen places of maps: the adjoint of `max_pool`."""
-    return _plain("pooling", "max_unpool", len(maps), maps.size, errors, chosen, maps, last)
+    return plain("pooling", "max_unpool", len(maps), maps.size, errors, chosen, maps, last)
 
 
 def mean_pool(maps: Floats, window: Pooling, out: Floats, *, last: bool, count_padding: bool) -> Call:
     """Mean of each window, as `max_pool`; windows over an edge are divided by what lies inside, or by all."""
-    return _plain("pooling", "mean_pool", len(maps), maps.size, maps, out, window.numbers, last, count_padding)
+    return plain("pooling", "mean_pool", len(maps), maps.size, maps, out, window.numbers, last, count_padding)
 
 
 def mean_unpool(errors: Floats, window: Pooling, maps: Floats, *, last: bool, count_padding: bool) -> Call:
     """Add errors to the windows of maps: the adjoint of `mean_pool`."""
-    return _plain("pooling", "mean_unpool", len(maps), maps.size, errors, maps, window.numbers, last, count_padding)
+    return plain("pooling", "mean_unpool", len(maps), maps.size, errors, maps, window.numbers, last, count_padding)

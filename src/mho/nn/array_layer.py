@@ -361,7 +361,10 @@ class ArrayLayer(OnArrays):
         """
         replicas, count, width = vectors.shape
         if count % samples:
-            raise InvalidValue(f"{self.name}: {count} vectors are not shared alike by {samples} samples")
+            raise InvalidValue(
+                f"{self.name}: {samples} samples send {count} vectors, not the same number each, as packed sequences "
+                "do; give samples of one length"
+            )
         if self.time_first:
             return vectors.reshape(replicas, count // samples, samples, width).swapaxes(1, 2)
         return vectors.reshape(replicas, samples, count // samples, width)

@@ -37,6 +37,7 @@ from mho.hardware import (
     training_cost,
 )
 from mho.models import NETWORKS, Network
+from mho.nn import kind_names
 from mho.report import read_folder, run_cost, run_rows, share_bars
 from mho.report.share_figure import share_text
 from mho.runs import Experiment, Run
@@ -163,15 +164,6 @@ class Raw(nn.Module):
         return self.fc(x) @ self.mix.weight.t()
 
 
-class Recurrent(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lstm, self.fc = nn.LSTM(8, 4, batch_first=True), nn.Linear(4, 2)
-
-    def forward(self, x):
-        return self.fc(self.lstm(x)[0])
-
-
 def up() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 4, 2))
 
@@ -233,8 +225,8 @@ def test_tracing_leaves_a_model_as_it_was():
 
 UNTRACEABLE = {
     "transposed": (up, (3, 8, 8), "1 (ConvTranspose2d) has a matrix (weight 4×4×2×2)", "--exclude 1"),
-    "recurrent": (Recurrent, (5, 8), "lstm (LSTM) has a matrix", "--exclude lstm"),
-    "raw": (Raw, (8,), "model (Raw) has a matrix, used by matmul", "arrays hold Conv2d, BandLimitedConv2d and Linear"),
+    "recurrent": (lambda: nn.GRU(8, 4), (5, 7), "model (GRU) got an input of shape 5×7", "must be 8"),
+    "raw": (Raw, (8,), "model (Raw) has a matrix, used by matmul", f"arrays hold {kind_names('and')}"),
     "parametrised": (normed, (8,), "0 (ParametrizedLinear)", "--exclude 0"),
     "channels": (NETWORKS["lenet"].build, (3, 28, 28), "conv1 (Conv2d) got an input of shape 3×28×28", "1×height"),
     "size": (NETWORKS["lenet"].build, (1, 32, 32), "fc1 (Linear) got an input of shape 800", "must be 512"),
@@ -243,7 +235,7 @@ UNTRACEABLE = {
     "pooling": (lambda: nn.Sequential(nn.MaxPool2d(2), nn.Linear(4, 2)), (8,), "0 (MaxPool2d) cannot be traced", "8"),
     "arguments": (lambda: nn.Linear(), (8,), "the model cannot be built", "missing"),
     "no model": (lambda: 3, (8,), "int is no model", "torch.nn.Module"),
-    "digital": (nn.ReLU, (8,), "meets no Conv2d, BandLimitedConv2d or Linear", "nothing to map"),
+    "digital": (nn.ReLU, (8,), f"meets no {kind_names('or')}", "nothing to map"),
     "converted": (
         lambda: mho.convert(nn.Linear(8, 2), RPU(), quiet=True), (8,), "has array layers already", "the digital model",
     ),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mho.arrays import Array
 from mho.errors import InvalidValue
-from mho.nn import array_layers, replica_outputs
+from mho.nn import ArrayLayer, array_layers, replica_outputs
 from mho.nn.memory import Memory
 
 Floats = npt.NDArray[np.float32]
@@ -122,8 +122,8 @@ class Probe:
         for layer in self.layers:
             uses = layer.memory.in_order()
             for i, array in enumerate(layer.arrays):
-                x.append(self._by_image([use.x[i] for use in uses], array.in_features))  # type: ignore[arg-type]
-                d.append(self._by_image([use.d[i] for use in uses], array.out_features))  # type: ignore[arg-type]
+                x.append(self._by_image(layer, [use.x[i] for use in uses], array.in_features))  # type: ignore[arg-type]
+                d.append(self._by_image(layer, [use.d[i] for use in uses], array.out_features))  # type: ignore[arg-type]
         clipped = [np.stack([middle - start, end - middle]) for start, middle, end in zip(*counted, strict=True)]
         return Pass(x, d, clipped, outputs.detach().numpy())
 
@@ -140,10 +140,10 @@ class Probe:
     def _clipped(self) -> list[Counts]:
         return [array.counters()["clipped_reads"].numpy() for _, array in self.arrays]
 
-    def _by_image(self, uses: Sequence[Floats], size: int) -> Floats:
-        """Return the vectors (R, K, T, size) of the uses of an array; without a use T is 0."""
+    def _by_image(self, layer: ArrayLayer, uses: Sequence[Floats], size: int) -> Floats:
+        """Return the vectors (R, K, T, size) of the uses of an array of a layer; without a use T is 0."""
         none = np.zeros((self.replicas, len(self.images), 0, size), np.float32)
-        return np.concatenate([none, *(use.reshape(self.replicas, len(self.images), -1, size) for use in uses)], axis=2)
+        return np.concatenate([none, *(layer.by_sample(use, len(self.images)) for use in uses)], axis=2)
 
 
 @final

@@ -179,10 +179,11 @@ def rows_of(
 ) -> list[ArrayRow]:
     """As `planned_table`, of a network that is traced already."""
     special = dict(layers or {})
-    check_patterns(special, [layer.name for layer in traced.layers])
+    check_patterns(special, [name for layer in traced.layers for name in layer.names])
     rows: list[ArrayRow] = []
     for layer in traced.layers:
-        own = next((spec for p, spec in special.items() if fnmatch.fnmatchcase(layer.name, p)), rpu)
+        matching = (spec for name in layer.names for p, spec in special.items() if fnmatch.fnmatchcase(name, p))
+        own = next(matching, rpu)
         inputs = layer.inputs + (layer.bias and bias_column)
         tiles = places(own, layer.out, inputs)
         rows.append(

@@ -17,7 +17,7 @@ from mho.models import Network
 from mho.nn import LAYER_KINDS, ArrayLayer, LayerKind, kind_names, kind_of
 
 ELEMENTWISE = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.PReLU)
-LOOK_UPS = (nn.Embedding, nn.EmbeddingBag)
+LOOK_UPS = (nn.EmbeddingBag,)
 """Parameters of these are no matrix that vectors are multiplied with."""
 PRODUCTS = {
     "linear", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
@@ -33,13 +33,14 @@ class Layer:
     """A layer with an array form that an image goes through.
 
     Attributes:
-        name: qualified name; "model" where the model is the layer.
+        name: qualified name, with that of the part where a layer becomes several; "model" where the model is the layer.
         out: rows of the matrix of one group.
         inputs: its columns, without the bias.
         bias: whether there is one.
         groups: matrices of this size.
         vectors: vectors an image sends through each, in all uses together.
-        uses: how often an image goes through the layer.
+        uses: how often an image goes through the layer; each step of a recurrence counts.
+        names: by which patterns may call it: its own, and that of the torch layer, which may become several.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Layer:
     groups: int
     vectors: int
     uses: int
+    names: tuple[str, ...]
 
 
 @final
@@ -144,7 +146,7 @@ class _Walk:
         for module, name in self.names.items():
             if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
                 self.excluded.update(module.modules())
-        self.layers: dict[nn.Module, Layer] = {}
+        self.layers: dict[tuple[nn.Module, str], Layer] = {}
         self.reached: set[nn.Module] = set()
         self.inside: list[tuple[nn.Module, list[tuple[int, ...]]]] = []
 
@@ -167,7 +169,7 @@ class _Walk:
                 module.training = True
 
     def _enter(self, module: nn.Module, arguments: tuple[Any, ...], words: Mapping[str, Any]) -> None:
-        given = [*arguments, *words.values()]
+        given = list(_flat((*arguments, *words.values())))
         self.reached.add(module)
         self.inside.append((module, [tuple(value.shape) for value in given if isinstance(value, Tensor)]))
         if module in self.excluded:
@@ -187,21 +189,31 @@ class _Walk:
         kind = kind_of(module)
         if kind is None or module in self.excluded:
             return
-        matrices = kind.matrices(module)
-        shapes = {(*matrix.weight.shape, matrix.bias is not None) for matrix in matrices}
-        if len(shapes) > 1:
-            raise InvalidValue(f"{self._label(module)} has matrices of {len(shapes)} shapes; a table has one a layer")
-        rows, columns, bias = shapes.pop()
-        before = self.layers.get(module)
-        self.layers[module] = Layer(
-            self.names[module],
-            rows,
-            columns,
-            bool(bias),
-            len(matrices),
-            kind.vectors(given[0], tuple(output.shape)) + (before.vectors if before else 0),
-            (before.uses if before else 0) + 1,
-        )
+        answer = next(value for value in _flat([output]) if isinstance(value, Tensor))
+        vectors = kind.vectors(given[0], tuple(answer.shape))
+        for name, part in kind.parts_of(module).items():
+            shapes = {(*matrix.weight.shape, matrix.bias is not None) for matrix in part.matrices}
+            if len(shapes) > 1:
+                raise InvalidValue(
+                    f"{self._label(module)} has matrices of {len(shapes)} shapes; a table has one a layer"
+                )
+            rows, columns, bias = shapes.pop()
+            before = self.layers.get((module, name))
+            self.layers[module, name] = Layer(
+                self._path(module, name),
+                rows,
+                columns,
+                bool(bias),
+                len(part.matrices),
+                vectors + (before.vectors if before else 0),
+                (vectors if part.stepwise else 1) + (before.uses if before else 0),
+                (self._path(module, name), self.names[module]),
+            )
+
+    def _path(self, module: nn.Module, part: str) -> str:
+        """Return the path that a part of a layer has in the converted model."""
+        name = self.names[module]
+        return name if not part else part if module is self.model else f"{name}.{part}"
 
     def _product(self, name: str) -> None:
         """A function multiplies with a parameter: it must be that of an array layer."""
@@ -238,10 +250,11 @@ class _Walk:
 
     def result(self) -> Trace:
         """What was noted."""
+        held = {module for module, _ in self.layers}
         digital = [
             Digital(name, type(module).__name__, sum(p.numel() for _, p in _own(module)))
             for module, name in self.names.items()
-            if _own(module) and module in self.reached and module not in self.layers
+            if _own(module) and module in self.reached and module not in held
         ]
         idle = [name for module, name in self.names.items() if _own(module) and module not in self.reached]
         if not self.layers:
@@ -284,7 +297,7 @@ def _own(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
 
 
 def _is_foreign(module: nn.Module) -> bool:
-    """Whether a layer of torch has a matrix that it does not multiply with by `PRODUCTS`, as LSTM has."""
+    """Whether a layer of torch has a matrix that it does not multiply with by `PRODUCTS`."""
     if not type(module).__module__.startswith("torch.nn") or isinstance(module, (*ELEMENTWISE, *LOOK_UPS)):
         return False
     return any(p.dim() > 1 for _, p in _own(module))

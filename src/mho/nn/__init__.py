@@ -16,14 +16,17 @@ from mho.nn.band_limited import (
     band_limit_table,
     limit_maps,
 )
+from mho.nn.composite import Composite
 from mho.nn.conv import Conv2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert
 from mho.nn.digital import to_digital
 from mho.nn.dropout import Dropout
+from mho.nn.embedding import Embedding
 from mho.nn.export import export
-from mho.nn.kinds import LAYER_KINDS, LayerKind, Matrix, kind_names, kind_of, kind_of_layer, passage_of, register
+from mho.nn.kinds import LAYER_KINDS, LayerKind, Matrix, Part, kind_names, kind_of, kind_of_layer, passage_of, register
 from mho.nn.linear import Linear
 from mho.nn.passage import Passage
+from mho.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from mho.nn.replicas import (
     ReplicaModel,
     array_layers,
@@ -34,21 +37,30 @@ from mho.nn.replicas import (
 )
 
 __all__ = [
+    "GRU",
     "LAYER_KINDS",
+    "LSTM",
+    "RNN",
     "ArrayLayer",
     "Band",
     "BandLimit",
     "BandLimitedConv1d",
     "BandLimitedConv2d",
+    "Composite",
     "Conv2d",
     "Converted",
     "Dropout",
+    "Embedding",
+    "GRUCell",
+    "LSTMCell",
     "LayerKind",
     "Limited",
     "Linear",
     "Matrix",
     "NotBandLimited",
+    "Part",
     "Passage",
+    "RNNCell",
     "ReplicaModel",
     "StaysDigital",
     "array_layers",

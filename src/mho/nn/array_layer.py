@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
@@ -13,12 +13,15 @@ from torch._subclasses import FakeTensor
 
 from mho.arrays import Array, ReadOnly, build_array
 from mho.config import RPU
-from mho.errors import InvalidValue, InWords, WrongUse
+from mho.errors import InvalidValue, WrongUse
 from mho.nn.memory import Anchor, Floats, Memory, Waiting
-from mho.nn.place import take_place
+from mho.nn.on_arrays import OnArrays
+
+if TYPE_CHECKING:
+    from mho.nn.kinds import Matrix
 
 
-class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
+class ArrayLayer(OnArrays):
     """A layer whose weights are the state of arrays, one for each group: a crossbar, or tiles where it is larger.
 
     The weights are buffers: no torch optimizer can move them, `mho.AnalogSGD` or `mho.AnalogOptimizer` does. The anchor
@@ -35,10 +38,10 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
     What `torch.utils.checkpoint` recomputes is read from the arrays anew, with noise of its own.
 
     Attributes:
-        replaces: type of the torch module in whose place `mho.convert` put this layer; None for a layer made by hand.
+        time_first: whether the vectors of a use come step after step of time, and not sample after sample.
     """
 
-    replaces: type[nn.Module] | None = None
+    time_first = False
 
     def __init__(
         self,
@@ -132,16 +135,24 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         first = self.crossbars[0]
         return (len(self.crossbars) * first.out_features, first.in_features - self.has_bias)
 
+    def as_weight(self, matrix: Tensor) -> Tensor:
+        """Return matrices (R, out, in) of all arrays as weights (R, *weight_shape) of the torch layer."""
+        return matrix.reshape(-1, *self.weight_shape)
+
+    def as_matrix(self, weight: Tensor) -> Tensor:
+        """Return weights (*weight_shape), or (R, *weight_shape), as matrices (out, in), or (R, out, in)."""
+        return weight.flatten(weight.dim() - len(self.weight_shape) + 1)
+
     @property
     def weight(self) -> Tensor:
         """Exact weights in the shape of the torch layer's, (R, ...) where R > 1: a copy to read; `write` sets them."""
-        whole = self._matrix()
-        return self._told(whole[..., : whole.shape[-1] - self.has_bias], self.weight_shape)
+        whole = self.matrix()
+        return self._told(self.as_weight(whole[..., : whole.shape[-1] - self.has_bias]), self.weight_shape)
 
     @property
     def bias(self) -> Tensor | None:
         """The exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
-        return self._told(self._matrix()[..., -1], self.weight_shape[:1]) if self.has_bias else None
+        return self._told(self.matrix()[..., -1], self.weight_shape[:1]) if self.has_bias else None
 
     def read(self) -> tuple[Tensor, Tensor | None]:
         """Return weight and bias as one forward read of unit vectors sees them, noise and bounds included.
@@ -149,10 +160,10 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         Shapes are those of `weight` and `bias`; None where the layer has no bias. Noise comes from the stream of
         evaluation, hence training stays as it is.
         """
-        whole = self._matrix(read=True)
+        whole = self.matrix(read=True)
         width = whole.shape[-1] - self.has_bias
         bias = self._shaped(whole[..., -1], self.weight_shape[:1]) if self.has_bias else None
-        return self._shaped(whole[..., :width], self.weight_shape), bias
+        return self._shaped(self.as_weight(whole[..., :width]), self.weight_shape), bias
 
     def write(self, weight: Tensor, bias: Tensor | None = None) -> float:
         """Program the arrays so that they hold these weights, each clipped to the bounds of its devices; a scale stays.
@@ -176,7 +187,7 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         """Do as `write`; choose the scale anew, if the RPU leaves it open."""
         if bias is not None and not self.has_bias:
             raise InvalidValue(f"{self.name}: the layer has no bias; leave bias out")
-        whole = self._matrix().clone()
+        whole = self.matrix().clone()
         inputs = whole.shape[-1] - self.has_bias
         parts = [("weight", weight, self.weight_shape, whole[..., :inputs])]
         parts += [] if bias is None else [("bias", bias, self.weight_shape[:1], whole[..., inputs])]
@@ -187,7 +198,11 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
                 raise InvalidValue(f"{self.name}: {label} has shape {tuple(given.shape)}; give {shape}{also}")
             if not torch.isfinite(given).all():  # before any group is programmed
                 raise InvalidValue(f"{self.name}: the {label} to write holds NaN or infinite values")
-            target.copy_(given.reshape(-1, *target.shape[1:]).expand_as(target))
+            target.copy_(self.as_matrix(given) if label == "weight" else given)
+        return self._program(whole, choose=choose)
+
+    def _program(self, whole: Tensor, *, choose: bool) -> float:
+        """Program the arrays with the weights of all, (R, out, in); return the share that bounds clipped."""
         each = zip(self.crossbars, whole.chunk(len(self.crossbars), dim=1), strict=True)
         shares = [array.adopt(part, choose=choose) for array, part in each]
         return sum(shares) / len(shares)
@@ -196,11 +211,16 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         """Return the parameter of each array's scale, where scales are learned; else nothing."""
         return [array.log_factor for array in self.arrays] if self.learns_scale else []  # type: ignore[misc]
 
-    def _matrix(self, *, read: bool = False) -> Tensor:
-        """Return the weights of all groups, (R, out, in), the bias column included: exact, or as a read
-        sees them; a scale is applied."""
+    def matrix(self, *, read: bool = False) -> Tensor:
+        """Return the weights of all arrays, (R, out, in), one below the other, the bias column included.
+
+        A scale is applied.
+
+        Args:
+            read: as a read sees them, and not exact.
+        """
         if torch.compiler.is_compiling():
-            whole: Tensor = torch.compiler.disable(self._matrix)(read=read)
+            whole: Tensor = torch.compiler.disable(self.matrix)(read=read)
             return whole
         with torch.no_grad():
             return torch.cat([array.scaled_read() if read else array.scaled_weight for array in self.crossbars], dim=1)
@@ -229,59 +249,36 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
             words.append("frozen")
         return f"{type(self).__name__}({', '.join(word for word in words if word)})"
 
-    def apply(self, fn: Callable[[nn.Module], None]) -> Self:
-        """Apply a function to this layer and what is inside, as `torch.nn.Module.apply` does.
+    @property
+    def trains(self) -> bool:
+        return self.anchor.requires_grad
 
-        The function is called with the torch layer, too, that this one stands for: weights or biases that it sets
-        there are programmed into all replicas, and new weights choose a scale anew that the RPU leaves open. If it
-        leaves this layer as it is, mode, `requires_grad` and hooks that it gives the torch layer are taken over too.
-        """
-        before = self._marks()
-        try:
-            super().apply(fn)
-        except WrongUse:
-            if not self._initialise(fn, alone=True):
-                raise
-        else:
-            self._initialise(fn, alone=self._marks() == before)
-        return self
+    def _apply_to_all(self, fn: Callable[[nn.Module], None]) -> None:
+        nn.Module.apply(self, fn)
 
-    def _marks(self) -> dict[str, Any]:
-        """Return what a function may change of a module: flags, attributes, and how many hooks it has."""
-        marks = {name: len(value) if isinstance(value, dict) else id(value) for name, value in vars(self).items()}
-        return marks | {"requires_grad": self.anchor.requires_grad}
+    def follow(self, matrices: Sequence[Matrix], before: Sequence[Matrix]) -> bool:
+        """Program the arrays with what has changed of the matrices of the torch layer; return whether anything has.
 
-    def _initialise(self, fn: Callable[[nn.Module], None], *, alone: bool) -> bool:
-        """Take over what a function does to the torch layer that this one stands for; return whether it sets weights.
+        New weights choose a scale anew that the RPU leaves open.
 
         Args:
-            fn: the function.
-            alone: whether it has left this layer as it is.
+            matrices: one for each array.
+            before: what they were.
         """
-        from mho.nn.kinds import kind_of_layer  # here, as kinds are made of layers
-
-        kind = kind_of_layer(self)
-        twin: Any = None if kind is None else kind.twin_of(self)
-        names = [name for name in ("weight", "bias") if getattr(twin, name, None) is not None]
-        if not names or tuple(twin.weight.shape) != self.weight_shape:
+        pairs = list(zip(matrices, before, strict=True))
+        weights = any(not torch.equal(now.weight, start.weight) for now, start in pairs)
+        biases = any(now.bias is not None and not torch.equal(now.bias, start.bias) for now, start in pairs)  # type: ignore[arg-type]
+        if not weights and not biases:
             return False
-        whole, width = self._matrix()[0], self.weight_shape[0]
-        parts = {"weight": whole[:, : whole.shape[1] - self.has_bias], "bias": whole[:width, -1]}
-        starts = {name: parts[name].reshape(getattr(twin, name).shape).clone() for name in names}
-        with torch.no_grad():
-            for name, start in starts.items():
-                getattr(twin, name).copy_(start)
-        twin.train(self.training).requires_grad_(self.anchor.requires_grad)
-        fn(twin)
-        given = {name: getattr(twin, name).detach() for name in names}
-        changed = {name: value for name, value in given.items() if not torch.equal(value, starts[name])}
-        if changed:
-            weight = changed["weight"] if "weight" in changed else self.weight.clone()
-            self._write(weight, changed.get("bias"), choose="weight" in changed)
-        if alone:
-            take_place(self, twin)
-            self.requires_grad_(any(getattr(twin, name).requires_grad for name in names))
-        return bool(changed)
+        whole = self.matrix().clone()
+        for own, now in zip(whole.chunk(len(matrices), dim=1), matrices, strict=True):
+            width = now.weight.shape[1]
+            if weights:
+                own[..., :width] = now.weight.detach()
+            if biases and now.bias is not None:
+                own[..., width] = now.bias.detach()
+        self._program(whole, choose=weights)
+        return True
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
         """Refuse all but the anchor: a parameter beside it would stand for weights that are the state of arrays.
@@ -356,6 +353,22 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
 
     # From samples to vectors ---------------------------------------------------------------------
 
+    def by_sample(self, vectors: Floats, samples: int) -> Floats:
+        """Return vectors of a use, (R, V, n), by the samples of a replica to which they belong, (R, samples, T, n).
+
+        Raises:
+            InvalidValue: where samples have different numbers of vectors.
+        """
+        replicas, count, width = vectors.shape
+        if count % samples:
+            raise InvalidValue(
+                f"{self.name}: {samples} samples send {count} vectors, not the same number each, as packed sequences "
+                "do; give samples of one length"
+            )
+        if self.time_first:
+            return vectors.reshape(replicas, count // samples, samples, width).swapaxes(1, 2)
+        return vectors.reshape(replicas, samples, count // samples, width)
+
     def by_replica(self, vectors: Floats) -> Floats:
         """Return vectors of samples (S, T, n) as (R, S/R·T, n)."""
         samples, count, width = vectors.shape
@@ -386,9 +399,10 @@ class ArrayLayer(nn.Module, abc.ABC, metaclass=InWords):
         """Apply the pending vectors, in the order of their forwards, and forget them; step scales that are learned."""
         kept = [] if self._zeroed() else self.memory.in_order()
         self.memory.forget()
-        for use in kept:
-            for array, x, d in zip(self.crossbars, use.x, use.d, strict=True):
-                array.update_vectors(x, d, lr)
+        if kept:
+            x, d = _joined([use.x for use in kept]), _joined([use.d for use in kept])
+            for array, own_x, own_d in zip(self.crossbars, x, d, strict=True):
+                array.update_vectors(own_x, own_d, lr)
         for log_factor in self.learned_scales():
             if log_factor.grad is not None:
                 log_factor.data.add_(log_factor.grad, alpha=-lr)
@@ -528,6 +542,11 @@ class _FirstDerivative(torch.autograd.Function):
 def _watched(downwards: Tensor, grad: Tensor, layer: ArrayLayer) -> Tensor:
     answer: Tensor = _FirstDerivative.apply(downwards, grad, layer.anchor, layer.name)  # type: ignore[no-untyped-call]
     return answer
+
+
+def _joined(uses: Sequence[list[Floats]]) -> list[Floats]:
+    """Return the vectors (R, T, n) of each array, one use after another: an array takes them as one update."""
+    return uses[0] if len(uses) == 1 else [np.concatenate(own, axis=1) for own in zip(*uses, strict=True)]
 
 
 def _by_sample(vectors: Floats, samples: int) -> Floats:

@@ -18,7 +18,7 @@ from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
-from mho.nn.kinds import LayerKind, Matrix, kind_names, kind_of
+from mho.nn.kinds import LayerKind, Matrix, Part, kind_names, kind_of, layers_inside
 from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 
@@ -53,17 +53,22 @@ def convert(
     replicas: int = 1,
     quiet: bool = False,
 ) -> nn.Module:
-    """Return a copy of `model` whose layers are arrays, with the same weights: Linear, Conv2d, and kinds of your own.
+    """Return a copy of `model` whose layers are arrays, with the same weights.
+
+    Linear, Conv2d, RNN, LSTM, GRU and their cells, Embedding, and kinds of your own become arrays. A recurrent layer
+    becomes several, one for the input and one for the recurrent matrix of each layer and direction, which are named
+    as torch names them: "lstm.ih_l0", "lstm.hh_l0".
 
     Args:
         model: an ordinary torch model on the CPU; it is left as it is.
         rpu: what the arrays are made of; layers larger than its tile are spread over several.
         seed: seed of replica 0, the others get seed + 1, ...; or one seed a replica.
-        layers: other RPUs for layers whose qualified name matches a pattern ("conv2", "block*.fc").
+        layers: other RPUs for layers whose qualified name matches a pattern ("conv2", "block*.fc"), or for single
+            arrays of a recurrent layer ("lstm.hh*").
         exclude: patterns of layers that stay digital.
         replicas: R networks side by side, which may differ in their values too (lists in the RPUs); the result
-            then takes (B, ...) or (R, B, ...) and returns (R, B, ...). Digital layers with parameters are
-            refused, they would be shared.
+            then takes (B, ...) or (R, B, ...) and returns (R, B, ...). The batch has to be the first axis of what
+            the model takes. Digital layers with parameters are refused, they would be shared.
         quiet: do not print the table of what became of each layer (`conversion_table` has it still). Warnings stay:
             `exclude` answers them.
 
@@ -89,7 +94,7 @@ def convert(
     names = [name for name, _ in model.named_modules() if name]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
-    faults = unmatched([*special, *excluded], names)
+    faults = unmatched(special, [*names, *_part_names(model)]) + unmatched(excluded, names)
     faults += [f"layers[{p!r}] is {shown(s)}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
     for label, spec in [("rpu", rpu), *((f"layers[{p!r}]", s) for p, s in special.items())]:
         fault = replicas_fault(spec, replicas) if isinstance(spec, RPU) else None
@@ -151,6 +156,16 @@ def _shared_faults(model: nn.Module, excluded: list[str]) -> list[str]:
 
 FEWEST = 5
 """Clipped weights of a layer from which on `convert` warns: fewer lie on weak devices that any network has."""
+
+
+def _part_names(model: nn.Module) -> list[str]:
+    """Return the paths that the parts of layers will have, where these become several arrays."""
+    kinds = {path: (module, kind) for path, module in model.named_modules() if (kind := kind_of(module)) is not None}
+    return [_path(path, part) for path, (module, kind) in kinds.items() for part in kind.parts_of(module) if part]
+
+
+def _path(*steps: str) -> str:
+    return ".".join(step for step in steps if step)
 
 
 def unmatched(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
@@ -244,35 +259,45 @@ class _Conversion(Replacement):
         return module
 
     def _array(self, module: nn.Module, kind: LayerKind, name: str, label: str) -> nn.Module:
-        rpu = next((spec for p, spec in self.special.items() if fnmatch.fnmatchcase(name, p)), self.rpu)
-        layer = kind.make(module, rpu=rpu, seed=self.seeds, replicas=len(self.seeds), name=label)
+        parts = kind.parts_of(module)
+        rpus = {part: self._rpu(_path(name, part), name) for part in parts}
+        own = {"rpu": rpus[""]} if "" in rpus else {"rpu": self.rpu, "layers": rpus}
+        layer = kind.make(module, seed=self.seeds, replicas=len(self.seeds), name=label, **own)
         layer.replaces = kind.replaces
         take_place(layer, module)
-        trained = {name: p.requires_grad for name, p in module.named_parameters()}
-        layer.requires_grad_(any(trained.values()))
+        for inside, (part, given) in zip(layers_inside(layer), parts.items(), strict=True):
+            path = _path(name, part) or label
+            self._freeze(inside, module, given, path)
+            clipped = write_digital(inside, given.matrices)
+            self._note_clipped(inside, path, clipped)
+            became = _became(inside, kind.digital(layer))
+            self.rows.append(Converted(path, type(module).__name__, became, clipped))
+        return layer
+
+    def _rpu(self, *names: str) -> RPU:
+        """Return the RPU of a layer by the first pattern that matches the first of its names that any matches."""
+        found = (spec for name in names for p, spec in self.special.items() if fnmatch.fnmatchcase(name, p))
+        return next(found, self.rpu)
+
+    def _freeze(self, layer: ArrayLayer, module: nn.Module, part: Part, path: str) -> None:
+        """Freeze a layer whose parameters are frozen; warn where some are."""
+        owned = {id(parameter) for matrix in part.matrices for parameter in matrix.parameters}
+        trained = {name: p.requires_grad for name, p in module.named_parameters() if id(p) in owned}
+        layer.requires_grad_(part.trains)
         if len(set(trained.values())) == 2:
             frozen = next(name for name, trains in trained.items() if not trains)
             warn(
-                f"{label}: {frozen} is frozen (requires_grad=False) and the other parameters are not; one array holds "
+                f"{path}: {frozen} is frozen (requires_grad=False) and the other parameters are not; one array holds "
                 "all of them and trains as a whole. Freeze all of them, or none",
                 StaysDigital,
             )
-        clipped = write_digital(layer, kind.matrices(module))
-        chosen = rpu.scaling is not None and rpu.scaling.is_chosen
+
+    def _note_clipped(self, layer: ArrayLayer, path: str, clipped: float) -> None:
+        """Note a layer of which bounds clipped more than a few weights, and no scale is chosen for them."""
+        scaling = layer.crossbars[0].rpu.scaling
+        chosen = scaling is not None and scaling.is_chosen
         if clipped > TOLD and clipped * layer.anchor.numel() >= FEWEST and not chosen:
-            self.clipped.append(f"{label} ({100 * clipped:.1f} %)")
-        first = layer.crossbars[0]
-        size = f"{first.out_features}×{first.in_features}"
-        became = f"array {size}" if len(layer.crossbars) == 1 else f"{len(layer.crossbars)} arrays {size}"
-        if len(first.tile_shapes) > 1:
-            rows, columns = next(iter(first.tile_shapes.values()))
-            became += f", {'' if len(layer.crossbars) == 1 else 'each '}{len(first.tile_shapes)} tiles {rows}×{columns}"
-        frozen = "" if layer.anchor.requires_grad else "frozen"
-        scale = rpu.scaling.summary() if rpu.scaling is not None else ""
-        for words in (first.rpu.cell.summary(), scale, kind.digital(layer), frozen):
-            became += f", {words}" if words else ""
-        self.rows.append(Converted(label, type(module).__name__, became, clipped))
-        return layer
+            self.clipped.append(f"{path} ({100 * clipped:.1f} %)")
 
     def judge(self, model: nn.Module) -> None:
         """Refuse or warn about what stays digital in the converted model, and warn of weights that do not fit."""
@@ -293,6 +318,21 @@ class _Conversion(Replacement):
                 'between weights and devices: scale="max" of the RPU chooses it for the weights of each layer',
                 ClippedWeights,
             )
+
+
+def _became(layer: ArrayLayer, digital: str) -> str:
+    """Return in words what a layer is now."""
+    first = layer.crossbars[0]
+    size = f"{first.out_features}×{first.in_features}"
+    became = f"array {size}" if len(layer.crossbars) == 1 else f"{len(layer.crossbars)} arrays {size}"
+    if len(first.tile_shapes) > 1:
+        rows, columns = next(iter(first.tile_shapes.values()))
+        became += f", {'' if len(layer.crossbars) == 1 else 'each '}{len(first.tile_shapes)} tiles {rows}×{columns}"
+    frozen = "" if layer.anchor.requires_grad else "frozen"
+    scale = first.rpu.scaling.summary() if first.rpu.scaling is not None else ""
+    for words in (first.rpu.cell.summary(), scale, digital, frozen):
+        became += f", {words}" if words else ""
+    return became
 
 
 def write_digital(layer: ArrayLayer, matrices: Sequence[Matrix]) -> float:

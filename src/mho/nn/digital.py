@@ -6,13 +6,12 @@ import copy
 from typing import final
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mho.errors import InvalidValue, in_words, shown
-from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
-from mho.nn.kinds import LayerKind, kind_of_layer
+from mho.nn.kinds import kind_of_layer
+from mho.nn.on_arrays import OnArrays
 from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 
@@ -79,13 +78,13 @@ class _Twins(Replacement):
             return self.walk(module.model, name)
         if isinstance(module, Dropout):
             return _in_place_of(module, module.twin())
-        if isinstance(module, ArrayLayer):
+        if isinstance(module, OnArrays):
             return _in_place_of(module, self._digital(module, name or "model"))
         vars(module).pop("conversion", None)  # the table of mho.convert
         self.inside(module, name)
         return module
 
-    def _digital(self, layer: ArrayLayer, name: str) -> nn.Module:
+    def _digital(self, layer: OnArrays, name: str) -> nn.Module:
         """Return the torch layer of a layer on arrays, with its weights."""
         kind = kind_of_layer(layer)
         twin = None if kind is None else kind.twin_of(layer)
@@ -94,40 +93,10 @@ class _Twins(Replacement):
                 f"{name} ({type(layer).__name__}): its kind does not say which torch layer it stands for; give "
                 "LayerKind(twin=lambda layer: ...), which makes the layer, to mho.nn.register"
             )
-        weight, bias = layer.read() if self.read else (layer.weight.clone(), layer.bias)
-        if layer.replicas > 1:
-            weight, bias = weight[self.replica], None if bias is None else bias[self.replica]
-        _fill(twin, kind, weight, bias, name, groups=len(layer.crossbars))
-        return twin.requires_grad_(layer.anchor.requires_grad)
+        kind.fill(twin, layer, replica=self.replica, read=self.read)
+        return twin
 
 
 def _in_place_of(module: nn.Module, twin: nn.Module) -> nn.Module:
     take_place(twin, module)
     return twin
-
-
-def _fill(twin: nn.Module, kind: LayerKind, weight: Tensor, bias: Tensor | None, name: str, *, groups: int) -> None:
-    """Write the weights (out, ...) and biases (out,) of all groups into the matrices of a torch layer.
-
-    Raises:
-        InvalidValue: where these are no views of its parameters, or of other shapes.
-    """
-    weights = weight.flatten(1).chunk(groups)
-    biases = [None] * groups if bias is None else bias.chunk(groups)
-
-    def held() -> list[tuple[Tensor, Tensor]]:
-        """Return pairs of what the layer holds and what it is to hold."""
-        matrices = kind.matrices(twin)
-        pairs = [(matrix.weight, own) for matrix, own in zip(matrices, weights, strict=True)]
-        return pairs + [
-            (m.bias, own) for m, own in zip(matrices, biases, strict=True) if m.bias is not None and own is not None
-        ]
-
-    with torch.no_grad():
-        for target, values in held():
-            target.copy_(values)
-        if not all(torch.equal(target, values) for target, values in held()):
-            raise InvalidValue(
-                f"{name}: the matrices of a {type(twin).__name__} are copies of its parameters, so the weights of the "
-                "arrays cannot be written into them; let LayerKind.matrices return views"
-            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from mho.errors import InvalidValue, InWords
 from mho.nn.array_layer import ArrayLayer
+from mho.nn.composite import Composite
+from mho.nn.on_arrays import OnArrays
 from mho.nn.passage import PassageOf, passage_by_cycles
 
 
@@ -22,6 +24,39 @@ class Matrix:
     weight: Tensor
     bias: Tensor | None = None
 
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The parameters of the torch layer that weight and bias are, or are views of."""
+        given = [self.weight, *([] if self.bias is None else [self.bias])]
+        return [value if value._base is None else value._base for value in given]
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """What a torch layer gives to one layer on arrays.
+
+    Attributes:
+        matrices: one for each array, in order, all of one shape.
+        stepwise: whether each vector of a sample is read in a use of its own, as step after step of a recurrence.
+    """
+
+    matrices: Sequence[Matrix]
+    stepwise: bool = False
+
+    @property
+    def trains(self) -> bool:
+        """Whether any parameter of the matrices trains."""
+        return any(parameter.requires_grad for matrix in self.matrices for parameter in matrix.parameters)
+
+    def copies(self) -> Part:
+        """Return a part with copies of the matrices."""
+        copied = [
+            Matrix(m.weight.detach().clone(), None if m.bias is None else m.bias.detach().clone())
+            for m in self.matrices
+        ]
+        return Part(copied, self.stepwise)
+
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,10 +65,13 @@ class LayerKind(metaclass=InWords):
 
     Attributes:
         replaces: torch type whose modules become such layers. Subclasses of it do not: they may compute something else.
-        layer: the layer on arrays.
+        layer: the layer on arrays, or a `Composite` of several.
         make: makes a layer for a module of that type; the keywords rpu, seed, replicas and name are for `ArrayLayer`.
+            A composite gets the keyword `layers` beside, a dict of other RPUs by the name of a part.
         matrices: of a module of that type, one for each array of its layer, in order, all of one shape. Only shapes
             count where weights are on torch's meta device.
+        parts: in place of `matrices`, where the layer is a composite: what each layer inside gets, by its path there,
+            in the order of the composite.
         vectors: shapes of an input and of its output, the batch included, to the vectors that each array gets.
         fault: what is wrong with an input of this shape for a module, "its last number must be 8"; None: nothing. Left
             out: the error of the module itself is reported.
@@ -46,15 +84,16 @@ class LayerKind(metaclass=InWords):
             such layers.
 
     Raises:
-        InvalidValue: for a layer that is no `ArrayLayer`, or has a forward of its own, which the online driver would
-            not call.
+        InvalidValue: for a layer that is neither `ArrayLayer` nor `Composite`, an `ArrayLayer` with a forward of its
+            own, which the online driver would not call, or the wrong one of `matrices` and `parts`.
     """
 
     replaces: type[nn.Module]
-    layer: type[ArrayLayer]
-    make: Callable[..., ArrayLayer]
-    matrices: Callable[[Any], Sequence[Matrix]]
+    layer: type[OnArrays]
+    make: Callable[..., OnArrays]
     vectors: Callable[[Sequence[int], Sequence[int]], int]
+    matrices: Callable[[Any], Sequence[Matrix]] | None = None
+    parts: Callable[[Any], Mapping[str, Part]] | None = None
     fault: Callable[[Any, Sequence[int]], str | None] = lambda module, shape: None
     passage: Callable[[Any], PassageOf] = passage_by_cycles
     digital: Callable[[Any], str] = lambda layer: ""
@@ -63,17 +102,66 @@ class LayerKind(metaclass=InWords):
     def __post_init__(self) -> None:
         if not (isinstance(self.replaces, type) and issubclass(self.replaces, nn.Module)):
             raise InvalidValue(f"replaces is {self.replaces!r}; give a type of torch modules")
-        if not (isinstance(self.layer, type) and issubclass(self.layer, ArrayLayer)):
-            raise InvalidValue(f"layer is {self.layer!r}; give a subclass of mho.nn.ArrayLayer")
-        if self.layer.forward is not ArrayLayer.forward:
+        if not (isinstance(self.layer, type) and issubclass(self.layer, (ArrayLayer, Composite))):
+            raise InvalidValue(f"layer is {self.layer!r}; give a subclass of mho.nn.ArrayLayer or mho.nn.Composite")
+        is_composite = issubclass(self.layer, Composite)
+        if not is_composite and self.layer.forward is not ArrayLayer.forward:
             raise InvalidValue(f"{self.layer.__name__} has a forward of its own; write prepare, send and receive")
+        if (self.parts is not None) != is_composite or (self.matrices is None) != is_composite:
+            raise InvalidValue("give parts where the layer is a Composite, and matrices where it is an ArrayLayer")
 
-    def twin_of(self, layer: ArrayLayer) -> nn.Module | None:
+    def parts_of(self, module: nn.Module) -> Mapping[str, Part]:
+        """Return what each layer on arrays gets of a module, by its path inside; "" for the layer itself."""
+        if self.parts is not None:
+            return self.parts(module)
+        assert self.matrices is not None
+        return {"": Part(self.matrices(module))}
+
+    def twin_of(self, layer: OnArrays) -> nn.Module | None:
         """Return what `twin` makes for a layer, with torch's generator left as it is; None where there is none."""
         if self.twin is None:
             return None
         with torch.random.fork_rng(devices=[]):  # what the twin starts with is written over
             return self.twin(layer)
+
+    def fill(self, twin: nn.Module, layer: OnArrays, *, replica: int = 0, read: bool = False) -> None:
+        """Write the weights of a layer's arrays, and what is frozen of them, into the torch layer that it stands for.
+
+        Args:
+            twin: as `twin_of` made it.
+            layer: the layer.
+            replica: whose weights.
+            read: weights as a read sees them, and not exact.
+
+        Raises:
+            InvalidValue: where the matrices of the twin are no views of its parameters, or of other shapes.
+        """
+        layers = layers_inside(layer)
+        wholes = [own.matrix(read=read)[replica].chunk(len(own.crossbars)) for own in layers]
+
+        def held() -> list[tuple[Tensor, Tensor]]:
+            """Return pairs of what the torch layer holds and what it is to hold."""
+            pairs = []
+            for part, own in zip(self.parts_of(twin).values(), wholes, strict=True):
+                for matrix, values in zip(part.matrices, own, strict=True):
+                    width = matrix.weight.shape[1]
+                    pairs.append((matrix.weight, values[:, :width]))
+                    if matrix.bias is not None and values.shape[1] > width:
+                        pairs.append((matrix.bias, values[:, width]))
+            return pairs
+
+        with torch.no_grad():
+            for target, values in held():
+                target.copy_(values)
+            if not all(torch.equal(target, values) for target, values in held()):
+                raise InvalidValue(
+                    f"{layer.name}: the matrices of a {type(twin).__name__} are copies of its parameters, so the "
+                    "weights of the arrays cannot be written into them; let LayerKind.matrices return views"
+                )
+        twin.requires_grad_(layer.trains)
+        for own, part in zip(layers, self.parts_of(twin).values(), strict=True):
+            for parameter in (p for matrix in part.matrices for p in matrix.parameters):
+                parameter.requires_grad_(own.trains)
 
 
 LAYER_KINDS: dict[type[nn.Module], LayerKind] = {}
@@ -97,10 +185,15 @@ def kind_of(module: nn.Module) -> LayerKind | None:
     return LAYER_KINDS.get(type(module))
 
 
-def kind_of_layer(layer: ArrayLayer) -> LayerKind | None:
+def kind_of_layer(layer: OnArrays) -> LayerKind | None:
     """Return the kind of a layer on arrays: the one that made it, or the first that makes such layers, or None."""
     kinds = (kind for kind in LAYER_KINDS.values() if kind.layer is type(layer))
     return next(kinds, None) if layer.replaces is None else LAYER_KINDS.get(layer.replaces)
+
+
+def layers_inside(layer: OnArrays) -> list[ArrayLayer]:
+    """Return the layers on arrays of which a composite is made, in order; an `ArrayLayer` is its own only one."""
+    return [module for module in layer.modules() if isinstance(module, ArrayLayer)]
 
 
 def passage_of(layer: ArrayLayer) -> PassageOf:

@@ -1,0 +1,84 @@
+"""What layers on arrays share with the torch layer that they stand for."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any, Self, final
+
+from torch import nn
+
+from mho.errors import InWords, WrongUse
+from mho.nn.place import take_place
+
+
+class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
+    """A module in the place of a torch layer whose weights are on arrays: those of one layer, or of several inside.
+
+    Attributes:
+        replaces: type of the torch module in whose place `mho.convert` put this layer; None for a layer made by hand.
+        name: of the layer, which names its draws.
+        replicas: R.
+    """
+
+    replaces: type[nn.Module] | None = None
+    name: str
+    replicas: int
+
+    @property
+    @abc.abstractmethod
+    def trains(self) -> bool:
+        """Whether any of the weights is not frozen."""
+
+    @abc.abstractmethod
+    def _apply_to_all(self, fn: Callable[[nn.Module], None]) -> None:
+        """Call a function with this layer and with those inside that a torch layer shows too."""
+
+    @final
+    def apply(self, fn: Callable[[nn.Module], None]) -> Self:
+        """Apply a function to this layer, as `torch.nn.Module.apply` does.
+
+        The function is called with the torch layer, too, that this one stands for: weights or biases that it sets
+        there are programmed into all replicas, and new weights choose a scale anew that the RPU leaves open. If it
+        leaves this layer as it is, mode, `requires_grad` and hooks that it gives the torch layer are taken over too.
+        """
+        before = self._marks()
+        try:
+            self._apply_to_all(fn)
+        except WrongUse:
+            if not self._initialise(fn, alone=True):
+                raise
+        else:
+            self._initialise(fn, alone=self._marks() == before)
+        return self
+
+    def _marks(self) -> dict[str, Any]:
+        """Return what a function may change of a module: flags, attributes, and how many hooks it has."""
+        marks = {name: len(value) if isinstance(value, dict) else id(value) for name, value in vars(self).items()}
+        return marks | {"requires_grad": [parameter.requires_grad for parameter in self.parameters()]}
+
+    def _initialise(self, fn: Callable[[nn.Module], None], *, alone: bool) -> bool:
+        """Take over what a function does to the torch layer that this one stands for; return whether it sets weights.
+
+        Args:
+            fn: the function.
+            alone: whether it has left this layer as it is.
+        """
+        from mho.nn.kinds import kind_of_layer, layers_inside  # here, as kinds are made of layers
+
+        kind = kind_of_layer(self)
+        twin = None if kind is None else kind.twin_of(self)
+        if kind is None or twin is None:
+            return False
+        kind.fill(twin, self)
+        twin.train(self.training)
+        starts = [part.copies() for part in kind.parts_of(twin).values()]
+        fn(twin)
+        changed = False
+        for layer, part, start in zip(layers_inside(self), kind.parts_of(twin).values(), starts, strict=True):
+            changed |= layer.follow(part.matrices, start.matrices)
+            if alone:
+                layer.requires_grad_(part.trains)
+        if alone:
+            take_place(self, twin)
+        return changed

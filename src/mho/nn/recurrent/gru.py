@@ -1,0 +1,50 @@
+"""Gated recurrent units (K. Cho et al., EMNLP 2014) and their cell."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from mho.nn.recurrent.base import Gates, Recurrent, RecurrentCell, States, register_recurrent
+
+
+@final
+class Units(Gates):
+    """Reset and update gate and candidate: n = tanh(n_ih + σ(r)·n_hh), h' = (1 - σ(z))·n + σ(z)·h."""
+
+    rows: ClassVar[int] = 3
+
+    def step(self, given: Tensor, recurrent: Tensor, states: States) -> States:
+        (r, z, n), (own_r, own_z, own_n) = given.chunk(3, dim=1), recurrent.chunk(3, dim=1)
+        new = torch.tanh(n + torch.sigmoid(r + own_r) * own_n)
+        return (new + torch.sigmoid(z + own_z) * (states[0] - new),)
+
+
+@final
+class GRU(Recurrent):
+    """`torch.nn.GRU` on arrays: three gates, and no state beside the output.
+
+    Arguments are those of `mho.nn.recurrent.base.Recurrent`.
+    """
+
+    @property
+    def gates(self) -> Gates:
+        return Units()
+
+
+@final
+class GRUCell(RecurrentCell):
+    """`torch.nn.GRUCell` on arrays: one step of `GRU`.
+
+    Arguments are those of `mho.nn.recurrent.base.RecurrentCell`.
+    """
+
+    @property
+    def gates(self) -> Gates:
+        return Units()
+
+
+register_recurrent(nn.GRU, GRU, "num_layers batch_first dropout bidirectional", digital="gates digital")
+register_recurrent(nn.GRUCell, GRUCell, digital="gates digital")

@@ -1,0 +1,90 @@
+"""Long short-term memory (S. Hochreiter, J. Schmidhuber, Neural Comput. 9:1735, 1997) and its cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from mho.config import RPU
+from mho.nn.recurrent.base import Gates, Recurrent, RecurrentCell, States, register_recurrent
+
+
+@final
+class Memory(Gates):
+    """Input, forget, candidate and output gate: c' = σ(f)·c + σ(i)·tanh(g), h' = σ(o)·tanh(c')."""
+
+    rows: ClassVar[int] = 4
+    states: ClassVar[int] = 2
+
+    def step(self, given: Tensor, recurrent: Tensor, states: States) -> States:
+        i, f, g, o = (given + recurrent).chunk(4, dim=1)
+        c = torch.sigmoid(f) * states[1] + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+
+@final
+class LSTM(Recurrent):
+    """`torch.nn.LSTM` on arrays: four gates of W_ih x + b_ih + W_hh h + b_hh, and a state c beside the output h.
+
+    Arguments are those of `mho.nn.recurrent.base.Recurrent`, and:
+
+    Args:
+        proj_size: outputs of a further array, `hr_l0`, that projects the hidden units at each step, below hidden_size;
+            0: none.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        rpu: RPU,
+        proj_size: int = 0,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        layers: Mapping[str, RPU] | None = None,
+        seed: int | Sequence[int] = 0,
+        replicas: int = 1,
+        name: str = "lstm",
+    ) -> None:
+        self.proj_size = proj_size
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            rpu=rpu,
+            bias=bias,
+            batch_first=batch_first,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            layers=layers,
+            seed=seed,
+            replicas=replicas,
+            name=name,
+        )
+
+    @property
+    def gates(self) -> Gates:
+        return Memory()
+
+
+@final
+class LSTMCell(RecurrentCell):
+    """`torch.nn.LSTMCell` on arrays: one step of `LSTM`.
+
+    Arguments are those of `mho.nn.recurrent.base.RecurrentCell`.
+    """
+
+    @property
+    def gates(self) -> Gates:
+        return Memory()
+
+
+register_recurrent(nn.LSTM, LSTM, "num_layers batch_first dropout bidirectional proj_size", digital="gates digital")
+register_recurrent(nn.LSTMCell, LSTMCell, digital="gates digital")

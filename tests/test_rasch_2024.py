@@ -13,7 +13,7 @@ from mho.errors import InvalidValue
 from mho.learning import WeightProgramming, learn_weights
 from mho.papers import PAPERS
 from mho.papers.page import write_paper_page
-from mho.papers.rasch_2024.curves import DRAWS, OFFSETS, RANGES, RULES, STATES
+from mho.papers.rasch_2024.curves import DRAWS, FILL, OFFSETS, RANGES, RULES, STATES
 from mho.papers.rasch_2024.study import ConstantGradient, Programming
 from mho.papers.records import Record
 from mho.papers.shown import Sweep
@@ -102,7 +102,7 @@ def test_networks_vary_states_and_offsets_and_nothing_else():
     other = made("mlp_agad_100_0.5").rpu
     assert other.cell == dataclasses.replace(start.rpu.cell, fast=mho.presets.rasch_2024(states=100))
     lenet = made("lenet_agad_20_0.5")
-    assert lenet.rpu == start.rpu
+    assert lenet.rpu == start.rpu.replace(scale=mho.Scale("max", fill=FILL["lenet"]))
     assert lenet.training == dataclasses.replace(start.training, model="lenet")
 
 

@@ -46,7 +46,7 @@ CONVERT = {
     "a number to exclude": (convert(exclude=0), 'exclude is 0 | give a list of names, for example exclude=["fc2"]'),
     "numbers to exclude": (convert(exclude=[0]), "0 is no name of a layer | give text | known: 0, 1, 2"),
     "a module to exclude": (convert(exclude=[nn.Tanh()]), "Tanh() is no name of a layer | known: 0, 1, 2"),
-    "all excluded": (convert(exclude=["*"]), "no layer was converted | Linear that is not excluded"),
+    "all excluded": (convert(exclude=["*"]), "no layer was converted | RNNCell that is not excluded"),
     "a list of layers": (convert(layers=["0"]), "layers is ['0'] | give a dict of names and RPUs"),
     "a layer without an rpu": (convert(layers={"0": None}), "layers['0'] is None | give a mho.RPU"),
     "a fraction of a seed": (convert(seed=1.5), "seed is 1.5 | an integer of at least 0"),

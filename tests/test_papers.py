@@ -99,6 +99,13 @@ def train(folder: Path, *curves: str, epochs: int = 2, seeds: int = 1) -> tuple[
 # Curves ------------------------------------------------------------------------------------------
 
 
+def test_what_a_paper_says_of_every_curve_can_be_shown():
+    for paper in PAPERS.values():
+        shown = {curve: paper.expected.paper(curve) for curve in paper.curves}
+        assert all(shown.values()), shown
+    assert PAPERS["rasch_2024"].expected.paper("ttv2_range") == "–"  # printed at other symmetry indices only
+
+
 @pytest.mark.parametrize("paper", [PAPERS[name] for name in PROTOCOLS], ids=list(PROTOCOLS))
 def test_every_curve_has_a_number_or_a_reason_and_an_experiment(paper):
     expected = paper.expected

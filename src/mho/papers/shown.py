@@ -66,8 +66,8 @@ class Curve:
 
     @property
     def paper(self) -> str:
-        """The paper's statement or number with its mark, or a dash."""
-        if self.mark is None:
+        """The paper's statement or number with its mark, or a dash: it may have numbers of other quantities only."""
+        if self.number is None and not self.says:
             return "–"
         ends = self.number if isinstance(self.number, tuple) else (self.number,)
         return (self.says or " to ".join(f"{end:g}" for end in ends)) + f" [{self.mark}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ import mho
 from mho.errors import InvalidValue, WrongUse
 from mho.hardware import array_table, planned_table
 from mho.models import Network
-from mho.nn import array_layers, conversion_rows
+from mho.nn import ReplicasMayMix, array_layers, conversion_rows
 
 EXACT = mho.presets.floating_point()
 NOISY = mho.presets.gokmen_2017(managed=True).replace(device=mho.devices.ConstantStep(w_max=5.0, w_min=-5.0))
@@ -283,6 +284,18 @@ def test_each_replica_equals_the_run_of_its_seed(build):
         train(alone, 2)
         for mine, theirs in zip(state(together), state(alone), strict=True):
             assert torch.equal(mine[r], theirs[0])
+
+
+def test_time_that_may_have_been_taken_for_replicas_is_told():
+    """Replicas of a model lie along the first axis of its input, which is time where a layer has batch_first=False."""
+    layer = mho.nn.GRU(4, 3, rpu=NOISY, replicas=2)
+    with pytest.warns(ReplicasMayMix, match="steps of time have been taken for replicas"):
+        layer(torch.ones(6, 2, 4))
+    first = mho.nn.GRU(4, 3, rpu=NOISY, replicas=2, batch_first=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first(torch.ones(6, 2, 4))
+        layer(torch.ones(5, 2, 4))  # no number of steps of two replicas
 
 
 def test_replicas_need_packed_sequences_of_equal_lengths_and_a_batch():

@@ -26,7 +26,7 @@ from mho.nn.export import export
 from mho.nn.kinds import LAYER_KINDS, LayerKind, Matrix, Part, kind_names, kind_of, kind_of_layer, passage_of, register
 from mho.nn.linear import Linear
 from mho.nn.passage import Passage
-from mho.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from mho.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, ReplicasMayMix, RNNCell
 from mho.nn.replicas import (
     ReplicaModel,
     array_layers,
@@ -62,6 +62,7 @@ __all__ = [
     "Passage",
     "RNNCell",
     "ReplicaModel",
+    "ReplicasMayMix",
     "StaysDigital",
     "array_layers",
     "band_limit",

@@ -13,12 +13,18 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from mho.config import RPU
-from mho.errors import Faults, InvalidValue, shown
+from mho.errors import Faults, InvalidValue, shown, warn
 from mho.nn.composite import Composite, PartRPUs
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, Matrix, Part, register
 from mho.nn.linear import Linear
 from mho.nn.recurrent.sequences import Steps, form_of
+
+
+@final
+class ReplicasMayMix(UserWarning):
+    """A layer with replicas takes its batch along axis 1, while a model with replicas takes it along the first axis."""
+
 
 States = tuple[Tensor, ...]
 """What goes from one step to the next, each (S, n); the first is the output of the step."""
@@ -238,6 +244,7 @@ class Recurrent(Recurrence):
         form = form_of(input, self.input_size, replicas=self.replicas, batch_first=self.batch_first, name=self.name)
         x, steps = form.values, form.steps
         self._shared(steps.sequences)
+        self._warn_of_mixing(input)
         count = sum(map(len, self._suffixes))
         shapes = [form.state_shape(count, size) for size in self.state_sizes]
         starts = iter(zip(*map(form.state_in, self._states(hx, shapes, x)), strict=True))
@@ -255,6 +262,19 @@ class Recurrent(Recurrence):
             x = torch.cat(outputs, dim=2) if len(outputs) > 1 else outputs[0]
         last = tuple(form.state_out(torch.stack(states)) for states in zip(*ends, strict=True))
         return form.output(x), self._answer(last)
+
+    def _warn_of_mixing(self, input: Tensor | PackedSequence) -> None:
+        """Warn where steps of time may have been taken for replicas, which a model has along its first axis."""
+        if not isinstance(input, Tensor) or input.dim() < 3 or self.batch_first:
+            return
+        if self.replicas > 1 and len(input) % self.replicas == 0:
+            warn(
+                f"{self.name}: of the input {tuple(input.shape)} axis 1 is the batch (batch_first=False), and the "
+                "replicas of a converted model lie along the first axis of its input: if this is its own input, "
+                "steps of time have been taken for replicas. Use batch_first=True, or be sure that the model itself "
+                "brings time to the front",
+                ReplicasMayMix,
+            )
 
     def flatten_parameters(self) -> None:
         """Do nothing: models call this to lay parameters side by side, and arrays have no parameters."""

@@ -2,12 +2,20 @@
 
 from mho.compiler.vectors.lists import compress, draw_lines, gather, gather_fours, list_lines, pack_three
 from mho.compiler.vectors.machine import fma, full_width
-from mho.compiler.vectors.rows import add_runs, copy_run, largest_word, rows_by_tile, turn
+from mho.compiler.vectors.rows import (
+    SQUARE,
+    add_lines,
+    largest_word,
+    rows_by_tile,
+    turn,
+    turn_gathered,
+    turn_spread,
+)
 
 __all__ = [
-    "add_runs",
+    "SQUARE",
+    "add_lines",
     "compress",
-    "copy_run",
     "draw_lines",
     "fma",
     "full_width",
@@ -18,4 +26,6 @@ __all__ = [
     "pack_three",
     "rows_by_tile",
     "turn",
+    "turn_gathered",
+    "turn_spread",
 ]

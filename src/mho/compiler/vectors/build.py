@@ -66,4 +66,4 @@ def constant(word: int) -> Any:
 
 def shuffled(builder: Any, a: Any, b: Any, places: Sequence[int]) -> Any:
     """The lanes of two vectors, counted one behind the other, at these places."""
-    return builder.shuffle_vector(a, b, ir.Constant(VECTOR, list(places)))
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(WORD, len(places)), list(places)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mho.compiler.numba_internals import cgutils, intrinsic, ir, types
@@ -18,7 +19,8 @@ from mho.compiler.vectors.build import (
     splat,
 )
 
-RUN = 8
+SQUARE = 8
+EIGHT = ir.VectorType(ir.FloatType(), SQUARE)
 
 
 @intrinsic
@@ -46,25 +48,50 @@ def largest_word(typingctx: Any, words: Any, at: Any, size: Any) -> Any:
 
 
 @intrinsic
-def copy_run(typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, low: Any, high: Any) -> Any:
-    """out[to + l] = source[at + l] where low <= l < high, else 0, for the first `size` of RUN lanes.
+def turn_gathered(
+    typingctx: Any, out: Any, to: Any, out_step: Any, rows: Any, source: Any, places: Any, first: Any, base: Any
+) -> Any:
+    """out[to + t·out_step + k] = source[places[first + k] + base + t] for k < SQUARE and t < rows ≤ SQUARE.
 
-    What is masked out is neither read nor written, so it may lie outside the arrays.
+    SQUARE numbers are read from each place.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
-        size, low, high = (builder.trunc(arguments[place], WORD) for place in (2, 5, 6))
-        numbers = ir.Constant(ir.VectorType(WORD, RUN), list(range(RUN)))
-        zeros = ir.Constant(ir.VectorType(ir.FloatType(), RUN), [0.0] * RUN)
-        inside = builder.and_(
-            builder.icmp_signed(">=", numbers, splat(builder, low, RUN)),
-            builder.icmp_signed("<", numbers, splat(builder, high, RUN)),
-        )
-        read = masked_load(builder, pointer(3, arguments[4]), inside, zeros)
-        masked_store(
-            builder, read, pointer(0, arguments[1]), builder.icmp_signed("<", numbers, splat(builder, size, RUN))
-        )
+        to, out_step, rows, first, base = (arguments[place] for place in (1, 2, 3, 6, 7))
+        lines = []
+        for k in range(SQUARE):
+            place = builder.load(pointer(5, builder.add(first, first.type(k))))
+            lines.append(_load_eight(builder, pointer(4, builder.add(place, base))))
+        last = builder.sub(rows, rows.type(1))
+        turned = _turned(builder, lines)
+        for t in reversed(range(SQUARE)):  # lines that are too many are written where the last one comes behind them
+            line = builder.select(builder.icmp_signed("<", rows.type(t), rows), rows.type(t), last)
+            _store_eight(builder, turned[t], pointer(0, builder.add(to, builder.mul(out_step, line))))
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(out, index, index, index, source, places, index, index), codegen
+
+
+@intrinsic
+def turn_spread(typingctx: Any, out: Any, to: Any, out_step: Any, source: Any, at: Any, step: Any, rows: Any) -> Any:
+    """out[to + k·out_step + t] = source[at + t·step + k] for k and t < SQUARE, with zeros from t = rows on."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = pointers(context, builder, signature, arguments)
+        to, out_step, at, step, rows = (arguments[place] for place in (1, 2, 4, 5, 6))
+        last = builder.sub(rows, rows.type(1))
+        lines = []
+        for t in range(SQUARE):
+            line = builder.select(builder.icmp_signed("<", rows.type(t), rows), rows.type(t), last)
+            lines.append(_load_eight(builder, pointer(3, builder.add(at, builder.mul(step, line)))))
+        numbers = ir.Constant(ir.VectorType(WORD, SQUARE), list(range(SQUARE)))
+        inside = builder.icmp_signed("<", numbers, splat(builder, builder.trunc(rows, WORD), SQUARE))
+        zeros = ir.Constant(EIGHT, [0.0] * SQUARE)
+        for k, line in enumerate(_turned(builder, lines)):
+            start = pointer(0, builder.add(to, builder.mul(out_step, out_step.type(k))))
+            _store_eight(builder, builder.select(inside, line, zeros), start)
         return context.get_dummy_value()
 
     index = types.intp
@@ -72,35 +99,51 @@ def copy_run(typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any,
 
 
 @intrinsic
-def add_runs(
-    typingctx: Any, out: Any, to: Any, inside: Any, source: Any, at: Any, step: Any, shift: Any, stride: Any, size: Any,
-    count: Any,
-) -> Any:  # fmt: skip
-    """Add `count` runs of `size` numbers, one after another, to the first `inside` of LANES at out[to].
+def add_lines(
+    typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, step: Any, count: Any
+) -> Any:
+    """out[to + i] += source[at + i + m·step] for m from 0 to `count`, one after another; i < size, a multiple of SQUARE.
 
-    Run k begins at source[at + k·step] and at lane k·stride - shift; lanes outside are left out.
+    Sums stay in registers: a load that meets two stores before it would wait for both.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
-        to, inside, at, step, shift, stride, size, count = (arguments[place] for place in (1, 2, 4, 5, 6, 7, 8, 9))
-        numbers = ir.Constant(VECTOR, list(range(LANES)))
-        zeros = ir.Constant(FLOATS, [0.0] * LANES)
-        written = builder.icmp_signed("<", numbers, splat(builder, builder.trunc(inside, WORD)))
-        limit = splat(builder, builder.trunc(size, WORD))
-        sums = cgutils.alloca_once_value(builder, masked_load(builder, pointer(0, to), written, zeros))
-        with cgutils.for_range(builder, count) as loop:
-            lag = builder.sub(shift, builder.mul(loop.index, stride))
-            place = builder.add(numbers, splat(builder, builder.trunc(lag, WORD)))
-            start = builder.add(builder.add(at, builder.mul(loop.index, step)), lag)
-            own = builder.icmp_unsigned("<", place, limit)
-            more = masked_load(builder, pointer(3, start), own, zeros)
-            builder.store(builder.fadd(builder.load(sums), more), sums)
-        masked_store(builder, builder.load(sums), pointer(0, to), written)
+        to, size, at, step, count = (arguments[place] for place in (1, 2, 4, 5, 6))
+        sums = cgutils.alloca_once(builder, EIGHT)
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(SQUARE), size.type) as (offset, _):
+            target, start = pointer(0, builder.add(to, offset)), builder.add(at, offset)
+            builder.store(_load_eight(builder, target), sums)
+            with cgutils.for_range(builder, count) as loop:
+                place = builder.add(start, builder.mul(loop.index, step))
+                builder.store(builder.fadd(builder.load(sums), _load_eight(builder, pointer(3, place))), sums)
+            _store_eight(builder, builder.load(sums), target)
         return context.get_dummy_value()
 
     index = types.intp
-    return types.void(out, index, index, source, index, index, index, index, index, index), codegen
+    return types.void(out, index, index, source, index, index, index), codegen
+
+
+def _load_eight(builder: Any, start: Any) -> Any:
+    return builder.load(builder.bitcast(start, EIGHT.as_pointer()), align=4)
+
+
+def _store_eight(builder: Any, value: Any, start: Any) -> None:
+    builder.store(value, builder.bitcast(start, EIGHT.as_pointer()), align=4)
+
+
+def _turned(builder: Any, lines: Sequence[Any]) -> list[Any]:
+    """Return as many vectors as each has lanes, with rows and lanes exchanged."""
+    count, lines = len(lines), list(lines)
+    for width in (1 << place for place in range(count.bit_length() - 1)):
+        turned = list(lines)  # squares of this width change places across the diagonal
+        for i in (i for i in range(count) if not i & width):
+            upper = [j if not j & width else count + j - width for j in range(count)]
+            lower = [j + width if not j & width else count + j for j in range(count)]
+            turned[i] = shuffled(builder, lines[i], lines[i + width], upper)
+            turned[i + width] = shuffled(builder, lines[i], lines[i + width], lower)
+        lines = turned
+    return lines
 
 
 @intrinsic
@@ -124,14 +167,7 @@ def turn(
             mask = builder.select(builder.icmp_signed("<", rows.type(i), rows), inside, nowhere)
             start = builder.add(at, builder.mul(step, rows.type(i)))
             lines.append(masked_load(builder, pointer(4, start), mask, zeros))
-        for width in (1, 2, 4, 8):  # squares of this width change places across the diagonal
-            turned = list(lines)
-            for i in (i for i in range(LANES) if not i & width):
-                upper = [j if not j & width else LANES + j - width for j in range(LANES)]
-                lower = [j + width if not j & width else LANES + j for j in range(LANES)]
-                turned[i] = shuffled(builder, lines[i], lines[i + width], upper)
-                turned[i + width] = shuffled(builder, lines[i], lines[i + width], lower)
-            lines = turned
+        lines = _turned(builder, lines)
         kept = builder.icmp_signed("<", numbers, splat(builder, builder.trunc(written, WORD)))
         for j in range(LANES):
             mask = builder.select(builder.icmp_signed("<", columns.type(j), columns), kept, nowhere)

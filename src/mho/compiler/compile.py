@@ -19,7 +19,7 @@ from mho.compiler import vectors
 from mho.compiler.cache import load_kernel
 from mho.compiler.linker import HEADER, Linker
 from mho.compiler.model import DeviceModel, chosen, definitions
-from mho.compiler.numba_internals import has_avx512
+from mho.compiler.numba_internals import has_avx2, has_avx512
 
 KEPT = 64
 """Kernels that a process keeps for the next use, about 4 MB each; those in use somewhere stay anyway."""
@@ -44,7 +44,8 @@ def load(
         tables: their tables, likewise.
         more: definitions that take the place of names in the kernel, each with its text.
     """
-    given = {name: f"{name} = {has_avx512()}" for name in ("COMPRESSES", "WIDE")}
+    machine = {"WIDE": has_avx512(), "GATHERS": has_avx512(), "COMPRESSES": has_avx2()}
+    given = {name: f"{name} = {value}" for name, value in machine.items()}
     given |= definitions(model, fields, tables) if model else {}
     given |= dict(more)
     header = f"{HEADER}# vectors: {_digest()}\n"

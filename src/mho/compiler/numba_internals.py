@@ -40,6 +40,7 @@ __all__ = [
     "cpu_features",
     "cpu_name",
     "entry_point",
+    "has_avx2",
     "has_avx512",
     "intrinsic",
     "ir",
@@ -69,8 +70,17 @@ APART = INLINE.replace("forceinline=True", "forceinline=False")
 
 def has_avx512() -> bool:
     """Return whether the machine, as Numba was told to see it, has AVX-512."""
+    return _has("avx512f")
+
+
+def has_avx2() -> bool:
+    """Return whether the machine, as Numba was told to see it, has AVX2."""
+    return _has("avx2")
+
+
+def _has(feature: str) -> bool:
     told = getattr(config, "CPU_FEATURES")  # noqa: B009  (set while Numba is imported)
-    return "+avx512f" in str(told).split(",") if told is not None else bool(cpu_features().get("avx512f"))
+    return f"+{feature}" in str(told).split(",") if told is not None else bool(cpu_features().get(feature))
 
 
 def cpu_features() -> dict[str, bool]:

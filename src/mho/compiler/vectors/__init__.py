@@ -1,6 +1,6 @@
 """What LLVM does not make of a machine's vectors by itself: intrinsics for kernels."""
 
-from mho.compiler.vectors.lists import compress, draw_lines, gather, gather_fours, list_lines, pack_three
+from mho.compiler.vectors.lists import compress, draw_lines, gather, gather_fours, list_lines
 from mho.compiler.vectors.machine import fma, full_width
 from mho.compiler.vectors.rows import (
     SQUARE,
@@ -23,7 +23,6 @@ __all__ = [
     "gather_fours",
     "largest_word",
     "list_lines",
-    "pack_three",
     "rows_by_tile",
     "turn",
     "turn_gathered",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mho.compiler.numba_internals import cgutils, ir
+from mho.compiler.numba_internals import cgutils, has_avx512, ir
 
 LANES = 16
 WORD = ir.IntType(32)
 VECTOR = ir.VectorType(WORD, LANES)
 FLOATS = ir.VectorType(ir.FloatType(), LANES)
+HALF = ir.VectorType(WORD, LANES // 2)
 MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
@@ -62,6 +63,53 @@ def splat(builder: Any, value: Any, lanes: int = LANES) -> Any:
 def constant(word: int) -> Any:
     """A vector of one number."""
     return ir.Constant(VECTOR, [word] * LANES)
+
+
+def chosen(builder: Any, mask: Any, kind: Any) -> Any:
+    """Number of chosen lanes."""
+    return builder.zext(builder.ctpop(builder.bitcast(mask, ir.IntType(mask.type.count))), kind)
+
+
+def pack(builder: Any, mask: Any, columns: Sequence[tuple[Any, Any]]) -> Any:
+    """Store the chosen lanes of vectors of words side by side, each vector from its own pointer on; return how many.
+
+    What follows in memory is overwritten, up to LANES words from each pointer. AVX-512 has an instruction for it; with
+    AVX2 each half is permuted by a table of all its masks.
+    """
+    count = chosen(builder, mask, ir.IntType(64))
+    if has_avx512():
+        kind = ir.FunctionType(VECTOR, [VECTOR, VECTOR, MASK])
+        bring = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.avx512.mask.compress.v{LANES}i32")
+        for value, start in columns:
+            packed = builder.call(bring, [value, constant(0), mask])
+            builder.store(packed, builder.bitcast(start, VECTOR.as_pointer()), align=4)
+        return count
+    permute = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(HALF, [HALF, HALF]), "llvm.x86.avx2.permd"
+    )
+    halves = [ir.Constant(ir.VectorType(WORD, LANES // 2), list(range(first, first + 8))) for first in (0, 8)]
+    done = ir.IntType(64)(0)
+    for places in halves:
+        own = builder.shuffle_vector(mask, mask, places)
+        index = builder.zext(builder.bitcast(own, ir.IntType(8)), ir.IntType(64))
+        order = builder.load(builder.gep(_orders(builder.module), [index.type(0), index]))
+        order = builder.zext(order, HALF)
+        for value, start in columns:
+            packed = builder.call(permute, [builder.shuffle_vector(value, value, places), order])
+            builder.store(packed, builder.bitcast(builder.gep(start, [done]), HALF.as_pointer()), align=4)
+        done = builder.add(done, chosen(builder, own, done.type))
+    return count
+
+
+def _orders(module: Any) -> Any:
+    """Return the table of the lanes that each mask of eight chooses, the first of them first."""
+    name = "mho.orders"
+    if name in module.globals:
+        return module.globals[name]
+    kind = ir.VectorType(ir.IntType(8), 8)
+    rows = [[lane for lane in range(8) if mask >> lane & 1] for mask in range(256)]
+    values = [ir.Constant(kind, row + [0] * (8 - len(row))) for row in rows]
+    return cgutils.global_constant(module, name, ir.Constant(ir.ArrayType(kind, len(values)), values))
 
 
 def shuffled(builder: Any, a: Any, b: Any, places: Sequence[int]) -> Any:

@@ -1,4 +1,4 @@
-"""Packing and gathering of chosen lanes, in AVX-512; `mho.kernels.cpu.lists` has the loops they stand for."""
+"""Packing and gathering of chosen lanes; `mho.kernels.cpu.lists` has the loops that these stand for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from mho.compiler.numba_internals import cgutils, intrinsic, ir, types
-from mho.compiler.vectors.build import FLOATS, LANES, MASK, VECTOR, WORD, constant, masked_load, pointers, splat
+from mho.compiler.vectors.build import (
+    FLOATS,
+    LANES,
+    MASK,
+    VECTOR,
+    WORD,
+    chosen,
+    constant,
+    masked_load,
+    pack,
+    pointers,
+    splat,
+)
 from mho.random import COUNTERS_A_LINE, MIX_FACTORS, MIX_SHIFTS, PROBABILITY_SCALE
 
 BYTE = ir.IntType(8)
@@ -28,7 +40,7 @@ def compress(
     base: Any,
     flip: Any,
 ) -> Any:
-    """As `mho.kernels.cpu.lists.append`, in AVX-512; LLVM makes no such loop by itself.
+    """As `mho.kernels.cpu.lists.append`, in vectors; LLVM makes no such loop by itself.
 
     Looks at whole vectors of words, and writes as many.
     """
@@ -38,26 +50,25 @@ def compress(
             start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
             for offset in offsets:
                 start = builder.gep(start, [offset])
-            return builder.bitcast(start, VECTOR.as_pointer())
+            return start
+
+        def load(place: int, *offsets: Any) -> Any:
+            return builder.load(builder.bitcast(pointer(place, *offsets), VECTOR.as_pointer()), align=4)
 
         line_to, word_to, line_at, word_at, size = (arguments[place] for place in (1, 2, 4, 6, 7))
         test, keep, base, flip = (splat(builder, value) for value in arguments[8:])
         zero, numbers = ir.Constant(VECTOR, [0] * LANES), ir.Constant(VECTOR, list(range(LANES)))
         limit = splat(builder, builder.trunc(size, WORD))
-        pack = packer(builder)
         total = cgutils.alloca_once_value(builder, size.type(0))
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
-            word = builder.load(pointer(5, word_at, offset), align=4)
-            line = builder.load(pointer(3, line_at, offset), align=4)
+            word, line = load(5, word_at, offset), load(3, line_at, offset)
             place = builder.add(numbers, splat(builder, builder.trunc(offset, WORD)))
             inside = builder.icmp_unsigned("<", place, limit)
             found = builder.and_(builder.icmp_unsigned("!=", builder.and_(word, test), zero), inside)
             here = builder.load(total)
-            cell = builder.xor(builder.add(line, base), flip)
-            builder.store(builder.call(pack, [cell, zero, found]), pointer(0, line_to, here), align=4)
-            kept = builder.and_(word, keep)
-            builder.store(builder.call(pack, [kept, zero, found]), pointer(0, word_to, here), align=4)
-            builder.store(builder.add(here, chosen(builder, found, here.type)), total)
+            cell, kept = builder.xor(builder.add(line, base), flip), builder.and_(word, keep)
+            more = pack(builder, found, [(cell, pointer(0, line_to, here)), (kept, pointer(0, word_to, here))])
+            builder.store(builder.add(here, more), total)
         return builder.load(total)
 
     index, word = types.intp, types.uint32
@@ -67,18 +78,17 @@ def compress(
 @intrinsic
 def list_lines(
     typingctx: Any, out: Any, found: Any, room: Any, drive: Any, at: Any, size: Any, gain: Any, key_0: Any, key_1: Any,
-    line: Any, vector: Any,
+    line: Any,
 ) -> Any:  # fmt: skip
-    """As `mho.kernels.cpu.lists.list_driven`, in AVX-512: what is the same for all lines is written in full vectors."""
+    """As `mho.kernels.cpu.lists.list_driven`: what is the same for all lines is written in full vectors."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
         first, room, at, size, line = (arguments[place] for place in (1, 2, 4, 5, 9))
-        gain, key_0, key_1, vector = (splat(builder, arguments[place]) for place in (6, 7, 8, 10))
+        gain, key_0, key_1 = (splat(builder, arguments[place]) for place in (6, 7, 8))
         zero, numbers = ir.Constant(VECTOR, [0] * LANES), ir.Constant(VECTOR, list(range(LANES)))
         magnitude, sign = (ir.Constant(VECTOR, [word] * LANES) for word in (0x7FFFFFFF, 0x80000000))
         limit, start = splat(builder, builder.trunc(size, WORD)), splat(builder, builder.trunc(line, WORD))
-        pack = packer(builder)
         total = cgutils.alloca_once_value(builder, first)
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
             place = builder.add(numbers, splat(builder, builder.trunc(offset, WORD)))
@@ -89,54 +99,16 @@ def list_lines(
             probability = builder.fmul(builder.bitcast(word, FLOATS), builder.bitcast(gain, FLOATS))
             counter = builder.add(builder.shl(number, constant(int(COUNTERS_A_LINE).bit_length() - 1)), key_0)
             here = builder.load(total)
-            columns = (
-                builder.call(pack, [builder.or_(number, builder.and_(word, sign)), zero, driven]),
-                builder.call(pack, [builder.bitcast(probability, VECTOR), zero, driven]),
-                builder.call(pack, [counter, zero, driven]),
-                key_1,
-                vector,
-            )
-            to = here
-            for column in columns:
-                builder.store(column, builder.bitcast(pointer(0, to), VECTOR.as_pointer()), align=4)
-                to = builder.add(to, room)
-            builder.store(builder.add(here, chosen(builder, driven, here.type)), total)
+            starts = [pointer(0, builder.add(here, builder.mul(room, room.type(k)))) for k in range(4)]
+            signed = builder.or_(number, builder.and_(word, sign))
+            columns = (signed, builder.bitcast(probability, VECTOR), counter)
+            more = pack(builder, driven, list(zip(columns, starts[:3], strict=True)))
+            builder.store(key_1, builder.bitcast(starts[3], VECTOR.as_pointer()), align=4)
+            builder.store(builder.add(here, more), total)
         return builder.load(total)
 
     index, word = types.intp, types.uint32
-    return index(out, index, index, drive, index, index, word, word, word, index, word), codegen
-
-
-@intrinsic
-def pack_three(
-    typingctx: Any, out: Any, line_to: Any, word_to: Any, owners: Any, owner_to: Any, work: Any, lines: Any, words: Any,
-    vectors: Any, size: Any,
-) -> Any:  # fmt: skip
-    """As `mho.kernels.cpu.lists.pack_trains`, in AVX-512. Looks at whole vectors of words, and writes as many."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = pointers(context, builder, signature, arguments)
-        line_to, word_to, owner_to, lines, words, vectors, size = (arguments[place] for place in (1, 2, 4, 6, 7, 8, 9))
-        zero = ir.Constant(VECTOR, [0] * LANES)
-        pack = packer(builder)
-        total = cgutils.alloca_once_value(builder, size.type(0))
-        with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
-
-            def load(column: Any, offset: Any = offset) -> Any:
-                start = builder.bitcast(pointer(5, builder.add(column, offset)), VECTOR.as_pointer())
-                return builder.load(start, align=4)
-
-            word = load(words)
-            pulsing = builder.icmp_unsigned("!=", word, zero)
-            here = builder.load(total)
-            for place, to, column in ((0, line_to, load(lines)), (0, word_to, word), (3, owner_to, load(vectors))):
-                target = builder.bitcast(pointer(place, builder.add(to, here)), VECTOR.as_pointer())
-                builder.store(builder.call(pack, [column, zero, pulsing]), target, align=4)
-            builder.store(builder.add(here, chosen(builder, pulsing, here.type)), total)
-        return builder.load(total)
-
-    index = types.intp
-    return index(out, index, index, owners, index, work, index, index, index, index), codegen
+    return index(out, index, index, drive, index, index, word, word, word, index), codegen
 
 
 @intrinsic
@@ -144,7 +116,7 @@ def draw_lines(
     typingctx: Any, out: Any, line_to: Any, word_to: Any, drive: Any, at: Any, size: Any, gain: Any, key_0: Any,
     key_1: Any, line: Any,
 ) -> Any:  # fmt: skip
-    """As `mho.kernels.cpu.lists.draw_single`, in AVX-512: nothing is written but the lines that pulse."""
+    """As `mho.kernels.cpu.lists.draw_single`: nothing is written but the lines that pulse."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
@@ -155,7 +127,6 @@ def draw_lines(
         whole, scale = ir.Constant(FLOATS, [1.0] * LANES), ir.Constant(FLOATS, [float(PROBABILITY_SCALE)] * LANES)
         limit, start = splat(builder, builder.trunc(size, WORD)), splat(builder, builder.trunc(line, WORD))
         rint = cgutils.get_or_insert_function(builder.module, ir.FunctionType(FLOATS, [FLOATS]), "llvm.rint.v16f32")
-        pack = packer(builder)
         total = cgutils.alloca_once_value(builder, size.type(0))
         saturated = cgutils.alloca_once_value(builder, size.type(0))
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
@@ -174,11 +145,10 @@ def draw_lines(
             pulsing = builder.icmp_unsigned("<", drawn, threshold)
             here = builder.load(total)
             signed = builder.or_(number, builder.and_(word, sign))
-            target = builder.bitcast(pointer(0, builder.add(line_to, here)), VECTOR.as_pointer())
-            builder.store(builder.call(pack, [signed, zero, pulsing]), target, align=4)
+            more = pack(builder, pulsing, [(signed, pointer(0, builder.add(line_to, here)))])
             target = builder.bitcast(pointer(0, builder.add(word_to, here)), VECTOR.as_pointer())
             builder.store(one, target, align=4)
-            builder.store(builder.add(here, chosen(builder, pulsing, here.type)), total)
+            builder.store(builder.add(here, more), total)
         return cgutils.pack_array(builder, [builder.load(total), builder.load(saturated)])
 
     index, word = types.intp, types.uint32
@@ -262,15 +232,3 @@ def mixed(builder: Any, counter: Any, key_1: Any) -> Any:
             h = builder.add(h, key_1)
         h = builder.mul(h, constant(factor)) if factor else h
     return h
-
-
-def packer(builder: Any) -> Any:
-    """AVX-512's instruction that brings chosen lanes to the front."""
-    return cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(VECTOR, [VECTOR, VECTOR, MASK]), "llvm.x86.avx512.mask.compress.v16i32"
-    )
-
-
-def chosen(builder: Any, mask: Any, kind: Any) -> Any:
-    """Number of chosen lanes."""
-    return builder.zext(builder.ctpop(builder.bitcast(mask, ir.IntType(LANES))), kind)

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from mho.compiler.vectors import compress, draw_lines, gather, gather_fours, list_lines, pack_three
+from mho.compiler.vectors import compress, draw_lines, gather, gather_fours, list_lines
 from mho.random import COUNTERS_A_LINE, ONE, mix, threshold
 
 SLACK = 16  # words behind the end of a list that may be written
-COMPRESSES = True  # set by the compiler: whether the machine has AVX-512
+# Set by the compiler.
+COMPRESSES = True  # whether the machine has AVX2
+GATHERS = True  # whether the machine has AVX-512
 
 
 def append(
@@ -30,7 +32,7 @@ def append(
     """Pack ((line + base) ^ flip, word & keep) of the words that have a bit of `test`; returns how many.
 
     Looks at `size` lines and words, from line_at and word_at on; writes both into `out`, from line_to and word_to
-    on, with SLACK words of junk behind. All arrays are flat uint32. With AVX-512 a third to a quarter of the
+    on, with SLACK words of junk behind. All arrays are flat uint32. In vectors it takes a third to a quarter of the
     time of the loop below.
     """
     whole = 0
@@ -59,16 +61,15 @@ def list_driven(
     key_0: Any,
     key_1: Any,
     line: Any,
-    vector: Any,
 ) -> Any:
     """List the lines of a vector that are driven: not 0 in drive[at : at + size]; returns the new length of the list.
 
-    Five columns of `room` words, one behind another: the line's number, counted from `line`, with the sign of its
+    Four columns of `room` words, one behind another: the line's number, counted from `line`, with the sign of its
     drive in the highest bit; its probability, the drive times `gain`; its first counter, 128 a line, plus
-    `key_0`; `key_1`; `vector`. Behind the end of the list SLACK words of junk are written. All are uint32.
+    `key_0`; `key_1`. Behind the end of the list SLACK words of junk are written. All are uint32.
     """
     if COMPRESSES:
-        return list_lines(out, found, room, drive, at, size, gain, key_0, key_1, line, vector)
+        return list_lines(out, found, room, drive, at, size, gain, key_0, key_1, line)
     for i in range(size):
         word, number = drive[np.uintp(at + i)], np.uint32(line + i)
         probability = np.uint32(word).view(np.float32) * np.uint32(gain).view(np.float32)
@@ -76,7 +77,6 @@ def list_driven(
         out[np.uintp(found + room)] = np.float32(probability).view(np.uint32)
         out[np.uintp(found + 2 * room)] = np.uint32(np.uint32(number << np.uint32(7)) + key_0)
         out[np.uintp(found + 3 * room)] = key_1
-        out[np.uintp(found + 4 * room)] = vector
         found += (word & np.uint32(0x7FFFFFFF)) != 0
     return found
 
@@ -113,35 +113,6 @@ def draw_single(
     return found, saturated
 
 
-def pack_trains(
-    out: Any,
-    line_to: Any,
-    word_to: Any,
-    owners: Any,
-    owner_to: Any,
-    work: Any,
-    lines: Any,
-    words: Any,
-    vectors: Any,
-    size: Any,
-) -> Any:
-    """Pack the lines whose word is not 0: lines and words into `out`, vectors into `owners`; returns how many.
-
-    `lines`, `words` and `vectors` say where the columns of `size` words begin in `work`; whole vectors are looked
-    at, and SLACK words of junk written behind the end.
-    """
-    if COMPRESSES:
-        return pack_three(out, line_to, word_to, owners, owner_to, work, lines, words, vectors, size)
-    found = 0
-    for i in range(size):
-        word = work[np.uintp(words + i)]
-        out[np.uintp(line_to + found)] = work[np.uintp(lines + i)]
-        out[np.uintp(word_to + found)] = word
-        owners[np.uintp(owner_to + found)] = work[np.uintp(vectors + i)]
-        found += word != 0
-    return found
-
-
 def take(out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size: Any) -> None:
     """out[to + i] = source[base + step·cell i] for the first `size` cells; their highest bits say something else.
 
@@ -150,7 +121,7 @@ def take(out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size:
     if step == 0:
         for i in range(size):
             out[np.uintp(to + i)] = source[np.uintp(base)]
-    elif COMPRESSES:
+    elif GATHERS:
         gather(out, to, source, base, step, cells, size)
     else:
         for i in range(size):
@@ -160,7 +131,7 @@ def take(out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size:
 
 def take_fours(out: Any, to: Any, source: Any, base: Any, cells: Any, size: Any) -> None:
     """out[to[f] + i] = source[base + 4·cell i + f] for f from 0 to 3: as four times `take`."""
-    if COMPRESSES:
+    if GATHERS:
         gather_fours(out, to, source, base, cells, size)
     else:
         for i in range(size):

@@ -9,7 +9,7 @@ import numpy as np
 from mho.compiler.vectors import largest_word
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
 from mho.kernels.cpu.bits import popcount, tile_keys
-from mho.kernels.cpu.lists import SLACK, append, draw_single, list_driven, pack_trains, take
+from mho.kernels.cpu.lists import SLACK, append, draw_single, list_driven, take
 from mho.random import BLOCKS_A_WORD, LOWER_BITS, LOWER_COUNTER, ONE, SLOTS_A_TRAIN, UPPER_BITS, mix, threshold
 
 ZERO = np.float32(0.0)
@@ -25,17 +25,17 @@ CHUNK = 64  # vectors whose keys are drawn together
 PIECE = 512  # lines looked at in one go
 LISTED = 512  # lines drawn together: what is noted of them stays in the first-level cache
 
-# What is noted of each line in a list, side by side in one array of words; the first five as `list_driven` has them.
+# What is noted of each line in a list, side by side in one array of words; the first four as `list_driven` has them.
 ROOM = 1056  # LISTED + PIECE, and room for whole vectors behind
 LINE = 0
 PROBABILITY = 1056
 COUNTER = 2112
 KEY = 3168
-VECTOR = 4224
+PLACE = 4224  # of the vectors in the list: which, and where the lines of each end
 BITS = 5280
 OPEN = 6336
 INDEX = 7392
-OWNER = 8448
+END = 8448
 TIED = 9504
 TIED_BITS = 10560
 TIED_COUNTER = 11616
@@ -211,7 +211,7 @@ def draw_side(
     slots, noting, noted, deterministic = sent[0], sent[2], sent[3], sent[4]
     drive, ends, rows, lines, driven_at = side[0], side[2], side[3], side[4], side[5]
     place, step, room = places
-    whole, found = place % step == 0, 0
+    whole, found, parts = place % step == 0, 0, 0
     end = room * (lines + SLACK)
     for i in range(count):
         at, out, here = np.uintp(i), side[1], end
@@ -230,23 +230,27 @@ def draw_side(
                 for begin in range(0, rows, PIECE):
                     size, old = min(PIECE, rows - begin), found
                     found = list_driven(
-                        work, found, ROOM, drive, driven_at + begin, size, gain, keys_0[at], keys_1[at],
-                        copy + begin, np.uint32(place),
-                    )  # fmt: skip
+                        work, found, ROOM, drive, driven_at + begin, size, gain, keys_0[at], keys_1[at], copy + begin
+                    )
+                    work[np.uintp(PLACE + parts)], work[np.uintp(END + parts)] = np.uint32(place), np.uint32(found)
+                    parts += found > old
                     if noting:
                         for k in range(old, found):
                             work[np.uintp(KEPT + k)] = noted[at]
                     if found >= LISTED:
-                        end = draw_listed(counts, side, end, found, sent, whole, work)
-                        found = 0
+                        end = draw_listed(counts, side, end, found, parts, sent, whole, work)
+                        found, parts = 0, 0
         driven_at += rows
         place += step
-    draw_listed(counts, side, end, found, sent, whole, work)
+    draw_listed(counts, side, end, found, parts, sent, whole, work)
 
 
-def draw_listed(counts: Any, side: Any, end: Any, found: Any, sent: Any, whole: Any, work: Any) -> Any:
-    """Draw the listed lines, and write for each vector those that pulse, from `end` on; returns the new end.
+def draw_listed(
+    counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: Any, whole: Any, work: Any
+) -> Any:
+    """Draw the listed lines, of so many parts, and write for each vector those that pulse, from `end` on.
 
+    Returns the new end.
     `whole`: whether these are the first slots of their trains, in which saturated lines are counted.
     """
     out, ends = side[1], side[2]
@@ -264,16 +268,21 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, sent: Any, whole: 
     if whole:
         counts[SATURATED_PROBABILITIES] += saturated
     room = out.size // 2
-    more = pack_trains(out, end, room + end, work, OWNER, work, LINE, BITS, VECTOR, full)
-    pulses = 0
-    for k in range(more):
-        t = np.uintp(work[np.uintp(OWNER + k)])
+    pulses, begin = np.uint32(0), 0
+    for i in range(full):
+        pulses = np.uint32(pulses + popcount(work[np.uintp(BITS + i)]))
+    counts[PULSES] += np.int64(pulses)
+    for k in range(parts):
+        t, last = np.uintp(work[np.uintp(PLACE + k)]), np.int64(work[np.uintp(END + k)])
+        more = append(
+            out, end, room + end, work, LINE + begin, work, BITS + begin, last - begin, EVERY_BIT, EVERY_BIT, NO_BIT,
+            NO_BIT,
+        )  # fmt: skip
         if ends[t, 1] == 0:
-            ends[t, 0] = end + k
-        ends[t, 1] += 1
-        pulses += popcount(out[np.uintp(room + end + k)])
-    counts[PULSES] += pulses
-    return end + more
+            ends[t, 0] = end
+        ends[t, 1] += more
+        end, begin = end + more, last
+    return end
 
 
 def set_patterns(work: Any, found: Any, full: Any, sent: Any) -> Any:

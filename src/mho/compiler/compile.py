@@ -20,6 +20,7 @@ from mho.compiler.cache import load_kernel
 from mho.compiler.linker import HEADER, Linker
 from mho.compiler.model import DeviceModel, chosen, definitions
 from mho.compiler.numba_internals import has_avx2, has_avx512
+from mho.compiler.vectors.blocks import block_shape
 
 KEPT = 64
 """Kernels that a process keeps for the next use, about 4 MB each; those in use somewhere stay anyway."""
@@ -44,7 +45,8 @@ def load(
         tables: their tables, likewise.
         more: definitions that take the place of names in the kernel, each with its text.
     """
-    machine = {"WIDE": has_avx512(), "GATHERS": has_avx512(), "COMPRESSES": has_avx2()}
+    width, rows = block_shape()
+    machine = {"GATHERS": has_avx512(), "COMPRESSES": has_avx2(), "GROUP": width, "ROWS": rows}
     given = {name: f"{name} = {value}" for name, value in machine.items()}
     given |= definitions(model, fields, tables) if model else {}
     given |= dict(more)

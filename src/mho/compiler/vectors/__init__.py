@@ -1,13 +1,12 @@
 """What LLVM does not make of a machine's vectors by itself: intrinsics for kernels."""
 
+from mho.compiler.vectors.blocks import block
 from mho.compiler.vectors.lists import compress, draw_lines, gather, gather_fours, list_lines
 from mho.compiler.vectors.machine import fma, full_width
 from mho.compiler.vectors.rows import (
     SQUARE,
     add_lines,
     largest_word,
-    rows_by_tile,
-    turn,
     turn_gathered,
     turn_spread,
 )
@@ -15,6 +14,7 @@ from mho.compiler.vectors.rows import (
 __all__ = [
     "SQUARE",
     "add_lines",
+    "block",
     "compress",
     "draw_lines",
     "fma",
@@ -23,8 +23,6 @@ __all__ = [
     "gather_fours",
     "largest_word",
     "list_lines",
-    "rows_by_tile",
-    "turn",
     "turn_gathered",
     "turn_spread",
 ]

@@ -36,17 +36,6 @@ def masked_load(builder: Any, start: Any, mask: Any, instead: Any) -> Any:
     return builder.call(load, [builder.bitcast(start, kind.as_pointer()), WORD(4), mask, instead])
 
 
-def masked_store(builder: Any, value: Any, start: Any, mask: Any) -> None:
-    """A vector to memory; what is masked out is not written."""
-    kind = value.type
-    store = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), WORD, mask.type]),
-        f"llvm.masked.store.{_mangled(kind)}.p0",
-    )
-    builder.call(store, [value, builder.bitcast(start, kind.as_pointer()), WORD(4), mask])
-
-
 def _mangled(kind: Any) -> str:
     """A vector type in the name of an intrinsic."""
     return f"v{kind.count}{'f32' if kind.element == ir.FloatType() else 'i32'}"
@@ -84,9 +73,7 @@ def pack(builder: Any, mask: Any, columns: Sequence[tuple[Any, Any]]) -> Any:
             packed = builder.call(bring, [value, constant(0), mask])
             builder.store(packed, builder.bitcast(start, VECTOR.as_pointer()), align=4)
         return count
-    permute = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(HALF, [HALF, HALF]), "llvm.x86.avx2.permd"
-    )
+    permute = cgutils.get_or_insert_function(builder.module, ir.FunctionType(HALF, [HALF, HALF]), "llvm.x86.avx2.permd")
     halves = [ir.Constant(ir.VectorType(WORD, LANES // 2), list(range(first, first + 8))) for first in (0, 8)]
     done = ir.IntType(64)(0)
     for places in halves:

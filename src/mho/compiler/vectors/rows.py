@@ -6,18 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mho.compiler.numba_internals import cgutils, intrinsic, ir, types
-from mho.compiler.vectors.build import (
-    FLOATS,
-    LANES,
-    MASK,
-    VECTOR,
-    WORD,
-    masked_load,
-    masked_store,
-    pointers,
-    shuffled,
-    splat,
-)
+from mho.compiler.vectors.build import LANES, VECTOR, WORD, masked_load, pointers, shuffled, splat
 
 SQUARE = 8
 EIGHT = ir.VectorType(ir.FloatType(), SQUARE)
@@ -99,9 +88,7 @@ def turn_spread(typingctx: Any, out: Any, to: Any, out_step: Any, source: Any, a
 
 
 @intrinsic
-def add_lines(
-    typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, step: Any, count: Any
-) -> Any:
+def add_lines(typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, step: Any, count: Any) -> Any:
     """out[to + i] += source[at + i + m·step] for m from 0 to `count`, one after another; i < size, a multiple of SQUARE.
 
     Sums stay in registers: a load that meets two stores before it would wait for both.
@@ -144,73 +131,3 @@ def _turned(builder: Any, lines: Sequence[Any]) -> list[Any]:
             turned[i + width] = shuffled(builder, lines[i], lines[i + width], lower)
         lines = turned
     return lines
-
-
-@intrinsic
-def turn(
-    typingctx: Any, out: Any, to: Any, out_step: Any, written: Any, source: Any, at: Any, step: Any, rows: Any,
-    columns: Any,
-) -> Any:  # fmt: skip
-    """out[to + j·out_step + i] = source[at + i·step + j] for i < rows and j < columns, at most LANES each.
-
-    i runs up to `written`, at most LANES, with zeros from `rows` on.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = pointers(context, builder, signature, arguments)
-        to, out_step, written, at, step, rows, columns = (arguments[place] for place in (1, 2, 3, 5, 6, 7, 8))
-        numbers, zeros = ir.Constant(VECTOR, list(range(LANES))), ir.Constant(FLOATS, [0.0] * LANES)
-        inside = builder.icmp_signed("<", numbers, splat(builder, builder.trunc(columns, WORD)))
-        nowhere = ir.Constant(MASK, [0] * LANES)
-        lines = []
-        for i in range(LANES):
-            mask = builder.select(builder.icmp_signed("<", rows.type(i), rows), inside, nowhere)
-            start = builder.add(at, builder.mul(step, rows.type(i)))
-            lines.append(masked_load(builder, pointer(4, start), mask, zeros))
-        lines = _turned(builder, lines)
-        kept = builder.icmp_signed("<", numbers, splat(builder, builder.trunc(written, WORD)))
-        for j in range(LANES):
-            mask = builder.select(builder.icmp_signed("<", columns.type(j), columns), kept, nowhere)
-            start = builder.add(to, builder.mul(out_step, columns.type(j)))
-            masked_store(builder, lines[j], pointer(0, start), mask)
-        return context.get_dummy_value()
-
-    index = types.intp
-    return types.void(out, index, index, index, source, index, index, index, index), codegen
-
-
-@intrinsic
-def rows_by_tile(typingctx: Any, out: Any, to: Any, weights: Any, rows: Any, columns: Any, tile: Any) -> Any:
-    """out[to + k·64 + t] = Σ_j weights[rows[k] + j] · tile[j·64 + t], for four rows and the 64 vectors of a tile.
-
-    Sums stay in registers, sixteen of them: 25 to 19 µs for 32×401. Term by term in index order, each product added
-    with one rounding.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = pointers(context, builder, signature, arguments)
-        to, columns = arguments[1], arguments[4]
-        starts = [builder.extract_value(arguments[3], k) for k in range(4)]
-        zeros = ir.Constant(FLOATS, [0.0] * LANES)
-        sums = [[cgutils.alloca_once_value(builder, zeros) for _ in range(4)] for _ in range(4)]
-        undefined, first = ir.Constant(FLOATS, ir.Undefined), ir.Constant(VECTOR, [0] * LANES)
-        # llvmlite's own fma takes scalars only
-        kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
-        fused = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
-        with cgutils.for_range(builder, columns) as loop:
-            term = builder.shl(loop.index, loop.index.type(6))
-            places = [pointer(5, builder.add(term, term.type(LANES * group))) for group in range(4)]
-            values = [builder.load(builder.bitcast(place, FLOATS.as_pointer()), align=4) for place in places]
-            for start, line in zip(starts, sums, strict=True):
-                weight = builder.load(pointer(2, builder.add(start, loop.index)), align=4)
-                weight = builder.shuffle_vector(builder.insert_element(undefined, weight, WORD(0)), undefined, first)
-                for value, total in zip(values, line, strict=True):
-                    builder.store(builder.call(fused, [weight, value, builder.load(total)]), total)
-        for k, line in enumerate(sums):
-            for group, total in enumerate(line):
-                start = pointer(0, builder.add(to, to.type(64 * k + LANES * group)))
-                builder.store(builder.load(total), builder.bitcast(start, FLOATS.as_pointer()), align=4)
-        return context.get_dummy_value()
-
-    index = types.intp
-    return types.void(out, index, weights, types.UniTuple(index, 4), index, tile), codegen

@@ -10,101 +10,71 @@ from typing import Any
 
 import numpy as np
 
-from mho.compiler.vectors import fma, rows_by_tile, turn
+from mho.compiler.vectors import block, fma, turn_spread
 
 ZERO = np.float32(0.0)
-TILE = 64  # vectors side by side in the lanes of a tile
-ROWS = 4
-LANES = 16
-WIDE = True  # set by the compiler: whether the machine has AVX-512
+GROUPS = 3
+SQUARE = 8
+
+# Set by the compiler: the lanes of a group, and the vectors of a block, whose sums stay in registers.
+GROUP = 16
+ROWS = 8
 
 
-def tile_outputs(raw: Any, sums: Any, state: Any, r: Any, x: Any, t0: Any, count: Any, columns_first: Any) -> None:
-    """raw[p·TILE + t] = Σ_j w_pj x_tj for `count` ≤ TILE vectors from t0, in vector lanes.
+def many_outputs(
+    raw: Any, panel: Any, state: Any, r: Any, x: Any, first: Any, count: Any, backward: Any, padded: Any
+) -> None:
+    """raw[i·padded + o] = the sums of `count` vectors of the flat array x, whose first number is x[first].
 
-    raw holds lines rounded up to ROWS; `sums` (ROWS·TILE) and `columns_first` (N·TILE) are scratch.
+    Forward Σ_j w_oj x_ij, o over lines; backward Σ_p w_po d_ip, o over columns. Outputs lie in lanes: a panel of
+    weights, as many outputs side by side as a block has lanes, meets all vectors. raw has room for whole blocks of
+    vectors, `padded` a vector; `panel` for GROUPS·GROUP numbers a term.
     """
     lines, columns = state.shape[1], state.shape[2]
-    put_columns_first(columns_first, x, r, t0, count)
-    if not WIDE or count <= TILE // 2:
-        tile_rows(raw, sums, state, r, count, columns_first)
+    outputs, terms = (columns, lines) if backward else (lines, columns)
+    width = x.shape[2]
+    values, weights, base = x.reshape(-1), state.reshape(-1), r * lines * columns
+    for begin in range(0, outputs, GROUPS * GROUP):
+        size = min(GROUPS * GROUP, outputs - begin)
+        groups = (size + GROUP - 1) // GROUP
+        step = groups * GROUP
+        if backward:
+            copy_panel(panel, weights, base + begin, columns, lines, size, step)
+        else:
+            turn_panel(panel, weights, base + begin * columns, columns, size, step)
+        for i in range(0, count, ROWS):
+            to, at, rows = i * padded + begin, first + i * width, min(ROWS, count - i)
+            for term in range(0, terms, width):  # backward, the devices of a weight see the same values
+                block(raw, to, padded, panel, term * step, step, groups, values, at, width, rows, width, term > 0)
+
+
+def copy_panel(panel: Any, weights: Any, at: Any, columns: Any, lines: Any, size: Any, step: Any) -> None:
+    """panel[p·step + l] = weights[at + p·columns + l] for l < size, else 0."""
+    for p in range(lines):
+        for lane in range(size):
+            panel[np.uintp(p * step + lane)] = weights[np.uintp(at + p * columns + lane)]
+        for lane in range(size, step):
+            panel[np.uintp(p * step + lane)] = ZERO
+
+
+def turn_panel(panel: Any, weights: Any, at: Any, columns: Any, size: Any, step: Any) -> None:
+    """panel[j·step + l] = weights[at + l·columns + j] for l < size, else 0."""
+    if columns < SQUARE:
+        for j in range(columns):
+            for lane in range(step):
+                inside = lane < size
+                panel[np.uintp(j * step + lane)] = weights[np.uintp(at + lane * columns + j)] if inside else ZERO
         return
-    weights, last = state.reshape(-1), lines - 1
-    for p in range(0, lines, ROWS):
-        q = r * lines
-        rows = (
-            np.intp(q + p) * columns,
-            np.intp(q + min(p + 1, last)) * columns,
-            np.intp(q + min(p + 2, last)) * columns,
-            np.intp(q + min(p + 3, last)) * columns,
-        )
-        rows_by_tile(raw, p * TILE, weights, rows, columns, columns_first)
-
-
-def put_columns_first(out: Any, x: Any, r: Any, t0: Any, count: Any) -> None:
-    """out[j·TILE + t] = x_tj; lanes up to a whole vector are zero."""
-    vectors, columns = x.shape[1], x.shape[2]
-    if WIDE:
-        values, first = x.reshape(-1), (r * vectors + t0) * columns
-        for t in range(0, count, LANES):
-            for j in range(0, columns, LANES):
-                rows, across = min(LANES, count - t), min(LANES, columns - j)
-                turn(out, j * TILE + t, TILE, LANES, values, first + t * columns + j, columns, rows, across)
-        return
-    for j in range(columns):
-        for t in range(count):
-            out[np.uintp(j * TILE + t)] = x[r, np.uintp(t0 + t), np.uintp(j)]
-        for t in range(count, (count + LANES - 1) // LANES * LANES):
-            out[np.uintp(j * TILE + t)] = ZERO
-
-
-def tile_rows(raw: Any, sums: Any, state: Any, r: Any, count: Any, columns_first: Any) -> None:
-    """The sums of a tile, for machines with fewer registers, and of tiles that are half empty.
-
-    Four rows and four terms share what they load: 78 to 45 µs for 32×401 and 64 vectors, 38 to 21 µs for
-    16×26 and 576. One flat array with constant offsets a row spares most of the compiler's checks for overlap.
-    """
-    lines, columns = state.shape[1], state.shape[2]
-    lanes = (count + LANES - 1) // LANES * LANES
-    fours = columns // 4 * 4
-    for p in range(0, lines, ROWS):
-        last = lines - 1
-        v, w = state[r, np.uintp(p)], state[r, np.uintp(min(p + 1, last))]
-        y, z = state[r, np.uintp(min(p + 2, last))], state[r, np.uintp(min(p + 3, last))]
-        for i in range(ROWS * TILE):
-            sums[np.uintp(i)] = ZERO
-        for j in range(0, fours, 4):
-            a, b, c, d = np.uintp(j), np.uintp(j + 1), np.uintp(j + 2), np.uintp(j + 3)
-            va, vb, vc, vd = v[a], v[b], v[c], v[d]
-            wa, wb, wc, wd = w[a], w[b], w[c], w[d]
-            ya, yb, yc, yd = y[a], y[b], y[c], y[d]
-            za, zb, zc, zd = z[a], z[b], z[c], z[d]
-            for lane in range(lanes):
-                at, term = np.uintp(lane), np.uintp(j * TILE + lane)
-                xa, xb = columns_first[term], columns_first[term + np.uintp(TILE)]
-                xc, xd = columns_first[term + np.uintp(2 * TILE)], columns_first[term + np.uintp(3 * TILE)]
-                sums[at] = fma(vd, xd, fma(vc, xc, fma(vb, xb, fma(va, xa, sums[at]))))
-                at = np.uintp(lane + TILE)
-                sums[at] = fma(wd, xd, fma(wc, xc, fma(wb, xb, fma(wa, xa, sums[at]))))
-                at = np.uintp(lane + 2 * TILE)
-                sums[at] = fma(yd, xd, fma(yc, xc, fma(yb, xb, fma(ya, xa, sums[at]))))
-                at = np.uintp(lane + 3 * TILE)
-                sums[at] = fma(zd, xd, fma(zc, xc, fma(zb, xb, fma(za, xa, sums[at]))))
-        for j in range(fours, columns):
-            at_j = np.uintp(j)
-            vj, wj, yj, zj = v[at_j], w[at_j], y[at_j], z[at_j]
-            for lane in range(lanes):
-                xj = columns_first[np.uintp(j * TILE + lane)]
-                at = np.uintp(lane)
-                sums[at] = fma(vj, xj, sums[at])
-                at = np.uintp(lane + TILE)
-                sums[at] = fma(wj, xj, sums[at])
-                at = np.uintp(lane + 2 * TILE)
-                sums[at] = fma(yj, xj, sums[at])
-                at = np.uintp(lane + 3 * TILE)
-                sums[at] = fma(zj, xj, sums[at])
-        for i in range(ROWS * TILE):
-            raw[np.uintp(p * TILE + i)] = sums[np.uintp(i)]
+    for lane in range(0, step, SQUARE):
+        rows = min(SQUARE, size - lane)
+        if rows > 0:
+            for column in range(0, columns, SQUARE):
+                j = min(column, columns - SQUARE)
+                turn_spread(panel, j * step + lane, step, weights, at + lane * columns + j, columns, rows)
+        else:
+            for j in range(columns):
+                for k in range(SQUARE):
+                    panel[np.uintp(j * step + lane + k)] = ZERO
 
 
 def row_outputs(raw: Any, state: Any, r: Any, x: Any) -> None:

@@ -245,9 +245,7 @@ def draw_side(
     draw_listed(counts, side, end, found, parts, sent, whole, work)
 
 
-def draw_listed(
-    counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: Any, whole: Any, work: Any
-) -> Any:
+def draw_listed(counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: Any, whole: Any, work: Any) -> Any:
     """Draw the listed lines, of so many parts, and write for each vector those that pulse, from `end` on.
 
     Returns the new end.

@@ -165,7 +165,7 @@ class Raw(nn.Module):
 
 
 def up() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 4, 2))
+    return nn.Sequential(nn.Conv3d(3, 4, 3), nn.ConvTranspose3d(4, 4, 2))
 
 
 def normed() -> nn.Module:
@@ -224,7 +224,7 @@ def test_tracing_leaves_a_model_as_it_was():
 
 
 UNTRACEABLE = {
-    "transposed": (up, (3, 8, 8), "1 (ConvTranspose2d) has a matrix (weight 4×4×2×2)", "--exclude 1"),
+    "transposed": (up, (3, 8, 8, 8), "1 (ConvTranspose3d) has a matrix (weight 4×4×2×2×2)", "--exclude 1"),
     "recurrent": (lambda: nn.GRU(8, 4), (5, 7), "model (GRU) got an input of shape 5×7", "must be 8"),
     "raw": (Raw, (8,), "model (Raw) has a matrix, used by matmul", f"arrays hold {kind_names('and')}"),
     "parametrised": (normed, (8,), "0 (ParametrizedLinear)", "--exclude 0"),
@@ -757,7 +757,7 @@ class Net(nn.Module):
         return self.fc(self.norm(self.conv(x)).mean((2, 3)))
 
 def up():
-    return nn.ConvTranspose2d(3, 4, 2)
+    return nn.ConvTranspose3d(3, 4, 2)
 
 def arguments(width):
     return nn.Linear(width, 2)
@@ -863,7 +863,7 @@ MISTAKES = {
     "no shape": (["own:Net"], "give for example --input-shape 3x32x32"),
     "shape": (["own:Net", "--input-shape", "3x0"], "--input-shape '3x0': write the sizes"),
     "wrong shape": (["own:Net", "--input-shape", "1x6x6"], "conv (Conv2d) got an input of shape 1×6×6"),
-    "layer": (["own:up", "--input-shape", "3x6x6"], "model (ConvTranspose2d) has a matrix"),
+    "layer": (["own:up", "--input-shape", "3x6x6"], "model (ConvTranspose3d) has a matrix"),
     "arguments": (["own:arguments", "--input-shape", "3"], "missing 1 required positional argument: 'width'"),
     "number": (["own:number", "--input-shape", "3"], "'own:number' is 3; give a class or a function"),
     "module": (["nowhere:Net", "--input-shape", "3"], "cannot be imported (No module named 'nowhere')"),

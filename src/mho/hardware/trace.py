@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fnmatch
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, final
 
@@ -169,7 +170,7 @@ class _Walk:
                 module.training = True
 
     def _enter(self, module: nn.Module, arguments: tuple[Any, ...], words: Mapping[str, Any]) -> None:
-        given = list(_flat((*arguments, *words.values())))
+        given = list(_flat((*arguments, *_in_order(module, words))))
         self.reached.add(module)
         self.inside.append((module, [tuple(value.shape) for value in given if isinstance(value, Tensor)]))
         if module in self.excluded:
@@ -190,8 +191,9 @@ class _Walk:
         if kind is None or module in self.excluded:
             return
         answer = next(value for value in _flat([output]) if isinstance(value, Tensor))
-        vectors = kind.vectors(given[0], tuple(answer.shape))
         for name, part in kind.parts_of(module).items():
+            shape = tuple(answer.shape)
+            vectors = kind.vectors(given[0], shape) if part.vectors is None else part.vectors(given, shape)
             shapes = {(*matrix.weight.shape, matrix.bias is not None) for matrix in part.matrices}
             if len(shapes) > 1:
                 raise InvalidValue(
@@ -250,13 +252,13 @@ class _Walk:
 
     def result(self) -> Trace:
         """What was noted."""
-        held = {module for module, _ in self.layers}
+        held = {inner for module, _ in self.layers for inner in module.modules()}  # a layer may keep some in others
         digital = [
             Digital(name, type(module).__name__, sum(p.numel() for _, p in _own(module)))
             for module, name in self.names.items()
             if _own(module) and module in self.reached and module not in held
         ]
-        idle = [name for module, name in self.names.items() if _own(module) and module not in self.reached]
+        idle = [name for module, name in self.names.items() if _own(module) and module not in self.reached | held]
         if not self.layers:
             raise InvalidValue(f"the image meets no {kind_names('or')} that is not excluded; there is nothing to map")
         return Trace(tuple(self.layers.values()), tuple(digital), tuple(idle))
@@ -286,6 +288,12 @@ def _flat(values: Iterable[Any]) -> Iterator[Any]:
             yield from _flat(value)
         else:
             yield value
+
+
+def _in_order(module: nn.Module, words: Mapping[str, Any]) -> list[Any]:
+    """Return inputs given by keyword in the order in which the module's forward names them."""
+    names = list(inspect.signature(module.forward).parameters)
+    return [words[name] for name in sorted(words, key=lambda name: names.index(name) if name in names else len(names))]
 
 
 def _is_matrix(value: Any) -> bool:

@@ -17,7 +17,7 @@ from mho.nn.band_limited import (
     limit_maps,
 )
 from mho.nn.composite import Composite
-from mho.nn.conv import Conv2d
+from mho.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert
 from mho.nn.digital import to_digital
 from mho.nn.dropout import Dropout
@@ -47,7 +47,11 @@ __all__ = [
     "BandLimitedConv1d",
     "BandLimitedConv2d",
     "Composite",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "Converted",
     "Dropout",
     "Embedding",

@@ -87,10 +87,6 @@ class ArrayLayer(OnArrays):
             answer = _through_arrays(x, self)
         return answer.squeeze(0) if alone else answer
 
-    @abc.abstractmethod
-    def takes(self, shape: Sequence[int]) -> bool:
-        """Return whether a batch (B, ...) of this shape can be an input, as far as its axes tell."""
-
     def is_sample(self, shape: Sequence[int]) -> bool:
         """Return whether this is the shape of one sample without a batch, which a layer of one replica takes too."""
         return False

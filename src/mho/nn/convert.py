@@ -55,9 +55,10 @@ def convert(
 ) -> nn.Module:
     """Return a copy of `model` whose layers are arrays, with the same weights.
 
-    Linear, Conv2d, RNN, LSTM, GRU and their cells, Embedding, and kinds of your own become arrays. A recurrent layer
-    becomes several, one for the input and one for the recurrent matrix of each layer and direction, which are named
-    as torch names them: "lstm.ih_l0", "lstm.hh_l0".
+    Linear, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, RNN, LSTM, GRU and their cells, Embedding, and
+    kinds of your own become arrays. A recurrent layer becomes several, one for the input and one for the recurrent
+    matrix of each layer and direction, which are named as torch names them: "lstm.ih_l0", "lstm.hh_l0". A transposed
+    convolution becomes "up.kernel" and, for its bias, "up.offset".
 
     Args:
         model: an ordinary torch model on the CPU; it is left as it is.

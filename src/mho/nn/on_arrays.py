@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self, final
 
 from torch import nn
@@ -29,6 +29,10 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
     @abc.abstractmethod
     def trains(self) -> bool:
         """Whether any of the weights is not frozen."""
+
+    @abc.abstractmethod
+    def takes(self, shape: Sequence[int]) -> bool:
+        """Return whether a batch (B, ...) of this shape can be an input, as far as its axes tell."""
 
     @abc.abstractmethod
     def _apply_to_all(self, fn: Callable[[nn.Module], None]) -> None:

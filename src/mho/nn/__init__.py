@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mho.errors import no_such_name
 from mho.nn.array_layer import ArrayLayer
+from mho.nn.attention import MultiheadAttention
 from mho.nn.band_limited import (
     Band,
     BandLimit,
@@ -61,6 +62,7 @@ __all__ = [
     "Limited",
     "Linear",
     "Matrix",
+    "MultiheadAttention",
     "NotBandLimited",
     "Part",
     "Passage",

@@ -18,6 +18,7 @@ from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
+from mho.nn.fused import close_fused_path
 from mho.nn.kinds import LayerKind, Matrix, Part, kind_names, kind_of, layers_inside
 from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
@@ -55,10 +56,11 @@ def convert(
 ) -> nn.Module:
     """Return a copy of `model` whose layers are arrays, with the same weights.
 
-    Linear, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, RNN, LSTM, GRU and their cells, Embedding, and
-    kinds of your own become arrays. A recurrent layer becomes several, one for the input and one for the recurrent
-    matrix of each layer and direction, which are named as torch names them: "lstm.ih_l0", "lstm.hh_l0". A transposed
-    convolution becomes "up.kernel" and, for its bias, "up.offset".
+    Linear, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, RNN, LSTM, GRU and their cells, Embedding,
+    MultiheadAttention, also inside torch's Transformer layers, and kinds of your own become arrays. Some become
+    several: a recurrent layer one for the input and one for the recurrent matrix of each layer and direction, which are
+    named as torch names them, "lstm.ih_l0" and "lstm.hh_l0"; a transposed convolution "up.kernel" and, for its bias,
+    "up.offset"; attention "q_proj", "k_proj", "v_proj" and "out_proj".
 
     Args:
         model: an ordinary torch model on the CPU; it is left as it is.
@@ -92,7 +94,8 @@ def convert(
         if not isinstance(value, kind):
             raise InvalidValue(f"{label} is {shown(value)}; give a {cure}")
     seeds = seed_list(seed, replicas)
-    names = [name for name, _ in model.named_modules() if name]
+    kept = [path for path, module in model.named_modules() if path and kind_of(module) is not None]
+    names = [name for name, _ in model.named_modules() if name and not _is_inside(name, kept)]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
     faults = unmatched(special, [*names, *_part_names(model)]) + unmatched(excluded, names)
@@ -133,8 +136,9 @@ def _shared_faults(model: nn.Module, excluded: list[str]) -> list[str]:
 
     faults: list[str] = []
     owners: dict[int, list[tuple[str, str, bool]]] = {}
+    kinds = [path for path, module in model.named_modules() if kind_of(module) is not None and not stays(path)]
     for path, module in model.named_modules():
-        becomes = kind_of(module) is not None and not stays(path)
+        becomes = path in kinds or _is_inside(path, kinds)
         for name, parameter in module._parameters.items():
             if parameter is not None:
                 owners.setdefault(id(parameter), []).append((path, name, becomes))
@@ -163,6 +167,11 @@ def _part_names(model: nn.Module) -> list[str]:
     """Return the paths that the parts of layers will have, where these become several arrays."""
     kinds = {path: (module, kind) for path, module in model.named_modules() if (kind := kind_of(module)) is not None}
     return [_path(path, part) for path, (module, kind) in kinds.items() for part in kind.parts_of(module) if part]
+
+
+def _is_inside(path: str, others: Iterable[str]) -> bool:
+    """Return whether the module of a path lies inside one of others."""
+    return any(path.startswith(f"{other}.") if other else bool(path) for other in others)
 
 
 def _path(*steps: str) -> str:
@@ -252,6 +261,7 @@ class _Conversion(Replacement):
             take_place(dropout, module)
             return dropout
         self.inside(module, name)
+        close_fused_path(module)
         own = any(True for _ in module.parameters(recurse=False))
         if own:
             self.digital.append(label)

@@ -10,6 +10,7 @@ from torch import nn
 
 from mho.errors import InvalidValue, in_words, shown
 from mho.nn.dropout import Dropout
+from mho.nn.fused import open_fused_path
 from mho.nn.kinds import kind_of_layer
 from mho.nn.on_arrays import OnArrays
 from mho.nn.place import Replacement, take_place
@@ -82,6 +83,7 @@ class _Twins(Replacement):
             return _in_place_of(module, self._digital(module, name or "model"))
         vars(module).pop("conversion", None)  # the table of mho.convert
         self.inside(module, name)
+        open_fused_path(module)
         return module
 
     def _digital(self, layer: OnArrays, name: str) -> nn.Module:

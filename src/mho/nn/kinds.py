@@ -162,9 +162,12 @@ class LayerKind(metaclass=InWords):
                     "weights of the arrays cannot be written into them; let LayerKind.matrices return views"
                 )
         twin.requires_grad_(layer.trains)
+        trains: dict[Tensor, bool] = {}
         for own, part in zip(layers, self.parts_of(twin).values(), strict=True):
             for parameter in (p for matrix in part.matrices for p in matrix.parameters):
-                parameter.requires_grad_(own.trains)
+                trains[parameter] = trains.get(parameter, False) or own.trains  # several arrays may hold parts of it
+        for parameter, value in trains.items():
+            parameter.requires_grad_(value)
 
 
 LAYER_KINDS: dict[type[nn.Module], LayerKind] = {}

@@ -77,7 +77,7 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
         kind.fill(twin, self)
         twin.train(self.training)
         starts = [part.copies() for part in kind.parts_of(twin).values()]
-        fn(twin)
+        twin.apply(fn)  # with modules inside it first, as torch does
         changed = False
         for layer, part, start in zip(layers_inside(self), kind.parts_of(twin).values(), starts, strict=True):
             changed |= layer.follow(part.matrices, start.matrices)

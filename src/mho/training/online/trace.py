@@ -85,7 +85,7 @@ def _refuse_unseen(model: nn.Module) -> None:
         if isinstance(module, Composite):
             raise NoGraph(
                 f"{name or 'the model'} ({type(module).__name__}) passes its arrays by a forward of its own, such as "
-                "steps of time, which only autograd follows"
+                "steps of time or attention, which only autograd follows"
             )
     layers = [module for module in model.modules() if isinstance(module, ArrayLayer)]
     anchors = {id(layer.anchor) for layer in layers}

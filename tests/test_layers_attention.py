@@ -376,6 +376,7 @@ def test_tables_count_the_vectors_of_each_array():
     assert [row.layer for row in traced] == [*(f"self_attn.{part}" for part in PARTS), "linear1", "linear2"]
     assert {row.vectors for row in traced} == {5}
     assert mho.hardware.trace(encoder).idle == ()
+    assert array_table(converted(encoder.build(), NOISY), torch.zeros(2, 5, 6)) == traced  # which looks at in_proj_bias
 
 
 def test_attention_is_left_to_autograd_with_the_reason():

@@ -26,6 +26,7 @@ from mho.nn.embedding import Embedding
 from mho.nn.export import export
 from mho.nn.kinds import LAYER_KINDS, LayerKind, Matrix, Part, kind_names, kind_of, kind_of_layer, passage_of, register
 from mho.nn.linear import Linear
+from mho.nn.on_arrays import OnArrays
 from mho.nn.passage import Passage
 from mho.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, ReplicasMayMix, RNNCell
 from mho.nn.replicas import (
@@ -36,6 +37,7 @@ from mho.nn.replicas import (
     replica_outputs,
     replica_targets,
 )
+from mho.nn.tied import TiedEmbedding, Ties, find_ties
 
 __all__ = [
     "GRU",
@@ -64,12 +66,15 @@ __all__ = [
     "Matrix",
     "MultiheadAttention",
     "NotBandLimited",
+    "OnArrays",
     "Part",
     "Passage",
     "RNNCell",
     "ReplicaModel",
     "ReplicasMayMix",
     "StaysDigital",
+    "TiedEmbedding",
+    "Ties",
     "array_layers",
     "band_limit",
     "band_limit_rows",
@@ -78,6 +83,7 @@ __all__ = [
     "conversion_table",
     "convert",
     "export",
+    "find_ties",
     "kind_names",
     "kind_of",
     "kind_of_layer",

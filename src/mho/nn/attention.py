@@ -152,17 +152,9 @@ class MultiheadAttention(Composite):
         if self.add_zero_attn:
             k, v = F.pad(k, (0, 0, 0, 1)), F.pad(v, (0, 0, 0, 1))
             mask = None if mask is None else F.pad(mask, (0, 1))
-        weights = None
-        if need_weights or (self.training and self.dropout):
-            weights = self._weights(q, k, mask)
-            heads = weights @ v
-        else:
-            heads = F.scaled_dot_product_attention(q, k, v, mask)
-        out = self.out_proj(heads.transpose(1, 2).flatten(2))
-        if not need_weights:
-            weights = None
-        elif average_attn_weights:
-            weights = weights.mean(dim=1)  # type: ignore[union-attr]
+        whole = self._weights(q, k, mask)
+        out = self.out_proj((whole @ v).transpose(1, 2).flatten(2))
+        weights = None if not need_weights else whole.mean(dim=1) if average_attn_weights else whole
         if alone:
             return out.squeeze(0), None if weights is None else weights.squeeze(0)
         return out if self.batch_first else out.transpose(0, 1), weights

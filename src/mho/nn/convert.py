@@ -110,7 +110,18 @@ def convert(
     names = [name for name, _ in model.named_modules() if name and not _is_inside(name, kept)]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
-    faults = unmatched(special, [*names, *_part_names(model)]) + unmatched(excluded, names)
+    within = {name: whole for name, _ in model.named_modules() for whole in kept if _is_inside(name, [whole])}
+    faults = unmatched(special, [*names, *_part_names(model)])
+    for pattern in excluded:
+        inner = fnmatch.filter(within, pattern) if isinstance(pattern, str) else []
+        if inner and not fnmatch.filter(names, pattern):
+            whole = within[inner[0]]
+            faults.append(
+                f"{pattern!r} matches {inner[0]}, a part of {whole}, which stays digital as a whole or not at all; "
+                f"exclude={[whole]!r}"
+            )
+        else:
+            faults += unmatched([pattern], names)
     faults += [f"layers[{p!r}] is {shown(s)}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
     for label, spec in [("rpu", rpu), *((f"layers[{p!r}]", s) for p, s in special.items())]:
         fault = replicas_fault(spec, replicas) if isinstance(spec, RPU) else None

@@ -296,11 +296,11 @@ def test_a_second_derivative_is_refused_in_words_and_a_first_one_is_not():
         flat.square().mean().backward()
 
 
-def test_a_module_in_several_places_is_one_array_and_tied_weights_are_refused():
+def test_a_module_in_several_places_is_one_array_and_weights_of_other_layers_are_refused():
     class Tied(nn.Module):
         def __init__(self):
             super().__init__()
-            self.embedding, self.last = nn.Embedding(7, 6), nn.Linear(6, 7, bias=False)
+            self.embedding, self.last = nn.Linear(6, 7), nn.Linear(6, 7, bias=False)
             self.last.weight = self.embedding.weight
 
     blocks = mho.convert(nn.Sequential(*[nn.Linear(4, 4)] * 3), EXACT, quiet=True)

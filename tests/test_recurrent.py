@@ -420,7 +420,8 @@ def test_dropout_between_layers_and_drivers():
     driver = mho.training.choose_driver(model, optimizer, loss=lambda out, y: out.square().mean())
     assert (driver.name, driver.reason) == (
         "autograd",
-        "rnn (LSTM) passes its arrays by a forward of its own, such as steps of time, which only autograd follows",
+        "rnn (LSTM) passes its arrays by a forward of its own, such as steps of time or attention, which only autograd "
+        "follows",
     )
     driver.step(sentences(), torch.zeros(3))
     assert int(model.rnn.between.samples) == 3

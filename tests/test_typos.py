@@ -80,7 +80,7 @@ NAMES = {
     "devices": (mho.devices, "SoftBound", "mho.devices has no 'SoftBound'; did you mean 'SoftBounds'?"),
     "cells": (mho.cells, "Singel", "mho.cells has no 'Singel'; did you mean 'Single'?"),
     "presets": (mho.presets, "gokmen2017", "did you mean 'gokmen_2017'?"),
-    "nn": (mho.nn, "Conv3d", "mho.nn has no 'Conv3d'; did you mean 'Conv2d'?"),
+    "nn": (mho.nn, "Conv4d", "mho.nn has no 'Conv4d'; did you mean 'Conv"),
     "models": (mho.models, "ResNet17", "did you mean 'ResNet18'?"),
     "learning": (mho.learning, "zero_shit", "did you mean 'zero_shift'?"),
     "testing": (mho.testing, "check_devices", "did you mean 'check_device'?"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fnmatch
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, final
 
@@ -14,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from mho.errors import InvalidValue, nearest
 from mho.models import Network
-from mho.nn import LAYER_KINDS, ArrayLayer, LayerKind, kind_names, kind_of
+from mho.nn import LAYER_KINDS, ArrayLayer, LayerKind, find_ties, kind_names, kind_of
 
 ELEMENTWISE = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.PReLU)
 LOOK_UPS = (nn.EmbeddingBag,)
@@ -146,6 +147,8 @@ class _Walk:
         for module, name in self.names.items():
             if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
                 self.excluded.update(module.modules())
+        outside = {name for module, name in self.names.items() if module in self.excluded}
+        self.owners = find_ties(model, lambda path: (path or "model") in outside).owners
         self.layers: dict[tuple[nn.Module, str], Layer] = {}
         self.reached: set[nn.Module] = set()
         self.inside: list[tuple[nn.Module, list[tuple[int, ...]]]] = []
@@ -169,7 +172,7 @@ class _Walk:
                 module.training = True
 
     def _enter(self, module: nn.Module, arguments: tuple[Any, ...], words: Mapping[str, Any]) -> None:
-        given = list(_flat((*arguments, *words.values())))
+        given = list(_flat((*arguments, *_in_order(module, words))))
         self.reached.add(module)
         self.inside.append((module, [tuple(value.shape) for value in given if isinstance(value, Tensor)]))
         if module in self.excluded:
@@ -190,25 +193,33 @@ class _Walk:
         if kind is None or module in self.excluded:
             return
         answer = next(value for value in _flat([output]) if isinstance(value, Tensor))
-        vectors = kind.vectors(given[0], tuple(answer.shape))
-        for name, part in kind.parts_of(module).items():
+        owner = self.owners.get(module, module)
+        own = kind_of(owner)
+        assert own is not None
+        for (name, part), use in zip(own.parts_of(owner).items(), kind.parts_of(module).values(), strict=True):
+            shape = tuple(answer.shape)
+            vectors = kind.vectors(given[0], shape) if use.vectors is None else use.vectors(given, shape)
             shapes = {(*matrix.weight.shape, matrix.bias is not None) for matrix in part.matrices}
             if len(shapes) > 1:
                 raise InvalidValue(
                     f"{self._label(module)} has matrices of {len(shapes)} shapes; a table has one a layer"
                 )
             rows, columns, bias = shapes.pop()
-            before = self.layers.get((module, name))
-            self.layers[module, name] = Layer(
-                self._path(module, name),
+            before = self.layers.get((owner, name))
+            self.layers[owner, name] = Layer(
+                self._path(owner, name),
                 rows,
                 columns,
                 bool(bias),
                 len(part.matrices),
                 vectors + (before.vectors if before else 0),
                 (vectors if part.stepwise else 1) + (before.uses if before else 0),
-                (self._path(module, name), self.names[module]),
+                tuple(dict.fromkeys(self._path(each, end) for end in (name, "") for each in self._users(owner))),
             )
+
+    def _users(self, owner: nn.Module) -> list[nn.Module]:
+        """Return all layers that use the arrays of one, which is the first."""
+        return [owner, *(layer for layer, own in self.owners.items() if own is owner)]
 
     def _path(self, module: nn.Module, part: str) -> str:
         """Return the path that a part of a layer has in the converted model."""
@@ -250,13 +261,13 @@ class _Walk:
 
     def result(self) -> Trace:
         """What was noted."""
-        held = {module for module, _ in self.layers}
+        held = {inner for module, _ in self.layers for user in self._users(module) for inner in user.modules()}
         digital = [
             Digital(name, type(module).__name__, sum(p.numel() for _, p in _own(module)))
             for module, name in self.names.items()
             if _own(module) and module in self.reached and module not in held
         ]
-        idle = [name for module, name in self.names.items() if _own(module) and module not in self.reached]
+        idle = [name for module, name in self.names.items() if _own(module) and module not in self.reached | held]
         if not self.layers:
             raise InvalidValue(f"the image meets no {kind_names('or')} that is not excluded; there is nothing to map")
         return Trace(tuple(self.layers.values()), tuple(digital), tuple(idle))
@@ -286,6 +297,12 @@ def _flat(values: Iterable[Any]) -> Iterator[Any]:
             yield from _flat(value)
         else:
             yield value
+
+
+def _in_order(module: nn.Module, words: Mapping[str, Any]) -> list[Any]:
+    """Return inputs given by keyword in the order in which the module's forward names them."""
+    names = list(inspect.signature(module.forward).parameters)
+    return [words[name] for name in sorted(words, key=lambda name: names.index(name) if name in names else len(names))]
 
 
 def _is_matrix(value: Any) -> bool:

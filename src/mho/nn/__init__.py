@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mho.errors import no_such_name
 from mho.nn.array_layer import ArrayLayer
+from mho.nn.attention import MultiheadAttention
 from mho.nn.band_limited import (
     Band,
     BandLimit,
@@ -17,7 +18,7 @@ from mho.nn.band_limited import (
     limit_maps,
 )
 from mho.nn.composite import Composite
-from mho.nn.conv import Conv2d
+from mho.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d
 from mho.nn.convert import Converted, StaysDigital, conversion_rows, conversion_table, convert
 from mho.nn.digital import to_digital
 from mho.nn.dropout import Dropout
@@ -25,6 +26,7 @@ from mho.nn.embedding import Embedding
 from mho.nn.export import export
 from mho.nn.kinds import LAYER_KINDS, LayerKind, Matrix, Part, kind_names, kind_of, kind_of_layer, passage_of, register
 from mho.nn.linear import Linear
+from mho.nn.on_arrays import OnArrays
 from mho.nn.passage import Passage
 from mho.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, ReplicasMayMix, RNNCell
 from mho.nn.replicas import (
@@ -35,6 +37,7 @@ from mho.nn.replicas import (
     replica_outputs,
     replica_targets,
 )
+from mho.nn.tied import TiedEmbedding, Ties, find_ties
 
 __all__ = [
     "GRU",
@@ -47,7 +50,11 @@ __all__ = [
     "BandLimitedConv1d",
     "BandLimitedConv2d",
     "Composite",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "Converted",
     "Dropout",
     "Embedding",
@@ -57,13 +64,17 @@ __all__ = [
     "Limited",
     "Linear",
     "Matrix",
+    "MultiheadAttention",
     "NotBandLimited",
+    "OnArrays",
     "Part",
     "Passage",
     "RNNCell",
     "ReplicaModel",
     "ReplicasMayMix",
     "StaysDigital",
+    "TiedEmbedding",
+    "Ties",
     "array_layers",
     "band_limit",
     "band_limit_rows",
@@ -72,6 +83,7 @@ __all__ = [
     "conversion_table",
     "convert",
     "export",
+    "find_ties",
     "kind_names",
     "kind_of",
     "kind_of_layer",

@@ -82,14 +82,10 @@ class ArrayLayer(OnArrays):
         x = self.prepare(x.unsqueeze(0) if alone else x)
         if torch.compiler.is_compiling():
             # here, not in a decorator, which would import the compiler at every start: 1.5 s
-            answer: Tensor = torch.compiler.disable(_through_arrays)(x, self)
+            answer: Tensor = torch.compiler.disable(through_arrays)(x, self, _Cycles)
         else:
-            answer = _through_arrays(x, self)
+            answer = through_arrays(x, self, _Cycles)
         return answer.squeeze(0) if alone else answer
-
-    @abc.abstractmethod
-    def takes(self, shape: Sequence[int]) -> bool:
-        """Return whether a batch (B, ...) of this shape can be an input, as far as its axes tell."""
 
     def is_sample(self, shape: Sequence[int]) -> bool:
         """Return whether this is the shape of one sample without a batch, which a layer of one replica takes too."""
@@ -132,8 +128,8 @@ class ArrayLayer(OnArrays):
     @property
     def weight_shape(self) -> tuple[int, ...]:
         """Shape of the weight of the torch layer that this one stands for, out first."""
-        first = self.crossbars[0]
-        return (len(self.crossbars) * first.out_features, first.in_features - self.has_bias)
+        held = self._held
+        return (len(held) * held[0].out_features, held[0].in_features - self.has_bias)
 
     def as_weight(self, matrix: Tensor) -> Tensor:
         """Return matrices (R, out, in) of all arrays as weights (R, *weight_shape) of the torch layer."""
@@ -183,6 +179,10 @@ class ArrayLayer(OnArrays):
         """
         return self._write(weight, bias, choose=False)
 
+    def program(self, weight: Tensor, bias: Tensor | None = None) -> float:
+        """Do as `write` does with new weights of a torch layer: they choose a scale anew that the RPU leaves open."""
+        return self._write(weight, bias, choose=True)
+
     def _write(self, weight: Tensor, bias: Tensor | None = None, *, choose: bool) -> float:
         """Do as `write`; choose the scale anew, if the RPU leaves it open."""
         if bias is not None and not self.has_bias:
@@ -223,7 +223,12 @@ class ArrayLayer(OnArrays):
             whole: Tensor = torch.compiler.disable(self.matrix)(read=read)
             return whole
         with torch.no_grad():
-            return torch.cat([array.scaled_read() if read else array.scaled_weight for array in self.crossbars], dim=1)
+            return torch.cat([array.scaled_read() if read else array.scaled_weight for array in self._held], dim=1)
+
+    @property
+    def _held(self) -> list[Array]:
+        """The arrays themselves, also where something stands in for their reads in `crossbars`, as to count them."""
+        return list(self.arrays)  # type: ignore[arg-type]
 
     def _shaped(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Return a copy of values of all replicas in a shape, without an axis of replicas where there is one."""
@@ -343,7 +348,7 @@ class ArrayLayer(OnArrays):
         if keys[0] not in state or any(key.startswith(f"{prefix}arrays.") for key in state):
             return
         try:
-            self._write(*(state[key] for key in keys if key in state), choose=True)
+            self.program(*(state[key] for key in keys if key in state))
         except InvalidValue as error:
             faults.append(str(error))
         missing += [key for key in keys if key not in state]
@@ -562,8 +567,18 @@ def _unrecorded(name: str, by: str) -> WrongUse:
     )
 
 
-def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
-    """Add a node to autograd's graph."""
+def through_arrays(x: Tensor, layer: Any, cycles: type[torch.autograd.Function]) -> Tensor:
+    """Add a node to autograd's graph.
+
+    Args:
+        x: a batch, as the layer has prepared it.
+        layer: with a name, replicas, an anchor and learned scales.
+        cycles: a function of x, the anchor, the layer and the scales.
+
+    Raises:
+        InvalidValue: for a batch that the replicas cannot share.
+        WrongUse: inside DistributedDataParallel, torch.jit.trace, torch.export or transforms of torch.func.
+    """
     if torch._C._get_tracing_state() is not None:
         raise _unrecorded(layer.name, "torch.jit.trace")
     if isinstance(x, FakeTensor):
@@ -580,7 +595,7 @@ def _through_arrays(x: Tensor, layer: ArrayLayer) -> Tensor:
         )
     scales = layer.learned_scales()
     try:
-        answer: Tensor = _Cycles.apply(x, layer.anchor, layer, *scales)  # type: ignore[no-untyped-call]
+        answer: Tensor = cycles.apply(x, layer.anchor, layer, *scales)
     except RuntimeError as error:
         if "functorch transforms" not in str(error):
             raise

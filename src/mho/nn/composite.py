@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -38,6 +38,10 @@ class Composite(OnArrays):
     @property
     def trains(self) -> bool:
         return any(part.trains for part in self.parts.values())
+
+    def takes(self, shape: Sequence[int]) -> bool:
+        """Return whether the first part takes a batch of this shape."""
+        return next(iter(self.parts.values())).takes(shape)
 
     def _apply_to_all(self, fn: Callable[[nn.Module], None]) -> None:
         fn(self)  # a torch layer shows nothing inside

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import final
 
 import torch
@@ -18,9 +18,12 @@ from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown, warn
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.dropout import Dropout
+from mho.nn.fused import close_fused_path
 from mho.nn.kinds import LayerKind, Matrix, Part, kind_names, kind_of, layers_inside
+from mho.nn.on_arrays import OnArrays
 from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
+from mho.nn.tied import Ties, find_ties, make_tied
 
 LONGEST = 44
 """Letters of a layer's name in the table before it is folded: half of a narrow terminal."""
@@ -55,9 +58,15 @@ def convert(
 ) -> nn.Module:
     """Return a copy of `model` whose layers are arrays, with the same weights.
 
-    Linear, Conv2d, RNN, LSTM, GRU and their cells, Embedding, and kinds of your own become arrays. A recurrent layer
-    becomes several, one for the input and one for the recurrent matrix of each layer and direction, which are named
-    as torch names them: "lstm.ih_l0", "lstm.hh_l0".
+    Linear, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, RNN, LSTM, GRU and their cells, Embedding,
+    MultiheadAttention, also inside torch's Transformer layers, and kinds of your own become arrays. Some become
+    several: a recurrent layer one for the input and one for the recurrent matrix of each layer and direction, which are
+    named as torch names them, "lstm.ih_l0" and "lstm.hh_l0"; a transposed convolution "up.kernel" and, for its bias,
+    "up.offset"; attention "q_proj", "k_proj", "v_proj" and "out_proj".
+
+    A module that stands in several places is one array, and so are layers of one type and with the same options that
+    share all parameters. An Embedding whose weight is that of a Linear (tied) uses the array of the Linear, see
+    `mho.nn.TiedEmbedding`.
 
     Args:
         model: an ordinary torch model on the CPU; it is left as it is.
@@ -74,8 +83,8 @@ def convert(
 
     Raises:
         InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value a replica, a
-            model without a layer to convert, one that is converted already, weights that two layers share, or weights
-            that a pruning or a norm makes of other parameters.
+            model without a layer to convert, one that is converted already, weights that layers share which no one
+            array can serve, or weights that a pruning or a norm makes of other parameters.
 
     Warns:
         StaysDigital: naming layers with parameters that have no array form and were not excluded.
@@ -90,11 +99,29 @@ def convert(
     ):
         if not isinstance(value, kind):
             raise InvalidValue(f"{label} is {shown(value)}; give a {cure}")
+
+    def stays(path: str) -> bool:
+        steps = path.split(".")
+        around = [".".join(steps[: k + 1]) for k in range(len(steps))]
+        return any(fnmatch.fnmatchcase(name, pattern) for name in around for pattern in excluded)
+
     seeds = seed_list(seed, replicas)
-    names = [name for name, _ in model.named_modules() if name]
+    kept = [path for path, module in model.named_modules() if path and kind_of(module) is not None]
+    names = [name for name, _ in model.named_modules() if name and not _is_inside(name, kept)]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
-    faults = unmatched(special, [*names, *_part_names(model)]) + unmatched(excluded, names)
+    within = {name: whole for name, _ in model.named_modules() for whole in kept if _is_inside(name, [whole])}
+    faults = unmatched(special, [*names, *_part_names(model)])
+    for pattern in excluded:
+        inner = fnmatch.filter(within, pattern) if isinstance(pattern, str) else []
+        if inner and not fnmatch.filter(names, pattern):
+            whole = within[inner[0]]
+            faults.append(
+                f"{pattern!r} matches {inner[0]}, a part of {whole}, which stays digital as a whole or not at all; "
+                f"exclude={[whole]!r}"
+            )
+        else:
+            faults += unmatched([pattern], names)
     faults += [f"layers[{p!r}] is {shown(s)}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
     for label, spec in [("rpu", rpu), *((f"layers[{p!r}]", s) for p, s in special.items())]:
         fault = replicas_fault(spec, replicas) if isinstance(spec, RPU) else None
@@ -106,12 +133,13 @@ def convert(
     if empty and torch.get_default_device().type != "meta":  # where it is, as in mho map, nothing has values
         faults.append(f"{empty[0]} is on the meta device and holds no values; load the model's weights first")
     if not faults:  # of patterns, which it matches
-        faults += _shared_faults(model, excluded)
+        faults += _made_faults(model, stays) + find_ties(model, stays).faults
     if faults:
         raise InvalidValue("; ".join(faults), faults)
 
-    made = _Conversion(rpu, special, excluded, seeds)
-    converted = made.walk(copy.deepcopy(model), "")
+    own = copy.deepcopy(model)
+    made = _Conversion(rpu, special, excluded, seeds, own, find_ties(own, stays))
+    converted = made.walk(own, "")
     if not any(isinstance(module, ArrayLayer) for module in converted.modules()):
         raise InvalidValue(f"no layer was converted: the model has no {kind_names('or')} that is not excluded")
     made.judge(converted)
@@ -122,36 +150,18 @@ def convert(
     return result
 
 
-def _shared_faults(model: nn.Module, excluded: list[str]) -> list[str]:
-    """Return a fault for each parameter of layers to convert that is another layer's too, or no weight of its own."""
-
-    def stays(path: str) -> bool:
-        parts = path.split(".")
-        ancestors = [".".join(parts[: k + 1]) for k in range(len(parts))]
-        return any(fnmatch.fnmatchcase(name, pattern) for name in ancestors for pattern in excluded)
-
-    faults: list[str] = []
-    owners: dict[int, list[tuple[str, str, bool]]] = {}
-    for path, module in model.named_modules():
-        becomes = kind_of(module) is not None and not stays(path)
-        for name, parameter in module._parameters.items():
-            if parameter is not None:
-                owners.setdefault(id(parameter), []).append((path, name, becomes))
-            if becomes and name.endswith(("_orig", "_g")) and name.rsplit("_", 1)[0] not in module._parameters:
-                faults.append(
-                    f"{path}: its {name.rsplit('_', 1)[0]} is made of {name} before each forward, as by a pruning or a "
-                    "weight norm, which an array cannot follow; make it permanent first (torch.nn.utils.prune.remove, "
-                    f'remove_weight_norm), or exclude=["{path}"]'
-                )
-    for shared in owners.values():
-        if len(shared) > 1 and any(becomes for *_, becomes in shared):
-            paths = [path for path, *_ in shared]
-            faults.append(
-                f"{' and '.join(f'{path}.{name}' for path, name, _ in shared)} are one parameter (tied), and arrays "
-                "would hold it separately; use one module in both places, which becomes one array, or "
-                f"exclude={paths!r}"
-            )
-    return faults
+def _made_faults(model: nn.Module, stays: Callable[[str], bool]) -> list[str]:
+    """Return a fault for each weight of layers to convert that is made of other parameters."""
+    kinds = [path for path, module in model.named_modules() if kind_of(module) is not None and not stays(path)]
+    return [
+        f"{path}: its {name.rsplit('_', 1)[0]} is made of {name} before each forward, as by a pruning or a weight "
+        "norm, which an array cannot follow; make it permanent first (torch.nn.utils.prune.remove, "
+        f'remove_weight_norm), or exclude=["{path}"]'
+        for path, module in model.named_modules()
+        if path in kinds or _is_inside(path, kinds)
+        for name, parameter in module._parameters.items()
+        if parameter is not None and name.endswith(("_orig", "_g")) and name.rsplit("_", 1)[0] not in module._parameters
+    ]
 
 
 FEWEST = 5
@@ -162,6 +172,11 @@ def _part_names(model: nn.Module) -> list[str]:
     """Return the paths that the parts of layers will have, where these become several arrays."""
     kinds = {path: (module, kind) for path, module in model.named_modules() if (kind := kind_of(module)) is not None}
     return [_path(path, part) for path, (module, kind) in kinds.items() for part in kind.parts_of(module) if part]
+
+
+def _is_inside(path: str, others: Iterable[str]) -> bool:
+    """Return whether the module of a path lies inside one of others."""
+    return any(path.startswith(f"{other}.") if other else bool(path) for other in others)
 
 
 def _path(*steps: str) -> str:
@@ -220,8 +235,17 @@ def conversion_rows(model: nn.Module) -> list[Converted]:
 class _Conversion(Replacement):
     """The walk of `convert`."""
 
-    def __init__(self, rpu: RPU, special: Mapping[str, RPU], excluded: list[str], seeds: list[int]) -> None:
+    def __init__(
+        self,
+        rpu: RPU,
+        special: Mapping[str, RPU],
+        excluded: list[str],
+        seeds: list[int],
+        model: nn.Module,
+        ties: Ties,
+    ) -> None:
         super().__init__()
+        self.ties, self.paths = ties, {module: path for path, module in model.named_modules()}
         self.rpu, self.special, self.excluded, self.seeds = rpu, special, excluded, seeds
         self.rows: list[Converted] = []
         self.unforeseen: list[str] = []
@@ -236,6 +260,8 @@ class _Conversion(Replacement):
                 self.digital.append(label)
                 self.rows.append(Converted(label, kind, "digital (excluded)"))
             return module
+        if module in self.ties.owners:
+            return self._tied(module, name)
         found = kind_of(module)
         if found is not None:
             return self._array(module, found, name, label)
@@ -251,6 +277,7 @@ class _Conversion(Replacement):
             take_place(dropout, module)
             return dropout
         self.inside(module, name)
+        close_fused_path(module)
         own = any(True for _ in module.parameters(recurse=False))
         if own:
             self.digital.append(label)
@@ -260,7 +287,8 @@ class _Conversion(Replacement):
 
     def _array(self, module: nn.Module, kind: LayerKind, name: str, label: str) -> nn.Module:
         parts = kind.parts_of(module)
-        rpus = {part: self._rpu(_path(name, part), name) for part in parts}
+        names = self.ties.names(module, self.paths)
+        rpus = {part: self._rpu(*(_path(own, part) for own in names), *names) for part in parts}
         own = {"rpu": rpus[""]} if "" in rpus else {"rpu": self.rpu, "layers": rpus}
         layer = kind.make(module, seed=self.seeds, replicas=len(self.seeds), name=label, **own)
         layer.replaces = kind.replaces
@@ -273,6 +301,18 @@ class _Conversion(Replacement):
             became = _became(inside, kind.digital(layer))
             self.rows.append(Converted(path, type(module).__name__, became, clipped))
         return layer
+
+    def _tied(self, module: nn.Module, name: str) -> nn.Module:
+        """Return what stands in the place of a layer that uses the arrays of another one."""
+        owner = self.ties.owners[module]
+        layer = self.walk(owner, self.paths[owner])
+        assert isinstance(layer, OnArrays)
+        tied = make_tied(module, layer, name)
+        if tied is not layer:
+            take_place(tied, module)
+        words = "the arrays of" if tied is layer else "rows, read backward, of the array of"
+        self.rows.append(Converted(name, type(module).__name__, f"{words} {self.paths[owner]} (tied)"))
+        return tied
 
     def _rpu(self, *names: str) -> RPU:
         """Return the RPU of a layer by the first pattern that matches the first of its names that any matches."""

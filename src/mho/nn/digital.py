@@ -10,10 +10,12 @@ from torch import nn
 
 from mho.errors import InvalidValue, in_words, shown
 from mho.nn.dropout import Dropout
+from mho.nn.fused import open_fused_path
 from mho.nn.kinds import kind_of_layer
 from mho.nn.on_arrays import OnArrays
 from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
+from mho.nn.tied import TiedEmbedding
 
 
 @in_words
@@ -78,10 +80,15 @@ class _Twins(Replacement):
             return self.walk(module.model, name)
         if isinstance(module, Dropout):
             return _in_place_of(module, module.twin())
+        if isinstance(module, TiedEmbedding):
+            owner = self.walk(module.owner, module.owner.name)
+            assert isinstance(owner, nn.Linear)
+            return _in_place_of(module, module.twin(owner))
         if isinstance(module, OnArrays):
             return _in_place_of(module, self._digital(module, name or "model"))
         vars(module).pop("conversion", None)  # the table of mho.convert
         self.inside(module, name)
+        open_fused_path(module)
         return module
 
     def _digital(self, layer: OnArrays, name: str) -> nn.Module:

@@ -77,6 +77,11 @@ class Dropout(nn.Module, metaclass=InWords):
         """Number the samples that were dropped from."""
         self.samples += samples
 
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        if not any(key.startswith(prefix) for key in state):  # a state of torch, whose dropout has none: streams go on
+            state.update(self.state_dict(prefix=prefix))
+        super()._load_from_state_dict(state, prefix, *arguments)
+
     def twin(self) -> nn.Module:
         """Return the module of torch in whose place this one is."""
         return nn.Dropout2d(self.p) if self.channels else nn.Dropout(self.p)

@@ -71,24 +71,10 @@ class Embedding(ArrayLayer):
         return len(shape) == 0
 
     def prepare(self, x: Tensor) -> Tensor:
-        if x.dtype not in INTEGERS:
-            raise InvalidValue(
-                f"{self.name}: indices are {str(x.dtype).removeprefix('torch.')}; give integers from 0 to "
-                f"{self.num_embeddings - 1}, for example x.long()"
-            )
-        wrong = x[(x < 0) | (x >= self.num_embeddings)]
-        if len(wrong):
-            raise InvalidValue(
-                f"{self.name}: index {int(wrong[0])} is out of range; the layer has {self.num_embeddings} embeddings: "
-                f"give indices from 0 to {self.num_embeddings - 1}"
-            )
-        return x
+        return check_indices(x, self.num_embeddings, self.name)
 
     def send(self, x: Tensor) -> list[Floats]:
-        indices = x.numpy().reshape(x.shape[0], -1) if x.numel() else np.zeros((x.shape[0], 0), np.int64)
-        vectors = np.zeros((*indices.shape, self.num_embeddings), np.float32)
-        np.put_along_axis(vectors, indices[..., None], np.float32(1), axis=2)
-        return [vectors]
+        return [one_hot(x, self.num_embeddings)]
 
     def receive(self, answers: list[Floats], shape: torch.Size) -> Tensor:
         return torch.from_numpy(answers[0].reshape(*shape, self.embedding_dim))
@@ -110,11 +96,39 @@ class Embedding(ArrayLayer):
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
-def _make(module: nn.Embedding, **options: Any) -> Embedding:
-    """Make the layer on an array.
+def check_indices(x: Tensor, count: int, name: str) -> Tensor:
+    """Return x, if it holds indices from 0 to count - 1.
 
     Raises:
-        InvalidValue: for options that change rows, or their gradient, digitally.
+        InvalidValue: for other numbers.
+    """
+    if x.dtype not in INTEGERS:
+        raise InvalidValue(
+            f"{name}: indices are {str(x.dtype).removeprefix('torch.')}; give integers from 0 to {count - 1}, for "
+            "example x.long()"
+        )
+    wrong = x[(x < 0) | (x >= count)]
+    if len(wrong):
+        raise InvalidValue(
+            f"{name}: index {int(wrong[0])} is out of range; the layer has {count} embeddings: give indices from 0 to "
+            f"{count - 1}"
+        )
+    return x
+
+
+def one_hot(x: Tensor, count: int) -> Floats:
+    """Return vectors (S, T, count) of 0 with 1 at each index of x, (S, ...)."""
+    indices = x.numpy().reshape(x.shape[0], -1) if x.numel() else np.zeros((x.shape[0], 0), np.int64)
+    vectors = np.zeros((*indices.shape, count), np.float32)
+    np.put_along_axis(vectors, indices[..., None], np.float32(1), axis=2)
+    return vectors
+
+
+def refuse_options(module: nn.Embedding, name: str) -> None:
+    """Raise for options of an Embedding that change rows, or their gradient, digitally.
+
+    Raises:
+        InvalidValue: naming the options.
     """
     reasons = {
         "max_norm": "rescales rows before they are read, and arrays cannot be rescaled in part",
@@ -123,10 +137,13 @@ def _make(module: nn.Embedding, **options: Any) -> Embedding:
     }
     faults = [f"{name}={getattr(module, name)} {why}" for name, why in reasons.items() if getattr(module, name)]
     if faults:
-        name = options["name"]
         raise InvalidValue(
             f"{name}: {'; '.join(faults)}; make the Embedding without, or keep it digital: exclude=[{name!r}]", faults
         )
+
+
+def _make(module: nn.Embedding, **options: Any) -> Embedding:
+    refuse_options(module, options["name"])
     return Embedding(module.num_embeddings, module.embedding_dim, module.padding_idx, **options)
 
 

@@ -39,10 +39,13 @@ class Part:
     Attributes:
         matrices: one for each array, in order, all of one shape.
         stepwise: whether each vector of a sample is read in a use of its own, as step after step of a recurrence.
+        vectors: shapes of all inputs of the torch layer, and of its output, to the vectors that each array gets, where
+            these differ from those of other parts; None: as `LayerKind.vectors` says.
     """
 
     matrices: Sequence[Matrix]
     stepwise: bool = False
+    vectors: Callable[[Sequence[Sequence[int]], Sequence[int]], int] | None = None
 
     @property
     def trains(self) -> bool:
@@ -55,7 +58,7 @@ class Part:
             Matrix(m.weight.detach().clone(), None if m.bias is None else m.bias.detach().clone())
             for m in self.matrices
         ]
-        return Part(copied, self.stepwise)
+        return dataclasses.replace(self, matrices=copied)
 
 
 @final
@@ -159,9 +162,12 @@ class LayerKind(metaclass=InWords):
                     "weights of the arrays cannot be written into them; let LayerKind.matrices return views"
                 )
         twin.requires_grad_(layer.trains)
+        trains: dict[Tensor, bool] = {}
         for own, part in zip(layers, self.parts_of(twin).values(), strict=True):
             for parameter in (p for matrix in part.matrices for p in matrix.parameters):
-                parameter.requires_grad_(own.trains)
+                trains[parameter] = trains.get(parameter, False) or own.trains  # several arrays may hold parts of it
+        for parameter, value in trains.items():
+            parameter.requires_grad_(value)
 
 
 LAYER_KINDS: dict[type[nn.Module], LayerKind] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self, final
 
 from torch import nn
@@ -29,6 +29,10 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
     @abc.abstractmethod
     def trains(self) -> bool:
         """Whether any of the weights is not frozen."""
+
+    @abc.abstractmethod
+    def takes(self, shape: Sequence[int]) -> bool:
+        """Return whether a batch (B, ...) of this shape can be an input, as far as its axes tell."""
 
     @abc.abstractmethod
     def _apply_to_all(self, fn: Callable[[nn.Module], None]) -> None:
@@ -73,7 +77,7 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
         kind.fill(twin, self)
         twin.train(self.training)
         starts = [part.copies() for part in kind.parts_of(twin).values()]
-        fn(twin)
+        twin.apply(fn)  # with modules inside it first, as torch does
         changed = False
         for layer, part, start in zip(layers_inside(self), kind.parts_of(twin).values(), starts, strict=True):
             changed |= layer.follow(part.matrices, start.matrices)

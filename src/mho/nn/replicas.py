@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mho.errors import InvalidValue, WrongUse, in_words
 from mho.nn.array_layer import ArrayLayer
+from mho.nn.on_arrays import OnArrays
 
 
 @final
@@ -60,7 +61,7 @@ class ReplicaModel(nn.Module):
     def __init__(self, model: nn.Module, replicas: int) -> None:
         super().__init__()
         self.model, self.replicas = model, replicas
-        layers = [module for module in model.modules() if isinstance(module, ArrayLayer)]
+        layers = [module for module in model.modules() if isinstance(module, OnArrays)]
         self._first: Any = (layers[0],) if layers else ()  # a tuple, so that it is not a submodule twice
 
     def forward(self, x: Tensor, *, per_replica: bool | None = None) -> Any:

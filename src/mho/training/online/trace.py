@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from mho.nn import ArrayLayer, Composite, Dropout, ReplicaModel
+from mho.nn import ArrayLayer, Dropout, OnArrays, ReplicaModel
 
 
 class NoGraph(Exception):
@@ -82,10 +82,10 @@ class _Tracer(fx.Tracer):
 def _refuse_unseen(model: nn.Module) -> None:
     """Hooks and what is frozen are not part of a traced graph; digital parameters have no replicas."""
     for name, module in model.named_modules():
-        if isinstance(module, Composite):
+        if isinstance(module, OnArrays) and not isinstance(module, ArrayLayer):
             raise NoGraph(
                 f"{name or 'the model'} ({type(module).__name__}) passes its arrays by a forward of its own, such as "
-                "steps of time, which only autograd follows"
+                "steps of time or attention, which only autograd follows"
             )
     layers = [module for module in model.modules() if isinstance(module, ArrayLayer)]
     anchors = {id(layer.anchor) for layer in layers}

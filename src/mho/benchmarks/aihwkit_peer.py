@@ -6,12 +6,13 @@ Written against the documented interface of aihwkit 1.2.0; `benchmarks/README.md
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from mho.benchmarks.steps import LR, Step, lenet
+from mho.benchmarks.steps import LR, Step
 from mho.cells import Single
 from mho.config import RPU
 from mho.devices import ConstantStep
@@ -38,19 +39,19 @@ def missing() -> str | None:
     return None
 
 
-def aihwkit(rpu: RPU) -> Step:
-    """The same network, spec and optimiser in aihwkit, at mini-batch 1.
+def aihwkit(rpu: RPU, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> Step:
+    """The same network, spec and optimiser in aihwkit.
 
     Raises:
         InvalidValue: for a spec that aihwkit cannot express.
     """
     conversion, optim, _ = (importlib.import_module(name) for name in MODULES)
-    model = conversion.convert_to_analog(lenet(), rpu_config(rpu))
-    optimizer = optim.AnalogSGD(model.parameters(), lr=LR)
-    optimizer.regroup_param_groups(model)
+    analog = conversion.convert_to_analog(model, rpu_config(rpu))
+    optimizer = optim.AnalogSGD(analog.parameters(), lr=LR)
+    optimizer.regroup_param_groups(analog)
 
-    def step(images: Tensor, labels: Tensor) -> None:
-        F.cross_entropy(model(images), labels).backward()
+    def step(x: Tensor, y: Tensor) -> None:
+        loss(analog(x), y).backward()
         optimizer.step()
         optimizer.zero_grad()
 

@@ -7,7 +7,7 @@ from typing import Any
 from mho.benchmarks import aihwkit_peer
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, span
-from mho.benchmarks.steps import DRIVERS, plain_torch, turns
+from mho.benchmarks.steps import DRIVERS, lenet as network, plain_torch, turns
 from mho.benchmarks.timing import Samples, alternate
 from mho.presets import gokmen_2017
 
@@ -28,7 +28,7 @@ def run(plan: Plan, tell: Tell) -> Result:
         tell(f"lenet: {name}")
         steps = {driver: make(rpu) for driver, make in DRIVERS.items()} | {TORCH: plain_torch()}
         if absent is None:
-            steps[AIHWKIT] = aihwkit_peer.aihwkit(rpu)
+            steps[AIHWKIT] = aihwkit_peer.aihwkit(rpu, network())
         warm_up = plan.pick(WARM_UP, 2)
         blocks = {who: turns(step, plan.pictures(), plan.images, warm_up=warm_up) for who, step in steps.items()}
         times[name] = {who: taken.scaled(1e6) for who, taken in alternate(blocks, plan.rounds).items()}

@@ -13,15 +13,28 @@ from mho.errors import Faults, InvalidValue, nearest
 
 T = TypeVar("T")
 
-SUITES = ("lenet", "update", "read", "replicas", "devices", "rules", "band_limited")
+SUITES = (
+    "lenet",
+    "batch",
+    "resnet20",
+    "lstm",
+    "transformer",
+    "threads",
+    "update",
+    "read",
+    "replicas",
+    "devices",
+    "rules",
+    "band_limited",
+)
 ALL = "all"
 USED_BY = {
-    "data": ("lenet", "replicas", "rules"),
-    "data_dir": ("lenet", "replicas", "rules"),
+    "data": ("lenet", "batch", "threads", "replicas", "rules"),
+    "data_dir": ("lenet", "batch", "threads", "replicas", "rules"),
     "images": ("lenet", "replicas", "rules"),
-    "threads": ("lenet", "update", "read", "devices", "rules", "band_limited"),
+    "threads": tuple(name for name in SUITES if name not in ("replicas", "threads")),
 }
-"""Options that only some suites look at; `replicas` chooses its threads itself."""
+"""Options that only some suites look at; `replicas` and `threads` choose their threads themselves."""
 QUICK = {"rounds": 2, "images": 5}
 
 
@@ -34,9 +47,9 @@ class Plan:
         suites: names from `SUITES`, in the order in which they run.
         rounds: how often the contestants take turns, at least 1.
         images: training steps a round at mini-batch 1, at least 1 (lenet, replicas, rules).
-        data: "digits" or "mnist" (lenet, replicas, rules).
+        data: "digits" or "mnist" (lenet, batch, threads, replicas, rules).
         data_dir: folder with MNIST's files.
-        threads: threads for the arrays and for torch, 1 to 1024 (all suites but replicas).
+        threads: threads for the arrays and for torch, 1 to 1024 (all suites but replicas and threads).
         quick: small sizes, for tests: the machinery works, the numbers mean little.
 
     Raises:

@@ -10,7 +10,18 @@ from typing import Any, final
 
 import torch
 
-from mho.benchmarks import band_limited, devices, lenet, machine, read, replicas, rules, update
+from mho.benchmarks import (
+    band_limited,
+    devices,
+    lenet,
+    machine,
+    networks,
+    read,
+    replicas,
+    rules,
+    threads as both_threads,
+    update,
+)
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Result, Suite, Tell
 from mho.compiler.threads import set_threads, threads
@@ -19,6 +30,8 @@ from mho.files import write_atomically
 
 RUNS: dict[str, Suite] = {
     "lenet": lenet.run,
+    **{name: networks.suite(name) for name in networks.LOADS},
+    "threads": both_threads.run,
     "update": update.run,
     "read": read.run,
     "replicas": replicas.run,

@@ -7,37 +7,38 @@ from typing import Annotated
 
 import typer
 
-from mho.benchmarks.plan import make_plan
+from mho.benchmarks.plan import SUITES, make_plan
 
 
 def bench(
     suites: Annotated[
         list[str] | None,
-        typer.Argument(help="lenet (default), update, read, replicas, devices, or all.", metavar="SUITE"),
+        typer.Argument(help=f"{SUITES[0]} (default), {', '.join(SUITES[1:])}, or all.", metavar="SUITE"),
     ] = None,
     rounds: Annotated[int | None, typer.Option(help="How often the contestants take turns (default 7).")] = None,
     images: Annotated[
         int | None, typer.Option(help="Training steps a turn at mini-batch 1 (default 200; lenet, replicas, rules).")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="digits (default, embedded) or mnist (lenet, replicas, rules).")
+        str | None,
+        typer.Option(help="digits (default, embedded) or mnist (lenet, batch, threads, replicas, rules)."),
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="For the arrays and for torch (default 1; replicas chooses its own).")
+        int | None, typer.Option(help="For the arrays and for torch (default 1; replicas and threads choose their own).")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes and few rounds: tests the machinery.")] = False,
     out: Annotated[Path | None, typer.Option(help="New folder for bench.json and the page bench.html.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
-    """Time training steps, updates, reads, replicas and device laws.
+    """Time training steps of networks, updates, reads, replicas and device laws.
 
     Contestants take turns in one process; times are medians over the rounds with their quartiles, ratios are taken
-    round by round. lenet compares with plain torch, and with aihwkit where it is installed.
+    round by round. Suites of networks compare with plain torch, and with aihwkit where it is installed and has the layers.
 
-    Examples: mho bench --data mnist; mho bench update read --out bench-1; mho bench all --quick.
+    Examples: mho bench --data mnist; mho bench batch resnet20; mho bench update read --out bench-1; mho bench all --quick.
     """
     given = {"rounds": rounds, "images": images, "data": data, "data_dir": data_dir, "threads": threads}
     plan = make_plan(suites or [], given, quick=quick)

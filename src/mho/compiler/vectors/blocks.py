@@ -22,8 +22,9 @@ def block(
 ) -> Any:  # fmt: skip
     """out[to + v·out_step + l] = Σ_k values[first + v·value_step + k] · panel[at + k·step + l], row by row.
 
-    v runs over the rows of a block, of which those from `rows` on repeat the last; l over the lanes of `groups`, at most
-    GROUPS. Terms are added one by one in index order, each product with one rounding; to what stands in `out` if `more`.
+    v runs over the rows of a block, of which those from `rows` on repeat the last; l over the lanes of `groups`, at
+    most GROUPS. Terms are added one by one in index order, each product with one rounding; to what stands in `out` if
+    `more`.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

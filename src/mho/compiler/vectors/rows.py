@@ -89,9 +89,10 @@ def turn_spread(typingctx: Any, out: Any, to: Any, out_step: Any, source: Any, a
 
 @intrinsic
 def add_lines(typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, step: Any, count: Any) -> Any:
-    """out[to + i] += source[at + i + m·step] for m from 0 to `count`, one after another; i < size, a multiple of SQUARE.
+    """out[to + i] += source[at + i + m·step] for m from 0 to `count`, one after another; i < size.
 
-    Sums stay in registers: a load that meets two stores before it would wait for both.
+    The size is a multiple of SQUARE. Sums stay in registers: a load that meets two stores before it would wait for
+    both.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mho.kernels.counts import NOT_FINITE
 from mho.kernels.cpu.bits import tile_keys
-from mho.kernels.cpu.products import GROUP, GROUPS, ROWS, column_outputs, many_outputs, row_outputs
+from mho.kernels.cpu.products import GROUP, GROUPS, column_outputs, many_outputs, row_outputs
 from mho.kernels.cpu.trains import largest
 from mho.random import mix, normal, vector_keys
 
@@ -53,15 +53,13 @@ def read(
     raw = np.empty(chunk * padded, np.float32)
     panel = np.empty(terms * GROUPS * GROUP if chunk > 1 else 1, np.float32)
     seen, driven = np.empty(padded, np.float32), np.empty(lines, np.uintp)
-    scaled, scales = np.empty((1, CHUNK, width), np.float32), np.empty(CHUNK, np.float32)
-    keys = np.empty((4, CHUNK), np.uint32)
+    scaled, scales = np.empty((1, chunk, width), np.float32), np.empty(chunk, np.float32)
+    keys = np.empty((4, chunk), np.uint32)
     for i in range(raw.shape[0]):
         raw[np.uintp(i)] = ZERO
     kind = (backward, noise_management, halvings, clipped_slot, halvings_slot)
-    sums = (raw, padded, panel)
-    read_vectors(
-        start, stop, counts, state, x, out, streams, first, all_levels, kind, sums, (seen, driven, scaled), scales, keys
-    )
+    scratch = (raw, padded, panel, seen, driven, scaled, scales, keys)
+    read_vectors(start, stop, counts, state, x, out, streams, first, all_levels, kind, scratch)
 
 
 def read_vectors(
@@ -75,20 +73,16 @@ def read_vectors(
     first: Any,
     all_levels: Any,
     kind: Any,
-    sums: Any,
     scratch: Any,
-    scales: Any,
-    keys: Any,
 ) -> None:
     """The loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
-    raw, padded, panel = sums
-    seen, driven, scaled = scratch
+    raw, padded, panel, seen, driven, scaled, scales, keys = scratch
     backward, noise_management = kind[0], kind[1]
     vectors, width = x.shape[1], x.shape[2]
     q = start
     while q < stop:
         r, t0 = np.uintp(q // vectors), q % vectors
-        count = min(CHUNK, vectors - t0, stop - q)
+        count = min(scales.shape[0], vectors - t0, stop - q)
         levels, stream = all_levels[r], (streams[r, 0], streams[r, 1], np.uint64(first))
         tile_keys(keys, stream[0], stream[1], np.uint64(stream[2] + np.uint64(t0)), 0, count, np.uint32(0))
         linear = levels[2] > LARGEST and levels[3] == ZERO

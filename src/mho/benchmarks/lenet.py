@@ -7,7 +7,8 @@ from typing import Any
 from mho.benchmarks import aihwkit_peer
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, span
-from mho.benchmarks.steps import DRIVERS, lenet as network, plain_torch, turns
+from mho.benchmarks.steps import DRIVERS, plain_torch, turns
+from mho.benchmarks.steps import lenet as network
 from mho.benchmarks.timing import Samples, alternate
 from mho.presets import gokmen_2017
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mho.benchmarks import aihwkit_peer
 from mho.benchmarks.plan import Plan
-from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, span
+from mho.benchmarks.results import Chart, Line, Result, Suite, Table, Tell, digits, span
 from mho.benchmarks.steps import LR, Step
 from mho.benchmarks.timing import Block, Samples, alternate
 from mho.config import RPU
@@ -135,7 +135,7 @@ LOADS: dict[str, tuple[tuple[Load, ...], tuple[Load, ...]]] = {
 """What each suite trains, and what it trains in a quick benchmark."""
 
 
-def suite(name: str) -> Callable[[Plan, Tell], Result]:
+def suite(name: str) -> Suite:
     """Return the suite of this name."""
     return functools.partial(run, name)
 
@@ -166,8 +166,8 @@ def run(name: str, plan: Plan, tell: Tell) -> Result:
             f"{plan.threads} thread(s). "
             + (f"Images of {plan.data}. " if name == "batch" else f"{RANDOM} ")
             + "All contestants start from the same weights, meet the same batches in the same order, and take turns of "
-            f"about {SECONDS:g} s in one process, {plan.rounds} rounds; a turn's value is the median of its steps. Ratios "
-            f"are taken round by round. {' '.join(driven)}"
+            f"about {SECONDS:g} s in one process, {plan.rounds} rounds; a turn's value is the median of its steps. "
+            f"Ratios are taken round by round. {' '.join(driven)}"
         ),
         records=tuple(_record(load, who, taken) for load, taken in times.items() for who in taken),
         tables=(_table(times),),

@@ -10,18 +10,7 @@ from typing import Any, final
 
 import torch
 
-from mho.benchmarks import (
-    band_limited,
-    devices,
-    lenet,
-    machine,
-    networks,
-    read,
-    replicas,
-    rules,
-    threads as both_threads,
-    update,
-)
+from mho.benchmarks import band_limited, devices, lenet, machine, networks, read, replicas, rules, two_threads, update
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Result, Suite, Tell
 from mho.compiler.threads import set_threads, threads
@@ -31,7 +20,7 @@ from mho.files import write_atomically
 RUNS: dict[str, Suite] = {
     "lenet": lenet.run,
     **{name: networks.suite(name) for name in networks.LOADS},
-    "threads": both_threads.run,
+    "threads": two_threads.run,
     "update": update.run,
     "read": read.run,
     "replicas": replicas.run,

@@ -27,7 +27,8 @@ def bench(
         Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="For the arrays and for torch (default 1; replicas and threads choose their own).")
+        int | None,
+        typer.Option(help="For the arrays and for torch (default 1; replicas and threads choose their own)."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes and few rounds: tests the machinery.")] = False,
     out: Annotated[Path | None, typer.Option(help="New folder for bench.json and the page bench.html.")] = None,
@@ -36,9 +37,10 @@ def bench(
     """Time training steps of networks, updates, reads, replicas and device laws.
 
     Contestants take turns in one process; times are medians over the rounds with their quartiles, ratios are taken
-    round by round. Suites of networks compare with plain torch, and with aihwkit where it is installed and has the layers.
+    round by round. Suites of networks compare with plain torch, and with aihwkit where it is installed and has the
+    layers.
 
-    Examples: mho bench --data mnist; mho bench batch resnet20; mho bench update read --out bench-1; mho bench all --quick.
+    Examples: mho bench --data mnist; mho bench batch lstm; mho bench update read --out bench-1; mho bench all --quick.
     """
     given = {"rounds": rounds, "images": images, "data": data, "data_dir": data_dir, "threads": threads}
     plan = make_plan(suites or [], given, quick=quick)

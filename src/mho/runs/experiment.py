@@ -10,19 +10,20 @@ from typing import Any, TypeVar, final
 from mho.config import NO_SCALE, NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
 from mho.errors import Faults, InvalidValue, nearest
 from mho.learning import ZeroShifting
+from mho.models import NETWORKS, check_options
 from mho.runs.sources import check_sources, forget_sources, source_hashes
 from mho.training import Task, Training, find_task
 
 T = TypeVar("T")
 MAY_GROW = ("training.epochs", "training.checkpoint_every", "training.patience")
 """What a resumed run may be told anew: it changes nothing of what is done."""
-WHERE_ON: dict[str, Any] = {"validation": 0, "patience": 0}
+WHERE_ON: dict[str, Any] = {"validation": 0, "patience": 0, "schedule": "constant", "augment": ()}
 """Fields of [training] that a config has where they are not these, so that runs without them keep their addresses."""
 LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}, "task": "classification", **WHERE_ON}
 """Fields of [training] that stored configs may lack, with what they were then."""
 
 
-SECTIONS = ("training", "task", "zero_shifting", "layers", *(field.name for field in dataclasses.fields(RPU)))
+SECTIONS = ("training", "task", "model", "zero_shifting", "layers", *(field.name for field in dataclasses.fields(RPU)))
 
 
 @final
@@ -32,6 +33,7 @@ class Experiment:
 
     Attributes:
         task: what is trained for, with its options; None: the task that `training` names, without options.
+        model: options of the network that `training` names, where they are not as its paper has them: {"hidden": 128}.
         zero_shifting: done once before the first epoch; None: not at all.
 
     Raises:
@@ -44,14 +46,18 @@ class Experiment:
     layers: Mapping[str, RPU] = dataclasses.field(default_factory=dict)
     zero_shifting: ZeroShifting | None = None
     task: Task = None  # type: ignore[assignment]  # made in __post_init__
+    model: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         faults = Faults("the config")
         kind = find_task(self.training.task)
         if self.task is None:
-            object.__setattr__(self, "task", kind())
+            object.__setattr__(self, "task", kind(**_paper_options(self.training, kind)))
         elif type(self.task) is not kind:
             faults.add(f"task is a {type(self.task).__name__}, and training.task names {self.training.task}; give one")
+        options = Faults("model")
+        check_options(self.training.model, self.model, options)
+        faults.found += [f"model.{fault}" for fault in options.found]
         for prefix, rpu in [("", self.rpu), *((f"layers.{pattern}: ", rpu) for pattern, rpu in self.layers.items())]:
             fault = replicas_fault(rpu, self.training.replicas)
             if fault:
@@ -77,6 +83,8 @@ class Experiment:
         options = dataclasses.asdict(self.task)
         if options:
             tables["task"] = {name: NONE if value is None else value for name, value in options.items()}
+        if self.model:
+            tables["model"] = dict(self.model)
         if self.zero_shifting is not None:
             settings = dataclasses.asdict(self.zero_shifting)
             tables["zero_shifting"] = {name: NONE if value is None else value for name, value in settings.items()}
@@ -99,9 +107,12 @@ class Experiment:
         faults: list[str] = []
         table, options = rest.pop("training", {}), rest.pop("task", {})
         training = _read("training", table, lambda table: fields_from_table(Training, check_sources(table)), faults)
-        name = table.get("task", Training.task) if isinstance(table, Mapping) else Training.task
-        kind = _known_task(name)
-        task = _read("task", options, lambda table: fields_from_table(kind, table), faults) if kind else None
+        kind = _known_task(training.task if training else table.get("task") if isinstance(table, Mapping) else None)
+        usual = _paper_options(training, kind) if training and kind else {}
+        task = (
+            _read("task", options, lambda table: fields_from_table(kind, usual | dict(table)), faults) if kind else None
+        )
+        model = _read("model", rest.pop("model", {}), lambda table: _options(training, table), faults) or {}
         shifting = None
         if "zero_shifting" in rest:
             given = rest.pop("zero_shifting")
@@ -125,7 +136,7 @@ class Experiment:
             raise InvalidValue("the config has faults:\n  " + "\n  ".join(faults), faults)
         assert training is not None
         assert task is not None
-        return cls(training=training, rpu=rpu, layers=layers, zero_shifting=shifting, task=task)
+        return cls(training=training, rpu=rpu, layers=layers, zero_shifting=shifting, task=task, model=model)
 
     @classmethod
     def from_toml(cls, text: str) -> Experiment:
@@ -151,6 +162,23 @@ def _known_task(name: object) -> type[Task] | None:
         return find_task(name) if isinstance(name, str) else None
     except InvalidValue:
         return None
+
+
+def _paper_options(training: Training, kind: type[Task]) -> dict[str, Any]:
+    """Return the options of a task that the paper of a network of mho's has."""
+    network, known = NETWORKS.get(training.model), {field.name for field in dataclasses.fields(kind)}
+    return {} if network is None else {name: value for name, value in network.task.items() if name in known}
+
+
+def _options(training: Training | None, table: Mapping[str, Any]) -> dict[str, int]:
+    """Return the options of a network, but for those that are as its paper has them."""
+    if training is None:  # its own faults are noted
+        return {}
+    faults = Faults("model")
+    check_options(training.model, table, faults)
+    faults.raise_any()
+    usual = NETWORKS[training.model].options if training.model in NETWORKS else {}
+    return {name: value for name, value in table.items() if value != usual.get(name)}
 
 
 def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,7 +221,17 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def changes(stored: Mapping[str, Any], experiment: Experiment) -> list[str]:
     """Dotted names of the fields in which an experiment differs from a stored config, with both values."""
-    return differences(completed(stored), completed(json.loads(json.dumps(experiment.to_dict()))))
+    old, new = completed(stored), completed(json.loads(json.dumps(experiment.to_dict())))
+    found = differences(old, new)
+    was, now, schedule = old["training"]["epochs"], experiment.training.epochs, experiment.training.schedule
+    if schedule != "constant" and was != now:
+        found.append(f"training.epochs was {was} and is {now}, at which the {schedule} schedule of the rate ends")
+    return found
+
+
+def lasting(tables: Mapping[str, Any]) -> set[str]:
+    """Return the names in `MAY_GROW` that a resumed run of a config may not be told anew after all."""
+    return {"training.epochs"} if tables.get("training", {}).get("schedule", "constant") != "constant" else set()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import final
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mho.data import Dataset
 from mho.errors import Faults, InvalidValue
-from mho.training.tasks.base import Task, example_shape
+from mho.training.tasks.base import Task, example_shape, refuse_text
 
 
 @final
@@ -52,6 +53,8 @@ class Regression(Task):
         return float(r2_score(y.reshape(len(y), -1).numpy(), out.reshape(len(y), -1).numpy()))
 
     def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
+        refuse_text(data)
+        data = _numbers_of_classes(data)
         y = data.y_train
         if not y.is_floating_point():
             raise InvalidValue(
@@ -71,6 +74,25 @@ class Regression(Task):
                 f"the network gives outputs of shape {example_shape(out)} and the targets have {example_shape(y)}; "
                 "regression takes equal shapes, (n, 1) for one number an example"
             )
+
+
+def _numbers_of_classes(data: Dataset) -> Dataset:
+    """Return data whose classes stand for integers with these as targets (n, 1), standardised; others as they are."""
+    try:
+        numbers = torch.tensor([int(symbol) for symbol in data.symbols], dtype=torch.float64)
+    except ValueError:
+        return data
+    if not len(numbers) or data.y_train.is_floating_point() or data.y_train.dim() != 1:
+        return data
+    train = numbers[data.y_train]
+    mean, deviation = train.mean(), train.std(correction=0)
+    if not deviation > 0:
+        return data
+    y_train, y_test = (((numbers[y] - mean) / deviation)[:, None].float() for y in (data.y_train, data.y_test))
+    note = f"regression: a value of the target is {mean:.6g} + {deviation:.6g} · the network's output"
+    scale = mean.float()[None], deviation.float()[None]
+    notes = (*data.notes[:-1], note)
+    return dataclasses.replace(data, y_train=y_train, y_test=y_test, symbols=(), y_scale=scale, notes=notes)
 
 
 def _squares(out: Tensor, y: Tensor) -> Tensor:

@@ -34,9 +34,9 @@ def run(plan: Plan, tell: Tell) -> Result:
         suite="threads",
         title="One network on two threads",
         method=(
-            "Forward, backward and update, BL = 10, noise, bound and update management. Both contestants train the same "
-            f"network on the same batches and take turns, {plan.rounds} rounds; ratios are taken round by round. Weights "
-            f"are compared after {STEPS} steps."
+            "Forward, backward and update, BL = 10, noise, bound and update management. Both contestants train the "
+            f"same network on the same batches and take turns, {plan.rounds} rounds; ratios are taken round by round. "
+            f"Weights are compared after {STEPS} steps."
         ),
         records=tuple(_record(load, taken, same[load]) for load, taken in times.items()),
         tables=(_table(times, same),),
@@ -76,7 +76,7 @@ def _weights(load: Load, plan: Plan, count: int) -> torch.Tensor:
         return 0.0
 
     _on(count, train)
-    return torch.cat([layer.weight.flatten() for layer in array_layers(ours.model)])
+    return torch.cat([layer.weight.flatten() for layer in array_layers(ours.model).values()])
 
 
 def _record(load: str, taken: dict[int, Samples], same: bool) -> dict[str, Any]:
@@ -92,7 +92,9 @@ def _table(times: dict[str, dict[int, Samples]], same: dict[str, bool]) -> Table
         for load, taken in times.items()
     )
     columns = ("load", "µs an example, 1 thread", "2 threads", "times as fast", "same bits")
-    return Table(title="Microseconds an example", columns=columns, rows=rows, note="Medians over rounds, and quartiles.")
+    return Table(
+        title="Microseconds an example", columns=columns, rows=rows, note="Medians over rounds, and quartiles."
+    )
 
 
 def _chart(times: dict[str, dict[int, Samples]]) -> Chart:

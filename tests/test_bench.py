@@ -493,7 +493,7 @@ def test_all_faults_at_once_with_the_nearest_name():
 
 def test_options_without_effect_are_refused():
     with pytest.raises(
-        InvalidValue, match=r"--data has no effect on update, read; leave it out, or add lenet or replicas"
+        InvalidValue, match=r"--data has no effect on update, read; leave it out, or add lenet or batch"
     ):
         make_plan(["update", "read"], {"data": "mnist"})
     with pytest.raises(InvalidValue, match="--threads has no effect on replicas"):

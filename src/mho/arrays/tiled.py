@@ -127,7 +127,7 @@ class TiledArray(Array):
         ins: list[Floats] = []
         outs: list[Floats] = []
         plans: list[Reads] = []
-        for batch, alike in zip(self.batches, self.places, strict=True):
+        for batch in self.batches:
             sizes = (batch.in_features, batch.out_features)
             own_in, own_out = (
                 np.empty((batch.replicas, inputs.shape[1], size), np.float32)

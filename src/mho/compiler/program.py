@@ -152,12 +152,12 @@ class Repeated:
         self._run = sequence_runner()
 
     def _run_native(self, block: npt.NDArray[np.float32], records: npt.NDArray[np.int64]) -> None:
-        places = block.ctypes.data + block.strides[0] * records
-        tables = self._words + places[:, None] * self._moving
+        starts = block.ctypes.data + block.strides[0] * records
+        tables = self._words + starts[:, None] * self._moving
         grown = self._vectors * np.arange(len(records))
         counts = [number + grown for number in self._numbers]  # they live until the program has run
-        for own, words in zip(counts, self._counted, strict=True):
-            tables[:, words] = (own.ctypes.data + 8 * np.arange(len(own)))[:, None]
+        for own, places in zip(counts, self._counted, strict=True):
+            tables[:, places] = (own.ctypes.data + 8 * np.arange(len(own)))[:, None]
         pairs = np.empty((len(records), len(self._entries), 2), np.int64)
         pairs[:, :, 0] = self._entries
         pairs[:, :, 1] = tables.ctypes.data + tables.strides[0] * np.arange(len(records))[:, None] + self._starts

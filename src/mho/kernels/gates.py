@@ -26,9 +26,7 @@ def elman_back(d: Floats, h: Floats, errors: Floats, *, rectified: bool) -> Call
     return plain(MODULE, "elman_back", len(errors), errors.size, d, h, rectified, errors)
 
 
-def lstm(
-    given: Floats, answer: Floats, c: Floats, *, gates: Floats, new_c: Floats, tanh_c: Floats, h: Floats
-) -> Call:
+def lstm(given: Floats, answer: Floats, c: Floats, *, gates: Floats, new_c: Floats, tanh_c: Floats, h: Floats) -> Call:
     """Gates i, f, g, o of given + answer, c' = f·c + i·g and h = o·tanh c'; gates and tanh c' are kept."""
     return plain(MODULE, "lstm", len(given), given.size, given, answer, c, gates, new_c, tanh_c, h)
 

@@ -1,8 +1,8 @@
 """What is digital in a step of a recurrent layer, and its adjoint: rows are sequences.
 
-Each kernel makes several passes over a row, each over few fields: LLVM checks before a loop that what it writes overlaps
-nothing it reads, and leaves loops over many fields to scalar code. A step of an LSTM of 64 units on 10 sequences takes
-2.5 µs forward and 2 µs backward; as operations of torch that autograd records it takes 43 and 90 µs.
+Each kernel makes several passes over a row, each over few fields: LLVM checks before a loop that what it writes
+overlaps nothing it reads, and leaves loops over many fields to scalar code. A step of an LSTM of 64 units on 10
+sequences takes GATES forward and GATESB backward; operations of torch, one by one, took TORCHF and TORCHB.
 """
 
 from __future__ import annotations
@@ -173,9 +173,9 @@ def lstm_to_output(d: Any, gates: Any, tanh_c: Any, errors: Any) -> None:
 
 
 def gru(start: Any, stop: Any, counts: Any, given: Any, answer: Any, h: Any, gates: Any, new_h: Any) -> None:
-    """Rows `start` to `stop`: r, z = σ(given + answer), n = tanh(given + r·answer) into `gates` (S, 3H); h' = n + z (h - n).
+    """Rows `start` to `stop`: r, z = σ(given + answer), n = tanh(given + r·answer); h' = n + z (h - n).
 
-    given, answer (S, 3H); h, new_h (S, H) at least.
+    given, answer (S, 3H), h, new_h (S, H) at least; gates (S, 3H) takes r, z, n.
     """
     hidden = gates.shape[1] // 3
     for i in range(start, stop):
@@ -197,7 +197,16 @@ def propose(given: Any, answer: Any, gates: Any, hidden: Any) -> None:
 
 
 def gru_back(
-    start: Any, stop: Any, counts: Any, d: Any, gates: Any, answer: Any, h: Any, given_errors: Any, errors: Any, past: Any
+    start: Any,
+    stop: Any,
+    counts: Any,
+    d: Any,
+    gates: Any,
+    answer: Any,
+    h: Any,
+    given_errors: Any,
+    errors: Any,
+    past: Any,
 ) -> None:
     """Rows `start` to `stop`: the adjoint of `gru`.
 

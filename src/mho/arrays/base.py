@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from mho import random
 from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
-from mho.arrays.scaling import Factors, ScaledCycles
+from mho.arrays.reads import Reads
+from mho.arrays.scaling import Factors, ScaledCycles, scaled_reads
 from mho.banks import BankSpec, Rate
 from mho.banks.numbers import pulses_of
 from mho.config import RPU, replicas_fault
@@ -523,7 +524,44 @@ class Array(nn.Module, abc.ABC, metaclass=InWords):
         inner = before.inner if isinstance(before, ScaledCycles) else None
         return ScaledCycles(self._cycles(replicas, vectors, inner), factor, replicas)
 
+    @final
+    def plan_reads(self, inputs: Floats, outputs: Floats, *, backward: bool) -> Reads:
+        """Plan what `read_vectors` does, in the mode in which the array is, for memory that stays.
+
+        Args:
+            inputs: (R, T, in), or δ (R, T, out); contiguous.
+            outputs: takes (R, T, out), or (R, T, in); contiguous.
+            backward: the direction.
+        """
+        if self._factor() is None:
+            return self._plan_reads(inputs, outputs, backward=backward)
+
+        def factors() -> Factors:
+            now = self._factors()
+            assert now is not None
+            return now
+
+        return scaled_reads(factors, self._plan_reads, inputs, outputs, backward=backward)
+
+    @property
+    @abc.abstractmethod
+    def bound(self) -> tuple[object, ...]:
+        """What plans are bound to: other objects, where the array has got other memory or other seeds since."""
+
+    @abc.abstractmethod
+    def check_reads(self, *, x: Floats | None = None, d: Floats | None = None) -> None:
+        """Raise if kernels have met NaN or infinite values in reads of inputs x, or of δ, and forget it.
+
+        Raises:
+            InvalidValue: if these values, or the answers, are not finite.
+            LawError: if a law returned NaN.
+        """
+
     # Inside --------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def _plan_reads(self, inputs: Floats, outputs: Floats, *, backward: bool) -> Reads:
+        """Plan reads in the units of the devices."""
 
     @abc.abstractmethod
     def _read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:

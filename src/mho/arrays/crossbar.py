@@ -13,6 +13,7 @@ from mho.arrays.base import Array, Floats, not_finite, seed_list
 from mho.arrays.cycles import Cycles
 from mho.arrays.frequent import FrequentPlans
 from mho.arrays.own_cells import own_cells
+from mho.arrays.reads import Reads
 from mho.banks import Bank, Rate, UpdatePlan
 from mho.banks.numbers import levels_of
 from mho.cells import CellPart
@@ -209,6 +210,20 @@ class Crossbar(Array):
     def _cycles(self, replicas: slice, vectors: int, before: Cycles | None) -> Cycles:
         assert before is None or isinstance(before, CrossbarCycles)
         return CrossbarCycles(self, replicas, vectors, before)
+
+    def _plan_reads(self, inputs: Floats, outputs: Floats, *, backward: bool) -> Reads:
+        part, operation = self.part(), Operation.BACKWARD if backward else Operation.FORWARD
+        stream = operation if self.training else Operation.EVALUATION
+        steps = self.rpu.cell.plan_read(part, inputs, outputs, self.circuit(operation), stream, backward=backward)
+        return Reads(steps, [each.reader.number(stream) for each in part.sums], part.prepare)
+
+    @property
+    def bound(self) -> tuple[object, ...]:
+        return (self.part(),)
+
+    def check_reads(self, *, x: Floats | None = None, d: Floats | None = None) -> None:
+        if self.flagged():
+            raise self.fault(x, d)
 
     # Inside --------------------------------------------------------------------------------------
 

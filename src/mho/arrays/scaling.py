@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import final
+from collections.abc import Callable
+from typing import Protocol, final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from mho.arrays.cycles import Cycles
+from mho.arrays.reads import Reads
 from mho.banks import Rate
+from mho.compiler.program import Step
 from mho.errors import MhoError
 from mho.kernels import ops
 
@@ -119,3 +122,40 @@ class ScaledCycles(Cycles):
 
     def forget(self) -> None:
         self.inner.forget()
+
+
+class PlanReads(Protocol):
+    """Plans reads in the units of the devices."""
+
+    def __call__(self, inputs: Floats, outputs: Floats, *, backward: bool) -> Reads: ...
+
+
+def scaled_reads(
+    factors: Callable[[], Factors], plan: PlanReads, inputs: Floats, outputs: Floats, *, backward: bool
+) -> Reads:
+    """Plan reads of an array between vectors in the units of its layer; arguments as of `Array.plan_reads`.
+
+    Args:
+        factors: returns the factors as they are now; they are asked for once before runs.
+        plan: plans the reads of the array itself.
+        inputs: of the layer.
+        outputs: of the layer.
+        backward: the direction.
+    """
+    now, width = factors(), outputs.shape[2]
+    after: Floats = np.empty((len(outputs), width), np.float32)
+    before: list[Step] = []
+    sent, shares = inputs, now.shares
+    if backward and shares is not None:
+        shares, sent = shares.copy(), np.empty_like(inputs)
+        before = [ops.stretch(inputs, shares, sent)]
+    inner = plan(sent, outputs, backward=backward)
+
+    def prepare() -> None:
+        own = factors()
+        np.copyto(after, own.whole[:, None] if backward else own.outputs(width))
+        if before and own.shares is not None and shares is not None:
+            np.copyto(shares, own.shares)
+        inner.prepare()
+
+    return Reads([*before, *inner.steps, ops.stretch(outputs, after, outputs)], inner.numbers, prepare)

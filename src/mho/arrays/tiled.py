@@ -15,6 +15,7 @@ from mho.arrays.crossbar import Crossbar
 from mho.arrays.cycles import Cycles
 from mho.arrays.layout import Place, places
 from mho.arrays.own_cells import own_cells
+from mho.arrays.reads import Reads
 from mho.banks import Rate
 from mho.config import RPU
 from mho.errors import MhoError, in_words
@@ -122,6 +123,41 @@ class TiledArray(Array):
         assert before is None or isinstance(before, TiledCycles)
         return TiledCycles(self, replicas, vectors, before)
 
+    def _plan_reads(self, inputs: Floats, outputs: Floats, *, backward: bool) -> Reads:
+        ins: list[Floats] = []
+        outs: list[Floats] = []
+        plans: list[Reads] = []
+        for batch in self.batches:
+            sizes = (batch.in_features, batch.out_features)
+            own_in, own_out = (
+                np.empty((batch.replicas, inputs.shape[1], size), np.float32)
+                for size in (sizes[::-1] if backward else sizes)
+            )
+            ins.append(own_in)
+            outs.append(own_out)
+            plans.append(batch.plan_reads(own_in, own_out, backward=backward))
+
+        def cut() -> None:
+            _cut_into(inputs, ins, self.places, _rows if backward else _columns)
+
+        def add() -> None:
+            _add_from(outs, outputs, self.places, backward=backward)
+
+        def prepare() -> None:
+            for plan in plans:
+                plan.prepare()
+
+        steps = [cut, *(step for plan in plans for step in plan.steps), add]
+        return Reads(steps, [number for plan in plans for number in plan.numbers], prepare)
+
+    @property
+    def bound(self) -> tuple[object, ...]:
+        return tuple(own for batch in self.batches for own in batch.bound)
+
+    def check_reads(self, *, x: Floats | None = None, d: Floats | None = None) -> None:
+        for batch in self.batches:
+            batch.check_reads(x=x, d=d)
+
     # Inside --------------------------------------------------------------------------------------
 
     def _parts(self, x: Floats, d: Floats) -> Iterator[tuple[Crossbar, Floats, Floats]]:
@@ -206,7 +242,7 @@ class TiledCycles(Cycles):
     def __init__(self, array: TiledArray, replicas: slice, vectors: int, before: TiledCycles | None) -> None:
         count = len(range(*replicas.indices(array.replicas)))
         super().__init__(count, vectors, array.out_features, array.in_features)
-        self.array, self.count = array, count
+        self.array = array
         start = replicas.indices(array.replicas)[0]
         others: Sequence[Cycles | None] = [None] * len(array.batches) if before is None else before._parts
         self._parts: list[Cycles] = [
@@ -259,36 +295,57 @@ class TiledCycles(Cycles):
             part.forget()
 
     def _cut_inputs(self) -> None:
-        self._cut(self.inputs, [part.inputs for part in self._parts], lambda place: place.columns)
+        _cut_into(self.inputs, [part.inputs for part in self._parts], self.array.places, _columns)
 
     def _cut_errors(self) -> None:
-        self._cut(self.errors, [part.errors for part in self._parts], lambda place: place.rows)
+        _cut_into(self.errors, [part.errors for part in self._parts], self.array.places, _rows)
 
     def _add_outputs(self) -> None:
-        self._add([part.outputs for part in self._parts], self.outputs, lambda p: p.rows, lambda p: (p.j, p.i))
+        _add_from([part.outputs for part in self._parts], self.outputs, self.array.places, backward=False)
 
     def _add_downwards(self) -> None:
-        self._add([part.downwards for part in self._parts], self.downwards, lambda p: p.columns, lambda p: (p.i, p.j))
+        _add_from([part.downwards for part in self._parts], self.downwards, self.array.places, backward=True)
 
-    def _cut(self, whole: Floats, each: list[Floats], of: Callable[[Place], slice]) -> None:
-        for k, place, own in self._tiles(each):
-            own[:, k] = whole[:, :, of(place)]
 
-    def _add(
-        self, each: list[Floats], whole: Floats, of: Callable[[Place], slice], turn: Callable[[Place], tuple[int, int]]
-    ) -> None:
-        for k, place, own in sorted(self._tiles(each), key=lambda tile: turn(tile[1])):
-            if turn(place)[0] == 0:
-                whole[:, :, of(place)] = own[:, k]
-            else:
-                whole[:, :, of(place)] += own[:, k]
+def _rows(place: Place) -> slice:
+    return place.rows
 
-    def _tiles(self, each: list[Floats]) -> Iterator[tuple[int, Place, Floats]]:
-        """Yield every tile: its place in its batch, its place in the matrix, the memory (R, K, T, ...) of the batch."""
-        for own, alike in zip(each, self.array.places, strict=True):
-            shaped = own.reshape(self.count, len(alike), *own.shape[1:])
-            for k, place in enumerate(alike):
-                yield k, place, shaped
+
+def _columns(place: Place) -> slice:
+    return place.columns
+
+
+def _cut_into(
+    whole: Floats, each: Sequence[Floats], places_of: Sequence[Sequence[Place]], of: Callable[[Place], slice]
+) -> None:
+    """Cut vectors (R, T, width) for the tiles of every batch, (R·K, T, ...)."""
+    for k, place, own in _tiles(len(whole), each, places_of):
+        own[:, k] = whole[:, :, of(place)]
+
+
+def _add_from(each: Sequence[Floats], whole: Floats, places_of: Sequence[Sequence[Place]], *, backward: bool) -> None:
+    """Add the partial sums (R·K, T, ...) of every batch to (R, T, width): those of one output in ascending order."""
+    of = _columns if backward else _rows
+
+    def turn(tile: tuple[int, Place, Floats]) -> tuple[int, int]:
+        return (tile[1].i, tile[1].j) if backward else (tile[1].j, tile[1].i)
+
+    for tile in sorted(_tiles(len(whole), each, places_of), key=turn):
+        k, place, own = tile
+        if turn(tile)[0] == 0:
+            whole[:, :, of(place)] = own[:, k]
+        else:
+            whole[:, :, of(place)] += own[:, k]
+
+
+def _tiles(
+    replicas: int, each: Sequence[Floats], places_of: Sequence[Sequence[Place]]
+) -> Iterator[tuple[int, Place, Floats]]:
+    """Yield every tile: its place in its batch, its place in the matrix, the memory (R, K, T, ...) of the batch."""
+    for own, alike in zip(each, places_of, strict=True):
+        shaped = own.reshape(replicas, len(alike), *own.shape[1:])
+        for k, place in enumerate(alike):
+            yield k, place, shaped
 
 
 @in_words

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import functools
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from mho.compiler.program import Step
 from mho.devices import Device
 from mho.errors import InWords, LawError, nearest
 from mho.imports import class_name
+from mho.kernels import ops
 from mho.kernels.ops import Levels
 from mho.kernels.transfer import CHANGES, RATE, TransferMap
 from mho.per_replica import of_replica
@@ -314,7 +314,7 @@ class Cell(abc.ABC, metaclass=InWords):
         for own in others:
             answer = np.empty_like(out)
             steps += own.plan(x, answer, levels, operation, backward=backward)
-            steps.append(functools.partial(np.add, out, answer, out))
+            steps.append(ops.add(answer, out))
         return steps
 
     def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:

@@ -253,6 +253,11 @@ def copy_columns(values: Floats, out: Floats) -> Call:
     return plain("digital", "copy_columns", len(values), values.size, values, out)
 
 
+def add(values: Floats, out: Floats) -> Call:
+    """Add values to out, of one size."""
+    return plain("digital", "add", 1, values.size, values.reshape(-1), out.reshape(-1))
+
+
 def clear(values: Floats) -> Call:
     """Set all to 0."""
     return plain("digital", "clear", 1, values.size, values.reshape(-1))

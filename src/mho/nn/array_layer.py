@@ -504,8 +504,7 @@ class _Cycles(torch.autograd.Function):
             # create_graph=True: what leaves here stands for a read with noise, which has no derivative
             with torch.no_grad():
                 downwards, *others = _Cycles.backward(ctx, grad)
-            watched = None if downwards is None else _watched(downwards, grad, layer)
-            return watched, *others
+            return None if downwards is None else watched(downwards, grad, layer), *others
         grad = grad.detach()
         errors = [layer.by_replica(d) for d in layer.send_back(grad.neg())]
         downwards = None
@@ -516,10 +515,10 @@ class _Cycles(torch.autograd.Function):
         layer.keep(ctx.number, ctx.inputs, errors)
         learning = ctx.answers if layer.training else [None] * len(ctx.answers)
         scales = zip(layer.learned_scales(), errors, learning, strict=True) if learning else ()
-        return downwards, torch.empty(0), None, *(_scale_gradient(s, d, y) for s, d, y in scales)
+        return downwards, torch.empty(0), None, *(scale_gradient(s, d, y) for s, d, y in scales)
 
 
-def _scale_gradient(log_factor: Tensor, d: Floats, y: Floats | None) -> Tensor | None:
+def scale_gradient(log_factor: Tensor, d: Floats, y: Floats | None) -> Tensor | None:
     """Return the derivative by log s, (R, 1) or (R, out), from δ = -∂L/∂y and y = s·a, (R, T, out); None without y."""
     if y is None:
         return None
@@ -544,7 +543,8 @@ class _FirstDerivative(torch.autograd.Function):
         )
 
 
-def _watched(downwards: Tensor, grad: Tensor, layer: ArrayLayer) -> Tensor:
+def watched(downwards: Tensor, grad: Tensor, layer: ArrayLayer) -> Tensor:
+    """Return what a backward cycle brought, in answer to `grad`, so that its derivative is refused in words."""
     answer: Tensor = _FirstDerivative.apply(downwards, grad, layer.anchor, layer.name)  # type: ignore[no-untyped-call]
     return answer
 

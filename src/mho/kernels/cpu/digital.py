@@ -20,6 +20,12 @@ def copy_columns(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> N
             target[np.uintp(j)] = row[np.uintp(j)]
 
 
+def add(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
+    """Add values to out; flat."""
+    for i in range(values.size if stop > start else 0):
+        out[np.uintp(i)] += values[np.uintp(i)]
+
+
 def clear(start: Any, stop: Any, counts: Any, values: Any) -> None:
     """Set all to 0; flat."""
     for i in range(values.size if stop > start else 0):

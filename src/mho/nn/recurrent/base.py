@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -18,38 +18,14 @@ from mho.nn.composite import Composite, PartRPUs
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, Matrix, Part, register
 from mho.nn.linear import Linear
+from mho.nn.recurrent.gates import Gates, States
 from mho.nn.recurrent.sequences import Steps, form_of
+from mho.nn.recurrent.sweep import Sweeps, sweep_through
 
 
 @final
 class ReplicasMayMix(UserWarning):
     """A layer with replicas takes its batch along axis 1, while a model with replicas takes it along the first axis."""
-
-
-States = tuple[Tensor, ...]
-"""What goes from one step to the next, each (S, n); the first is the output of the step."""
-
-
-class Gates(abc.ABC):
-    """What is digital of one step: from the answers of both matrices to the next states.
-
-    Attributes:
-        rows: outputs of each matrix for one hidden unit.
-        states: how many go from one step to the next.
-    """
-
-    rows: ClassVar[int]
-    states: ClassVar[int] = 1
-
-    @abc.abstractmethod
-    def step(self, given: Tensor, recurrent: Tensor, states: States) -> States:
-        """Return the next states.
-
-        Args:
-            given: what the input matrix answers to the step's input, (S, rows·H), its bias included.
-            recurrent: what the recurrent matrix answers to the output of the step before, likewise.
-            states: of the step before.
-        """
 
 
 @final
@@ -67,6 +43,15 @@ class Cycle:
     recurrent: Linear
     projection: Linear | None
     gates: Gates
+
+    def sweep(self, x: Tensor, steps: Steps, states: States, sweeps: Sweeps) -> tuple[Tensor, States]:
+        """Return outputs (T, S, n) and the last states for inputs (T, S, m): as one node of autograd where that goes.
+
+        Sequences of different lengths, and parts whose every call somebody watches, go step by step.
+        """
+        if steps.alive is not None or not sweeps.take(self.recurrent, self.projection):
+            return self.run(x, steps, states)
+        return sweep_through(self.given(steps.rows(x)), states, sweeps, self.recurrent, self.projection, self.gates)
 
     def step(self, given: Tensor, states: States) -> States:
         """Return the next states from what the input matrix has answered."""
@@ -171,6 +156,9 @@ class Recurrent(Recurrence):
     the opposite order. Gates are digital. In an update an array takes the vectors of all steps, in the order of time as
     its direction runs, and at each step in the order of the batch.
 
+    All steps of a layer and direction are one node of autograd, which runs compiled kernels. Packed sequences of
+    different lengths, and parts with hooks, go step by step: same reads, and digital functions that differ by an ulp.
+
     Takes (T, R·B, in), (R·B, T, in) where `batch_first`, (T, in) or a `PackedSequence`, and returns output and last
     state as torch does. Arguments are those of torch, and:
 
@@ -214,6 +202,7 @@ class Recurrent(Recurrence):
             )
         self.num_layers, self.batch_first, self.dropout = num_layers, batch_first, dropout
         self.bidirectional = bidirectional
+        self.sweeps = Sweeps()
         rows, out = self.gates.rows * hidden_size, self.state_sizes[0]
         sizes: dict[str, tuple[int, int]] = {}
         for layer, suffixes in enumerate(self._suffixes):
@@ -256,7 +245,7 @@ class Recurrent(Recurrence):
             for suffix in suffixes:
                 back = suffix.endswith("_reverse")
                 given, order = (x.flip(0), steps.reversed()) if back else (x, steps)
-                out, end = self._cycle(suffix).run(given, order, next(starts))
+                out, end = self._cycle(suffix).sweep(given, order, next(starts), self.sweeps)
                 outputs.append(out.flip(0) if back else out)
                 ends.append(end)
             x = torch.cat(outputs, dim=2) if len(outputs) > 1 else outputs[0]

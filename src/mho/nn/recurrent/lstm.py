@@ -8,8 +8,11 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
+from mho.compiler.program import Call
 from mho.config import RPU
-from mho.nn.recurrent.base import Gates, Recurrent, RecurrentCell, States, register_recurrent
+from mho.kernels import gates as kernels
+from mho.nn.recurrent.base import Recurrent, RecurrentCell, register_recurrent
+from mho.nn.recurrent.gates import Floats, Gates, Record, States
 
 
 @final
@@ -18,11 +21,23 @@ class Memory(Gates):
 
     rows: ClassVar[int] = 4
     states: ClassVar[int] = 2
+    memory: ClassVar[tuple[str, str] | None] = ("c", "d_c")
 
     def step(self, given: Tensor, recurrent: Tensor, states: States) -> States:
         i, f, g, o = (given + recurrent).chunk(4, dim=1)
         c = torch.sigmoid(f) * states[1] + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
+
+    def fields(self, hidden: int) -> dict[str, int]:
+        return {"gates": 4 * hidden, "c": hidden, "tanh_c": hidden, "d_c": hidden}
+
+    def forward(self, now: Record, after: Record, h: Floats) -> Call:
+        kept = {"gates": now["gates"], "new_c": after["c"], "tanh_c": now["tanh_c"]}
+        return kernels.lstm(now["given"], now["answer"], now["c"], **kept, h=h)
+
+    def backward(self, now: Record, after: Record, h: Floats) -> Call:
+        kept = now["gates"], now["tanh_c"], now["c"]
+        return kernels.lstm_back(now["d"], after["d_c"], *kept, d_c=now["d_c"], errors=now["errors"])
 
 
 @final

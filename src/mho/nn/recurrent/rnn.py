@@ -9,9 +9,12 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
+from mho.compiler.program import Call
 from mho.config import RPU
 from mho.errors import InvalidValue, nearest
-from mho.nn.recurrent.base import Gates, Recurrent, RecurrentCell, States, register_recurrent
+from mho.kernels import gates as kernels
+from mho.nn.recurrent.base import Recurrent, RecurrentCell, register_recurrent
+from mho.nn.recurrent.gates import Floats, Gates, Record, States
 
 NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
 
@@ -26,6 +29,15 @@ class Elman(Gates):
 
     def step(self, given: Tensor, recurrent: Tensor, states: States) -> States:
         return (NONLINEARITIES[self.nonlinearity](given + recurrent),)
+
+    def fields(self, hidden: int) -> dict[str, int]:
+        return {}
+
+    def forward(self, now: Record, after: Record, h: Floats) -> Call:
+        return kernels.elman(now["given"], now["answer"], h, rectified=self.nonlinearity == "relu")
+
+    def backward(self, now: Record, after: Record, h: Floats) -> Call:
+        return kernels.elman_back(now["d"], h, now["errors"], rectified=self.nonlinearity == "relu")
 
 
 def _known(nonlinearity: str) -> str:

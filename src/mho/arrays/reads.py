@@ -1,0 +1,31 @@
+"""Reads of an array that are bound to the memory of their vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from mho.compiler.program import Step
+
+Floats = npt.NDArray[np.float32]
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reads:
+    """A read of T vectors, to be run again and again as long as the array is bound to the same memory.
+
+    Attributes:
+        steps: of one run.
+        numbers: memory from which the steps take the number of their first vector, (1,) each. Whoever runs them adds T
+            to each afterwards.
+        prepare: to be called once before runs, behind whatever has moved devices.
+    """
+
+    steps: Sequence[Step]
+    numbers: Sequence[npt.NDArray[np.int64]]
+    prepare: Callable[[], None]

@@ -301,7 +301,9 @@ def test_lists_of_another_length_than_the_replicas_are_refused() -> None:
         rpu_of(cell, forward=mho.Read(noise=[0.1, 0.2, 0.3]))
 
 
-@pytest.mark.parametrize(("one", "other"), [("v2", "agad"), ("agad", "v1"), ("residual", "v2"), ("mixed", "carry")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("v2", "agad"), ("agad", "v1"), ("agad", "e-rider"), ("residual", "v2"), ("mixed", "carry")]
+)
 def test_a_checkpoint_of_another_rule_is_refused_in_words(one: str, other: str) -> None:
     array, stranger = (mho.Crossbar(rpu_of(RULES[name]), 3, 5) for name in (one, other))
     with pytest.raises(RuntimeError, match=r"checkpoint is of another cell.*make the model with the RPU"):

@@ -378,7 +378,7 @@ def test_the_tracking_mean_is_a_low_pass() -> None:
         array.banks["fast"].state.copy_(wave[None, :, None])
         array.update(torch.zeros(1, 1), torch.ones(1, 3), 0.1)
         if t > 400:  # 0.95^400 is 1e-9
-            found = np.maximum(found, array.buffer("mean")[0, :, 0].double().numpy())
+            found = np.maximum(found, array.buffer("tracked")[0, :, 0].double().numpy())
     formula = eta / np.sqrt(1 + (1 - eta) ** 2 - 2 * (1 - eta) * np.cos(omegas))
     assert formula == pytest.approx([0.9317, 0.4566, 0.0534], abs=1e-4)
     assert found == pytest.approx(formula, rel=2e-3)  # the largest of samples lies below the crest by ω²/8 at most
@@ -393,7 +393,7 @@ def rider_error(rule: type[Any], steps: int, **settings: Any) -> tuple[float, fl
     )  # fmt: skip
     array = array_of(cell, (100, 1), soft(0.005, centre=0.4), FINE)
     w = descend(array, steps, 0.05, 0.3, 0.5, keep=steps // 4)
-    q = array.buffer("mean").mean() if "buffer_mean" in array.state_dict() else torch.tensor(0.0)
+    q = array.buffer("tracked").mean() if "buffer_tracked" in array.state_dict() else torch.tensor(0.0)
     return float(np.square(w - 0.3).mean()), float(q)
 
 

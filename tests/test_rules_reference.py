@@ -242,7 +242,7 @@ class Rider(SecondVersion):
 
     def compare(self) -> None:
         super().compare()
-        same(self.array.buffer("mean")[0], self.Q, "Q")
+        same(self.array.buffer("tracked")[0], self.Q, "Q")
 
 
 def array_of(cell: Cell, shape: tuple[int, int], device: mho.Device = SOFT, **options: Any) -> mho.Crossbar:

@@ -46,7 +46,7 @@ class ERider(Buffered):
         return dataclasses.replace(super().visible_term(), less="former")
 
     def buffers(self) -> Mapping[str, Buffer]:
-        return {**super().buffers(), "mean": Buffer("weight"), "former": Buffer("weight")}
+        return {**super().buffers(), "tracked": Buffer("weight"), "former": Buffer("weight")}
 
     def tracked(self) -> float | None:
         return self.tracking
@@ -59,6 +59,6 @@ class ERider(Buffered):
         """The map of a transfer: what a reading does to buffer, mean and reference, and the pulses."""
         total = h.buffer + gain(line) * line.sign * (omega - h.former)
         pulses = pulses_of(total, line)
-        mean = h.mean + line.tracking * (omega - h.mean)
+        tracked = h.tracked + line.tracking * (omega - h.tracked)
         renewed = line.changes > 0 or line.chopper == 0
-        return (left_of(total, pulses, line), mean, mean if renewed else h.former), pulses
+        return (left_of(total, pulses, line), tracked, tracked if renewed else h.former), pulses

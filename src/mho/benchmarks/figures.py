@@ -66,6 +66,9 @@ def _bars(chart: Chart, ax: Axes) -> None:
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
     ax.margins(x=0.14)
+    if chart.target is not None:
+        ax.update_datalim([(chart.target[0], 0)], updatey=False)
+        ax.autoscale_view(scaley=False)
     ax.set_xlim(left=0)
     ax.set_xlabel(chart.y_label)
     ax.set_ylabel(chart.x_label)

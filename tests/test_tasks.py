@@ -174,9 +174,12 @@ def test_a_changed_source_is_noticed(own):
         ({"model": "own_task:built"}, ["is a model already, whose weights no seed decides"]),
         ({"task": "own_task:Net"}, ["is no subclass of mho.training.Task"]),
         ({"task": "clasification"}, ["no task 'clasification'; did you mean 'classification'?"]),
-        ({"data": "numbers.csv"}, ["no data set 'numbers.csv'", ".npz or .txt"]),
-        ({"data": "digits", "model": "resnet"}, ["no model 'resnet'", "digits can train lenet and mlp"]),
-        ({"data": "digits", "model": "resnet18"}, ["3×224×224", "1×28×28", "use lenet or mlp"]),
+        ({"data": "numbers.xls"}, ["no data set 'numbers.xls'", "csv:FILE", ".csv or .npz or .txt"]),
+        (
+            {"data": "digits", "model": "resnet"},
+            ["no model 'resnet'", "digits can train gru and lenet and lstm and mlp"],
+        ),
+        ({"data": "digits", "model": "resnet18"}, ["3×224×224", "1×28×28", "use gru or lenet or lstm or mlp"]),
         ({"task": "next_character", "data_seed": 1}, ["data_seed is 1", "no effect"]),
         ({"lr": 1e9}, ["lr is 1000000000.0; give a number greater than 0 and at most 1e+06"]),
     ],
@@ -200,7 +203,10 @@ def test_an_incomplete_task_is_told_what_it_lacks(own):
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({"model": "mlp"}, ["model mlp and data numbers", "shape 4", "layer fc1 (Linear), which takes 784 features"]),
+        (
+            {"model": "lenet"},
+            ["model lenet and data numbers", "shape 4", "layer conv1 (Conv2d), which takes 1 channels"],
+        ),
         ({"task": "classification"}, ["y_train has shape (32, 2)", "use the task regression"]),
         ({"task": "regression", "model": "lenet"}, ["model lenet and data numbers do not fit", "gets 4"]),
         ({"task": "regression", "data": "digits", "model": "mlp"}, ["y_train is torch.int64", "task classification"]),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mho.measurements import Format
     from mho.measurements.fitting import Fitted
     from mho.runs import Experiment, Run
+    from mho.training import TensorBoard
 
 DEVICE_PAGE = "device.html"
 MEASURED_AS = ("law", "table")
@@ -84,28 +85,29 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|MODULE:NET",
-            help="lenet (default) or mlp, the networks of the papers; or your own: a class or a function that returns "
-            "a torch.nn.Module.",
+            help="lenet (default), mlp, resnet8, resnet20, vgg8, lstm, gru, transformer, ...: networks of papers; or "
+            "your own: a class or a function that returns a torch.nn.Module.",
         ),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|MODULE:FUNCTION|FILE",
-            help="digits (default, embedded) or mnist; or your own: a function that returns ((x_train, y_train), "
-            "(x_test, y_test)), a file .npz with x_train, y_train, x_test, y_test, or a text .txt.",
+            metavar="NAME|text:FILE|csv:FILE[:COLUMN]|npz:FILE|MODULE:FUNCTION",
+            help="digits (default) or iris, embedded; mnist, fashion_mnist, cifar10 or cifar10_part; or your own: a "
+            "text, a table whose last COLUMN, or the one named, is the target, arrays x_train, y_train, x_test, y_test, "
+            "or a function that returns ((x_train, y_train), (x_test, y_test)).",
         ),
     ] = None,
     task: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|MODULE:CLASS",
-            help="classification (default), regression or next_character; or your own subclass of mho.training.Task. "
-            "Its options are set with --set task.NAME=value.",
+            help="classification, regression or next_character (default: what the data are for); or your own subclass "
+            "of mho.training.Task. Its options are set with --set task.NAME=value.",
         ),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
+        Path | None, typer.Option(help="Folder with a data set's files; else $MHO_DATA, the cache, a download.")
     ] = None,
     epochs: Annotated[int | None, whole(help="Passes over the training examples (default 30).")] = None,
     seed: Annotated[
@@ -129,6 +131,14 @@ def train(
     threads: Annotated[int, whole(help="Threads for the arrays; results do not depend on it.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Run folder to make (default runs/DATA-NUMBER).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out if it has begun.")] = False,
+    tensorboard: Annotated[
+        bool,
+        typer.Option(
+            "--tensorboard",
+            help="Write the numbers of each epoch for TensorBoard too, into the folder tensorboard of the run folder "
+            "(needs mho[tensorboard]).",
+        ),
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="section.key=value, for example update.length=1; may be repeated."),
@@ -148,6 +158,7 @@ def train(
 
     Examples: mho train --data mnist --epochs 3; mho train --set update.length=1 --set
     update.update_management=true; mho train runs/digits-1/config.toml --seed 1;
+    mho train --data text:war_and_peace.txt --model lstm; mho train --data csv:house.csv:price --model mlp;
     mho train --model mynet:Net --data mydata:load, from mynet.py and mydata.py of this folder;
     mho train --device mine.toml; mho train --device ecram; mho train --measured pulses.csv, which fits laws
     as mho device fit does, trains on the best, and adds device.html to the folder.
@@ -177,7 +188,7 @@ def train(
 
     from mho.compiler.threads import set_threads
     from mho.data import load
-    from mho.runs import Run
+    from mho.runs import Run, write_board
 
     set_threads(threads)
     torch.set_num_threads(1)  # at this size torch is fastest so, and its sums do not depend on threads
@@ -194,7 +205,12 @@ def train(
         files = [f"--measured {shlex.quote(str(file))}" for file in measured or []]
         words = " ".join([*files, *(["--extrapolate"] if extrapolate else []), *words_of(form)])
         write_fit(fitted, folder, command=f"mho train {words}", page=DEVICE_PAGE)
-    ended = _watch(run) if not run.finished else True
+    for note in run.loop.data.notes:
+        print(f"data: {note}", file=sys.stderr)
+    board = write_board(run) if tensorboard else None
+    ended = _watch(run, board) if not run.finished else True
+    if board is not None:
+        board.close()
     if ended and not (folder / "report.html").exists():
         from mho.report import write_report
 
@@ -321,6 +337,7 @@ def read_experiment(
     tables: dict[str, Any] = {}
     if preset is not None or config is None:
         tables = Experiment.from_dict({}).to_dict() | PRESETS[preset or "gokmen_2017"]().to_dict()
+        del tables["training"]["task"]  # which the data decide
     file = config or (resumed / "config.toml" if resumed and preset is None else None)
     if file is not None and (config is not None or file.exists()):
         tables = merged(tables, _config(file, preset))
@@ -453,7 +470,7 @@ def next_folder(name: str) -> Path:
     return folder
 
 
-def _watch(run: Run) -> bool:
+def _watch(run: Run, board: TensorBoard | None) -> bool:
     """Train with a live display on standard error; the first Ctrl-C stops at the end of a step."""
     from mho.cli.display import TrainingDisplay
     from mho.diagnosis import silent_transfers
@@ -468,6 +485,8 @@ def _watch(run: Run) -> bool:
 
         def on_epoch(progress: Any) -> None:
             display.epoch(progress)
+            if board is not None:
+                board(progress.metrics[-1])
             for bank, sentence in silent_transfers(run.model).items():
                 if bank not in said:
                     display.say(sentence)

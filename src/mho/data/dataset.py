@@ -20,6 +20,8 @@ class Dataset:
 
     Attributes:
         name: for titles and folders.
+        symbols: what the indices of classes or characters stand for, such as ("a", "b"); () where nobody says.
+        notes: sentences on how the data were made, for the user: parts, target, what was standardised.
 
     Raises:
         InvalidValue: naming every part that is empty, or does not go with the others.
@@ -30,6 +32,8 @@ class Dataset:
     y_train: Tensor
     x_test: Tensor
     y_test: Tensor
+    symbols: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         faults = Faults(f"data {self.name!r}")

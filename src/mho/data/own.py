@@ -1,10 +1,8 @@
-"""A user's own data: what a function returns, or a file."""
+"""A user's own data: what a function returns, as a data set."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,27 +13,7 @@ from mho.data.dataset import Dataset
 from mho.errors import Faults, InvalidValue, nearest
 from mho.imports import import_own
 
-FILES = (".npz", ".txt")
 PARTS = ("x_train", "y_train", "x_test", "y_test")
-TEST_SHARE = 0.1
-
-
-def is_file(name: str) -> bool:
-    """Return whether a name of data is that of a file."""
-    return name.lower().endswith(FILES)
-
-
-def load_own(name: str) -> Dataset:
-    """Load data by `module:function`, or from a file; see `mho.data.load`."""
-    if not is_file(name):
-        return _called(name)
-    file = Path(name)
-    try:
-        return _npz(file) if file.suffix.lower() == ".npz" else text(file.read_text(encoding="utf-8"), file.stem)
-    except FileNotFoundError:
-        raise InvalidValue(f"there is no file {file} (looked in {Path.cwd()}); give a file that exists") from None
-    except UnicodeDecodeError as error:
-        raise InvalidValue(f"{file} is no UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
 def as_dataset(value: Any, name: str) -> Dataset:
@@ -69,32 +47,12 @@ def as_dataset(value: Any, name: str) -> Dataset:
     faults.raise_any()
     tensors = {part: as_tensor(part, parts[part], faults) for part in PARTS}
     faults.raise_any()
-    return Dataset(name, **tensors)
+    x_train, y_train, x_test, y_test = (tensors[part] for part in PARTS)
+    return Dataset(name, x_train, y_train, x_test, y_test)
 
 
-def text(content: str, name: str = "text", *, test_share: float = TEST_SHARE) -> Dataset:
-    """Make data of a text, for the task next_character.
-
-    x is (n,) int64, each character as its place in the sorted set of the text's characters; y is (n,), the character
-    that follows each. The last share of the text is the test.
-
-    Raises:
-        InvalidValue: for a text of fewer than 100 characters, or a share that is not between 0 and 1.
-    """
-    faults = Faults(f"text {name!r}")
-    if faults.number("test_share", test_share, above=0.0) and not test_share < 1:
-        faults.add(f"test_share is {test_share!r}; give a number below 1")
-    if len(content) < 100:
-        faults.add(f"{len(content)} characters are too few to train and test on; give at least 100")
-    faults.raise_any()
-    places = {character: place for place, character in enumerate(sorted(set(content)))}
-    codes = torch.tensor([places[character] for character in content], dtype=torch.int64)
-    cut = len(codes) - max(2, int(len(codes) * test_share))
-    train, test = codes[:cut], codes[cut:]
-    return Dataset(name, train[:-1], train[1:], test[:-1], test[1:])
-
-
-def _called(name: str) -> Dataset:
+def call_own(name: str) -> Dataset:
+    """Return the data that a user's `module:function` makes; see `mho.data.load`."""
     function = import_own(name)
     short = name.rpartition(":")[2]
     if not callable(function):
@@ -106,19 +64,6 @@ def _called(name: str) -> Dataset:
             f"data {name!r} cannot be made without arguments: {type(error).__name__}: {error}"
         ) from error
     return as_dataset(value, short)
-
-
-def _npz(file: Path) -> Dataset:
-    try:
-        with np.load(file, allow_pickle=False) as content:
-            return as_dataset({part: content[part] for part in content.files}, file.stem)
-    except InvalidValue:
-        raise
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise InvalidValue(
-            f"{file} cannot be read as an .npz file ({error}); write it with "
-            "numpy.savez(file, x_train=..., y_train=..., x_test=..., y_test=...)"
-        ) from None
 
 
 def as_tensor(part: str, value: Any, faults: Faults) -> Tensor:

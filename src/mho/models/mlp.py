@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from mho.models.network import Network
+from mho.errors import InvalidValue
+from mho.models.network import Network, Sizes
 
 
 @final
@@ -15,14 +17,19 @@ class MLP(nn.Module):
     """784-256-128-10 with sigmoids: images (B, 1, 28, 28) or vectors (B, 784) to logits (B, 10).
 
     T. Gokmen, Y. Vlasov, Front. Neurosci. 10:333 (2016). With the bias as a column the arrays are 256×785, 128×257
-    and 10×129: 235,146 weights. The softmax is the loss's.
+    and 10×129: 235,146 weights. The softmax is the loss's. For other data than the paper's the first and the last size
+    are those of the data.
+
+    Args:
+        inputs: numbers of an input, which is flattened.
+        outputs: classes, or numbers to answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int = 784, outputs: int = 10) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(784, 256)
+        self.fc1 = nn.Linear(inputs, 256)
         self.fc2 = nn.Linear(256, 128)
-        self.fc3 = nn.Linear(128, 10)
+        self.fc3 = nn.Linear(128, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.sigmoid(self.fc1(x.flatten(1)))
@@ -30,4 +37,10 @@ class MLP(nn.Module):
         return logits
 
 
-NETWORK = Network(MLP, (1, 28, 28))
+def _fitted(sizes: Sizes) -> MLP:
+    if sizes.indices:
+        raise InvalidValue("mlp takes numbers and no indices; use lstm, gru or transformer")
+    return MLP(math.prod(sizes.example), sizes.outputs)
+
+
+NETWORK = Network(MLP, (1, 28, 28), _fitted, axes=(1, 2, 3))

@@ -9,6 +9,7 @@ from torch import nn
 
 from mho.errors import InvalidValue, nearest
 from mho.imports import import_own, is_own
+from mho.models.network import Sizes
 
 
 def find_builder(name: str, *, built: bool = False) -> Callable[[], nn.Module]:
@@ -39,13 +40,22 @@ def find_builder(name: str, *, built: bool = False) -> Callable[[], nn.Module]:
     return builder
 
 
-def build_model(name: str) -> nn.Module:
+def build_model(name: str, sizes: Sizes | None = None) -> nn.Module:
     """Return a new network by name, with its initial weights drawn from torch's generator.
 
+    Args:
+        name: as of `find_builder`.
+        sizes: of the data that the network is for; None: those of the network's paper. A user's own has its own.
+
     Raises:
-        InvalidValue: for an unknown name, or if building raises or returns something else than a module.
+        InvalidValue: for an unknown name, a network that is not for such data, or if building raises or returns
+            something else than a module.
     """
+    from mho.models import NETWORKS  # the registry, which imports this file
+
     builder = find_builder(name)
+    if sizes is not None and name in NETWORKS:
+        return NETWORKS[name].build_for(name, sizes)
     try:
         model: Any = builder()
     except Exception as error:  # it runs the user's code, which may raise anything

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.models.network import Network
+from mho.models.residual import Block
 
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
 """Channels and first stride of each stage of two blocks."""
@@ -29,7 +30,8 @@ class ResNet18(nn.Module):
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         channels = 64
         for stage, (width, stride) in enumerate(STAGES, 1):
-            self.add_module(f"layer{stage}", nn.Sequential(Block(channels, width, stride), Block(width, width, 1)))
+            blocks = [Block(*sizes, projected=True) for sizes in ((channels, width, stride), (width, width, 1))]
+            self.add_module(f"layer{stage}", nn.Sequential(*blocks))
             channels = width
         self.fc = nn.Linear(512, 1000)
 
@@ -39,28 +41,6 @@ class ResNet18(nn.Module):
             x = self.get_submodule(f"layer{stage}")(x)
         logits: Tensor = self.fc(x.mean(dim=(2, 3)))
         return logits
-
-
-@final
-class Block(nn.Module):
-    """Two 3×3 convolutions beside a shortcut: (B, inputs, H, W) to (B, width, H/stride, W/stride)."""
-
-    def __init__(self, inputs: int, width: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        projected = stride != 1 or inputs != width
-        self.downsample = (
-            nn.Sequential(nn.Conv2d(inputs, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
-            if projected
-            else None
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
 NETWORK = Network(ResNet18, (3, 224, 224))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from mho.data import Dataset
 from mho.runs import Experiment
 from mho.runs.build import build
-from mho.training import AnalogSGD, choose_driver
+from mho.training import AnalogSGD, choose_driver, sizes_of
 
 WARM, TIMED, TESTED = 30, 60, 250
 """Numbers of images: trained before the clock starts, trained on the clock, and tested."""
@@ -23,7 +23,7 @@ def seconds_an_epoch(experiment: Experiment, data: Dataset) -> float:
     """
     settings = experiment.training
     part = data.first(settings.train_images, settings.test_images)
-    model = build(experiment)
+    model = build(experiment, sizes_of(data))
     optimizer = AnalogSGD(model, lr=settings.lr)
     driver = choose_driver(model, optimizer, F.cross_entropy, sample=part.train_images[:1], prefer=settings.driver)
     count = len(part.train_labels)

@@ -106,6 +106,10 @@ class RunFolder:
     """Examples that each replica was trained on; None in folders of before it was written."""
     measure: str
     """What the errors are, in words."""
+    units: Mapping[str, str]
+    """What losses and further numbers are measured in, by their names without "test_"."""
+    notes: list[str]
+    """Sentences on how the data were made."""
     examples: str
     """Word for several examples."""
     diagnosis: Diagnosed | None
@@ -197,6 +201,8 @@ def _summary(text: str) -> dict[str, Any]:
             "images": _images(summary.get("images")),
             "measure": _text(summary.get("measure", "error"), "measure"),
             "examples": _text(summary.get("examples", "images"), "examples"),
+            "units": {name: _text(words, f"units.{name}") for name, words in summary.get("units", {}).items()},
+            "notes": [_text(note, "data") for note in summary.get("data", [])],
             "diagnosis": _diagnosis(summary.get("diagnosis")),
             "shifts": [_text(table["told"], "told") for table in summary.get("zero_shifting", [])],
             "validation": _validation(summary.get("validation")),

@@ -60,6 +60,7 @@ def _render(run: RunFolder) -> str:
         replicas=_replicas(run.metrics),
         window=_window(run.metrics),
         further=_further(run.metrics),
+        heading=lambda name: _heading(run, name),
         best=_best(run),
         rate=_rate(run),
         totals=_totals(run.arrays),
@@ -86,6 +87,10 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
         mean = f"{statistics.fmean(over):.2f}"
         number = f"{mean} ± {statistics.stdev(over):.2f}{PER_CENT}" if len(over) > 1 else f"{mean}{PER_CENT}"
         lines.append((number, f"mean test {run.measure}, {span}", f"± {what}" if len(over) > 1 else ""))
+    for name, words in run.units.items():
+        value = last.get(f"test_{name}")
+        if isinstance(value, float) and math.isfinite(value):
+            lines.append((f"{value:.3f}", f"{words}, test" if words.startswith(name) else f"{words}, test {name}", ""))
     best = _best(run)
     if best is not None:
         what = f"lowest validation {run.measure}, epoch {best['epoch']}"
@@ -117,15 +122,23 @@ def _rate(run: RunFolder) -> str:
 
 
 def _further(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of the numbers of test and validation that stand beside the error."""
+    """Names of the numbers of test, validation and training that stand beside error and training loss."""
     names = metrics[-1] if metrics else ()
     return [
         name
         for name in names
-        if name.startswith(("test_", "validation_"))
-        and name not in ("test_error", "validation_error")
+        if name.startswith(("test_", "validation_", "train_"))
+        and name not in ("test_error", "validation_error", "train_error", "train_loss")
         and not name.endswith("_replicas")
     ]
+
+
+def _heading(run: RunFolder, name: str) -> str:
+    """Return the heading of a number in the table of epochs: its name, and what it is measured in."""
+    part, _, number = name.partition("_")
+    words = run.units.get(number, "")
+    unit = words if words.startswith(number) else f"{number.replace('_', ' ')} ({words})" if words else number
+    return f"{part} {unit}".replace("_", " ")
 
 
 def _column(metrics: Sequence[Mapping[str, Any]], name: str) -> list[float]:

@@ -1,7 +1,8 @@
 """Runs: one experiment in its folder, and sweeps of many."""
 
+from mho.runs.board import write_board
 from mho.runs.experiment import Experiment, differences, merged
 from mho.runs.run import Run
 from mho.runs.trained import TrainedRun, load
 
-__all__ = ["Experiment", "Run", "TrainedRun", "differences", "load", "merged"]
+__all__ = ["Experiment", "Run", "TrainedRun", "differences", "load", "merged", "write_board"]

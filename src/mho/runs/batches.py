@@ -11,7 +11,7 @@ from typing import Any, final
 
 from mho.errors import InvalidValue
 from mho.runs.axes import flat
-from mho.runs.experiment import MAY_GROW
+from mho.runs.experiment import MAY_GROW, lasting
 from mho.runs.sweep import Row, Sweep
 
 
@@ -75,8 +75,9 @@ def batch(sweep: Sweep, rows: Sequence[Row]) -> Batch:
         if any(other != value for other in values):
             changes[name] = values
     tables = sweep.config(rows[0].values, changes)
-    lasting = {name: value for name, value in flat(tables).items() if name not in MAY_GROW}
-    code = hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:8]
+    grows = set(MAY_GROW) - lasting(tables)
+    fixed = {name: value for name, value in flat(tables).items() if name not in grows}
+    code = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
     return Batch(tuple(rows), tables, f"{rows[0].number:04d}-{code}")
 
 

@@ -10,13 +10,14 @@ from typing import Any, TypeVar, final
 from mho.config import NO_SCALE, NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
 from mho.errors import Faults, InvalidValue, nearest
 from mho.learning import ZeroShifting
+from mho.models import NETWORKS
 from mho.runs.sources import check_sources, forget_sources, source_hashes
 from mho.training import Task, Training, find_task
 
 T = TypeVar("T")
 MAY_GROW = ("training.epochs", "training.checkpoint_every", "training.patience")
 """What a resumed run may be told anew: it changes nothing of what is done."""
-WHERE_ON: dict[str, Any] = {"validation": 0, "patience": 0}
+WHERE_ON: dict[str, Any] = {"validation": 0, "patience": 0, "schedule": "constant", "augment": ()}
 """Fields of [training] that a config has where they are not these, so that runs without them keep their addresses."""
 LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}, "task": "classification", **WHERE_ON}
 """Fields of [training] that stored configs may lack, with what they were then."""
@@ -49,7 +50,7 @@ class Experiment:
         faults = Faults("the config")
         kind = find_task(self.training.task)
         if self.task is None:
-            object.__setattr__(self, "task", kind())
+            object.__setattr__(self, "task", kind(**_paper_options(self.training, kind)))
         elif type(self.task) is not kind:
             faults.add(f"task is a {type(self.task).__name__}, and training.task names {self.training.task}; give one")
         for prefix, rpu in [("", self.rpu), *((f"layers.{pattern}: ", rpu) for pattern, rpu in self.layers.items())]:
@@ -99,9 +100,11 @@ class Experiment:
         faults: list[str] = []
         table, options = rest.pop("training", {}), rest.pop("task", {})
         training = _read("training", table, lambda table: fields_from_table(Training, check_sources(table)), faults)
-        name = table.get("task", Training.task) if isinstance(table, Mapping) else Training.task
-        kind = _known_task(name)
-        task = _read("task", options, lambda table: fields_from_table(kind, table), faults) if kind else None
+        kind = _known_task(training.task if training else table.get("task") if isinstance(table, Mapping) else None)
+        usual = _paper_options(training, kind) if training and kind else {}
+        task = (
+            _read("task", options, lambda table: fields_from_table(kind, usual | dict(table)), faults) if kind else None
+        )
         shifting = None
         if "zero_shifting" in rest:
             given = rest.pop("zero_shifting")
@@ -153,6 +156,12 @@ def _known_task(name: object) -> type[Task] | None:
         return None
 
 
+def _paper_options(training: Training, kind: type[Task]) -> dict[str, Any]:
+    """Return the options of a task that the paper of a network of mho's has."""
+    network, known = NETWORKS.get(training.model), {field.name for field in dataclasses.fields(kind)}
+    return {} if network is None else {name: value for name, value in network.task.items() if name in known}
+
+
 def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
     """Return a layer's tables, to be laid over the main ones, with what is off or normal in the layer and not there."""
     if layer["device"]["law"] == main["device"]["law"]:
@@ -193,7 +202,17 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def changes(stored: Mapping[str, Any], experiment: Experiment) -> list[str]:
     """Dotted names of the fields in which an experiment differs from a stored config, with both values."""
-    return differences(completed(stored), completed(json.loads(json.dumps(experiment.to_dict()))))
+    old, new = completed(stored), completed(json.loads(json.dumps(experiment.to_dict())))
+    found = differences(old, new)
+    was, now, schedule = old["training"]["epochs"], experiment.training.epochs, experiment.training.schedule
+    if schedule != "constant" and was != now:
+        found.append(f"training.epochs was {was} and is {now}, at which the {schedule} schedule of the rate ends")
+    return found
+
+
+def lasting(tables: Mapping[str, Any]) -> set[str]:
+    """Return the names in `MAY_GROW` that a resumed run of a config may not be told anew after all."""
+    return {"training.epochs"} if tables.get("training", {}).get("schedule", "constant") != "constant" else set()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

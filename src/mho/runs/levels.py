@@ -19,6 +19,7 @@ from mho.learning.combinatorial import ConntraResult, Progress, conntra
 from mho.learning.combinatorial.data import error_of, outputs_of, read_examples
 from mho.learning.combinatorial.settings import Settings
 from mho.models import build_model
+from mho.training import sizes_of
 from mho.runs.run import CHECKPOINT, CONFIG, METRICS, SUMMARY
 from mho.version import PHYSICS_VERSION
 
@@ -93,7 +94,7 @@ class LevelsExperiment:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             if self.model:
-                return build_model(self.model)
+                return build_model(self.model, sizes_of(data))
             inputs, outputs = data.x_train[0].numel(), int(data.y_train.max()) + 1
             network = perceptron(inputs, self.hidden, outputs, self.activation)
         return network if data.x_train.dim() == 2 else nn.Sequential(nn.Flatten(), *network)

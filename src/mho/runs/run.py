@@ -18,12 +18,12 @@ from mho.errors import CheckpointError, MhoError, WrongUse
 from mho.files import write_atomically
 from mho.hardware import array_table, scale_in_words
 from mho.learning import ZeroShiftReport, zero_shift
-from mho.models import build_model, find_builder
+from mho.models import build_model, find_builder, forget
 from mho.nn import ArrayLayer, array_layers
 from mho.nn.convert import conversion_rows
 from mho.runs.build import build
 from mho.runs.experiment import Experiment, changes
-from mho.training import AnalogSGD, Loop, Progress
+from mho.training import AnalogSGD, Loop, Progress, sizes_of
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 from mho.training.fit_check import check_fit
 from mho.version import PHYSICS_VERSION
@@ -54,6 +54,7 @@ class Run:
         InvalidValue: if network, data and task do not go together, naming their shapes.
 
     Attributes:
+        sizes: of the data, for which the network was built.
         shifted: what zero-shifting did to the arrays; None where there was none, or where the run is resumed.
     """
 
@@ -69,9 +70,10 @@ class Run:
             self._check_same(stored[1])
 
         task, examples = experiment.task.prepare(data)
+        self.sizes = sizes_of(examples)  # of all examples, so that the network has a place for each class
         examples = examples.first(settings.train_images, settings.test_images)
-        check_fit(build_model(settings.model), settings.model, task, examples)
-        self.model = build(experiment)
+        check_fit(build_model(settings.model, self.sizes), settings.model, task, examples)
+        self.model = build(experiment, self.sizes)
         self.arrays = array_table(self.model, examples.x_train[:1])
         self.optimizer = AnalogSGD(self.model, lr=settings.lr)
         self.loop = Loop(self.model, self.optimizer, examples, settings, task)
@@ -93,6 +95,7 @@ class Run:
         if self.finished and self._diagnosis is None:
             settings, data = self.experiment.training, self.loop.data
             last = min(self.loop.progress.epoch, settings.epochs)
+            forget(self.model)
             try:
                 self._diagnosis = diagnose(
                     self.model,
@@ -166,6 +169,7 @@ class Run:
             "config": self.experiment.to_dict(),
             "progress": dataclasses.asdict(self.loop.progress),
             "zero_shifting": self._shifts,
+            "sizes": dataclasses.asdict(self.sizes),
         }
         save_checkpoint(self.folder / name, self.loop.tensors(), notes)
 
@@ -219,6 +223,8 @@ class Run:
             "physics_version": PHYSICS_VERSION,
             "measure": loop.task.measure,
             "examples": loop.task.examples,
+            "units": dict(loop.task.units),
+            "data": list(loop.data.notes),
             "command": f"mho train {shlex.quote(str(self.folder / CONFIG))}",
             "arrays": [
                 {

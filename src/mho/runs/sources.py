@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from mho.data import file_of
 from mho.errors import InvalidValue
 from mho.imports import file_hash, is_own, source_hash
 from mho.training import Training
@@ -58,6 +58,7 @@ def forget_sources(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict
 
 def _hash(name: str) -> str:
     """Hash of a user's own; of a name of mho's nothing."""
-    if is_own(name):
-        return source_hash(name)
-    return file_hash(Path(name)) if "." in name else ""
+    file = file_of(name)
+    if file is not None:
+        return file_hash(file.path)
+    return source_hash(name) if is_own(name) else ""

@@ -20,7 +20,7 @@ from mho.data.own import as_tensor
 from mho.errors import CheckpointError, Faults, InvalidValue, in_words, nearest
 from mho.files import expanded
 from mho.imports import is_own
-from mho.nn import replica_outputs
+from mho.models import Sizes
 from mho.runs.build import build
 from mho.runs.experiment import Experiment, changes
 from mho.runs.history import read_history
@@ -28,7 +28,7 @@ from mho.runs.run import BEST, CHECKPOINT, CONFIG, METRICS
 from mho.runs.work import FOLDERS
 from mho.training import Task
 from mho.training.checkpoint import fill, load_checkpoint
-from mho.training.loop import EVALUATION_BATCH
+from mho.training.evaluation import evaluated
 from mho.training.tasks.base import example_shape, first_line
 
 CHECKPOINTS = {"last": CHECKPOINT, "best": BEST}
@@ -91,7 +91,8 @@ class TrainedRun:
 
         Args:
             x: (n, ...), shaped as the examples of the run's data: a tensor, or anything that NumPy makes an array of;
-                None: the run's test inputs.
+                None: the run's test inputs. A network of a text reads each sequence given from its first character;
+                those of the test go on where the ones before end.
 
         Returns:
             A tensor for a tensor and for None, else an array: for classification the classes (n,), int64; for
@@ -102,7 +103,7 @@ class TrainedRun:
             InvalidValue: for an x that the network cannot take, naming its shape and the one that the run's data have.
         """
         task = self.config.task
-        out = self._outputs(self.data.x_test if x is None else self._inputs(x))
+        out = self._outputs(self.data.x_test, task) if x is None else self._outputs(self._inputs(x))
         found = torch.stack([task.predict(own) for own in out])
         answers = found if len(found) > 1 else found[0]
         return answers if x is None or isinstance(x, Tensor) else answers.numpy()
@@ -134,7 +135,7 @@ class TrainedRun:
         inputs, targets = (data.x_test, data.y_test) if x is None else (self._inputs(x), self._targets(y))
         if len(inputs) != len(targets):
             raise InvalidValue(f"x has {len(inputs)} examples and y has {len(targets)}; give one target an example")
-        out = self._outputs(inputs)
+        out = self._outputs(inputs, task if x is None else None)
         task.check(out[0], targets)
         scores = [task.score(own, targets) for own in out]
         return scores if len(scores) > 1 else scores[0]
@@ -145,12 +146,11 @@ class TrainedRun:
         task, data = self.config.task.prepare(load_data(settings.data, self._data_folder))
         return task, data.first(settings.train_images, settings.test_images)
 
-    def _outputs(self, x: Tensor) -> Tensor:
-        """(R, n, ...), read in evaluation mode."""
+    def _outputs(self, x: Tensor, task: Task | None = None) -> Tensor:
+        """(R, n, ...), read in evaluation mode; a task says which examples of the run's test follow one another."""
         self.model.eval()
         try:
-            with torch.no_grad():
-                parts = [replica_outputs(self.model, part, per_replica=False) for part in x.split(EVALUATION_BATCH)]
+            places, parts = zip(*evaluated(self.model, x, task), strict=True)
         except Exception as error:  # it runs the user's code, which may raise anything
             shapes = [tuple(examples.shape[1:]) for examples in (x, self._example())]
             inner = f" ({first_line(error)})" if shapes[0] == shapes[1] else ""  # else it is about a layer's input
@@ -158,7 +158,7 @@ class TrainedRun:
                 f"the network of {self.folder} cannot take x of shape {tuple(x.shape)}{inner}; give examples of the "
                 f"shape that it was trained on, {example_shape(self._example())}: x of shape {_form(self._example())}"
             ) from error
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1)[:, torch.cat(places).argsort()]
 
     def _inputs(self, x: Any) -> Tensor:
         return _like(x, self._example(), "x", self.folder)
@@ -204,7 +204,8 @@ def load(
     _check_same(file, notes["config"], config)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what building draws is not kept, and training has told what stays digital
-        model = build(config)
+        sizes = notes.get("sizes")
+        model = build(config, sizes and Sizes(**sizes | {"example": tuple(sizes["example"])}))
     fill(model.state_dict(keep_vars=True), tensors, "model.", file)
     return TrainedRun(path, model.eval(), config, None if data_folder is None else expanded(data_folder))
 

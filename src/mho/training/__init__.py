@@ -10,6 +10,7 @@ from mho.training.fit import fit
 from mho.training.loop import Loop, Progress
 from mho.training.optimizer import AnalogSGD
 from mho.training.settings import Training
+from mho.training.sizes import sizes_of
 from mho.training.tasks import TASKS, Classification, NextCharacter, Regression, Task, find_task
 from mho.training.validation import best_line
 
@@ -33,6 +34,7 @@ __all__ = [
     "choose_driver",
     "find_task",
     "fit",
+    "sizes_of",
 ]
 
 

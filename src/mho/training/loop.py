@@ -14,16 +14,19 @@ from torch import Tensor, nn
 
 from mho.data import Dataset
 from mho.errors import InvalidValue
-from mho.nn import replica_outputs
+from mho.models import forget, stateful_modules
 from mho.training.array_optimizer import ArrayOptimizer
+from mho.training.augmentations import AUGMENTATIONS, Augmented
 from mho.training.drivers import choose_driver
+from mho.training.evaluation import evaluated
 from mho.training.settings import Training
 from mho.training.tasks import Task
 from mho.training.validation import best_line, held_out
 
-EVALUATION_BATCH = 250
 TOGETHER = 64
 """Steps that the driver is given at once, at most; results do not depend on it."""
+STATE = "state"
+"""Begins the names of tensors that a model keeps from batch to batch."""
 
 
 @final
@@ -77,6 +80,8 @@ class Loop:
         self.data, self.validation = _split(data, settings, task)
         data = self.data
         self.examples = len(self._order(0))
+        kinds = {name: AUGMENTATIONS[name] for name in settings.augment}
+        self._augmented = Augmented(kinds, data.x_train, seed=settings.data_seed)
         self.driver = choose_driver(
             model,
             optimizer,
@@ -85,6 +90,7 @@ class Loop:
             prefer=settings.driver,
             per_replica=False,
         )
+        forget(model)  # of the sample
         self.progress = Progress(losses=[0.0] * settings.replicas, errors=[0.0] * settings.replicas)
         self.together = TOGETHER
 
@@ -133,6 +139,8 @@ class Loop:
         if self.optimizer.state:
             for i, state in self.optimizer.state_dict()["state"].items():
                 found |= {f"optimizer.{i}.{k}": v for k, v in state.items() if isinstance(v, Tensor)}
+        for i, module in enumerate(stateful_modules(self.model)):
+            found |= {f"{STATE}.{i}.{k}": part for k, part in enumerate(module.state or ())}
         found["torch_generator"] = torch.get_rng_state()
         return found
 
@@ -145,15 +153,20 @@ class Loop:
                 stored.setdefault(int(i), {})[key] = value
         if stored:
             self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": stored})
+        for number, module in enumerate(stateful_modules(self.model)):
+            count = sum(name.startswith(f"{STATE}.{number}.") for name in tensors)
+            module.state = tuple(tensors[f"{STATE}.{number}.{k}"] for k in range(count)) or None
         torch.set_rng_state(tensors["torch_generator"])
         self.progress = progress
 
     def _epoch(self, on_step: Callable[[Progress], None]) -> None:
         progress, settings = self.progress, self.settings
         order = self._order(progress.epoch)
-        if settings.lr_steps:
+        if settings.changes_rate:
             self._set_rate(settings.rate(progress.epoch + 1))
         self.model.train()
+        if not progress.position:
+            forget(self.model)
         while progress.position < len(order):
             began = time.perf_counter()
             every = settings.checkpoint_every
@@ -181,7 +194,7 @@ class Loop:
         size = self.settings.batch_size
         count = max(1, min(most, len(order) // size))
         chosen = order[: count * size]
-        x, y = self.data.x_train[chosen], self.data.y_train[chosen]
+        x, y = self._augmented(self.data.x_train[chosen], chosen, self.progress.epoch), self.data.y_train[chosen]
         outcomes = self.driver.steps(x.unflatten(0, (count, -1)), y.unflatten(0, (count, -1)))
         progress = self.progress
         for outcome in outcomes:
@@ -199,12 +212,10 @@ class Loop:
         replicas = self.settings.replicas
         sums: collections.defaultdict[str, list[float]] = collections.defaultdict(lambda: [0.0] * replicas)
         self.model.eval()
-        with torch.no_grad():
-            for start in range(0, len(y), EVALUATION_BATCH):
-                out, wanted = self._outputs(x[start : start + EVALUATION_BATCH]), y[start : start + EVALUATION_BATCH]
-                for r, own in enumerate(out):
-                    for name, values in measure(own, wanted).items():
-                        sums[name][r] = _added(sums[name][r], values)
+        for places, out in evaluated(self.model, x, self.task):
+            for r, own in enumerate(out):
+                for name, values in measure(own, y[places]).items():
+                    sums[name][r] = _added(sums[name][r], values)
         self.model.train()
         errors = [100.0 * total / len(y) for total in sums.pop("error")]
         return {"error": errors} | {name: [total / len(y) for total in totals] for name, totals in sums.items()}
@@ -220,10 +231,6 @@ class Loop:
         """Return the error of each example, and as the loss of each the mean loss of them all."""
         return {"error": self.task.error(out, y), "loss": self.task.loss(out, y).expand(len(y))}
 
-    def _outputs(self, x: Tensor) -> Tensor:
-        """(R, B, ...)."""
-        return replica_outputs(self.model, x, per_replica=False)
-
     def _metrics(self, count: int) -> dict[str, Any]:
         progress, replicas = self.progress, self.settings.replicas
         test = self._means(self.data.x_test, self.data.y_test, self._measured)
@@ -235,6 +242,10 @@ class Loop:
             **{f"test_{name}": means for name, means in test.items()},
             **{f"validation_{name}": means for name, means in held.items()},
         }
+        for part in ("train", "test", "validation"):
+            for r, loss in enumerate(values.get(f"{part}_loss", ())):
+                for name, value in self.task.derived(loss).items():
+                    values.setdefault(f"{part}_{name}", [0.0] * replicas)[r] = value
         line: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             **{name: sum(each) / replicas for name, each in values.items()},

@@ -6,12 +6,16 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
-from mho.data import DATA_SETS, check_name
+from mho.data import DATA_SETS, check_name, file_of, task_of
 from mho.errors import Faults, InvalidValue, InWords, nearest
 from mho.imports import is_own
 from mho.models import NETWORKS, find_builder
+from mho.training.augmentations import AUGMENTATIONS
+from mho.training.schedules import SCHEDULES, rates
 from mho.training.tasks import find_task
 
+AUTO = "auto"
+"""A task that the data decide."""
 DRIVERS = ("auto", "online", "autograd")
 MAX_SEED = 2**62
 MAX_RATE = 1e6
@@ -24,14 +28,18 @@ class Training(metaclass=InWords):
     """The [training] section of a config.
 
     Attributes:
-        task: "classification", "regression", "next_character", or a user's `module:Class`; its options are a section
-            of their own, [task].
+        task: "classification", "regression", "next_character", or a user's `module:Class`; "auto" becomes what the data
+            are for, next_character for a text for example. Its options are a section of their own, [task].
         model: name of the network in `mho.models.NETWORKS`, or a user's `module:Net`; it takes the inputs of the data.
-        data: "digits", "mnist", a user's `module:function`, or a file that ends in .npz or .txt (`mho.data.load`).
+        data: "digits", "mnist", "cifar10", "text:FILE", "csv:FILE", a user's `module:function`, ... (`mho.data.load`).
         epochs: passes over the training examples, at least 1.
         lr: learning rate η, above 0 and at most 1e6.
         lr_steps: other learning rates from some epochs on, counted from 1: {11: 0.005, 21: 0.0025}. Keys are kept as
             text, as TOML has them.
+        schedule: "constant", or "cosine": from lr in the first epoch along half a wave to almost 0 in the last, as
+            torch's CosineAnnealingLR; then `epochs` cannot be changed when a run is resumed.
+        augment: random changes of the images in training, in turn: "crop" (margin of 4, random part) and "flip" (left
+            for right); drawn by `data_seed`.
         batch_size: examples a step; 1 is the hardware's own mode and the papers' protocol.
         seed: seed of devices, weights and noise; replica r has seed + r. Or a list of one seed a replica.
         data_seed: seed of the order of the examples, shared by the replicas.
@@ -47,12 +55,14 @@ class Training(metaclass=InWords):
         patience: epochs without a lower validation error after which the training stops; 0: it does not stop early.
     """
 
-    task: str = "classification"
+    task: str = AUTO
     model: str = "lenet"
     data: str = "digits"
     epochs: int = 30
     lr: float = 0.01
     lr_steps: Mapping[int | str, float] = dataclasses.field(default_factory=dict)
+    schedule: str = "constant"
+    augment: tuple[str, ...] = ()
     batch_size: int = 1
     seed: int | tuple[int, ...] = 0
     data_seed: int = 0
@@ -67,15 +77,21 @@ class Training(metaclass=InWords):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exclude", tuple(self.exclude))
+        if isinstance(self.augment, list):
+            object.__setattr__(self, "augment", tuple(self.augment))
         if isinstance(self.seed, list):
             object.__setattr__(self, "seed", tuple(self.seed))
         faults = Faults("training")
+        if self.task == AUTO:
+            self._choose_task(faults)
         self._check_names(faults)
         if self.driver not in DRIVERS:
             faults.add(f"driver is {self.driver!r}{nearest(str(self.driver), DRIVERS)}")
         faults.number("epochs", self.epochs, low=1, integer=True)
         faults.number("lr", self.lr, above=0.0, high=MAX_RATE)
         self._check_steps(faults)
+        self._check_schedule(faults)
+        self._check_augment(faults)
         faults.number("batch_size", self.batch_size, low=1, integer=True)
         if faults.number("data_seed", self.data_seed, low=0, high=MAX_SEED, integer=True):
             self._check_order(faults)
@@ -98,8 +114,27 @@ class Training(metaclass=InWords):
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 1."""
+        if self.schedule != "constant":
+            return rates(self.schedule, self.lr, self.epochs)[epoch - 1]
         begun = [int(start) for start in self.lr_steps if int(start) <= epoch]
         return self.lr_steps[str(max(begun))] if begun else self.lr
+
+    @property
+    def changes_rate(self) -> bool:
+        """Whether epochs differ in their learning rates."""
+        return bool(self.lr_steps) or self.schedule != "constant"
+
+    def _choose_task(self, faults: Faults) -> None:
+        """Set the task that the data are for."""
+        try:
+            check_name(self.data)
+            object.__setattr__(self, "task", task_of(self.data))
+        except (InvalidValue, TypeError, AttributeError) as error:
+            object.__setattr__(self, "task", "classification")
+            if (
+                isinstance(error, InvalidValue) and file_of(self.data) is not None
+            ):  # other faults are noted by _check_names
+                faults.add(f"data: {error}")
 
     def _check_names(self, faults: Faults) -> None:
         finders: dict[str, Callable[[str], object]] = {"task": find_task, "model": self._find_model, "data": check_name}
@@ -119,7 +154,7 @@ class Training(metaclass=InWords):
             find_builder(name)
             return
         source = DATA_SETS.get(str(self.data))
-        fitting = [known for known, one in NETWORKS.items() if source is None or one.image == source.example]
+        fitting = [known for known, one in NETWORKS.items() if source is None or one.takes(source.example)]
         if name not in NETWORKS:
             raise InvalidValue(
                 f"no model {name!r}{nearest(name, fitting)} (the data {self.data} can train {' and '.join(fitting)}; "
@@ -130,6 +165,25 @@ class Training(metaclass=InWords):
             raise InvalidValue(
                 f"{name} takes images {sizes}, and those of the data {self.data} are {ours}; use {' or '.join(fitting)}"
             )
+
+    def _check_schedule(self, faults: Faults) -> None:
+        if not isinstance(self.schedule, str) or self.schedule not in SCHEDULES:
+            faults.add(f"schedule is {self.schedule!r}{nearest(str(self.schedule), SCHEDULES)}")
+        elif self.schedule != "constant" and self.lr_steps:
+            faults.add(
+                f"schedule is {self.schedule!r} and lr_steps is {dict(self.lr_steps)}, and both say the learning rate "
+                "of an epoch; leave one of them out"
+            )
+
+    def _check_augment(self, faults: Faults) -> None:
+        if not isinstance(self.augment, tuple):
+            faults.add(f'augment is {self.augment!r}; give a list of names, for example ["crop", "flip"]')
+            return
+        for place, name in enumerate(self.augment):
+            if name not in AUGMENTATIONS:
+                faults.add(f"augment has {name!r}{nearest(str(name), AUGMENTATIONS)}")
+            elif name in self.augment[:place]:
+                faults.add(f"augment has {name!r} twice; once is enough")
 
     def _check_order(self, faults: Faults) -> None:
         """Note a seed of the order that has no effect."""

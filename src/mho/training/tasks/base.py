@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
@@ -26,6 +26,8 @@ class Task(abc.ABC, metaclass=InWords):
         measure: what the error is, for titles and axes.
         examples: word for several examples; metrics.jsonl has their rate as {examples}_per_second.
         shuffled: whether `order` depends on the seed of the data order.
+        units: what losses and further numbers are measured in, for headings, by their names in metrics.jsonl without
+            "test_".
         classes: whether targets are (B,) classes and outputs (B, classes) logits, whose odds the diagnosis looks at.
     """
 
@@ -34,6 +36,7 @@ class Task(abc.ABC, metaclass=InWords):
     examples: ClassVar[str] = "examples"
     shuffled: ClassVar[bool] = True
     classes: ClassVar[bool] = False
+    units: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -53,6 +56,10 @@ class Task(abc.ABC, metaclass=InWords):
 
     def metrics(self, out: Tensor, y: Tensor) -> Mapping[str, Tensor]:
         """Return further numbers of each example (B,) by name; metrics.jsonl has their test means as test_NAME."""
+        return {}
+
+    def derived(self, loss: float) -> Mapping[str, float]:
+        """Return numbers that follow from a mean loss, by name; metrics.jsonl has them as train_NAME, test_NAME, ..."""
         return {}
 
     def predict(self, out: Tensor) -> Tensor:
@@ -83,6 +90,16 @@ class Task(abc.ABC, metaclass=InWords):
             seed: of the data order.
         """
         return epoch_order(seed, epoch, count)
+
+    def test_batches(self, count: int, *, batch_size: int) -> Sequence[Tensor]:
+        """Return the places of examples in the batches of a test, int64, each example once.
+
+        Args:
+            count: examples there are.
+            batch_size: of the largest batch.
+        """
+        batches: tuple[Tensor, ...] = torch.arange(count).split(batch_size)
+        return batches
 
     def check(self, out: Tensor, y: Tensor) -> None:
         """Raise InvalidValue if the outputs (B, ...) of the network do not go with targets (B, ...).

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import torch
@@ -13,17 +15,22 @@ from mho.data import Dataset
 from mho.errors import Faults, InvalidValue
 from mho.training.tasks.base import Task, example_shape
 
+STREAM = 16
+"""Sequences of a stream of the test, at least: only the first of a stream begins without what stands before it."""
+
 
 @final
 class NextCharacter(Task):
     """Sequences (B, T) of indices to logits (B, T, characters) of the character that follows each; cross entropy.
 
     The error is the share of characters whose likeliest successor is not the true one; metrics.jsonl has the cross
-    entropy in nats a character as train_loss and test_loss.
+    entropy in nats a character as train_loss and test_loss, and in bits a character as train_bits and test_bits.
 
     A text (n,) is cut into n/T sequences, what is left over is dropped. The sequences are read as `batch_size` parallel
     streams, as an array meets a text: stream b is the b-th part of the text, and step k takes sequence k of each. Every
-    epoch is in the order of the text; sequences beyond a whole number of steps are dropped.
+    epoch is in the order of the text; sequences beyond a whole number of steps are dropped. A network that keeps a
+    state (`mho.models.Stateful`) reads on in each stream where it ended; in a test it reads streams of 16 sequences or
+    more.
 
     Attributes:
         length: T, characters of a sequence, from 1 to 65,536.
@@ -32,6 +39,7 @@ class NextCharacter(Task):
     measure = "wrong characters"
     examples = "sequences"
     shuffled = False
+    units = {"loss": "nats a character", "bits": "bits a character"}  # noqa: RUF012
     length: int = 32
 
     def __post_init__(self) -> None:
@@ -47,6 +55,9 @@ class NextCharacter(Task):
 
     def metrics(self, out: Tensor, y: Tensor) -> Mapping[str, Tensor]:
         return {"loss": F.cross_entropy(out.transpose(1, 2), y, reduction="none").double().mean(dim=1)}
+
+    def derived(self, loss: float) -> Mapping[str, float]:
+        return {"bits": loss / math.log(2)}
 
     def predict(self, out: Tensor) -> Tensor:
         """Return the likeliest successor of each character, (B, T)."""
@@ -64,7 +75,7 @@ class NextCharacter(Task):
                 )
             count = len(given) // self.length
             parts[name] = given[: count * self.length].view(count, self.length)
-        return self, Dataset(data.name, **parts)
+        return self, dataclasses.replace(data, **parts)
 
     def order(self, epoch: int, count: int, *, batch_size: int, seed: int) -> Tensor:
         steps = count // batch_size
@@ -74,6 +85,12 @@ class NextCharacter(Task):
                 "smaller training.batch_size or task.length, or a longer text"
             )
         return torch.arange(steps * batch_size).view(batch_size, steps).T.flatten()
+
+    def test_batches(self, count: int, *, batch_size: int) -> Sequence[Tensor]:
+        streams = max(1, min(batch_size, count // STREAM))
+        starts = torch.tensor([stream * count // streams for stream in range(streams + 1)])
+        starts, lengths = starts[:-1], starts.diff()
+        return [(starts + step)[lengths > step] for step in range(int(lengths.max()))]
 
     def check(self, out: Tensor, y: Tensor) -> None:
         if out.dim() != 3 or out.shape[1] != y.shape[1]:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import final
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -52,6 +53,7 @@ class Regression(Task):
         return float(r2_score(y.reshape(len(y), -1).numpy(), out.reshape(len(y), -1).numpy()))
 
     def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
+        data = _numbers_of_classes(data)
         y = data.y_train
         if not y.is_floating_point():
             raise InvalidValue(
@@ -71,6 +73,23 @@ class Regression(Task):
                 f"the network gives outputs of shape {example_shape(out)} and the targets have {example_shape(y)}; "
                 "regression takes equal shapes, (n, 1) for one number an example"
             )
+
+
+def _numbers_of_classes(data: Dataset) -> Dataset:
+    """Return data whose classes stand for integers with these as targets (n, 1), standardised; others as they are."""
+    try:
+        numbers = torch.tensor([int(symbol) for symbol in data.symbols], dtype=torch.float64)
+    except ValueError:
+        return data
+    if not len(numbers) or data.y_train.is_floating_point() or data.y_train.dim() != 1:
+        return data
+    train = numbers[data.y_train]
+    mean, deviation = train.mean(), train.std(correction=0)
+    if not deviation > 0:
+        return data
+    y_train, y_test = (((numbers[y] - mean) / deviation)[:, None].float() for y in (data.y_train, data.y_test))
+    note = f"regression: a value of the target is {mean:.6g} + {deviation:.6g} · the network's output"
+    return dataclasses.replace(data, y_train=y_train, y_test=y_test, symbols=(), notes=(*data.notes[:-1], note))
 
 
 def _squares(out: Tensor, y: Tensor) -> Tensor:

@@ -1,0 +1,27 @@
+"""Network of two GRU layers for texts, and for other sequences."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import nn
+
+from mho.models.network import Network
+from mho.models.recurrent import LENGTH, RecurrentNetwork, options_for
+
+
+@final
+class GRU(RecurrentNetwork):
+    """Two GRU layers of 64 units and a linear one: characters (B, T) to logits (B, T, characters).
+
+    As `LSTM`, whose sources are in `RecurrentNetwork`, with gated recurrent units in place of LSTM cells. Layers are
+    gru and fc.
+    """
+
+    layer_name = "gru"
+
+    def _layers(self, inputs: int, hidden: int, layers: int) -> nn.Module:
+        return nn.GRU(inputs, hidden, layers, batch_first=True)
+
+
+NETWORK = Network(GRU, (LENGTH,), lambda sizes: GRU(**options_for(sizes)), axes=(2, 3), task={"length": LENGTH})

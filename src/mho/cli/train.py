@@ -94,7 +94,7 @@ def train(
         typer.Option(
             metavar="NAME|text:FILE|csv:FILE[:COLUMN]|npz:FILE|MODULE:FUNCTION",
             help="digits (default) or iris, embedded; mnist, fashion_mnist, cifar10 or cifar10_part; or your own: a "
-            "text, a table whose last COLUMN, or the one named, is the target, arrays x_train, y_train, x_test, y_test, "
+            "text, a table whose last COLUMN, or that named, is the target, arrays x_train, y_train, x_test, y_test, "
             "or a function that returns ((x_train, y_train), (x_test, y_test)).",
         ),
     ] = None,

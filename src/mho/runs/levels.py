@@ -19,8 +19,8 @@ from mho.learning.combinatorial import ConntraResult, Progress, conntra
 from mho.learning.combinatorial.data import error_of, outputs_of, read_examples
 from mho.learning.combinatorial.settings import Settings
 from mho.models import build_model
-from mho.training import sizes_of
 from mho.runs.run import CHECKPOINT, CONFIG, METRICS, SUMMARY
+from mho.training import sizes_of
 from mho.version import PHYSICS_VERSION
 
 PACKED = "weights.safetensors"

@@ -9,6 +9,7 @@ import warnings
 import typer
 
 from mho.cli.bench import bench
+from mho.cli.data import data
 from mho.cli.device import device
 from mho.cli.export import export
 from mho.cli.learn import learn
@@ -29,6 +30,7 @@ app = typer.Typer(
 for verb in (train, reproduce, sweep, report, export, bench):
     app.command()(verb)
 app.command("map")(map_)
+app.add_typer(data, name="data")
 app.add_typer(device, name="device")
 app.add_typer(learn, name="learn")
 

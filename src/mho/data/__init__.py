@@ -36,6 +36,7 @@ __all__ = [
     "digits",
     "digits_8x8",
     "fashion_mnist",
+    "fetch",
     "file_of",
     "is_here",
     "load",
@@ -103,3 +104,22 @@ def load(name: str, folder: Path | None = None) -> Dataset:
         return source.load(folder)
     file = file_of(name)
     return call_own(name) if file is None else FILE_FORMATS[file.prefix].load(file.existing(), file.column)
+
+
+def fetch(name: str, folder: Path | None = None) -> Dataset:
+    """Return a data set from files, which is downloaded to the user's cache and checked unless it is on this machine.
+
+    Args:
+        name: of a data set that is read from files, such as "mnist".
+        folder: where files are looked for, in place of $MHO_DATA and the cache; nothing is downloaded then.
+
+    Raises:
+        InvalidValue: for a name of another kind.
+        DataMissing: where neither file nor network is to be had.
+    """
+    from_files = [known for known, source in DATA_SETS.items() if source.folder]
+    if name not in from_files:
+        comes = "comes with mho and needs no download" if name in DATA_SETS else "is no data set that can be fetched"
+        raise InvalidValue(f"{name} {comes}{nearest(name, from_files)}")
+    source = DATA_SETS[name]
+    return load(name, folder) if source.whole is None else source.whole(folder)

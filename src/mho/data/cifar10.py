@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import tarfile
@@ -32,6 +33,12 @@ TRAINED, TESTED, HELD_OUT = 10_000, 1000, 46_000
 """The part: images before `TRAINED` of the published training set; those before `TESTED` of the published test set, and
 those from `HELD_OUT` on of the training set."""
 
+PART_NOTE = (
+    "a part of CIFAR-10: 10,000 of its 50,000 training images; the test is 1,000 of its test images and 4,000 of its "
+    "other training images"
+)
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -54,7 +61,12 @@ def cifar10(folder: Path | None = None) -> Dataset:
             stacklevel=2,
         )
         return cifar10_part(folder)
-    return _dataset("cifar10", _read_whole(_whole(folder, places)))
+    return cifar10_whole(folder)
+
+
+def cifar10_whole(folder: Path | None = None) -> Dataset:
+    """CIFAR-10 as `cifar10` returns it, from cifar-10-binary.tar.gz only."""
+    return _dataset("cifar10", _read_whole(_whole(folder, _places(folder))))
 
 
 def cifar10_part(folder: Path | None = None) -> Dataset:
@@ -92,7 +104,7 @@ def cifar10_part(folder: Path | None = None) -> Dataset:
         raise InvalidValue(
             f"{file or WHOLE} does not hold the part of CIFAR-10 that its name says (its checksum differs); replace it"
         )
-    return _dataset("cifar10_part", part)
+    return dataclasses.replace(_dataset("cifar10_part", part), notes=(PART_NOTE,))
 
 
 def cifar10_is_here(folder: Path | None = None) -> bool:
@@ -168,7 +180,7 @@ def _records(archive: tarfile.TarFile, name: str) -> Bytes:
 
 def _dataset(name: str, arrays: Mapping[str, Bytes]) -> Dataset:
     x_train, y_train, x_test, y_test = (arrays[part] for part in NAMES)
-    return Dataset(name, _images(x_train), _labels(y_train), _images(x_test), _labels(y_test))
+    return Dataset(name, _images(x_train), _labels(y_train), _images(x_test), _labels(y_test), symbols=CLASSES)
 
 
 def _images(pixels: Bytes) -> torch.Tensor:
@@ -179,4 +191,4 @@ def _labels(classes: Bytes) -> torch.Tensor:
     return torch.from_numpy(classes.astype(np.int64))
 
 
-DATA_SET = Source(load=cifar10, example=(3, 32, 32), folder=True, here=cifar10_is_here)
+DATA_SET = Source(load=cifar10, example=(3, 32, 32), folder=True, whole=cifar10_whole, here=cifar10_is_here)

@@ -19,10 +19,12 @@ class Source:
         load: makes the data set; the argument is the folder with its files, or None.
         example: shape of one input, for example (channels, height, width).
         folder: whether it is read from files, so that `--data-dir` may name their folder.
+        whole: makes the data set from its own files, where `load` may take a part of it in their place.
         here: returns whether it can be loaded without a download; the argument is as of `load`.
     """
 
     load: Callable[[Path | None], Dataset]
     example: tuple[int, ...]
     folder: bool = False
+    whole: Callable[[Path | None], Dataset] | None = None
     here: Callable[[Path | None], bool] = lambda folder: True

@@ -13,7 +13,7 @@ from mho.models.lenet import LeNet
 from mho.models.lstm import LSTM
 from mho.models.mlp import MLP
 from mho.models.network import Network, Sizes
-from mho.models.own import build_model, find_builder
+from mho.models.own import build_model, check_options, find_builder
 from mho.models.resnet8 import ResNet8
 from mho.models.resnet18 import ResNet18
 from mho.models.resnet20 import ResNet20
@@ -42,6 +42,7 @@ __all__ = [
     "Transformer",
     "apart",
     "build_model",
+    "check_options",
     "find_builder",
     "forget",
     "stateful_modules",

@@ -7,7 +7,7 @@ from typing import final
 from torch import nn
 
 from mho.models.network import Network
-from mho.models.recurrent import LENGTH, RecurrentNetwork, options_for
+from mho.models.recurrent import HIDDEN, LAYERS, LENGTH, RecurrentNetwork, options_for
 
 
 @final
@@ -24,4 +24,11 @@ class GRU(RecurrentNetwork):
         return nn.GRU(inputs, hidden, layers, batch_first=True)
 
 
-NETWORK = Network(GRU, (LENGTH,), lambda sizes: GRU(**options_for(sizes)), axes=(2, 3), task={"length": LENGTH})
+NETWORK = Network(
+    GRU,
+    (LENGTH,),
+    lambda sizes, options: GRU(**options_for(sizes, options)),
+    axes=(2, 3),
+    options={"hidden": HIDDEN, "layers": LAYERS},
+    task={"length": LENGTH},
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import final
 
 import torch
@@ -37,7 +38,7 @@ class MLP(nn.Module):
         return logits
 
 
-def _fitted(sizes: Sizes) -> MLP:
+def _fitted(sizes: Sizes, options: Mapping[str, int]) -> MLP:
     if sizes.indices:
         raise InvalidValue("mlp takes numbers and no indices; use lstm, gru or transformer")
     return MLP(math.prod(sizes.example), sizes.outputs)

@@ -42,29 +42,32 @@ class Network:
     Attributes:
         build: makes the network of its paper.
         image: shape of one of its inputs, for example (channels, height, width), or (T,) of a sequence of indices.
-        fitted: makes the network for data of other sizes, and raises InvalidValue for sizes that it cannot have; None
-            for a network of one size.
+        fitted: makes the network for data of other sizes, with options, and raises InvalidValue for sizes that it
+            cannot have; None for a network of one size.
         axes: numbers of axes of the inputs, of numbers, that `fitted` takes: 2 for (T, n), 3 for (channels, height,
             width).
+        options: whole numbers of at least 1 that a config may set in its section [model], with their defaults.
         task: options of the task next_character, where a config does not say them: those of the network's paper.
     """
 
     build: Callable[[], nn.Module]
     image: tuple[int, ...]
-    fitted: Callable[[Sizes], nn.Module] | None = None
+    fitted: Callable[[Sizes, Mapping[str, int]], nn.Module] | None = None
     axes: tuple[int, ...] = ()
+    options: Mapping[str, int] = dataclasses.field(default_factory=dict)
     task: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def takes(self, example: tuple[int, ...]) -> bool:
         """Return whether the network can be built for inputs of numbers of a shape."""
         return self.image == example or len(example) in self.axes
 
-    def build_for(self, name: str, sizes: Sizes) -> nn.Module:
+    def build_for(self, name: str, sizes: Sizes, options: Mapping[str, int]) -> nn.Module:
         """Return the network for data of some sizes; one of a single size is built as it is.
 
         Args:
             name: of the network, for messages.
             sizes: of the data.
+            options: those that are not as their defaults.
 
         Raises:
             InvalidValue: for data that the network cannot be built for.
@@ -72,6 +75,6 @@ class Network:
         if self.fitted is None:
             return self.build()
         try:
-            return self.fitted(sizes)
+            return self.fitted(sizes, {**self.options, **options})
         except InvalidValue as error:
             raise InvalidValue(f"model {name} and the data do not fit: {error}; the data have {sizes}") from None

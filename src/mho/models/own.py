@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
 
-from mho.errors import InvalidValue, nearest
+from mho.errors import Faults, InvalidValue, nearest
 from mho.imports import import_own, is_own
 from mho.models.network import Sizes
+
+MOST = 65_536
+"""Largest value of an option of a network."""
 
 
 def find_builder(name: str, *, built: bool = False) -> Callable[[], nn.Module]:
@@ -40,12 +43,33 @@ def find_builder(name: str, *, built: bool = False) -> Callable[[], nn.Module]:
     return builder
 
 
-def build_model(name: str, sizes: Sizes | None = None) -> nn.Module:
+def check_options(name: str, options: Mapping[str, object], faults: Faults) -> None:
+    """Note options that a network does not have, and values out of range.
+
+    Args:
+        name: of the network.
+        options: from a config's section [model].
+        faults: gets the faults.
+    """
+    from mho.models import NETWORKS  # the registry, which imports this file
+
+    known = NETWORKS[name].options if name in NETWORKS else {}
+    for option, value in options.items():
+        if option in known:
+            faults.number(option, value, low=1, high=MOST, integer=True)
+        elif known:
+            faults.add(f"{option}: {name} has no such option{nearest(option, known)}")
+        else:
+            faults.add(f"{option}: the model {name} has no options; leave the section [model] out")
+
+
+def build_model(name: str, sizes: Sizes | None = None, options: Mapping[str, int] | None = None) -> nn.Module:
     """Return a new network by name, with its initial weights drawn from torch's generator.
 
     Args:
         name: as of `find_builder`.
         sizes: of the data that the network is for; None: those of the network's paper. A user's own has its own.
+        options: of a network of mho's, where they are not their defaults; they need sizes.
 
     Raises:
         InvalidValue: for an unknown name, a network that is not for such data, or if building raises or returns
@@ -55,7 +79,7 @@ def build_model(name: str, sizes: Sizes | None = None) -> nn.Module:
 
     builder = find_builder(name)
     if sizes is not None and name in NETWORKS:
-        return NETWORKS[name].build_for(name, sizes)
+        return NETWORKS[name].build_for(name, sizes, options or {})
     try:
         model: Any = builder()
     except Exception as error:  # it runs the user's code, which may raise anything

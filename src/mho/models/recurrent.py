@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from typing import Any
 
 import torch.nn.functional as F
@@ -83,8 +84,8 @@ class RecurrentNetwork(Stateful):
         return self.state if len(self.state) > 1 else self.state[0]
 
 
-def options_for(sizes: Sizes) -> dict[str, Any]:
-    """Return the arguments of a recurrent network for data of some sizes.
+def options_for(sizes: Sizes, options: Mapping[str, int]) -> dict[str, Any]:
+    """Return the arguments of a recurrent network for data of some sizes, with other options.
 
     Raises:
         InvalidValue: for inputs that are no sequences.
@@ -104,4 +105,5 @@ def options_for(sizes: Sizes) -> dict[str, Any]:
         "indices": bool(sizes.indices),
         "every_step": sizes.every_step,
         "carries": text,
+        **options,
     }

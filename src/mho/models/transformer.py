@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 import torch
@@ -28,19 +29,36 @@ class Transformer(nn.Module):
     Args:
         characters: different ones.
         context: longest sequence, in characters.
+        width: numbers of a character between the layers.
+        heads: of the attention, which share the width.
+        layers: how many.
+
+    Raises:
+        InvalidValue: for a width that is no multiple of heads.
     """
 
-    def __init__(self, characters: int = CHARACTERS, context: int = CONTEXT) -> None:
+    def __init__(
+        self,
+        characters: int = CHARACTERS,
+        context: int = CONTEXT,
+        *,
+        width: int = WIDTH,
+        heads: int = HEADS,
+        layers: int = LAYERS,
+    ) -> None:
+        if width % heads:
+            raise InvalidValue(f"width is {width} and heads is {heads}; give a width that is a multiple of heads")
         super().__init__()
-        self.characters = nn.Embedding(characters, WIDTH)
-        self.places = nn.Embedding(context, WIDTH)
-        for number in range(1, LAYERS + 1):
+        self.layers = layers
+        self.characters = nn.Embedding(characters, width)
+        self.places = nn.Embedding(context, width)
+        for number in range(1, layers + 1):
             layer = nn.TransformerEncoderLayer(
-                WIDTH, HEADS, 4 * WIDTH, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+                width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
             )
             self.add_module(f"layer{number}", layer)
-        self.norm = nn.LayerNorm(WIDTH)
-        self.fc = nn.Linear(WIDTH, characters)
+        self.norm = nn.LayerNorm(width)
+        self.fc = nn.Linear(width, characters)
         self.register_buffer("later", torch.ones(context, context).triu(1).bool(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,19 +67,25 @@ class Transformer(nn.Module):
         places = torch.arange(length, device=x.device).expand(x.shape)
         out = self.characters(x) + self.places(places)
         later = self.get_buffer("later")[:length, :length]
-        for number in range(1, LAYERS + 1):
+        for number in range(1, self.layers + 1):
             out = self.get_submodule(f"layer{number}")(out, src_mask=later)
         logits: Tensor = self.fc(self.norm(out))
         return logits
 
 
-def _fitted(sizes: Sizes) -> Transformer:
+def _fitted(sizes: Sizes, options: Mapping[str, int]) -> Transformer:
     if not (sizes.indices and sizes.every_step):
         raise InvalidValue("transformer takes a text and the task next_character; use lstm or gru for other sequences")
     (context,) = sizes.example
     if context > MOST:
         raise InvalidValue(f"task.length is {context}; give at most {MOST}")
-    return Transformer(max(sizes.indices, sizes.outputs), context)
+    return Transformer(sizes.outputs, context, **options)
 
 
-NETWORK = Network(Transformer, (CONTEXT,), _fitted, task={"length": CONTEXT})
+NETWORK = Network(
+    Transformer,
+    (CONTEXT,),
+    _fitted,
+    options={"width": WIDTH, "heads": HEADS, "layers": LAYERS},
+    task={"length": CONTEXT},
+)

@@ -20,7 +20,7 @@ def build(experiment: Experiment, sizes: Sizes | None = None) -> nn.Module:
     settings = experiment.training
     torch.manual_seed(settings.seeds[0])
     model = convert(
-        build_model(settings.model, sizes),
+        build_model(settings.model, sizes, experiment.model),
         experiment.rpu,
         seed=settings.seeds,
         layers=experiment.layers,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, final
 from mho.config import NO_SCALE, NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
 from mho.errors import Faults, InvalidValue, nearest
 from mho.learning import ZeroShifting
-from mho.models import NETWORKS
+from mho.models import NETWORKS, check_options
 from mho.runs.sources import check_sources, forget_sources, source_hashes
 from mho.training import Task, Training, find_task
 
@@ -23,7 +23,7 @@ LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}, "task": "classificati
 """Fields of [training] that stored configs may lack, with what they were then."""
 
 
-SECTIONS = ("training", "task", "zero_shifting", "layers", *(field.name for field in dataclasses.fields(RPU)))
+SECTIONS = ("training", "task", "model", "zero_shifting", "layers", *(field.name for field in dataclasses.fields(RPU)))
 
 
 @final
@@ -33,6 +33,7 @@ class Experiment:
 
     Attributes:
         task: what is trained for, with its options; None: the task that `training` names, without options.
+        model: options of the network that `training` names, where they are not as its paper has them: {"hidden": 128}.
         zero_shifting: done once before the first epoch; None: not at all.
 
     Raises:
@@ -45,6 +46,7 @@ class Experiment:
     layers: Mapping[str, RPU] = dataclasses.field(default_factory=dict)
     zero_shifting: ZeroShifting | None = None
     task: Task = None  # type: ignore[assignment]  # made in __post_init__
+    model: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         faults = Faults("the config")
@@ -53,6 +55,9 @@ class Experiment:
             object.__setattr__(self, "task", kind(**_paper_options(self.training, kind)))
         elif type(self.task) is not kind:
             faults.add(f"task is a {type(self.task).__name__}, and training.task names {self.training.task}; give one")
+        options = Faults("model")
+        check_options(self.training.model, self.model, options)
+        faults.found += [f"model.{fault}" for fault in options.found]
         for prefix, rpu in [("", self.rpu), *((f"layers.{pattern}: ", rpu) for pattern, rpu in self.layers.items())]:
             fault = replicas_fault(rpu, self.training.replicas)
             if fault:
@@ -78,6 +83,8 @@ class Experiment:
         options = dataclasses.asdict(self.task)
         if options:
             tables["task"] = {name: NONE if value is None else value for name, value in options.items()}
+        if self.model:
+            tables["model"] = dict(self.model)
         if self.zero_shifting is not None:
             settings = dataclasses.asdict(self.zero_shifting)
             tables["zero_shifting"] = {name: NONE if value is None else value for name, value in settings.items()}
@@ -105,6 +112,7 @@ class Experiment:
         task = (
             _read("task", options, lambda table: fields_from_table(kind, usual | dict(table)), faults) if kind else None
         )
+        model = _read("model", rest.pop("model", {}), lambda table: _options(training, table), faults) or {}
         shifting = None
         if "zero_shifting" in rest:
             given = rest.pop("zero_shifting")
@@ -128,7 +136,7 @@ class Experiment:
             raise InvalidValue("the config has faults:\n  " + "\n  ".join(faults), faults)
         assert training is not None
         assert task is not None
-        return cls(training=training, rpu=rpu, layers=layers, zero_shifting=shifting, task=task)
+        return cls(training=training, rpu=rpu, layers=layers, zero_shifting=shifting, task=task, model=model)
 
     @classmethod
     def from_toml(cls, text: str) -> Experiment:
@@ -160,6 +168,17 @@ def _paper_options(training: Training, kind: type[Task]) -> dict[str, Any]:
     """Return the options of a task that the paper of a network of mho's has."""
     network, known = NETWORKS.get(training.model), {field.name for field in dataclasses.fields(kind)}
     return {} if network is None else {name: value for name, value in network.task.items() if name in known}
+
+
+def _options(training: Training | None, table: Mapping[str, Any]) -> dict[str, int]:
+    """Return the options of a network, but for those that are as its paper has them."""
+    if training is None:  # its own faults are noted
+        return {}
+    faults = Faults("model")
+    check_options(training.model, table, faults)
+    faults.raise_any()
+    usual = NETWORKS[training.model].options if training.model in NETWORKS else {}
+    return {name: value for name, value in table.items() if value != usual.get(name)}
 
 
 def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Run:
         task, examples = experiment.task.prepare(data)
         self.sizes = sizes_of(examples)  # of all examples, so that the network has a place for each class
         examples = examples.first(settings.train_images, settings.test_images)
-        check_fit(build_model(settings.model, self.sizes), settings.model, task, examples)
+        check_fit(build_model(settings.model, self.sizes, experiment.model), settings.model, task, examples)
         self.model = build(experiment, self.sizes)
         self.arrays = array_table(self.model, examples.x_train[:1])
         self.optimizer = AnalogSGD(self.model, lr=settings.lr)

@@ -15,7 +15,7 @@ import torch
 
 from mho.config import fields_from_table, parse_toml, write_toml
 from mho.errors import Faults, InvalidValue, nearest
-from mho.models import NETWORKS, build_model
+from mho.models import NETWORKS, Sizes, build_model
 from mho.nn.convert import unmatched
 from mho.presets import PRESETS
 from mho.runs.axes import MAX_SEED, Axes, Draw, Point, flat
@@ -171,7 +171,9 @@ class Sweep:
                 faults += [fault for fault in error.faults if fault not in faults]
                 continue
             training = experiment.training
-            lost = unmatched([*experiment.layers, *training.exclude], _layer_names(training.model))
+            lost = unmatched(
+                [*experiment.layers, *training.exclude], _layer_names(training.model, tuple(experiment.model.items()))
+            )
             faults += [fault for fault in lost if fault not in faults]
         return faults
 
@@ -190,10 +192,12 @@ def digest(content: Mapping[str, Any]) -> str:
 
 
 @functools.cache
-def _layer_names(model: str) -> list[str]:
+def _layer_names(model: str, options: tuple[tuple[str, int], ...]) -> list[str]:
+    # networks that have options are for texts; of which size changes no name
+    sizes = Sizes(example=NETWORKS[model].image, indices=2, outputs=2, every_step=True) if options else None
     # a user's own may compute with values when it is built, which torch's meta device does not have
     with torch.device("meta" if model in NETWORKS else "cpu"):
-        return [name for name, _ in build_model(model).named_modules() if name]
+        return [name for name, _ in build_model(model, sizes, dict(options)).named_modules() if name]
 
 
 def _hash(content: object) -> str:

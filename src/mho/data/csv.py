@@ -250,4 +250,4 @@ def _is_missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
 
-FILE_FORMAT = FileFormat(load=csv, ending=".csv", task=task_of, column=True)
+FILE_FORMAT = FileFormat(load=csv, ending=".csv", task=task_of, axes=1, column=True)

@@ -21,12 +21,14 @@ class FileFormat:
         load: makes the data set of a file and of a column's name or number, "" for none.
         ending: of the names of its files, with the dot; a name of data that ends so needs no prefix.
         task: returns the name of the task that a file is for, unless the user names another; arguments as of `load`.
+        axes: of an example, 1 for (n,), and 0 for the characters of a text; None where each file decides.
         column: whether a column may be named, as `prefix:FILE:COLUMN`.
     """
 
     load: Callable[[Path, str], Dataset]
     ending: str
     task: Callable[[Path, str], str] = lambda file, column: "classification"
+    axes: int | None = None
     column: bool = False
 
 

@@ -65,5 +65,6 @@ def read_text(file: Path) -> str:
 FILE_FORMAT = FileFormat(
     load=lambda file, column: text(read_text(file), file.stem),
     ending=".txt",
+    axes=0,
     task=lambda file, column: "next_character",
 )

@@ -28,7 +28,7 @@ NETWORK = Network(
     GRU,
     (LENGTH,),
     lambda sizes, options: GRU(**options_for(sizes, options)),
-    axes=(2, 3),
+    axes=(0, 2, 3),
     options={"hidden": HIDDEN, "layers": LAYERS},
     task={"length": LENGTH},
 )

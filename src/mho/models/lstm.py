@@ -28,7 +28,7 @@ NETWORK = Network(
     LSTM,
     (LENGTH,),
     lambda sizes, options: LSTM(**options_for(sizes, options)),
-    axes=(2, 3),
+    axes=(0, 2, 3),
     options={"hidden": HIDDEN, "layers": LAYERS},
     task={"length": LENGTH},
 )

@@ -44,8 +44,8 @@ class Network:
         image: shape of one of its inputs, for example (channels, height, width), or (T,) of a sequence of indices.
         fitted: makes the network for data of other sizes, with options, and raises InvalidValue for sizes that it
             cannot have; None for a network of one size.
-        axes: numbers of axes of the inputs, of numbers, that `fitted` takes: 2 for (T, n), 3 for (channels, height,
-            width).
+        axes: numbers of axes of the inputs that `fitted` takes: 1 for (n,), 2 for (T, n), 3 for (channels, height,
+            width); and 0 for the characters of a text.
         options: whole numbers of at least 1 that a config may set in its section [model], with their defaults.
         task: options of the task next_character, where a config does not say them: those of the network's paper.
     """

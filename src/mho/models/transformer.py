@@ -86,6 +86,7 @@ NETWORK = Network(
     Transformer,
     (CONTEXT,),
     _fitted,
+    axes=(0,),
     options={"width": WIDTH, "heads": HEADS, "layers": LAYERS},
     task={"length": CONTEXT},
 )

@@ -13,7 +13,7 @@ from mho.errors import InvalidValue
 from mho.papers.study import Study
 from mho.papers.timing import seconds_an_epoch
 from mho.runs import Experiment
-from mho.runs.experiment import MAY_GROW
+from mho.runs.experiment import MAY_GROW, lasting
 from mho.runs.train_work import train_experiment
 from mho.runs.work import OnProgress
 
@@ -62,7 +62,7 @@ class ExperimentStudy(Study):
 
     def to_dict(self) -> dict[str, Any]:
         tables = self.experiment.to_dict()
-        for name in MAY_GROW:
+        for name in set(MAY_GROW) - lasting(tables):
             section, key = name.split(".")
             tables[section].pop(key, None)
         return tables

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mho.compiler import threads
 from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown
+from mho.models import stateful_modules
 from mho.nn import ArrayLayer, ReplicaModel, replica_losses, replica_outputs, replica_targets
 from mho.training.array_optimizer import ArrayOptimizer
 from mho.training.online import Graph, NoGraph, Recipe, loss_of, trace
@@ -126,6 +127,8 @@ class OnlineDriver(Driver):
         _check_optimizer(model, optimizer)
         self.model, self.optimizer, self.loss = model, optimizer.for_online_driver(), loss_of(loss)
         self.per_replica = per_replica
+        if stateful_modules(model):
+            raise NoGraph("it keeps a state from batch to batch")
         self._operations = trace(model)
         self.replicas = model.replicas if isinstance(model, ReplicaModel) else 1
         self._modules = [(name, module) for name, module in model.named_modules() if not runs_itself(module)]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
-from mho.data import DATA_SETS, check_name, file_of, task_of
+from mho.data import DATA_SETS, FILE_FORMATS, check_name, file_of, task_of
 from mho.errors import Faults, InvalidValue, InWords, nearest
 from mho.imports import is_own
 from mho.models import NETWORKS, find_builder
@@ -153,13 +153,21 @@ class Training(metaclass=InWords):
         if is_own(name):
             find_builder(name)
             return
-        source = DATA_SETS.get(str(self.data))
-        fitting = [known for known, one in NETWORKS.items() if source is None or one.takes(source.example)]
+        source, file = DATA_SETS.get(str(self.data)), file_of(str(self.data))
+        axes = None if source is not None or file is None else FILE_FORMATS[file.prefix].axes
+        fitting = [
+            known
+            for known, one in NETWORKS.items()
+            if (source is None or one.takes(source.example)) and (axes is None or axes in one.axes)
+        ]
         if name not in NETWORKS:
             raise InvalidValue(
                 f"no model {name!r}{nearest(name, fitting)} (the data {self.data} can train {' and '.join(fitting)}; "
                 "your own is module:Net)"
             )
+        if axes is not None and name not in fitting:
+            what = "a text" if axes == 0 else "tables, whose rows are examples"
+            raise InvalidValue(f"{name} is not for {what}, and the data are {self.data}; use {' or '.join(fitting)}")
         if source is not None and name not in fitting:
             sizes, ours = ("×".join(map(str, image)) for image in (NETWORKS[name].image, source.example))
             raise InvalidValue(

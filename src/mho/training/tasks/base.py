@@ -124,6 +124,15 @@ def epoch_order(data_seed: int, epoch: int, count: int) -> Tensor:
     return torch.from_numpy(generator.permutation(count))
 
 
+def refuse_text(data: Dataset) -> None:
+    """Raise InvalidValue for data whose inputs are one long sequence of indices, as those of a text."""
+    if data.x_train.dim() == 1 and not data.x_train.is_floating_point():
+        raise InvalidValue(
+            f"data {data.name!r}: x_train is one sequence of {len(data.x_train):,} indices, as of a text; use the task "
+            "next_character, which cuts it into examples"
+        )
+
+
 def example_shape(batch: Tensor) -> str:
     """Return the shape of one example of a batch in words: 3×32×32."""
     return "×".join(map(str, batch.shape[1:])) or "a single number"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mho.data import Dataset
 from mho.errors import InvalidValue
-from mho.training.tasks.base import Task, example_shape
+from mho.training.tasks.base import Task, example_shape, refuse_text
 
 
 @final
@@ -28,6 +28,7 @@ class Classification(Task):
         return out.argmax(dim=1) != y
 
     def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
+        refuse_text(data)
         for name, y in (("y_train", data.y_train), ("y_test", data.y_test)):
             if y.dim() != 1 or y.is_floating_point() or int(y.min()) < 0:
                 raise InvalidValue(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mho.data import Dataset
 from mho.errors import Faults, InvalidValue
-from mho.training.tasks.base import Task, example_shape
+from mho.training.tasks.base import Task, example_shape, refuse_text
 
 
 @final
@@ -53,6 +53,7 @@ class Regression(Task):
         return float(r2_score(y.reshape(len(y), -1).numpy(), out.reshape(len(y), -1).numpy()))
 
     def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
+        refuse_text(data)
         data = _numbers_of_classes(data)
         y = data.y_train
         if not y.is_floating_point():

@@ -19,9 +19,11 @@ class Stateful(nn.Module, abc.ABC):
     it in checkpoints. It is no part of the `state_dict`.
 
     Attributes:
+        carries: whether it does; False: each call begins anew.
         state: tensors of any shape; None: sequences begin.
     """
 
+    carries: bool = True
     state: State | None = None
 
     @abc.abstractmethod
@@ -31,7 +33,7 @@ class Stateful(nn.Module, abc.ABC):
 
 def stateful_modules(model: nn.Module) -> list[Stateful]:
     """Return the modules of a model that keep a state, in the model's order."""
-    return [module for module in model.modules() if isinstance(module, Stateful)]
+    return [module for module in model.modules() if isinstance(module, Stateful) and module.carries]
 
 
 def forget(model: nn.Module) -> None:

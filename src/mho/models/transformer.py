@@ -92,7 +92,8 @@ class TransformerLayer(nn.Module):
         """Return the layer's answer; `later` (T, T) is True where a step may not see another."""
         normed = self.norm1(x)
         x = x + self.self_attn(normed, normed, normed, attn_mask=later, need_weights=False)[0]
-        return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
+        out: Tensor = x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
+        return out
 
 
 def _fitted(sizes: Sizes, options: Mapping[str, int]) -> Transformer:

@@ -1,20 +1,26 @@
-"""The tables of laws, effects and published devices: `python -m mho.report.catalogue FILE ...` writes them anew.
+"""The tables of laws, devices, networks, data, ...: `python -m mho.report.catalogue FILE ...` writes them anew.
 
 A file holds each table between `<!-- laws -->` and `<!-- end of laws -->`, and so on for the names of `TABLES`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mho import data
+from mho.data import DATA_SETS, FILE_FORMATS
 from mho.devices import EFFECTS, LAWS, Device
 from mho.devices.effects import Effect
 from mho.devices.options import flat_effects
+from mho.models import NETWORKS
 from mho.presets import DEVICES
+from mho.training import TASKS
+from mho.training.augmentations import AUGMENTATIONS
 
 
 def summary(documented: object) -> str:
@@ -61,6 +67,49 @@ def device_table() -> str:
     return _markdown(("name", "device", "law"), rows)
 
 
+def network_table() -> str:
+    """Return the networks, each with a sentence, the options of its section [model], and what it can be built for."""
+    kinds = {0: "texts", 1: "tables", 2: "sequences", 3: "images"}
+    rows = []
+    for name, network in NETWORKS.items():
+        options = ", ".join(f"`{option}` = {value}" for option, value in network.options.items())
+        fits = ", ".join(kinds[axes] for axes in network.axes) or "×".join(map(str, network.image))
+        rows.append((f"`{name}`", summary(network.build), fits, options))
+    return _markdown(("name", "network", "for", "options"), rows)
+
+
+def data_table() -> str:
+    """Return the data sets and the kinds of files, each with a sentence."""
+    rows = [
+        (f"`{name}`", "×".join(map(str, source.example)), summary(_maker(name))) for name, source in DATA_SETS.items()
+    ]
+    files = [
+        (f"`{prefix}:FILE{'[:COLUMN]' if known.column else ''}`", known.ending, summary(_maker(prefix)))
+        for prefix, known in FILE_FORMATS.items()
+    ]
+    return _markdown(("name", "an example, or the ending", "data"), [*rows, *files])
+
+
+def _maker(name: str) -> object:
+    """Return the function of a file of the room of data, which has the file's name; else the file's module."""
+    module = sys.modules[f"{data.__name__}.{name}"]
+    return getattr(module, name, module)
+
+
+def task_table() -> str:
+    """Return the tasks, each with a sentence and its options."""
+    rows = [
+        (f"`{name}`", summary(task), ", ".join(f"`{field.name}`" for field in dataclasses.fields(task)))
+        for name, task in TASKS.items()
+    ]
+    return _markdown(("name", "task", "options"), rows)
+
+
+def augmentation_table() -> str:
+    """Return the augmentations, each with a sentence."""
+    return _markdown(("name", "change"), [(f"`{name}`", summary(type(own))) for name, own in AUGMENTATIONS.items()])
+
+
 def _markdown(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ("---",) * len(header), *rows))
 
@@ -70,6 +119,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "short laws": short_law_table,
     "effects": effect_table,
     "published devices": device_table,
+    "networks": network_table,
+    "data": data_table,
+    "tasks": task_table,
+    "augmentations": augmentation_table,
 }
 
 

@@ -86,6 +86,9 @@ def test_draws_depend_on_seed_epoch_and_name_and_have_their_law():
     assert abs(flip.mean() - 0.5) < 5 * 0.5 / np.sqrt(9000)
     for other in ((0, 1), (1, 0)):
         assert (made[other]["crop"] != crop).mean() > 0.8
+    alike = Augmented(dict.fromkeys(("one", "other"), AUGMENTATIONS["flip"]), data, seed=0)
+    alike(data[:1], torch.tensor([0]), 0)
+    assert 0.45 < (alike._draws["one"] != alike._draws["other"]).mean() < 0.55
     assert abs(np.corrcoef(crop[:, 0], crop[:, 1])[0, 1]) < 5 / np.sqrt(9000)
     assert abs(np.corrcoef(crop[:, 0], flip[:, 0])[0, 1]) < 5 / np.sqrt(9000)
 

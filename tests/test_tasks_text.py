@@ -33,11 +33,13 @@ def file(tmp_path, monkeypatch):
     return tmp_path
 
 
-def experiment(preset=mho.presets.gokmen_2017, model: dict | None = None, /, **training: object) -> Experiment:
+def experiment(
+    preset=mho.presets.gokmen_2017, model: dict | None = None, /, *, length: int = LENGTH, **training: object
+) -> Experiment:
     other = training.get("task", "next_character") != "next_character"
     tables = {
         "training": {"data": "text:cat.txt", "model": "lstm", "epochs": 2, "lr": 0.5, "batch_size": 3, **training},
-        "task": {} if other else {"length": LENGTH},
+        "task": {} if other else {"length": length},
         "model": {"hidden": 5, "layers": 1} if model is None else model,
     }
     return Experiment.from_dict(preset().to_dict() | tables)
@@ -252,7 +254,7 @@ def test_replicas_of_a_reader_are_the_runs_of_their_seeds(file):
 
 
 def test_losses_are_in_nats_and_bits_and_those_of_torch(file):
-    made = experiment(mho.presets.floating_point, validation=0.2)
+    made = experiment(mho.presets.floating_point, validation=0.2, length=3)
     run = go(file / "run", made)
     for line in lasting(run):
         for part in ("train", "test", "validation"):
@@ -263,6 +265,7 @@ def test_losses_are_in_nats_and_bits_and_those_of_torch(file):
     twin, data = mho.to_digital(run.model).eval(), run.loop.data
     losses = []
     batches = made.task.test_batches(len(data.x_test), batch_size=250)
+    assert len(batches[0]) > 1  # streams
     twin.state = None
     with torch.no_grad():
         for places in batches:

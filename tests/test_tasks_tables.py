@@ -55,6 +55,8 @@ def test_words_are_classes(tmp_path):
     line = np.polyfit(train[found, 0], table[order, 0], 1)
     assert np.allclose(np.polyval(line, train[found, 0]), table[order, 0], atol=1e-5)  # cells have four digits
     labels = torch.cat([data.y_train, data.y_test])[torch.from_numpy(found)]
+    mean, deviation = data.x_scale
+    assert np.allclose(train[found] * deviation.numpy() + mean.numpy(), table[order], atol=1e-5)
     assert [data.symbols[label] for label in labels] == [rows(words)[place].split(",")[2] for place in order]
     for part in ("named in the first line", "32 rows for training, 8 for the test", "classification of 2 classes"):
         assert part in " ".join(data.notes)
@@ -67,6 +69,11 @@ def test_numbers_are_a_regression_and_integers_may_be(tmp_path):
     assert data.y_train.shape == (32, 1)
     assert float(data.y_train.mean()) == pytest.approx(0, abs=1e-6)
     assert torch.allclose(data.y_test, data.x_test[:, :1], atol=1e-3)  # the target follows the first column
+    (x_mean, _), (y_mean, y_unit) = data.x_scale, data.y_scale
+    assert float(y_mean) == pytest.approx(100 + 30 * float(x_mean[0]), abs=1e-3)
+    assert torch.allclose(
+        data.y_train * y_unit + y_mean, (data.x_train * data.x_scale[1] + x_mean)[:, :1] * 30 + 100, atol=1e-2
+    )
     assert "without names" in data.notes[0]
     assert "regression (integers or words would be classes)" in data.notes[-1]
 
@@ -75,6 +82,7 @@ def test_numbers_are_a_regression_and_integers_may_be(tmp_path):
     assert "--task regression takes them as numbers" in whole.notes[-1]
     _, numbers = find_task("regression")().prepare(whole)
     mean, deviation = 10 * whole.y_train.double().mean(), 10 * whole.y_train.double().std(correction=0)
+    assert float(numbers.y_scale[0]) == pytest.approx(float(mean))
     assert torch.allclose(numbers.y_test[:, 0], ((10 * whole.y_test - mean) / deviation).float(), atol=1e-6)
     assert "regression: a value of the target is" in numbers.notes[-1]
     _, classes = find_task("classification")().prepare(whole)

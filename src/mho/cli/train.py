@@ -136,7 +136,7 @@ def train(
         typer.Option(
             "--tensorboard",
             help="Write the numbers of each epoch for TensorBoard too, into the folder tensorboard of the run folder "
-            "(needs mho[tensorboard]).",
+            "(needs the extra tensorboard: pip install mho\\[tensorboard]).",
         ),
     ] = False,
     settings: Annotated[

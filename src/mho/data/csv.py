@@ -28,6 +28,8 @@ MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 """What stands for a missing value, in small letters."""
 MOST_FAULTS = 12
 """Faults of cells that a message lists."""
+Scale = tuple[torch.Tensor, torch.Tensor]
+"""Mean and deviation of columns, (m,) float32."""
 MANY_CLASSES = 50
 """More integers than these in a target are asked about: they may be a quantity."""
 
@@ -76,7 +78,7 @@ def csv(file: Path, column: str = "") -> Dataset:
     order = np.random.Generator(np.random.Philox(key=[SPLIT_KEY, count])).permutation(count)
     tested = round(count * TEST_SHARE)
     test, train = np.sort(order[:tested]), np.sort(order[tested:])
-    x, constant = _standardised(table.inputs, train)
+    x, x_scale, constant = _standardised(table.inputs, train)
     name = table.names[table.target]
     named = "named in the first line" if table.header else "without names"
     notes = [
@@ -88,10 +90,11 @@ def csv(file: Path, column: str = "") -> Dataset:
         words = ", ".join(_inputs(table)[place] for place in constant)
         notes.append(f"the same number stands in every row for training of {words}, which is 0 therefore")
     symbols: tuple[str, ...] = ()
+    y_scale: Scale | None = None
     if table.kind == "numbers":
         values = np.array([float(cell) for cell in table.targets])[:, None]
-        mean, deviation = values[train].mean(), values[train].std()
-        y, _ = _standardised(values, train)
+        y, y_scale, _ = _standardised(values, train)
+        mean, deviation = (float(number) for number in y_scale)
         notes.append(
             f"target {name}, numbers: regression (integers or words would be classes); standardised, a value is "
             f"{mean:.6g} + {deviation:.6g} · the network's output"
@@ -105,7 +108,15 @@ def csv(file: Path, column: str = "") -> Dataset:
         notes.append(_told_classes(name, table.kind, symbols))
     inputs = torch.tensor(x, dtype=torch.float32)
     return Dataset(
-        file.stem, inputs[train], targets[train], inputs[test], targets[test], symbols=symbols, notes=tuple(notes)
+        file.stem,
+        inputs[train],
+        targets[train],
+        inputs[test],
+        targets[test],
+        symbols=symbols,
+        x_scale=x_scale,
+        y_scale=y_scale,
+        notes=tuple(notes),
     )
 
 
@@ -215,14 +226,18 @@ def _shortened(faults: list[str]) -> list[str]:
 
 def _standardised(
     values: npt.NDArray[np.float64], train: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float64], list[int]]:
-    """Return values (n, m) with mean 0 and deviation 1 over the rows of training; and the columns that are constant."""
+) -> tuple[npt.NDArray[np.float64], Scale, list[int]]:
+    """Return values (n, m) with mean 0 and deviation 1 over the rows of training, their scale, and constant columns.
+
+    A constant column becomes 0, with a deviation of 1.
+    """
     mean, deviation = values[train].mean(axis=0), values[train].std(axis=0)
     constant = np.flatnonzero(deviation <= 1e-12 * np.abs(mean))  # rounding of the mean leaves a few ulps
     deviation[constant] = 1.0
     found = (values - mean) / deviation
     found[:, constant] = 0.0
-    return found, [int(place) for place in constant]
+    scale = torch.tensor(mean, dtype=torch.float32), torch.tensor(deviation, dtype=torch.float32)
+    return found, scale, [int(place) for place in constant]
 
 
 def _inputs(table: Table) -> list[str]:

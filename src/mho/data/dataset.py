@@ -21,6 +21,8 @@ class Dataset:
     Attributes:
         name: for titles and folders.
         symbols: what the indices of classes or characters stand for, such as ("a", "b"); () where nobody says.
+        x_scale: mean and deviation by which inputs were standardised, each (m,) of m columns; None where they were not.
+        y_scale: likewise of targets, each (1,).
         notes: sentences on how the data were made, for the user: parts, target, what was standardised.
 
     Raises:
@@ -33,6 +35,8 @@ class Dataset:
     x_test: Tensor
     y_test: Tensor
     symbols: tuple[str, ...] = ()
+    x_scale: tuple[Tensor, Tensor] | None = None
+    y_scale: tuple[Tensor, Tensor] | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -90,7 +90,9 @@ def _numbers_of_classes(data: Dataset) -> Dataset:
         return data
     y_train, y_test = (((numbers[y] - mean) / deviation)[:, None].float() for y in (data.y_train, data.y_test))
     note = f"regression: a value of the target is {mean:.6g} + {deviation:.6g} · the network's output"
-    return dataclasses.replace(data, y_train=y_train, y_test=y_test, symbols=(), notes=(*data.notes[:-1], note))
+    scale = mean.float()[None], deviation.float()[None]
+    notes = (*data.notes[:-1], note)
+    return dataclasses.replace(data, y_train=y_train, y_test=y_test, symbols=(), y_scale=scale, notes=notes)
 
 
 def _squares(out: Tensor, y: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.errors import InvalidValue
@@ -54,7 +53,10 @@ class Transformer(nn.Module):
         self.characters = nn.Embedding(characters, width)
         self.places = nn.Embedding(context, width)
         for number in range(1, layers + 1):
-            self.add_module(f"layer{number}", TransformerLayer(width, heads))
+            layer = nn.TransformerEncoderLayer(
+                width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            )
+            self.add_module(f"layer{number}", layer)
         self.norm = nn.LayerNorm(width)
         self.fc = nn.Linear(width, characters)
         self.register_buffer("later", torch.ones(context, context).triu(1).bool(), persistent=False)
@@ -66,34 +68,9 @@ class Transformer(nn.Module):
         out = self.characters(x) + self.places(places)
         later = self.get_buffer("later")[:length, :length]
         for number in range(1, self.layers + 1):
-            out = self.get_submodule(f"layer{number}")(out, later)
+            out = self.get_submodule(f"layer{number}")(out, src_mask=later)
         logits: Tensor = self.fc(self.norm(out))
         return logits
-
-
-@final
-class TransformerLayer(nn.Module):
-    """Attention and a feed-forward part, each after a layer normalisation and beside a shortcut: (B, T, width) to same.
-
-    It computes what nn.TransformerEncoderLayer(width, heads, 4·width, dropout=0, activation="gelu", norm_first=True)
-    computes, and has its names, but calls each of its parts: in evaluation mode torch's layer takes a way of its own
-    around them, and so around arrays.
-    """
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width)
-        self.self_attn = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.norm2 = nn.LayerNorm(width)
-        self.linear1 = nn.Linear(width, 4 * width)
-        self.linear2 = nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor, later: Tensor) -> Tensor:
-        """Return the layer's answer; `later` (T, T) is True where a step may not see another."""
-        normed = self.norm1(x)
-        x = x + self.self_attn(normed, normed, normed, attn_mask=later, need_weights=False)[0]
-        out: Tensor = x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
-        return out
 
 
 def _fitted(sizes: Sizes, options: Mapping[str, int]) -> Transformer:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import gc
+import itertools
+import os
 
 import numba
 import numpy as np
@@ -11,7 +14,8 @@ import pytest
 import torch
 
 import mho
-from mho.compiler.program import Call, Program, Repeated, joined
+from mho.compiler import threads
+from mho.compiler.program import WORK_OF_A_PROGRAM, Call, Program, Repeated, joined
 from mho.compiler.threads import WORK_A_THREAD
 from mho.kernels import ops
 
@@ -49,7 +53,7 @@ def test_programs_of_a_kernel_share_code_whatever_their_shapes():
     for program, (out, expected) in zip(programs, outs, strict=True):
         program()
         assert np.array_equal(out, expected)
-    assert len({int(program._pairs[0, 0]) for program in programs}) == 1
+    assert len({int(program._whole.pairs[0, 0]) for program in programs}) == 1
 
 
 def test_every_kind_of_argument_reaches_the_kernel():
@@ -208,3 +212,111 @@ def test_large_kernels_are_no_part_of_a_program_of_many_records():
     calls = doubling(pattern, number, np.zeros(2, np.int64))
     large = dataclasses.replace(calls[0], work=2 * WORK_A_THREAD)
     assert not Repeated([large], pattern, [number], 1)._is_native
+
+
+# Several threads ----------------------------------------------------------------------------------
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def running_sum(start, stop, counts, source, out):
+    """Add every number of `source`, whoever wrote it, to lines of `out`."""
+    for i in range(start, stop):
+        out[i] += source.sum()
+        counts[0, 0] += i
+
+
+def chain(lines: int, work: int = WORK_OF_A_PROGRAM) -> tuple[list[Call], list[np.ndarray], np.ndarray]:
+    """Calls of which each reads all that the one before has written."""
+    values = [np.zeros(lines) for _ in range(20)]
+    values[0][:] = 1 / lines
+    counts = np.zeros((1, 9), np.int64)
+    calls = [Call(running_sum, lines, work, counts, pair) for pair in itertools.pairwise(values)]
+    return calls, values, counts
+
+
+@pytest.mark.parametrize("lines", [1, 2, 7, 64])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_threads_wait_for_one_another_behind_each_call(lines, parts):
+    """A thread that did not wait would read what is not written yet."""
+    (alone, expected, seen), (calls, values, counts) = chain(lines), chain(lines)
+    one, several = Program(alone), Program(calls, parts=parts)
+    for _ in range(200):
+        one()
+        several()
+        for own, other in zip(expected, values, strict=True):
+            assert np.array_equal(own, other)
+            if own is not expected[0]:
+                own[:], other[:] = 0, 0
+        assert np.array_equal(counts, seen)
+
+
+@pytest.mark.parametrize("line", [0, 5])
+def test_a_kernel_that_fails_on_any_thread_lets_the_others_go(line):
+    @numba.njit(nogil=True)
+    def broken(start, stop, counts, values):
+        for i in range(start, stop):
+            if values[i] > 0:
+                raise ValueError("no")
+
+    values, (calls, *_) = np.zeros(6), chain(6)
+    program = Program([Call(broken, 6, 0, ops.NO_COUNTS, (values,)), *calls], parts=2)
+    program()
+    values[line] = 1
+    with pytest.raises(RuntimeError, match="kernel broken of a program"):
+        program()
+    values[line] = 0
+    program()
+
+
+def test_a_program_runs_alone_while_its_threads_are_taken(monkeypatch):
+    team = threads.team(os.getpid(), 2)
+    calls, values, _ = chain(8)
+    program = Program(calls, parts=2)
+    with team._busy:
+        program()
+    assert values[-1][0] > 0
+    assert team.run([np.zeros((0, 2), np.int64)] * 2, np.zeros(1, np.int64)) == [0, 0]
+
+
+def test_small_programs_stay_on_one_thread():
+    assert not Program(chain(8, work=WORK_OF_A_PROGRAM // 20)[0], parts=2)._shares
+    assert len(Program(chain(8)[0], parts=2)._shares) == 2
+
+
+def test_programs_of_several_python_threads():
+    programs = [(Program(calls, parts=2), values) for calls, values, _ in (chain(8) for _ in range(4))]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            list(pool.map(lambda own: own[0](), programs))
+    expected, values, _ = chain(8)
+    for _ in range(20):
+        Program(expected)()
+    for _, own in programs:
+        assert np.array_equal(own[1], values[1])
+
+
+def test_one_network_on_two_threads_has_the_bits_of_one(monkeypatch):
+    """LeNet at mini-batch 16, whose programs are large enough to be spread."""
+    x = torch.rand(16, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    y = torch.arange(16) % 10
+    spread = []
+    together = Program._together
+    monkeypatch.setattr(Program, "_together", lambda self: spread.append(together(self)) or spread[-1])
+
+    def trained(count):
+        torch.manual_seed(0)
+        threads.set_threads(count)
+        try:
+            model = mho.convert(mho.models.LeNet(), mho.presets.gokmen_2017(update_management=True), seed=0, quiet=True)
+            driver = mho.training.choose_driver(model, mho.AnalogSGD(model, lr=0.01))
+            for _ in range(3):
+                driver.step(x, y)
+        finally:
+            threads.set_threads(1)
+        return model.state_dict()
+
+    one = trained(1)
+    assert not spread
+    two = trained(2)
+    assert spread.count(0) == len(spread) > 0
+    assert all(torch.equal(value, two[name]) for name, value in one.items())

@@ -11,12 +11,14 @@ import concurrent.futures
 import functools
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
+from mho.compiler.numba_internals import POSTED, sequence_runner, server
 from mho.errors import InvalidValue, in_words
 
 WORK_A_THREAD = 1_000_000
@@ -61,6 +63,58 @@ def spread(jobs: Sequence[Callable[[], None]]) -> None:
         concurrent.futures.wait(others)
     for other in others:
         other.result()
+
+
+@final
+class Team:
+    """Threads that run sequences of native code at the same time as the thread that asks for it.
+
+    Waking a thread takes 50 µs and more, so each waits some 3 ms for the next sequence before it sleeps.
+
+    Args:
+        size: how many, the asking thread included.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._busy = threading.Lock()
+        self._posts = [np.zeros(5, np.int64) for _ in range(size - 1)]
+        self._pool = concurrent.futures.ThreadPoolExecutor(max(1, size - 1), thread_name_prefix="mho-team")
+
+    def run(self, sequences: Sequence[npt.NDArray[np.int64]], failed: npt.NDArray[np.int64]) -> list[int] | None:
+        """Run a sequence on each thread, the first on this one; they may meet.
+
+        Args:
+            sequences: (n, 2) each, as `sequence_runner` takes them.
+            failed: (1,), becomes 1 where a sequence has failed, so that others do not wait for it for ever.
+
+        Returns:
+            What each returned; None, without running any, where the team is busy with those of another thread.
+        """
+        if not self._busy.acquire(blocking=False):
+            return None
+        serve, post = server()
+        try:
+            for own, pairs in zip(self._posts, sequences[1:], strict=True):
+                own[4] = failed.ctypes.data
+                if not post(own.ctypes.data, pairs.ctypes.data, len(pairs)):
+                    self._pool.submit(serve, own.ctypes.data)
+            first = sequences[0]
+            answers = [sequence_runner()(len(first), first.ctypes.data)]
+            if answers[0]:
+                failed[0] = 1
+            for own in self._posts:
+                while own[0] == POSTED:
+                    time.sleep(0)
+                answers.append(int(own[3]))
+            return answers
+        finally:
+            self._busy.release()
+
+
+@functools.cache
+def team(process: int, size: int) -> Team:
+    """Return the team of a process: threads do not survive a fork."""
+    return Team(size)
 
 
 def _alone(job: Callable[[], None]) -> None:

@@ -52,9 +52,9 @@ class Graph:
         ]
         self.meets = bool(self.runs)
         ends = [self.replicas * part // parts for part in range(parts + 1)]
-        spare = threads.threads() > parts
+        own = threads.threads() if parts == 1 else 1
         self.lanes = [
-            Lane(recipe, slice(start, stop), wholes, self.runs, spare=spare) for start, stop in itertools.pairwise(ends)
+            Lane(recipe, slice(start, stop), wholes, self.runs, threads=own) for start, stop in itertools.pairwise(ends)
         ]
         out = facts[recipe.survey.result].shape
         assert out is not None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from torch import Tensor, fx
 
 from mho.arrays import Cycles
-from mho.compiler.program import Call, Step, joined
+from mho.compiler.program import Step, joined
 from mho.errors import MhoError
 from mho.nn import ArrayLayer, Dropout
 from mho.training.online.arrays import ArrayNode
@@ -22,8 +22,6 @@ from mho.training.online.survey import passage_for
 from mho.training.online.torch_run import TorchRun
 
 Floats = npt.NDArray[np.float32]
-SPREAD = 20_000_000
-"""Weight-vector pairs of the largest kernel from which spare threads gain more than programs do: some 2 ms."""
 
 
 @final
@@ -65,7 +63,7 @@ class Lane:
         replicas: which.
         wholes: memory of all replicas for the values that torch sees.
         runs: what torch runs between the phases.
-        spare: whether there are more threads than lanes.
+        threads: that the lane has for itself.
     """
 
     def __init__(
@@ -75,9 +73,9 @@ class Lane:
         wholes: Mapping[fx.Node, Floats],
         runs: Sequence[TorchRun],
         *,
-        spare: bool,
+        threads: int,
     ) -> None:
-        self.replicas, self._recipe, self._wholes, self._spare = replicas, recipe, wholes, spare
+        self.replicas, self._recipe, self._wholes, self._threads = replicas, recipe, wholes, threads
         self.arrays: list[ArrayNode] = []
         self._first_uses: dict[ArrayLayer, ArrayNode] = {}
         self._samples: dict[Dropout, Samples] = {}
@@ -221,9 +219,8 @@ class Lane:
                 own.errors.append(back)
 
     def _fastest(self, steps: list[Step]) -> list[Step]:
-        """Kernels in programs, unless they are large and there are threads to spread them over."""
-        work = max((step.work for step in steps if isinstance(step, Call)), default=0)
-        return steps if self._spare and work >= SPREAD else joined(steps)
+        """Kernels in programs, over the threads that this lane has for itself."""
+        return joined(steps, parts=self._threads)
 
     # Steps ---------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from mho.compiler import threads
 from mho.compiler.program import WORK_OF_A_PROGRAM, Call, Program, Repeated, joined
 from mho.compiler.threads import WORK_A_THREAD
 from mho.kernels import ops
+from mho.kernels.scratch import Scratch, room
 
 
 def numbers(*shape: int, seed: int = 1) -> np.ndarray:
@@ -320,3 +321,32 @@ def test_one_network_on_two_threads_has_the_bits_of_one(monkeypatch):
     two = trained(2)
     assert spread.count(0) == len(spread) > 0
     assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_scratch_is_shared_between_plans_and_not_within_one():
+    scratch = Scratch()
+    with scratch.lent():
+        first, second = room((2, 3), np.float32), room((5,), np.float32)
+    with scratch.lent():
+        again, larger = room((4,), np.float32), room((9,), np.float32)
+        other = room((3,), np.uint32)
+    assert np.shares_memory(first, again)
+    assert not np.shares_memory(first, second)
+    assert not np.shares_memory(second, larger)
+    assert not any(np.shares_memory(other, own) for own in (first, second, larger))
+    with scratch.lent():
+        assert room((1,), np.float32).base is again.base
+        assert np.shares_memory(room((8,), np.float32), larger)
+    assert not np.shares_memory(room((2,), np.float32), first)
+
+
+def test_layers_of_a_network_share_what_lies_between_their_kernels():
+    """A deep network takes little more memory for it than its largest layer."""
+    layers = [torch.nn.Linear(40, 40) for _ in range(6)]
+    model = mho.convert(torch.nn.Sequential(*layers), mho.presets.gokmen_2017(), seed=0, quiet=True)
+    driver = mho.training.choose_driver(model, mho.AnalogSGD(model, lr=0.01))
+    driver.step(torch.rand(8, 40), torch.arange(8))
+    (lane,) = driver.graph(torch.rand(8, 40)).lanes
+    downwards = [array.cycles[0].downwards for array in lane.arrays]
+    assert len({values.ctypes.data for values in downwards}) == 1
+    assert len({array.cycles[0].inputs.ctypes.data for array in lane.arrays}) == len(layers)

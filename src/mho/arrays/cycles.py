@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mho.banks import Rate
 from mho.compiler.program import Step
 from mho.errors import MhoError
+from mho.kernels.scratch import room
 
 Floats = npt.NDArray[np.float32]
 
@@ -26,7 +27,7 @@ class Cycles(abc.ABC):
         inputs: (R, T, in), read by `forward` and `update`; all 1 at first.
         outputs: (R, T, out), written by `forward`.
         errors: δ (R, T, out), read by `backward` and `update`.
-        downwards: (R, T, in), written by `backward`.
+        downwards: (R, T, in), written by `backward`; another run may write there next (`mho.kernels.scratch`).
         forward, backward, update: steps, to be run in this order; backward may be left out.
         relax: steps in which the time of one optimizer step passes; none where devices do not change by themselves.
     """
@@ -41,7 +42,7 @@ class Cycles(abc.ABC):
         self.inputs: Floats = np.ones((replicas, vectors, columns), np.float32)
         self.outputs: Floats = np.empty((replicas, vectors, rows), np.float32)
         self.errors: Floats = np.empty_like(self.outputs)
-        self.downwards: Floats = np.empty_like(self.inputs)
+        self.downwards: Floats = room(self.inputs.shape, np.float32)
 
     @abc.abstractmethod
     def prepare(self) -> None:

@@ -16,6 +16,7 @@ from mho.kernels.backend import Backend, Keys
 from mho.kernels.cpu.lists import SLACK
 from mho.kernels.ops import NO_COUNTS, Cells, Counts, Drive, Floats, Levels, Window
 from mho.kernels.patterns import packed
+from mho.kernels.scratch import room
 from mho.kernels.transfer import TransferMap
 from mho.random import SLOTS_A_TRAIN
 
@@ -125,7 +126,7 @@ class CPU(Backend):
 
 def _room(replicas: int, trains: int, lines: int) -> tuple[Keys, Counts]:
     """Memory for the lists of so many trains over so many lines."""
-    return np.empty((replicas, 2, trains * (lines + SLACK)), np.uint32), np.empty((replicas, trains, 2), np.int64)
+    return room((replicas, 2, trains * (lines + SLACK)), np.uint32), room((replicas, trains, 2), np.int64)
 
 
 def _elementwise(entry: str, state: Floats, cells: Cells, counts: Counts, number: Counts, *arguments: Any) -> Call:

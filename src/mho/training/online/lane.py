@@ -13,6 +13,7 @@ from torch import Tensor, fx
 from mho.arrays import Cycles
 from mho.compiler.program import Step, joined
 from mho.errors import MhoError
+from mho.kernels.scratch import Scratch
 from mho.nn import ArrayLayer, Dropout
 from mho.training.online.arrays import ArrayNode
 from mho.training.online.losses import Loss
@@ -77,6 +78,7 @@ class Lane:
     ) -> None:
         self.replicas, self._recipe, self._wholes, self._threads = replicas, recipe, wholes, threads
         self.arrays: list[ArrayNode] = []
+        self._scratch = Scratch()
         self._first_uses: dict[ArrayLayer, ArrayNode] = {}
         self._samples: dict[Dropout, Samples] = {}
         self._values: dict[fx.Node, Value] = {}
@@ -137,7 +139,8 @@ class Lane:
             return DropoutNode(samples, self.replicas, form)
         assert module is not None
         passage = passage_for(module, form.shape)
-        node = ArrayNode(module, passage, self.replicas, form, self._first_uses.get(module))
+        with self._scratch.lent():
+            node = ArrayNode(module, passage, self.replicas, form, self._first_uses.get(module))
         node.again = self._recipe.uses_of(module) > 1
         node.sends_back = inputs[0].needed
         self._first_uses.setdefault(module, node)

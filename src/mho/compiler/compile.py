@@ -45,16 +45,27 @@ def load(
         tables: their tables, likewise.
         more: definitions that take the place of names in the kernel, each with its text.
     """
-    width, rows = block_shape()
-    machine = {"GATHERS": has_avx512(), "COMPRESSES": has_avx2(), "GROUP": width, "ROWS": rows}
-    given = {name: f"{name} = {value}" for name, value in machine.items()}
+    machine = _machine()
+    given = {name: f"{name} = {value}" for (_, name), value in machine.items()}
     given |= definitions(model, fields, tables) if model else {}
     given |= dict(more)
     header = f"{HEADER}# vectors: {_digest()}\n"
-    linker = Linker(given, chosen(model) if model else {})
+    linker = Linker(given, chosen(model) if model else {}, homes={name: home for home, name in machine})
     text = header + "\n\n".join(["", *linker.link(template, entry)]) + "\n"
     what = f"{entry} kernel" + (f" for {model.law.name}" if model else "")
     return load_kernel(text, entry, what)
+
+
+def _machine() -> dict[tuple[str, str], object]:
+    """Return what kernels are told of the machine, by the module and the name of the constant that says it."""
+    lanes, rows = block_shape()
+    lists, products = "mho.kernels.cpu.lists", "mho.kernels.cpu.products"
+    return {
+        (lists, "COMPRESSES"): has_avx2(),
+        (lists, "GATHERS"): has_avx512(),
+        (products, "BLOCK_LANES"): lanes,
+        (products, "BLOCK_ROWS"): rows,
+    }
 
 
 @functools.cache

@@ -45,10 +45,11 @@ class Linker:
         given: texts that stand for functions of `LAW`, `CELL` and `TRANSFER`, and for constants of kernels, by name;
             and what these texts refer to, beside the definitions of the module in which they stand.
         chosen: which function of `CELL` stands for a name that is imported from there.
+        homes: modules of given constants that are of one module only, by name; others may use the name for their own.
     """
 
-    def __init__(self, given: dict[str, str], chosen: dict[str, str]) -> None:
-        self._given, self._chosen = given, chosen
+    def __init__(self, given: dict[str, str], chosen: dict[str, str], *, homes: dict[str, str] | None = None) -> None:
+        self._given, self._chosen, self._only = given, chosen, homes or {}
         self._homes: dict[str, str] = {}  # modules of the given constants
         self._names: dict[tuple[str, str], str] = {}
         self._texts: dict[str, str] = {}
@@ -103,6 +104,8 @@ class Linker:
     def _is_given(self, module: str, name: str, node: ast.stmt) -> bool:
         """Return whether a text was given for this definition."""
         if name not in self._given:
+            return False
+        if self._only.get(name, module) != module:
             return False
         if isinstance(node, ast.Assign):
             home = self._homes.setdefault(name, module)

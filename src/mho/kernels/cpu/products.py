@@ -17,8 +17,8 @@ GROUPS = 3
 SQUARE = 8
 
 # Set by the compiler: the lanes of a group, and the vectors of a block, whose sums stay in registers.
-GROUP = 16
-ROWS = 8
+BLOCK_LANES = 16
+BLOCK_ROWS = 8
 
 
 def many_outputs(
@@ -28,22 +28,22 @@ def many_outputs(
 
     Forward Σ_j w_oj x_ij, o over lines; backward Σ_p w_po d_ip, o over columns. Outputs lie in lanes: a panel of
     weights, as many outputs side by side as a block has lanes, meets all vectors. raw has room for whole blocks of
-    vectors, `padded` a vector; `panel` for GROUPS·GROUP numbers a term.
+    vectors, `padded` a vector; `panel` for GROUPS·BLOCK_LANES numbers a term.
     """
     lines, columns = state.shape[1], state.shape[2]
     outputs, terms = (columns, lines) if backward else (lines, columns)
     width = x.shape[2]
     values, weights, base = x.reshape(-1), state.reshape(-1), r * lines * columns
-    for begin in range(0, outputs, GROUPS * GROUP):
-        size = min(GROUPS * GROUP, outputs - begin)
-        groups = (size + GROUP - 1) // GROUP
-        step = groups * GROUP
+    for begin in range(0, outputs, GROUPS * BLOCK_LANES):
+        size = min(GROUPS * BLOCK_LANES, outputs - begin)
+        groups = (size + BLOCK_LANES - 1) // BLOCK_LANES
+        step = groups * BLOCK_LANES
         if backward:
             copy_panel(panel, weights, base + begin, columns, lines, size, step)
         else:
             turn_panel(panel, weights, base + begin * columns, columns, size, step)
-        for i in range(0, count, ROWS):
-            to, at, rows = i * padded + begin, first + i * width, min(ROWS, count - i)
+        for i in range(0, count, BLOCK_ROWS):
+            to, at, rows = i * padded + begin, first + i * width, min(BLOCK_ROWS, count - i)
             for term in range(0, terms, width):  # backward, the devices of a weight see the same values
                 block(raw, to, padded, panel, term * step, step, groups, values, at, width, rows, width, term > 0)
 

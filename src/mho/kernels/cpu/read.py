@@ -8,7 +8,7 @@ import numpy as np
 
 from mho.kernels.counts import NOT_FINITE
 from mho.kernels.cpu.bits import tile_keys
-from mho.kernels.cpu.products import GROUP, GROUPS, column_outputs, many_outputs, row_outputs
+from mho.kernels.cpu.products import BLOCK_LANES, GROUPS, column_outputs, many_outputs, row_outputs
 from mho.kernels.cpu.trains import largest
 from mho.random import mix, normal, vector_keys
 
@@ -51,7 +51,7 @@ def read(
     padded = (outputs + LANES - 1) // LANES * LANES  # whole vectors, and whole groups of a block
     chunk = CHUNK if vectors >= FEW else 1
     raw = np.empty(chunk * padded, np.float32)
-    panel = np.empty(terms * GROUPS * GROUP if chunk > 1 else 1, np.float32)
+    panel = np.empty(terms * GROUPS * BLOCK_LANES if chunk > 1 else 1, np.float32)
     seen, driven = np.empty(padded, np.float32), np.empty(lines, np.uintp)
     scaled, scales = np.empty((1, chunk, width), np.float32), np.empty(chunk, np.float32)
     keys = np.empty((4, chunk), np.uint32)

@@ -86,7 +86,7 @@ def recover_quadratic(means: Means, units: int, seed: int) -> Recovered:
     space, singular = subspace(slices, units)
     inner = space.T @ slices @ space
     theta, smallest = positive_combination(inner)
-    if smallest <= 0:
+    if smallest <= 1e-12 * float(np.abs(inner).max()):  # a combination that is 0 has eigenvalues of rounding errors
         raise InvalidValue(
             f"no combination of the {len(means.covariance)} outputs weighs all {units} hidden units positively, which "
             "whitening needs; as many independent outputs as hidden units always have one: give more outputs, or "

@@ -71,9 +71,15 @@ def templates(tmp_path, monkeypatch):
     return write
 
 
-def answer(module: str, entry: str, given: dict[str, str] | None = None, *arguments: float) -> float:
+def answer(
+    module: str,
+    entry: str,
+    given: dict[str, str] | None = None,
+    *arguments: float,
+    homes: dict[str, str] | None = None,
+) -> float:
     """What a linked function returns, run by Python."""
-    parts = Linker(given or {}, {}).link(f"mho.kernels.cpu.{module}", entry)
+    parts = Linker(given or {}, {}, homes=homes).link(f"mho.kernels.cpu.{module}", entry)
     text = "\n".join(line for part in parts for line in part.splitlines() if not line.startswith("@njit"))
     scope: dict = {"full_width": lambda: None}
     exec(text, scope)
@@ -125,6 +131,16 @@ def test_a_name_that_is_not_there_and_a_constant_set_in_two_places_raise(templat
     )
     with pytest.raises(mho.errors.MhoError, match=r"SIZE is set by the compiler and stands in .*toy_k and in .*toy_j"):
         answer("toy_k", "entry", {"SIZE": "SIZE = 3"}, 1)
+
+
+def test_a_constant_of_the_machine_is_set_in_its_own_module_only(templates):
+    """CoNNTrA's kernels once had a GROUP and ROWS of their own, and got those of the products."""
+    templates("toy_m", "WIDTH = 1\ndef helper(x):\n    return WIDTH * x\n")
+    templates(
+        "toy_n", "from mho.kernels.cpu.toy_m import helper\nWIDTH = 200\ndef entry(x):\n    return WIDTH + helper(x)\n"
+    )
+    homes = {"WIDTH": "mho.kernels.cpu.toy_m"}
+    assert answer("toy_n", "entry", {"WIDTH": "WIDTH = 3"}, 1, homes=homes) == 203
 
 
 TINY = """

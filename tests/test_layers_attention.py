@@ -413,12 +413,14 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "values": (attend(X, X, (2, 5, 4)), r"key \(2, 3, 4\) and value \(2, 5, 4\); give a value for each key"),
     "padding": (
         attend(X, X, X, key_padding_mask=torch.ones(3, 2).bool()),
-        r"key_padding_mask of shape \(3, 2\); give \(2, 3\): \(batch, keys\)",
+        r"key_padding_mask of shape \(3, 2\); give a tensor \(2, 3\): \(batch, keys\)",
     ),
     "mask": (
         attend(X, X, X, attn_mask=torch.ones(2, 3, 3)),
-        r"attn_mask of shape \(2, 3, 3\); give \(3, 3\) or \(4, 3, 3\): \(queries, keys\) or",
+        r"attn_mask of shape \(2, 3, 3\); give a tensor \(3, 3\) or \(4, 3, 3\): \(queries, keys\) or",
     ),
+    "no mask": (attend(X, X, X, attn_mask=[[0.0]]), r"attn_mask \[\[0\.0\]\]; give a tensor \(3, 3\) or"),
+    "replaced": (lambda: setattr(attention(), "in_proj_weight", torch.ones(12, 4)), r"layer\.q_proj\.write"),
     "integers": (attend(X, X, X, attn_mask=torch.ones(3, 3).int()), "attn_mask is int32; give booleans"),
     "causal": (attend(X, X, X, is_causal=True), "there is none; give attn_mask="),
     "nested": (
@@ -434,6 +436,27 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         r"0: add_bias_kv=True has a key and a value.*exclude=\['0'\]",
     ),
 }
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int64])
+@pytest.mark.parametrize("mask", [torch.bool, torch.float32, torch.float64])
+def test_inputs_and_masks_of_other_types(dtype, mask):
+    layer = attention(seed=1).eval()
+    x, closed = torch.arange(24).reshape(X) % 5, torch.tensor([[False, True, False]] * 3)
+    own = closed if mask == torch.bool else torch.zeros(3, 3, dtype=mask).masked_fill(closed, -torch.inf)
+    answer = layer(*[x.to(dtype)] * 3, attn_mask=own)[0]
+    assert torch.equal(answer, layer(*[x.float()] * 3, attn_mask=closed)[0])
+
+
+def test_autocast_to_bfloat16_trains():
+    model = converted(nn.TransformerEncoderLayer(4, 2, 6, 0.0, batch_first=True), exclude=["linear1"])
+    before = model.self_attn.in_proj_weight.clone()
+    optimizer = mho.AnalogSGD(model, lr=0.1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        answer = model(torch.randn(X))  # products of heads, and linear1, answer in bfloat16
+    answer.float().square().sum().backward()
+    optimizer.step()
+    assert not torch.equal(model.self_attn.in_proj_weight, before)
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")

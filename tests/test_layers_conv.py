@@ -277,6 +277,20 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "volume": (lambda: mho.nn.Conv3d(2, 4, 3, rpu=EXACT)(torch.ones(1, 2, 2, 4, 4)), "a volume of 2×4×4 is smaller"),
     "groups": (lambda: mho.nn.Conv1d(2, 4, 3, groups=4, rpu=EXACT), "4 groups; both 2 input and 4 output channels"),
     "kernel": (lambda: mho.nn.Conv1d(2, 4, (3, 3), rpu=EXACT), r"kernel_size is \(3, 3\); give one number, or 1"),
+    "kernel of nothing": (lambda: mho.nn.Conv2d(2, 4, (3, 0), rpu=EXACT), r"kernel_size is \(3, 0\); give integers"),
+    "stride": (lambda: mho.nn.Conv2d(2, 4, 3, stride=0, rpu=EXACT), "stride is 0; give integers of at least 1"),
+    "padding": (lambda: mho.nn.Conv1d(2, 4, 3, padding=-1, rpu=EXACT), "padding is -1; give integers of at least 0"),
+    "no groups": (lambda: mho.nn.Conv1d(2, 4, 3, groups=0, rpu=EXACT), "groups is 0; give an integer of at least 1"),
+    "half": (lambda: conv(dilation=1.5), r"dilation is 1\.5; give integers"),
+    "mirror": (
+        lambda: mho.nn.Conv1d(2, 4, 3, padding=3, padding_mode="reflect", rpu=EXACT)(torch.ones(1, 2, 3)),
+        r"padding=\(3,\) is too wide for maps of 3, of which padding_mode='reflect' takes it.*a padding below",
+    ),
+    "wrap": (
+        lambda: mho.nn.Conv2d(2, 4, 1, padding=(0, 3), padding_mode="circular", rpu=EXACT)(torch.ones(1, 2, 2, 2)),
+        r"padding=\(0, 3\) is too wide for maps of 2×2.*of at most",
+    ),
+    "list": (lambda: conv()([[1.0]]), "input .*; give a tensor"),
     "mode": (lambda: mho.nn.Conv3d(2, 4, 3, padding_mode="zero", rpu=EXACT), "padding_mode is 'zero'; give one of"),
     "same": (lambda: mho.nn.Conv1d(2, 4, 3, padding="same", stride=2, rpu=EXACT), "'same' with stride 1"),
     "transposed channels": (lambda: conv()(torch.ones(1, 3, 2, 2)), r"give \(batch, 2, height, width\)"),
@@ -291,6 +305,31 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "bias": (lambda: conv(bias=False).write(torch.zeros(2, 4, 3, 3), torch.zeros(4)), "the layer has no bias"),
     "shape": (lambda: conv().write(torch.zeros(4, 2, 3, 3)), r"shape \(4, 2, 3, 3\); give \(2, 4, 3, 3\)"),
 }  # fmt: skip
+
+
+@EACH
+def test_a_batch_of_nothing_is_answered_and_moves_nothing(kind):
+    build, shape = KINDS[kind]
+    digital = build()
+    model = mho.convert(digital, EXACT, quiet=True)
+    optimizer = mho.AnalogSGD(model, lr=0.1)
+    x = torch.ones(0, *shape, requires_grad=True)
+    answer = model(x)
+    assert answer.shape == digital(x).shape
+    answer.sum().backward()
+    optimizer.step()
+    assert x.grad is not None
+    assert x.grad.shape == x.shape
+    assert torch.equal(model.weight, digital.weight)
+
+
+def test_the_size_of_an_output_without_a_batch_may_name_its_channels():
+    digital = nn.ConvTranspose2d(2, 3, 3, stride=2)
+    model = mho.convert(digital, EXACT, quiet=True)
+    x = torch.randn(2, 2, 2)
+    torch.testing.assert_close(model(x, (3, 6, 5)), digital(x, (3, 6, 5)))  # sums in another order
+    with pytest.raises(mho.errors.InvalidValue, match="give 2 numbers from"):
+        model(x, (1, 3, 6, 5))
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -13,7 +13,7 @@ from torch._subclasses import FakeTensor
 
 from mho.arrays import Array, ReadOnly, build_array
 from mho.config import RPU
-from mho.errors import InvalidValue, WrongUse
+from mho.errors import InvalidValue, WrongUse, shown
 from mho.nn.memory import Anchor, Floats, Memory, Waiting
 from mho.nn.on_arrays import OnArrays
 
@@ -78,6 +78,7 @@ class ArrayLayer(OnArrays):
             InvalidValue: for a batch of a wrong shape.
             WrongUse: inside DistributedDataParallel, torch.jit.trace, torch.export or transforms of torch.func.
         """
+        check_tensor(x, self.name)
         alone = self.replicas == 1 and self.is_sample(x.shape)
         x = self.prepare(x.unsqueeze(0) if alone else x)
         if torch.compiler.is_compiling():
@@ -299,14 +300,6 @@ class ArrayLayer(OnArrays):
             )
         super().register_parameter(name, param)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("weight", "bias"):
-            raise WrongUse(
-                f"{self.name}: the {name} is the state of arrays and cannot be replaced; program it by "
-                "layer.write(weight, bias)"
-            )
-        super().__setattr__(name, value)
-
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
         metadata, _, missing, _, faults = arguments
         # assign=True may replace the memory of arrays, and not the anchor, whose hook ends a backward; torch leaves
@@ -491,7 +484,7 @@ class _Cycles(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, anchor: Tensor, layer: ArrayLayer, *scales: Tensor) -> Tensor:
-        inputs = [layer.by_replica(v) for v in layer.send(x.detach())]
+        inputs = [layer.by_replica(v) for v in layer.send(_for_numpy(x.detach()))]
         ctx.layer, ctx.shape, ctx.inputs, ctx.number = layer, x.shape, inputs, layer.memory.number()
         answers = [array.read_vectors(v, backward=False) for array, v in zip(layer.crossbars, inputs, strict=True)]
         ctx.answers = [a.copy() for a in answers] if scales else []  # a copy: what follows may write into the output
@@ -558,6 +551,23 @@ def _by_sample(vectors: Floats, samples: int) -> Floats:
     """Return vectors (R, B·T, n) as (S, T, n)."""
     replicas, count, width = vectors.shape
     return vectors.reshape(samples, replicas * count // samples if samples else 0, width)
+
+
+def _for_numpy(x: Tensor) -> Tensor:
+    """Return numbers in a type that NumPy knows too: bfloat16, as autocast makes it, has none."""
+    return x.float() if x.dtype == torch.bfloat16 else x
+
+
+def check_tensor(x: object, name: str) -> None:
+    """Raise unless the input of a layer is a tensor of real numbers.
+
+    Raises:
+        InvalidValue: saying what it is.
+    """
+    if not isinstance(x, Tensor):
+        raise InvalidValue(f"{name}: input {shown(x)}; give a tensor, for example torch.as_tensor(x)")
+    if x.is_complex():
+        raise InvalidValue(f"{name}: the input is complex; lines of an array take real numbers: torch.view_as_real(x)")
 
 
 def _unrecorded(name: str, by: str) -> WrongUse:

@@ -46,6 +46,7 @@ class MultiheadAttention(Composite):
 
     _qkv_same_embed_dim = False  # what torch looks at before it takes in_proj_weight in place of this forward
     bias_k = bias_v = None
+    _written_by = "layer.q_proj.write(weight, bias)"
 
     def __init__(
         self,
@@ -220,15 +221,16 @@ class MultiheadAttention(Composite):
         for label, (mask, shapes, words) in forms.items():
             if mask is None:
                 continue
-            if tuple(mask.shape) not in shapes:
+            if not isinstance(mask, Tensor) or tuple(mask.shape) not in shapes:
                 give = " or ".join(map(str, shapes))
-                raise InvalidValue(f"{self.name}: {label} of shape {tuple(mask.shape)}; give {give}: {words}")
+                given = f"of shape {tuple(mask.shape)}" if isinstance(mask, Tensor) else shown(mask)
+                raise InvalidValue(f"{self.name}: {label} {given}; give a tensor {give}: {words}")
             if mask.dtype != torch.bool and not mask.is_floating_point():
                 raise InvalidValue(
                     f"{self.name}: {label} is {str(mask.dtype).removeprefix('torch.')}; give booleans, True where "
                     "nothing is attended to, or floats that are added: mask.bool()"
                 )
-            own = mask.to(query.dtype) if mask.is_floating_point() else _closed(mask, query.dtype)
+            own = mask.float() if mask.is_floating_point() else _closed(mask)
             own = own.reshape(shapes[tuple(mask.shape)])
             whole = own if whole is None else whole + own
         return whole
@@ -247,8 +249,8 @@ class MultiheadAttention(Composite):
         return f"{self.embed_dim}, {self.num_heads}{''.join(told)}"
 
 
-def _closed(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    return torch.zeros(mask.shape, dtype=dtype).masked_fill(mask, -math.inf)
+def _closed(mask: Tensor) -> Tensor:
+    return torch.zeros(mask.shape).masked_fill(mask, -math.inf)
 
 
 def _arguments(layer: Any) -> dict[str, Any]:

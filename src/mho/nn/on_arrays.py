@@ -11,6 +11,9 @@ from torch import nn
 from mho.errors import InWords, WrongUse
 from mho.nn.place import take_place
 
+READ = ("weight", "bias", "in_proj_weight", "in_proj_bias")
+"""What parameters of torch layers are called that are properties here, which read arrays."""
+
 
 class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
     """A module in the place of a torch layer whose weights are on arrays: those of one layer, or of several inside.
@@ -24,6 +27,7 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
     replaces: type[nn.Module] | None = None
     name: str
     replicas: int
+    _written_by = "layer.write(weight, bias)"
 
     @property
     @abc.abstractmethod
@@ -37,6 +41,19 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
     @abc.abstractmethod
     def _apply_to_all(self, fn: Callable[[nn.Module], None]) -> None:
         """Call a function with this layer and with those inside that a torch layer shows too."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, as `torch.nn.Module` does, but none that reads weights.
+
+        Raises:
+            WrongUse: for weights, saying how to program them.
+        """
+        if name in READ and isinstance(getattr(type(self), name, None), property):
+            raise WrongUse(
+                f"{self.name}: the {name} is the state of arrays and cannot be replaced; program it by "
+                f"{self._written_by}"
+            )
+        super().__setattr__(name, value)
 
     @final
     def apply(self, fn: Callable[[nn.Module], None]) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.config import RPU
-from mho.errors import InvalidValue
+from mho.errors import Faults, InvalidValue
 from mho.kernels.ops import Geometry, gather_patches, scatter_patches
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.kinds import LayerKind, Matrix, register
@@ -75,7 +76,7 @@ class Convolution(ArrayLayer):
         self.kernel_size = kernel
         self.stride = self.each_axis("stride", stride, name)
         self.dilation = self.each_axis("dilation", dilation, name)
-        self.padding = padding if isinstance(padding, str) else self.each_axis("padding", padding, name)
+        self.padding = padding if isinstance(padding, str) else each_axis("padding", padding, self.axes, name, low=0)
         self.padding_mode = padding_mode
         self.margins = self._margins(name)
         self.edges = [size for margin in reversed(self.margins) for size in margin]
@@ -119,8 +120,19 @@ class Convolution(ArrayLayer):
         if self.limited is not None:
             return self.limited(x)
         if self.prepares:
+            self._check_padding(x.shape[2:])
             x = F.pad(x, self.edges, mode=self.padding_mode)
         return x
+
+    def _check_padding(self, sizes: Sequence[int]) -> None:
+        """Raise where a padding would take more of a map than there is: all of it, or all but the edge of a mirror."""
+        spared = {"reflect": 1, "circular": 0}.get(self.padding_mode)
+        if spared is not None and any(max(margin) > n - spared for n, margin in zip(sizes, self.margins, strict=True)):
+            raise InvalidValue(
+                f"{self.name}: padding={self.padding!r} is too wide for maps of {by(sizes)}, of which "
+                f"padding_mode={self.padding_mode!r} takes it; give larger maps, or a padding "
+                f"{'below' if spared else 'of at most'} their size"
+            )
 
     @property
     def prepares(self) -> bool:
@@ -132,7 +144,8 @@ class Convolution(ArrayLayer):
         parts = np.split(maps, self.groups, axis=1) if self.groups > 1 else [maps]
         images = (np.ascontiguousarray(self._images(part)) for part in parts)
         vectors = (gather_patches(own, geometry, bias=self.has_bias) for own in images)
-        return [own.reshape(len(maps), -1, own.shape[-1]) for own in vectors]
+        positions = math.prod(self.output_size(self._bare(x.shape)))
+        return [own.reshape(len(maps), positions, own.shape[-1]) for own in vectors]
 
     def receive(self, answers: list[Floats], shape: torch.Size) -> Tensor:
         joined = answers[0] if self.groups == 1 else np.concatenate(answers, axis=2)
@@ -140,7 +153,7 @@ class Convolution(ArrayLayer):
         return torch.from_numpy(maps.reshape(shape[0], self.out_channels, *self.output_size(self._bare(shape))))
 
     def send_back(self, grad: Tensor) -> list[Floats]:
-        maps = grad.numpy().reshape(*grad.shape[:2], -1).transpose(0, 2, 1)
+        maps = grad.numpy().reshape(*grad.shape[:2], math.prod(grad.shape[2:])).transpose(0, 2, 1)
         rows = np.ascontiguousarray(maps)
         if self.groups == 1:
             return [rows]
@@ -151,7 +164,7 @@ class Convolution(ArrayLayer):
         maps = []
         for vectors in answers:
             images = np.zeros(self._image_shape(part), np.float32)
-            scatter_patches(vectors.reshape(len(images), -1, vectors.shape[-1]), images, geometry)
+            scatter_patches(vectors.reshape(len(images), math.prod(geometry.out), vectors.shape[-1]), images, geometry)
             maps.append(self._maps(images, part))
         return torch.from_numpy(maps[0] if self.groups == 1 else np.concatenate(maps, axis=1))
 
@@ -204,7 +217,7 @@ class Convolution(ArrayLayer):
             return images.reshape(shape)
         frames, (before, behind) = self._frames(shape), self._depth_margin
         samples, channels, depth, *size = shape
-        deep = images.reshape(samples, len(frames), channels, -1, *size)
+        deep = images.reshape(samples, len(frames), channels, frames.shape[1], *size)
         maps = np.zeros((samples, channels, before + depth + behind, *size), np.float32)
         for place, own in enumerate(frames.T):  # each depth of a map comes once in a column
             maps[:, :, own] += deep[:, :, :, place].swapaxes(1, 2)
@@ -249,23 +262,27 @@ def by(sizes: Sequence[int]) -> str:
 
 
 def check_groups(in_channels: int, out_channels: int, groups: int, name: str) -> None:
-    """Raise InvalidValue unless groups divide both numbers of channels."""
-    if in_channels % groups or out_channels % groups:
-        raise InvalidValue(
-            f"{name}: {groups} groups; both {in_channels} input and {out_channels} output channels must divide"
-        )
+    """Raise InvalidValue unless these are numbers of at least 1, and groups divide both numbers of channels."""
+    faults = Faults(name)
+    for label, value in {"in_channels": in_channels, "out_channels": out_channels, "groups": groups}.items():
+        faults.number(label, value, low=1, integer=True)
+    if not faults.found and (in_channels % groups or out_channels % groups):
+        faults.add(f"{groups} groups; both {in_channels} input and {out_channels} output channels must divide")
+    faults.raise_any()
 
 
-def each_axis(label: str, value: Sizes, axes: int, name: str) -> tuple[int, ...]:
+def each_axis(label: str, value: Sizes, axes: int, name: str, *, low: int = 1) -> tuple[int, ...]:
     """Return one number an axis.
 
     Raises:
-        InvalidValue: for another number of numbers.
+        InvalidValue: for another number of numbers, or what is no integer of at least `low`.
     """
-    sizes = (value,) * axes if isinstance(value, int) else tuple(value)
+    sizes = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
     if len(sizes) != axes:
         raise InvalidValue(f"{name}: {label} is {value!r}; give one number, or {axes}, for {', '.join(AXES[axes])}")
-    return sizes
+    if not all(isinstance(size, numbers.Integral) and size >= low for size in sizes):
+        raise InvalidValue(f"{name}: {label} is {value!r}; give integers of at least {low}")
+    return tuple(map(int, sizes))
 
 
 def geometry_of(layer: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mho.arrays import ReadOnly
 from mho.config import RPU
 from mho.errors import InvalidValue
+from mho.nn.array_layer import check_tensor
 from mho.nn.composite import Composite, PartRPUs
 from mho.nn.conv.base import AXES, Sizes, by, check_groups, each_axis, maps_fault
 from mho.nn.conv.conv2d import Conv2d
@@ -66,11 +67,11 @@ class TransposedConvolution(Composite):
         self.in_channels, self.out_channels, self.groups, self.has_bias = in_channels, out_channels, groups, bias
         self.kernel_size = each_axis("kernel_size", kernel_size, self.axes, name)
         self.stride = each_axis("stride", stride, self.axes, name)
-        self.padding = each_axis("padding", padding, self.axes, name)
+        self.padding = each_axis("padding", padding, self.axes, name, low=0)
         self.dilation = each_axis("dilation", dilation, self.axes, name)
-        self.output_padding = each_axis("output_padding", output_padding, self.axes, name)
+        self.output_padding = each_axis("output_padding", output_padding, self.axes, name, low=0)
         for more, step, spread in zip(self.output_padding, self.stride, self.dilation, strict=True):
-            if not 0 <= more < max(step, spread):
+            if more >= max(step, spread):
                 raise InvalidValue(
                     f"{name}: output_padding is {more}; give a number from 0 to less than stride or dilation, here "
                     f"{max(step, spread)}"
@@ -148,6 +149,7 @@ class TransposedConvolution(Composite):
         Raises:
             InvalidValue: for maps of another shape, or a size that the stride cannot give.
         """
+        check_tensor(input, self.name)
         alone = input.dim() == self.axes + 1 and self.replicas == 1
         x = input.unsqueeze(0) if alone else input
         if x.dim() != self.axes + 2 or x.shape[1] != self.in_channels:
@@ -155,7 +157,7 @@ class TransposedConvolution(Composite):
                 f"{self.name}: input of shape {tuple(input.shape)}; give (batch, {self.in_channels}, "
                 f"{', '.join(AXES[self.axes])})"
             )
-        more = self._more(x.shape[2:], output_size)
+        more = self._more(x.shape[2:], output_size, input.dim())
         flat = 2 - self.axes  # a sequence is an image of height 1
         kernel, stride, dilation = ((1,) * flat + own for own in (self.kernel_size, self.stride, self.dilation))
         images = x.unsqueeze(2) if flat else x
@@ -166,11 +168,11 @@ class TransposedConvolution(Composite):
         sides = zip(reversed(self.padding), reversed(more), strict=True)
         maps = F.pad(maps, [width for before, extra in sides for width in (-before, extra - before)])
         if self.offset is not None:
-            maps = maps + self.offset(x.new_ones(len(x), 1)).reshape(len(x), -1, *[1] * self.axes)
+            maps = maps + self.offset(x.new_ones(len(x), 1)).reshape(len(x), self.out_channels, *[1] * self.axes)
         return maps.squeeze(0) if alone else maps
 
-    def _more(self, sizes: Sequence[int], output_size: Sequence[int] | None) -> tuple[int, ...]:
-        """Return how much longer each axis of the output is than its shortest size."""
+    def _more(self, sizes: Sequence[int], output_size: Sequence[int] | None, whole: int) -> tuple[int, ...]:
+        """Return how much longer each axis of the output is than its shortest size; `whole`: axes of the input."""
         reached = _reached(sizes, self.kernel_size, self.stride, self.dilation)
         least = [n - 2 * p for n, p in zip(reached, self.padding, strict=True)]
         if output_size is None:
@@ -178,11 +180,11 @@ class TransposedConvolution(Composite):
         else:
             wanted = tuple(output_size)[-self.axes :]
             most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
-            is_long = len(output_size) in (self.axes, self.axes + 2)
+            is_long = len(output_size) in (self.axes, whole)
             if not is_long or not all(low <= n <= high for low, n, high in zip(least, wanted, most, strict=True)):
                 raise InvalidValue(
                     f"{self.name}: output_size is {tuple(output_size)}; for an input of {by(sizes)} give {self.axes} "
-                    f"numbers from {by(least)} to {by(most)}"
+                    f"number{'s' if self.axes > 1 else ''} from {by(least)} to {by(most)}"
                 )
             more = tuple(n - low for n, low in zip(wanted, least, strict=True))
         if min(n + extra for n, extra in zip(least, more, strict=True)) < 1:

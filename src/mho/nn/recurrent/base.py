@@ -120,20 +120,20 @@ class Recurrence(Composite):
         return Cycle(parts[f"ih{suffix}"], parts[f"hh{suffix}"], parts.get(f"hr{suffix}"), self.gates)
 
     def _states(self, given: Any, shapes: Sequence[tuple[int, ...]], like: Tensor) -> States:
-        """Return initial states of these shapes: zeros, or what the user gives.
+        """Return initial states of these shapes, in float32: zeros, or what the user gives.
 
         Raises:
             InvalidValue: for another number of states, or other shapes.
         """
         if given is None:
-            return tuple(like.new_zeros(shape) for shape in shapes)
+            return tuple(like.new_zeros(shape, dtype=torch.float32) for shape in shapes)
         states = (given,) if isinstance(given, Tensor) else given
         fits = isinstance(states, (tuple, list)) and all(isinstance(state, Tensor) for state in states)
         got = [tuple(state.shape) for state in states] if fits else type(given).__name__
         if got != list(shapes):
             words = " and ".join(f"{label} of {shape}" for label, shape in zip("hc", shapes, strict=False))
             raise InvalidValue(f"{self.name}: the initial state is {got}; give {words}, or none for zeros")
-        return tuple(states)
+        return tuple(state.float() for state in states)  # as arrays answer
 
     def _shared(self, sequences: int) -> None:
         """Raise unless the replicas can share so many sequences alike."""

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mho.cli import main
-from mho.cli.train import read_experiment
+from mho.cli.configs import read_experiment
 from mho.errors import InvalidValue, WrongUse
 from mho.presets import floating_point, gokmen_2017
 from mho.runs.axes import Axes, Draw

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import mho
 from mho import RPU
 from mho.cells import Referenced, Single
-from mho.cli.train import read_experiment
+from mho.cli.configs import read_experiment
 from mho.data import digits
 from mho.devices import ConstantStep
 from mho.errors import CheckpointError, InvalidValue, WrongUse

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mho.cli.configs import is_pulses, read_device
 from mho.cli.device_advise import advise
 from mho.cli.device_compare import compare, conductance_range
 from mho.cli.device_fit import find_laws, fit, fit_shown
 from mho.cli.map import FIGURES
 from mho.cli.measured import show_reading
-from mho.cli.train import is_pulses, read_device
 from mho.devices import LAWS
 from mho.errors import InvalidValue, WrongUse
 from mho.presets import DEVICES

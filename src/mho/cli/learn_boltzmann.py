@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mho.cli.configs import kinds_first, naming, parse_setting, read_config
 from mho.cli.interrupt import first_interrupt
-from mho.cli.train import kinds_first, naming, next_folder, parse_setting, read_config, whole
+from mho.cli.options import next_folder, whole
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:

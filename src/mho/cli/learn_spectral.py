@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mho.cli.configs import naming, parse_setting, read_config
 from mho.cli.interrupt import first_interrupt
-from mho.cli.train import naming, next_folder, parse_setting, read_config, whole
+from mho.cli.options import next_folder, whole
 from mho.errors import InvalidValue
 
 if TYPE_CHECKING:

@@ -158,7 +158,7 @@ def _rpus(
 ) -> tuple[RPU, Mapping[str, RPU]]:
     """Return what arrays are made of, and other arrays for some layers by name pattern."""
     from mho.cells import Replicated
-    from mho.cli.train import read_experiment
+    from mho.cli.configs import read_experiment
     from mho.config import RPU
 
     if config is None and not settings:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mho.cli.train import kinds_first, naming, next_folder, parse_setting, read_config
+from mho.cli.configs import kinds_first, naming, parse_setting, read_config
+from mho.cli.options import next_folder
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:

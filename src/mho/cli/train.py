@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
 import sys
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mho.cli.configs import read_experiment
 from mho.cli.interrupt import first_interrupt
 from mho.cli.measured import reads_pulses, show_reading, words_of
+from mho.cli.options import next_folder, share_or_number, whole
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
@@ -25,28 +25,7 @@ if TYPE_CHECKING:
 
 DEVICE_PAGE = "device.html"
 MEASURED_AS = ("law", "table")
-SECTIONS = ("device", "forward", "backward", "update")
-"""What a config of arrays says, or has by default."""
 OPTIONS = ("task", "model", "data", "epochs", "seed", "data_seed", "replicas", "validation", "patience")
-
-
-def _integer(text: Any) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise typer.BadParameter(f"it is {text}; give an integer") from None
-
-
-def _share_or_number(text: Any) -> float:
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text)
-    raise typer.BadParameter(f"it is {text}; give a share such as 0.1, or a number such as 5000")
-
-
-def whole(*, help: str) -> Any:  # named as in typer
-    """Make an option that takes an integer, whose mistakes are told in our words."""
-    return typer.Option(help=help, parser=_integer, metavar="INTEGER")
 
 
 @reads_pulses
@@ -120,7 +99,7 @@ def train(
         typer.Option(
             help="Training examples to hold out: a share (0.1) or a number (5000; default 0). The weights of the epoch "
             "of their lowest error are kept in best.safetensors.",
-            parser=_share_or_number,
+            parser=share_or_number,
             metavar="SHARE|INTEGER",
         ),
     ] = None,
@@ -312,162 +291,6 @@ def _print_errors(run: Run) -> None:
 
 def _told(diagnosis: object) -> str:
     return f"diagnosis: not possible, {diagnosis}" if isinstance(diagnosis, Exception) else str(diagnosis)
-
-
-def read_experiment(
-    config: Path | None,
-    preset: str | None,
-    given: dict[str, Any],
-    settings: Sequence[str],
-    resumed: Path | None,
-    device: str | dict[str, Any] | None = None,
-) -> Experiment:
-    """What the options describe: a config, else the folder to resume, else a preset; then what is given beside.
-
-    A device, by its name, its file or its table, is the whole device: no field of another remains.
-
-    Raises:
-        InvalidValue: naming every fault of the file and the options at once.
-    """
-    from mho.presets import PRESETS
-    from mho.runs import Experiment, merged
-
-    if preset is not None and preset not in PRESETS:
-        raise InvalidValue(f"no preset {preset!r}{nearest(preset, PRESETS)}")
-    tables: dict[str, Any] = {}
-    if preset is not None or config is None:
-        tables = Experiment.from_dict({}).to_dict() | PRESETS[preset or "gokmen_2017"]().to_dict()
-        del tables["training"]["task"]  # which the data decide
-    file = config or (resumed / "config.toml" if resumed and preset is None else None)
-    if file is not None and (config is not None or file.exists()):
-        tables = merged(tables, _config(file, preset))
-    if device is not None:
-        tables["device"] = read_device(device) if isinstance(device, str) else device
-    given = {name: value for name, value in given.items() if value is not None}
-    tables = merged(tables, {"training": given})
-    for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):
-        tables = merged(tables, change)
-    with naming(file if config else None, [*given, *settings, *([device] if device else [])]):
-        return Experiment.from_dict(tables)
-
-
-def _config(file: Path, preset: str | None) -> dict[str, Any]:
-    """The tables of a config, over those of the preset that it names unless another is given."""
-    from mho.presets import PRESETS
-    from mho.runs import merged
-
-    tables = read_config(file)
-    if "sweep" in tables:
-        raise InvalidValue(f"{file} describes a sweep; train it with mho sweep {shlex.quote(str(file))}")
-    own = tables.pop("preset", None)
-    if own is None or preset is not None:
-        missing = [name for name in SECTIONS if name not in tables]
-        if preset is None and missing:
-            print(
-                f"{file} names no preset: {', '.join(missing)} are those of mho.RPU(), without noise and bound "
-                'management (preset = "gokmen_2017" switches it on)',
-                file=sys.stderr,
-            )
-        return tables
-    if own not in PRESETS:
-        raise InvalidValue(f"{file}: no preset {own!r}{nearest(str(own), PRESETS)}")
-    return merged(PRESETS[own]().to_dict(), tables)
-
-
-def read_config(file: Path) -> dict[str, Any]:
-    """A TOML file as tables."""
-    from mho.config import parse_toml
-
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InvalidValue(f"{file} cannot be read: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidValue(f"{file} cannot be read: {error}") from None
-    with naming(file):
-        return parse_toml(text)
-
-
-def is_pulses(name: str) -> bool:
-    """Whether a name is that of a text table, as of measured pulses."""
-    return Path(name).suffix.lower() in (".csv", ".txt", ".tsv", ".dat")
-
-
-def read_device(name: str) -> dict[str, Any]:
-    """Return the table of a device by what the command line says: a file, a published device, a law, a user's class.
-
-    Raises:
-        InvalidValue: for a name of none of these, with the nearest; for a file with faults, under its name.
-    """
-    from mho.config import device_from_table, device_table, table_of
-    from mho.devices import LAWS
-    from mho.presets import DEVICES
-
-    file = Path(name)
-    if is_pulses(name):
-        raise InvalidValue(
-            f"{name}: it holds measured pulses and no device; fit laws to them first, mho device fit {name} --out DIR, "
-            f"or both at once, mho train --measured {name}"
-        )
-    if file.is_dir():
-        raise InvalidValue(f"{name} is a folder; for measured jump tables in it, mho train --measured {name}")
-    if file.suffix.lower() == ".toml" or file.is_file():
-        tables = read_config(file)
-        with naming(file):
-            table = device_table(tables)
-            device = device_from_table(table)
-            if "law" not in table:
-                print(f"{file} names no law: its device is a {device.law_name()}", file=sys.stderr)
-            return table
-    if name in DEVICES:
-        return table_of(DEVICES[name]())
-    if name not in LAWS and ":" not in name:
-        known = [*LAWS, *DEVICES]
-        raise InvalidValue(f"no device {name!r}{nearest(name, known)} (your own is module:Class; a file ends in .toml)")
-    return table_of(device_from_table({"law": name}))
-
-
-@contextlib.contextmanager
-def naming(file: Path | None, options: Sequence[object] = ()) -> Iterator[None]:
-    """Faults found in here are those of a file, with the options that were given beside it."""
-    try:
-        yield
-    except InvalidValue as error:
-        if file is None:
-            raise
-        beside = " with the options beside it" if options else ""
-        raise InvalidValue(f"{file}{beside}: {error}", error.faults) from None
-
-
-def parse_setting(text: str) -> dict[str, Any]:
-    """`section.key=value` as nested tables; the value is TOML, or else a word."""
-    name, equals, value = text.partition("=")
-    keys = [key.strip() for key in name.split(".")]
-    if not equals or not all(keys) or keys == keys[:1] != ["scale"]:
-        raise InvalidValue(f"--set {text!r}: write section.key=value, for example --set update.length=1")
-    try:
-        parsed: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    for key in reversed(keys):
-        parsed = {key: parsed}
-    tables: dict[str, Any] = parsed
-    return tables
-
-
-def kinds_first(tables: dict[str, Any]) -> bool:
-    """Sorting key: another law or kind starts its section afresh, so it must come before the section's fields."""
-    while isinstance(next(iter(tables.values())), dict):
-        tables = next(iter(tables.values()))
-    return next(iter(tables)) not in ("law", "kind")
-
-
-def next_folder(name: str) -> Path:
-    """The first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
-    number = 1
-    while (folder := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return folder
 
 
 def _watch(run: Run, board: TensorBoard | None) -> bool:

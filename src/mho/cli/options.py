@@ -1,0 +1,37 @@
+"""What options of several verbs share: numbers whose mistakes are told in our words, and the folder of a new run."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def _integer(text: Any) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"it is {text}; give an integer") from None
+
+
+def share_or_number(text: Any) -> float:
+    """Return the number that a text gives, an integer where it is one."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    raise typer.BadParameter(f"it is {text}; give a share such as 0.1, or a number such as 5000")
+
+
+def whole(*, help: str) -> Any:  # named as in typer
+    """Make an option that takes an integer, whose mistakes are told in our words."""
+    return typer.Option(help=help, parser=_integer, metavar="INTEGER")
+
+
+def next_folder(name: str) -> Path:
+    """The first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
+    number = 1
+    while (folder := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return folder

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 import mho
 from mho.errors import InvalidValue, WrongUse
@@ -191,6 +192,35 @@ def test_initialisations_modes_and_freezing():
     assert not torch.equal(*reads)
 
 
+@pytest.mark.parametrize("freeze", ["method", "parameters"])
+def test_to_freeze_the_embedding_freezes_the_array_as_in_torch(freeze):
+    model = converted(made())
+    before = model.words.weight
+    if freeze == "method":
+        model.words.requires_grad_(False)
+    else:
+        for parameter in model.words.parameters():
+            parameter.requires_grad = False
+    train(model, 1)
+    assert not model.last.trains
+    assert torch.equal(model.words.weight, before)
+    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in made().parameters())
+
+
+def test_weights_of_the_embedding_are_programmed_and_nothing_replaces_them():
+    model = converted(made())
+    bias = model.last.bias
+    model.words.write(torch.full((WORDS, WIDTH), 0.25))
+    assert set(model.last.weight.flatten().tolist()) == {0.25}
+    assert torch.equal(model.last.bias, bias)
+    with pytest.raises(WrongUse, match=r"words: the weight is the state of arrays.*layer\.write"):
+        model.words.weight = model.last.weight
+    with pytest.raises(WrongUse, match=r"words: the weight is the state"):
+        model.words.weight = nn.Parameter(torch.ones(WORDS, WIDTH))
+    with pytest.raises(WrongUse, match=r"words: weight_orig would be a parameter"):
+        prune.random_unstructured(model.words, "weight", 0.5)
+
+
 def test_any_optimizer_and_compiled_models_train():
     digital = made()
     model = converted(digital)
@@ -340,6 +370,11 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "hooks": (lambda: converted(hooked()), r"0\.weight and 1\.weight are one parameter"),
     "one layer": (lambda: converted(within()), r"0\.weight_ih_l0 and 0\.weight_hh_l0 are one parameter"),
     "one stays digital": (lambda: converted(made(), exclude=["words"]), r"words\.weight and last\.weight are one"),
+    "two RPUs": (
+        lambda: mho.convert(made(), EXACT, layers={"words": NOISY, "last": EXACT}, quiet=True),
+        "last and words are one array .* two RPUs; let one pattern match both",
+    ),
+    "list": (lambda: converted(made()).words([1]), r"words: input \[1\]; give a tensor"),
     "index": (lambda: converted(made()).words(torch.tensor([WORDS])), "words: index 7 is out of range.*from 0 to 6"),
     "numbers": (lambda: converted(made()).words(torch.ones(2)), "words: indices are float32; give integers"),
     "norm": (lambda: converted(normed()), r"words: max_norm=1\.0 rescales rows.*exclude="),

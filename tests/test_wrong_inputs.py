@@ -13,6 +13,7 @@ from mho.errors import MhoError
 RPU = mho.presets.gokmen_2017()
 NET = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
 NORMED = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+ATTENTION = nn.Sequential(nn.MultiheadAttention(4, 2, batch_first=True))
 MODEL = mho.convert(NET, RPU, quiet=True)
 ARRAY = mho.Crossbar(RPU, 3, 4)
 EXAMPLE = "for example mho.presets.gokmen_2017()"
@@ -45,6 +46,10 @@ CONVERT = {
     "an unknown layer": (convert(exclude=["fc"]), "'fc' matches no layer | known: 0, 1, 2"),
     "a number to exclude": (convert(exclude=0), 'exclude is 0 | give a list of names, for example exclude=["fc2"]'),
     "numbers to exclude": (convert(exclude=[0]), "0 is no name of a layer | give text | known: 0, 1, 2"),
+    "a part of attention": (
+        convert(ATTENTION, exclude=["0.q_proj"]),
+        "'0.q_proj' matches 0.q_proj, a part of 0 | exclude=['0']",
+    ),
     "a module to exclude": (convert(exclude=[nn.Tanh()]), "Tanh() is no name of a layer | known: 0, 1, 2"),
     "all excluded": (convert(exclude=["*"]), "no layer was converted | RNNCell that is not excluded"),
     "a list of layers": (convert(layers=["0"]), "layers is ['0'] | give a dict of names and RPUs"),
@@ -70,6 +75,10 @@ OPTIMIZER = {
     "text for momentum": (optimizer(momentum="x"), "momentum is 'x' | give a number of at least 0"),
     "infinite decay": (optimizer(weight_decay=float("inf")), "weight_decay is inf | a number of at least 0"),
     "a rate of no layer": (optimizer(layers={"fc": 0.1}), "layers: 'fc' matches no array layer | known: 0, 2"),
+    "a rate of several arrays": (
+        optimizer(mho.convert(ATTENTION, RPU, quiet=True), layers={"0": 0.1}),
+        "'0' matches no array layer itself | give '0.*'",
+    ),
     "a rate below 0": (optimizer(layers={"0": -1}), "layers['0']: lr is -1 | give a number greater than 0"),
     "a list of rates": (optimizer(layers=["0"]), "layers is ['0'] | give a dict of rates"),
 }
@@ -110,6 +119,18 @@ CROSSBAR = {
         "x has 2 vectors and d has 3 | give as many",
     ),
 }
+LAYERS = {
+    "a list": (lambda: MODEL([1.0, 2.0]), "0: input [1.0, 2.0] | give a tensor"),
+    "complex numbers": (lambda: MODEL(torch.zeros(2, 4, dtype=torch.complex64)), "input is complex | view_as_real"),
+    "two inputs of replicas": (
+        lambda: mho.convert(NET, RPU, replicas=2, quiet=True)(torch.zeros(2, 4), torch.zeros(2, 4), mask=None),
+        "takes one tensor beside it (1 more, mask=) | before mho.convert",
+    ),
+    "a list for replicas": (
+        lambda: mho.convert(NET, RPU, replicas=2, quiet=True)([1.0]),
+        "takes one tensor, and not [1.0]",
+    ),
+}
 PARTS = {
     "a class for a device": (
         rpu(device=mho.devices.SoftBounds),
@@ -138,6 +159,7 @@ TABLE = {
         ("AnalogSGD", OPTIMIZER),
         ("choose_driver", DRIVER),
         ("Crossbar", CROSSBAR),
+        ("layers", LAYERS),
         ("RPU", PARTS),
     )
     for label, case in cases.items()

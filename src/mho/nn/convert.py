@@ -23,7 +23,7 @@ from mho.nn.kinds import LayerKind, Matrix, Part, kind_names, kind_of, layers_in
 from mho.nn.on_arrays import OnArrays
 from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
-from mho.nn.tied import Ties, find_ties, make_tied
+from mho.nn.tied import Ties, find_ties, make_tied, one_rpu
 
 LONGEST = 44
 """Letters of a layer's name in the table before it is folded: half of a narrow terminal."""
@@ -84,7 +84,8 @@ def convert(
     Raises:
         InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value a replica, a
             model without a layer to convert, one that is converted already, weights that layers share which no one
-            array can serve, or weights that a pruning or a norm makes of other parameters.
+            array can serve or to which `layers` gives two RPUs, or weights that a pruning or a norm makes of other
+            parameters.
 
     Warns:
         StaysDigital: naming layers with parameters that have no array form and were not excluded.
@@ -110,8 +111,10 @@ def convert(
     names = [name for name, _ in model.named_modules() if name and not _is_inside(name, kept)]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
-    within = {name: whole for name, _ in model.named_modules() for whole in kept if _is_inside(name, [whole])}
-    faults = unmatched(special, [*names, *_part_names(model)])
+    parts = _part_names(model)
+    inside = [*(name for name, _ in model.named_modules()), *parts]
+    within = {name: whole for name in inside for whole in kept if _is_inside(name, [whole])}
+    faults = unmatched(special, [*names, *parts])
     for pattern in excluded:
         inner = fnmatch.filter(within, pattern) if isinstance(pattern, str) else []
         if inner and not fnmatch.filter(names, pattern):
@@ -288,7 +291,7 @@ class _Conversion(Replacement):
     def _array(self, module: nn.Module, kind: LayerKind, name: str, label: str) -> nn.Module:
         parts = kind.parts_of(module)
         names = self.ties.names(module, self.paths)
-        rpus = {part: self._rpu(*(_path(own, part) for own in names), *names) for part in parts}
+        rpus = {part: self._rpu(names, part) for part in parts}
         own = {"rpu": rpus[""]} if "" in rpus else {"rpu": self.rpu, "layers": rpus}
         layer = kind.make(module, seed=self.seeds, replicas=len(self.seeds), name=label, **own)
         layer.replaces = kind.replaces
@@ -314,10 +317,15 @@ class _Conversion(Replacement):
         self.rows.append(Converted(name, type(module).__name__, f"{words} {self.paths[owner]} (tied)"))
         return tied
 
-    def _rpu(self, *names: str) -> RPU:
-        """Return the RPU of a layer by the first pattern that matches the first of its names that any matches."""
-        found = (spec for name in names for p, spec in self.special.items() if fnmatch.fnmatchcase(name, p))
-        return next(found, self.rpu)
+    def _rpu(self, names: Sequence[str], part: str) -> RPU:
+        """Return the RPU of a part of a layer with these names: of the first pattern that matches it or the layer."""
+
+        def own(name: str) -> RPU | None:
+            paths = (_path(name, part), name)
+            found = (spec for path in paths for p, spec in self.special.items() if fnmatch.fnmatchcase(path, p))
+            return next(found, None)
+
+        return one_rpu({name: own(name) for name in names}, self.rpu)
 
     def _freeze(self, layer: ArrayLayer, module: nn.Module, part: Part, path: str) -> None:
         """Freeze a layer whose parameters are frozen; warn where some are."""

@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from mho.errors import InvalidValue, WrongUse, in_words
+from mho.errors import InvalidValue, WrongUse, in_words, shown
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.on_arrays import OnArrays
 
@@ -64,7 +64,7 @@ class ReplicaModel(nn.Module):
         layers = [module for module in model.modules() if isinstance(module, OnArrays)]
         self._first: Any = (layers[0],) if layers else ()  # a tuple, so that it is not a submodule twice
 
-    def forward(self, x: Tensor, *, per_replica: bool | None = None) -> Any:
+    def forward(self, x: Tensor, *others: Any, per_replica: bool | None = None, **options: Any) -> Any:
         """Run all replicas.
 
         Args:
@@ -72,8 +72,17 @@ class ReplicaModel(nn.Module):
             per_replica: which of the two x is; None: as its shape says.
 
         Raises:
-            InvalidValue: for a shape that is neither, or that may be either where `per_replica` is None.
+            InvalidValue: for a shape that is neither, or that may be either where `per_replica` is None; and for
+                further inputs, of which nothing says whether replicas share them.
         """
+        if others or options or not isinstance(x, Tensor):
+            given = [f"{len(others)} more"] * bool(others) + [f"{name}=" for name in options]
+            words = f" beside it ({', '.join(given)})" if given else f", and not {shown(x)}"
+            raise InvalidValue(
+                f"a model with replicas takes one tensor{words}; put a module around the model before mho.convert that "
+                "takes one tensor and makes the rest of it, as a mask by x == padding, or convert with replicas=1, one "
+                "seed after another"
+            )
         batch = x if self.is_per_replica(x, per_replica) else x.expand(self.replicas, *x.shape)
         out = self.model(batch.reshape(-1, *batch.shape[2:]))
         if not isinstance(out, Tensor):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.errors import InvalidValue
-from mho.nn.array_layer import through_arrays
+from mho.config import RPU
+from mho.errors import InvalidValue, WrongUse
+from mho.nn.array_layer import check_tensor, through_arrays
 from mho.nn.embedding import check_indices, one_hot, refuse_options
 from mho.nn.kinds import kind_of
 from mho.nn.linear import Linear
@@ -92,6 +93,27 @@ def _options(layer: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in vars(layer).items() if not name.startswith("_")}
 
 
+def one_rpu(given: Mapping[str, RPU | None], usual: RPU) -> RPU:
+    """Return the RPU of an array.
+
+    Args:
+        given: the RPU that patterns give to each layer that uses the array, by path; None: no pattern matches.
+        usual: of layers that no pattern matches.
+
+    Raises:
+        InvalidValue: where the layers have different RPUs.
+    """
+    chosen = {name: own for name, own in given.items() if own is not None}
+    first = next(iter(chosen), None)
+    for name, own in chosen.items():
+        if first is not None and own != chosen[first]:
+            raise InvalidValue(
+                f"layers: {first} and {name} are one array (tied), and patterns give it two RPUs; let one pattern "
+                "match both, or only one of them"
+            )
+    return usual if first is None else chosen[first]
+
+
 @final
 class TiedEmbedding(OnArrays):
     """An Embedding on the array of a Linear with the same weight, as language models tie their first and last layer.
@@ -101,6 +123,8 @@ class TiedEmbedding(OnArrays):
     the columns. Vectors of both uses are pulsed as one update, in the order of the forwards. A bias of the Linear is
     not read, and not pulsed by the embedding; nor is the row of `padding_idx`.
 
+    It has no arrays, learning rate or mode of its own: those of the Linear count for both.
+
     Takes integers (R·B, ...) and returns (R·B, ..., embedding_dim).
 
     Args:
@@ -108,6 +132,8 @@ class TiedEmbedding(OnArrays):
         padding_idx: index whose vector no update of the embedding moves, or None.
         name: for messages.
     """
+
+    _written_by = "layer.write(weight)"
 
     def __init__(self, owner: Linear, padding_idx: int | None, *, name: str) -> None:
         super().__init__()
@@ -143,6 +169,27 @@ class TiedEmbedding(OnArrays):
     def trains(self) -> bool:
         return self.owner.trains
 
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield the parameters of the owner, as torch has a tied weight in both layers: to freeze one freezes both."""
+        return self.owner.named_parameters(prefix, recurse, remove_duplicate)
+
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        """Refuse parameters, which would stand for weights that are the state of an array, as of a pruning.
+
+        Raises:
+            WrongUse: always.
+        """
+        raise WrongUse(
+            f"{self.name}: {name} would be a parameter of a layer on the array of {self.owner.name}, whose weights are "
+            "the state of devices; prune weights in the digital model before mho.convert, or untie them"
+        )
+
+    def write(self, weight: Tensor) -> float:
+        """Program the array of the owner with these weights, and leave its bias: see `ArrayLayer.write`."""
+        return self.owner.write(weight)
+
     def learned_scales(self) -> list[nn.Parameter]:
         """Return the scales of the owner that are learned."""
         return self.owner.learned_scales()
@@ -156,6 +203,7 @@ class TiedEmbedding(OnArrays):
         Raises:
             InvalidValue: for what is no index.
         """
+        check_tensor(x, self.name)
         alone = self.replicas == 1 and x.dim() == 0
         x = check_indices(x.unsqueeze(0) if alone else x, self.num_embeddings, self.name)
         if torch.compiler.is_compiling():

@@ -213,7 +213,9 @@ def own_rates(layers: Mapping[str, float] | None, arrays: Iterable[str]) -> dict
     paths, own = list(arrays), dict(layers or {})
     for pattern, rate in own.items():
         if not isinstance(pattern, str) or not fnmatch.filter(paths, pattern):
-            raise InvalidValue(f"layers: {pattern!r} matches no array layer{nearest(str(pattern), paths)}")
+            inside = any(path.startswith(f"{pattern}.") for path in paths)
+            cure = f" itself, and arrays inside; give '{pattern}.*'" if inside else nearest(str(pattern), paths)
+            raise InvalidValue(f"layers: {pattern!r} matches no array layer{cure}")
         try:
             if rate != 0 or isinstance(rate, bool):
                 check_lr(rate)

@@ -133,6 +133,8 @@ class TiedEmbedding(OnArrays):
         name: for messages.
     """
 
+    _written_by = "layer.write(weight)"
+
     def __init__(self, owner: Linear, padding_idx: int | None, *, name: str) -> None:
         super().__init__()
         self.name, self.replicas, self.padding_idx = name, owner.replicas, padding_idx

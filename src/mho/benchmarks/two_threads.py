@@ -36,7 +36,8 @@ def run(plan: Plan, tell: Tell) -> Result:
         method=(
             "Forward, backward and update, BL = 10, noise, bound and update management. Both contestants train the "
             f"same network on the same batches and take turns, {plan.rounds} rounds; ratios are taken round by round. "
-            f"Weights are compared after {STEPS} steps."
+            f"Weights are compared after {STEPS} steps. Torch has one thread, as in mho train: threads of its own that "
+            "wait for work would take the cores from those of the arrays."
         ),
         records=tuple(_record(load, taken, same[load]) for load, taken in times.items()),
         tables=(_table(times, same),),
@@ -45,14 +46,11 @@ def run(plan: Plan, tell: Tell) -> Result:
 
 
 def _on(count: int, call: Callable[[], float]) -> float:
-    before = torch.get_num_threads()
     set_threads(count)
-    torch.set_num_threads(count)
     try:
         return call()
     finally:
         set_threads(1)
-        torch.set_num_threads(before)
 
 
 def _block(load: Load, plan: Plan, count: int) -> Block:

@@ -236,6 +236,20 @@ def test_outputs_that_a_task_cannot_take(task, out, y, part):
         task.check(torch.zeros(out), y)
 
 
+@pytest.mark.parametrize(
+    ("y", "part"),
+    [
+        (torch.ones(6, dtype=torch.int64), "every example for training is of class 1; give examples of at least two"),
+        (torch.eye(3)[[0, 1, 2, 0, 1, 2]], r"a single 1 in each row; .* y_train.argmax\(axis=1\)"),
+        (torch.eye(3, dtype=torch.int64)[[0, 1, 2, 0, 1, 2]], r"y_train.argmax\(axis=1\)"),
+    ],
+)
+def test_classes_that_nothing_can_learn(y, part):
+    x = torch.zeros(6, 4)
+    with pytest.raises(InvalidValue, match=part):
+        Classification().prepare(Dataset("numbers", x, y, x, y))
+
+
 def test_the_default_check_asks_loss_and_error(own):
     task = find_task("own_task:Absolute")()
     task.check(torch.zeros(2, 3), torch.zeros(2, 3))
@@ -395,7 +409,7 @@ def test_data_that_do_not_go_together(change, part):
 def test_data_of_a_function_of_another_kind(own):
     with pytest.raises(InvalidValue, match=r"got a Net; give \(\(x_train, y_train\), \(x_test, y_test\)\)"):
         load("own_task:Net")
-    with pytest.raises(InvalidValue, match="is a int; give a function"):
+    with pytest.raises(InvalidValue, match="is an int; give a function"):
         load("own_task:number")
 
 

@@ -301,6 +301,19 @@ def test_data_are_listed_and_fetched(made, tmp_path):
     assert empty.stderr.count("idx3-ubyte.gz in nowhere") == 2
 
 
+def test_a_part_of_a_data_set_is_listed_as_a_part(tmp_path, monkeypatch):
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / "cache"))
+    for file, place in (
+        (None, "not on this machine: mho data fetch cifar10"),
+        ("cifar10-15k.npz", "on this machine: only cifar10_part, a part of it; the whole: mho data fetch cifar10"),
+        ("cifar-10-binary.tar.gz", "on this machine"),
+    ):
+        if file is not None:
+            (tmp_path / file).touch()
+        lines = command("data", "list", cwd=tmp_path, MHO_DATA=str(tmp_path)).stdout.splitlines()
+        assert f"cifar10        3×32×32  {place}" in lines
+
+
 def test_fashion_mnist_trains_the_networks_of_mnist(made, tmp_path):
     for model in ("lenet", "gru"):
         assert NETWORKS[model].takes((1, 28, 28))

@@ -13,6 +13,7 @@ from command import mho as command
 import mho
 from mho.data import load
 from mho.errors import InvalidValue
+from mho.report import write_report
 from mho.runs import Experiment, Run
 from mho.training import find_task, sizes_of
 
@@ -176,6 +177,51 @@ def test_other_mistakes(tmp_path):
     assert "the same number stands in every row for training of column 1" in " ".join(constant.notes)
     with pytest.raises(InvalidValue, match=r"training\.data: there is no file"):
         experiment(f"csv:{tmp_path / 'none.csv'}")
+
+
+@pytest.mark.parametrize(
+    ("lines", "part"),
+    [
+        (
+            ["a;b;p", *(f"{n},5;{n};{n}" for n in range(ROWS))],
+            "a holds numbers with a decimal comma, such as '0,5' in line 2",
+        ),
+        (
+            ["a;b;p", *(f"{n};{n * n};{n},5" for n in range(ROWS))],
+            "p holds numbers with a decimal comma.*write 3.5 for",
+        ),
+        (
+            ["a,b,who", *(f"{n},{n * n},name{n}" for n in range(ROWS))],
+            "who holds another word in each row.*csv:table.csv:C",
+        ),
+    ],
+)
+def test_targets_and_inputs_that_nothing_can_learn(tmp_path, lines, part):
+    with pytest.raises(InvalidValue, match=part):
+        load(write(tmp_path, lines))
+
+
+def test_settings_without_effect_are_said_and_examples_are_no_images(tmp_path):
+    name = write(tmp_path, ["width,height,kind", *rows(words)])
+    changes = {"batch_size": 33, "train_images": 41, "test_images": 9, "lr_steps": {"3": 0.1}}
+    run = Run(experiment(name, **changes), tmp_path / "run", load(name))
+    assert [sentence.split(" is ")[0].split(" names ")[0] for sentence in run.idle] == [
+        "training.train_images", "training.test_images", "training.batch_size", "training.lr_steps"
+    ]  # fmt: skip
+    assert "the data have 32 training examples: all are taken" in run.idle[0]
+    fitting = {"batch_size": 32, "train_images": 32, "test_images": 8, "lr_steps": {"2": 0.1}}
+    assert not Run(experiment(name, **fitting), tmp_path / "other", load(name)).idle
+    run.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
+    assert "examples_per_second" in run.loop.progress.metrics[-1]
+    page = write_report(tmp_path / "run").read_text()
+    assert "MACs an example" in page
+    assert "examples/s" in page
+    assert "train loss (nats)" in page
+    assert "image" not in page.replace("train_images", "").replace("test_images", "")
+    shown = command("map", "--run", "run", cwd=tmp_path).stdout
+    assert "MACs an example" in shown
+    assert "(64 examples)" in shown
+    assert "image" not in shown
 
 
 def test_the_split_does_not_depend_on_seeds_and_the_file_is_watched(tmp_path, monkeypatch):

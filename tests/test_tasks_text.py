@@ -77,6 +77,21 @@ def test_characters_of_a_file_are_its_vocabulary(file):
     assert torch.equal(load("text:novel").x_train, data.x_train)  # no module named text
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("text:", "text: names no file; write text:FILE"),
+        ("txt:cat.txt", "no file txt:cat.txt; did you mean text:cat.txt.$"),
+        ("text:cat.txt:3", "no file cat.txt:3; did you mean text:cat.txt. It has no columns"),
+        ("text:mono.txt", "the text is 'a' throughout"),
+    ],
+)
+def test_names_and_texts_that_say_nothing(file, name, part):
+    (file / "mono.txt").write_text("a" * 200)
+    with pytest.raises(InvalidValue, match=part):
+        load(name)
+
+
 def test_a_text_is_found_where_mho_data_says(file, monkeypatch):
     (file / "data" / "text").mkdir(parents=True)
     (file / "data" / "text" / "far.txt").write_text(TEXT)
@@ -313,6 +328,23 @@ def test_a_reader_from_the_command_line_with_its_page(file):
     again = command("train", "--out", "run", "--resume", "--epochs", "2", cwd=file)
     assert again.returncode == 1
     assert "the source of text:cat.txt has changed" in again.stderr
+
+
+def test_a_trained_reader_writes_on_as_the_docs_say(file, capsys):
+    docs = (Path(__file__).parents[1] / "docs/data.md").read_text()
+    code = docs.split("character by character:\n\n```python\n")[1].split("```")[0]
+    made = experiment(epochs=1)
+    go(file / "runs/war_and_peace-1", made)
+    torch.manual_seed(0)
+    exec(code.replace('"The "', '"the "').replace("200", "20"), {})
+    written = capsys.readouterr().out.splitlines()[-1]
+    assert written.startswith("the ")
+    assert len(written) == 24
+    assert set(written) <= set(TEXT)
+    run = mho.load(file / "runs/war_and_peace-1")
+    for x, part in ((["the "], "symbols.index"), ("the ", "symbols.index"), ([[0, 999]], "index 999.*from 0 to")):
+        with pytest.raises(InvalidValue, match=part):
+            run.predict(x)
 
 
 def test_a_module_of_a_user_may_keep_a_state(file):

@@ -61,6 +61,11 @@ class CheckpointError(MhoError, ValueError):
     """A checkpoint that is damaged, foreign, or of another experiment."""
 
 
+def an(noun: str) -> str:
+    """Return a noun with its indefinite article: "an image"."""
+    return f"{'an' if noun[:1].lower() in {*'aeiou'} else 'a'} {noun}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `"; did you mean 'x'?"` for the known name nearest to `name`, or all of them."""
     options = sorted(known)

@@ -21,7 +21,11 @@ def list_() -> None:
     for name, source in DATA_SETS.items():
         place = "comes with mho"
         if source.folder:
-            place = "on this machine" if source.here(None) else f"not on this machine: mho data fetch {name}"
+            place, fetched = "on this machine", f"mho data fetch {name}"
+            if not source.here(None):
+                place = f"not on this machine: {fetched}"
+            elif missing := source.missing(None):
+                place += f": {missing}; the whole: {fetched}"
         print(f"{name:<14} {'×'.join(map(str, source.example)):<8} {place}")
     for prefix, known in FILE_FORMATS.items():
         column = "[:COLUMN]" if known.column else ""
@@ -31,7 +35,7 @@ def list_() -> None:
 
 @data.command()
 def fetch(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="mnist, fashion_mnist or cifar10.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="mnist, fashion_mnist, cifar10, cifar10_part.")],
     data_dir: Annotated[
         Path | None, typer.Option(help="Check the files of this folder, in place of $MHO_DATA, cache and download.")
     ] = None,

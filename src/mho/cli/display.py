@@ -19,7 +19,7 @@ class TrainingDisplay(Bar[TrainingProgress]):
         self.shifted = run.shifted
         held = run.loop.validation
         self.held_out = 0 if held is None else len(held[0])
-        self.examples, self.measure, self.words = run.loop.examples, run.loop.task.measure, run.loop.task.examples
+        self.examples, self.measure, self.words = run.loop.examples, run.loop.task.measure, run.loop.words
         done = run.loop.progress
         super().__init__(
             f"epoch {{task.fields[epoch]}}/{self.settings.epochs}",

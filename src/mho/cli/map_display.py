@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mho.cli.map_result import Result
+from mho.errors import an
 from mho.hardware import CYCLES, Constants, LayerCost, LayerEnergy, NetworkTime, Placed, TrainingCost
 
 FEW = 4
@@ -30,30 +31,32 @@ Column = tuple[str, str, Callable[[Placed], str]]
 
 
 def show(result: Result) -> None:
-    """Print the table of arrays, the time of an image, and what there is beside."""
+    """Print the table of arrays, the time of an example, and what there is beside."""
     console = Console(highlight=False)
     weights = sum(layer.row.weights for layer in result.time.layers)
-    console.print(f"{escape(result.name)} on arrays: {weights:,} weights, {result.time.macs:,} MACs an image")
-    console.print("T: vectors an image. A cycle takes T·t_meas. %: shares of MACs and of time.\n")
+    console.print(
+        f"{escape(result.name)} on arrays: {weights:,} weights, {result.time.macs:,} MACs {result.an_example}"
+    )
+    console.print(f"T: vectors {result.an_example}. A cycle takes T·t_meas. %: shares of MACs and of time.\n")
     table = _layers(result)
     wanted = console.measure(table, options=console.options.update(max_width=1000)).maximum
     # columns stand closer on a narrow terminal
     console.print(table if wanted <= console.width else _layers(result, gap=0))
     console.print()
-    console.print(_times(result.time))
+    console.print(_times(result.time, result.an_example))
     console.print()
     if any(_has_rule(layer) for layer in result.time.layers):
-        console.print(_updates(result.time))
+        console.print(_updates(result.time, result.an_example))
         console.print()
     console.print(_bullets(_notes(result)))
     if result.cost is not None:
         console.print()
-        console.print(_cost(result.cost))
+        console.print(_cost(result.cost, result.example))
         console.print()
-        console.print(_bullets(_cost_notes(result.cost)))
+        console.print(_bullets(_cost_notes(result.cost, result.example)))
     if result.energy is not None and result.constants is not None:
         console.print()
-        console.print(_energy(result.energy))
+        console.print(_energy(result.energy, result.an_example))
         console.print()
         console.print(_sources(result.constants))
         console.print()
@@ -118,10 +121,10 @@ def _bullets(notes: Sequence[str]) -> Table:
     return grid
 
 
-def _times(time: NetworkTime) -> Table:
+def _times(time: NetworkTime, an_example: str) -> Table:
     table = _plain_table(gap=2)
     table.show_footer = False
-    table.add_column("time of an image")
+    table.add_column(f"time of {an_example}")
     table.add_column("layer after layer", justify="right")
     table.add_column("pipelined", justify="right")
     table.add_row("inference: 1 cycle (forward)", duration(time.sequential), duration(time.pipelined))
@@ -136,7 +139,7 @@ def _has_rule(layer: Placed) -> bool:
     return len(cell.banks) > 1 or bool(cell.events) or cell.per_weight > 0
 
 
-def _updates(time: NetworkTime) -> Table:
+def _updates(time: NetworkTime, an_example: str) -> Table:
     """Of the update cycle with transfers and digital memory."""
     layers = [layer for layer in time.layers if _has_rule(layer)]
     columns: list[tuple[str, str, Callable[[Placed], str]]] = [
@@ -146,11 +149,11 @@ def _updates(time: NetworkTime) -> Table:
         ("column\nwrites", "", lambda p: f"{p.column_writes:.3g}"),
         ("digital\noperations", "", lambda p: amount(round(p.operations))),
         ("time", "", lambda p: duration(p.update_vector)),
-        ("an image", duration(sum(p.update for p in layers)), lambda p: duration(p.update)),
+        (an_example, duration(sum(p.update for p in layers)), lambda p: duration(p.update)),
         ("digital\nnumbers", amount(sum(p.memory for p in layers)), lambda p: amount(p.memory)),
     ]
     table = _plain_table(
-        "updates with transfers: reads, writes, operations and time of a vector, time of an image",
+        f"updates with transfers: reads, writes, operations and time of a vector, time of {an_example}",
         "Digital numbers: memory of all arrays, a vector and its errors included.",
     )
     for heading, footer, _ in columns:
@@ -191,7 +194,8 @@ def _notes(result: Result) -> list[str]:
     notes = [
         f"A pipeline takes as long as its slowest layer: {slowest.row.layer}, T = {slowest.row.vectors:,}{split} × "
         f"{duration(slowest.size.t_meas)} = {duration(slowest.cycle)}, with {share(time.share_of_macs(slowest))} % of "
-        "the MACs. In pipelined training an image enters before the updates of those ahead of it are done."
+        "the MACs. In pipelined training {result.an_example} enters before the updates of those ahead of "
+        "it are done."
     ]
     if cut := [p for p in time.layers if not p.fits]:
         spread = ", ".join(
@@ -207,7 +211,7 @@ def _notes(result: Result) -> list[str]:
     if any(p.copies > 1 for p in time.layers):
         notes.append("Copies are taken to be alike; the time and energy of keeping them so are not counted.")
     notes += [
-        f"An image goes through {p.row.layer} {p.row.uses} times; T counts them all."
+        f"{result.an_example.capitalize()} goes through {p.row.layer} {p.row.uses} times; T counts them all."
         for p in time.layers
         if p.row.uses > 1
     ]
@@ -219,14 +223,16 @@ def _notes(result: Result) -> list[str]:
         notes.append(f"Digital: {what}{f' ({named})' if named else ''}, {parameters:,} parameters.")
     if result.idle:
         more = f" and {len(result.idle) - FEW} more" if len(result.idle) > FEW else ""
-        notes.append(f"Not reached by the image, and not in the table: {', '.join(result.idle[:FEW])}{more}.")
+        notes.append(
+            f"Not reached by the {result.example}, and not in the table: {', '.join(result.idle[:FEW])}{more}."
+        )
     return notes
 
 
 # Energy ------------------------------------------------------------------------------------------
 
 
-def _energy(layers: Sequence[LayerEnergy]) -> Table:
+def _energy(layers: Sequence[LayerEnergy], an_example: str) -> Table:
     columns: list[tuple[str, Callable[[LayerEnergy], float]]] = [
         ("forward", lambda e: e.forward.total),
         ("backward", lambda e: e.backward.total),
@@ -238,7 +244,7 @@ def _energy(layers: Sequence[LayerEnergy]) -> Table:
         ("digital", lambda e: e.forward.digital),
     ]
     table = _plain_table(
-        "energy of an image; the last four columns are the parts of forward",
+        f"energy of {an_example}; the last four columns are the parts of forward",
         "Update ≤: every line pulses in every slot. mho map --run DIR shows what training took.",
     )
     table.add_column("layer", footer="all", overflow="fold")
@@ -261,8 +267,8 @@ def _sources(constants: Constants) -> Table:
     return table
 
 
-def _cost(cost: TrainingCost) -> Table:
-    trained = f"{cost.images:,} images" if cost.images else "images not known"
+def _cost(cost: TrainingCost, example: str) -> Table:
+    trained = f"{cost.images:,} {example}s" if cost.images else f"{example}s not known"
     table = _plain_table(f"what training cost a network ({trained})")
     columns: list[tuple[str, str, Callable[[LayerCost], str]]] = [
         ("layer", "all", lambda c: c.placed.row.layer),
@@ -290,7 +296,7 @@ def _known(*parts: float | None) -> str:
     return "–" if None in parts else joules(sum(part for part in parts if part is not None))
 
 
-def _cost_notes(cost: TrainingCost) -> list[str]:
+def _cost_notes(cost: TrainingCost, example: str) -> list[str]:
     notes = []
     if not any(layer.pulses for layer in cost.layers):
         return ["The arrays counted no pulses: the update was exact, or nothing was trained yet."]
@@ -298,11 +304,11 @@ def _cost_notes(cost: TrainingCost) -> list[str]:
     if cost.images:
         ends = (cost.update[0] / cost.images, cost.update[1] / cost.images)
         notes.append(
-            f"In the arrays an update takes {_between(ends)} an image. The most written devices, those of "
-            f"{worst.placed.row.layer}{_bank(worst)}, take {worst.writes / cost.images:.3g} steps an image."
+            f"In the arrays an update takes {_between(ends)} {an(example)}. The most written devices, those of "
+            f"{worst.placed.row.layer}{_bank(worst)}, take {worst.writes / cost.images:.3g} steps {an(example)}."
         )
     else:
-        notes.append("This folder was written before mho noted the number of images; reads are not known.")
+        notes.append(f"This folder was written before mho noted the number of {example}s; reads are not known.")
     if cost.lifetime is not None:
         notes.append(
             f"With an endurance of {cost.endurance:g} steps, the mean device of {worst.placed.row.layer}{_bank(worst)} "

@@ -9,6 +9,7 @@ from typing import final
 
 from mho.cli.networks import find_network
 from mho.config import RPU
+from mho.errors import an
 from mho.hardware import (
     ArraySize,
     Constants,
@@ -23,6 +24,9 @@ from mho.hardware import (
     trace,
 )
 
+IMAGE_AXES = 3
+"""Channels, height, width."""
+
 
 @final
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +38,15 @@ class Result:
         sizes: the arrays there are.
         time: the layers where they are put.
         digital: layers with parameters that no array holds.
-        idle: layers that an image does not reach.
-        energy: of an image, layer by layer; None unless asked for.
+        example: word for what goes through the network: "image".
+        idle: layers that an example does not reach.
+        energy: of an example, layer by layer; None unless asked for.
         cost: what a run counted; None of a model.
         constants: of the energy; None without.
     """
 
     name: str
+    example: str
     sizes: Sequence[ArraySize]
     time: NetworkTime
     digital: Sequence[Digital]
@@ -48,6 +54,11 @@ class Result:
     energy: Sequence[LayerEnergy] | None
     cost: TrainingCost | None
     constants: Constants | None
+
+    @property
+    def an_example(self) -> str:
+        """The word for what goes through the network, with its article."""
+        return an(self.example)
 
 
 def from_model(
@@ -64,11 +75,13 @@ def from_model(
 ) -> Result:
     """A network before it is trained."""
     rpu, special = rpus
-    traced = trace(find_network(name, input_shape), exclude=exclude)
+    network = find_network(name, input_shape)
+    traced = trace(network, exclude=exclude)
     time = network_time(rows_of(traced, rpu, layers=special, bias_column=bias_column), sizes, copies=copies)
     known = read_constants(constants) if energy else None
     energies = [layer_energy(layer, known) for layer in time.layers] if known is not None else None
-    return Result(name, sizes, time, traced.digital, traced.idle, energies, None, known)
+    example = "image" if len(network.image) == IMAGE_AXES else "example"
+    return Result(name, example, sizes, time, traced.digital, traced.idle, energies, None, known)
 
 
 def from_run(
@@ -82,4 +95,4 @@ def from_run(
     known = read_constants(constants)
     cost = run_cost(run, time, known)
     energies = [layer_energy(layer, known) for layer in time.layers] if energy else None
-    return Result(str(folder), sizes, time, (), (), energies, cost, known)
+    return Result(str(folder), run.examples.removesuffix("s"), sizes, time, (), (), energies, cost, known)

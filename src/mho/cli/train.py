@@ -184,6 +184,8 @@ def train(
         files = [f"--measured {shlex.quote(str(file))}" for file in measured or []]
         words = " ".join([*files, *(["--extrapolate"] if extrapolate else []), *words_of(form)])
         write_fit(fitted, folder, command=f"mho train {words}", page=DEVICE_PAGE)
+    for sentence in run.idle:
+        print(f"mho: warning: {sentence}", file=sys.stderr)
     for note in run.loop.data.notes:
         print(f"data: {note}", file=sys.stderr)
     board = write_board(run) if tensorboard else None

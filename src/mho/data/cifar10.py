@@ -112,6 +112,14 @@ def cifar10_is_here(folder: Path | None = None) -> bool:
     return any(_on_this_machine(name, _places(folder)) is not None for name in (WHOLE, PART))
 
 
+def missing_of_cifar10(folder: Path | None = None) -> str:
+    """Return in words that only the part is on this machine, or "" where the whole is, or neither."""
+    places = _places(folder)
+    if _on_this_machine(WHOLE, places) is not None or _on_this_machine(PART, places) is None:
+        return ""
+    return "only cifar10_part, a part of it"
+
+
 def cache_folder() -> Path:
     """Return the folder where downloads are kept."""
     return Path(platformdirs.user_cache_dir("mho")) / "cifar10"
@@ -191,4 +199,11 @@ def _labels(classes: Bytes) -> torch.Tensor:
     return torch.from_numpy(classes.astype(np.int64))
 
 
-DATA_SET = Source(load=cifar10, example=(3, 32, 32), folder=True, whole=cifar10_whole, here=cifar10_is_here)
+DATA_SET = Source(
+    load=cifar10,
+    example=(3, 32, 32),
+    folder=True,
+    whole=cifar10_whole,
+    here=cifar10_is_here,
+    missing=missing_of_cifar10,
+)

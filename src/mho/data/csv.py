@@ -30,6 +30,8 @@ MOST_FAULTS = 12
 """Faults of cells that a message lists."""
 Scale = tuple[torch.Tensor, torch.Tensor]
 """Mean and deviation of columns, (m,) float32."""
+DECIMAL = "write 3.5 for 3,5"
+"""The cure for a decimal comma."""
 MANY_CLASSES = 50
 """More integers than these in a target are asked about: they may be a quantity."""
 
@@ -161,7 +163,16 @@ def _cached(file: Path, column: str, changed: int, size: int) -> Table:
     targets = [row.cells[target].strip() for row in rows]
     if len(set(targets)) < 2:
         raise InvalidValue(f"{file}: the target {names[target]} is {targets[0]} in every row; give some that differ")
-    return Table(names, target, header, np.array(inputs), targets)
+    table = Table(names, target, header, np.array(inputs), targets)
+    if table.kind == "words" and all(_has_comma(cell) or _number(cell) is not None for cell in targets):
+        first = next(row for row in rows if _has_comma(row.cells[target]))
+        raise InvalidValue(f"{file}: {_told_words(names[target], first, target)}")
+    if table.kind == "words" and len(set(targets)) == len(targets):
+        raise InvalidValue(
+            f"{file}: the target {names[target]} holds another word in each row, such as {targets[0]!r}, which is no "
+            f"class to learn; name the column of the target: csv:{file.name}:COLUMN"
+        )
+    return table
 
 
 def _rows(file: Path) -> list[Row]:
@@ -197,11 +208,7 @@ def _cell_faults(rows: Sequence[Row], names: Sequence[str], target: int) -> list
         for place in range(len(names))
         if place != target and all(len(row.cells) <= place or _is_word(row.cells[place]) for row in rows)
     }
-    faults = [
-        f"{names[place]} holds words, such as {rows[0].cells[place].strip()!r} in line {rows[0].line}; code them as "
-        "numbers, or remove the column"
-        for place in sorted(worded)
-    ]
+    faults = [_told_words(names[place], rows[0], place) for place in sorted(worded)]
     for row in rows:
         if len(row.cells) != len(names):
             faults.append(f"line {row.line} has {len(row.cells)} cells, and there are {len(names)} columns")
@@ -211,12 +218,21 @@ def _cell_faults(rows: Sequence[Row], names: Sequence[str], target: int) -> list
             if _is_missing(cell):
                 faults.append(f"{where}: a value is missing; fill it in, or remove the row")
             elif place != target and place not in worded and _number(cell) is None:
-                decimal = " (write 3.5 for 3,5)" if _number(cell.replace(",", ".", 1)) is not None else ""
+                decimal = f" ({DECIMAL})" if _has_comma(cell) else ""
                 faults.append(
                     f"{where}: {cell.strip()!r} is no finite number{decimal}; code words as numbers, or remove the "
                     "column"
                 )
     return faults
+
+
+def _told_words(name: str, row: Row, place: int) -> str:
+    """Return the fault of a column of inputs that holds no number."""
+    cell = row.cells[place].strip() if place < len(row.cells) else ""
+    where = f"such as {cell!r} in line {row.line}"
+    if _has_comma(cell):
+        return f"{name} holds numbers with a decimal comma, {where}; {DECIMAL}"
+    return f"{name} holds words, {where}; code them as numbers, or remove the column"
 
 
 def _shortened(faults: list[str]) -> list[str]:
@@ -251,6 +267,10 @@ def _number(cell: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _has_comma(cell: str) -> bool:
+    return _number(cell) is None and _number(cell.replace(",", ".", 1)) is not None
 
 
 def _is_integer(cell: str) -> bool:

@@ -54,10 +54,19 @@ class NamedFile:
         Raises:
             InvalidValue: if there is none, naming where it was looked for.
         """
+        if not self.file:
+            raise InvalidValue(f"{self.prefix}: names no file; write {self.prefix}:FILE")
         path = self.path
         if path.is_dir():
             raise InvalidValue(f"{path} is a folder; give a file")
         if not path.is_file():
+            before, colon, after = self.file.partition(":")
+            meant = NamedFile(self.prefix, after)
+            if colon and before and meant.path.is_file():  # a prefix that is none
+                raise InvalidValue(f"there is no file {path}; did you mean {self.prefix}:{after}?")
+            alone = self.file.rpartition(":")[0]
+            if alone and NamedFile(self.prefix, alone).path.is_file():
+                raise InvalidValue(f"there is no file {path}; did you mean {self.prefix}:{alone}? It has no columns")
             beside = "" if "MHO_DATA" not in os.environ else f", and in {os.environ['MHO_DATA']}"
             raise InvalidValue(f"there is no file {path} (looked in {Path.cwd()}{beside}); give a file that exists")
         return path

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mho.data.dataset import Dataset
-from mho.errors import Faults, InvalidValue, nearest
+from mho.errors import Faults, InvalidValue, an, nearest
 from mho.imports import import_own
 
 PARTS = ("x_train", "y_train", "x_test", "y_test")
@@ -95,4 +95,4 @@ def as_tensor(part: str, value: Any, faults: Faults) -> Tensor:
 def _kind(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"
+    return an(type(value).__name__)

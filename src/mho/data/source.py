@@ -21,6 +21,7 @@ class Source:
         folder: whether it is read from files, so that `--data-dir` may name their folder.
         whole: makes the data set from its own files, where `load` may take a part of it in their place.
         here: returns whether it can be loaded without a download; the argument is as of `load`.
+        missing: returns what of it is not here where `here` is true, in words; "" if all of it is. As `here`.
     """
 
     load: Callable[[Path | None], Dataset]
@@ -28,3 +29,4 @@ class Source:
     folder: bool = False
     whole: Callable[[Path | None], Dataset] | None = None
     here: Callable[[Path | None], bool] = lambda folder: True
+    missing: Callable[[Path | None], str] = lambda folder: ""

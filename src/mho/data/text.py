@@ -22,15 +22,18 @@ def text(content: str, name: str = "text", *, test_share: float = TEST_SHARE) ->
     (n,), the character that follows each. The last share of the text is the test.
 
     Raises:
-        InvalidValue: for a text of fewer than 100 characters, or a share that is not between 0 and 1.
+        InvalidValue: for a text of fewer than 100 characters, or of one character throughout, or for a share that is
+            not between 0 and 1.
     """
     faults = Faults(f"text {name!r}")
     if faults.number("test_share", test_share, above=0.0) and not test_share < 1:
         faults.add(f"test_share is {test_share!r}; give a number below 1")
     if len(content) < FEWEST:
         faults.add(f"{len(content)} characters are too few to train and test on; give at least {FEWEST}")
-    faults.raise_any()
     symbols = tuple(sorted(set(content)))
+    if len(symbols) == 1 and len(content) >= FEWEST:
+        faults.add(f"the text is {symbols[0]!r} throughout, and there is nothing to tell; give different characters")
+    faults.raise_any()
     places = {character: place for place, character in enumerate(symbols)}
     codes = torch.tensor([places[character] for character in content], dtype=torch.int64)
     cut = len(codes) - max(2, int(len(codes) * test_share))

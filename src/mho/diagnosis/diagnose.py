@@ -157,7 +157,7 @@ def diagnose(
         )
     rates |= {path: 0.0 for (path, _), moves in zip(probe.arrays, trained, strict=True) if not moves}
     numbers = numbers_of(probe, exact, rates, round_)
-    odds = "the log-odds of other images" if loss is None else "the gradients of other examples, relative to them,"
+    odds = "the log-odds of other examples" if loss is None else "the gradients of other examples, relative to them,"
     swings = _swings(probe, exact, rates, _log_odds if loss is None else probe.gradients)
     networks = [
         NetworkNumbers(r, [n for n in own if n.trained], own, swings[r], odds, max(rates.values()))

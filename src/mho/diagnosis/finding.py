@@ -58,7 +58,7 @@ class NetworkNumbers:
         arrays: numbers of each that training moves.
         read: numbers of every array, also of those that are frozen.
         swing: what a training step changes of `odds`, root of the mean square; below 1 a gradient tells the way.
-        odds: what is looked at: "the log-odds of other images".
+        odds: what is looked at: "the log-odds of other examples".
         lr: the largest learning rate.
     """
 

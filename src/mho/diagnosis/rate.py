@@ -21,7 +21,7 @@ class LearningRate(Check):
     """
 
     name = "learning rate"
-    meaning = "a step on one image overwrites what is known of the others"
+    meaning = "a step on one example overwrites what is known of the others"
 
     def look(self, network: NetworkNumbers) -> Finding | None:
         if network.lr == 0:

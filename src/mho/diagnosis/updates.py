@@ -72,7 +72,7 @@ class CoarseSteps(Check):
         (step, bank), worst = max(finest, key=lambda entry: entry[0][0] / _scale(entry[1]))
         number = (
             f"a coincidence moves a weight by {step:.2g}, and {worst.weights.shape[1]} inputs need weights of "
-            f"{_scale(worst):.2g} rms; {bank.coincidences:.2g} coincidences a device an image"
+            f"{_scale(worst):.2g} rms; {bank.coincidences:.2g} coincidences a device an example"
         )
         lost = of_powers(step**2, _scale(worst) ** 2)
         return self.found(worst, lost, number, "a smaller device.dw_min, or several devices a weight")
@@ -146,7 +146,7 @@ class Imbalance(Check):
         met = worst.held.coincidences
         drift = met * abs(up - down) / 2
         number = (
-            f"steps up are {up:.3g} and steps down {down:.3g}: a drift of {drift:.2g} an image at "
+            f"steps up are {up:.3g} and steps down {down:.3g}: a drift of {drift:.2g} an example at "
             f"{met:.2g} coincidences a device"
         )
         cure = "devices, or heights of pulses, with equal steps up and down (ConstantStep: device.up_down = 1)"

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from mho.errors import Faults, InvalidValue, nearest
+from mho.errors import Faults, InvalidValue, an, nearest
 from mho.imports import import_own, is_own
 from mho.models.network import Sizes
 
@@ -87,5 +87,5 @@ def build_model(name: str, sizes: Sizes | None = None, options: Mapping[str, int
             f"model {name!r} cannot be built without arguments: {type(error).__name__}: {error}"
         ) from error
     if not isinstance(model, nn.Module):
-        raise InvalidValue(f"model {name!r} is a {type(model).__name__} when built; return a torch.nn.Module")
+        raise InvalidValue(f"model {name!r} is {an(type(model).__name__)} when built; return a torch.nn.Module")
     return model

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, final
 
 from mho.cells import BankCost, CellCost, EventCost
 from mho.config import fields_from_table
-from mho.errors import Faults, InvalidValue
+from mho.errors import Faults, InvalidValue, an
 from mho.runs.history import json_object
 
 T = TypeVar("T")
@@ -118,6 +118,11 @@ class RunFolder:
     """What zero-shifting did, a line an array."""
     validation: Validation | None
     """None where no examples were held out."""
+
+    @property
+    def an_example(self) -> str:
+        """Word for a single example, with its article."""
+        return an(self.examples.removesuffix("s"))
 
 
 def read_folder(folder: Path) -> RunFolder:

@@ -26,6 +26,7 @@ from mho.runs.experiment import Experiment, changes
 from mho.training import AnalogSGD, Loop, Progress, sizes_of
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 from mho.training.fit_check import check_fit
+from mho.training.idle import idle_settings
 from mho.version import PHYSICS_VERSION
 
 VERSION = importlib.metadata.version("mho")
@@ -55,6 +56,7 @@ class Run:
 
     Attributes:
         sizes: of the data, for which the network was built.
+        idle: settings that have no effect on these data, a sentence each.
         shifted: what zero-shifting did to the arrays; None where there was none, or where the run is resumed.
     """
 
@@ -71,12 +73,13 @@ class Run:
 
         task, examples = experiment.task.prepare(data)
         self.sizes = sizes_of(examples)  # of all examples, so that the network has a place for each class
-        examples = examples.first(settings.train_images, settings.test_images)
+        whole, examples = examples, examples.first(settings.train_images, settings.test_images)
         check_fit(build_model(settings.model, self.sizes, experiment.model), settings.model, task, examples)
         self.model = build(experiment, self.sizes)
         self.arrays = array_table(self.model, examples.x_train[:1])
         self.optimizer = AnalogSGD(self.model, lr=settings.lr)
         self.loop = Loop(self.model, self.optimizer, examples, settings, task)
+        self.idle = idle_settings(settings, whole, trained=self.loop.examples, words=self.loop.words)
         self._diagnosis: Diagnosis | MhoError | None = None
         self.shifted = self._shift() if stored is None else None
         self._shifts = [dataclasses.asdict(s) | {"told": str(s)} for s in self.shifted.arrays] if self.shifted else []
@@ -222,7 +225,7 @@ class Run:
             "version": VERSION,
             "physics_version": PHYSICS_VERSION,
             "measure": loop.task.measure,
-            "examples": loop.task.examples,
+            "examples": loop.words,
             "units": dict(loop.task.units),
             "data": list(loop.data.notes),
             "command": f"mho train {shlex.quote(str(self.folder / CONFIG))}",

@@ -26,7 +26,7 @@ from mho.runs.experiment import Experiment, changes
 from mho.runs.history import read_history
 from mho.runs.run import BEST, CHECKPOINT, CONFIG, METRICS
 from mho.runs.work import FOLDERS
-from mho.training import Task
+from mho.training import Task, sizes_of
 from mho.training.checkpoint import fill, load_checkpoint
 from mho.training.evaluation import evaluated
 from mho.training.tasks.base import example_shape, first_line
@@ -161,7 +161,17 @@ class TrainedRun:
         return torch.cat(parts, dim=1)[:, torch.cat(places).argsort()]
 
     def _inputs(self, x: Any) -> Tensor:
-        return _like(x, self._example(), "x", self.folder)
+        example = self._example()
+        given = _like(x, example, "x", self.folder)
+        if not example.is_floating_point():
+            known = sizes_of(self.data).indices
+            wrong = given[(given < 0) | (given >= known)]
+            if len(wrong):
+                raise InvalidValue(
+                    f"x holds the index {int(wrong[0])}, and the run {self.folder} knows those from 0 to {known - 1}; "
+                    "of a text run.data.symbols says which character each is"
+                )
+        return given
 
     def _targets(self, y: Any) -> Tensor:
         return _like(y, self.data.y_test, "y", self.folder)
@@ -272,6 +282,9 @@ def _check_same(file: Path, trained: dict[str, Any], config: Experiment) -> None
 def _like(value: Any, example: Tensor, name: str, folder: Path) -> Tensor:
     """Return values as a tensor (n, ...) of the kind of the examples of a run's data."""
     faults = Faults(f"the run {folder}")
+    if isinstance(value, str) or (isinstance(value, (list, tuple)) and any(isinstance(part, str) for part in value)):
+        faults.add(f"{name} has words; give numbers, for a text [[run.data.symbols.index(character), ...]]")
+        faults.raise_any()
     given = as_tensor(name, value, faults)
     faults.raise_any()
     shape = tuple(given.shape)

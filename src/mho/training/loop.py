@@ -68,6 +68,7 @@ class Loop:
         data: the examples, without those that are held out.
         validation: inputs and targets of the examples that are held out; None without validation.
         examples: so many make an epoch.
+        words: what examples of these data are called, in the plural.
 
     Raises:
         InvalidValue: if validation leaves no example to train on.
@@ -79,6 +80,7 @@ class Loop:
         self.model, self.optimizer, self.settings, self.task = model, optimizer, settings, task
         self.data, self.validation = _split(data, settings, task)
         data = self.data
+        self.words = task.examples_of(data)
         self.examples = len(self._order(0))
         kinds = {name: AUGMENTATIONS[name] for name in settings.augment}
         self._augmented = Augmented(kinds, data.x_train, seed=settings.data_seed)
@@ -250,7 +252,7 @@ class Loop:
             "epoch": progress.epoch + 1,
             **{name: sum(each) / replicas for name, each in values.items()},
             "seconds": progress.seconds,
-            f"{self.task.examples}_per_second": replicas * count / progress.seconds,
+            f"{self.words}_per_second": replicas * count / progress.seconds,
         }
         return line | ({f"{name}_replicas": each for name, each in values.items()} if replicas > 1 else {})
 

@@ -24,7 +24,7 @@ class Task(abc.ABC, metaclass=InWords):
 
     Attributes:
         measure: what the error is, for titles and axes.
-        examples: word for several examples; metrics.jsonl has their rate as {examples}_per_second.
+        examples: word for several examples, which `examples_of` may make more exact.
         shuffled: whether `order` depends on the seed of the data order.
         units: what losses and further numbers are measured in, for headings, by their names in metrics.jsonl without
             "test_".
@@ -69,6 +69,13 @@ class Task(abc.ABC, metaclass=InWords):
     def score(self, out: Tensor, y: Tensor) -> float:
         """Return how good outputs (B, ...) are for targets (B, ...), 1 at best; by default 1 less the mean error."""
         return float((1 - self.error(out, y).double()).mean())
+
+    def examples_of(self, data: Dataset) -> str:
+        """Return the word for several examples of these data, by default `examples`.
+
+        metrics.jsonl has their rate as {word}_per_second; its singular is the word without its last "s".
+        """
+        return self.examples
 
     def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
         """Return the task with what it takes from the data, and the data as examples; by default both as they are.

@@ -11,6 +11,9 @@ from mho.data import Dataset
 from mho.errors import InvalidValue
 from mho.training.tasks.base import Task, example_shape, refuse_text
 
+IMAGE_AXES = 4
+"""Of a batch: examples, channels, height, width."""
+
 
 @final
 class Classification(Task):
@@ -20,21 +23,35 @@ class Classification(Task):
     """
 
     measure = "error"
-    examples = "images"
+    units = {"loss": "nats"}  # noqa: RUF012
     classes = True
     loss = staticmethod(F.cross_entropy)  # torch's own, which the online driver compiles
 
     def error(self, out: Tensor, y: Tensor) -> Tensor:
         return out.argmax(dim=1) != y
 
+    def examples_of(self, data: Dataset) -> str:
+        """Return "images" for x (n, channels, height, width), else "examples"."""
+        return "images" if data.x_train.dim() == IMAGE_AXES and data.x_train.is_floating_point() else self.examples
+
     def prepare(self, data: Dataset) -> tuple[Task, Dataset]:
         refuse_text(data)
         for name, y in (("y_train", data.y_train), ("y_test", data.y_test)):
             if y.dim() != 1 or y.is_floating_point() or int(y.min()) < 0:
+                if y.dim() == 2 and y.shape[1] > 1 and _is_one_hot(y):
+                    raise InvalidValue(
+                        f"data {data.name!r}: {name} has shape {tuple(y.shape)} with a single 1 in each row; "
+                        f"classification takes the classes themselves, {name}.argmax(axis=1)"
+                    )
                 raise InvalidValue(
                     f"data {data.name!r}: {name} has shape {tuple(y.shape)} {y.dtype}, from {y.min().item():g}; "
                     "classification takes (n,) classes, integers from 0; for numbers use the task regression"
                 )
+        if len(data.y_train) > 1 and bool((data.y_train == data.y_train[0]).all()):
+            raise InvalidValue(
+                f"data {data.name!r}: every example for training is of class {int(data.y_train[0])}; give examples of "
+                "at least two classes"
+            )
         return self, data
 
     def check(self, out: Tensor, y: Tensor) -> None:
@@ -47,6 +64,11 @@ class Classification(Task):
                 f"the network gives {out.shape[1]} logits and the data have classes up to {int(y.max())}; give at "
                 f"least {int(y.max()) + 1} outputs"
             )
+
+
+def _is_one_hot(y: Tensor) -> bool:
+    """Return whether each row (n, classes) is of zeros and a single 1."""
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(dim=1) == 1).all())
 
 
 TASK = Classification

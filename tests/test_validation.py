@@ -255,6 +255,9 @@ def test_the_last_of_a_text_is_held_out():
         def order(self, epoch, count, *, batch_size, seed):
             return torch.arange(count)
 
+        def examples_of(self, data):
+            return "examples"
+
     model = mho.convert(torch.nn.Sequential(torch.nn.Linear(1, 2)), mho.presets.floating_point(), quiet=True)
     loop = Loop(model, mho.AnalogSGD(model, lr=0.1), data, Training(validation=3), InOrder())
     assert loop.validation[0].flatten().tolist() == [9.0, 10.0, 11.0]
@@ -306,7 +309,7 @@ def test_the_page_shows_the_validation_and_its_best_epoch(whole, tmp_path):
         f"lowest validation error, epoch {line['epoch']}",
         f"epoch {line['epoch']}, of the lowest validation error on 20 training images that were held out",
         f'<td class="best">{line["validation_error"]:.2f}</td>',
-        '<th scope="col">validation loss</th>',
+        '<th scope="col">validation loss (nats)</th>',
         "Test, validation and train error",
         "var(--validation)",
     ):

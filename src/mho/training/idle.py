@@ -30,7 +30,7 @@ def idle_settings(settings: Training, data: Dataset, *, trained: int, words: str
     late = [start for start in settings.lr_steps if int(start) > settings.epochs]
     if late:
         found.append(
-            f"training.lr_steps names epoch {', '.join(map(str, late))}, and the training ends after epoch {settings.epochs}: "
-            "that learning rate is not used"
+            f"training.lr_steps names epoch {', '.join(map(str, late))}, and the training ends after epoch "
+            f"{settings.epochs}: that learning rate is not used"
         )
     return found

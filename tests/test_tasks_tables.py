@@ -263,3 +263,12 @@ def test_a_run_of_a_table_is_a_model(tmp_path):
     assert loaded.model.fc1.in_features == 2
     assert loaded.model.fc3.out_features == 2
     assert {loaded.data.symbols[place] for place in loaded.predict()} <= {"high", "low"}
+
+
+def test_a_line_of_an_epoch_is_not_broken_in_a_file(tmp_path):
+    name = write(tmp_path, ["width,height,kind", *rows(words)])
+    options = ("--data", name, "--model", "mlp", "--epochs", "1", "--validation", "0.25", "--out", "run")
+    done = command("train", *options, cwd=tmp_path, COLUMNS="40")
+    line = next(line for line in done.stderr.splitlines() if line.startswith("epoch 1/1"))
+    assert line.endswith("%")
+    assert line.count("%") == 3  # train, validation, test

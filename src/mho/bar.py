@@ -84,6 +84,6 @@ class Bar(abc.ABC, Generic[T]):
         self._bar.update(self._task, completed=done, **fields)
 
     def say(self, line: str) -> None:
-        """Show a line, above the bar if there is one."""
+        """Show a line, above the bar if there is one; whole where it is read by a file or a program."""
         if self._show:
-            self._console.print(line, highlight=False)
+            self._console.print(line, highlight=False, soft_wrap=not self._console.is_terminal)

@@ -282,7 +282,8 @@ def _check_same(file: Path, trained: dict[str, Any], config: Experiment) -> None
 def _like(value: Any, example: Tensor, name: str, folder: Path) -> Tensor:
     """Return values as a tensor (n, ...) of the kind of the examples of a run's data."""
     faults = Faults(f"the run {folder}")
-    if isinstance(value, str) or (isinstance(value, (list, tuple)) and any(isinstance(part, str) for part in value)):
+    listed = value if isinstance(value, (list, tuple)) else (value,)
+    if not example.is_floating_point() and any(isinstance(part, str) for part in listed):
         faults.add(f"{name} has words; give numbers, for a text [[run.data.symbols.index(character), ...]]")
         faults.raise_any()
     given = as_tensor(name, value, faults)

@@ -352,7 +352,7 @@ def test_checkpoints_by_name(copy, tmp_path):
         (np.full((1, 1, 28, 28), np.nan), "x holds NaN or infinite numbers; give finite ones"),
         (np.zeros((1, 1, 28, 28), np.uint8), r"x is torch\.uint8; give float32, for pixels x / 255"),
         (np.zeros((1, 1, 28, 28), complex), "x is complex; give real numbers"),
-        ("five", "x has words; give numbers"),
+        ("five", "x is a str .*; give an array of numbers"),
         ([[1.0], [1.0, 2.0]], "x is a list of 2 .*; give an array of numbers"),
     ],
     ids=["2d", "3d", "empty", "size", "nan", "bytes", "complex", "text", "ragged"],

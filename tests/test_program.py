@@ -269,6 +269,24 @@ def test_a_kernel_that_fails_on_any_thread_lets_the_others_go(line):
     program()
 
 
+def test_an_interrupt_lets_the_other_threads_go(monkeypatch):
+    calls, values, _ = chain(8)
+    program = Program(calls, parts=2)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(threads, "sequence_runner", lambda: interrupt)
+        program()  # the other thread waits at the first meeting
+    for own in values[1:]:
+        own[:] = 0
+    program()
+    expected, same, _ = chain(8)
+    Program(expected)()
+    assert np.array_equal(values[-1], same[-1])
+
+
+def interrupt(count: int, pairs: int) -> int:
+    raise KeyboardInterrupt
+
+
 def test_a_program_runs_alone_while_its_threads_are_taken(monkeypatch):
     team = threads.team(os.getpid(), 2)
     calls, values, _ = chain(8)

@@ -7,15 +7,16 @@ import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, final
+from typing import final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.benchmarks import aihwkit_peer
+from mho.benchmarks.beside import AIHWKIT, TORCH, beside_torch
 from mho.benchmarks.plan import Plan
-from mho.benchmarks.results import Chart, Line, Result, Suite, Table, Tell, digits, span
+from mho.benchmarks.results import Result, Suite, Tell
 from mho.benchmarks.steps import LR, Step
 from mho.benchmarks.timing import Block, Samples, alternate
 from mho.config import RPU
@@ -33,7 +34,7 @@ SECONDS = 1.0
 """Of a turn, about."""
 RANDOM = "Random inputs and labels; with others more or fewer lines pulse."
 CHARACTERS, LENGTH, CONTEXT = 82, 100, 64
-TORCH, MHO, AIHWKIT = "plain torch", "mho", "aihwkit"
+MHO = "mho"
 NORMS = (nn.BatchNorm2d, nn.LayerNorm)
 Batch = tuple[Tensor, Tensor]
 
@@ -169,10 +170,8 @@ def run(name: str, plan: Plan, tell: Tell) -> Result:
             f"about {SECONDS:g} s in one process, {plan.rounds} rounds; a turn's value is the median of its steps. "
             f"Ratios are taken round by round. {' '.join(driven)}"
         ),
-        records=tuple(_record(load, who, taken) for load, taken in times.items() for who in taken),
-        tables=(_table(times),),
-        charts=(_chart(times),),
         notes=tuple(notes),
+        **beside_torch(times, row="load", example="example"),
     )
 
 
@@ -237,50 +236,3 @@ def turns(load: Load, step: Step, plan: Plan) -> Block:
     for _ in range(plan.pick(WARM_UP, 0)):
         turn()
     return turn
-
-
-def _record(load: str, who: str, taken: dict[str, Samples]) -> dict[str, Any]:
-    record: dict[str, Any] = {"load": load, "contestant": who}
-    record |= taken[who].record("us_an_example") | taken[who].over(taken[TORCH]).record("ratio")
-    if AIHWKIT in taken:
-        record |= taken[AIHWKIT].over(taken[who]).record("times_faster_than_aihwkit")
-    return record
-
-
-def _table(times: dict[str, dict[str, Samples]]) -> Table:
-    rows = []
-    for load, taken in times.items():
-        for who, samples in taken.items():
-            ratio = samples.over(taken[TORCH])
-            extremes = f"{digits(min(ratio.values))} to {digits(max(ratio.values))}"
-            peer = digits(taken[AIHWKIT].over(samples).median) if AIHWKIT in taken else ""
-            rows.append((load, who, span(samples), digits(ratio.median), extremes, peer))
-    columns = ("load", "contestant", "µs an example (quartiles)", "ratio to torch", "smallest to largest")
-    with_peer = any(row[-1] for row in rows)
-    return Table(
-        title="Microseconds an example",
-        columns=(*columns, "times faster than aihwkit") if with_peer else columns,
-        rows=tuple(row if with_peer else row[:-1] for row in rows),
-        names=2,
-        note="Medians over rounds.",
-    )
-
-
-def _chart(times: dict[str, dict[str, Samples]]) -> Chart:
-    who = [name for name in (MHO, AIHWKIT) if any(name in taken for taken in times.values())]
-    lines = (
-        Line(
-            label=name,
-            x=tuple(load for load, taken in times.items() if name in taken),
-            y=tuple(taken[name].over(taken[TORCH]) for taken in times.values() if name in taken),
-        )
-        for name in who
-    )
-    return Chart(
-        title="Time of a training step relative to plain torch",
-        x_label="",
-        y_label="ratio to plain torch",
-        lines=tuple(lines),
-        bars=True,
-        target=(1.0, "plain torch"),
-    )

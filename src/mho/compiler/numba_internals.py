@@ -369,11 +369,11 @@ def meeting_point() -> int:
 def server() -> tuple[Callable[[int], int], Callable[[int, int, int], int]]:
     """Return two functions of native code: one runs sequences as they are posted, another posts them.
 
-    Both take the address of five words of a post: its state (GONE: nobody waits, WAITING, POSTED), the address of pairs
-    as `sequence_runner` takes them, their number, its answer, and the address of a word that becomes 1 where the answer
-    is not 0. The first runs what is posted, waits some time for
-    more, and returns; let it be called where the second, which takes the pairs and their number beside, has returned 0.
-    The second returns 1 where somebody waited already. It waits itself until the sequence before has ended.
+    Both take the address of five words of a post: its state (GONE: no thread waits, WAITING, POSTED), the address of
+    pairs as `sequence_runner` takes them, their number, its answer, and the address of a word that becomes 1 where the
+    answer is not 0. The first runs what is posted, waits some time for more, and returns. The second takes the pairs
+    and their number beside. It waits until the sequence before has ended, posts, and returns 1 where a thread waited;
+    where it returns 0, call the first on some thread.
     """
     library, builder, post = _function("mho.serve", [WORD.as_pointer()])
     pairs, count, answer, failed = (builder.gep(post, [WORD(place)]) for place in range(1, 5))

@@ -18,7 +18,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from mho.compiler.numba_internals import POSTED, sequence_runner, server
+from mho.compiler.numba_internals import GONE, POSTED, sequence_runner, server
 from mho.errors import InvalidValue, in_words
 
 WORK_A_THREAD = 1_000_000
@@ -92,23 +92,33 @@ class Team:
         """
         if not self._busy.acquire(blocking=False):
             return None
-        serve, post = server()
         try:
             for own, pairs in zip(self._posts, sequences[1:], strict=True):
-                own[4] = failed.ctypes.data
-                if not post(own.ctypes.data, pairs.ctypes.data, len(pairs)):
-                    self._pool.submit(serve, own.ctypes.data)
+                self._post(own, pairs, failed)
             first = sequences[0]
-            answers = [sequence_runner()(len(first), first.ctypes.data)]
-            if answers[0]:
+            answer = sequence_runner()(len(first), first.ctypes.data)
+            if answer:
                 failed[0] = 1
+        except BaseException:  # such as an interrupt: nobody may wait for what this thread will not do
+            failed[0] = 1
+            raise
+        finally:
             for own in self._posts:
                 while own[0] == POSTED:
                     time.sleep(0)
-                answers.append(int(own[3]))
-            return answers
-        finally:
             self._busy.release()
+        return [answer, *(int(own[3]) for own in self._posts)]
+
+    def _post(self, own: npt.NDArray[np.int64], pairs: npt.NDArray[np.int64], failed: npt.NDArray[np.int64]) -> None:
+        """Give a sequence to the thread of a post, and wake a thread where none waits there."""
+        serve, post = server()
+        own[4] = failed.ctypes.data
+        if not post(own.ctypes.data, pairs.ctypes.data, len(pairs)):
+            try:
+                self._pool.submit(serve, own.ctypes.data)
+            except BaseException:
+                own[0] = GONE
+                raise
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """What LLVM does not make of a machine's vectors by itself: intrinsics for kernels."""
 
-from mho.compiler.vectors.blocks import block
+from mho.compiler.vectors.blocks import BLOCK_GROUPS, block
 from mho.compiler.vectors.lists import compress, draw_lines, gather, gather_fours, list_lines
 from mho.compiler.vectors.machine import fma, full_width
 from mho.compiler.vectors.rows import (
@@ -12,6 +12,7 @@ from mho.compiler.vectors.rows import (
 )
 
 __all__ = [
+    "BLOCK_GROUPS",
     "SQUARE",
     "add_lines",
     "block",

@@ -6,12 +6,12 @@ from typing import Any
 
 from mho.compiler.numba_internals import cgutils, has_avx512, intrinsic, ir, types
 
-GROUPS = 3
+BLOCK_GROUPS = 3
 """Groups of lanes that a block has at most."""
 
 
 def block_shape() -> tuple[int, int]:
-    """Return the lanes of a group and the rows of a block: the sums of GROUPS fill three quarters of the registers."""
+    """Return the lanes of a group and the rows of a block, whose sums fill three quarters of the registers."""
     return (16, 8) if has_avx512() else (8, 4)
 
 
@@ -23,15 +23,15 @@ def block(
     """out[to + v·out_step + l] = Σ_k values[first + v·value_step + k] · panel[at + k·step + l], row by row.
 
     v runs over the rows of a block, of which those from `rows` on repeat the last; l over the lanes of `groups`, at
-    most GROUPS. Terms are added one by one in index order, each product with one rounding; to what stands in `out` if
-    `more`.
+    most BLOCK_GROUPS. Terms are added one by one in index order, each product with one rounding; to what stands in
+    `out` if `more`.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def data(place: int) -> Any:
             return context.make_array(signature.args[place])(context, builder, arguments[place]).data
 
-        for count in range(1, GROUPS + 1):
+        for count in range(1, BLOCK_GROUPS + 1):
             with builder.if_then(builder.icmp_signed("==", arguments[6], arguments[6].type(count))):
                 _write(builder, count, data(0), data(3), data(7), arguments)
         return context.get_dummy_value()

@@ -41,10 +41,8 @@ def gather_patches(start: Any, stop: Any, counts: Any, maps: Any, out: Any, geom
 
 
 def frame_size(sizes: Any, geometry: Any) -> Any:
-    """Lines of a map's frame, and numbers of each of its `stride` parts; eight more than patches reach, for their runs.
-
-    One number of a frame is no pixel of any patch if maps are larger than their patches reach.
-    """
+    """Return the lines of a map's frame, and the numbers of each of its `stride` parts: with a SQUARE more than patches
+    reach, as runs are read in whole squares."""
     kh, kw, sh, sw, dh, dw, across = *geometry[:6], geometry[8]
     lines = (sizes[3] // across - 1) * sh + (kh - 1) * dh + 1
     return lines, across + (kw - 1) * dw // sw + 1 + SQUARE

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mho.compiler.vectors import block, fma, turn_spread
+from mho.compiler.vectors import BLOCK_GROUPS, SQUARE, block, fma, turn_spread
 
 ZERO = np.float32(0.0)
-GROUPS = 3
-SQUARE = 8
 
 # Set by the compiler: the lanes of a group, and the vectors of a block, whose sums stay in registers.
 BLOCK_LANES = 16
@@ -28,14 +26,14 @@ def many_outputs(
 
     Forward Σ_j w_oj x_ij, o over lines; backward Σ_p w_po d_ip, o over columns. Outputs lie in lanes: a panel of
     weights, as many outputs side by side as a block has lanes, meets all vectors. raw has room for whole blocks of
-    vectors, `padded` a vector; `panel` for GROUPS·BLOCK_LANES numbers a term.
+    vectors, `padded` a vector; `panel` for BLOCK_GROUPS·BLOCK_LANES numbers a term.
     """
     lines, columns = state.shape[1], state.shape[2]
     outputs, terms = (columns, lines) if backward else (lines, columns)
     width = x.shape[2]
     values, weights, base = x.reshape(-1), state.reshape(-1), r * lines * columns
-    for begin in range(0, outputs, GROUPS * BLOCK_LANES):
-        size = min(GROUPS * BLOCK_LANES, outputs - begin)
+    for begin in range(0, outputs, BLOCK_GROUPS * BLOCK_LANES):
+        size = min(BLOCK_GROUPS * BLOCK_LANES, outputs - begin)
         groups = (size + BLOCK_LANES - 1) // BLOCK_LANES
         step = groups * BLOCK_LANES
         if backward:

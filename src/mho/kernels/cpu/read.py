@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from mho.compiler.vectors import BLOCK_GROUPS
 from mho.kernels.counts import NOT_FINITE
 from mho.kernels.cpu.bits import tile_keys
-from mho.kernels.cpu.products import BLOCK_LANES, GROUPS, column_outputs, many_outputs, row_outputs
+from mho.kernels.cpu.products import BLOCK_LANES, column_outputs, many_outputs, row_outputs
 from mho.kernels.cpu.trains import largest
 from mho.random import mix, normal, vector_keys
 
@@ -18,7 +19,7 @@ LARGEST = np.float32(3.4028235e38)
 CHUNK = 64  # vectors whose keys are drawn together
 FEW = 4  # vectors below which each has its products by itself
 LANES = 16
-SPARSE = 3  # so many times as many values as are not 0: then those are better summed by themselves
+SPARSE = 3  # backward, vectors in which fewer than one in so many values is driven have their products by themselves
 
 
 def read(
@@ -51,7 +52,7 @@ def read(
     padded = (outputs + LANES - 1) // LANES * LANES  # whole vectors, and whole groups of a block
     chunk = CHUNK if vectors >= FEW else 1
     raw = np.empty(chunk * padded, np.float32)
-    panel = np.empty(terms * GROUPS * BLOCK_LANES if chunk > 1 else 1, np.float32)
+    panel = np.empty(terms * BLOCK_GROUPS * BLOCK_LANES if chunk > 1 else 1, np.float32)
     seen, driven = np.empty(padded, np.float32), np.empty(lines, np.uintp)
     scaled, scales = np.empty((1, chunk, width), np.float32), np.empty(chunk, np.float32)
     keys = np.empty((4, chunk), np.uint32)

@@ -272,9 +272,10 @@ def test_a_kernel_that_fails_on_any_thread_lets_the_others_go(line):
 def test_an_interrupt_lets_the_other_threads_go(monkeypatch):
     calls, values, _ = chain(8)
     program = Program(calls, parts=2)
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(threads, "sequence_runner", lambda: interrupt)
-        program()  # the other thread waits at the first meeting
+        with pytest.raises(KeyboardInterrupt):
+            program()  # the other thread waits at the first meeting
     for own in values[1:]:
         own[:] = 0
     program()

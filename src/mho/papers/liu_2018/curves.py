@@ -14,7 +14,7 @@ BASELINES = {"cd1": {"method": "cd", "k": 1}, "cd10": {"method": "cd", "k": 10}}
 CD_RATE = 0.1
 """The best of 0.02, 0.05 and 0.1 for CD on MNIST; VPF, which diverges above 0.02, has `Pictures.lr`."""
 DEEP_RATE = 0.01
-"""The best of 0.01, 0.005 and 0.0025 for VPF with two hidden layers (3 epochs of 20,000 images), which diverges at 0.02."""
+"""The best of 0.01, 0.005 and 0.0025 for VPF with two hidden layers (3 epochs of 20,000 images); 0.02 diverges."""
 ON_ARRAYS = partial(Pictures, epochs=10, train_images=10_000, batch_size=1, lr=0.002)
 SOFT = SoftBounds(
     dw_min=per_cell(0.001, spread=0.3),

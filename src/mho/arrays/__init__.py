@@ -1,10 +1,12 @@
 """Arrays of cross-points: one crossbar, or several that share a matrix."""
 
-from mho.arrays.base import TOLD, Array, ClippedWeights, check_lr, seed_list
+from mho.arrays.arguments import check_lr, seed_list
+from mho.arrays.base import Array
 from mho.arrays.crossbar import Crossbar
 from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
 from mho.arrays.tiled import TiledArray, build_array
+from mho.arrays.weights import TOLD, ClippedWeights
 
 __all__ = [
     "TOLD",

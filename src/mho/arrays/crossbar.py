@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.arrays.base import Array, Floats, not_finite, seed_list
+from mho.arrays.arguments import Floats, seed_list
+from mho.arrays.base import Array
+from mho.arrays.crossbar_cycles import CrossbarCycles
 from mho.arrays.cycles import Cycles
+from mho.arrays.faults import fault_of, is_flagged, parts_of_cell
 from mho.arrays.frequent import FrequentPlans
+from mho.arrays.layout import check_size
 from mho.arrays.own_cells import own_cells
 from mho.arrays.reads import Reads
 from mho.banks import Bank, Rate, UpdatePlan
@@ -19,7 +23,7 @@ from mho.banks.numbers import levels_of
 from mho.cells import CellPart
 from mho.compiler.program import Step
 from mho.config import RPU
-from mho.errors import InvalidValue, LawError, MhoError, WrongUse
+from mho.errors import InvalidValue, MhoError, WrongUse
 from mho.kernels import counts as count
 from mho.kernels.ops import Counts
 from mho.per_replica import of_replica
@@ -73,7 +77,7 @@ class Crossbar(Array):
             raise InvalidValue(f"{len(names)} names for {replicas} replicas; give one name, or one per replica")
         super().__init__(rpu, out_features, in_features, seeds=seeds, name=names[0], backend=backend)
         self.names = names
-        _check_size(self)
+        check_size(self)
         given = own_cells(
             rpu, cell_parameters, name=names[0], replicas=replicas, rows=out_features, columns=in_features
         )
@@ -261,31 +265,14 @@ class Crossbar(Array):
         """Whether a kernel met NaN or infinite values. Asked after every cycle: `any` alone costs 5 µs."""
         if "totals" not in self._kept:
             self._kept["totals"] = [bank.memory("totals") for bank in self._banks()]
-        return any(map(_flagged, self._kept["totals"]))
+        return any(map(is_flagged, self._kept["totals"]))
 
     def fault(self, x: Floats | None = None, d: Floats | None = None, *, relaxing: bool = False) -> MhoError:
         """Return the error for NaN or infinite values that a kernel met, named by where they come from."""
-        bank = next(bank for bank in self._banks() if _flagged(bank.memory("totals")))
-        totals = bank.memory("totals")
-        name = bank.names[int(totals[:, count.NOT_FINITE].argmax())]
+        bank = next(bank for bank in self._banks() if is_flagged(bank.memory("totals")))
+        name = bank.names[int(bank.memory("totals")[:, count.NOT_FINITE].argmax())]
         self.forget_flags()
-        fault = not_finite(name, x, d)
-        if fault is not None:
-            return fault
-        kept = "the weights concerned were left as they were"
-        if relaxing:
-            return LawError(
-                f"{name}: {bank.asked('rest', 'aged')} returned NaN; {kept}. Look at what it does at the bounds, and "
-                "for a dt above 1"
-            )
-        if x is not None and d is not None:
-            return LawError(
-                f"{name}: {type(bank.spec.device).__name__}.pulse returned NaN; {kept}. "
-                "mho.testing.check_device(device) shows at which states"
-            )
-        if bank.cells().shows:
-            return LawError(f"{name}: {bank.asked('read', 'seen')} returned NaN, at a state it must have a value for")
-        return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
+        return fault_of(bank, name, x, d, relaxing=relaxing)
 
     def forget_flags(self) -> None:
         """Clear the error flags of the kernels; they have been reported."""
@@ -386,8 +373,8 @@ class Crossbar(Array):
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *more: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *more)
         *_, strict, _, _, faults = more
-        given = _parts_of_cell(key.removeprefix(prefix) for key in state_dict if key.startswith(prefix))
-        own = _parts_of_cell(self.state_dict())
+        given = parts_of_cell(key.removeprefix(prefix) for key in state_dict if key.startswith(prefix))
+        own = parts_of_cell(self.state_dict())
         if strict and given and given != own:  # beside the keys that torch lists
             faults.append(
                 f"{self.name}: the checkpoint is of another cell, or of other settings of it: it has {given}, and this "
@@ -405,102 +392,3 @@ class Crossbar(Array):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_kept": {}}
-
-
-def _parts_of_cell(keys: Iterable[str]) -> str:
-    """Return the banks and digital buffers of a cell that the keys of a state name, in words."""
-    named = list(keys)
-    banks = {key.split(".")[1] for key in named if key.startswith("banks.")}
-    buffers = {key.removeprefix("buffer_") for key in named if key.startswith("buffer_")}
-    each = (
-        f"the {what} {', '.join(sorted(names))}" for what, names in (("banks", banks), ("buffers", buffers)) if names
-    )
-    return " and ".join(each)
-
-
-@final
-class CrossbarCycles(Cycles):
-    """The cycles of some replicas of a crossbar."""
-
-    def __init__(self, array: Crossbar, replicas: slice, vectors: int, before: CrossbarCycles | None) -> None:
-        self.array = array
-        if before is None:
-            self._own = {bank.spec.name: bank.memory("vectors") for bank in array._banks()}
-            self._numbers = {name: numbers.copy() for name, numbers in self._own.items()}
-            self.part = array.part(replicas, self._numbers)
-        else:
-            self._own, self._numbers, self.part = before._own, before._numbers, before.part
-        part = self.part
-        super().__init__(part.replicas, vectors, array.out_features, array.in_features)
-        cell = array.rpu.cell
-        self.forward = cell.plan_read(
-            part, self.inputs, self.outputs, array.circuit(Operation.FORWARD, replicas), Operation.FORWARD,
-            backward=False,
-        )  # fmt: skip
-        self.backward = cell.plan_read(
-            part, self.errors, self.downwards, array.circuit(Operation.BACKWARD, replicas), Operation.BACKWARD,
-            backward=True,
-        )  # fmt: skip
-        self._plan = cell.plan_update(part, self.inputs, self.errors)
-        self.update = [*self._plan.draw, *self._plan.move]
-        one = np.ones(1, np.float32)
-        self._relaxing = [(bank, bank.plan_relaxation(one)) for bank in part.banks.values() if bank.cells.ages]
-        self.relax = [step for _, steps in self._relaxing for step in steps]
-
-    def prepare(self) -> None:
-        self.part.prepare()
-
-    def touch(self) -> None:
-        self.part.touch()
-
-    def set_rate(self, lr: Rate) -> None:
-        self._plan.set_rate(lr)
-
-    def begin(self) -> None:
-        for name, numbers in self._numbers.items():
-            numbers[...] = self._own[name]
-
-    def settle(self) -> None:
-        for name, numbers in self._numbers.items():
-            self._own[name][...] = numbers
-
-    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
-        if forward:
-            self.part.count_reads(Operation.FORWARD, self.vectors)
-        if backward:
-            self.part.count_reads(Operation.BACKWARD, self.vectors)
-        if update:
-            self.part.first.count_on(Operation.UPDATE, self.vectors)
-
-    def count_time(self) -> None:
-        for bank, _ in self._relaxing:
-            bank.count_on(Operation.TIME, 1)
-
-    @property
-    def stale(self) -> bool:
-        return any(bank.memory("vectors") is not self._own[bank.spec.name] for bank in self.array._banks())
-
-    def fault(self, *, x: bool, d: bool) -> MhoError | None:
-        if not any(_flagged(bank.counts) for bank in self.part.banks.values()):
-            return None
-        return self.array.fault(self.inputs if x else None, self.errors if d else None, relaxing=not (x or d))
-
-    def forget(self) -> None:
-        for bank in self.part.banks.values():
-            bank.counts[:, count.NOT_FINITE] = 0
-
-
-def _flagged(totals: Counts) -> bool:
-    return bool(totals[0, count.NOT_FINITE]) or (len(totals) > 1 and bool(totals[:, count.NOT_FINITE].any()))
-
-
-def _check_size(array: Crossbar) -> None:
-    """Raise if the array is larger than its RPU's tile."""
-    rows, columns = array.rpu.tile_size
-    lines, width = array.out_features * array.rpu.lines, array.in_features
-    if lines > (rows or lines) or width > (columns or width):
-        raise InvalidValue(
-            f"{array.name}: {lines} lines and {width} columns exceed the tile of {rows or 'any'}×{columns or 'any'} of "
-            "its RPU; mho.arrays.build_array with the same arguments spreads them over several crossbars, as layers "
-            "do, or give rpu.replace(tile=None)"
-        )

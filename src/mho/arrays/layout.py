@@ -1,11 +1,13 @@
-"""How a matrix is spread over tiles."""
+"""The layout of a matrix on tiles, and the check that a crossbar fits one tile."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import final
 
+from mho.arrays.factored import FactoredArray
 from mho.config import RPU
+from mho.errors import InvalidValue
 
 
 @final
@@ -41,3 +43,15 @@ def spread(total: int, most: int) -> list[slice]:
     length, longer = divmod(total, parts)
     ends = [part * length + min(part, longer) for part in range(parts + 1)]
     return [slice(ends[part], ends[part + 1]) for part in range(parts)]
+
+
+def check_size(array: FactoredArray) -> None:
+    """Raise InvalidValue if the array is larger than its RPU's tile."""
+    rows, columns = array.rpu.tile_size
+    lines, width = array.out_features * array.rpu.lines, array.in_features
+    if lines > (rows or lines) or width > (columns or width):
+        raise InvalidValue(
+            f"{array.name}: {lines} lines and {width} columns exceed the tile of {rows or 'any'}×{columns or 'any'} of "
+            "its RPU; mho.arrays.build_array with the same arguments spreads them over several crossbars, as layers "
+            "do, or give rpu.replace(tile=None)"
+        )

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.arrays.base import Array, Floats, seed_list
+from mho.arrays.arguments import Floats, seed_list
+from mho.arrays.base import Array
 from mho.arrays.crossbar import Crossbar
 from mho.arrays.cycles import Cycles
 from mho.arrays.layout import Place, places

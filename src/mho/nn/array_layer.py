@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch._subclasses import FakeTensor
 
 from mho.arrays import Array, ReadOnly, build_array
 from mho.config import RPU
-from mho.errors import InvalidValue, WrongUse, shown
-from mho.nn.memory import Anchor, Floats, Memory, Waiting
-from mho.nn.on_arrays import OnArrays
+from mho.errors import InvalidValue, WrongUse
+from mho.nn.layer_cycles import LayerCycles, check_tensor, through_arrays, unrecorded
+from mho.nn.layer_state import load_digital, refuse_averages, scale_faults
+from mho.nn.learning_layer import LearningLayer
+from mho.nn.memory import Anchor, Floats, Memory
 
 if TYPE_CHECKING:
     from mho.nn.kinds import Matrix
 
 
-class ArrayLayer(OnArrays):
+class ArrayLayer(LearningLayer):
     """A layer whose weights are the state of arrays, one for each group: a crossbar, or tiles where it is larger.
 
     The weights are buffers: no torch optimizer can move them, `mho.AnalogSGD` or `mho.AnalogOptimizer` does. The anchor
@@ -83,9 +84,9 @@ class ArrayLayer(OnArrays):
         x = self.prepare(x.unsqueeze(0) if alone else x)
         if torch.compiler.is_compiling():
             # here, not in a decorator, which would import the compiler at every start: 1.5 s
-            answer: Tensor = torch.compiler.disable(through_arrays)(x, self, _Cycles)
+            answer: Tensor = torch.compiler.disable(through_arrays)(x, self, LayerCycles)
         else:
-            answer = through_arrays(x, self, _Cycles)
+            answer = through_arrays(x, self, LayerCycles)
         return answer.squeeze(0) if alone else answer
 
     def is_sample(self, shape: Sequence[int]) -> bool:
@@ -208,10 +209,6 @@ class ArrayLayer(OnArrays):
         shares = [array.adopt(part, choose=choose) for array, part in each]
         return sum(shares) / len(shares)
 
-    def learned_scales(self) -> list[nn.Parameter]:
-        """Return the parameter of each array's scale, where scales are learned; else nothing."""
-        return [array.log_factor for array in self.arrays] if self.learns_scale else []  # type: ignore[misc]
-
     def matrix(self, *, read: bool = False) -> Tensor:
         """Return the weights of all arrays, (R, out, in), one below the other, the bias column included.
 
@@ -305,49 +302,10 @@ class ArrayLayer(OnArrays):
         # assign=True may replace the memory of arrays, and not the anchor, whose hook ends a backward; torch leaves
         # the wish in the state_dict, also for the next time
         metadata.pop("assign_to_params_buffers", None)
-        self._refuse_averages(state, prefix)
-        self._load_digital(state, prefix, missing, faults)
-        faults += self._scale_faults(state, prefix)
+        refuse_averages(self, state, prefix)
+        load_digital(self, state, prefix, missing, faults)
+        faults += scale_faults(self, state, prefix)
         super()._load_from_state_dict(state, prefix, *arguments)
-
-    def _refuse_averages(self, state: dict[str, Any], prefix: str) -> None:
-        """Raise if a state has been computed with: its seeds and counters are fractions then."""
-        for name, own in self.named_buffers():
-            given = state.get(f"{prefix}{name}")
-            if given is not None and given.is_floating_point() and not own.is_floating_point():
-                raise WrongUse(
-                    f"{prefix}{name} of this state_dict is {given.dtype}, and an array's is {own.dtype}: the state has "
-                    "been computed with, as for a soft update or an average of models, which would mix their devices, "
-                    "seeds and counters. Average the weights, layer by layer, and program them: "
-                    "layer.write(tau * other.weight + (1 - tau) * layer.weight), with the bias likewise"
-                )
-
-    def _scale_faults(self, state: dict[str, Any], prefix: str) -> list[str]:
-        """Return a fault where a state of arrays has no scale and this layer has one, or the other way round."""
-        stored = [key for key in state if key.startswith(f"{prefix}arrays.") and key.endswith("factor")]
-        own = [f"{prefix}arrays.{name}" for name in self.arrays.state_dict() if name.endswith("factor")]
-        if not any(key.startswith(f"{prefix}arrays.") for key in state) or sorted(stored) == sorted(own):
-            return []
-        kinds = {"": "without a scale", "factor": "with a scale", "log_factor": "with a scale that is learned"}
-        there, here = (kinds[keys[0].rsplit(".", 1)[-1] if keys else ""] for keys in (stored, own))
-        return [
-            f"{self.name}: the state is that of arrays {there}, and these are {here}; convert with the RPU of the "
-            "state (scale=...), or load the state_dict of mho.to_digital(model), which any RPU takes"
-        ]
-
-    def _load_digital(self, state: dict[str, Any], prefix: str, missing: list[str], faults: list[str]) -> None:
-        """Program the weights of the torch layer that this one stands for, where a state_dict has these."""
-        keys = [f"{prefix}{name}" for name in (("weight", "bias") if self.has_bias else ("weight",))]
-        if keys[0] not in state or any(key.startswith(f"{prefix}arrays.") for key in state):
-            return
-        try:
-            self.program(*(state[key] for key in keys if key in state))
-        except InvalidValue as error:
-            faults.append(str(error))
-        missing += [key for key in keys if key not in state]
-        for key in keys:
-            state.pop(key, None)
-        state.update(self.state_dict(prefix=prefix))
 
     # From samples to vectors ---------------------------------------------------------------------
 
@@ -373,103 +331,14 @@ class ArrayLayer(OnArrays):
         whole = np.ascontiguousarray(vectors, np.float32)
         return whole.reshape(self.replicas, samples // self.replicas * count, width)
 
-    def keep(self, number: int, x: list[Floats], d: list[Floats]) -> None:
-        """Keep the vectors that the backward under way brings to a use of this number.
-
-        Raises:
-            WrongUse: at the second backward of a layer that no AnalogSGD steers.
-        """
-        memory = self.memory
-        if not self.training:
-            memory.passed_by = True
-            return
-        if memory.backwards and not memory.steered:
-            raise WrongUse(
-                f"{self.name}: a second backward, and no mho.AnalogSGD steers this model's arrays; a plain "
-                "torch optimizer cannot move them. Use  optimizer = mho.AnalogSGD(model, lr=0.01),  or "
-                "model.eval() if you only look at gradients"
-            )
-        if self._zeroed():
-            memory.forget()
-        memory.keep(number, x, d)
-
-    def pulse(self, lr: float) -> None:
-        """Apply the pending vectors, in the order of their forwards, and forget them; step scales that are learned."""
-        kept = [] if self._zeroed() else self.memory.in_order()
-        self.memory.forget()
-        if kept:
-            x, d = _joined([use.x for use in kept]), _joined([use.d for use in kept])
-            for array, own_x, own_d in zip(self.crossbars, x, d, strict=True):
-                array.update_vectors(own_x, own_d, lr)
-        for log_factor in self.learned_scales():
-            if log_factor.grad is not None:
-                log_factor.data.add_(log_factor.grad, alpha=-lr)
-
-    def steer(self, *, forms: bool) -> None:
-        """Note that an optimizer has been made that will move the arrays.
-
-        Args:
-            forms: whether it takes the gradient (`take_gradient`), formed digitally, or vectors (`pulse`).
-        """
-        memory = self.memory
-        memory.steered, memory.forms = True, forms
-        if forms:
-            self._form_gradient()
-        if not forms:
-            memory.gradient_sums = None
-
-    def take_gradient(self) -> list[Floats] | None:
-        """Return the gradient (R, out, in) of each array since the last step, and forget it.
-
-        None where no backward has come here since, or gradients were zeroed after it.
-        """
-        gradient = None if self._zeroed() else self.memory.gradient_sums
-        self.memory.forget()
-        return gradient
-
-    def _form_gradient(self) -> None:
-        """Add the outer products of the last backward to the gradient, in the order of the forwards."""
-        memory = self.memory
-        if not memory.pending:  # of evaluation mode, which keeps nothing
-            return
-        if memory.gradient_sums is None:
-            sizes = [(a.replicas, a.out_features, a.in_features) for a in self.crossbars]
-            memory.gradient_sums = [np.zeros(size, np.float32) for size in sizes]
-        for use in memory.in_order():
-            for array, x, d, total in zip(self.crossbars, use.x, use.d, memory.gradient_sums, strict=True):
-                array.add_gradient(x, d, total)
-        memory.pending.clear()
-
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if not keep_vars:  # a plain tensor: an anchor refuses to be copied from
             destination[f"{prefix}anchor"] = torch.empty(0)
 
-    def _zeroed(self) -> bool:
-        """Return whether gradients have been zeroed since the last backward."""
-        with torch._C.DisableTorchFunctionSubclass():  # which an anchor asks for in Python, at each look
-            grad = self.anchor.grad
-        return grad is None or (isinstance(grad, Waiting) and grad.zeroed)
-
-    def _watch_anchor(self) -> None:
-        trains = self.anchor.requires_grad
-        self.anchor.requires_grad_()  # torch takes the hook only now, and a frozen layer may be thawed later
-        self.anchor.register_post_accumulate_grad_hook(self._end_of_backward)  # type: ignore[no-untyped-call]
-        self.anchor.requires_grad_(trains)
-
-    def _end_of_backward(self, anchor: Tensor) -> None:
-        # torch.autograd.grad() accumulates nothing, hence never comes here: its vectors are dropped
-        self.memory.end_of_backward()
-        if self.memory.forms:
-            self._form_gradient()
-        with torch._C.DisableTorchFunctionSubclass():
-            grad = anchor.grad
-            if not isinstance(grad, Waiting) or grad.zeroed:
-                anchor.grad = self.memory.gradient()
-
     def __prepare_scriptable__(self) -> Any:
         """Refuse torch.jit.script, which asks each module for a stand-in."""
-        raise _unrecorded(self.name, "torch.jit.script")
+        raise unrecorded(self.name, "torch.jit.script")
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"memory": self.memory.renewed()}
@@ -477,141 +346,3 @@ class ArrayLayer(OnArrays):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._watch_anchor()
-
-
-class _Cycles(torch.autograd.Function):
-    """Forward and backward cycle of a layer's arrays."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, anchor: Tensor, layer: ArrayLayer, *scales: Tensor) -> Tensor:
-        inputs = [layer.by_replica(v) for v in layer.send(_for_numpy(x.detach()))]
-        ctx.layer, ctx.shape, ctx.inputs, ctx.number = layer, x.shape, inputs, layer.memory.number()
-        answers = [array.read_vectors(v, backward=False) for array, v in zip(layer.crossbars, inputs, strict=True)]
-        ctx.answers = [a.copy() for a in answers] if scales else []  # a copy: what follows may write into the output
-        return layer.receive([_by_sample(a, x.shape[0]) for a in answers], x.shape)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        layer: ArrayLayer = ctx.layer
-        if torch.is_grad_enabled():
-            # create_graph=True: what leaves here stands for a read with noise, which has no derivative
-            with torch.no_grad():
-                downwards, *others = _Cycles.backward(ctx, grad)
-            return None if downwards is None else watched(downwards, grad, layer), *others
-        grad = grad.detach()
-        errors = [layer.by_replica(d) for d in layer.send_back(grad.neg())]
-        downwards = None
-        if ctx.needs_input_grad[0]:
-            answers = [array.read_vectors(d, backward=True) for array, d in zip(layer.crossbars, errors, strict=True)]
-            samples = [_by_sample(a, ctx.shape[0]) for a in answers]
-            downwards = layer.receive_back(samples, ctx.shape).neg_()
-        layer.keep(ctx.number, ctx.inputs, errors)
-        learning = ctx.answers if layer.training else [None] * len(ctx.answers)
-        scales = zip(layer.learned_scales(), errors, learning, strict=True) if learning else ()
-        return downwards, torch.empty(0), None, *(scale_gradient(s, d, y) for s, d, y in scales)
-
-
-def scale_gradient(log_factor: Tensor, d: Floats, y: Floats | None) -> Tensor | None:
-    """Return the derivative by log s, (R, 1) or (R, out), from δ = -∂L/∂y and y = s·a, (R, T, out); None without y."""
-    if y is None:
-        return None
-    per_output = -np.einsum("rto,rto->ro", d, y)
-    return torch.from_numpy(per_output if log_factor.shape[1] > 1 else per_output.sum(axis=1, keepdims=True))
-
-
-class _FirstDerivative(torch.autograd.Function):
-    """What a backward cycle brought, with the word that it has no derivative."""
-
-    @staticmethod
-    def forward(ctx: Any, downwards: Tensor, grad: Tensor, anchor: Tensor, name: str) -> Tensor:
-        # grad: else torch would find no way from here to the input, and call the second derivative 0
-        ctx.name = name
-        return downwards.view_as(downwards)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        raise WrongUse(
-            f"{ctx.name}: arrays have no second derivative, as a backward cycle is a read with noise. For a gradient "
-            "penalty keep this network digital (exclude=), or clip its weights or use spectral normalisation instead"
-        )
-
-
-def watched(downwards: Tensor, grad: Tensor, layer: ArrayLayer) -> Tensor:
-    """Return what a backward cycle brought, in answer to `grad`, so that its derivative is refused in words."""
-    answer: Tensor = _FirstDerivative.apply(downwards, grad, layer.anchor, layer.name)  # type: ignore[no-untyped-call]
-    return answer
-
-
-def _joined(uses: Sequence[list[Floats]]) -> list[Floats]:
-    """Return the vectors (R, T, n) of each array, one use after another: an array takes them as one update."""
-    return uses[0] if len(uses) == 1 else [np.concatenate(own, axis=1) for own in zip(*uses, strict=True)]
-
-
-def _by_sample(vectors: Floats, samples: int) -> Floats:
-    """Return vectors (R, B·T, n) as (S, T, n)."""
-    replicas, count, width = vectors.shape
-    return vectors.reshape(samples, replicas * count // samples if samples else 0, width)
-
-
-def _for_numpy(x: Tensor) -> Tensor:
-    """Return numbers in a type that NumPy knows too: bfloat16, as autocast makes it, has none."""
-    return x.float() if x.dtype == torch.bfloat16 else x
-
-
-def check_tensor(x: object, name: str) -> None:
-    """Raise unless the input of a layer is a tensor of real numbers.
-
-    Raises:
-        InvalidValue: saying what it is.
-    """
-    if not isinstance(x, Tensor):
-        raise InvalidValue(f"{name}: input {shown(x)}; give a tensor, for example torch.as_tensor(x)")
-    if x.is_complex():
-        raise InvalidValue(f"{name}: the input is complex; lines of an array take real numbers: torch.view_as_real(x)")
-
-
-def _unrecorded(name: str, by: str) -> WrongUse:
-    return WrongUse(
-        f"{name}: {by} would record what an array answers once, noise and all; arrays cannot be recorded. Export the "
-        "digital twin, mho.to_digital(model), which has the same weights"
-    )
-
-
-def through_arrays(x: Tensor, layer: Any, cycles: type[torch.autograd.Function]) -> Tensor:
-    """Add a node to autograd's graph.
-
-    Args:
-        x: a batch, as the layer has prepared it.
-        layer: with a name, replicas, an anchor and learned scales.
-        cycles: a function of x, the anchor, the layer and the scales.
-
-    Raises:
-        InvalidValue: for a batch that the replicas cannot share.
-        WrongUse: inside DistributedDataParallel, torch.jit.trace, torch.export or transforms of torch.func.
-    """
-    if torch._C._get_tracing_state() is not None:
-        raise _unrecorded(layer.name, "torch.jit.trace")
-    if isinstance(x, FakeTensor):
-        raise _unrecorded(layer.name, "torch.export")
-    if nn.parallel.DistributedDataParallel._active_ddp_module is not None:
-        raise WrongUse(
-            f"{layer.name}: DistributedDataParallel averages gradients, and arrays take every vector as pulses, in "
-            "order: their updates cannot be averaged. Train one process a model"
-        )
-    if x.shape[0] % layer.replicas:
-        raise InvalidValue(
-            f"{layer.name}: a batch of {x.shape[0]} cannot be shared by {layer.replicas} replicas; call the "
-            "model that convert returned, not a layer inside it"
-        )
-    scales = layer.learned_scales()
-    try:
-        answer: Tensor = cycles.apply(x, layer.anchor, layer, *scales)
-    except RuntimeError as error:
-        if "functorch transforms" not in str(error):
-            raise
-        raise WrongUse(
-            f"{layer.name}: arrays take vectors one after another and cannot be vectorised or differentiated by "
-            "torch.func (vmap, grad, jacrev); give one batch of all vectors, use torch.autograd, or take "
-            "mho.to_digital(model)"
-        ) from None
-    return answer

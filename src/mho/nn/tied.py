@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from mho.config import RPU
 from mho.errors import InvalidValue, WrongUse
-from mho.nn.array_layer import check_tensor, through_arrays
 from mho.nn.embedding import check_indices, one_hot, refuse_options
 from mho.nn.kinds import kind_of
+from mho.nn.layer_cycles import check_tensor, through_arrays
 from mho.nn.linear import Linear
 from mho.nn.memory import Floats
 from mho.nn.on_arrays import OnArrays

@@ -17,8 +17,8 @@ from torch import nn
 from mho.errors import InvalidValue, InWords, nearest
 from mho.learning.combinatorial.bar import DescentBar
 from mho.learning.combinatorial.data import outputs_of
-from mho.learning.combinatorial.descent import conntra
 from mho.learning.combinatorial.result import ConntraResult
+from mho.learning.combinatorial.train import conntra
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,

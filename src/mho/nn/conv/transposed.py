@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from mho.arrays import ReadOnly
 from mho.config import RPU
 from mho.errors import InvalidValue
-from mho.nn.array_layer import check_tensor
 from mho.nn.composite import Composite, PartRPUs
 from mho.nn.conv.base import AXES, Sizes, by, check_groups, each_axis, maps_fault
 from mho.nn.conv.conv2d import Conv2d
 from mho.nn.kinds import LayerKind, Matrix, Part, register
+from mho.nn.layer_cycles import check_tensor
 from mho.nn.linear import Linear
 
 

@@ -23,7 +23,7 @@ from mho.arrays import Array
 from mho.compiler.program import Repeated, Step
 from mho.kernels import gates as kernels
 from mho.kernels import ops
-from mho.nn.array_layer import scale_gradient, watched
+from mho.nn.layer_cycles import scale_gradient, watched
 from mho.nn.linear import Linear
 from mho.nn.place import HOOKS
 from mho.nn.recurrent.gates import Floats, Gates, Record, States

@@ -9,8 +9,10 @@ from typing import final
 
 import numpy as np
 
-from mho.measurements.fitting.maximum import CYCLE, NOISE, ROUGH, Estimate, TraceFit
+from mho.measurements.fitting.answer import answer
+from mho.measurements.fitting.estimate import CYCLE, NOISE, Estimate, TraceFit
 from mho.measurements.fitting.search import climb
+from mho.measurements.fitting.starts import ROUGH
 from mho.measurements.record import Floats
 
 TOLD = 3.0
@@ -74,7 +76,7 @@ def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends |
             if minus[k] > minus.min() + 2 * WIDE:
                 break
     if best[0] < -fit.log_likelihood - BETTER:
-        better = free.answer(climb(free, free.adopt(best[1])).places)
+        better = answer(free, climb(free, free.adopt(best[1])).places)
         return noise_ends((better,)) if better.log_likelihood > fit.log_likelihood + BETTER else (fits, None)
     crossings = [[_crossing(sizes, minus, noises, limit, way) for way in (-1, 1)] for limit in (ALLOWED, WIDE)]
     own = (c2c.value, noise.value)
@@ -82,7 +84,7 @@ def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends |
     inner, outer = ([min(low, own), max(high, own)] for low, high in crossings)
     errors = [max(abs(end[k] - e.value) / 3 for end in outer) for k, e in enumerate((c2c, noise))]
     wide = free.replaced(held=free.held | {CYCLE: Estimate(c2c.value + errors[0], None)})
-    others = wide.answer(climb(wide, wide.adopt(values), enough=ROUGH).places).estimates
+    others = answer(wide, climb(wide, wide.adopt(values), enough=ROUGH).places).estimates
     return fits, Ends(
         (inner[0][0], inner[1][0]),
         (inner[0][1], inner[1][1]),

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from mho.config import RPU, write_toml
+from mho.measurements.fitting.estimate import NOISE
 from mho.measurements.fitting.laws import Fitted, LawFit
 from mho.measurements.fitting.match import Match
-from mho.measurements.fitting.maximum import NOISE
 from mho.measurements.fitting.population import Parameter
 
 

@@ -14,9 +14,10 @@ from mho.devices.doubts import per_cent
 from mho.devices.symmetry import quiet_step
 from mho.errors import Faults, InvalidValue, in_words, shown
 from mho.measurements.fitting.ends import noise_ends, told_by
+from mho.measurements.fitting.estimate import TraceFit
 from mho.measurements.fitting.line import misses
 from mho.measurements.fitting.match import Judged, Match, TableFit, match_law, match_tables, verdict
-from mho.measurements.fitting.maximum import TraceFit, faint, fit_devices
+from mho.measurements.fitting.maximum import faint, fit_devices
 from mho.measurements.fitting.parameters import evaluates
 from mho.measurements.fitting.population import Parameter, device_of, parameters_of, rescaled, unit_factor
 from mho.measurements.fitting.progress import Progress, Watch

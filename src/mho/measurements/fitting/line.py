@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mho.devices.symmetry import quiet_step
-from mho.measurements.fitting.maximum import CYCLE, NOISE, Estimate, TraceFit
+from mho.measurements.fitting.estimate import CYCLE, NOISE, Estimate, TraceFit
 from mho.measurements.fitting.search import climb
 from mho.measurements.fitting.weights import ramps, smoothed
 from mho.measurements.record import Floats

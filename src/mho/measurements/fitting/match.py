@@ -11,7 +11,7 @@ import numpy as np
 
 from mho.devices import Conductance, Device
 from mho.devices.symmetry import nominal_cell
-from mho.measurements.fitting.maximum import TraceFit
+from mho.measurements.fitting.estimate import TraceFit
 from mho.measurements.fitting.replay import FEW, Replay, held_out_from, replay
 from mho.measurements.fitting.search import climb
 from mho.measurements.fitting.table_devices import table_devices

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mho.measurements.fitting.ends import Ends
-from mho.measurements.fitting.maximum import LASTS, NOISE, SLOW, TraceFit
+from mho.measurements.fitting.estimate import LASTS, NOISE, SLOW, TraceFit
 from mho.measurements.fitting.population import Parameter
 from mho.measurements.fitting.weights import WeightTrace, ramps
 from mho.measurements.record import Floats

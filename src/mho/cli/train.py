@@ -32,7 +32,11 @@ OPTIONS = ("task", "model", "data", "epochs", "seed", "data_seed", "replicas", "
 def train(
     config: Annotated[Path | None, typer.Argument(help="A TOML config, such as a run folder's config.toml.")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="gokmen_2017 (default) or floating_point; settings of CONFIG win over it.")
+        str | None,
+        typer.Option(
+            help="What holds where CONFIG and options are silent: gokmen_2017 (default, unless CONFIG names another), "
+            "floating_point, agad, ...; settings of CONFIG win over it."
+        ),
     ] = None,
     device: Annotated[
         str | None,

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mho.compiler.clock import preparing
 from mho.data import Dataset
 from mho.errors import InvalidValue
 from mho.models import forget, stateful_modules
@@ -38,7 +39,8 @@ class Progress:
         epoch: epochs finished.
         position: examples of the current epoch that were trained on.
         steps: steps since the start.
-        seconds: training time of the current epoch, test not included.
+        seconds: training time of the current epoch, without tests and without the time in which kernels are compiled or
+            read from the disk.
         losses: sum of the losses of this epoch's examples, one a replica.
         errors: sum of the task's errors of this epoch's examples when they were trained on, one a replica.
         metrics: one entry an epoch, as in metrics.jsonl.
@@ -170,10 +172,10 @@ class Loop:
         if not progress.position:
             forget(self.model)
         while progress.position < len(order):
-            began = time.perf_counter()
+            began, prepared = time.perf_counter(), preparing.seconds
             every = settings.checkpoint_every
             self._steps(order[progress.position :], min(self.together, every - progress.steps % every))
-            progress.seconds += time.perf_counter() - began
+            progress.seconds += time.perf_counter() - began - (preparing.seconds - prepared)
             on_step(progress)
         progress.metrics.append(self._metrics(len(order)))
         self.optimizer.advance([loss / len(order) for loss in progress.losses])

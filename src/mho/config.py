@@ -212,7 +212,7 @@ class RPU(metaclass=InWords):
 
     @classmethod
     def from_toml(cls, text: str) -> RPU:
-        """Read `to_toml`'s text, or part of it.
+        """Read `to_toml`'s text, or part of it, over the defaults of this class, without management.
 
         Raises:
             InvalidValue: for text that is not TOML (with its line), or naming every fault at once.

@@ -99,7 +99,7 @@ class Sweep:
         return cls(parse_toml(text))
 
     def to_toml(self) -> str:
-        """Return the file with its preset and all that was set beside it; swept fields by dotted name, in their order."""
+        """Return the file with its preset and what was set beside it; swept fields by dotted name, in their order."""
         table = dict(self.tables["sweep"])
         for key in ("grid", "list", "random"):
             if key in table:

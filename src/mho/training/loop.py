@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -18,6 +18,7 @@ from mho.errors import InvalidValue
 from mho.models import forget, stateful_modules
 from mho.training.array_optimizer import ArrayOptimizer
 from mho.training.augmentations import AUGMENTATIONS, Augmented
+from mho.training.callbacks import NAMES
 from mho.training.drivers import choose_driver
 from mho.training.evaluation import evaluated
 from mho.training.settings import Training
@@ -65,10 +66,12 @@ class Loop:
         data: examples, as `task.prepare` returned them; `settings.validation` of those to train on are held out.
         settings: epochs, rates, order, driver.
         task: what is trained for, as `prepare` returned it.
+        names: of the replicas, for the lines of metrics.jsonl; (): they have none there.
 
     Attributes:
         data: the examples, without those that are held out.
         validation: inputs and targets of the examples that are held out; None without validation.
+        chance: what guessing reaches on the test; None where the task does not say.
         examples: so many make an epoch.
         words: what examples of these data are called, in the plural.
 
@@ -77,11 +80,20 @@ class Loop:
     """
 
     def __init__(
-        self, model: nn.Module, optimizer: ArrayOptimizer, data: Dataset, settings: Training, task: Task
+        self,
+        model: nn.Module,
+        optimizer: ArrayOptimizer,
+        data: Dataset,
+        settings: Training,
+        task: Task,
+        *,
+        names: Sequence[str] = (),
     ) -> None:
+        self.names = tuple(names)
         self.model, self.optimizer, self.settings, self.task = model, optimizer, settings, task
         self.data, self.validation = _split(data, settings, task)
         data = self.data
+        self.chance = task.chance(data)
         self.words = task.examples_of(data)
         self.examples = len(self._order(0))
         kinds = {name: AUGMENTATIONS[name] for name in settings.augment}
@@ -103,6 +115,7 @@ class Loop:
         *,
         on_step: Callable[[Progress], None] = lambda progress: None,
         on_epoch: Callable[[Progress], None] = lambda progress: None,
+        until: int | None = None,
     ) -> None:
         """Train to the last epoch, or until the patience is over.
 
@@ -110,8 +123,9 @@ class Loop:
             on_step: sees the progress after each step, or after a few: at most `together`, and whenever their
                 number is a multiple of `checkpoint_every`.
             on_epoch: sees it after each epoch.
+            until: number of epochs after which to pause; None: the last.
         """
-        while not self.finished:
+        while not self.finished and (until is None or self.progress.epoch < until):
             self._epoch(on_step)
             on_epoch(self.progress)
 
@@ -256,7 +270,9 @@ class Loop:
             "seconds": progress.seconds,
             f"{self.words}_per_second": replicas * count / progress.seconds,
         }
-        return line | ({f"{name}_replicas": each for name, each in values.items()} if replicas > 1 else {})
+        if replicas > 1:
+            line |= {f"{name}_replicas": each for name, each in values.items()}
+        return line | ({NAMES: list(self.names)} if self.names else {})
 
 
 def _split(data: Dataset, settings: Training, task: Task) -> tuple[Dataset, tuple[Tensor, Tensor] | None]:

@@ -34,7 +34,8 @@ NO_SCALE: dict[str, Any] = {"value": NONE, "per": "layer", "fill": NONE, "learne
 class RPU(metaclass=InWords):
     """A resistive processing unit: device, cell, forward and backward read, update, and the size of its arrays.
 
-    The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management. Numbers of the device,
+    The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management; `mho train`, `mho sweep` and `mho
+    reproduce` start from `mho.presets.gokmen_2017()`, which has noise and bound management. Numbers of the device,
     `noise`, `bound` and `input_bound` of the reads, `x_gain` and `d_gain` of the update, and `scale` may be lists of
     one value a replica, all of one length.
 
@@ -211,7 +212,7 @@ class RPU(metaclass=InWords):
 
     @classmethod
     def from_toml(cls, text: str) -> RPU:
-        """Read `to_toml`'s text, or part of it.
+        """Read `to_toml`'s text, or part of it, over the defaults of this class, without management.
 
         Raises:
             InvalidValue: for text that is not TOML (with its line), or naming every fault at once.

@@ -49,18 +49,23 @@ def check_lists(part: DataclassInstance, faults: Faults, may_differ: Collection[
     return bool(found) or bool(faults.found)
 
 
-def lengths(part: DataclassInstance, prefix: str = "") -> dict[str, int]:
+def lengths(part: DataclassInstance) -> dict[str, int]:
     """Dotted names of all lists in a description, with their lengths."""
-    found: dict[str, int] = {}
+    return {name: len(values) for name, values in lists(part).items()}
+
+
+def lists(part: DataclassInstance, prefix: str = "") -> dict[str, tuple[float, ...]]:
+    """Return all lists in a description by their dotted names."""
+    found: dict[str, tuple[float, ...]] = {}
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
         if _is_parts(value):
             for each in value:
-                found |= lengths(each, f"{prefix}{type(each).__name__}.")
+                found |= lists(each, f"{prefix}{type(each).__name__}.")
         elif isinstance(value, tuple):
-            found[prefix + field.name] = len(value)
+            found[prefix + field.name] = value
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            found |= lengths(value, f"{prefix}{field.name}.")
+            found |= lists(value, f"{prefix}{field.name}.")
     return found
 
 

@@ -15,9 +15,6 @@ from mho.errors import InvalidValue, nearest
 if TYPE_CHECKING:
     from mho.runs import Experiment
 
-SECTIONS = ("device", "forward", "backward", "update")
-"""What a config of arrays says, or has by default."""
-
 
 def read_experiment(
     config: Path | None,
@@ -27,25 +24,21 @@ def read_experiment(
     resumed: Path | None,
     device: str | dict[str, Any] | None = None,
 ) -> Experiment:
-    """What the options describe: a config, else the folder to resume, else a preset; then what is given beside.
+    """What the options describe: a config, or that of the folder to resume, over a preset; then what is given beside.
 
-    A device, by its name, its file or its table, is the whole device: no field of another remains.
+    The preset is that given, else the one that the config names, else `mho.runs.presets.DEFAULT_PRESET`. A device, by
+    its name, its file or its table, is the whole device: no field of another remains.
 
     Raises:
         InvalidValue: naming every fault of the file and the options at once.
     """
-    from mho.presets import PRESETS
     from mho.runs import Experiment, merged
+    from mho.runs.presets import over_preset
 
-    if preset is not None and preset not in PRESETS:
-        raise InvalidValue(f"no preset {preset!r}{nearest(preset, PRESETS)}")
-    tables: dict[str, Any] = {}
-    if preset is not None or config is None:
-        tables = Experiment.from_dict({}).to_dict() | PRESETS[preset or "gokmen_2017"]().to_dict()
-        del tables["training"]["task"]  # which the data decide
     file = config or (resumed / "config.toml" if resumed and preset is None else None)
-    if file is not None and (config is not None or file.exists()):
-        tables = merged(tables, _config(file, preset))
+    own = _config(file) if file is not None and (config is not None or file.exists()) else {}
+    with naming(config if preset is None else None):
+        tables = over_preset(own, preset)
     if device is not None:
         tables["device"] = read_device(device) if isinstance(device, str) else device
     given = {name: value for name, value in given.items() if value is not None}
@@ -56,27 +49,12 @@ def read_experiment(
         return Experiment.from_dict(tables)
 
 
-def _config(file: Path, preset: str | None) -> dict[str, Any]:
-    """The tables of a config, over those of the preset that it names unless another is given."""
-    from mho.presets import PRESETS
-    from mho.runs import merged
-
+def _config(file: Path) -> dict[str, Any]:
+    """Return the tables of a config of a training."""
     tables = read_config(file)
     if "sweep" in tables:
         raise InvalidValue(f"{file} describes a sweep; train it with mho sweep {shlex.quote(str(file))}")
-    own = tables.pop("preset", None)
-    if own is None or preset is not None:
-        missing = [name for name in SECTIONS if name not in tables]
-        if preset is None and missing:
-            print(
-                f"{file} names no preset: {', '.join(missing)} are those of mho.RPU(), without noise and bound "
-                'management (preset = "gokmen_2017" switches it on)',
-                file=sys.stderr,
-            )
-        return tables
-    if own not in PRESETS:
-        raise InvalidValue(f"{file}: no preset {own!r}{nearest(str(own), PRESETS)}")
-    return merged(PRESETS[own]().to_dict(), tables)
+    return tables
 
 
 def read_config(file: Path) -> dict[str, Any]:

@@ -2,71 +2,125 @@
 
 from __future__ import annotations
 
-from typing import Self, final
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, final
 
 from mho.bar import Bar
-from mho.runs import Run
+from mho.compiler.cache import on_compile
+from mho.compiler.clock import preparing
+from mho.runs import Comparison, Run
 from mho.training import Progress as TrainingProgress
+from mho.training.callbacks import NAMES
 
 
 @final
 class TrainingDisplay(Bar[TrainingProgress]):
-    """Epoch, examples a second, errors and time left on a terminal; one line an epoch elsewhere."""
+    """Epoch, errors, examples per second and time left on a terminal, below one line for each epoch that has ended.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        run: that is trained.
+        comparison: the run beside its twin in floating point; None without.
+    """
+
+    def __init__(self, run: Run, comparison: Comparison | None = None) -> None:
+        self.run, self.comparison = run, comparison
         self.settings = run.experiment.training
-        self.driver = run.loop.driver
-        self.shifted = run.shifted
-        held = run.loop.validation
-        self.held_out = 0 if held is None else len(held[0])
         self.examples, self.measure, self.words = run.loop.examples, run.loop.task.measure, run.loop.words
+        self._compiled, self._announced = 0.0, False
         done = run.loop.progress
         super().__init__(
             f"epoch {{task.fields[epoch]}}/{self.settings.epochs}",
-            f"{{task.fields[rate]:,.0f}} {self.words}/s  {self.measure} train {{task.fields[train]}}  "
-            "{task.fields[tested]}  left",
-            total=self.settings.epochs * self.examples,
-            done=done.epoch * self.examples + done.position,
+            f"{self.measure} train {{task.fields[train]}}  {{task.fields[tested]}}  {{task.fields[rate]}}  left",
+            total=self.settings.epochs * self.examples * (1 if comparison is None else 2),
+            done=self._done(done),
             epoch=min(done.epoch + 1, self.settings.epochs),
-            rate=0.0,
+            rate="",
             train="–",
-            tested=_last(done),
+            tested=self._last(done),
         )
 
     def __enter__(self) -> Self:
-        driver = self.driver
-        self.say(f"driven by {driver.name}, because {driver.reason}" if driver.reason else "driven online")
-        if self.held_out:
-            self.say(f"{self.held_out:,} training {self.words} held out for validation, {self.examples:,} to train on")
-        if self.shifted is not None:
-            self.say(str(self.shifted))
+        loop = self.run.loop
+        self.say(
+            f"training with autograd, because {loop.driver.reason}"
+            if loop.driver.reason
+            else "training with the fast engine (no autograd)"
+        )
+        if loop.validation is not None:
+            count = len(loop.validation[0])
+            self.say(f"{count:,} training {self.words} held out for validation, {self.examples:,} to train on")
+        if loop.chance is not None:
+            self.say(f"chance: {loop.chance.error:.2f} % {self.measure}, by answering {loop.chance.answer} always")
+        if self.comparison is not None:
+            self.say("compared with the same network in floating point, which takes an epoch after each of the run's")
+        if self.run.shifted is not None:
+            self.say(str(self.run.shifted))
+        self._compiled = preparing.seconds
+        on_compile.append(self._compiles)
         return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        on_compile.remove(self._compiles)
+        super().__exit__(kind, error, trace)
 
     def step(self, progress: TrainingProgress) -> None:
         if not self.due():
             return
         seen = max(progress.position, 1)
+        speed = self.settings.replicas * progress.position / max(progress.seconds, 1e-9)
+        train = 100 * sum(progress.errors) / seen / len(progress.errors)
+        if not progress.position:  # the run waits for its twin
+            self.update(self._done(progress), rate="floating point")
+            return
         self.update(
-            progress.epoch * self.examples + progress.position,
+            self._done(progress),
             epoch=progress.epoch + 1,
-            rate=self.settings.replicas * progress.position / max(progress.seconds, 1e-9),
-            train=f"{100 * sum(progress.errors) / seen / len(progress.errors):.2f} %",
+            rate=f"{speed:,.0f} {self.words}/s",
+            train=f"{train:.2f} %",
         )
 
     def epoch(self, progress: TrainingProgress) -> None:
-        """Show the errors of test and validation of the epoch that ended."""
-        self.update(progress.epoch * self.examples, tested=_last(progress))
-        if not self.is_live:
-            line = progress.metrics[-1]
-            rate = f"{line[f'{self.words}_per_second']:,.0f} {self.words}/s"
-            self.say(
-                f"epoch {line['epoch']}/{self.settings.epochs}  {rate}  "
-                f"{self.measure} train {line['train_error']:.2f} %  {_last(progress)}"
-            )
+        """Show the errors of an epoch that ended, in a line that stays."""
+        self.update(self._done(progress), tested=self._last(progress))
+        if self._announced:
+            seconds = preparing.seconds - self._compiled
+            self.say(f"kernels compiled, or read from the disk, in {seconds:.0f} s: no part of the time of training")
+            self._announced = False
+        line = progress.metrics[-1]
+        self.say(
+            f"epoch {line['epoch']}/{self.settings.epochs}  {self.measure} train {_error(line, 'train_error')}  "
+            f"{self._last(progress)}  {line[f'{self.words}_per_second']:,.0f} {self.words}/s"
+        )
+
+    def _compiles(self, line: str) -> None:
+        self._announced = True
+        self._bar.update(self._task, rate="compiling")
+
+    def _done(self, progress: TrainingProgress) -> int:
+        """Return the examples that were trained on, those of the twin included."""
+        twin = 0
+        if self.comparison is not None:
+            other = self.comparison.twin.loop.progress
+            twin = other.epoch * self.examples + other.position
+        return progress.epoch * self.examples + progress.position + twin
+
+    def _last(self, progress: TrainingProgress) -> str:
+        """Return the last errors of validation, where there is such, of the test, and of floating point."""
+        line = progress.metrics[-1] if progress.metrics else {}
+        parts = ("validation", "test") if self.run.loop.validation is not None else ("test",)
+        shown = [f"{part} {_error(line, f'{part}_error')}" if line else f"{part} –" for part in parts]
+        if self.comparison is not None:
+            other = self.run.compared
+            shown.append(f"(floating point {other[-1]['test_error']:.2f} %)" if other else "(floating point –)")
+        return "  ".join(shown)
 
 
-def _last(progress: TrainingProgress) -> str:
-    """Return the last errors of validation, where there is such, and test."""
-    line = progress.metrics[-1] if progress.metrics else {}
-    parts = ("validation", "test") if "validation_error" in line else ("test",)
-    return "  ".join(f"{part} {line[f'{part}_error']:.2f} %" if line else f"{part} –" for part in parts)
+def _error(line: Mapping[str, Any], name: str) -> str:
+    """Return an error in per cent; of replicas that differ in a value the lowest and the highest."""
+    each = line.get(f"{name}_replicas")
+    if each and NAMES in line:
+        return f"{min(each):.2f} to {max(each):.2f} %"
+    return f"{line[name]:.2f} %"

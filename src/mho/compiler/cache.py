@@ -27,6 +27,7 @@ import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 
+from mho.compiler.clock import preparing
 from mho.compiler.numba_internals import is_compiled, replace_compile, set_parts
 from mho.errors import InvalidValue
 from mho.files import write_atomically
@@ -97,7 +98,7 @@ def _compile_once(
     module: ModuleType, file: Path, what: str, kernel: Any, own: Callable[[Any], Any], signature: tuple[Any, ...]
 ) -> Any:
     """Compile a kernel by Numba's own function; of processes that need it together, the others wait for the first."""
-    with _findable(module):
+    with preparing, _findable(module):
         if is_compiled(kernel, signature):
             return own(signature)
         with _alone(file.with_suffix(".lock"), what):

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.compiler import threads
+from mho.compiler.clock import preparing
 from mho.compiler.numba_internals import (
     NumbaError,
     compile_for,
@@ -103,9 +104,11 @@ class Program:
 
     def __init__(self, calls: Sequence[Call], *, parts: int = 1) -> None:
         self._calls = tuple(calls)  # their arrays must live as long as something points to them
-        self._run, self._words = sequence_runner(), np.zeros(3, np.int64)
         shared = parts > 1 and sum(call.work for call in self._calls) >= WORK_OF_A_PROGRAM
-        self._whole, self._shares = self._alone(), [self._share(part, parts) for part in range(parts if shared else 0)]
+        with preparing:
+            self._run, self._words = sequence_runner(), np.zeros(3, np.int64)
+            self._whole = self._alone()
+            self._shares = [self._share(part, parts) for part in range(parts if shared else 0)]
 
     def __call__(self) -> None:
         failed, calls = self._together() if self._shares else None, self._calls

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mho.files import write_atomically
-from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR, VALIDATION_COLOR
+from mho.report.figures import FLOAT_COLOR, REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR, VALIDATION_COLOR
 
 INK = "#010203"
 """Stands for the colour of the page's text while a figure is drawn."""
@@ -23,6 +23,7 @@ CSS_COLORS = {
     TEST_COLOR: "var(--test)",
     TRAIN_COLOR: "var(--train)",
     VALIDATION_COLOR: "var(--validation)",
+    FLOAT_COLOR: "var(--float)",
     REPLICA_COLOR: "var(--muted)",
 }
 STYLE: Any = {

@@ -11,8 +11,11 @@ from typing import Any, TypeVar, final
 
 from mho.cells import BankCost, CellCost, EventCost
 from mho.config import fields_from_table
-from mho.errors import Faults, InvalidValue, an
+from mho.errors import Faults, InvalidValue
 from mho.runs.history import json_object
+from mho.runs.run import FLOAT, METRICS
+from mho.runs.verdict import verdict
+from mho.training.tasks import Chance
 
 T = TypeVar("T")
 CURE = "restore it, or write it again with: mho train --resume --out {folder}"
@@ -118,11 +121,30 @@ class RunFolder:
     """What zero-shifting did, a line an array."""
     validation: Validation | None
     """None where no examples were held out."""
+    chance: Chance | None
+    """None where the task does not say, and in folders of before it was written."""
+    names: list[str]
+    """Of the replicas; empty for a single network, and in folders of before they were written."""
+    twin: list[dict[str, Any]]
+    """Lines of the same network in floating point; empty where it was not trained."""
 
     @property
-    def an_example(self) -> str:
-        """Word for a single example, with its article."""
-        return an(self.examples.removesuffix("s"))
+    def example(self) -> str:
+        """Word for a single example."""
+        return self.examples.removesuffix("s")
+
+    @property
+    def verdict(self) -> list[str]:
+        """What the training came to, in sentences, the result first; [] without an epoch."""
+        if not self.metrics:
+            return []
+        twin = self.twin[-1] if self.twin else None
+        return verdict(self.metrics[-1], measure=self.measure, units=self.units, chance=self.chance, twin=twin)
+
+    @property
+    def values_differ(self) -> bool:
+        """Whether replicas differ in a value, and not in their seeds only."""
+        return any(" = " in name for name in self.names)
 
 
 def read_folder(folder: Path) -> RunFolder:
@@ -137,9 +159,18 @@ def read_folder(folder: Path) -> RunFolder:
     spec, training = _read(folder / "config.toml", _config, faults) or ("", {})
     metrics = _read(folder / "metrics.jsonl", _metrics, faults) or []
     parts = _read(folder / "summary.json", _summary, faults) or {}
+    twin = folder / FLOAT / METRICS
+    lines = (_read(twin, _metrics, faults) if twin.exists() else None) or []
     faults.raise_any()
     planned = training.get("epochs")
-    return RunFolder(spec=spec, planned_epochs=planned if _whole(planned) else None, metrics=metrics, **parts)
+    count = len(metrics[-1].get("test_error_replicas") or ()) if metrics else 0
+    if parts["names"] and metrics and len(parts["names"]) != count:
+        raise InvalidValue(
+            f"run folder {folder}: summary.json names {len(parts['names'])} replicas, and there are {count}"
+        )
+    return RunFolder(
+        spec=spec, planned_epochs=planned if _whole(planned) else None, metrics=metrics, twin=lines, **parts
+    )
 
 
 def _read(path: Path, parse: Callable[[str], T], faults: Faults) -> T | None:
@@ -211,6 +242,8 @@ def _summary(text: str) -> dict[str, Any]:
             "diagnosis": _diagnosis(summary.get("diagnosis")),
             "shifts": [_text(table["told"], "told") for table in summary.get("zero_shifting", [])],
             "validation": _validation(summary.get("validation")),
+            "chance": _chance(summary.get("chance")),
+            "names": [_text(name, "a name of a replica") for name in summary.get("replicas", [])],
             "counters": {
                 layer: {name: _total(values, f"{layer}.{name}") for name, values in table.items()}
                 for layer, table in summary["counters"].items()
@@ -276,6 +309,15 @@ def _validation(table: Any) -> Validation | None:
     if not _whole(examples) or examples < 1 or not isinstance(over, bool):
         raise InvalidValue(f"validation is {table!r}, not a number of examples of at least 1 and true or false")
     return Validation(examples=examples, out_of_patience=over)
+
+
+def _chance(table: Any) -> Chance | None:
+    if table is None:
+        return None
+    numbers = [table["error"], table["deviation"], *table["numbers"].values()]
+    if not all(map(_error, numbers)):
+        raise InvalidValue(f"chance is {table!r}, not numbers of at least 0")
+    return fields_from_table(Chance, {**table, "answer": _text(table["answer"], "chance.answer")})
 
 
 def _diagnosis(table: Any) -> Diagnosed | None:

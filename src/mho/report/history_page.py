@@ -17,7 +17,7 @@ from mho.report.page import SIZES
 from mho.report.template import plain_number, render
 from mho.runs.history import read_history
 from mho.training import best_line
-from mho.training.callbacks import REPLICAS
+from mho.training.callbacks import NAMES, REPLICAS
 
 PARTS = ("train", "validation", "test")
 """Numbers whose names begin so share a figure: train_loss, validation_loss and test_loss."""
@@ -116,7 +116,7 @@ def _checked(lines: Any) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         if not isinstance(line, Mapping):
             raise InvalidValue(f"line {number} of the history is {line!r}; give a mapping of names to numbers")
-        found.append({str(name): _values(value, str(name), number) for name, value in line.items()})
+        found.append({str(name): _values(value, str(name), number) for name, value in line.items() if name != NAMES})
     if not any(name not in STEPS for line in found for name in line):
         raise InvalidValue("the history has no numbers beside the epochs; give such as test_error or train_loss")
     return found

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from mho.files import write_atomically
 from mho.report.drawing import svg
-from mho.report.figures import error_curves
+from mho.report.figures import error_curves, loss_curves
 from mho.report.folder import Array, RunFolder, read_folder
 from mho.report.template import PER_CENT, duration, plain_number, render
 from mho.training import best_line
@@ -30,6 +30,8 @@ MEANINGS = {
     "evaluation_halvings": "halvings in evaluation",
 }
 LAST_EPOCHS = 6
+MOST_NAMED = 8
+"""So many replicas that differ in a value have a curve and a name each."""
 
 
 def write_report(folder: Path) -> Path:
@@ -54,10 +56,12 @@ def _render(run: RunFolder) -> str:
         run=run,
         headlines=_headlines(run),
         curves={name: _curves(run, name) for name in SIZES} if run.metrics else {},
+        losses={name: _losses(run, name) for name in SIZES} if _has_losses(run) else {},
+        named=_named(run),
         zero_errors=any(
             line.get(name) == 0 for line in run.metrics for name in ("test_error", "validation_error", "train_error")
         ),
-        replicas=_replicas(run.metrics),
+        replicas=_replicas(run),
         window=_window(run.metrics),
         further=_further(run.metrics),
         heading=lambda name: _heading(run, name),
@@ -79,10 +83,20 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
     last, window = run.metrics[-1], _window(run.metrics)
     spread = last.get("test_error_replicas")
     remark = f"{len(spread)} replicas: {min(spread):.2f} to {max(spread):.2f}{PER_CENT}" if spread else ""
-    lines = [(f"{last['test_error']:.2f}{PER_CENT}", f"test {run.measure} after epoch {last['epoch']}", remark)]
-    if window:
+    if run.values_differ and spread:
+        number, remark = f"{min(spread):.2f} to {max(spread):.2f}{PER_CENT}", f"{len(spread)} replicas of unlike arrays"
+    else:
+        number = f"{last['test_error']:.2f}{PER_CENT}"
+    lines = [(number, f"test {run.measure} after epoch {last['epoch']}", remark)]
+    if run.twin:
+        exact = f"test {run.measure} in floating point after epoch {run.twin[-1]['epoch']}"
+        lines.append((f"{run.twin[-1]['test_error']:.2f}{PER_CENT}", exact, "the same network on exact arrays"))
+    if run.chance is not None:
+        guessing = f"answering {run.chance.answer} always"
+        lines.append((f"{run.chance.error:.2f}{PER_CENT}", f"chance: test {run.measure} of guessing", guessing))
+    if window and not run.values_differ:
         span = f"epochs {window[0]['epoch']} to {window[-1]['epoch']}"
-        over = [row["mean"] for row in _replicas(run.metrics)] or [line["test_error"] for line in window]
+        over = [row["mean"] for row in _replicas(run)] or [line["test_error"] for line in window]
         what = f"standard deviation over {len(over)} replicas" if spread else "standard deviation over epochs"
         mean = f"{statistics.fmean(over):.2f}"
         number = f"{mean} ± {statistics.stdev(over):.2f}{PER_CENT}" if len(over) > 1 else f"{mean}{PER_CENT}"
@@ -102,7 +116,7 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
     lines.append((f"{last['epoch']}{planned}", "epochs finished", "stopped early by patience" if early else ""))
     seconds = _column(run.metrics, "seconds")
     if seconds:
-        lines.append((duration(sum(seconds)), "training time", "without tests"))
+        lines.append((duration(sum(seconds)), "training time", "without tests and compilation"))
     rates = _column(run.metrics, _rate(run))
     if rates and seconds and sum(seconds) > 0:
         rate = sum(r * s for r, s in zip(rates, seconds, strict=True)) / sum(seconds)
@@ -154,16 +168,21 @@ def _window(metrics: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]
     return metrics[-length:] if length >= 2 else []
 
 
-def _replicas(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Last test error of each replica, and its mean over the window."""
-    if not metrics or not metrics[-1].get("test_error_replicas"):
+def _replicas(run: RunFolder) -> list[dict[str, Any]]:
+    """Name and last test error of each replica, and its mean over the window."""
+    if not run.metrics or not run.metrics[-1].get("test_error_replicas"):
         return []
-    window = [line["test_error_replicas"] for line in _window(metrics)]
+    window = [line["test_error_replicas"] for line in _window(run.metrics)]
     means = [statistics.fmean(errors) for errors in zip(*window, strict=True)]
     return [
-        {"last": error, "mean": means[number] if means else None}
-        for number, error in enumerate(metrics[-1]["test_error_replicas"])
+        {"name": run.names[number] if run.names else number, "last": error, "mean": means[number] if means else None}
+        for number, error in enumerate(run.metrics[-1]["test_error_replicas"])
     ]
+
+
+def _named(run: RunFolder) -> bool:
+    """Whether the curves of replicas are drawn one by one, with their names."""
+    return run.values_differ and len(run.names) <= MOST_NAMED
 
 
 def _totals(arrays: Sequence[Array]) -> dict[str, int]:
@@ -198,9 +217,32 @@ def _parts(run: RunFolder) -> str:
 
 def _curves(run: RunFolder, name: str) -> Markup:
     return svg(
-        lambda ax: error_curves(run.metrics, ax, measure=run.measure),
+        lambda ax: error_curves(
+            run.metrics,
+            ax,
+            measure=run.measure,
+            names=run.names if _named(run) else (),
+            chance=run.chance.error if run.chance is not None else None,
+            twin=run.twin,
+        ),
         size=SIZES[name],
         name=name,
         kind=name,
         label=f"{_parts(run)} {run.measure} in per cent against epochs; the numbers are in the table of epochs",
+    )
+
+
+def _has_losses(run: RunFolder) -> bool:
+    """Whether losses of training and test are measured in units that the task names."""
+    return "loss" in run.units and bool(_column(run.metrics, "test_loss"))
+
+
+def _losses(run: RunFolder, name: str) -> Markup:
+    units = {key: words for key, words in run.units.items() if _column(run.metrics, f"test_{key}")}
+    return svg(
+        lambda ax: loss_curves(run.metrics, ax, units=units, chance=run.chance, twin=run.twin),
+        size=SIZES[name],
+        name=f"loss-{name}",
+        kind=name,
+        label=f"losses in {' and '.join(units.values())} against epochs; the numbers are in the table of epochs",
     )

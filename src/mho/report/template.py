@@ -25,6 +25,7 @@ def render_text(text: str, **values: Any) -> str:
         loader=jinja2.FunctionLoader(_text),
     )  # fmt: skip
     environment.filters |= {"whole": whole, "error": error, "number": plain_number, "share": share, "value": value}
+    environment.filters |= {"sentence": sentence}
     environment.filters |= {"breakable": breakable, "options": options}
     return environment.from_string(text).render(style=Markup(_text("style.css")), **values)
 
@@ -80,6 +81,11 @@ def options(sentence: str) -> Markup:
         r"--[a-z][a-z-]*( [a-z_]+\.[a-z_]+=[\w.]+)?", r'<code class="option">\g<0></code>', str(escape(sentence))
     )
     return Markup(marked)
+
+
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital letter, the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def duration(seconds: float) -> str:

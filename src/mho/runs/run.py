@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -23,6 +23,8 @@ from mho.nn import ArrayLayer, array_layers
 from mho.nn.convert import conversion_rows
 from mho.runs.build import build
 from mho.runs.experiment import Experiment, changes
+from mho.runs.replicas import replica_names, replica_values
+from mho.runs.verdict import Line, verdict
 from mho.training import AnalogSGD, Loop, Progress, sizes_of
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 from mho.training.fit_check import check_fit
@@ -31,6 +33,8 @@ from mho.version import PHYSICS_VERSION
 
 VERSION = importlib.metadata.version("mho")
 CONFIG, METRICS, CHECKPOINT, SUMMARY = "config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"
+FLOAT = "float"
+"""Folder in a run folder: the same network in floating point, a run of its own, where it was asked for."""
 BEST = "best.safetensors"
 """A checkpoint of the epoch with the lowest validation error, where there is validation."""
 REPORT = "report.html"
@@ -58,6 +62,8 @@ class Run:
         sizes: of the data, for which the network was built.
         idle: settings that have no effect on these data, a sentence each.
         shifted: what zero-shifting did to the arrays; None where there was none, or where the run is resumed.
+        names: of the replicas, by the values in which they differ, or else their seeds.
+        compared: the lines of the same network in floating point, where it is trained beside the run.
     """
 
     def __init__(self, experiment: Experiment, folder: Path, data: Dataset, *, resume: bool = False) -> None:
@@ -78,7 +84,10 @@ class Run:
         self.model = build(experiment, self.sizes)
         self.arrays = array_table(self.model, examples.x_train[:1])
         self.optimizer = AnalogSGD(self.model, lr=settings.lr)
-        self.loop = Loop(self.model, self.optimizer, examples, settings, task)
+        self.names: list[str] = replica_names(experiment)
+        self.compared: Sequence[Line] = ()
+        labels = self.names if replica_values(experiment) else ()
+        self.loop = Loop(self.model, self.optimizer, examples, settings, task, names=labels)
         self.idle = idle_settings(settings, whole, trained=self.loop.examples, words=self.loop.words)
         self._diagnosis: Diagnosis | MhoError | None = None
         self.shifted = self._shift() if stored is None else None
@@ -112,15 +121,45 @@ class Run:
                 self._diagnosis = error
         return self._diagnosis
 
-    def train(self, *, on_step: Callable[[Progress], bool], on_epoch: Callable[[Progress], None]) -> bool:
-        """Train to the end, writing metrics and checkpoints on the way.
+    @property
+    def verdict(self) -> list[str]:
+        """What the training has come to, in sentences, the result first; [] before the first epoch has ended."""
+        metrics, task = self.loop.progress.metrics, self.loop.task
+        if not metrics:
+            return []
+        twin = self.compared[-1] if self.compared else None
+        return verdict(metrics[-1], measure=task.measure, units=task.units, chance=self.loop.chance, twin=twin)
+
+    @property
+    def concluded(self) -> bool:
+        """Whether summary.json has the diagnosis of the finished run."""
+        file = self.folder / SUMMARY
+        return self.finished and file.exists() and json.loads(file.read_bytes()).get("diagnosis") is not None
+
+    def conclude(self) -> None:
+        """Find what spoils the training of a finished run, and write it into summary.json.
+
+        The run is complete without it: interrupted, it can be called again.
+        """
+        if self.diagnosis is not None:
+            self._write_summary()
+
+    def train(
+        self,
+        *,
+        on_step: Callable[[Progress], bool],
+        on_epoch: Callable[[Progress], None],
+        until: int | None = None,
+    ) -> bool:
+        """Train to the end, writing metrics and checkpoints on the way; `conclude` does what comes after it.
 
         Args:
             on_step: sees the progress every few steps; True asks to stop, which stores a checkpoint first.
             on_epoch: sees it after each epoch, when everything is written.
+            until: number of epochs after which to pause; None: the last.
 
         Returns:
-            Whether the run came to its end.
+            Whether the run came to its end, or to the epoch `until`.
         """
         self._open()
         every = self.experiment.training.checkpoint_every
@@ -141,7 +180,7 @@ class Run:
             on_epoch(progress)
 
         try:
-            self.loop.run(on_step=after_step, on_epoch=after_epoch)
+            self.loop.run(on_step=after_step, on_epoch=after_epoch, until=until)
         except _Stop:
             self._write_summary()
             return False
@@ -218,7 +257,7 @@ class Run:
                 }
         settings, loop, layers = self.experiment.training, self.loop, array_layers(self.model)
         name = getattr(find_builder(settings.model), "__name__", settings.model)
-        found = self.diagnosis
+        found, chance = self._diagnosis, loop.chance
         summary = {
             "schema": SCHEMA,
             "title": f"{name} on {loop.data.name}, {type(self.experiment.rpu.device).__name__} devices",
@@ -228,6 +267,8 @@ class Run:
             "examples": loop.words,
             "units": dict(loop.task.units),
             "data": list(loop.data.notes),
+            "chance": None if chance is None else chance.to_dict(),
+            "replicas": self.names if settings.replicas > 1 else [],
             "command": f"mho train {shlex.quote(str(self.folder / CONFIG))}",
             "arrays": [
                 {
@@ -254,6 +295,8 @@ class Run:
         }
         if self._shifts:
             summary["zero_shifting"] = self._shifts
+        if self.compared:
+            summary[FLOAT] = {"folder": FLOAT, **self.compared[-1]}
         if loop.validation is not None:
             summary["validation"] = {"examples": len(loop.validation[0]), "out_of_patience": loop.out_of_patience}
         write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())

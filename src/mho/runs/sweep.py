@@ -17,9 +17,9 @@ from mho.config import fields_from_table, parse_toml, write_toml
 from mho.errors import Faults, InvalidValue, nearest
 from mho.models import NETWORKS, Sizes, build_model
 from mho.nn.convert import unmatched
-from mho.presets import PRESETS
 from mho.runs.axes import MAX_SEED, Axes, Draw, Point, flat
 from mho.runs.experiment import LATER, Experiment, merged
+from mho.runs.presets import DEFAULT_PRESET, over_preset
 from mho.runs.sources import NAMED
 
 KEYS = ("seeds", "replicas", "grid", "list", "random")
@@ -99,12 +99,12 @@ class Sweep:
         return cls(parse_toml(text))
 
     def to_toml(self) -> str:
-        """The file again, with all that was set beside it; swept fields by dotted name, to keep their order."""
+        """Return the file with its preset and what was set beside it; swept fields by dotted name, in their order."""
         table = dict(self.tables["sweep"])
         for key in ("grid", "list", "random"):
             if key in table:
                 table[key] = flat(table[key], leaves=LEAVES)
-        return write_toml(self.tables | {"sweep": table})
+        return write_toml({"preset": DEFAULT_PRESET} | self.tables | {"sweep": table})
 
     @property
     def rows(self) -> list[Row]:
@@ -218,13 +218,11 @@ def _base(tables: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
         else:
             continue
         base = _without(base, name)
-    preset = tables.get("preset")
-    if preset is None:
-        return base
-    if not isinstance(preset, str) or preset not in PRESETS:
-        faults.add(f"no preset {preset!r}{nearest(str(preset), PRESETS)}")
-        return base
-    return merged(PRESETS[preset]().to_dict(), base)
+    try:
+        return over_preset(base | {name: tables[name] for name in ("preset",) if name in tables})
+    except InvalidValue as error:
+        faults.add(str(error))
+        return over_preset(base)
 
 
 def _without(tables: Mapping[str, Any], name: str) -> dict[str, Any]:

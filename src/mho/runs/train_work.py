@@ -71,8 +71,11 @@ def train_experiment(
         on_progress(progress.epoch, progress.position / run.loop.examples)
         return stop()
 
-    ended = run.finished or run.train(on_step=on_step, on_epoch=lambda progress: None)
-    return run if ended else None
+    if not run.finished and not run.train(on_step=on_step, on_epoch=lambda progress: None):
+        return None
+    if not run.concluded:
+        run.conclude()
+    return run
 
 
 @functools.cache

@@ -24,7 +24,9 @@ from mho.models import Sizes
 from mho.runs.build import build
 from mho.runs.experiment import Experiment, changes
 from mho.runs.history import read_history
-from mho.runs.run import BEST, CHECKPOINT, CONFIG, METRICS
+from mho.runs.reader import Reader
+from mho.runs.replicas import replica_names
+from mho.runs.run import BEST, CHECKPOINT, CONFIG, FLOAT, METRICS
 from mho.runs.work import FOLDERS
 from mho.training import Task, sizes_of
 from mho.training.checkpoint import fill, load_checkpoint
@@ -85,6 +87,54 @@ class TrainedRun:
             InvalidValue: if the file is missing or damaged.
         """
         return read_history(self.folder / METRICS)
+
+    @functools.cached_property
+    def float_history(self) -> list[dict[str, Any]]:
+        """The lines of the same network in floating point, as `history`; [] without `mho train --compare float`.
+
+        `mho.load(run.folder / "float")` is its model.
+
+        Raises:
+            InvalidValue: if the file is damaged.
+        """
+        file = self.folder / FLOAT / METRICS
+        return read_history(file) if file.exists() else []
+
+    @property
+    def replicas(self) -> list[str]:
+        """The names of the replicas: the values in which they differ ("forward.noise = 0.06"), or else their seeds."""
+        return replica_names(self.config)
+
+    def sample(self, n: int = 200, *, prompt: str = "", temperature: float = 1.0, seed: int = 0) -> str | list[str]:
+        """Return a text that the network writes, character by character, by its own probabilities.
+
+        Args:
+            n: characters to write, from 1 to 1,000,000.
+            prompt: what the text goes on from, of characters of the run's text; "": the first character of its test.
+            temperature: the logits are divided by it: below 1 likelier, above 1 rarer characters; 0: the likeliest
+                character each time.
+            seed: of the draws, at least 0. The arrays' own noise comes on top, anew in each call.
+
+        Returns:
+            The n characters, without the prompt; with replicas a list of one text each.
+
+        Raises:
+            InvalidValue: for a run that learned no text, a prompt with a character that the text does not have, or
+                values out of range.
+        """
+        faults = Faults("sample")
+        faults.number("n", n, low=1, high=1_000_000, integer=True)
+        faults.number("temperature", temperature, low=0)
+        faults.number("seed", seed, low=0, integer=True)
+        if not isinstance(prompt, str):
+            faults.add(f"prompt is {prompt!r}; give a text")
+        faults.raise_any()
+        task, data = self._prepared
+        texts = [
+            task.sample(reader, data, n, prompt=prompt, temperature=temperature, seed=seed)
+            for reader in (Reader(self.model, replica, data) for replica in range(self.config.training.replicas))
+        ]
+        return texts if len(texts) > 1 else texts[0]
 
     def predict(self, x: Examples | None = None) -> Tensor | npt.NDArray[Any]:
         """Return what the network answers to inputs.

@@ -16,13 +16,16 @@ Callback = Callable[[Line], object]
 """What a loop calls after each epoch with its numbers."""
 REPLICAS = "_replicas"
 """Ends the name of a list of one number a replica, whose mean has the name without it."""
+NAMES = "replicas"
+"""Key of a line's list of names of the replicas, where they differ in a value: "forward.noise = 0.06"."""
 
 
 @final
 class TensorBoard(metaclass=InWords):
     """A callback that writes the numbers of each epoch as scalars for TensorBoard.
 
-    Each number has its name of metrics.jsonl; replica r of `test_error_replicas` is `test_error_replicas/r`. A loop of
+    Each number has its name of metrics.jsonl; replica r of `test_error_replicas` is `test_error_replicas/r`, or has its
+    name in place of r where the line names the replicas. A loop of
     one's own calls it as mho's does, `board({"epoch": 1, "test_error": 4.2})`, and a finished run is written by calling
     it with each line of `mho.load(folder).history`. Close it at the end, or use it in a `with` statement.
 
@@ -53,9 +56,10 @@ class TensorBoard(metaclass=InWords):
             raise InvalidValue(f"the line has epoch {epoch!r}; give the number of the epoch, a whole number")
         for name, value in line.items():
             if name.endswith(REPLICAS):
-                for replica, own in enumerate(value):
+                names = line.get(NAMES) or range(len(value))
+                for replica, own in zip(names, value, strict=True):
                     self._writer.add_scalar(f"{name}/{replica}", own, epoch)
-            elif name != "epoch":
+            elif name not in ("epoch", NAMES):
                 self._writer.add_scalar(name, value, epoch)
         self._writer.flush()
 

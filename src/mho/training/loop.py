@@ -5,18 +5,20 @@ from __future__ import annotations
 import collections
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mho.compiler.clock import preparing
 from mho.data import Dataset
 from mho.errors import InvalidValue
 from mho.models import forget, stateful_modules
 from mho.training.array_optimizer import ArrayOptimizer
 from mho.training.augmentations import AUGMENTATIONS, Augmented
+from mho.training.callbacks import NAMES
 from mho.training.drivers import choose_driver
 from mho.training.evaluation import evaluated
 from mho.training.settings import Training
@@ -38,7 +40,8 @@ class Progress:
         epoch: epochs finished.
         position: examples of the current epoch that were trained on.
         steps: steps since the start.
-        seconds: training time of the current epoch, test not included.
+        seconds: training time of the current epoch, without tests and without the time in which kernels are compiled or
+            read from the disk.
         losses: sum of the losses of this epoch's examples, one a replica.
         errors: sum of the task's errors of this epoch's examples when they were trained on, one a replica.
         metrics: one entry an epoch, as in metrics.jsonl.
@@ -63,10 +66,12 @@ class Loop:
         data: examples, as `task.prepare` returned them; `settings.validation` of those to train on are held out.
         settings: epochs, rates, order, driver.
         task: what is trained for, as `prepare` returned it.
+        names: of the replicas, for the lines of metrics.jsonl; (): they have none there.
 
     Attributes:
         data: the examples, without those that are held out.
         validation: inputs and targets of the examples that are held out; None without validation.
+        chance: what guessing reaches on the test; None where the task does not say.
         examples: so many make an epoch.
         words: what examples of these data are called, in the plural.
 
@@ -75,11 +80,20 @@ class Loop:
     """
 
     def __init__(
-        self, model: nn.Module, optimizer: ArrayOptimizer, data: Dataset, settings: Training, task: Task
+        self,
+        model: nn.Module,
+        optimizer: ArrayOptimizer,
+        data: Dataset,
+        settings: Training,
+        task: Task,
+        *,
+        names: Sequence[str] = (),
     ) -> None:
+        self.names = tuple(names)
         self.model, self.optimizer, self.settings, self.task = model, optimizer, settings, task
         self.data, self.validation = _split(data, settings, task)
         data = self.data
+        self.chance = task.chance(data)
         self.words = task.examples_of(data)
         self.examples = len(self._order(0))
         kinds = {name: AUGMENTATIONS[name] for name in settings.augment}
@@ -101,6 +115,7 @@ class Loop:
         *,
         on_step: Callable[[Progress], None] = lambda progress: None,
         on_epoch: Callable[[Progress], None] = lambda progress: None,
+        until: int | None = None,
     ) -> None:
         """Train to the last epoch, or until the patience is over.
 
@@ -108,8 +123,9 @@ class Loop:
             on_step: sees the progress after each step, or after a few: at most `together`, and whenever their
                 number is a multiple of `checkpoint_every`.
             on_epoch: sees it after each epoch.
+            until: number of epochs after which to pause; None: the last.
         """
-        while not self.finished:
+        while not self.finished and (until is None or self.progress.epoch < until):
             self._epoch(on_step)
             on_epoch(self.progress)
 
@@ -170,10 +186,10 @@ class Loop:
         if not progress.position:
             forget(self.model)
         while progress.position < len(order):
-            began = time.perf_counter()
+            began, prepared = time.perf_counter(), preparing.seconds
             every = settings.checkpoint_every
             self._steps(order[progress.position :], min(self.together, every - progress.steps % every))
-            progress.seconds += time.perf_counter() - began
+            progress.seconds += time.perf_counter() - began - (preparing.seconds - prepared)
             on_step(progress)
         progress.metrics.append(self._metrics(len(order)))
         self.optimizer.advance([loss / len(order) for loss in progress.losses])
@@ -254,7 +270,9 @@ class Loop:
             "seconds": progress.seconds,
             f"{self.words}_per_second": replicas * count / progress.seconds,
         }
-        return line | ({f"{name}_replicas": each for name, each in values.items()} if replicas > 1 else {})
+        if replicas > 1:
+            line |= {f"{name}_replicas": each for name, each in values.items()}
+        return line | ({NAMES: list(self.names)} if self.names else {})
 
 
 def _split(data: Dataset, settings: Training, task: Task) -> tuple[Dataset, tuple[Tensor, Tensor] | None]:

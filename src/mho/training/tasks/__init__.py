@@ -11,13 +11,14 @@ from typing import Any
 from mho.errors import InvalidValue, nearest
 from mho.imports import import_own, inhabitants, is_own
 from mho.training.tasks.base import Task
+from mho.training.tasks.chance import Chance, chance_of
 from mho.training.tasks.classification import Classification
 from mho.training.tasks.next_character import NextCharacter
 from mho.training.tasks.regression import Regression
 
 TASKS: dict[str, type[Task]] = inhabitants(__name__, __path__, "TASK")
 
-__all__ = ["TASKS", "Classification", "NextCharacter", "Regression", "Task", "find_task"]
+__all__ = ["TASKS", "Chance", "Classification", "NextCharacter", "Regression", "Task", "chance_of", "find_task"]
 
 
 def find_task(name: str) -> type[Task]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mho.data import Dataset
 from mho.errors import InvalidValue, InWords
+from mho.training.tasks.chance import Chance
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -84,6 +85,42 @@ class Task(abc.ABC, metaclass=InWords):
             InvalidValue: for data that are not of this task.
         """
         return self, data
+
+    def chance(self, data: Dataset) -> Chance | None:
+        """Return what guessing reaches on the test of these data, as `prepare` returned them; by default None: unknown.
+
+        A task of a user's own has its chance level named by `mho.training.tasks.chance_of`.
+        """
+        return None
+
+    def sample(
+        self,
+        answer: Callable[[Sequence[int]], Tensor],
+        data: Dataset,
+        count: int,
+        *,
+        prompt: str,
+        temperature: float,
+        seed: int,
+    ) -> str:
+        """Return a text that goes on from a prompt; only tasks that learn which symbol follows have such.
+
+        Args:
+            answer: the network, from the indices of all symbols so far to logits (symbols,) of the next. Between two
+                calls the sequence only grows.
+            data: as `prepare` returned them.
+            count: symbols to draw, at least 1.
+            prompt: what the text begins with.
+            temperature: by which the logits are divided; 0: the likeliest symbol each time.
+            seed: of the draws.
+
+        Raises:
+            InvalidValue: where the task does not learn a text, or for a prompt with an unknown symbol.
+        """
+        raise InvalidValue(
+            "a text can be sampled from a run that learned one, by the task next_character, and the task of this run "
+            f"is {type(self).__name__}; use predict(x) for its answers"
+        )
 
     def order(self, epoch: int, count: int, *, batch_size: int, seed: int) -> Tensor:
         """Return the places of an epoch's examples, int64; each `batch_size` of them in turn are a step.

@@ -10,6 +10,7 @@ from torch import Tensor
 from mho.data import Dataset
 from mho.errors import InvalidValue
 from mho.training.tasks.base import Task, example_shape, refuse_text
+from mho.training.tasks.chance import Chance, chance_of
 
 IMAGE_AXES = 4
 """Of a batch: examples, channels, height, width."""
@@ -19,7 +20,7 @@ IMAGE_AXES = 4
 class Classification(Task):
     """Logits (B, classes) and labels (B,) from 0: cross entropy in nats; the error is the share of wrong answers.
 
-    Guessing among C classes of equal frequency gives 100(1 - 1/C) %.
+    Guessing is to answer the commonest class of the training always: 100(1 - 1/C) % of C classes of equal frequency.
     """
 
     measure = "error"
@@ -53,6 +54,10 @@ class Classification(Task):
                 "at least two classes"
             )
         return self, data
+
+    def chance(self, data: Dataset) -> Chance:
+        """Return the error of answering the commonest class of the training to every example of the test."""
+        return chance_of(data.y_test != data.y_train.bincount().argmax(), "the commonest class")
 
     def check(self, out: Tensor, y: Tensor) -> None:
         if out.dim() != 2:

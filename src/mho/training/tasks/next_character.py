@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,6 +16,7 @@ from torch import Tensor
 from mho.data import Dataset
 from mho.errors import Faults, InvalidValue
 from mho.training.tasks.base import Task, example_shape
+from mho.training.tasks.chance import Chance, chance_of
 
 STREAM = 16
 """Sequences of a stream of the test, at least: only the first of a stream begins without what stands before it."""
@@ -24,7 +27,7 @@ class NextCharacter(Task):
     """Sequences (B, T) of indices to logits (B, T, characters) of the character that follows each; cross entropy.
 
     The error is the share of characters whose likeliest successor is not the true one; metrics.jsonl has the cross
-    entropy in nats a character as train_loss and test_loss, and in bits a character as train_bits and test_bits.
+    entropy in nats per character as train_loss and test_loss, and in bits per character as train_bits and test_bits.
 
     A text (n,) is cut into n/T sequences, what is left over is dropped. The sequences are read as `batch_size` parallel
     streams, as an array meets a text: stream b is the b-th part of the text, and step k takes sequence k of each. Every
@@ -39,7 +42,7 @@ class NextCharacter(Task):
     measure = "wrong characters"
     examples = "sequences"
     shuffled = False
-    units = {"loss": "nats a character", "bits": "bits a character"}  # noqa: RUF012
+    units = {"loss": "nats per character", "bits": "bits per character"}  # noqa: RUF012
     length: int = 32
 
     def __post_init__(self) -> None:
@@ -58,6 +61,45 @@ class NextCharacter(Task):
 
     def derived(self, loss: float) -> Mapping[str, float]:
         return {"bits": loss / math.log(2)}
+
+    def chance(self, data: Dataset) -> Chance:
+        """Return what the frequencies of the characters in the training text reach on the test text.
+
+        The error is that of the commonest character; the loss is the cross entropy of the frequencies, in which a
+        character counts once more than it stands in the training text, so that none has the probability 0.
+        """
+        known = max(len(data.symbols), int(max(data.y_train.max(), data.y_test.max())) + 1)
+        counts = data.y_train.flatten().bincount(minlength=known).double()
+        losses = -((counts + 1) / (counts + 1).sum()).log()
+        loss = float(losses[data.y_test].mean())
+        wrong = (data.y_test != counts.argmax()).double().mean(dim=1)
+        return chance_of(wrong, "the commonest character", loss=loss, **self.derived(loss))
+
+    def sample(
+        self,
+        answer: Callable[[Sequence[int]], Tensor],
+        data: Dataset,
+        count: int,
+        *,
+        prompt: str,
+        temperature: float,
+        seed: int,
+    ) -> str:
+        """Return `count` characters that go on from a prompt, each drawn by the network's probabilities.
+
+        Without a prompt the network reads the first character of the test text.
+        """
+        unknown = sorted(set(prompt) - set(data.symbols))
+        if unknown:
+            raise InvalidValue(
+                f"prompt has {', '.join(map(repr, unknown))}, which the text {data.name} does not have; its "
+                f"characters are {''.join(data.symbols)!r}"
+            )
+        generator = np.random.Generator(np.random.Philox(key=seed))
+        read = [data.symbols.index(character) for character in prompt] or [int(data.x_test.flatten()[0])]
+        for _ in range(count):
+            read.append(_draw(answer(read).double().numpy(), temperature, generator))
+        return "".join(data.symbols[index] for index in read[-count:])
 
     def predict(self, out: Tensor) -> Tensor:
         """Return the likeliest successor of each character, (B, T)."""
@@ -103,6 +145,14 @@ class NextCharacter(Task):
                 f"the network gives {out.shape[2]} logits and the text has characters up to {int(y.max())}; give at "
                 f"least {int(y.max()) + 1} outputs"
             )
+
+
+def _draw(logits: npt.NDArray[np.float64], temperature: float, generator: np.random.Generator) -> int:
+    """Return the index of a character drawn from logits (characters,)."""
+    if temperature == 0:
+        return int(logits.argmax())
+    odds = np.exp((logits - logits.max()) / temperature)
+    return int(np.searchsorted(odds.cumsum(), generator.random() * odds.sum(), side="right").clip(max=len(odds) - 1))
 
 
 TASK = NextCharacter

@@ -13,6 +13,7 @@ from torch import Tensor
 from mho.data import Dataset
 from mho.errors import Faults, InvalidValue
 from mho.training.tasks.base import Task, example_shape, refuse_text
+from mho.training.tasks.chance import Chance, chance_of
 
 
 @final
@@ -67,6 +68,16 @@ class Regression(Task):
                 f"data {data.name!r}: all targets of y_train are {y.flatten()[0]:g}; give some that differ"
             )
         return dataclasses.replace(self, variance=variance), data
+
+    def chance(self, data: Dataset) -> Chance:
+        """Return 100 %, by what the error is: that of answering the mean of the training targets to every example."""
+        mean = data.y_train.double().mean(dim=0).expand(data.y_test.shape)
+        return chance_of(
+            self.error(mean, data.y_test),
+            "the mean of the targets",
+            error=100.0,
+            loss=float(_squares(mean, data.y_test).mean()),
+        )
 
     def check(self, out: Tensor, y: Tensor) -> None:
         if out.shape != y.shape:

@@ -1,0 +1,141 @@
+"""What `mho train` shows of a run: what is unusual before it, its epochs, and what it came to."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mho.cli.interrupt import first_interrupt
+
+if TYPE_CHECKING:
+    from mho.runs import Comparison, Experiment, Run
+    from mho.training import TensorBoard
+
+COMPARED = ("float",)
+"""What a run can be compared with."""
+MOST_NAMED = 32
+"""So many replicas are listed at the end."""
+
+
+def ask_about(experiment: Experiment) -> None:
+    """Show on standard error which values of devices look like per cent or another unit."""
+    from mho.devices.doubts import doubts
+
+    rpus = (experiment.rpu, *experiment.layers.values())
+    for question in dict.fromkeys(question for rpu in rpus for question in doubts(rpu.device)):
+        warn(question)
+
+
+def warn(sentence: str) -> None:
+    """Show a warning on standard error."""
+    print(f"mho: warning: {sentence}", file=sys.stderr)
+
+
+def introduce(run: Run) -> None:
+    """Show on standard error what has no effect, how the data were made, and whether there is anything left to do."""
+    from mho.runs.replicas import unpaired
+
+    if run.finished:
+        print(f"{run.folder} is finished{_how_to_go_on(run)}", file=sys.stderr)
+    for sentence in (*run.idle, *filter(None, [unpaired(run.experiment)])):
+        warn(sentence)
+    for note in run.loop.data.notes:
+        print(f"data: {note}", file=sys.stderr)
+
+
+def watch(run: Run, comparison: Comparison | None, board: TensorBoard | None) -> bool:
+    """Train with a live display on standard error; the first Ctrl-C stops at the end of a step.
+
+    Returns:
+        Whether the run, and what it is compared with, came to the end.
+    """
+    from mho.cli.display import TrainingDisplay
+    from mho.diagnosis import silent_transfers
+
+    if comparison.finished if comparison is not None else run.finished:
+        return True
+    with first_interrupt() as asked, TrainingDisplay(run, comparison) as display:
+
+        def on_step(progress: Any) -> bool:
+            display.step(progress)
+            return asked()
+
+        said: set[str] = set()
+
+        def on_epoch(progress: Any) -> None:
+            display.epoch(progress)
+            if board is not None:
+                board(progress.metrics[-1])
+            for bank, sentence in silent_transfers(run.model).items():
+                if bank not in said:
+                    display.say(sentence)
+                    said.add(bank)
+
+        return (comparison or run).train(on_step=on_step, on_epoch=on_epoch)
+
+
+def conclude(run: Run) -> None:
+    """Diagnose a finished run and write its page; Ctrl-C leaves the diagnosis out, and the run complete."""
+    from mho.report import write_report
+
+    if not run.concluded:
+        print("\nlooking for what limits the training (Ctrl-C leaves this out)", file=sys.stderr)
+    try:
+        run.conclude()
+        told: object = run.diagnosis
+    except KeyboardInterrupt:
+        again = f"mho train --out {shlex.quote(str(run.folder))} --resume"
+        print(f"\ndiagnosis left out; the run is complete, and  {again}  makes it", file=sys.stderr)
+    else:
+        print(f"diagnosis: not possible, {told}" if isinstance(told, Exception) else str(told), file=sys.stderr)
+    write_report(run.folder)
+
+
+def show_verdict(run: Run) -> None:
+    """Print what the training came to, and how each replica did."""
+    from mho.training import best_line
+
+    metrics, measure = run.loop.progress.metrics, run.loop.task.measure
+    if run.loop.out_of_patience:
+        print(f"stopped early, {_patience_over(run)}")
+    for sentence in run.verdict:
+        print(sentence)
+    errors = metrics[-1].get("test_error_replicas", ())
+    width = max(map(len, run.names))
+    for name, error in list(zip(run.names, errors, strict=False))[:MOST_NAMED]:
+        print(f"  {name:{width}}  test {measure} {error:.2f} %")
+    if len(errors) > MOST_NAMED:
+        print(f"  and {len(errors) - MOST_NAMED} more, in the report")
+    best = best_line(metrics)
+    if best is not None:
+        line = metrics[best]
+        print(
+            f"lowest validation {measure} {line['validation_error']:.2f} % after epoch {line['epoch']}, test "
+            f"{line['test_error']:.2f} %: its weights are in best.safetensors"
+        )
+
+
+def name_folder(run: Run) -> None:
+    """Print where the run and its page are."""
+    from mho.runs.run import REPORT
+
+    print(f"run folder {run.folder}\nreport     {run.folder / REPORT}")
+
+
+def how_to_continue(folder: Path) -> str:
+    """Return what continues a run that was stopped."""
+    return f"stopped; continue with  mho train --out {shlex.quote(str(folder))} --resume"
+
+
+def _how_to_go_on(run: Run) -> str:
+    """Why a run is finished, where that is not its number of epochs, and what would go on."""
+    if not run.loop.out_of_patience:
+        return "; give more --epochs to go on"
+    return f", {_patience_over(run)}; give more --patience to go on, or 0 for no limit"
+
+
+def _patience_over(run: Run) -> str:
+    patience = run.experiment.training.patience
+    return f"with no lower validation {run.loop.task.measure} for {patience} epoch{'s' if patience > 1 else ''}"

@@ -194,7 +194,7 @@ def test_every_use_and_position_of_a_layer_counts():
 
 def test_groups_are_arrays_of_their_own():
     rows = planned_table(Network(grouped, (4, 8, 8)), RPU())
-    assert [(row.out, row.inputs, row.arrays, row.macs) for row in rows] == [
+    assert [(row.out, row.inputs, row.groups, row.macs) for row in rows] == [
         (2, 10, 4, 4 * 2 * 10 * 36),
         (5, 289, 1, 5 * 289),
     ]

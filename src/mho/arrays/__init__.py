@@ -4,11 +4,13 @@ from mho.arrays.base import TOLD, Array, ClippedWeights, check_lr, seed_list
 from mho.arrays.crossbar import Crossbar
 from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
+from mho.arrays.row import ArrayRow
 from mho.arrays.tiled import TiledArray, build_array
 
 __all__ = [
     "TOLD",
     "Array",
+    "ArrayRow",
     "ClippedWeights",
     "Crossbar",
     "Cycles",

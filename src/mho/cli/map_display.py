@@ -96,8 +96,8 @@ def _size(layer: Placed) -> str:
     """Of one matrix, its groups and its tiles."""
     row = layer.row
     lines = [f"{row.out} × {row.inputs}"]
-    if row.arrays > 1:
-        lines.append(f"{row.arrays} groups")
+    if row.groups > 1:
+        lines.append(f"{row.groups} groups")
     if layer.tiles > 1:
         lines.append(f"{layer.tiles} of {layer.tile_out} × {layer.tile_inputs}")
     return "\n".join(lines)

@@ -19,7 +19,7 @@ def record(result: Result) -> dict[str, Any]:
         "arrays": [
             _array(result, number, layer, group)
             for number, layer in enumerate(time.layers)
-            for group in range(layer.row.arrays)
+            for group in range(layer.row.groups)
         ],
         "macs": time.macs,
         "weights": sum(layer.row.weights for layer in time.layers),
@@ -70,9 +70,9 @@ def _array(result: Result, number: int, layer: Placed, group: int) -> dict[str, 
     """One group of a layer."""
     row = layer.row
     line = {name: value for name, value in _line(result, number, layer).items() if name not in ("layer", "groups")}
-    name = row.layer if row.arrays == 1 else f"{row.layer}.group{group}"
-    each = {"macs": row.macs // row.arrays, "cross_points": layer.cross_points // row.arrays}
-    shared = {"share_of_macs": result.time.share_of_macs(layer) / row.arrays}
+    name = row.layer if row.groups == 1 else f"{row.layer}.group{group}"
+    each = {"macs": row.macs // row.groups, "cross_points": layer.cross_points // row.groups}
+    shared = {"share_of_macs": result.time.share_of_macs(layer) / row.groups}
     banks = [dataclasses.asdict(bank) for bank in row.cell.banks]
     return {"name": name, "layer": row.layer, **line, **each, **shared, "banks": banks}
 
@@ -81,7 +81,7 @@ def _line(result: Result, number: int, layer: Placed) -> dict[str, Any]:
     row = layer.row
     line: dict[str, Any] = {
         "layer": row.layer,
-        "groups": row.arrays,
+        "groups": row.groups,
         "out": row.out,
         "in": row.inputs,
         "vectors": row.vectors,

@@ -4,14 +4,13 @@ from mho.hardware.constants import Constant, Constants, read_constants
 from mho.hardware.cost import BankWear, LayerCost, TrainingCost, training_cost
 from mho.hardware.energy import CycleEnergy, LayerEnergy, layer_energy
 from mho.hardware.sizes import GOKMEN_2017, ArraySize, parse_size, read_sizes
-from mho.hardware.table import ArrayRow, array_table, planned_table, rows_of, scale_in_words
+from mho.hardware.table import array_table, planned_table, rows_of, scale_in_words
 from mho.hardware.time import CYCLES, NetworkTime, Placed, network_time
 from mho.hardware.trace import Digital, Layer, Trace, trace
 
 __all__ = [
     "CYCLES",
     "GOKMEN_2017",
-    "ArrayRow",
     "ArraySize",
     "BankWear",
     "Constant",

@@ -89,7 +89,7 @@ def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> Cycl
     else:
         # the mean over the devices of a weight is digital; backward, a line makes their sum
         sums = row.out * (placed.across * cell.answers - 1)
-    vectors = row.vectors * row.arrays
+    vectors = row.vectors * row.groups
     return CycleEnergy(
         arrays=row.vectors * row.weights * row.read_devices * (current + charge),
         inputs=vectors * driven * c["dac"],
@@ -106,7 +106,7 @@ def update_bound(placed: Placed, constants: Constants) -> CycleEnergy:
     pulses = row.weights * (first.devices + first.lines) * slots * half_pulse(constants)
     return CycleEnergy(
         arrays=pulses + row.weights * first.lines * slots * coincidence(constants),
-        inputs=row.vectors * row.arrays * train_lines(placed) * constants["pulse_train"],
+        inputs=row.vectors * row.groups * train_lines(placed) * constants["pulse_train"],
         outputs=0.0,
         digital=0.0,
     )
@@ -128,7 +128,7 @@ def transfer_energy(placed: Placed, constants: Constants, *, written: bool = Tru
     for event in row.cell.events:
         source, target = row.cell.bank(event.source), row.cell.bank(event.target)
         # a column of the matrix is one line of each of the tiles that it lies in; every tile has events of its own
-        columns = row.vectors * row.arrays * event.columns(row.inputs) * (placed.across if event.cyclic else 1)
+        columns = row.vectors * row.groups * event.columns(row.inputs) * (placed.across if event.cyclic else 1)
         reads, slots = columns * event.reads, columns * event.writes * event.slots
         arrays += reads * row.out * source.devices * (current + charge)
         inputs += reads * placed.down * c["dac"]

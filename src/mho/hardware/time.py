@@ -19,10 +19,11 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 from typing import final
 
+from mho.arrays import ArrayRow
 from mho.arrays.layout import spread
 from mho.errors import Faults, InvalidValue
 from mho.hardware.sizes import GOKMEN_2017, ArraySize, check_sizes
-from mho.hardware.table import ArrayRow, check_patterns
+from mho.hardware.table import check_patterns
 
 CYCLES = ("forward", "backward", "update")
 """The cycles of a training image; inference takes the first."""
@@ -86,7 +87,7 @@ class Placed:
     @property
     def memory(self) -> int:
         """Numbers of digital memory of all arrays of the layer, vectors and errors that they are given included."""
-        return self.row.arrays * self.copies * self.row.cell.memory(self.row.out, self.row.inputs)
+        return self.row.groups * self.copies * self.row.cell.memory(self.row.out, self.row.inputs)
 
     @property
     def update_vector(self) -> float:
@@ -111,7 +112,7 @@ class Placed:
     @property
     def arrays(self) -> int:
         """Physical arrays of the layer: banks, groups, tiles and copies."""
-        return len(self.row.cell.banks) * self.row.arrays * self.tiles * self.copies
+        return len(self.row.cell.banks) * self.row.groups * self.tiles * self.copies
 
     @property
     def cross_points(self) -> int:

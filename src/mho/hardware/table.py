@@ -64,6 +64,11 @@ def _row(path: str, counted: _Counted, images: int, groups: int) -> ArrayRow:
     )
 
 
+def _scale(value: object) -> str:
+    """Return the factor of a description as `scale_in_words` does that of an array; one chosen later has a name."""
+    return f"{value:.3g}" if isinstance(value, (int, float)) else str(value)
+
+
 def scale_in_words(array: Array) -> str:
     """Return the digital factors of an array at present: "4.3", or "3.1 to 8.7"; empty where there are none."""
     scale = array.scale
@@ -117,7 +122,7 @@ def rows_of(
                 groups=layer.groups,
                 replicas=own.replicas or 1,
                 uses=layer.uses,
-                scale="" if own.scaling is None else str(own.scaling.value),
+                scale="" if own.scaling is None else _scale(own.scaling.value),
             )
         )
     return rows

@@ -16,7 +16,7 @@ from torch import nn
 
 import mho
 from mho.arrays import ArrayRow
-from mho.cells import Converters, TikiTaka
+from mho.cells import BankCost, CellCost, Converters, TikiTaka
 from mho.config import RPU
 from mho.errors import InvalidValue
 from mho.hardware import (
@@ -35,7 +35,11 @@ from mho.hardware import (
     training_totals,
 )
 from mho.models import NETWORKS, Network
-from mho.report import part_bars
+from mho.report import part_bars, write_sweep_report
+from mho.report.sweep_costs import cost_figures, error_against_cost, front, priced_points
+from mho.runs.results import COSTS, RESULTS, Results, read_table, result_of
+from mho.runs.sweep import Sweep
+from mho.runs.train_work import _costs
 from mho.text import per_cent, shortened, si
 
 SIZE = ArraySize(rows=16, columns=16, t_meas=63.0)
@@ -285,6 +289,44 @@ def test_parts_are_drawn_as_stacked_bars():
     assert [bar.get_x() for bar in ax.containers[1]] == [1, 0]
     assert ax.get_xlabel() == "energy (nJ)"
     assert [text.get_text().strip() for text in ax.texts] == ["3 nJ", "4 nJ"]
+
+
+# Sweeps
+
+
+def test_points_of_a_sweep_are_drawn_against_their_energy(tmp_path: Path):
+    grid = {"forward.adc_bits": [3, 6, 8], "forward.noise": [0.0, 0.1]}
+    sweep = Sweep({"preset": "gokmen_2017", "sweep": {"seeds": 2, "grid": grid}})
+    results, metrics = Results(tmp_path, sweep), {"epoch": 1, "train_error": 1.0, "train_loss": 0.5, "seconds": 1.0}
+    for row in sweep.rows:
+        read = mho.Read(adc_bits=row.values["forward.adc_bits"])
+        costs = costs_per_example(rows(forward=read))
+        line = metrics | {"test_error": 10.0 - row.values["forward.adc_bits"] + 50 * row.values["forward.noise"]}
+        results.add({row.number: result_of([line], "runs/a", 0, 1, costs=costs)})
+    (tmp_path / "sweep.toml").write_text(sweep.to_toml())
+    table = read_table(tmp_path / RESULTS)
+    points = priced_points(table)
+    assert [point.error for point in points] == [7, 12, 4, 9, 2, 7]
+    assert points[0].words == "adc_bits 3, noise 0"
+    energy = costs_per_example(rows(forward=bits(adc=3)))["energy_training_image"]
+    assert points[0].costs["energy_training_image"] == energy
+    ax = error_against_cost(points, Figure().add_subplot(), quantity="energy_training_image")
+    every, best = ax.get_lines()
+    assert list(every.get_ydata()) == [7, 12, 4, 9, 2, 7]
+    assert list(best.get_ydata()) == [7, 4, 2]
+    assert front([(1, 5), (1, 4), (2, 4), (3, 1), (4, 2)]) == [1, 3]
+    page = write_sweep_report(tmp_path).read_text()
+    assert "Test error against cost" in page
+    assert page.count("energy per training example, at most (pJ)") == 1
+    assert "time per training example" not in page  # all points take as long
+    older = dataclasses.replace(table, records=[{k: v for k, v in r.items() if k not in COSTS} for r in table.records])
+    assert (priced_points(older), cost_figures(older)) == ([], [])
+
+
+def test_rows_whose_cells_no_array_of_mho_holds_have_no_costs():
+    assert _costs(rows()) == costs_per_example(rows())
+    wide = CellCost(banks=(BankCost(devices=5000),))  # as a cell of the user's own may have
+    assert _costs([dataclasses.replace(row, cell=wide) for row in rows()]) == {}
 
 
 # The command line

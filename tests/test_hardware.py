@@ -20,7 +20,7 @@ from torch import nn
 import mho
 from mho.cells import AGAD, ERider, MixedPrecision, OneSided, PeriodicCarry, Referenced, Replicated, Residual, TikiTaka
 from mho.cli.map import parse_numbers
-from mho.cli.map_display import amount, duration, joules, share
+from mho.cli.map_display import duration, joules
 from mho.config import RPU
 from mho.errors import InvalidValue
 from mho.hardware import (
@@ -39,8 +39,8 @@ from mho.hardware import (
 from mho.models import NETWORKS, Network
 from mho.nn import kind_names
 from mho.report import read_folder, run_cost, run_rows, share_bars
-from mho.report.share_figure import share_text
 from mho.runs import Experiment, Run
+from mho.text import count, per_cent
 
 LARGE = GOKMEN_2017[:1]
 NAMES = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
@@ -87,7 +87,7 @@ def test_alexnets_times_are_the_papers():
     assert round(100 * large.share_of_macs(large.bottleneck)) == 9
     both = network_time(plan("alexnet"))
     assert by_name(both)["conv1"].size == GOKMEN_2017[1]
-    assert round(by_name(both)["conv1"].cycle / 1e3) == 30
+    assert round(by_name(both)["conv1"].forward / 1e3) == 30
     assert both.bottleneck.row.layer == "conv2"
     assert round(both.pipelined / 1e3) == 58
     assert both.sequential == 3025 * 10 + (729 + 3 * 169 + 3) * 80
@@ -194,7 +194,7 @@ def test_every_use_and_position_of_a_layer_counts():
 
 def test_groups_are_arrays_of_their_own():
     rows = planned_table(Network(grouped, (4, 8, 8)), RPU())
-    assert [(row.out, row.inputs, row.arrays, row.macs) for row in rows] == [
+    assert [(row.out, row.inputs, row.groups, row.macs) for row in rows] == [
         (2, 10, 4, 4 * 2 * 10 * 36),
         (5, 289, 1, 5 * 289),
     ]
@@ -281,7 +281,7 @@ def test_a_layer_takes_the_fastest_array_that_holds_it_and_then_the_smallest():
 def test_what_no_array_holds_is_spread_and_says_so():
     layers = by_name(network_time(plan("alexnet")))
     fc6 = layers["fc6"]
-    assert (fc6.fits, fc6.tiles, fc6.tile_out, fc6.tile_inputs, fc6.cycle) == (False, 3, 4096, 3072, 80.0)
+    assert (fc6.fits, fc6.tiles, fc6.tile_out, fc6.tile_inputs, fc6.forward) == (False, 3, 4096, 3072, 80.0)
     assert layers["fc7"].fits
     # one column more than the large array has
     assert by_name(network_time(plan("vgg16")))["fc7"].tiles == 2
@@ -307,8 +307,8 @@ def test_copies_divide_the_vectors_of_an_image():
     time = network_time(plan("alexnet"), LARGE, copies={"conv1": 4, "conv*": 2})
     layers = by_name(time)
     assert layers["conv1"].vectors == 757  # 3,025 / 4, rounded up
-    assert layers["conv1"].cycle == 757 * 80
-    assert layers["conv2"].cycle == 365 * 80
+    assert layers["conv1"].forward == 757 * 80
+    assert layers["conv2"].forward == 365 * 80
     assert layers["conv1"].cross_points == 4 * 96 * 363
     assert layers["fc6"].copies == 1
     # four copies are not enough for K2 to set the pace, five are
@@ -469,7 +469,7 @@ def test_the_energy_of_transfers_is_the_sum_of_its_parts(constants):
     # forward reads see one of the two banks, and the bound of the update is that of the bank that vectors pulse
     alone = by_name(network_time(planned_table(NETWORKS["lenet"], RPU(tile=(64, 257)))))["fc1"]
     for part in ("forward", "backward", "update_bound"):
-        known = constants(device_resistance=2.0, dac=1.0, adc=0.1, pulse_train=0.3, train_length=10)
+        known = constants(device_resistance=2.0, dac=1.0, adc=0.1, pulse_train=0.3)
         assert getattr(layer_energy(fc1, known), part) == getattr(layer_energy(alone, known), part)
 
 
@@ -507,11 +507,13 @@ def test_every_constant_says_where_it_comes_from():
 
 @pytest.fixture
 def constants(tmp_path):
-    """The constants, all of them 0 but for rounding, except those that are named."""
+    """The constants, all of them 0 but for rounding, except bits and those that are named."""
 
     def build(**values: float):
         lines = [
-            f"[{name}]\nvalue = {values.get(name, 1e-300)}\nsource = 'a test'\n" for name in read_constants().table
+            f"[{name}]\nvalue = {values.get(name, 1e-300)}\nsource = 'a test'\n"
+            for name, constant in read_constants().table.items()
+            if constant.unit != "bits"
         ]
         (tmp_path / "constants.toml").write_text("".join(lines))
         return read_constants(tmp_path / "constants.toml")
@@ -559,7 +561,7 @@ def test_references_are_read_with_their_weights_and_never_pulsed(constants):
     trains = layer_energy(conv2, constants(**silent, pulse_train=1.0))
     assert trains.update_bound.inputs == pytest.approx(64 * (32 + 401))
     # of the two pulses of every slot a reference sees that of its column
-    pulses = layer_energy(conv2, constants(device_resistance=1.0, pulse_voltage=2.0, pulse_time=1.0, train_length=10))
+    pulses = layer_energy(conv2, constants(device_resistance=1.0, pulse_voltage=2.0, pulse_time=1.0))
     seen, met = 3 * 32 * 401, 32 * 401
     assert pulses.update_bound.arrays == pytest.approx(64 * 10 * (seen * 1.0**2 + met * 2.0**2 / 2))
     rows = planned_table(Network(lambda: nn.Linear(8, 2), (8,)), RPU(cell=Referenced()))
@@ -570,7 +572,7 @@ def test_references_are_read_with_their_weights_and_never_pulsed(constants):
 
 
 def test_the_update_of_a_run_stays_below_the_bound_and_meets_it_when_every_line_pulses(constants):
-    known = constants(device_resistance=2.0, pulse_voltage=2.0, pulse_time=3.0, train_length=10)
+    known = constants(device_resistance=2.0, pulse_voltage=2.0, pulse_time=3.0)
     rows = plan("lenet")
     time = network_time(rows)
     images = 7
@@ -724,18 +726,17 @@ def test_shares_are_drawn_as_two_bars_a_layer():
     assert len({bar.get_y() for bars in ax.containers for bar in bars}) == 4
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first layer at the top
-    assert [share_text(s) for s in (39.4, 4.23, 0.04, 0.0)] == ["39", "4.2", "< 0.1", "0.0"]
 
 
 def test_numbers_are_written_for_readers():
-    assert [amount(n) for n in (1_135_256_096, 447_897_600, 4_096_000, 65_664, 416)] == [
+    assert [count(n) for n in (1_135_256_096, 447_897_600, 4_096_000, 65_664, 416)] == [
         "1.14 G", "448 M", "4 M", "66 k", "416",
     ]  # fmt: skip
     assert [duration(t) for t in (80.0, 30_250.0, 242_000.0, 1e6, 2.5e9, 0.5)] == [
         "80 ns", "30.25 µs", "242 µs", "1 ms", "2.5 s", "500 ps",
     ]  # fmt: skip
     assert [joules(e) for e in (0.0, 1e-12, 2.58e-12, 1.5e3)] == ["0", "1 pJ", "2.58 pJ", "1.5 kJ"]
-    assert [share(s) for s in (0.0, 0.0004, 0.0928, 0.0996, 1.0)] == ["0", "< 0.1", "9.3", "10", "100"]
+    assert [per_cent(s) for s in (0.0, 0.0004, 0.0928, 0.0996, 1.0)] == ["0", "< 0.1", "9.3", "10", "100"]
     assert parse_numbers("--copies", ["3", "conv1=4"]) == {"conv1": 4, "*": 3}
     assert list(parse_numbers("--copies", ["3", "conv1=4"])) == ["conv1", "*"]
 
@@ -777,7 +778,7 @@ def test_map_prints_alexnet_on_a_narrow_terminal(tmp_path):
         assert number in text, number
     assert "96 × 363" in text
     assert "fc6 (4096 × 9216) over 3 of 4096²" in text
-    assert "training: 3 cycles (forward, backward, update)" in text
+    assert "Training: 3 cycles (forward, backward, update)" in text
     large = mho_map("alexnet", "--array", "4096x4096:80", cwd=tmp_path).stdout
     assert "242 µs" in large
     assert "with 9.3 % of the MACs" in " ".join(large.split())
@@ -846,7 +847,7 @@ def test_map_shows_what_a_run_cost(trained, tmp_path):
     done = mho_map("--run", str(trained), "--energy", cwd=tmp_path, columns=100)
     assert done.returncode == 0, done.stderr
     assert "what training cost a network (30 images)" in done.stdout
-    assert "steps an image" in " ".join(done.stdout.split())
+    assert "steps per image" in " ".join(done.stdout.split())
     assert "assumed" in done.stdout
     training = json.loads(mho_map("--run", str(trained), "--json", cwd=tmp_path).stdout)["training"]
     assert training["images"] == 30
@@ -857,7 +858,7 @@ def test_map_shows_what_a_run_cost(trained, tmp_path):
 MISTAKES = {
     "name": (["alexnett"], "no model 'alexnett'; did you mean 'alexnet'? (your own is module:Net)"),
     "nothing": ([], "give a MODEL, for example mho map lenet, or --run DIR; neither was given"),
-    "both": (["lenet", "--run", "."], "both was given"),
+    "both": (["lenet", "--run", "."], "both were given"),
     "no shape": (["own:Net"], "give for example --input-shape 3x32x32"),
     "shape": (["own:Net", "--input-shape", "3x0"], "--input-shape '3x0': write the sizes"),
     "wrong shape": (["own:Net", "--input-shape", "1x6x6"], "conv (Conv2d) got an input of shape 1×6×6"),
@@ -875,7 +876,15 @@ MISTAKES = {
     "arrays": (["lenet", "--array", "8x8:1", "--arrays", "x"], "give one"),
     "formats": (["lenet", "--json", "--csv"], "give one"),
     "figure": (["lenet", "--figure", "a.gif"], "ends in .png, .svg, .pdf"),
-    "constants": (["lenet", "--constants", "c.toml"], "add --energy, or --run DIR"),
+    "constants": (["lenet", "--constants", "c.toml"], "c.toml cannot be read"),
+    "conventional": (["lenet", "--conventional", "312"], "write TOPS:WATTS"),
+    "lines": (["lenet", "--lines-per-adc", "0"], "--lines-per-adc is 0; give how many lines share a converter"),
+    "lines and arrays": (["lenet", "--lines-per-adc", "2", "--arrays", "x"], "write lines_per_adc there"),
+    "show": (["lenet", "--figure", "a.png", "--show", "areas"], "--show 'areas': did you mean 'area'?"),
+    "show alone": (["lenet", "--show", "area"], "add --figure FILE"),
+    "folder": (["lenet", "--figure", "nowhere/a.png"], "does not exist; make it first"),
+    "exact": (["lenet", "--exact", "--json"], "--exact has no effect"),
+    "bits": (["lenet", "--set", "forward.adc_bits=1"], "adc_bits"),
     "run": (["--run", "nowhere"], "there is no run folder nowhere"),
     "run and plan": (["--run", ".", "--tile", "4x4"], "leave out --tile"),
     "exclude": (["lenet", "--exclude", "conv9"], "'conv9' matches no layer; did you mean 'conv"),

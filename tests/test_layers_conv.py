@@ -216,7 +216,7 @@ def test_tables_count_vectors(kind):
         "transposed 1d": [("0.kernel", 6, 1, 5, 2), ("0.offset", 4, 1, 1, 1)],
         "transposed 2d": [("0.kernel", 18, 2, 12, 1), ("0.offset", 3, 1, 1, 1)],
     }
-    assert [(row.layer, row.out, row.inputs, row.vectors, row.arrays) for row in rows[:-1]] == expected[kind]
+    assert [(row.layer, row.out, row.inputs, row.vectors, row.groups) for row in rows[:-1]] == expected[kind]
     model = mho.convert(net_of(kind), NOISY, quiet=True)
     assert array_table(model, torch.zeros(1, *KINDS[kind][1])) == rows
     assert [row.name for row in conversion_rows(model)] == [row.layer for row in rows]

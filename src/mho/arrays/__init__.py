@@ -5,12 +5,14 @@ from mho.arrays.base import Array
 from mho.arrays.crossbar import Crossbar
 from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
+from mho.arrays.row import ArrayRow
 from mho.arrays.tiled import TiledArray, build_array
 from mho.arrays.weights import TOLD, ClippedWeights
 
 __all__ = [
     "TOLD",
     "Array",
+    "ArrayRow",
     "ClippedWeights",
     "Crossbar",
     "Cycles",

@@ -6,7 +6,7 @@ from mho.banks import BankSpec, FixedReference
 from mho.cells.agad import AGAD
 from mho.cells.base import Buffer, Cell, Term
 from mho.cells.choppers import Chopper
-from mho.cells.cost import BankCost, CellCost, EventCost
+from mho.cells.cost import BankCost, CellCost, Converters, EventCost
 from mho.cells.e_rider import ERider
 from mho.cells.events import Event, Stop
 from mho.cells.mixed_precision import MixedPrecision
@@ -36,6 +36,7 @@ __all__ = [
     "CellCost",
     "CellPart",
     "Chopper",
+    "Converters",
     "ERider",
     "Event",
     "EventCost",

@@ -6,6 +6,32 @@ import dataclasses
 from typing import final
 
 from mho.errors import Faults
+from mho.periphery import Read
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Converters:
+    """Resolution of the converters of a read, 2 to 24 bits.
+
+    Attributes:
+        dac_bits: of inputs; None: the description of the array has ideal, continuous inputs.
+        adc_bits: of outputs; None: likewise.
+    """
+
+    dac_bits: int | None = None
+    adc_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        faults = Faults("Converters")
+        faults.number("dac_bits", self.dac_bits, low=2, high=24, integer=True, optional=True)
+        faults.number("adc_bits", self.adc_bits, low=2, high=24, integer=True, optional=True)
+        faults.raise_any()
+
+    @classmethod
+    def of(cls, read: Read) -> Converters:
+        """Return the converters of a read."""
+        return cls(dac_bits=read.dac_bits, adc_bits=read.adc_bits)
 
 
 @final
@@ -59,6 +85,7 @@ class EventCost:
         slots: pulse slots of a write, at least 1.
         operations: digital additions and multiplications for each weight of these columns, at least 0. Comparisons, and
             what a pulse does to a buffer, are not among them.
+        converters: of the readings.
     """
 
     every: int
@@ -69,6 +96,7 @@ class EventCost:
     writes: int = 1
     slots: int = 1
     operations: int = 0
+    converters: Converters = Converters()
 
     def __post_init__(self) -> None:
         faults = Faults("EventCost")

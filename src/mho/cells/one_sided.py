@@ -13,6 +13,7 @@ from mho import random
 from mho.banks import BankSpec
 from mho.banks.numbers import levels_of
 from mho.cells.base import Buffer, Cell
+from mho.cells.cost import Converters, EventCost
 from mho.cells.events import Event, Stop
 from mho.cells.part import CellPart
 from mho.cells.sums import Sum, Summand
@@ -123,6 +124,10 @@ class Refresh(Event):
 
     def __init__(self, cell: OneSided) -> None:
         self.cell, self.every = cell, cell.refresh_every
+
+    def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:
+        """Return a reading of all columns by the circuit of refreshes, and their writings."""
+        return dataclasses.replace(super().cost(banks), converters=Converters.of(self.cell.refresh_read))
 
     def plan(self, part: CellPart, stop: Stop) -> list[Step]:
         bank = part.first

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mho import random
 from mho.banks import BankSpec, UpdatePlan
 from mho.cells.base import Buffer, Cell, Term
-from mho.cells.cost import EventCost
+from mho.cells.cost import Converters, EventCost
 from mho.cells.events import Event, Stop
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import plan_map, plan_reading, plan_sending_all
@@ -150,7 +150,9 @@ class Carry(Event):
         reach = min(abs(float(np.max(fields[name].mean))) for name in ("w_max", "w_min"))
         step = float(np.max(device.mean_step())) * float(np.max(self.cell.base))
         pulses = math.ceil(float(np.max(self.cell.carry_at)) * reach / step - ROUNDING)
-        return dataclasses.replace(super().cost(banks), slots=max(pulses, 1) + 1)
+        return dataclasses.replace(
+            super().cost(banks), slots=max(pulses, 1) + 1, converters=Converters.of(self.cell.transfer)
+        )
 
     def plan(self, part: CellPart, stop: Stop) -> list[Step]:
         low, columns, number = part.banks[self.source], stop.columns, np.zeros(1, np.int64)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mho.banks import BankSpec, Stream
 from mho.banks.numbers import levels_of
 from mho.cells.choppers import Chopper
-from mho.cells.cost import EventCost
+from mho.cells.cost import Converters, EventCost
 from mho.cells.events import Event, Stop
 from mho.cells.sums import Sum, Summand
 from mho.compiler.program import Step, joined
@@ -68,6 +68,10 @@ class ColumnEvent(Event, abc.ABC):
     def banks(self) -> tuple[str, ...]:  # type: ignore[override]
         """The banks that are read and pulsed."""
         return (self.source, self.target)
+
+    def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:
+        """Return a reading of a column by the circuit, and a writing, in a train of the target's update."""
+        return dataclasses.replace(super().cost(banks), converters=Converters.of(self.circuit))
 
     def reading(self, part: CellPart, stop: Stop) -> tuple[list[Step], Floats]:
         """Return what reads the K columns of a stop, and where the readings lie, (R, K, M)."""

@@ -1,7 +1,8 @@
-"""mho map: a network as a table of arrays, its time and its energy."""
+"""mho map: a network as a table of arrays, its time, energy and area."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mho.errors import InvalidValue
+from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
     from mho.config import RPU
     from mho.hardware import ArraySize
 
 FIGURES = (".png", ".svg", ".pdf")
+SHOWN = ("shares", "time", "energy", "area")
 
 
 def map_(
@@ -46,8 +48,12 @@ def map_(
         Path | None,
         typer.Option(
             help="The same as TOML: tables named array with rows, columns, t_meas (ns); where you know them also "
-            "t_pulse (ns) and operations (digital ones a ns)."
+            "t_pulse (ns), operations (digital ones per ns), lines_per_adc, durations."
         ),
+    ] = None,
+    lines_per_adc: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="So many output lines share a converter, one after another (default 1)."),
     ] = None,
     copies: Annotated[
         list[str] | None,
@@ -55,7 +61,7 @@ def map_(
     ] = None,
     devices: Annotated[
         list[str] | None,
-        typer.Option(metavar="[LAYER=]N", help="Cross-points a weight, for example conv2=13; may be repeated."),
+        typer.Option(metavar="[LAYER=]N", help="Cross-points per weight, for example conv2=13; may be repeated."),
     ] = None,
     tile: Annotated[
         str | None,
@@ -67,33 +73,55 @@ def map_(
     no_bias_column: Annotated[
         bool, typer.Option("--no-bias-column", help="Biases are added digitally, not by a column of the array.")
     ] = False,
-    energy: Annotated[bool, typer.Option("--energy", help="Add the energy of an image, and its constants.")] = False,
+    energy: Annotated[
+        bool, typer.Option("--energy", help="Add the energy of each layer, and the constants of the models.")
+    ] = False,
+    area: Annotated[
+        bool, typer.Option("--area", help="Add the parts of each layer's area, and the constants of the models.")
+    ] = False,
     constants: Annotated[
-        Path | None, typer.Option(help="TOML with constants of the energy model that differ from mho's.")
+        Path | None, typer.Option(metavar="FILE", help="TOML with constants of the models that differ from mho's.")
+    ] = None,
+    conventional: Annotated[
+        str | None,
+        typer.Option(metavar="TOPS:WATTS", help="Conventional hardware beside, its peak: 312:400 (default 156:400)."),
     ] = None,
     run: Annotated[
         Path | None, typer.Option(metavar="DIR", help="In place of MODEL: the arrays of a run, and what it cost them.")
     ] = None,
     figure: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw shares of MACs and time; .png, .svg or .pdf.")
+        Path | None, typer.Option(metavar="FILE", help="Draw what --show names; .png, .svg or .pdf.")
     ] = None,
+    show_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--show",
+            metavar="WHAT",
+            help="What --figure draws: shares (of MACs and time), time, energy, area; may be repeated (default shares, "
+            "and energy and area with these options).",
+        ),
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Print all digits of counts: 80,202, not 80 k.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a layer, and nothing else.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per layer, and nothing else.")] = False,
 ) -> None:
-    """Show a network as arrays: sizes, multiply-accumulates (MACs), time and energy.
+    """Show a network as arrays: sizes, multiply-accumulates (MACs), time, energy and area.
 
     A cycle of a layer takes T·t_meas: the T vectors of an image pass one after
     another. Inference is one cycle, a training image three: forward, backward,
     update. Each layer is put on the fastest array that holds it; what none
     holds is spread over several. LAYER is a name, or a pattern such as 'conv*'.
-    Cells of several banks, with transfers between them, come from --config or
-    --set: their readings and writings are part of the update.
+    Cells of several banks, with transfers between them, and the bits of
+    converters come from --config or --set: they count in time and energy. All
+    constants are listed with their sources, and most are assumed: the numbers
+    are orders of magnitude. docs/hardware.md says what is modelled.
 
     Examples: mho map alexnet; mho map alexnet --array 4096x4096:80; mho map
     lenet --copies conv1=4 --figure lenet.png; mho map mynet:Net --input-shape
-    3x32x32; mho map lenet --config tiki_taka.toml; mho map --run runs/digits-1.
+    3x32x32; mho map lenet --set forward.adc_bits=6 --lines-per-adc 8 --energy
+    --area; mho map lenet --config tiki_taka.toml; mho map --run runs/digits-1.
     """
-    _check(model, run, as_json=as_json, as_csv=as_csv, figure=figure)
+    wanted = _check(model, run, as_json=as_json, as_csv=as_csv, figure=figure, shown=show_)
     plan = {
         "--input-shape": input_shape, "--devices": devices, "--tile": tile, "--exclude": exclude,
         "--no-bias-column": no_bias_column or None, "--config": config, "--set": settings,
@@ -103,54 +131,68 @@ def map_(
     described = {"--devices": devices, "--tile": tile}
     if (config is not None or settings) and (given := [name for name, value in described.items() if value]):
         raise InvalidValue(f"{' and '.join(given)} would change what --config and --set describe; say it there")
-    if constants is not None and not energy and run is None:
-        raise InvalidValue("--constants are of the energy model; add --energy, or --run DIR")
+    if exact and (as_json or as_csv):
+        raise InvalidValue("--exact has no effect with --json and --csv, which have all digits; leave it out")
 
     from mho.cli.map_records import record, to_csv
-    from mho.cli.map_result import from_model, from_run
+    from mho.cli.map_result import Hardware, from_model, from_run
+    from mho.hardware import parse_conventional
 
-    sizes = _sizes(array or [], arrays)
-    split = parse_numbers("--copies", copies or [])
+    hardware = Hardware(
+        sizes=_sizes(array or [], arrays, lines_per_adc),
+        copies=parse_numbers("--copies", copies or []),
+        constants=constants,
+        conventional=None if conventional is None else parse_conventional(conventional),
+    )
     if run is not None:
-        result = from_run(run, sizes, split, constants=constants, energy=energy)
+        result = from_run(run, hardware)
     else:
         assert model is not None
         result = from_model(
             model,
             input_shape,
-            sizes,
-            split,
+            hardware,
             rpus=_rpus(config, settings or [], parse_numbers("--devices", devices or []), parse_tile(tile)),
             exclude=exclude or [],
             bias_column=not no_bias_column,
-            constants=constants,
-            energy=energy,
         )
     if figure is not None:
-        from mho.report import save_shares
+        from mho.report import save_map
 
-        save_shares(result.name, result.time, figure)
+        kinds = wanted or ["shares", *(["energy"] if energy else []), *(["area"] if area else [])]
+        save_map(result.name, result.example, kinds, figure, energy=result.energy, area=result.area, time=result.time)
     if as_json:
-        print(json.dumps(record(result)))
+        print(json.dumps(record(result, energy=energy, area=area)))
     elif as_csv:
-        print(to_csv(result), end="")
+        print(to_csv(result, energy=energy, area=area), end="")
     else:
         from mho.cli.map_display import show
 
-        show(result)
+        show(result, energy=energy, area=area, exact=exact)
         if figure is not None:
             print(f"figure {figure}")
 
 
-def _check(model: str | None, run: Path | None, *, as_json: bool, as_csv: bool, figure: Path | None) -> None:
-    """Raise for options that do not go together."""
+def _check(
+    model: str | None, run: Path | None, *, as_json: bool, as_csv: bool, figure: Path | None, shown: list[str] | None
+) -> list[str]:
+    """Return what a figure is to show; raise for options that do not go together."""
     if (model is None) == (run is None):
-        given = "both" if run is not None else "neither"
-        raise InvalidValue(f"give a MODEL, for example mho map lenet, or --run DIR; {given} was given")
+        given = "both were given" if run is not None else "neither was given"
+        raise InvalidValue(f"give a MODEL, for example mho map lenet, or --run DIR; {given}")
     if as_json and as_csv:
         raise InvalidValue("--json and --csv both print; give one")
     if figure is not None and figure.suffix.lower() not in FIGURES:
         raise InvalidValue(f"--figure {figure}: name a file that ends in {', '.join(FIGURES)}")
+    if figure is not None and not figure.absolute().parent.is_dir():
+        raise InvalidValue(f"--figure {figure}: the folder {figure.absolute().parent} does not exist; make it first")
+    wanted = list(dict.fromkeys(part.strip() for text in shown or [] for part in text.split(",")))
+    faults = [f"--show {kind!r}: {nearest(kind, SHOWN).removeprefix('; ')}" for kind in wanted if kind not in SHOWN]
+    if wanted and figure is None:
+        faults.append("--show says what a figure shows; add --figure FILE")
+    if faults:
+        raise InvalidValue("; ".join(faults), faults)
+    return wanted
 
 
 def _rpus(
@@ -168,19 +210,26 @@ def _rpus(
     return experiment.rpu, experiment.layers
 
 
-def _sizes(texts: Sequence[str], file: Path | None) -> Sequence[ArraySize]:
-    """The arrays there are."""
+def _sizes(texts: Sequence[str], file: Path | None, lines_per_adc: int | None) -> Sequence[ArraySize]:
+    """Return the arrays there are."""
     from mho.hardware import GOKMEN_2017, parse_size, read_sizes
 
     if texts and file is not None:
         raise InvalidValue("--array and --arrays both say which arrays there are; give one")
     if file is not None:
+        if lines_per_adc is not None:
+            raise InvalidValue("--lines-per-adc would change what --arrays describes; write lines_per_adc there")
         return read_sizes(file)
-    return [parse_size(text) for text in texts] or GOKMEN_2017
+    sizes = [parse_size(text) for text in texts] or GOKMEN_2017
+    if lines_per_adc is None:
+        return sizes
+    if lines_per_adc < 1:
+        raise InvalidValue(f"--lines-per-adc is {lines_per_adc}; give how many lines share a converter, at least 1")
+    return [dataclasses.replace(size, lines_per_adc=lines_per_adc) for size in sizes]
 
 
 def parse_numbers(option: str, texts: Sequence[str]) -> Mapping[str, int]:
-    """`LAYER=N` as pattern to number; N alone is for every layer, and counts where no other pattern matches."""
+    """Read `LAYER=N` as pattern to number; N alone is for every layer, and counts where no other pattern matches."""
     numbers: dict[str, int] = {}
     for text in texts:
         found = re.fullmatch(r"\s*(?:(.+?)\s*=)?\s*(\d+)\s*", text)
@@ -196,7 +245,7 @@ def parse_numbers(option: str, texts: Sequence[str]) -> Mapping[str, int]:
 
 
 def parse_tile(text: str | None) -> tuple[int, int] | None:
-    """`ROWSxCOLUMNS` as two numbers."""
+    """Read `ROWSxCOLUMNS` as two numbers."""
     if text is None:
         return None
     found = re.fullmatch(r"\s*(\d+)\s*[x×]\s*(\d+)\s*", text)

@@ -8,18 +8,25 @@ import io
 from typing import Any
 
 from mho.cli.map_result import Result
-from mho.hardware import CYCLES, CycleEnergy, LayerCost, LayerEnergy, Placed
+from mho.hardware import CYCLES, CycleEnergy, LayerArea, LayerCost, LayerEnergy, Placed, Workload
 
 
-def record(result: Result) -> dict[str, Any]:
-    """One table: the arrays (one a group), the totals and the times of an image [ns], energies [J]."""
+def record(result: Result, *, energy: bool, area: bool) -> dict[str, Any]:
+    """Return one table: the arrays (one per group), totals, times of an example [ns], energies [J], areas [m²].
+
+    Args:
+        result: what there is to show.
+        energy: whether each layer has its energy.
+        area: whether each layer has its area.
+    """
     time = result.time
+    lines = _lines(result, energy=energy, area=area)
     table: dict[str, Any] = {
         "model": result.name,
         "arrays": [
-            _array(result, number, layer, group)
-            for number, layer in enumerate(time.layers)
-            for group in range(layer.row.arrays)
+            _array(result, layer, line, group)
+            for layer, line in zip(time.layers, lines, strict=True)
+            for group in range(layer.row.groups)
         ],
         "macs": time.macs,
         "weights": sum(layer.row.weights for layer in time.layers),
@@ -31,6 +38,14 @@ def record(result: Result) -> dict[str, Any]:
             "inference": {"sequential": time.sequential, "pipelined": time.pipelined},
             "training_image": {"sequential": time.training, "pipelined": time.training_bottleneck.training},
             "training_bottleneck": time.training_bottleneck.row.layer,
+        },
+        "totals": {"inference": _totals(result.inference), "training": _totals(result.training)},
+        "conventional": {
+            "operations_per_second": result.conventional.rate,
+            "watts": result.conventional.power,
+            "source": result.conventional.source,
+            "seconds_per_inference": result.conventional.time(result.inference.operations),
+            "joules_per_inference": result.conventional.energy(result.inference.operations),
         },
         "digital": [{"name": d.name, "kind": d.kind, "parameters": d.parameters} for d in result.digital],
         "idle": list(result.idle),
@@ -48,17 +63,16 @@ def record(result: Result) -> dict[str, Any]:
             "endurance_writes": cost.endurance,
             "lifetime_trainings": cost.lifetime,
         }
-    if result.constants is not None:
-        table["constants"] = {
-            name: {"value": constant.value, "unit": constant.unit, "source": constant.source}
-            for name, constant in result.constants.table.items()
-        }
+    table["constants"] = {
+        name: {"value": constant.value, "unit": constant.unit, "source": constant.source}
+        for name, constant in result.constants.table.items()
+    }
     return table
 
 
-def to_csv(result: Result) -> str:
-    """One line a layer."""
-    lines = [_line(result, number, layer) for number, layer in enumerate(result.time.layers)]
+def to_csv(result: Result, *, energy: bool, area: bool) -> str:
+    """Return one line per layer."""
+    lines = _lines(result, energy=energy, area=area)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     writer.writeheader()
@@ -66,22 +80,52 @@ def to_csv(result: Result) -> str:
     return text.getvalue()
 
 
-def _array(result: Result, number: int, layer: Placed, group: int) -> dict[str, Any]:
-    """One group of a layer."""
+def _totals(work: Workload) -> dict[str, Any]:
+    """Return the totals of inference or training, in SI units."""
+    return {
+        "operations_per_image": work.operations,
+        "seconds_per_image": work.time,
+        "joules_per_image": list(work.energy),
+        "watts": list(work.power),
+        "operations_per_second": work.throughput,
+        "operations_per_joule": list(work.efficiency),
+        "arrays": work.arrays,
+        "utilisation": work.utilisation,
+        "area_m2": work.area,
+    }
+
+
+def _lines(result: Result, *, energy: bool, area: bool) -> list[dict[str, Any]]:
+    """Return a table for each layer."""
+    lines = []
+    for number, layer in enumerate(result.time.layers):
+        line = _line(result, layer)
+        if energy:
+            line |= _energies(result.energy[number])
+        if area:
+            line |= _areas(result.area[number])
+        if result.cost is not None:
+            line |= _costs(result.cost.layers[number])
+        lines.append(line)
+    return lines
+
+
+def _array(result: Result, layer: Placed, line: dict[str, Any], group: int) -> dict[str, Any]:
+    """Return one group of a layer."""
     row = layer.row
-    line = {name: value for name, value in _line(result, number, layer).items() if name not in ("layer", "groups")}
-    name = row.layer if row.arrays == 1 else f"{row.layer}.group{group}"
-    each = {"macs": row.macs // row.arrays, "cross_points": layer.cross_points // row.arrays}
-    shared = {"share_of_macs": result.time.share_of_macs(layer) / row.arrays}
+    line = {name: value for name, value in line.items() if name not in ("layer", "groups")}
+    name = row.layer if row.groups == 1 else f"{row.layer}.group{group}"
+    each = {"macs": row.macs // row.groups, "cross_points": layer.cross_points // row.groups}
+    shared = {"share_of_macs": result.time.share_of_macs(layer) / row.groups}
     banks = [dataclasses.asdict(bank) for bank in row.cell.banks]
     return {"name": name, "layer": row.layer, **line, **each, **shared, "banks": banks}
 
 
-def _line(result: Result, number: int, layer: Placed) -> dict[str, Any]:
+def _line(result: Result, layer: Placed) -> dict[str, Any]:
     row = layer.row
-    line: dict[str, Any] = {
+    return {
         "layer": row.layer,
-        "groups": row.arrays,
+        "groups": row.groups,
         "out": row.out,
         "in": row.inputs,
         "vectors": row.vectors,
@@ -98,7 +142,14 @@ def _line(result: Result, number: int, layer: Placed) -> dict[str, Any]:
         "tile_in": layer.tile_inputs,
         "copies": layer.copies,
         "scale": row.scale,
-        "cycle_ns": layer.cycle,
+        "physical_arrays": layer.arrays,
+        "utilisation": layer.utilisation,
+        "forward_dac_bits": row.forward.dac_bits,
+        "forward_adc_bits": row.forward.adc_bits,
+        "backward_dac_bits": row.backward.dac_bits,
+        "backward_adc_bits": row.backward.adc_bits,
+        "cycle_ns": layer.forward,
+        "backward_ns": layer.backward,
         "share_of_time": result.time.share_of_time(layer),
         "update_ns": layer.update,
         "column_reads_per_vector": layer.column_reads,
@@ -106,11 +157,6 @@ def _line(result: Result, number: int, layer: Placed) -> dict[str, Any]:
         "digital_operations_per_vector": layer.operations,
         "digital_numbers": layer.memory,
     }
-    if result.energy is not None:
-        line |= _energies(result.energy[number])
-    if result.cost is not None:
-        line |= _costs(result.cost.layers[number])
-    return line
 
 
 def _energies(layer: LayerEnergy) -> dict[str, float]:
@@ -122,6 +168,12 @@ def _energies(layer: LayerEnergy) -> dict[str, float]:
         ("transfers_at_most", layer.transfers),
     )
     return {f"{name}_joules": cycle.total for name, cycle in cycles}
+
+
+def _areas(area: LayerArea) -> dict[str, float]:
+    """Return the area of all arrays of a layer [m²], and its parts."""
+    parts = ("cells", "dacs", "integrators", "adcs", "trains", "digital")
+    return {"area_m2": area.total} | {f"area_{name}_m2": getattr(area, name) for name in parts}
 
 
 def _costs(layer: LayerCost) -> dict[str, float | str | None]:

@@ -1,4 +1,4 @@
-"""The constants of the energy model, each with its unit and source."""
+"""The constants of time, energy and area, each with its unit and source."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any, final
 
 from mho.errors import InvalidValue, nearest
 
+BITS, MOST_BITS = "bits", 24
+
 
 @final
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """A number of the energy model.
+    """A number of the models of time, energy and area.
 
     Attributes:
         value: in SI units, greater than 0.
@@ -43,7 +45,7 @@ class Constants:
 
 
 def read_constants(path: Path | None = None) -> Constants:
-    """The constants of energy.toml beside this file, with those of a user's file in their place.
+    """Return the constants of constants.toml beside this file, with those of a user's file in their place.
 
     Args:
         path: TOML with a section for each constant that differs: `value`, `source`, and if you like `unit` and
@@ -52,7 +54,7 @@ def read_constants(path: Path | None = None) -> Constants:
     Raises:
         InvalidValue: for a file that cannot be read, or naming every fault in it.
     """
-    text = importlib.resources.files("mho.hardware").joinpath("energy.toml").read_text(encoding="utf-8")
+    text = importlib.resources.files("mho.hardware").joinpath("constants.toml").read_text(encoding="utf-8")
     table = {name: Constant(**fields) for name, fields in tomllib.loads(text).items()}
     if path is None:
         return Constants(table)
@@ -84,6 +86,8 @@ def _faults(fields: Mapping[str, Any], default: Constant) -> list[str]:
     value, source = fields.get("value"), fields.get("source")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         faults.append(f"value is {value!r}; give a number greater than 0, in {default.unit}")
+    elif default.unit == BITS and not (value == int(value) and 2 <= value <= MOST_BITS):
+        faults.append(f"value is {value!r}; give a whole number of bits from 2 to {MOST_BITS}")
     if not isinstance(source, str) or not source.strip():
         faults.append(f"source is {source!r}; say where the value comes from, or 'assumed'")
     if fields.get("unit", default.unit) != default.unit:

@@ -148,7 +148,7 @@ def _layer(
     pulses, steps = counters["pulses"] / replicas, counters["coincidences"] / replicas
     trains = forward = backward = transfers = None
     if images is not None:
-        vectors = images * row.vectors * row.arrays
+        vectors = images * row.vectors * row.groups
         # an exact update has neither pulses nor trains
         trains = vectors * train_lines(placed) * constants["pulse_train"] if pulses else 0.0
         repeats = counters.get("halvings", 0) / replicas / (vectors * row.tiles)

@@ -1,13 +1,13 @@
 """What a network on arrays costs in energy: a plain sum of parts, for orders of magnitude.
 
-Reads: every cross-point carries V²/R during t_meas, lines are charged, each input line is driven, each output line is
-integrated and converted. Update: a pulse puts half the voltage on all of its line, a coincidence the whole on one
-cross-point. A reference device has a row of its own, which reads drive or integrate together with its weight's, and no
-update pulses. Banks that reads do not see take no part in them. Transfers read one column at a time: one line is
-driven, all rows are integrated and converted; what a transfer writes has a bound like that of the update. Digital: an
-activation an output, forward, and its derivative, backward, with a product each that serves the factor of an RPU's
-scale too; sums over tiles and devices, and backward over the overlapping patches of a convolution; of a transfer a
-product or a sum is half an activation.
+Reads: every cross-point carries V²/R while a vector is integrated, lines are charged, each input line is driven, each
+output line is integrated and converted; the bits of converters count as `mho.hardware.converters` says. Update: a pulse
+puts half the voltage on all of its line, a coincidence the whole on one cross-point. A reference device has a row of
+its own, which reads drive or integrate together with its weight's, and no update pulses. Banks that reads do not see
+take no part in them. Transfers read one column at a time: one line is driven, all rows are integrated and converted;
+what a transfer writes has a bound like that of the update. Digital: an activation an output, forward, and its
+derivative, backward, with a product each that serves the factor of an RPU's scale too; sums over tiles and devices, and
+backward over the overlapping patches of a convolution; of a transfer a product or a sum is half an activation.
 
 Not known and not counted: digital memory, drawing the pulse trains of transfers, buffers and wiring between the arrays,
 pooling, normalisation, losses and control, what circuits draw while they wait, how conductances are spread around their
@@ -21,6 +21,7 @@ import dataclasses
 from typing import final
 
 from mho.hardware.constants import Constants
+from mho.hardware.converters import adc_energy, dac_energy, integration_time
 from mho.hardware.time import Placed
 
 
@@ -76,12 +77,13 @@ def layer_energy(placed: Placed, constants: Constants) -> LayerEnergy:
 def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> CycleEnergy:
     """Energy of the forward or backward cycle of an image; no vector is read twice."""
     row, c = placed.row, constants
-    cell = row.cell
+    cell, converters = row.cell, row.backward if backward else row.forward
+    integration = integration_time(placed.size, converters, c) * 1e-9
     across, down = row.inputs * placed.down, row.out * placed.across
     # a weight and its reference answer as one, as do banks in a sum: currents are added before noise and bounds
     driven = down * row.read_devices if backward else across * len(cell.read)
     answering = across * cell.sums if backward else down * cell.answers
-    current = c["read_voltage"] ** 2 / c["device_resistance"] * placed.size.t_meas * 1e-9
+    current = c["read_voltage"] ** 2 / c["device_resistance"] * integration
     charge = c["line_capacitance"] * c["read_voltage"] ** 2
     if backward:
         # where there are many vectors, their answers are added into the error maps of the layer below
@@ -89,11 +91,11 @@ def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> Cycl
     else:
         # the mean over the devices of a weight is digital; backward, a line makes their sum
         sums = row.out * (placed.across * cell.answers - 1)
-    vectors = row.vectors * row.arrays
+    vectors = row.vectors * row.groups
     return CycleEnergy(
         arrays=row.vectors * row.weights * row.read_devices * (current + charge),
-        inputs=vectors * driven * c["dac"],
-        outputs=vectors * answering * (c["integrator_power"] * placed.size.t_meas * 1e-9 + c["adc"]),
+        inputs=vectors * driven * dac_energy(converters, c),
+        outputs=vectors * answering * (c["integrator_power"] * integration + adc_energy(converters, c)),
         digital=vectors * (row.out * c["activation"] + sums * c["addition"]),
     )
 
@@ -101,12 +103,12 @@ def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> Cycl
 def update_bound(placed: Placed, constants: Constants) -> CycleEnergy:
     """The most that the update cycle of an image can take."""
     row, first = placed.row, placed.row.cell.banks[0]
-    slots = row.vectors * constants["train_length"] * (row.cell.slots > 0)
+    slots = row.vectors * row.cell.slots
     # in each slot every cross-point sees a pulse of its row and one of its column, a reference that of its column
     pulses = row.weights * (first.devices + first.lines) * slots * half_pulse(constants)
     return CycleEnergy(
         arrays=pulses + row.weights * first.lines * slots * coincidence(constants),
-        inputs=row.vectors * row.arrays * train_lines(placed) * constants["pulse_train"],
+        inputs=row.vectors * row.groups * train_lines(placed) * constants["pulse_train"],
         outputs=0.0,
         digital=0.0,
     )
@@ -121,17 +123,18 @@ def transfer_energy(placed: Placed, constants: Constants, *, written: bool = Tru
         written: whether what they write is counted, as if every row pulsed in every slot.
     """
     row, c = placed.row, constants
-    current = c["read_voltage"] ** 2 / c["device_resistance"] * placed.size.t_meas * 1e-9
     charge = c["line_capacitance"] * c["read_voltage"] ** 2
-    convert = c["integrator_power"] * placed.size.t_meas * 1e-9 + c["adc"]
     arrays = inputs = outputs = digital = 0.0
     for event in row.cell.events:
         source, target = row.cell.bank(event.source), row.cell.bank(event.target)
+        integration = integration_time(placed.size, event.converters, c) * 1e-9
+        current = c["read_voltage"] ** 2 / c["device_resistance"] * integration
+        convert = c["integrator_power"] * integration + adc_energy(event.converters, c)
         # a column of the matrix is one line of each of the tiles that it lies in; every tile has events of its own
-        columns = row.vectors * row.arrays * event.columns(row.inputs) * (placed.across if event.cyclic else 1)
+        columns = row.vectors * row.groups * event.columns(row.inputs) * (placed.across if event.cyclic else 1)
         reads, slots = columns * event.reads, columns * event.writes * event.slots
         arrays += reads * row.out * source.devices * (current + charge)
-        inputs += reads * placed.down * c["dac"]
+        inputs += reads * placed.down * dac_energy(event.converters, c)
         outputs += reads * row.out * source.answers * convert
         digital += columns * row.out * event.operations * c["activation"] / 2
         if written:

@@ -24,8 +24,11 @@ class ArraySize:
         t_meas: time [ns] of one cycle of one vector, whatever part of the array is used. Forward and backward are taken
             to need this long, and so are a column's reading, and without `t_pulse` an update and a column's writing.
         t_pulse: time [ns] of one slot of pulses: an update then takes as many as its trains have. None: not known.
-        operations: digital additions and multiplications that the circuits of one array do in a ns. None: digital work
+        operations: digital additions and multiplications that the circuits of one array do per ns. None: digital work
             takes no time.
+        durations: whether inputs are coded as durations of pulses, so that t_meas holds for inputs of `dac_bits` bits
+            (constants.toml), and a vector of fewer bits takes less. False: as heights; t_meas then holds for all bits.
+        lines_per_adc: output lines that share a converter, which converts one after another, at least 1.
 
     Raises:
         InvalidValue: naming every field that is out of range.
@@ -36,6 +39,8 @@ class ArraySize:
     t_meas: float
     t_pulse: float | None = None
     operations: float | None = None
+    durations: bool = True
+    lines_per_adc: int = 1
 
     def __post_init__(self) -> None:
         faults = Faults("ArraySize")
@@ -44,6 +49,8 @@ class ArraySize:
         faults.number("t_meas", self.t_meas, above=0.0, high=1e12)
         faults.number("t_pulse", self.t_pulse, above=0.0, high=1e12, optional=True)
         faults.number("operations", self.operations, above=0.0, high=1e12, optional=True)
+        faults.flag("durations", self.durations)
+        faults.number("lines_per_adc", self.lines_per_adc, low=1, integer=True)
         faults.raise_any()
 
     def train(self, slots: int) -> float:
@@ -87,7 +94,7 @@ def parse_size(text: str) -> ArraySize:
 def read_sizes(path: Path) -> tuple[ArraySize, ...]:
     """Read a table of arrays: TOML with one `[[array]]` of `rows`, `columns` and `t_meas` [ns] for each kind.
 
-    `t_pulse` and `operations` may stand beside them; see `ArraySize`.
+    `t_pulse`, `operations`, `durations` and `lines_per_adc` may stand beside them; see `ArraySize`.
 
     Raises:
         InvalidValue: for a file that cannot be read, or naming every fault in it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import fnmatch
 from collections.abc import Iterable, Mapping
 from typing import final
@@ -11,83 +10,13 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from mho.arrays import Array
-from mho.arrays.layout import places
-from mho.cells import BankCost, CellCost
+from mho.arrays import Array, ArrayRow
 from mho.config import RPU
 from mho.errors import InvalidValue, nearest
 from mho.hardware.trace import Trace, trace
 from mho.models import Network
 from mho.nn import array_layers, replica_outputs
 from mho.nn.memory import Floats
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class ArrayRow:
-    """One layer on arrays.
-
-    Attributes:
-        layer: qualified name.
-        out: rows of the weight matrix.
-        inputs: columns, the bias included.
-        vectors: vectors an image sends through the array (the paper's weight sharing factor T), in all its uses.
-        devices: cross-points a weight.
-        arrays: arrays of this size that the layer has (one a group).
-        replicas: networks side by side.
-        tiles: crossbars that an array of this size is spread over; 1 where it is one.
-        tile_out: rows of weights of the largest of them.
-        tile_inputs: columns likewise.
-        uses: how often an image goes through the layer.
-        references: of `devices` those that no pulse moves.
-        scale: the digital factors between weights and arrays, in words; empty where there are none.
-        cell: what the cell of a weight asks of hardware; left out, one bank of these devices without events.
-    """
-
-    layer: str
-    out: int
-    inputs: int
-    vectors: int
-    devices: int
-    arrays: int
-    replicas: int
-    tiles: int
-    tile_out: int
-    tile_inputs: int
-    uses: int = 1
-    references: int = 0
-    scale: str = ""
-    cell: CellCost = None  # type: ignore[assignment]  # made in __post_init__
-
-    def __post_init__(self) -> None:
-        if self.cell is None:
-            bank = BankCost(devices=self.devices, references=self.references, answers=self.devices - self.references)
-            object.__setattr__(self, "cell", CellCost(banks=(bank,), answers=bank.lines))
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates an image takes in one forward cycle, in all arrays of the layer."""
-        return self.out * self.inputs * self.vectors * self.arrays
-
-    @property
-    def weights(self) -> int:
-        """Weights of all arrays of the layer."""
-        return self.out * self.inputs * self.arrays
-
-    @property
-    def cross_points(self) -> int:
-        """Devices of all arrays of the layer, in one replica."""
-        return self.weights * self.devices
-
-    @property
-    def pulsed(self) -> int:
-        """Those of them that updates move."""
-        return self.weights * (self.devices - self.references)
-
-    @property
-    def read_devices(self) -> int:
-        """Cross-points of a weight that forward and backward reads see."""
-        return sum(bank.devices for bank in self.cell.read)
 
 
 def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:
@@ -121,24 +50,23 @@ class _Counted:
         return self.array.read_vectors(inputs, backward=backward)
 
 
-def _row(path: str, counted: _Counted, images: int, arrays: int) -> ArrayRow:
+def _row(path: str, counted: _Counted, images: int, groups: int) -> ArrayRow:
     array = counted.array
-    shapes = list(array.tile_shapes.values())
-    return ArrayRow(
+    return ArrayRow.planned(
         path,
-        array.out_features,
-        array.in_features,
-        counted.vectors // images,
-        array.devices,
-        arrays,
-        array.replicas,
-        len(shapes),
-        *shapes[0],
+        (array.out_features, array.in_features),
+        array.rpu,
+        vectors=counted.vectors // images,
+        groups=groups,
+        replicas=array.replicas,
         uses=counted.uses,
-        references=array.devices - array.rpu.pulsed,
         scale=scale_in_words(array),
-        cell=array.rpu.cell.cost(array.rpu.banks),
     )
+
+
+def _scale(value: object) -> str:
+    """Return the factor of a description as `scale_in_words` does that of an array; one chosen later has a name."""
+    return f"{value:.3g}" if isinstance(value, (int, float)) else str(value)
 
 
 def scale_in_words(array: Array) -> str:
@@ -184,23 +112,17 @@ def rows_of(
     for layer in traced.layers:
         matching = (spec for name in layer.names for p, spec in special.items() if fnmatch.fnmatchcase(name, p))
         own = next(matching, rpu)
-        inputs = layer.inputs + (layer.bias and bias_column)
-        tiles = places(own, layer.out, inputs)
+        size = layer.out, layer.inputs + (layer.bias and bias_column)
         rows.append(
-            ArrayRow(
+            ArrayRow.planned(
                 layer.name,
-                layer.out,
-                inputs,
-                layer.vectors,
-                own.devices,
-                layer.groups,
-                own.replicas or 1,
-                len(tiles),
-                *tiles[0].shape,
+                size,
+                own,
+                vectors=layer.vectors,
+                groups=layer.groups,
+                replicas=own.replicas or 1,
                 uses=layer.uses,
-                references=own.devices - own.pulsed,
-                scale="" if own.scaling is None else str(own.scaling.value),
-                cell=own.cell.cost(own.banks),
+                scale="" if own.scaling is None else _scale(own.scaling.value),
             )
         )
     return rows

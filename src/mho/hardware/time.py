@@ -1,10 +1,11 @@
 """How long a network takes on arrays.
 
 A cycle (forward, backward or update) of a layer takes T·t_meas: its T vectors pass one after another, and an array
-answers in t_meas whatever its size (T. Gokmen, M. Onen, W. Haensch, Front. Neurosci. 11:538 (2017), Discussion).
-A training image takes three cycles of every layer, inference one; the backward cycle of the first layer is counted too,
-though no layer below needs its errors. Digital work between the arrays, bound management's
-repeated reads, and moving vectors about are not counted.
+answers in t_meas whatever its size (T. Gokmen, M. Onen, W. Haensch, Front. Neurosci. 11:538 (2017), Discussion). Where
+the bits of converters are given, or lines share a converter, a read takes the time of `mho.hardware.converters`
+instead. A training image takes three cycles of every layer, inference one; the backward cycle of the first layer is
+counted too, though no layer below needs its errors. Digital work between the arrays, bound management's repeated reads,
+and moving vectors about are not counted.
 
 Cells with events halt the update cycle: it takes T·(train + reads·t_meas + writes·write), with so many readings and
 writings of columns a vector (M. J. Rasch et al., Nat. Commun. 15:7133 (2024)). Where an array's pulses and digital
@@ -19,10 +20,13 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 from typing import final
 
+from mho.arrays import ArrayRow
 from mho.arrays.layout import spread
 from mho.errors import Faults, InvalidValue
+from mho.hardware.constants import Constants, read_constants
+from mho.hardware.converters import vector_time
 from mho.hardware.sizes import GOKMEN_2017, ArraySize, check_sizes
-from mho.hardware.table import ArrayRow, check_patterns
+from mho.hardware.table import check_patterns
 
 CYCLES = ("forward", "backward", "update")
 """The cycles of a training image; inference takes the first."""
@@ -42,6 +46,9 @@ class Placed:
         tile_inputs: columns likewise.
         fits: whether an array of the table holds it, so that no part of it was cut for want of size.
         copies: arrays that share the vectors of an image.
+        forward_vector: time [ns] of a vector in the forward cycle.
+        backward_vector: time [ns] of a vector in the backward cycle.
+        event_reads: time [ns] of a column's reading by each event of the cell.
     """
 
     row: ArrayRow
@@ -52,6 +59,9 @@ class Placed:
     tile_inputs: int
     fits: bool
     copies: int
+    forward_vector: float
+    backward_vector: float
+    event_reads: tuple[float, ...]
 
     @property
     def tiles(self) -> int:
@@ -64,9 +74,14 @@ class Placed:
         return -(-self.row.vectors // self.copies)
 
     @property
-    def cycle(self) -> float:
-        """Time [ns] of a forward or backward cycle of an image. Tiles and groups work at once."""
-        return self.vectors * self.size.t_meas
+    def forward(self) -> float:
+        """Time [ns] of the forward cycle of an image. Tiles and groups work at once."""
+        return self.vectors * self.forward_vector
+
+    @property
+    def backward(self) -> float:
+        """Time [ns] of the backward cycle of an image."""
+        return self.vectors * self.backward_vector
 
     @property
     def column_reads(self) -> float:
@@ -86,15 +101,15 @@ class Placed:
     @property
     def memory(self) -> int:
         """Numbers of digital memory of all arrays of the layer, vectors and errors that they are given included."""
-        return self.row.arrays * self.copies * self.row.cell.memory(self.row.out, self.row.inputs)
+        return self.row.groups * self.copies * self.row.cell.memory(self.row.out, self.row.inputs)
 
     @property
     def update_vector(self) -> float:
         """Time [ns] of an update with one vector, events included."""
         size, cell = self.size, self.row.cell
         events = sum(
-            event.columns(self.tile_inputs) * (event.reads * size.t_meas + event.writes * size.train(event.slots))
-            for event in cell.events
+            event.columns(self.tile_inputs) * (event.reads * read + event.writes * size.train(event.slots))
+            for event, read in zip(cell.events, self.event_reads, strict=True)
         )
         return size.train(cell.slots) + events + size.digital(self.operations)
 
@@ -106,17 +121,27 @@ class Placed:
     @property
     def training(self) -> float:
         """Time [ns] of the three cycles of a training image."""
-        return 2 * self.cycle + self.update
+        return self.forward + self.backward + self.update
 
     @property
     def arrays(self) -> int:
         """Physical arrays of the layer: banks, groups, tiles and copies."""
-        return len(self.row.cell.banks) * self.row.arrays * self.tiles * self.copies
+        return len(self.row.cell.banks) * self.row.groups * self.tiles * self.copies
+
+    @property
+    def read_arrays(self) -> int:
+        """Physical arrays that forward reads see."""
+        return len(self.row.cell.read) * self.row.groups * self.tiles * self.copies
 
     @property
     def cross_points(self) -> int:
         """Devices of the layer in all its copies."""
         return self.row.cross_points * self.copies
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the cross-points of the physical arrays that hold weights, 0 to 1."""
+        return self.cross_points / (self.arrays * self.size.rows * self.size.columns)
 
 
 @final
@@ -128,13 +153,13 @@ class NetworkTime:
 
     @property
     def sequential(self) -> float:
-        """Time [ns] of a forward or backward cycle, one layer after another."""
-        return sum(layer.cycle for layer in self.layers)
+        """Time [ns] of a forward cycle, one layer after another."""
+        return sum(layer.forward for layer in self.layers)
 
     @property
     def training(self) -> float:
         """Time [ns] of the three cycles of a training image, one layer after another."""
-        return 2 * self.sequential + sum(layer.update for layer in self.layers)
+        return sum(layer.training for layer in self.layers)
 
     @property
     def training_bottleneck(self) -> Placed:
@@ -143,13 +168,13 @@ class NetworkTime:
 
     @property
     def bottleneck(self) -> Placed:
-        """The slowest layer, which sets the pace of a pipeline."""
-        return max(self.layers, key=lambda layer: layer.cycle)
+        """The layer that is slowest in the forward cycle, which sets the pace of a pipeline."""
+        return max(self.layers, key=lambda layer: layer.forward)
 
     @property
     def pipelined(self) -> float:
-        """Time [ns] of one cycle an image, every layer at work on another image."""
-        return self.bottleneck.cycle
+        """Time [ns] per image of one forward cycle, every layer at work on another image."""
+        return self.bottleneck.forward
 
     @property
     def macs(self) -> int:
@@ -162,7 +187,7 @@ class NetworkTime:
 
     def share_of_time(self, layer: Placed) -> float:
         """Share of a layer in the time of arrays that work one layer after another, 0 to 1."""
-        return layer.cycle / self.sequential
+        return layer.forward / self.sequential
 
 
 def network_time(
@@ -170,6 +195,7 @@ def network_time(
     sizes: Sequence[ArraySize] = GOKMEN_2017,
     *,
     copies: Mapping[str, int] | None = None,
+    constants: Constants | None = None,
 ) -> NetworkTime:
     """Put each layer on the fastest array that holds it, the smallest where several are as fast.
 
@@ -183,6 +209,7 @@ def network_time(
         sizes: the arrays there are.
         copies: pattern of layer names to number of copies, at least 1; the first that matches counts. A layer has no
             more copies than vectors.
+        constants: of which those of converters count; None: mho's.
 
     Raises:
         InvalidValue: for no rows or sizes, a pattern that matches no layer, a number of copies below 1 or above the
@@ -201,19 +228,19 @@ def network_time(
                 f"{pattern} is {number}, and its layers have at most {most} vectors to share; give at most {most}"
             )
     faults.raise_any()
-    layers = []
+    layers, known = [], read_constants() if constants is None else constants
     for row in rows:
         number = next((n for pattern, n in special.items() if fnmatch.fnmatchcase(row.layer, pattern)), 1)
-        layers.append(_placed(row, sizes, min(number, row.vectors)))
+        layers.append(_placed(row, sizes, min(number, row.vectors), known))
     return NetworkTime(tuple(layers))
 
 
-def _placed(row: ArrayRow, sizes: Sequence[ArraySize], copies: int) -> Placed:
+def _placed(row: ArrayRow, sizes: Sequence[ArraySize], copies: int, constants: Constants) -> Placed:
     lines = row.tile_out * row.cell.lines
     holding = [size for size in sizes if lines <= size.rows and row.tile_inputs <= size.columns]
     if holding:
-        best = min(holding, key=lambda size: (size.t_meas, size.rows * size.columns))
-        return _spread(row, best, copies, fits=True)
+        options = [_spread(row, size, copies, constants, fits=True) for size in holding]
+        return min(options, key=lambda option: (option.forward_vector, option.size.rows * option.size.columns))
     able = [size for size in sizes if size.rows >= row.cell.lines]
     if not able:
         most = max(size.rows for size in sizes)
@@ -221,12 +248,22 @@ def _placed(row: ArrayRow, sizes: Sequence[ArraySize], copies: int) -> Placed:
             f"{row.layer}: a weight of {row.cell.lines} devices does not fit arrays of at most {most} rows; "
             "give a larger array, or fewer devices"
         )
-    options = [_spread(row, size, copies, fits=False) for size in able]
-    return min(options, key=lambda option: (option.tiles, option.size.t_meas))
+    options = [_spread(row, size, copies, constants, fits=False) for size in able]
+    return min(options, key=lambda option: (option.tiles, option.forward_vector))
 
 
-def _spread(row: ArrayRow, size: ArraySize, copies: int, *, fits: bool) -> Placed:
+def _spread(row: ArrayRow, size: ArraySize, copies: int, constants: Constants, *, fits: bool) -> Placed:
     down = spread(row.out, min(row.tile_out, size.rows // row.cell.lines))
     across = spread(row.inputs, min(row.tile_inputs, size.columns))
     largest = (down[0].stop - down[0].start, across[0].stop - across[0].start)
-    return Placed(row, size, len(down), len(across), *largest, fits, copies)
+    out, cell = largest[0], row.cell
+    answers = max(bank.answers for bank in cell.read)
+    return Placed(
+        row, size, len(down), len(across), *largest, fits, copies,
+        forward_vector=vector_time(size, row.forward, constants, outputs=out * answers),
+        backward_vector=vector_time(size, row.backward, constants, outputs=largest[1]),
+        event_reads=tuple(
+            vector_time(size, event.converters, constants, outputs=out * cell.bank(event.source).answers)
+            for event in cell.events
+        ),
+    )  # fmt: skip

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
+from mho.arrays import ArrayRow
 from mho.papers.checks import Check
 from mho.papers.page_figures import across_means
 from mho.papers.paper import Paper
@@ -149,28 +150,20 @@ def array_rows(paper: Paper, records: Mapping[str, Record]) -> list[dict[str, An
 
     Curves whose arrays have other shapes than those of the first curve are left out.
     """
-    tables = {name: record.arrays for name, record in records.items() if record.arrays}
-    if not tables:
-        return []
-    first = next(iter(tables.values()))
-    shape = [(array["layer"], array["out"], array["in"]) for array in first]
-    same = {
-        name: arrays
-        for name, arrays in tables.items()
-        if [(array["layer"], array["out"], array["in"]) for array in arrays] == shape
-    }
-    rows = []
-    for place, array in enumerate(first):
+    tables = {name: [ArrayRow.from_dict(array) for array in record.arrays] for name, record in records.items()}
+    first = next((rows for rows in tables.values() if rows), [])
+    shape = [(row.layer, row.out, row.inputs) for row in first]
+    same = {name: rows for name, rows in tables.items() if [(row.layer, row.out, row.inputs) for row in rows] == shape}
+    lines = []
+    for place, row in enumerate(first):
         several: dict[int, list[str]] = {}
-        for name, arrays in same.items():
-            devices = arrays[place]["devices"]
-            if devices > 1:
-                several.setdefault(devices, []).append(paper.expected.curves[name].label)
+        for name, rows in same.items():
+            if rows[place].devices > 1:
+                several.setdefault(rows[place].devices, []).append(paper.expected.curves[name].label)
         notes = [f"{devices} in {'; '.join(labels)}" for devices, labels in sorted(several.items())]
-        macs = array["out"] * array["in"] * array["vectors"]
-        rows.append({"layer": array["layer"], "out": array["out"], "in": array["in"], "vectors": array["vectors"]})
-        rows[-1] |= {"macs": macs, "several": notes}
-    return rows
+        lines.append({"layer": row.layer, "out": row.out, "in": row.inputs, "vectors": row.vectors})
+        lines[-1] |= {"macs": row.macs, "several": notes}
+    return lines
 
 
 def picture_rows(paper: Paper, records: Mapping[str, Record]) -> list[dict[str, str]]:

@@ -20,9 +20,10 @@ from mho.report.figures import error_curves as error_curves
 from mho.report.fit_page import fit_page as fit_page
 from mho.report.folder import read_folder as read_folder
 from mho.report.history_page import write_history_report as write_history_report
+from mho.report.map_figures import part_bars as part_bars
+from mho.report.map_figures import save_map as save_map
+from mho.report.map_figures import share_bars as share_bars
 from mho.report.page import write_report as write_report
-from mho.report.share_figure import save_shares as save_shares
-from mho.report.share_figure import share_bars as share_bars
 from mho.report.sweep_page import is_sweep as is_sweep
 from mho.report.sweep_page import write_sweep_report as write_sweep_report
 

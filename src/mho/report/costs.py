@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mho.arrays import ArrayRow
 from mho.errors import InvalidValue
-from mho.hardware import ArrayRow, Constants, NetworkTime, TrainingCost, training_cost
+from mho.hardware import Constants, NetworkTime, TrainingCost, training_cost
 from mho.report.folder import RunFolder
 
 
@@ -15,13 +16,7 @@ def run_rows(run: RunFolder) -> list[ArrayRow]:
     """
     if not run.arrays:
         raise InvalidValue(f"{run.title}: every layer stayed digital; there are no arrays to show")
-    return [
-        ArrayRow(
-            a.layer, a.out, a.inputs, a.vectors, a.devices, 1, a.replicas, a.tiles, a.tile_out, a.tile_in,
-            references=a.references, scale=a.scale, cell=a.cell,  # type: ignore[arg-type]
-        )
-        for a in run.arrays
-    ]  # fmt: skip
+    return run.arrays
 
 
 def run_cost(run: RunFolder, time: NetworkTime, constants: Constants) -> TrainingCost:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, final
 
-from mho.cells import BankCost, CellCost, EventCost
+from mho.arrays import ArrayRow
 from mho.config import fields_from_table
 from mho.errors import Faults, InvalidValue
+from mho.nn import Converted
 from mho.runs.history import json_object
 from mho.runs.run import FLOAT, METRICS
 from mho.runs.verdict import verdict
@@ -24,47 +25,6 @@ VALIDATION = "validation_error"
 """An error that all lines have, or none."""
 SCHEMA = 2
 """Newest version of a run folder's files that is read."""
-
-
-@final
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Array:
-    """One array of the network; sizes of one replica."""
-
-    layer: str
-    out: int
-    inputs: int
-    vectors: int
-    devices: int
-    replicas: int
-    tiles: int
-    tile_out: int
-    tile_in: int
-    references: int
-    scale: str
-    cell: CellCost | None
-    """None in folders of before it was written."""
-
-    @property
-    def cross_points(self) -> int:
-        """Devices of the whole array."""
-        return self.out * self.inputs * self.devices
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates an image takes in one forward cycle."""
-        return self.out * self.inputs * self.vectors
-
-
-@final
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Layer:
-    """One layer of the model and what it became; `clipped` is the share of weights cut at bounds, or None."""
-
-    name: str
-    kind: str
-    became: str
-    clipped: float | None
 
 
 @final
@@ -101,8 +61,8 @@ class RunFolder:
     spec: str
     planned_epochs: int | None
     metrics: list[dict[str, Any]]
-    arrays: list[Array]
-    layers: list[Layer]
+    arrays: list[ArrayRow]
+    layers: list[Converted]
     counters: dict[str, dict[str, int]]
     """Layer to counter to its sum over replicas."""
     images: int | None
@@ -232,7 +192,7 @@ def _summary(text: str) -> dict[str, Any]:
     try:
         return {
             **{name: _text(summary[name], name) for name in ("title", "version", "command")},
-            "arrays": [_array(table) for table in summary["arrays"]],
+            "arrays": [ArrayRow.from_dict(table) for table in summary["arrays"]],
             "layers": [_layer(table) for table in summary["layers"]],
             "images": _images(summary.get("images")),
             "measure": _text(summary.get("measure", "error"), "measure"),
@@ -255,38 +215,12 @@ def _summary(text: str) -> dict[str, Any]:
         raise InvalidValue("arrays and layers must be lists of tables, counters a table of tables") from None
 
 
-def _array(table: Mapping[str, Any]) -> Array:
-    sizes = {field: table[key] for field, key in zip(("out", "inputs"), ("out", "in"), strict=True)}
-    sizes |= {name: table[name] for name in ("vectors", "devices", "replicas")}
-    # run folders of before there were tiles do not name them
-    whole = {"tiles": 1, "tile_out": sizes["out"], "tile_in": sizes["inputs"]}
-    sizes |= {name: table.get(name, size) for name, size in whole.items()}
-    for name, size in sizes.items():
-        if not _whole(size) or size < 1:
-            raise InvalidValue(f"array {table['layer']!r} has {name} {size!r}, not a whole number of at least 1")
-    references = table.get("references", 0)
-    if not _whole(references) or not 0 <= references < sizes["devices"]:
-        raise InvalidValue(
-            f"array {table['layer']!r} has references {references!r}, not a whole number from 0 to its devices less 1"
-        )
-    scale = _text(table.get("scale", ""), "scale")
-    layer, cell = _text(table["layer"], "layer"), table.get("cell")
-    return Array(layer=layer, references=references, scale=scale, cell=cell and _cell(cell), **sizes)
-
-
-def _cell(table: Mapping[str, Any]) -> CellCost:
-    """Read what the cell of an array asks of hardware."""
-    banks = tuple(fields_from_table(BankCost, bank) for bank in table["banks"])
-    events = tuple(fields_from_table(EventCost, event) for event in table["events"])
-    return fields_from_table(CellCost, {**table, "banks": banks, "events": events})
-
-
-def _layer(table: Mapping[str, Any]) -> Layer:
+def _layer(table: Mapping[str, Any]) -> Converted:
     clipped = table.get("clipped")
     if clipped is not None and not (_number(clipped) and 0 <= clipped <= 1):
         raise InvalidValue(f"layer {table['name']!r} has clipped {clipped!r}, not a share from 0 to 1")
     words = {name: _text(table[name], name) for name in ("name", "kind", "became")}
-    return Layer(**words, clipped=clipped)
+    return Converted(**words, clipped=clipped)
 
 
 def _total(values: object, name: str) -> int:

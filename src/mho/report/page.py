@@ -10,10 +10,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mho.arrays import ArrayRow
 from mho.files import write_atomically
 from mho.report.drawing import svg
 from mho.report.figures import error_curves, loss_curves
-from mho.report.folder import Array, RunFolder, read_folder
+from mho.report.folder import RunFolder, read_folder
 from mho.report.template import PER_CENT, duration, plain_number, render
 from mho.training import best_line
 
@@ -185,11 +186,11 @@ def _named(run: RunFolder) -> bool:
     return run.values_differ and len(run.names) <= MOST_NAMED
 
 
-def _totals(arrays: Sequence[Array]) -> dict[str, int]:
+def _totals(arrays: Sequence[ArrayRow]) -> dict[str, int]:
     return {
         "cross_points": sum(array.cross_points for array in arrays),
         "macs": sum(array.macs for array in arrays),
-        "tiles": sum(array.tiles for array in arrays),
+        "tiles": sum(array.tiles * array.groups for array in arrays),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from mho.errors import InvalidValue
 from mho.files import write_atomically
 from mho.report.drawing import svg
+from mho.report.sweep_costs import cost_figures
 from mho.report.sweep_figures import error_against, error_map, label
 from mho.report.sweep_points import PointErrors, axis, read_points
 from mho.report.template import PER_CENT, duration, render
@@ -64,6 +65,7 @@ def _render(folder: Path, table: ResultTable, spec: str) -> str:
         headlines=_headlines(table, points) if points else [],
         curves=[_curve(number, field, points, drawn) for number, field in enumerate(swept)],
         maps=[_map(number, pair, points, drawn) for number, pair in enumerate(pairs[:MAPS])],
+        costs=cost_figures(table),
         maps_left_out=max(0, len(pairs) - MAPS),
         fields=[label(field) for field in table.fields],
         best=_best(points).number if points else None,

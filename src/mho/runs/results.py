@@ -36,6 +36,10 @@ class Result:
         train_loss: mean of the last epoch.
         test_errors: in per cent, one an epoch.
         seconds: training time, the row's share of its batch.
+        energy_inference_image, energy_training_image: of an example, in J, computed from config and model with mho's
+            arrays and constants (`mho.hardware.costs_per_example`), updates at most; None where it is not known.
+        time_training_image: of a training example in a pipeline, in s.
+        area_training: of all arrays, in m².
         folder: run folder of its batch, within the sweep's folder.
         replica: which of the batch.
     """
@@ -48,6 +52,10 @@ class Result:
     train_loss: float | None = None
     test_errors: Sequence[float] | None = None
     seconds: float | None = None
+    energy_inference_image: float | None = None
+    energy_training_image: float | None = None
+    time_training_image: float | None = None
+    area_training: float | None = None
     folder: str
     replica: int
 
@@ -83,7 +91,7 @@ class Results:
             count = len(sweep.seeds)
             for record in table.records:
                 number = record["point"] * count + sweep.seeds.index(record["seed"])
-                self._records[number] = {name: record[name] for name in _COLUMNS}
+                self._records[number] = {name: record.get(name) for name in _COLUMNS}
             self._check_epochs()
 
     @property
@@ -178,10 +186,16 @@ _COLUMNS = {
     "train_loss": "float64",
     "test_errors": "list",
     "seconds": "float64",
+    "energy_inference_image": "float64",
+    "energy_training_image": "float64",
+    "time_training_image": "float64",
+    "area_training": "float64",
     "folder": "string",
     "replica": "int64",
 }
 """Fields of a `Result` to their types in the file."""
+COSTS = ("energy_inference_image", "energy_training_image", "time_training_image", "area_training")
+"""Those that files of earlier versions lack."""
 
 
 @final
@@ -212,7 +226,7 @@ def read_table(file: Path) -> ResultTable:
             "--resume, which reads what is done from the run folders"
         ) from None
     metadata = table.schema.metadata or {}
-    missing = [name for name in ("point", "seed", *_COLUMNS) if name not in table.column_names]
+    missing = [name for name in ("point", "seed", *_COLUMNS) if name not in (*table.column_names, *COSTS)]
     if metadata.get(b"mho.format") != FORMAT or missing:
         raise WrongUse(f"{file} is a Parquet file, but not the results of a sweep of mho; give another --out")
     content = json.loads(metadata[b"mho.sweep"])
@@ -235,8 +249,10 @@ def import_pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def result_of(metrics: Sequence[Mapping[str, Any]], folder: str, replica: int, replicas: int) -> Result:
-    """The result of one replica, from the lines of its run's metrics."""
+def result_of(
+    metrics: Sequence[Mapping[str, Any]], folder: str, replica: int, replicas: int, *, costs: Mapping[str, float]
+) -> Result:
+    """Return the result of one replica, from the lines of its run's metrics, and what an example costs."""
     last = metrics[-1]
 
     def own(line: Mapping[str, Any], name: str) -> float:
@@ -252,6 +268,10 @@ def result_of(metrics: Sequence[Mapping[str, Any]], folder: str, replica: int, r
         seconds=sum(line["seconds"] for line in metrics) / replicas,
         folder=folder,
         replica=replica,
+        energy_inference_image=costs.get("energy_inference_image"),
+        energy_training_image=costs.get("energy_training_image"),
+        time_training_image=costs.get("time_training_image"),
+        area_training=costs.get("area_training"),
     )
 
 

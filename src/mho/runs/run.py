@@ -271,20 +271,7 @@ class Run:
             "replicas": self.names if settings.replicas > 1 else [],
             "command": f"mho train {shlex.quote(str(self.folder / CONFIG))}",
             "arrays": [
-                {
-                    "layer": row.layer,
-                    "out": row.out,
-                    "in": row.inputs,
-                    "vectors": row.vectors,
-                    "devices": row.devices,
-                    "replicas": row.replicas,
-                    "tiles": row.tiles,
-                    "tile_out": row.tile_out,
-                    "tile_in": row.tile_inputs,
-                    "references": row.references,
-                    "scale": scale_in_words(layers[row.layer].crossbars[0]),
-                    "cell": dataclasses.asdict(row.cell),
-                }
+                dataclasses.replace(row, scale=scale_in_words(layers[row.layer].crossbars[0])).to_dict()
                 for row in self.arrays
             ],
             "driver": {"name": loop.driver.name, "reason": loop.driver.reason},

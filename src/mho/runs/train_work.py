@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, final
 
+from mho.arrays import ArrayRow
 from mho.data import Dataset, load
+from mho.errors import InvalidValue
+from mho.hardware import costs_per_example
 from mho.runs.experiment import Experiment
 from mho.runs.results import Result, result_of
 from mho.runs.run import Run
@@ -42,7 +45,8 @@ class TrainWork(Work):
         if run is None:
             return None
         metrics, name = run.loop.progress.metrics, f"{FOLDERS}/{folder.name}"
-        return tuple(result_of(metrics, name, r, self.replicas) for r in range(self.replicas))
+        costs = _costs(run.arrays)
+        return tuple(result_of(metrics, name, r, self.replicas, costs=costs) for r in range(self.replicas))
 
 
 def train_experiment(
@@ -76,6 +80,14 @@ def train_experiment(
     if not run.concluded:
         run.conclude()
     return run
+
+
+def _costs(rows: Sequence[ArrayRow]) -> dict[str, float]:
+    """Return what an example costs on mho's arrays; nothing where these cannot hold the cells."""
+    try:
+        return costs_per_example(rows)
+    except InvalidValue:
+        return {}
 
 
 @functools.cache

@@ -1,0 +1,100 @@
+"""Numbers with units, and names, as readers see them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+
+PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+"""Prefixes of units by their power of ten."""
+AREAS = {-18: "n", -12: "µ", -6: "m", 0: ""}
+"""Those of a square metre by the power of ten of their square."""
+ELLIPSIS = "…"
+SHARES = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
+"""Of the letters of a name, those before an ellipsis."""
+
+
+def si(value: float, unit: str, *, digits: int = 3) -> str:
+    """Return a number of at least 0 with the prefix that suits it, such as "2.58 pJ"; 0 without a unit.
+
+    Args:
+        value: in `unit`.
+        unit: without a prefix; the square of a unit, such as "m²", is scaled as a square.
+        digits: significant digits, of which zeros at the end are left out.
+    """
+    if not value:
+        return "0"
+    rounded = float(f"{value:.{digits}g}")  # first, as it may round up to the next prefix
+    prefix, power = prefix_of(rounded, unit)
+    return f"{rounded / 10.0**power:.{digits}g} {prefix}{unit}"
+
+
+def prefix_of(value: float, unit: str) -> tuple[str, int]:
+    """Return the prefix with which a number greater than 0 is at least 1, or that is nearest, and its power of ten.
+
+    A square with a prefix is at least 0.001, as its prefixes are a million apart.
+    """
+    square = unit.endswith("²")
+    prefixes = AREAS if square else PREFIXES
+    decade = math.log10(value * (1 + 1e-12)) + 3 * square
+    power = max((power for power in prefixes if power <= decade), default=min(prefixes))
+    return prefixes[power], power
+
+
+def count(number: int) -> str:
+    """Return a count as a table of a paper prints it: 1.14 G, 448 M, 66 k."""
+    for scale, letter, digits in ((1e9, "G", 2), (1e6, "M", 0), (1e3, "k", 0)):
+        if number >= scale:
+            return f"{number / scale:.{digits}f} {letter}"
+    return str(number)
+
+
+def per_cent(part: float) -> str:
+    """Return a share from 0 to 1 in per cent, without the sign: 39, 4.2, < 0.1."""
+    value = 100 * part
+    if 0 < value < 0.1:
+        return "< 0.1"
+    return f"{value:.0f}" if value >= 9.95 or value == 0 else f"{value:.1f}"
+
+
+def shortened(names: Sequence[str], width: int) -> list[str]:
+    """Return dotted names of at most `width` letters that are still told apart, where there are such.
+
+    Names that fit stay. The parts of longer ones, between dots, are cut to as many letters as fit, their digits kept:
+    "lay2.0.dow.0"; or letters in the middle give way to an ellipsis. Names that cannot be told apart in this width stay
+    as they are.
+
+    Args:
+        names: of layers, such as "encoder.layers.0.self_attn.q_proj"; each once.
+        width: letters, at least 5.
+    """
+    if all(len(name) <= width for name in names):
+        return list(names)
+    for shorten in (*map(_parts, range(12, 0, -1)), *map(_middle, SHARES)):
+        short = [name if len(name) <= width else shorten(name, width) for name in names]
+        if len(set(short)) == len(set(names)) and all(len(name) <= width for name in short):
+            return short
+    return list(names)
+
+
+def _middle(share: float) -> Callable[[str, int], str]:
+    """Return what cuts letters out of the middle of a name."""
+
+    def shorten(name: str, width: int) -> str:
+        head = round(share * (width - 1))
+        tail = width - 1 - head
+        return name[:head] + ELLIPSIS + name[len(name) - tail :]
+
+    return shorten
+
+
+def _parts(letters: int) -> Callable[[str, int], str]:
+    """Return what cuts each part of a name to so many letters and the digits at its end."""
+
+    def cut(part: str) -> str:
+        digits = re.search(r"\d*$", part)
+        assert digits is not None
+        return part[: digits.start()][:letters] + digits[0]
+
+    return lambda name, _: ".".join(map(cut, name.split(".")))

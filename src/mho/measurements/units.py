@@ -6,23 +6,10 @@ import math
 import re
 
 from mho.devices import Conductance
+from mho.text import PREFIXES as SIGNS
 
-PREFIXES = {
-    "a": -18,
-    "f": -15,
-    "p": -12,
-    "n": -9,
-    "u": -6,
-    "µ": -6,
-    "μ": -6,
-    "m": -3,
-    "": 0,
-    "k": 3,
-    "K": 3,
-    "M": 6,
-    "G": 9,
-}
-"""Powers of ten."""
+PREFIXES = {sign: power for power, sign in SIGNS.items() if power <= 9} | {"u": -6, "μ": -6, "K": 3}
+"""Powers of ten of the prefixes that files have."""
 PREFIX = "[afpnuµμmkKMG]?"
 OHM = "Ohms?|ohms?|Ω|Ω"
 MHO = "S|mho|℧|1/Ohm|1/ohm|1/Ω"
@@ -119,9 +106,9 @@ def readable(largest: float, unit: str) -> tuple[float, str]:
     # the third digit may round up to 1,000
     wanted = 3 * math.floor(math.log10(largest * 1.0005) / 3) if largest > 0 and math.isfinite(largest) else 0
     if found and exponent is not None:
-        for sign in ("a", "f", "p", "n", "µ", "m", "", "k", "M", "G"):
-            if PREFIXES[sign] == exponent + wanted:
-                return 10.0**-wanted, sign + found[2]
+        sign = SIGNS.get(exponent + wanted)
+        if sign is not None:
+            return 10.0**-wanted, sign + found[2]
     elif wanted:
         return 10.0**-wanted, f"10{str(wanted).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))} {unit}"
     return 1.0, unit

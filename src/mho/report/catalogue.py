@@ -17,6 +17,7 @@ from mho.data import DATA_SETS, FILE_FORMATS
 from mho.devices import EFFECTS, LAWS, Device
 from mho.devices.effects import Effect
 from mho.devices.options import flat_effects
+from mho.hardware import read_constants
 from mho.models import NETWORKS
 from mho.presets import DEVICES
 from mho.training import TASKS
@@ -110,6 +111,15 @@ def augmentation_table() -> str:
     return _markdown(("name", "change"), [(f"`{name}`", summary(type(own))) for name, own in AUGMENTATIONS.items()])
 
 
+def constant_table() -> str:
+    """Return the constants of time, energy and area on arrays, each with its meaning and source."""
+    rows = [
+        (f"`{name}`", f"{constant.value:g} {constant.unit}", constant.meaning, constant.source)
+        for name, constant in read_constants().table.items()
+    ]
+    return _markdown(("constant", "value", "meaning", "source"), rows)
+
+
 def _markdown(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ("---",) * len(header), *rows))
 
@@ -123,6 +133,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "data": data_table,
     "tasks": task_table,
     "augmentations": augmentation_table,
+    "constants": constant_table,
 }
 
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORTABLE := tests/test_kernels.py tests/test_patches.py tests/test_program.py tests/test_golden.py
 
-.PHONY: train test test-portable integration check lowest
+.PHONY: train test test-portable integration check docs lowest
 
 train: .venv/installed
 	$(BIN)/mho train --epochs 12 --set update.length=1 --set update.update_management=true
@@ -28,6 +28,10 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The pages of docs/ as a site, docs/_build/html/index.html: code cells are run, and a warning is an error.
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d docs/_build/doctrees docs docs/_build/html
+
 # The lowest versions that pyproject.toml allows, in an environment of their own, which takes minutes and a gigabyte.
 lowest:
 	PYTHON=$(PYTHON) .ci/lowest
@@ -44,4 +48,8 @@ lowest:
 
 .venv/installed-integration: .venv/installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[integration]"
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
 	touch $@

@@ -416,7 +416,10 @@ def test_the_effect_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert torch.allclose(made.weight, before / 1.02, rtol=1e-5)
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/devices.md", "docs/data.md", "docs/hardware.md"])
+TABLED = ("choose_device", "data", "devices", "hardware", "settings")
+
+
+@pytest.mark.parametrize("file", [f"docs/{name}.md" for name in TABLED])
 def test_tables_are_made_of_the_classes(file: str) -> None:
     from mho.report.catalogue import with_tables
 

@@ -500,12 +500,12 @@ def test_what_contributing_adds_works_as_written(tmp_path, monkeypatch):
         assert hasattr(sys.modules[f"added_{name}"], mark)
 
 
-def test_readmes_own_network_trains_from_the_command_line(tmp_path):
+def test_own_network_of_the_docs_trains_from_the_command_line(tmp_path):
     from test_cli import mho as command
 
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (tmp_path / "mine.py").write_text(text.split("```python\n# mine.py\n", 1)[1].split("```", 1)[0])
-    words = text.split("mho train --model mine:net", 1)[1].splitlines()[0].split()
+    text = (ROOT / "docs/hour_model.md").read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(text.split("%%writefile mine.py\n", 1)[1].split("```", 1)[0])
+    words = text.split("mho train --model mine:net", 1)[1].splitlines()[0].replace("--out runs/mine", "").split()
     done = command("train", "--model", "mine:net", *words, "--out", "run", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     line = json.loads(done.stdout)

@@ -20,6 +20,7 @@ from mho.devices.options import flat_effects
 from mho.hardware import read_constants
 from mho.models import NETWORKS
 from mho.presets import DEVICES
+from mho.report.setting_tables import settings
 from mho.training import TASKS
 from mho.training.augmentations import AUGMENTATIONS
 
@@ -134,6 +135,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "tasks": task_table,
     "augmentations": augmentation_table,
     "constants": constant_table,
+    "settings": settings,
 }
 
 

@@ -117,12 +117,11 @@ def test_devices_are_checked_and_drawn(tmp_path):
     assert "<svg" in (tmp_path / "mine.svg").read_text()
 
 
-def test_a_folder_for_a_device_names_the_way_of_jump_tables(tmp_path):
+def test_a_folder_for_a_device_is_that_of_jump_tables(tmp_path):
     (tmp_path / "enode").mkdir()
     done = mho("train", "--device", "enode", cwd=tmp_path)
     assert done.returncode == 1
-    assert "enode is a folder" in done.stderr
-    assert "mho train --measured enode" in done.stderr
+    assert "enode: it is a folder without one pair of jump tables" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -130,8 +129,11 @@ def test_a_folder_for_a_device_names_the_way_of_jump_tables(tmp_path):
     [
         (["check", "SoftBound"], ["no device 'SoftBound'", "did you mean 'SoftBounds'?", "module:Class"]),
         (["check", "own:Broken"], ["own.py:16", "cell.dw_mim", "did you mean 'dw_min'?"]),
-        (["check", "bad.toml"], ["bad.toml", "'dwmin'", "'unifrm'", "did you mean 'uniform'?", "c2c is -1"]),
-        (["check", "missing.toml"], ["missing.toml", "cannot be read"]),
+        (
+            ["check", "bad.toml"],
+            ["bad.toml", "dwmin: no such field", "'unifrm'", "did you mean 'uniform'?", "c2c is -1"],
+        ),
+        (["check", "missing.toml"], ["there is no file missing.toml; check the name"]),
         (["check", "syntax:Law"], ["syntax:Law", "SyntaxError", "line 1"]),
         (["plot", "SoftBounds", "--out", "figure.jpg"], ["figure.jpg", ".png"]),
     ],

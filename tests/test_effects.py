@@ -119,7 +119,7 @@ def test_files_hold_effects() -> None:
     digest = Sag.effect_hash()
     for wrong, said in {
         text.replace(digest, "0" * 16): f"source of own_effects:Sag has changed ({digest}, the file says 0000",
-        text.replace("rate =", "rte ="): "device.effects[0].unknown field 'rte'; did you mean 'rate'?",
+        text.replace("rate =", "rte ="): "device.effects[0].rte: no such field; did you mean 'rate'?",
         text.replace("own_effects:Sag", "own_effects:Sage"): "cannot be imported",
         text.replace("own_effects:Sag", "laws:Lazy"): "is not a subclass of mho.Effect",
         text.replace("own_effects:Sag", "Sack"): "no 'Sack'",

@@ -882,7 +882,7 @@ MISTAKES = {
     "lines and arrays": (["lenet", "--lines-per-adc", "2", "--arrays", "x"], "write lines_per_adc there"),
     "show": (["lenet", "--figure", "a.png", "--show", "areas"], "--show 'areas': did you mean 'area'?"),
     "show alone": (["lenet", "--show", "area"], "add --figure FILE"),
-    "folder": (["lenet", "--figure", "nowhere/a.png"], "does not exist; make it first"),
+    "folder": (["lenet", "--figure", "nowhere/a.png"], "because there is no folder nowhere; make it"),
     "exact": (["lenet", "--exact", "--json"], "--exact has no effect"),
     "bits": (["lenet", "--set", "forward.adc_bits=1"], "adc_bits"),
     "run": (["--run", "nowhere"], "there is no run folder nowhere"),

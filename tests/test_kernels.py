@@ -418,7 +418,7 @@ class Edited(mho.Device):
 RUN = """
 import torch
 import mho
-from mho.compiler.cache import on_compile
+from mho.compiler.listeners import on_compile
 from edited import Edited
 
 on_compile.append(lambda line: print("told", line))

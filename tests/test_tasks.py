@@ -181,7 +181,7 @@ def test_a_changed_source_is_noticed(own):
         ),
         ({"data": "digits", "model": "resnet18"}, ["3×224×224", "1×28×28", "use gru or lenet or lstm or mlp"]),
         ({"task": "next_character", "data_seed": 1}, ["data_seed is 1", "no effect"]),
-        ({"lr": 1e9}, ["lr is 1000000000.0; give a number greater than 0 and at most 1e+06"]),
+        ({"lr": 1e9}, ["lr is 1000000000.0; give a number greater than 0 and at most 1e6"]),
     ],
 )
 def test_wrong_names_are_told_with_their_cure(own, changes, parts):

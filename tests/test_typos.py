@@ -79,6 +79,7 @@ NAMES = {
     "mho": (mho, "Crosbar", "mho has no 'Crosbar'; did you mean 'Crossbar'?"),
     "devices": (mho.devices, "SoftBound", "mho.devices has no 'SoftBound'; did you mean 'SoftBounds'?"),
     "cells": (mho.cells, "Singel", "mho.cells has no 'Singel'; did you mean 'Single'?"),
+    "a cell": (mho.cells, "TikiTakka", "mho.cells has no 'TikiTakka'; did you mean 'TikiTaka'?"),
     "presets": (mho.presets, "gokmen2017", "did you mean 'gokmen_2017'?"),
     "nn": (mho.nn, "Conv4d", "mho.nn has no 'Conv4d'; did you mean 'Conv"),
     "models": (mho.models, "ResNet17", "did you mean 'ResNet18'?"),

@@ -1,69 +1,44 @@
-"""mho (℧, the unit of conductance): neural networks trained on the physics of resistive cross-point arrays."""
+"""mho (℧, the unit of conductance): neural networks trained on the physics of resistive cross-point arrays.
 
+Rooms and names are imported when they are first asked for, so that `import mho` itself takes milliseconds. Which names
+there are, and where they are defined, says `__init__.pyi`, which type checkers and editors read too.
+"""
+
+import ast
 import importlib
-from typing import TYPE_CHECKING, Any
+import pkgutil
+from pathlib import Path
+from typing import Any
 
-from mho import cells, devices, learning, models, nn, presets, testing
-from mho.arrays import Crossbar
-from mho.cells import Cell
-from mho.compiler.threads import set_threads
-from mho.config import RPU
-from mho.devices import Device, Effect, Table, per_cell, table
-from mho.diagnosis import advise, diagnose
 from mho.errors import no_such_name
-from mho.nn import band_limit, conversion_table, convert, export, replica_loss, to_digital
-from mho.periphery import Exact, Pulses, Read, Scale
-from mho.runs import load
-from mho.tile import Tile
-from mho.training import AnalogOptimizer, AnalogSGD
-from mho.version import PHYSICS_VERSION
-
-if TYPE_CHECKING:
-    from mho.report import write_history_report as report
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "PHYSICS_VERSION",
-    "RPU",
-    "AnalogOptimizer",
-    "AnalogSGD",
-    "Cell",
-    "Crossbar",
-    "Device",
-    "Effect",
-    "Exact",
-    "Pulses",
-    "Read",
-    "Scale",
-    "Table",
-    "Tile",
-    "advise",
-    "band_limit",
-    "cells",
-    "conversion_table",
-    "convert",
-    "devices",
-    "diagnose",
-    "export",
-    "learning",
-    "load",
-    "models",
-    "nn",
-    "per_cell",
-    "presets",
-    "replica_loss",
-    "report",
-    "set_threads",
-    "table",
-    "testing",
-    "to_digital",
-]
+ROOMS = tuple(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-if not TYPE_CHECKING:  # mypy would take any name
+def _homes() -> dict[str, tuple[str, str]]:
+    """Return the module of each name of this package, and its name there, from the imports of the stub."""
+    stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    return {one.asname or one.name: (str(node.module), one.name) for node in imports for one in node.names}
 
-    def __getattr__(name: str) -> Any:
-        if name == "report":  # needs matplotlib, hence imported when it is first asked for
-            return importlib.import_module("mho.report")
-        raise no_such_name(__name__, name)
+
+HOMES = _homes()
+__all__ = sorted(HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ROOMS:  # the room of reports can be called as the function of this name
+        value = importlib.import_module(f"{__name__}.{name}")
+    elif name in HOMES:
+        module, own = HOMES[name]
+        value = getattr(importlib.import_module(module), own)
+    else:
+        raise no_such_name(__name__, name, ROOMS)
+    globals()[name] = value  # asked for once
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

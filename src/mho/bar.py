@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 import time
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from mho.compiler.cache import on_compile
+from mho.compiler.listeners import on_compile
 
 REFRESH = 0.25
 """Seconds between two looks: a step of work may take less than a millisecond."""
 
 T = TypeVar("T")
+
+
+@final
+@dataclasses.dataclass
+class Silence:
+    """Whether this process shows no progress, as under `mho VERB --quiet`."""
+
+    on: bool = False
+
+
+SILENCE = Silence()
+
+
+def progress_console() -> Console:
+    """Return a console on standard error for progress, which `SILENCE` makes mute."""
+    return Console(stderr=True, quiet=SILENCE.on)
 
 
 class Bar(abc.ABC, Generic[T]):
@@ -35,8 +52,8 @@ class Bar(abc.ABC, Generic[T]):
     def __init__(
         self, words: str, numbers: str, *, total: float, done: float = 0.0, show: bool = True, **fields: Any
     ) -> None:
-        self._console = Console(stderr=True)
-        self._show = show
+        self._console = progress_console()
+        self._show = show and not SILENCE.on
         self._bar = Progress(
             TextColumn(words),
             BarColumn(bar_width=24),

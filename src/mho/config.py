@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-import tomllib
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar, final
-
-import tomli_w
 
 from mho.banks import BankSpec
 from mho.cells import CELLS, Cell, Single
@@ -17,11 +13,15 @@ from mho.devices import LAWS, ConstantStep, Device
 from mho.devices.files import NONE as NONE
 from mho.devices.files import device_from_fields, device_to_table
 from mho.devices.measured_cells import MeasuredCells
+from mho.docstrings import documented
 from mho.errors import CAN_DIFFER, Faults, InvalidValue, InWords, LawError, nearest
 from mho.imports import find_class
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
 from mho.periphery import Exact, Pulses, Read, Scale
 from mho.tile import Tile
+from mho.toml_files import in_toml
+from mho.toml_files import parse_toml as parse_toml
+from mho.toml_files import write_toml as write_toml
 
 T = TypeVar("T")
 UPDATES: dict[str, type[Pulses] | type[Exact]] = {"Pulses": Pulses, "Exact": Exact}
@@ -236,24 +236,6 @@ def replicas_fault(rpu: RPU, replicas: int) -> str | None:
     )
 
 
-def write_toml(tables: Mapping[str, Any]) -> str:
-    """Tables as TOML, lists of numbers on one line."""
-    text = tomli_w.dumps(tables)
-    return re.sub(r"(?<= = )\[\n(?: +[\w.+-]+,\n)+\](?=\n)", lambda found: _one_line(found[0]), text)
-
-
-def _one_line(array: str) -> str:
-    return "[" + ", ".join(array[1:-1].replace(",", " ").split()) + "]"
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """TOML as tables, with an error in our words."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidValue(f"this is not TOML: {error}") from None
-
-
 def fields_from_table(kind: type[T], table: Mapping[str, Any]) -> T:
     """Build a frozen dataclass from a table.
 
@@ -271,7 +253,10 @@ def fields_from_table(kind: type[T], table: Mapping[str, Any]) -> T:
             except InvalidValue as error:
                 faults += [f"{name}.{fault}" for fault in error.faults]
     missing = [field.name for field in dataclasses.fields(kind) if _is_required(field) and field.name not in table]  # type: ignore[arg-type]
-    faults += [f"{name} is missing; give its value" for name in missing]
+    words = documented(kind) if missing else {}
+    faults += [
+        f"{name} is missing: {words.get(name, 'it has no default').rstrip('.')}; give its value" for name in missing
+    ]
     made: T | None = None
     if not missing:
         try:
@@ -279,6 +264,7 @@ def fields_from_table(kind: type[T], table: Mapping[str, Any]) -> T:
         except InvalidValue as error:
             faults += error.faults
     if faults or made is None:
+        faults = [in_toml(fault) for fault in faults]
         raise InvalidValue(f"{kind.__name__}: " + "; ".join(faults), faults)
     return made
 

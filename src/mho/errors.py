@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+from mho.allowed import Allowed, record
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -83,12 +85,18 @@ def shown(value: object) -> str:
     return text if len(text) <= SHORT and "\n" not in text else f"of type {type(value).__name__}"
 
 
-def no_such_name(room: str, name: str) -> NoSuchName:
-    """Return the error for a name that a room, such as "mho.devices", does not have: with the nearest, or all."""
+def no_such_name(room: str, name: str, rooms: Iterable[str] = ()) -> NoSuchName:
+    """Return the error for a name that a room does not have: with the nearest, or all.
+
+    Args:
+        room: the module, such as "mho.devices".
+        name: what was asked for.
+        rooms: modules in it that are imported when they are asked for.
+    """
     if name.startswith("_"):  # what Python, editors and notebooks ask for
         return NoSuchName(f"module {room!r} has no attribute {name!r}")
     module = sys.modules[room]
-    known = {*module.__all__, *(key for key in vars(module) if f"{room}.{key}" in sys.modules)}
+    known = {*module.__all__, *rooms, *(key for key in vars(module) if f"{room}.{key}" in sys.modules)}
     return NoSuchName(f"{room} has no {name!r}{nearest(name, known)}")
 
 
@@ -180,6 +188,7 @@ class Faults:
     def __init__(self, subject: str) -> None:
         self.subject = subject
         self.found: list[str] = []
+        self._places: dict[str, int] = {}
 
     def add(self, fault: str) -> None:
         self.found.append(fault)
@@ -192,30 +201,53 @@ class Faults:
         low: float = -math.inf,
         high: float = math.inf,
         above: float = -math.inf,
+        below: float = math.inf,
         optional: bool = False,
         integer: bool = False,
+        also: tuple[str, ...] = (),
     ) -> bool:
-        """Note a fault unless `value` is a number in [low, high] and greater than `above`."""
-        if value is None and optional:
+        """Note a fault unless `value` is a number in [low, high], greater than `above` and smaller than `below`.
+
+        Args:
+            name: of the field.
+            value: what it was given.
+            low: smallest number.
+            high: largest number.
+            above: bound that is no value itself.
+            below: likewise.
+            optional: whether None is a value.
+            integer: whether numbers are integers.
+            also: words that are values too.
+        """
+        allowed = Allowed(low=low, high=high, above=above, below=below, optional=optional, integer=integer, also=also)
+        return self.check(name, value, allowed)
+
+    def choice(self, name: str, value: object, choices: Iterable[str]) -> bool:
+        """Note a fault unless `value` is one of some words."""
+        allowed = Allowed(choices=tuple(choices))
+        record(self.subject, name, allowed)
+        if not allowed.takes(value):
+            self.add(f"{name} is {value!r}{nearest(str(value), allowed.choices)}")
+        return allowed.takes(value)
+
+    def check(self, name: str, value: object, allowed: Allowed) -> bool:
+        """Note a fault unless a field may have this value."""
+        record(self.subject, name, allowed)
+        if self.list_refused(name, value, str(allowed)):
+            return False
+        if allowed.takes(value):
             return True
-        kind = int if integer else (int, float)
-        allowed = ("an integer" if integer else "a number") + _range(low, high, above)
-        if optional:
-            allowed += ", or None"
-        if self.list_refused(name, value, allowed):
-            return False
-        if not isinstance(value, kind) or isinstance(value, bool):
-            self.add(f"{name} is {value!r}; give {allowed}")
-            return False
-        if math.isnan(value) or not (low <= value <= high) or not value > above:
-            self.add(f"{name} is {value!r}; give {allowed}")
-            return False
-        return True
+        fault = f"{name} is {value!r}; give {allowed}"
+        place = self._places.setdefault(name, len(self.found))
+        if place < len(self.found) and self.found[place].startswith(f"{name} is "):
+            self.found[place] = fault  # a later check of a field is the closer one
+        else:
+            self.add(fault)
+        return False
 
     def flag(self, name: str, value: object) -> None:
         """Note a fault unless `value` is a bool."""
-        if not self.list_refused(name, value, "true or false") and not isinstance(value, bool):
-            self.add(f"{name} is {value!r}; give true or false")
+        self.check(name, value, Allowed(flag=True))
 
     def list_refused(self, name: str, value: object, allowed: str) -> bool:
         """Note a fault if `value` is a list, which only fields that may differ between replicas take."""
@@ -228,13 +260,3 @@ class Faults:
         """Raise one `InvalidValue` that names every fault noted so far."""
         if self.found:
             raise InvalidValue(f"{self.subject}: " + "; ".join(self.found), self.found)
-
-
-def _range(low: float, high: float, above: float) -> str:
-    if math.isfinite(low) and math.isfinite(high):
-        return f" from {low:g} to {high:g}"
-    if math.isfinite(above):
-        return f" greater than {above:g}" + (f" and at most {high:g}" if math.isfinite(high) else "")
-    if math.isfinite(low):
-        return f" of at least {low:g}"
-    return ""

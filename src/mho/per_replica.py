@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mho.allowed import record_several
 from mho.errors import Faults, InvalidValue
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def check_lists(part: DataclassInstance, faults: Faults, may_differ: Collection[
     Returns:
         Whether there is a list, and hence nothing left to check.
     """
+    record_several(faults.subject, may_differ)
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
         if isinstance(value, (list, tuple)) and not _is_parts(value):

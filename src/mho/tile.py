@@ -15,7 +15,8 @@ class Tile(metaclass=InWords):
 
     Attributes:
         rows: physical lines, at least 1; a cell of n devices takes n of them. None: as many as a layer needs.
-        columns: likewise, one an input and one for the bias.
+        columns: physical columns, at least 1; a layer needs one for each input and one for the bias. None: as many as a
+            layer needs.
 
     Raises:
         InvalidValue: for a value out of range.

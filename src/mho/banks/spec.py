@@ -8,7 +8,7 @@ from typing import final
 
 from mho.compiler.hooks import Hooks
 from mho.devices import Device
-from mho.errors import Faults, nearest
+from mho.errors import Faults
 from mho.per_replica import Number, check_lists
 from mho.periphery import Exact, Pulses
 
@@ -18,8 +18,7 @@ PLACES = ("symmetry_point", "zero")
 
 def check_place(setting: str, place: str, faults: Faults) -> None:
     """Note a fault unless a fixed reference can stand at this place."""
-    if place not in PLACES:
-        faults.add(f"{setting} is {place!r}{nearest(str(place), PLACES)}")
+    faults.choice(setting, place, PLACES)
 
 
 @final

@@ -6,10 +6,12 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
-from mho.data import DATA_SETS, Dataset, load
 from mho.errors import Faults, InvalidValue, nearest
+
+if TYPE_CHECKING:
+    from mho.data import Dataset
 
 T = TypeVar("T")
 
@@ -65,6 +67,8 @@ class Plan:
     quick: bool = False
 
     def __post_init__(self) -> None:
+        from mho.data import DATA_SETS  # imports torch, and the command line wants the names of suites alone
+
         faults = Faults("bench")
         for name in self.suites:
             if name not in SUITES:
@@ -118,4 +122,6 @@ def make_plan(suites: Sequence[str], given: Mapping[str, Any], *, quick: bool = 
 
 @functools.cache
 def _load(name: str, folder: Path | None) -> Dataset:
+    from mho.data import load
+
     return load(name, folder)

@@ -37,8 +37,7 @@ class AGAD(Buffered):
 
     def _check(self, faults: Faults) -> None:
         super()._check(faults)
-        if faults.number("smoothing", self.smoothing, above=0.0) and self.smoothing > 1:
-            faults.add(f"smoothing is {self.smoothing!r}; give a share of at most 1")
+        faults.number("smoothing", self.smoothing, above=0.0, high=1.0)
         if self.chopper == 0:
             faults.add("chopper is 0, and the reference is renewed where a sign changes; give for example 0.1")
 

@@ -39,8 +39,7 @@ class ERider(Buffered):
 
     def _check(self, faults: Faults) -> None:
         super()._check(faults)
-        if faults.number("tracking", self.tracking, above=0.0) and self.tracking > 1:
-            faults.add(f"tracking is {self.tracking!r}; give a share of at most 1")
+        faults.number("tracking", self.tracking, above=0.0, high=1.0)
 
     def visible_term(self) -> Term:
         return dataclasses.replace(super().visible_term(), less="former")

@@ -79,8 +79,7 @@ class OneSided(Cell):
     def __post_init__(self) -> None:
         faults = Faults("OneSided")
         faults.number("refresh_every", self.refresh_every, low=1, integer=True)
-        if faults.number("refresh_at", self.refresh_at, above=0.0) and self.refresh_at > 1:
-            faults.add(f"refresh_at is {self.refresh_at!r}; give a share of the range, at most 1")
+        faults.number("refresh_at", self.refresh_at, above=0.0, high=1.0)
         faults.number("refresh_error", self.refresh_error, low=0.0)
         if not isinstance(self.refresh_read, Read):
             faults.add(f"refresh_read is {self.refresh_read!r}; give for example mho.Read(noise=0.01, bound=None)")

@@ -77,8 +77,7 @@ class PeriodicCarry(Cell):
             faults.number("base", self.base, above=1.0, high=1e6)
             faults.number("every", self.every, low=1, integer=True)
             faults.number("slower", self.slower, low=1, integer=True)
-            if faults.number("carry_at", self.carry_at, above=0.0) and self.carry_at > 1:  # type: ignore[operator]
-                faults.add(f"carry_at is {self.carry_at!r}; give a share of the range, at most 1")
+            faults.number("carry_at", self.carry_at, above=0.0, high=1.0)
             faults.number("reset_error", self.reset_error, low=0.0)
             if not isinstance(self.transfer, Read):
                 faults.add(f"transfer is {shown(self.transfer)}; give for example mho.Read(noise=0.01, bound=None)")

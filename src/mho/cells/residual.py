@@ -101,8 +101,7 @@ class Residual(Cell):
 
     def _check(self, faults: Faults) -> None:
         faults.number("n", self.n, low=2, high=16, integer=True)
-        if faults.number("visible", self.visible, above=0.0) and self.visible >= 1:  # type: ignore[operator]
-            faults.add(f"visible is {self.visible!r}; give a share below 1: finer banks weigh less")
+        faults.number("visible", self.visible, above=0.0, below=1.0)  # finer banks weigh less
         faults.number("every", self.every, low=1, integer=True)
         faults.number("slower", self.slower, low=1, integer=True)
         for name in ("fast", "slow"):
@@ -117,8 +116,7 @@ class Residual(Cell):
         for name in ("scale_transfer_lr", "buffer", "warm_start"):
             faults.flag(name, getattr(self, name))
         faults.number("threshold", self.threshold, above=0.0, high=1e12)
-        if faults.number("smoothing", self.smoothing, above=0.0) and self.smoothing > 1:  # type: ignore[operator]
-            faults.add(f"smoothing is {self.smoothing!r}; give a share of at most 1")
+        faults.number("smoothing", self.smoothing, above=0.0, high=1.0)
         if not self.buffer:
             default = {field.name: field.default for field in dataclasses.fields(self)}
             faults.found += [

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
 from mho.cli.bench import bench
+from mho.cli.config import config
 from mho.cli.data import data
 from mho.cli.device import device
 from mho.cli.export import export
@@ -18,26 +20,44 @@ from mho.cli.report import report
 from mho.cli.reproduce import reproduce
 from mho.cli.sweep import sweep
 from mho.cli.train import train
+from mho.cli.verbs import as_verb
 from mho.errors import MhoError, show_warning
 
 app = typer.Typer(
     help="Train neural networks on the physics of resistive cross-point arrays.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, reproduce, sweep, report, export, bench):
-    app.command()(verb)
-app.command("map")(map_)
+for verb in (train, reproduce, sweep, report, export, config, bench):
+    app.command()(as_verb(verb, progress=verb in (train, reproduce, sweep, bench)))
+app.command("map")(as_verb(map_))
 app.add_typer(data, name="data")
 app.add_typer(device, name="device")
 app.add_typer(learn, name="learn")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import mho
+
+        print(f"mho {mho.__version__}, physics version {mho.PHYSICS_VERSION}")
+        raise typer.Exit
+
+
 @app.callback()
-def verbs() -> None:
-    """Keeps verbs as words of their own, however many there are."""
+def verbs(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the versions of mho and of its physics: runs of equal physics can be compared bit for bit.",
+        ),
+    ] = False,
+) -> None:
+    """Train neural networks on the physics of resistive cross-point arrays."""
 
 
 def main() -> None:
@@ -49,7 +69,7 @@ def main() -> None:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning  # type: ignore[assignment]
-            app()
+            app(prog_name="mho")
     except MhoError as error:
         sys.exit(f"mho: {error}")
     except OSError as error:

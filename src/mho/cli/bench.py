@@ -8,12 +8,17 @@ from typing import Annotated
 import typer
 
 from mho.benchmarks.plan import SUITES, make_plan
+from mho.cli import names
 
 
 def bench(
     suites: Annotated[
         list[str] | None,
-        typer.Argument(help=f"{SUITES[0]} (default), {', '.join(SUITES[1:])}, or all.", metavar="SUITE"),
+        typer.Argument(
+            help=f"{SUITES[0]} (default), {', '.join(SUITES[1:])}, or all.",
+            metavar="SUITE",
+            autocompletion=names.complete(lambda: SUITES),
+        ),
     ] = None,
     rounds: Annotated[int | None, typer.Option(help="How often the contestants take turns (default 7).")] = None,
     images: Annotated[
@@ -47,13 +52,14 @@ def bench(
 
     from rich.console import Console
 
+    from mho.bar import progress_console
     from mho.benchmarks.runner import open_folder, run_plan, write_outcome
     from mho.benchmarks.terminal import show, show_machine
-    from mho.compiler.cache import on_compile
+    from mho.compiler.listeners import on_compile
 
     if out is not None:
         open_folder(out, plan)
-    aside, console = Console(stderr=True), Console()
+    aside, console = progress_console(), Console()
     on_compile.append(aside.print)
     try:
         outcome = run_plan(plan, aside.print, seen=lambda result: None if as_json else show(result, console))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mho.errors import InvalidValue, nearest
+from mho.errors import InvalidValue
+from mho.toml_files import naming, read_toml
 
 if TYPE_CHECKING:
     from mho.runs import Experiment
@@ -32,6 +31,7 @@ def read_experiment(
     Raises:
         InvalidValue: naming every fault of the file and the options at once.
     """
+    from mho.measurements import read_device
     from mho.runs import Experiment, merged
     from mho.runs.presets import over_preset
 
@@ -51,75 +51,10 @@ def read_experiment(
 
 def _config(file: Path) -> dict[str, Any]:
     """Return the tables of a config of a training."""
-    tables = read_config(file)
+    tables = read_toml(file)
     if "sweep" in tables:
         raise InvalidValue(f"{file} describes a sweep; train it with mho sweep {shlex.quote(str(file))}")
     return tables
-
-
-def read_config(file: Path) -> dict[str, Any]:
-    """A TOML file as tables."""
-    from mho.config import parse_toml
-
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InvalidValue(f"{file} cannot be read: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidValue(f"{file} cannot be read: {error}") from None
-    with naming(file):
-        return parse_toml(text)
-
-
-def is_pulses(name: str) -> bool:
-    """Whether a name is that of a text table, as of measured pulses."""
-    return Path(name).suffix.lower() in (".csv", ".txt", ".tsv", ".dat")
-
-
-def read_device(name: str) -> dict[str, Any]:
-    """Return the table of a device by what the command line says: a file, a published device, a law, a user's class.
-
-    Raises:
-        InvalidValue: for a name of none of these, with the nearest; for a file with faults, under its name.
-    """
-    from mho.config import device_from_table, device_table, table_of
-    from mho.devices import LAWS
-    from mho.presets import DEVICES
-
-    file = Path(name)
-    if is_pulses(name):
-        raise InvalidValue(
-            f"{name}: it holds measured pulses and no device; fit laws to them first, mho device fit {name} --out DIR, "
-            f"or both at once, mho train --measured {name}"
-        )
-    if file.is_dir():
-        raise InvalidValue(f"{name} is a folder; for measured jump tables in it, mho train --measured {name}")
-    if file.suffix.lower() == ".toml" or file.is_file():
-        tables = read_config(file)
-        with naming(file):
-            table = device_table(tables)
-            device = device_from_table(table)
-            if "law" not in table:
-                print(f"{file} names no law: its device is a {device.law_name()}", file=sys.stderr)
-            return table
-    if name in DEVICES:
-        return table_of(DEVICES[name]())
-    if name not in LAWS and ":" not in name:
-        known = [*LAWS, *DEVICES]
-        raise InvalidValue(f"no device {name!r}{nearest(name, known)} (your own is module:Class; a file ends in .toml)")
-    return table_of(device_from_table({"law": name}))
-
-
-@contextlib.contextmanager
-def naming(file: Path | None, options: Sequence[object] = ()) -> Iterator[None]:
-    """Faults found in here are those of a file, with the options that were given beside it."""
-    try:
-        yield
-    except InvalidValue as error:
-        if file is None:
-            raise
-        beside = " with the options beside it" if options else ""
-        raise InvalidValue(f"{file}{beside}: {error}", error.faults) from None
 
 
 def parse_setting(text: str) -> dict[str, Any]:

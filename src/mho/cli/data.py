@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mho.cli import names
+from mho.cli.verbs import as_verb
 from mho.errors import DataMissing
 
 data = typer.Typer(help="Data sets: list them, fetch them.", no_args_is_help=True)
@@ -33,9 +35,15 @@ def list_() -> None:
     print(f"{'module:function':<23} your own, a function that returns ((x_train, y_train), (x_test, y_test))")
 
 
-@data.command()
 def fetch(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="mnist, fashion_mnist, cifar10, cifar10_part.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="mnist, fashion_mnist, cifar10, cifar10_part.",
+            autocompletion=names.complete(names.data_sets),
+        ),
+    ],
     data_dir: Annotated[
         Path | None, typer.Option(help="Check the files of this folder, in place of $MHO_DATA, cache and download.")
     ] = None,
@@ -58,3 +66,6 @@ def fetch(
         print(f"{name}: {len(found.x_train):,} examples {shape} for training, {len(found.x_test):,} for the test")
     if missing:
         raise typer.Exit(1)
+
+
+data.command()(as_verb(fetch))

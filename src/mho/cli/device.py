@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mho.cli.configs import is_pulses, read_device
 from mho.cli.device_advise import advise
 from mho.cli.device_compare import compare, conductance_range
-from mho.cli.device_fit import find_laws, fit, fit_shown
+from mho.cli.device_fit import fit
+from mho.cli.devices import Named, find_device_shown
 from mho.cli.map import FIGURES
-from mho.cli.measured import show_reading
-from mho.devices import LAWS
+from mho.cli.verbs import as_verb
 from mho.errors import InvalidValue, WrongUse
-from mho.presets import DEVICES
+from mho.files import check_place
 
 if TYPE_CHECKING:
     from mho.devices import Device
@@ -28,21 +27,11 @@ device = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-device.command()(fit)
-device.command()(compare)
-device.command()(advise)
-Named = Annotated[
-    str,
-    typer.Argument(
-        metavar="DEVICE",
-        help=f"A law ({', '.join(name for name, law in LAWS.items() if law.pulse_driven)}), your own as "
-        f"module:Class, a published device ({', '.join(DEVICES)}), a TOML file: one with a section device, or only "
-        "what stands in it; pulses (.csv, .txt, .tsv, .dat), to which laws are fitted; or jump tables or their folder.",
-    ),
-]
+device.command()(as_verb(fit, progress=True))
+device.command()(as_verb(compare, progress=True))
+device.command()(as_verb(advise, progress=True))
 
 
-@device.command()
 def check(
     name: Named,
     seed: Annotated[int, typer.Option(help="Of the cells that are drawn.")] = 0,
@@ -58,7 +47,7 @@ def check(
     Examples: mho device check SoftBounds; mho device check reram_es; mho
     device check my_devices:Ferro.
     """
-    made = find_device(name)
+    made = find_device_shown(name)
 
     from mho.testing import check_device
 
@@ -69,7 +58,6 @@ def check(
         print(_describe(report, made))
 
 
-@device.command()
 def plot(
     name: Named,
     out: Annotated[Path, typer.Option(help="Figure to write; .png, .svg or .pdf.")],
@@ -89,7 +77,8 @@ def plot(
     """
     if out.suffix.lower() not in FIGURES:
         raise InvalidValue(f"--out {out}: name a file that ends in {', '.join(FIGURES)}")
-    made = find_device(name)
+    check_place(out)
+    made = find_device_shown(name)
 
     from mho.report import save_device
     from mho.testing import pulse_response
@@ -98,7 +87,6 @@ def plot(
     print(f"figure {out}")
 
 
-@device.command()
 def toml(
     name: Named,
     out: Annotated[Path | None, typer.Option(help="File to write (default: standard output).")] = None,
@@ -111,43 +99,19 @@ def toml(
     Examples: mho device toml reram_es --out reram_es.toml; mho device toml
     SoftBounds.
     """
-    from mho.config import write_toml
+    from mho.config import table_of, write_toml
     from mho.files import write_atomically
-    from mho.presets import device_toml
+    from mho.presets import DEVICES, device_toml
 
-    text = device_toml(name) if name in DEVICES else write_toml({"device": read_device(name)})
+    if out is not None and out.exists():
+        raise WrongUse(f"{out} exists; give another --out, or delete it")
+    check_place(out)
+    text = device_toml(name) if name in DEVICES else write_toml({"device": table_of(find_device_shown(name))})
     if out is None:
         print(text, end="")
         return
-    if out.exists():
-        raise WrongUse(f"{out} exists; give another --out, or delete it")
     write_atomically(out, text.encode())
     print(f"device {out}")
-
-
-def find_device(name: str) -> Device:
-    """Return a device by what the command line says.
-
-    As `read_device`; or by a file of pulses, to which laws are fitted; or by jump tables, which are a device.
-    """
-    from mho.config import device_from_table
-
-    if not is_measured(name):
-        return device_from_table(read_device(name))
-
-    from mho.measurements import Measurement, read_measured
-    from mho.measurements.jump_table_device import jump_table_device
-
-    measured = read_measured(Path(name))
-    if not isinstance(measured, Measurement):
-        return jump_table_device(measured)[0]
-    show_reading(measured)
-    return fit_shown(measured, find_laws(None)).best.device
-
-
-def is_measured(name: str) -> bool:
-    """Return whether the command line names measurements: a file of pulses or jump tables, or a folder of these."""
-    return is_pulses(name) or (name not in LAWS and name not in DEVICES and Path(name).is_dir())
 
 
 def _describe(report: DeviceReport, made: Device) -> str:
@@ -166,3 +130,7 @@ def _describe(report: DeviceReport, made: Device) -> str:
         lines["conductance"] = f"{conductance_range(made)}, a step of {step:.3g} {in_unit.name}"
     measured = [f"  {name:<20} {text}" for name, text in lines.items()]
     return "\n".join([f"{report.law} keeps the contract", *measured, *(f"note: {text}" for text in report.remarks)])
+
+
+for verb in (check, plot, toml):
+    device.command()(as_verb(verb, progress=True))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mho.cli.device_fit import BEST, REPORT, refuse_full, watched
+from mho.cli.devices import Named, find_device_shown
 
 if TYPE_CHECKING:
     from mho.devices import Device
@@ -19,15 +20,7 @@ NUMBERS = "advise.json"
 
 
 def advise(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="DEVICE",
-            help="A law, your own as module:Class, a published device, a TOML file, pulses, to which laws are fitted, "
-            "or jump tables or their folder. Fit pulses that need options to be read with mho device fit, and give its "
-            "device.toml.",
-        ),
-    ],
+    name: Named,
     reference_error: Annotated[
         float,
         typer.Option(help="Standard deviation of the errors of references, in units of the weight that is reached."),
@@ -43,7 +36,8 @@ def advise(
     three seeds, and with exact and with wrong references side by side. The
     answer is the error that is left in per cent of the weight that the device
     reaches, with memory, pulses and time, and one sentence. It takes a minute
-    or two.
+    or two. Fit pulses that need options to be read with mho device fit, and
+    give its device.toml.
 
     Examples: mho device advise reram_array_om; mho device advise pulses.csv
     --out advice; mho device advise mine.toml --reference-error 0.3.
@@ -51,10 +45,10 @@ def advise(
     if out is not None:
         refuse_full(out)
 
-    from mho.cli.device import find_device, is_measured
     from mho.diagnosis import advise as ask
+    from mho.measurements import is_measured
 
-    device = find_device(name)
+    device = find_device_shown(name)
     advice = watched(lambda watch: ask(device, reference_error=reference_error, vectors=vectors, watch=watch))
     numbers = json.dumps(advice.to_dict(), indent=1)
     if out is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mho.cli import names
 from mho.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def compare(
         list[str],
         typer.Argument(
             metavar="DEVICE...",
-            help="Laws, your own as module:Class, published devices, TOML files, or pulses, to which laws are fitted.",
+            help="As for mho device check: published devices, laws, files, measurements.",
+            autocompletion=names.complete(names.devices),
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
@@ -41,10 +43,10 @@ def compare(
     if len(names) < FEWEST:
         raise InvalidValue(f"compare takes two devices or more, and got {', '.join(names)}; mho device check takes one")
 
-    from mho.cli.device import find_device
+    from mho.cli.devices import find_device_shown
     from mho.testing import check_device
 
-    found = [find_device(name) for name in names]
+    found = [find_device_shown(name) for name in names]
     reports = [check_device(device) for device in found]
     noises = [step_noise(device) for device in found]
     if as_json:

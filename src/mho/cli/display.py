@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Self, final
 
 from mho.bar import Bar
-from mho.compiler.cache import on_compile
 from mho.compiler.clock import preparing
+from mho.compiler.listeners import on_compile
 from mho.runs import Comparison, Run
 from mho.training import Progress as TrainingProgress
 from mho.training.callbacks import NAMES

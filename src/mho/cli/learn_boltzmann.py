@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mho.cli.configs import kinds_first, naming, parse_setting, read_config
+from mho.cli.configs import kinds_first, parse_setting
 from mho.cli.interrupt import first_interrupt
 from mho.cli.options import next_folder, whole
 from mho.errors import InvalidValue, nearest
+from mho.toml_files import naming, read_toml
 
 if TYPE_CHECKING:
     from mho.runs.learn import MachineRun
@@ -135,11 +136,11 @@ def read_machine(
     tables: dict[str, Any] = {}
     file = config or (resumed / "config.toml" if resumed else None)
     if file is not None and (config is not None or file.exists()):
-        tables = read_config(file)
+        tables = read_toml(file)
     if preset is not None:
         tables = tables | PRESETS[preset]().to_dict()
     if rpu is not None:
-        tables = tables | read_config(rpu)
+        tables = tables | read_toml(rpu)
     arrays = any(section != "machine" for section in tables)
     tables = merged(tables, {"machine": {name: value for name, value in given.items() if value is not None}})
     for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mho.cli.configs import naming, parse_setting, read_config
+from mho.cli.configs import parse_setting
 from mho.cli.interrupt import first_interrupt
 from mho.cli.options import next_folder, whole
 from mho.errors import InvalidValue
+from mho.toml_files import naming, read_toml
 
 if TYPE_CHECKING:
     from mho.runs.spectral import SpectralExperiment, SpectralRun
@@ -104,7 +105,7 @@ def read_spectral(
     tables: dict[str, Any] = {}
     file = config or (resumed / "config.toml" if resumed else None)
     if file is not None and (config is not None or file.exists()):
-        tables = read_config(file)
+        tables = read_toml(file)
     beside = {name: value for name, value in given.items() if value is not None}
     tables = merged(tables, {"spectral": beside})
     for setting in settings:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mho.cli import names
 from mho.errors import InvalidValue, nearest
+from mho.files import check_place
 
 if TYPE_CHECKING:
     from mho.config import RPU
@@ -24,7 +26,11 @@ SHOWN = ("shares", "time", "energy", "area")
 def map_(
     model: Annotated[
         str | None,
-        typer.Argument(help="lenet, mlp, alexnet, vgg16, resnet18, or your own as module:Callable.", metavar="MODEL"),
+        typer.Argument(
+            help="lenet, mlp, alexnet, vgg16, resnet18, or your own as module:Callable.",
+            metavar="MODEL",
+            autocompletion=names.complete(names.networks),
+        ),
     ] = None,
     config: Annotated[
         Path | None,
@@ -184,8 +190,7 @@ def _check(
         raise InvalidValue("--json and --csv both print; give one")
     if figure is not None and figure.suffix.lower() not in FIGURES:
         raise InvalidValue(f"--figure {figure}: name a file that ends in {', '.join(FIGURES)}")
-    if figure is not None and not figure.absolute().parent.is_dir():
-        raise InvalidValue(f"--figure {figure}: the folder {figure.absolute().parent} does not exist; make it first")
+    check_place(figure)
     wanted = list(dict.fromkeys(part.strip() for text in shown or [] for part in text.split(",")))
     faults = [f"--show {kind!r}: {nearest(kind, SHOWN).removeprefix('; ')}" for kind in wanted if kind not in SHOWN]
     if wanted and figure is None:
@@ -249,6 +254,6 @@ def parse_tile(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     found = re.fullmatch(r"\s*(\d+)\s*[x×]\s*(\d+)\s*", text)
-    if found is None:
-        raise InvalidValue(f"--tile {text!r}: write ROWSxCOLUMNS, for example --tile 64x256")
+    if found is None or not int(found[1]) or not int(found[2]):
+        raise InvalidValue(f"--tile {text!r}: write ROWSxCOLUMNS, each at least 1, for example --tile 64x256")
     return int(found[1]), int(found[2])

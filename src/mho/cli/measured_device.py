@@ -36,6 +36,15 @@ def check_measured(
         raise InvalidValue(f"{alone[0]} has no effect without --measured; give the file of pulses too")
 
 
+def told_apart(files: list[Path] | None, device: str | None) -> tuple[list[Path] | None, str | None]:
+    """Return --measured and --device as they are meant: a device that is measured pulses is that of --measured."""
+    from mho.measurements import is_measured
+
+    if device is None or files or not is_measured(device):
+        return files, device
+    return [Path(device)], None
+
+
 def measured_device(
     files: Sequence[Path], form: Format | None, kind: str | None, extrapolate: bool, full: Path | None
 ) -> tuple[Fitted | None, dict[str, Any]]:

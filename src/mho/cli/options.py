@@ -9,11 +9,20 @@ from typing import Any
 import typer
 
 
-def _integer(text: Any) -> int:
+def integer(text: Any) -> int:
+    """Return the integer that a text gives."""
     try:
         return int(text)
     except ValueError:
         raise typer.BadParameter(f"it is {text}; give an integer") from None
+
+
+def number(text: Any) -> float:
+    """Return the number that a text gives."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"it is {text}; give a number") from None
 
 
 def share_or_number(text: Any) -> float:
@@ -26,7 +35,7 @@ def share_or_number(text: Any) -> float:
 
 def whole(*, help: str) -> Any:  # named as in typer
     """Make an option that takes an integer, whose mistakes are told in our words."""
-    return typer.Option(help=help, parser=_integer, metavar="INTEGER")
+    return typer.Option(help=help, parser=integer, metavar="INTEGER")
 
 
 def next_folder(name: str) -> Path:

@@ -24,4 +24,9 @@ def report(
             f"{folder} is a run of mho reproduce with a training of its own; the page of its paper, {head.parent}/"
             "report.html, is written by mho reproduce"
         )
+    if not any((folder / name).exists() for name in ("config.toml", "metrics.jsonl", "sweep.toml")):
+        raise InvalidValue(
+            f"{folder} is no run folder: it has neither config.toml nor sweep.toml; give the folder that mho train or "
+            "mho sweep named"
+        )
     print(write_sweep_report(folder) if is_sweep(folder) else write_report(folder))

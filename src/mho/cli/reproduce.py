@@ -6,12 +6,12 @@ import os
 import shlex
 import signal
 import sys
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mho.cli import names
 from mho.errors import Faults, InvalidValue, nearest
 
 PAGES = {"results": "report.html", "quick": "quick.html", "trial": "trial.html"}
@@ -23,18 +23,17 @@ if TYPE_CHECKING:
     from mho.papers.reproduction import Reproduction
 
 
-def _names() -> str:
-    """Return the names of all papers as a sentence has them: those of their folders, of which none is imported."""
-    *most, last = sorted(file.parent.name for file in _folder_of_papers().glob("*/expected.toml"))
+def _papers() -> str:
+    """Return the names of all papers as a sentence has them."""
+    *most, last = names.papers()
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _folder_of_papers() -> Path:
-    return Path(str(resources.files("mho"))) / "papers"
-
-
 def reproduce(
-    paper: Annotated[str | None, typer.Argument(help=f"{_names()} (default: every paper).")] = None,
+    paper: Annotated[
+        str | None,
+        typer.Argument(help=f"{_papers()} (default: every paper).", autocompletion=names.complete(names.papers)),
+    ] = None,
     figure: Annotated[
         list[str] | None, typer.Option("--figure", help="A figure of the paper (default: all); may be repeated.")
     ] = None,

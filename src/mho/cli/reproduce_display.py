@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
-from mho.compiler.cache import on_compile
+from mho.bar import progress_console
+from mho.compiler.listeners import on_compile
 from mho.errors import InvalidValue, WrongUse
 from mho.papers import Paper
 from mho.papers.jobs import Job, Scale, jobs
@@ -38,7 +39,7 @@ class ReproduceDisplay:
 
     def __init__(self, work: Reproduction) -> None:
         self.work = work
-        self.console = Console(stderr=True)
+        self.console = progress_console()
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mho.cli.configs import kinds_first, naming, parse_setting, read_config
+from mho.cli.configs import kinds_first, parse_setting
 from mho.cli.options import next_folder
 from mho.errors import InvalidValue, nearest
+from mho.toml_files import naming, read_toml
 
 if TYPE_CHECKING:
     from mho.runs.coordinator import Coordinator
@@ -132,7 +133,7 @@ def _read(file: Path | None, settings: list[str], replicas: int | None, resumed:
         if not (resumed / FILE).exists():
             raise InvalidValue(f"{resumed} holds no {FILE} to continue; write mho sweep FILE --resume --out {resumed}")
         file = resumed / FILE
-    tables = read_config(file)
+    tables = read_toml(file)
     changes = sorted((parse_setting(setting) for setting in settings), key=kinds_first)
     for change in changes:
         tables = merged(tables, change)

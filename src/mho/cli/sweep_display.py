@@ -7,11 +7,12 @@ import time
 from types import TracebackType
 from typing import final
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from mho.bar import progress_console
 from mho.runs.batches import Batch
 from mho.runs.coordinator import Ended
 from mho.runs.results import DONE, Result, Results
@@ -27,7 +28,7 @@ class SweepDisplay:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep, self.rows = sweep, {row.number: row for row in sweep.rows}
-        self.console = Console(stderr=True)
+        self.console = progress_console()
         self.points: dict[int, list[float]] = {}
         self.failed = self.ended = 0
         self.began = time.monotonic()

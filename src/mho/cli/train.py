@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mho.cli import names
 from mho.cli.configs import read_experiment
 from mho.cli.measured import reads_pulses
-from mho.cli.measured_device import check_measured, measured_device, write_measured
+from mho.cli.measured_device import check_measured, measured_device, told_apart, write_measured
 from mho.cli.options import next_folder, share_or_number, whole
 from mho.cli.training import COMPARED, ask_about, conclude, how_to_continue, introduce, name_folder, show_verdict, watch
 from mho.errors import InvalidValue, nearest
@@ -29,16 +30,18 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="What holds where CONFIG and options are silent: gokmen_2017 (default, unless CONFIG names another), "
-            "floating_point, agad, ...; settings of CONFIG win over it."
+            help=f"What holds where CONFIG and options are silent: {', '.join(names.presets())} (default gokmen_2017, "
+            "unless CONFIG names another); settings of CONFIG win over it.",
+            autocompletion=names.complete(names.presets),
         ),
     ] = None,
     device: Annotated[
         str | None,
         typer.Option(
             metavar="DEVICE",
-            help="TOML file with a section device, or only what stands in it; or a published device, a law, or your "
-            "own law as module:Class. Overrides the device in CONFIG.",
+            help="TOML file with a section device, or only what stands in it; a published device, a law, or your own "
+            "law as module:Class; or measurements, as for --measured. Overrides the device in CONFIG.",
+            autocompletion=names.complete(names.devices),
         ),
     ] = None,
     measured: Annotated[
@@ -65,6 +68,7 @@ def train(
             metavar="NAME|MODULE:NET",
             help="lenet (default), mlp, resnet8, resnet20, vgg8, lstm, gru, transformer, ...: networks of papers; or "
             "your own: a class or a function that returns a torch.nn.Module.",
+            autocompletion=names.complete(names.networks),
         ),
     ] = None,
     data: Annotated[
@@ -74,6 +78,7 @@ def train(
             help="digits (default) or iris, embedded; mnist, fashion_mnist, cifar10 or cifar10_part; or your own: a "
             "text, a table whose last COLUMN, or that named, is the target, arrays x_train, y_train, x_test, y_test, "
             "or a function that returns ((x_train, y_train), (x_test, y_test)).",
+            autocompletion=names.complete(names.data_sets),
         ),
     ] = None,
     task: Annotated[
@@ -82,6 +87,7 @@ def train(
             metavar="NAME|MODULE:CLASS",
             help="classification, regression or next_character (default: what the data are for); or your own subclass "
             "of mho.training.Task. Its options are set with --set task.NAME=value.",
+            autocompletion=names.complete(names.tasks),
         ),
     ] = None,
     data_dir: Annotated[
@@ -167,6 +173,7 @@ def train(
         raise InvalidValue("--resume needs --out: the run folder to continue")
     if compare not in (None, *COMPARED):
         raise InvalidValue(f"--compare: unknown value {compare}{nearest(str(compare), COMPARED)}")
+    measured, device = told_apart(measured, device)
     check_measured(measured, device, measured_as, extrapolate, form)
     fitted: Fitted | None = None
     device_given: str | dict[str, Any] | None = device

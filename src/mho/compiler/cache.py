@@ -28,6 +28,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from mho.compiler.clock import preparing
+from mho.compiler.listeners import on_compile
 from mho.compiler.numba_internals import is_compiled, replace_compile, set_parts
 from mho.errors import InvalidValue
 from mho.files import write_atomically
@@ -39,9 +40,6 @@ RECENT = 3600.0
 PATIENCE = 600.0
 """Seconds after which a process no longer waits for another that compiles."""
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
-
-on_compile: list[Callable[[str], None]] = []
-"""Called with a line of text before a kernel is compiled, which happens once on a machine."""
 
 _importing = threading.RLock()
 _loaded: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()

@@ -83,6 +83,7 @@ class Device(Options, abc.ABC, metaclass=InWords):
         if faults.found or check_lists(self, faults, names):
             faults.raise_any()
             return
+        self._check_options(faults)
         fields = self.parameters()
         for name, parameter in fields.items():
             faults.number(name, parameter.mean)
@@ -98,7 +99,6 @@ class Device(Options, abc.ABC, metaclass=InWords):
                     f"w_min is {fields['w_min'].mean:g} and w_max is {fields['w_max'].mean:g}; "
                     "w_min must be below w_max"
                 )
-        self.option_faults(faults)
         if self.options() and not self.pulse_driven:
             faults.add(
                 f"{', '.join(self.options())}: {type(self).__name__} is exact, so it would have no effect; remove it"
@@ -106,6 +106,16 @@ class Device(Options, abc.ABC, metaclass=InWords):
         self._more_faults(faults)
         faults.raise_any()
         read_law(type(self))
+
+    def _check_options(self, faults: Faults) -> None:
+        """Raise what is wrong with options, and with the other fields too: without their effects these can be asked."""
+        self.option_faults(faults)
+        if faults.found:
+            try:
+                dataclasses.replace(self, **dict.fromkeys(OPTIONS, 0.0))  # type: ignore[arg-type]
+            except InvalidValue as error:
+                faults.found += error.faults
+            faults.raise_any()
 
     def _take_tables(self, faults: Faults) -> None:
         """Make tables of what was given for them."""

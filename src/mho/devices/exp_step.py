@@ -17,9 +17,14 @@ class ExpStep(UpDownDevice):
     Up:   w + a·max(1 - a_up·exp(gamma_up·u), 0)·(1 + c2c·z);
     down: w - b·max(1 - a_down·exp(-gamma_down·u), 0)·(1 + c2c·z);
     u = (2w - w_max - w_min)/(w_max - w_min), the place in the range: -1 at w_min, 1 at w_max. a = Δ·2r/(1+r),
-    b = Δ·2/(1+r), r = `up_down`, Δ = `dw_min`: nearly the step in the middle, which is smaller by `a_up` or `a_down`,
-    from 0 to below 1. `gamma_up` and `gamma_down`, at least 0: how sharply it falls. Steps end before the bound where
+    b = Δ·2/(1+r), r = `up_down`, Δ = `dw_min`: nearly the step in the middle. Steps end before the bound where
     a_up·exp(gamma_up) > 1. Units are normalised weights.
+
+    Attributes:
+        a_up: part, from 0 to below 1, by which an up step in the middle of the range is smaller than a.
+        a_down: part, from 0 to below 1, by which a down step in the middle of the range is smaller than b.
+        gamma_up: how sharply up steps fall off towards w_max, at least 0.
+        gamma_down: how sharply down steps fall off towards w_min, at least 0.
 
     Source: the analysis of switching of N. Gong et al., "Signal and noise extraction from analog memory elements for
     neuromorphic computing", Nat. Commun. 9:2102 (2018). Equation and the four default shapes are those of aihwkit's

@@ -19,11 +19,16 @@ class FallingStep(UpDownDevice):
 
     Up:   w + a·(1 + fall_up·(exp(-gamma_up·v) - 1))·(1 + c2c·z) + (noise + noise_slope·|w|)·z;
     down: w - b·(1 + fall_down·(exp(gamma_down·v) - 1))·(1 + c2c·z) - (noise + noise_slope·|w|)·z;
-    v = 2w/(w_max - w_min); a and b as for `SoftBounds`, so that `dw_min` is their mean, the step at w = 0. `fall_up`
-    and `fall_down`, from 0 to 1: the part of the step at w = 0 that falls; 0 is `ConstantStep`. `gamma_up` and
-    `gamma_down`, from 0 to 50: how sharply it falls. `noise` and `noise_slope`, at least 0: standard deviation that a
-    pulse adds in every state, in weights, and what grows with |w|. Units are normalised weights; 0 may be a bound, or
-    beyond one.
+    v = 2w/(w_max - w_min); a and b as for `SoftBounds`, so that `dw_min` is their mean, the step at w = 0. Units
+    are normalised weights; 0 may be a bound, or beyond one.
+
+    Attributes:
+        fall_up: part of an up step at w = 0, from 0 to 1, that falls over the range; 0 is `ConstantStep`.
+        fall_down: part of a down step at w = 0, from 0 to 1, that falls over the range.
+        gamma_up: how sharply that part of up steps falls, from 0 to 50.
+        gamma_down: how sharply that part of down steps falls, from 0 to 50.
+        noise: standard deviation that a pulse adds in every state, at least 0, in normalised weights.
+        noise_slope: standard deviation that a pulse adds, per |w|, at least 0.
 
     Source: the exponential step of aihwkit (M. J. Rasch et al., AICAS 2021, arXiv 2104.02184) where its A are negative,
     as in its fits to a device of HfO₂ and to phase-change memory: Δ·(1 - A·exp(γ·(a·v + b))) has fall = B/(1 + B) with

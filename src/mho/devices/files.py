@@ -14,6 +14,7 @@ from mho.devices.per_cell import PerCell
 from mho.devices.table import Table, table_from
 from mho.errors import InvalidValue, LawError, nearest
 from mho.imports import find_class
+from mho.toml_files import in_toml
 
 NONE = "none"
 """TOML has no null: this word stands for None."""
@@ -123,7 +124,7 @@ def _build(kind: type[T], values: Mapping[str, Any], faults: list[str], more: Ma
     arguments: dict[str, Any] = dict(more)
     for name, value in values.items():
         if name not in known:
-            faults.append(f"unknown field {name!r}{nearest(name, known)}")
+            faults.append(f"{name}: no such field{nearest(name, known)}")
         elif isinstance(known[name].default, Table):
             try:
                 arguments[name] = table_from(value)
@@ -148,6 +149,7 @@ def _build(kind: type[T], values: Mapping[str, Any], faults: list[str], more: Ma
     except TypeError as error:
         faults.append(str(error).replace(f"{kind.__name__}.__init__() ", ""))
     if faults:
+        faults = [in_toml(fault) for fault in faults]
         raise InvalidValue(f"{kind.__name__}: " + "; ".join(faults), faults)
     return made
 

@@ -28,10 +28,18 @@ class JumpTable(Device):
     A pulse at weight w draws a uniform u = Φ(z) and moves w by the jump at u in the row of the state nearest to w,
     linear between the points of the cumulative distribution.
 
-    `up` holds jumps of up pulses, (S, Q) or, of D measured devices, (D, S, Q): S states `up_states`, ascending
-    weights; Q points `up_points` of the cumulative distribution, ascending from 0 to 1. `down`, `down_states` and
-    `down_points` are those of down pulses, whose jumps are mostly negative. Of D devices every cell is one: that of
-    number ⌊`sample`·D⌋. All in normalised weights: `mho.measurements` makes such tables of conductances.
+    All in normalised weights: `mho.measurements` makes such tables of conductances.
+
+    Attributes:
+        up: jumps of up pulses, (S, Q) or, of D measured devices, (D, S, Q), at S states and Q points.
+        up_states: S weights, ascending, at which up pulses were measured.
+        up_points: Q points of the cumulative distribution of up jumps, ascending from 0 to 1.
+        down: jumps of down pulses, likewise, mostly negative.
+        down_states: weights, ascending, at which down pulses were measured.
+        down_points: points of the cumulative distribution of down jumps, ascending from 0 to 1.
+        sample: which of the D measured devices a cell is: that of number ⌊`sample`·D⌋; from 0 to 1.
+        w_max: largest weight.
+        w_min: smallest weight, below w_max.
 
     Source: the lookup tables of CrossSim (Sandia National Laboratories), which are made of measured pulses. The default
     tables, soft bounds with noisy steps of about 0.01, are ours.

@@ -16,9 +16,12 @@ class PiecewiseStep(StepDevice):
 
     Up:   w + Δ·up(w)·(1 + c2c·z);
     down: w - Δ·down(w)·(1 + c2c·z);
-    Δ = `dw_min`, and up(w), down(w) the values of `up` and `down` at their nodes, at least 0, between them linear. Each
-    has K ≥ 2 nodes; with a spread, `mho.table([...], spread=0.1)`, every cell draws its own. Units are normalised
-    weights.
+    Δ = `dw_min`, and up(w), down(w) the values of `up` and `down` at their nodes, between them linear. With a spread,
+    `mho.table([...], spread=0.1)`, every cell draws its own. Units are normalised weights.
+
+    Attributes:
+        up: size of up steps in units of Δ at K ≥ 2 nodes from w_min to w_max, each at least 0.
+        down: size of down steps in units of Δ at K ≥ 2 nodes from w_min to w_max, each at least 0.
 
     Source: the same idea stands in the simulator of the authors of Gokmen 2017. The default nodes, a step that
     shrinks to 0.2 of its largest, are ours; the other defaults are `ConstantStep`'s.

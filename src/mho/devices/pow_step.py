@@ -17,8 +17,12 @@ class PowStep(UpDownDevice):
     Up:   w + a·(2·(w_max - w)/(w_max - w_min))^gamma_up·(1 + c2c·z);
     down: w - b·(2·(w - w_min)/(w_max - w_min))^gamma_down·(1 + c2c·z);
     a = Δ·2r/(1+r), b = Δ·2/(1+r), r = `up_down`, Δ = `dw_min`: their mean, the step in the middle of the range,
-    whatever the exponents. At the far bound a step is 2^gamma times that. `gamma_up` and `gamma_down`, at least 0: 0 is
-    `ConstantStep`; 1, with bounds ±w_max, is `SoftBounds`. Units are normalised weights.
+    whatever the exponents. At the far bound a step is 2^gamma times that. Exponents 0 are `ConstantStep`; 1, with
+    bounds ±w_max, `SoftBounds`. Units are normalised weights.
+
+    Attributes:
+        gamma_up: exponent of up steps, at least 0.
+        gamma_down: exponent of down steps, at least 0.
 
     Source: S. Fusi, L. F. Abbott, "Limits on the memory storage capacity of bounded synapses", Nat. Neurosci. 10:485
     (2007), where a step is (room/range)^gamma; the 2, which puts `dw_min` into the middle, and the exponents' defaults

@@ -30,8 +30,7 @@ def check_values(
     """Note a fault for each of these fields whose mean is out of range."""
     for name in names:
         mean = device.parameters()[name].mean
-        if faults.number(name, mean, low=low, high=high, above=above) and not mean < below:
-            faults.add(f"{name} is {mean!r}; give a number below {below:g}")
+        faults.number(name, mean, low=low, high=high, above=above, below=below)
 
 
 def check_range(device: Device, faults: Faults) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from mho.errors import InvalidValue, nearest
+from mho.toml_files import read_text
 
 BITS, MOST_BITS = "bits", 24
 
@@ -59,9 +60,7 @@ def read_constants(path: Path | None = None) -> Constants:
     if path is None:
         return Constants(table)
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidValue(f"{path} cannot be read: {error.strerror}") from None
+        given = tomllib.loads(read_text(path))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidValue(f"{path} is not TOML: {error}") from None
     faults: list[str] = []

@@ -11,6 +11,7 @@ from typing import Any, final
 
 from mho.config import fields_from_table
 from mho.errors import Faults, InvalidValue
+from mho.toml_files import read_text
 
 
 @final
@@ -101,9 +102,7 @@ def read_sizes(path: Path) -> tuple[ArraySize, ...]:
     """
     cure = "write for each kind of array: [[array]], rows = 512, columns = 512, t_meas = 10.0 (in ns)"
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidValue(f"{path} cannot be read: {error.strerror}") from None
+        tables = tomllib.loads(read_text(path))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidValue(f"{path} is not TOML: {error}") from None
     entries: Any = tables.pop("array", [])

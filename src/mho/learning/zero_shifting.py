@@ -27,7 +27,7 @@ class ZeroShifting(metaclass=InWords):
     Attributes:
         pulses: sent to every device, up and down in turn, at least 0 and even; with a tolerance the most.
         tolerance: an array stops once a pair of pulses moves its devices by less than this, the mean of their absolute
-            changes over blocks of 50 pairs, divided by 50. "none" (None): all pulses are sent.
+            changes over blocks of 50 pairs, divided by 50. None: all pulses are sent.
         write_error: standard deviation of what programming a reference adds, at least 0.
     """
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mho.errors import InvalidValue
 from mho.measurements.vocabulary import BETWEEN_CJK
+from mho.toml_files import no_such_file
 
 MOST_BYTES = 256 * 2**20
 SHOWN = 10
@@ -91,7 +92,7 @@ def _bytes(path: Path) -> bytes:
         if path.is_dir():
             raise InvalidValue(f"{path}: it is a folder; name the files in it")
         if not path.exists():
-            raise InvalidValue(f"{path}: there is no such file; check the name")
+            raise InvalidValue(no_such_file(path))
         if not path.is_file():
             raise InvalidValue(f"{path}: it is no regular file; give a text file")
         if path.stat().st_size > MOST_BYTES:

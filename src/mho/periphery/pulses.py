@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import final
 
-from mho.errors import Faults, InWords, nearest
+from mho.errors import Faults, InWords
 from mho.per_replica import check_lists
 
 TRAINS = ("stochastic", "deterministic")
@@ -36,7 +36,7 @@ class Pulses(metaclass=InWords):
             chance; but what rounds to 0 never moves: lines with BL·p < ½, and cross-points with n_x·n_δ < BL/2.
             All devices of a weight get the same pulses. (Named "deterministic implicit" in aihwkit.)
         x_gain: C_x in place of √(η / (BL·Δw_min)).
-        d_gain: C_δ likewise.
+        d_gain: C_δ in place of √(η / (BL·Δw_min)).
 
     The gains may be lists of one number a replica.
 
@@ -59,8 +59,7 @@ class Pulses(metaclass=InWords):
         faults.number("length", self.length, low=1, high=64, integer=True)
         faults.flag("update_management", self.update_management)
         faults.flag("length_management", self.length_management)
-        if self.trains not in TRAINS:
-            faults.add(f"trains is {self.trains!r}{nearest(str(self.trains), TRAINS)}")
+        faults.choice("trains", self.trains, TRAINS)
         faults.number("x_gain", self.x_gain, above=0.0, high=1e30, optional=True)
         faults.number("d_gain", self.d_gain, above=0.0, high=1e30, optional=True)
         gains = [name for name in ("x_gain", "d_gain") if getattr(self, name) is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import final
 
-from mho.errors import Faults, InWords, nearest, shown
+from mho.errors import Faults, InWords, shown
 from mho.per_replica import check_lists
 
 CHOSEN = ("max", "std")
@@ -49,15 +49,9 @@ class Scale(metaclass=InWords):
         if check_lists(self, faults, ("value",)):
             faults.raise_any()
             return
-        if isinstance(self.value, str):
-            if self.value not in CHOSEN:
-                faults.add(f'value is {self.value!r}; give a number greater than 0, "max" or "std"')
-        elif not isinstance(self.value, (int, float)) or isinstance(self.value, bool):
-            faults.add(f'value is {shown(self.value)}; give a number greater than 0, "max" or "std"')
-        else:
-            faults.number("value", self.value, above=0.0, high=1e30)
-        if self.per not in PER:
-            faults.add(f"per is {self.per!r}{nearest(str(self.per), PER)}")
+        value = self.value if isinstance(self.value, (int, float, str)) else shown(self.value)
+        faults.number("value", value, above=0.0, high=1e30, also=CHOSEN)
+        faults.choice("per", self.per, PER)
         faults.flag("learned", self.learned)
         faults.number("fill", self.fill, above=0.0, high=1e6, optional=True)
         if self.fill is not None and not self.is_chosen:

@@ -17,17 +17,13 @@ from mho.data import DATA_SETS, FILE_FORMATS
 from mho.devices import EFFECTS, LAWS, Device
 from mho.devices.effects import Effect
 from mho.devices.options import flat_effects
+from mho.docstrings import first_paragraph
 from mho.hardware import read_constants
 from mho.models import NETWORKS
 from mho.presets import DEVICES
 from mho.report.setting_tables import settings
 from mho.training import TASKS
 from mho.training.augmentations import AUGMENTATIONS
-
-
-def summary(documented: object) -> str:
-    """Return the first sentence of a docstring."""
-    return (inspect.getdoc(documented) or "").partition("\n\n")[0].replace("\n", " ")
 
 
 def equation(law: type[Device], name: str) -> str:
@@ -38,7 +34,7 @@ def equation(law: type[Device], name: str) -> str:
 
 def short_law_table() -> str:
     """Return the laws that take pulses, each with a sentence."""
-    rows = [(f"`{name}`", summary(law)) for name, law in LAWS.items() if law.pulse_driven]
+    rows = [(f"`{name}`", first_paragraph(law)) for name, law in LAWS.items() if law.pulse_driven]
     return _markdown(("law", "step"), rows)
 
 
@@ -46,7 +42,7 @@ def law_table() -> str:
     """Return all laws with their equations and the fields beside those that most laws have."""
     rows = []
     for name, law in LAWS.items():
-        up, down = equation(law, "Up") or summary(law), equation(law, "down")
+        up, down = equation(law, "Up") or first_paragraph(law), equation(law, "down")
         point = equation(law, "Symmetry point") or ("searched for" if law.pulse_driven else "")
         rows.append((f"`{name}`", up, down, point))
     return _markdown(("law", "weight after an up pulse", "after a down pulse", "symmetry point"), rows)
@@ -60,12 +56,12 @@ def effect_table() -> str:
 
 
 def _effect_row(effect: type[Effect]) -> tuple[str, ...]:
-    return ", ".join(f"`{name}`" for name in effect.hook_fields()), f"`{effect.__name__}`", summary(effect)
+    return ", ".join(f"`{name}`" for name in effect.hook_fields()), f"`{effect.__name__}`", first_paragraph(effect)
 
 
 def device_table() -> str:
     """Return the published devices, each with a sentence and its law."""
-    rows = [(f"`{name}`", summary(make), f"`{type(make()).__name__}`") for name, make in DEVICES.items()]
+    rows = [(f"`{name}`", first_paragraph(make), f"`{type(make()).__name__}`") for name, make in DEVICES.items()]
     return _markdown(("name", "device", "law"), rows)
 
 
@@ -76,17 +72,18 @@ def network_table() -> str:
     for name, network in NETWORKS.items():
         options = ", ".join(f"`{option}` = {value}" for option, value in network.options.items())
         fits = ", ".join(kinds[axes] for axes in network.axes) or "×".join(map(str, network.image))
-        rows.append((f"`{name}`", summary(network.build), fits, options))
+        rows.append((f"`{name}`", first_paragraph(network.build), fits, options))
     return _markdown(("name", "network", "for", "options"), rows)
 
 
 def data_table() -> str:
     """Return the data sets and the kinds of files, each with a sentence."""
     rows = [
-        (f"`{name}`", "×".join(map(str, source.example)), summary(_maker(name))) for name, source in DATA_SETS.items()
+        (f"`{name}`", "×".join(map(str, source.example)), first_paragraph(_maker(name)))
+        for name, source in DATA_SETS.items()
     ]
     files = [
-        (f"`{prefix}:FILE{'[:COLUMN]' if known.column else ''}`", known.ending, summary(_maker(prefix)))
+        (f"`{prefix}:FILE{'[:COLUMN]' if known.column else ''}`", known.ending, first_paragraph(_maker(prefix)))
         for prefix, known in FILE_FORMATS.items()
     ]
     return _markdown(("name", "an example, or the ending", "data"), [*rows, *files])
@@ -101,7 +98,7 @@ def _maker(name: str) -> object:
 def task_table() -> str:
     """Return the tasks, each with a sentence and its options."""
     rows = [
-        (f"`{name}`", summary(task), ", ".join(f"`{field.name}`" for field in dataclasses.fields(task)))
+        (f"`{name}`", first_paragraph(task), ", ".join(f"`{field.name}`" for field in dataclasses.fields(task)))
         for name, task in TASKS.items()
     ]
     return _markdown(("name", "task", "options"), rows)
@@ -109,7 +106,9 @@ def task_table() -> str:
 
 def augmentation_table() -> str:
     """Return the augmentations, each with a sentence."""
-    return _markdown(("name", "change"), [(f"`{name}`", summary(type(own))) for name, own in AUGMENTATIONS.items()])
+    return _markdown(
+        ("name", "change"), [(f"`{name}`", first_paragraph(type(own))) for name, own in AUGMENTATIONS.items()]
+    )
 
 
 def constant_table() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, final
 
 from mho.config import NO_SCALE, NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
@@ -117,7 +117,8 @@ class Experiment:
         if "zero_shifting" in rest:
             given = rest.pop("zero_shifting")
             shifting = _read("zero_shifting", given, lambda table: fields_from_table(ZeroShifting, table), faults)
-        special, layers = rest.pop("layers", {}), {}
+        special = rest.pop("layers", {})
+        layers: dict[str, RPU] = {}
         for section in [section for section in rest if section not in SECTIONS]:
             faults.append(f"unknown section {section!r}{nearest(section, SECTIONS)}")
             del rest[section]
@@ -126,12 +127,11 @@ class Experiment:
             rpu = RPU.from_dict(rest)
         except InvalidValue as error:
             faults += error.faults
-        else:
-            for pattern, table in special.items():
-                try:
-                    layers[pattern] = RPU.from_dict(merged(rpu.to_dict(), table))
-                except InvalidValue as error:
-                    faults += [f"layers.{pattern}.{fault}" for fault in error.faults]
+            rpu = _without_faults(rest, error.faults)
+        for pattern, table in (_read("layers", special, dict, faults) or {}).items():
+            named = f"layers.{pattern}"
+            layer = _read(named, table, lambda table: RPU.from_dict(merged(rpu.to_dict(), table)), faults)
+            layers |= {} if layer is None else {pattern: layer}
         if faults:
             raise InvalidValue("the config has faults:\n  " + "\n  ".join(faults), faults)
         assert training is not None
@@ -142,6 +142,15 @@ class Experiment:
     def from_toml(cls, text: str) -> Experiment:
         """Read a config."""
         return cls.from_dict(parse_toml(text))
+
+
+def _without_faults(tables: Mapping[str, Any], faults: Sequence[str]) -> RPU:
+    """Return the arrays of the sections that have no faults, so that faults of layers are found beside them."""
+    sound = {name: table for name, table in tables.items() if not any(fault.startswith(name) for fault in faults)}
+    try:
+        return RPU.from_dict(sound)
+    except InvalidValue:
+        return RPU()
 
 
 def _read(section: str, table: object, make: Callable[[Mapping[str, Any]], T], faults: list[str]) -> T | None:

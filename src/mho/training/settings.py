@@ -85,8 +85,7 @@ class Training(metaclass=InWords):
         if self.task == AUTO:
             self._choose_task(faults)
         self._check_names(faults)
-        if self.driver not in DRIVERS:
-            faults.add(f"driver is {self.driver!r}{nearest(str(self.driver), DRIVERS)}")
+        faults.choice("driver", self.driver, DRIVERS)
         faults.number("epochs", self.epochs, low=1, integer=True)
         faults.number("lr", self.lr, above=0.0, high=MAX_RATE)
         self._check_steps(faults)
@@ -162,7 +161,7 @@ class Training(metaclass=InWords):
         ]
         if name not in NETWORKS:
             raise InvalidValue(
-                f"no model {name!r}{nearest(name, fitting)} (the data {self.data} can train {' and '.join(fitting)}; "
+                f"no model {name!r}{nearest(name, fitting)} (the data {self.data} can train {', '.join(fitting)}; "
                 "your own is module:Net)"
             )
         if axes is not None and name not in fitting:
@@ -175,9 +174,7 @@ class Training(metaclass=InWords):
             )
 
     def _check_schedule(self, faults: Faults) -> None:
-        if not isinstance(self.schedule, str) or self.schedule not in SCHEDULES:
-            faults.add(f"schedule is {self.schedule!r}{nearest(str(self.schedule), SCHEDULES)}")
-        elif self.schedule != "constant" and self.lr_steps:
+        if faults.choice("schedule", self.schedule, SCHEDULES) and self.schedule != "constant" and self.lr_steps:
             faults.add(
                 f"schedule is {self.schedule!r} and lr_steps is {dict(self.lr_steps)}, and both say the learning rate "
                 "of an epoch; leave one of them out"
@@ -195,6 +192,8 @@ class Training(metaclass=InWords):
 
     def _check_order(self, faults: Faults) -> None:
         """Note a seed of the order that has no effect."""
+        if not isinstance(self.task, str):
+            return
         try:
             shuffled = find_task(self.task).shuffled
         except InvalidValue:  # noted by _check_names

@@ -1,0 +1,56 @@
+"""What `import mho` offers: for type checkers, editors, and `mho/__init__.py`, which imports each name when asked."""
+
+from mho import cells, devices, learning, models, nn, presets, testing, training
+from mho.arrays import Crossbar
+from mho.cells import Cell
+from mho.compiler.threads import set_threads
+from mho.config import RPU
+from mho.devices import Device, Effect, Table, per_cell, table
+from mho.diagnosis import advise, diagnose
+from mho.nn import band_limit, conversion_table, convert, export, replica_loss, to_digital
+from mho.periphery import Exact, Pulses, Read, Scale
+from mho.report import write_history_report as report
+from mho.runs import load
+from mho.tile import Tile
+from mho.training import AnalogOptimizer, AnalogSGD
+from mho.version import PHYSICS_VERSION
+
+__version__: str
+
+__all__ = [
+    "PHYSICS_VERSION",
+    "RPU",
+    "AnalogOptimizer",
+    "AnalogSGD",
+    "Cell",
+    "Crossbar",
+    "Device",
+    "Effect",
+    "Exact",
+    "Pulses",
+    "Read",
+    "Scale",
+    "Table",
+    "Tile",
+    "advise",
+    "band_limit",
+    "cells",
+    "conversion_table",
+    "convert",
+    "devices",
+    "diagnose",
+    "export",
+    "learning",
+    "load",
+    "models",
+    "nn",
+    "per_cell",
+    "presets",
+    "replica_loss",
+    "report",
+    "set_threads",
+    "table",
+    "testing",
+    "to_digital",
+    "training",
+]

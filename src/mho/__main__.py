@@ -1,0 +1,5 @@
+"""`python -m mho`: the command line."""
+
+from mho.cli import main
+
+main()

@@ -1,0 +1,91 @@
+"""What all verbs have in common: numbers and options in the words of their users, folders that exist, and --quiet."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+from typer.models import OptionInfo
+
+from mho.cli.options import integer, number
+from mho.errors import InvalidValue
+
+HELP = "Show no progress on standard error; warnings and errors stay."
+PARSERS = {int: (integer, "INTEGER"), float: (number, "NUMBER")}
+"""How options of these types are read, and what help calls their values."""
+
+
+def as_verb(function: Callable[..., None], *, progress: bool = False) -> Callable[..., None]:
+    """Return a function as typer takes it for a verb.
+
+    A value that is no number is told in our words, a fault of the library about an option names it as it is typed, and
+    a folder of data that does not exist is told at once.
+
+    Args:
+        function: the verb.
+        progress: whether it shows how far its work has come, so that --quiet silences that.
+    """
+
+    @functools.wraps(function)
+    def verb(*, quiet: bool = False, **given: Any) -> None:
+        from mho.bar import SILENCE
+
+        before, SILENCE.on = SILENCE.on, quiet
+        try:
+            _check_folder(given.get("data_dir"))
+            function(**given)
+        except InvalidValue as error:
+            raise _by_option(error, given) from None
+        finally:
+            SILENCE.on = before
+
+    own = inspect.signature(function)
+    hints = getattr(function, "__annotations__", {})
+    if any(isinstance(hint, str) for hint in hints.values()):
+        hints = get_type_hints(function, include_extras=True)
+    kept = [
+        parameter.replace(
+            kind=inspect.Parameter.KEYWORD_ONLY, annotation=_parsed(hints.get(name, parameter.annotation))
+        )
+        for name, parameter in own.parameters.items()
+    ]
+    if progress:
+        annotation = Annotated[bool, typer.Option("--quiet", "-q", help=HELP)]
+        kept.append(inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation))
+    verb.__signature__ = own.replace(parameters=kept)  # type: ignore[attr-defined]
+    verb.__annotations__ = {parameter.name: parameter.annotation for parameter in kept}
+    return verb
+
+
+def _parsed(annotation: Any) -> Any:
+    """An annotation of a number whose option has no parser, with one."""
+    kind, *extras = get_args(annotation) if getattr(annotation, "__metadata__", None) else (annotation,)
+    types = [one for one in (get_args(kind) or (kind,)) if one is not type(None)]
+    for extra in extras:
+        if isinstance(extra, OptionInfo) and extra.parser is None and len(types) == 1 and types[0] in PARSERS:
+            extra.parser, extra.metavar = PARSERS[types[0]][0], extra.metavar or PARSERS[types[0]][1]
+    return annotation
+
+
+def _check_folder(folder: Path | None) -> None:
+    if folder is not None and not folder.is_dir():
+        raise InvalidValue(f"--data-dir: there is no folder {folder}")
+
+
+def _by_option(error: InvalidValue, options: Mapping[str, object]) -> InvalidValue:
+    """An error whose faults are all about options, with the options as they are typed; any other as it is."""
+    named = [re.match(r"(\w+)(?= (?:is|has) )", fault) for fault in error.faults]
+    if not all(found and found[1] in options for found in named):
+        return error
+    faults = [
+        f"--{fault.replace(found[1], found[1].replace('_', '-'), 1)}"
+        for fault, found in zip(error.faults, named, strict=True)
+        if found
+    ]
+    faults = [fault.removesuffix(", or None") for fault in faults]  # an option is left out
+    return InvalidValue("; ".join(faults), faults)

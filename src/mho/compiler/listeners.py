@@ -1,0 +1,8 @@
+"""Who wants to hear that a kernel is about to be compiled; apart from the compiler, which takes a second to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+on_compile: list[Callable[[str], None]] = []
+"""Called with a line of text before a kernel is compiled, which happens once on a machine."""

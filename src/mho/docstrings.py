@@ -1,0 +1,24 @@
+"""What docstrings say, for messages and references."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+
+def documented(kind: type) -> dict[str, str]:
+    """Return what docstrings say of the fields of a class, under "Attributes:"; a class goes before its bases."""
+    words: dict[str, str] = {}
+    for base in kind.__mro__:
+        text = inspect.cleandoc(vars(base).get("__doc__") or "")
+        found = re.search(r"^Attributes:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+        for entry in re.finditer(
+            r"^    (\w+): (.*?)(?=^    \w|\Z)", found[1] if found else "", re.MULTILINE | re.DOTALL
+        ):
+            words.setdefault(entry[1], " ".join(entry[2].split()))
+    return words
+
+
+def first_paragraph(thing: object) -> str:
+    """Return the first paragraph of a docstring, which is one sentence, on one line."""
+    return (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")

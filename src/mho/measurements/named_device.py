@@ -1,0 +1,108 @@
+"""Devices by what a user types: the one place that knows what DEVICE may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mho.config import device_from_table, device_table, table_of
+from mho.devices import LAWS, Device
+from mho.errors import InvalidValue, in_words, nearest, warn
+from mho.imports import is_own
+from mho.measurements.measured import read_measured
+from mho.measurements.record import Measurement
+from mho.presets import DEVICES, PRESETS
+from mho.toml_files import naming, no_such_file, read_toml
+
+if TYPE_CHECKING:
+    from mho.measurements.fitting import Fitted
+
+PULSES = (".csv", ".txt", ".tsv", ".dat")
+"""Endings of text tables, as of measured pulses."""
+DEVICE_FILES = ("device.toml", "config.toml")
+"""Files in the folders that mho writes, each of which says a device."""
+
+
+@in_words
+def find_device(name: str, *, fit: Callable[[Measurement], Fitted] | None = None) -> Device:
+    """Return a device by its name, its file, or what was measured of it.
+
+    Args:
+        name: a published device ("reram_es"), a law ("SoftBounds"), your own law as "module:Class"; a TOML file with a
+            section [device], or only what stands in it; a file of pulses (.csv, .txt, .tsv, .dat), to which laws are
+            fitted; or a jump table, or the folder of its files.
+        fit: fits laws to pulses; None: `mho.measurements.fitting.fit_laws` with the laws of mho.
+
+    Raises:
+        InvalidValue: for a name of none of these, with the nearest; for a file with faults, under its name.
+        LawError: for a law that cannot be compiled.
+    """
+    if not is_measured(name):
+        return device_from_table(read_device(name))
+    measured = read_measured(Path(name))
+    if not isinstance(measured, Measurement):
+        from mho.measurements.jump_table_device import jump_table_device
+
+        return jump_table_device(measured)[0]
+    if fit is None:
+        from mho.measurements.fitting import fit_laws
+
+        return fit_laws(measured).best.device
+    return fit(measured).best.device
+
+
+def read_device(name: str) -> dict[str, Any]:
+    """Return the table of a device that nothing has to be fitted for, as `find_device` names it.
+
+    Raises:
+        InvalidValue: as `find_device`; and for measurements.
+    """
+    if is_measured(name):
+        raise InvalidValue(
+            f"{name} holds measurements and no device; fit laws to them: mho device fit {name} --out DIR"
+        )
+    file = Path(name)
+    if name in DEVICES:
+        return table_of(DEVICES[name]())
+    if name in LAWS or is_own(name):
+        return table_of(device_from_table({"law": name}))
+    if file.is_file() or file.suffix or len(file.parts) > 1:
+        return _of_file(file)
+    if name in PRESETS:
+        raise InvalidValue(f"{name} is a preset of whole arrays and no device; take it as --preset {name}")
+    raise InvalidValue(
+        f"no device {name!r}{nearest(name, [*LAWS, *DEVICES])} (your own is module:Class; a file ends in .toml)"
+    )
+
+
+def is_measured(name: str) -> bool:
+    """Return whether a name means measurements: a file of pulses, a jump table, or a folder of their files.
+
+    Raises:
+        InvalidValue: for such a file that does not exist, or a folder of mho's own, whose device is a file in it.
+    """
+    file = Path(name)
+    if name in LAWS or name in DEVICES:
+        return False
+    if file.is_dir():
+        own = [file / inside for inside in DEVICE_FILES if (file / inside).is_file()]
+        if own:
+            raise InvalidValue(f"{name} is a folder; its device is that of {own[0]}: give this file")
+        return True
+    if file.suffix.lower() not in PULSES:
+        return False
+    if not file.exists():
+        raise InvalidValue(no_such_file(file))
+    return True
+
+
+def _of_file(file: Path) -> dict[str, Any]:
+    """The table of a device file."""
+    tables = read_toml(file)
+    with naming(file):
+        table = device_table(tables)
+        device = device_from_table(table)
+    if "law" not in table:
+        warn(f"{file} names no law: its device is a {device.law_name()}")
+    return table

@@ -19,6 +19,7 @@ from mho.errors import InvalidValue
 from mho.presets import floating_point, gokmen_2017
 from mho.report import write_report
 from mho.runs import Comparison, Experiment, Run
+from mho.runs.reader import Reader
 from mho.runs.replicas import paired, replica_names, unpaired
 from mho.runs.verdict import verdict
 from mho.training import Classification, NextCharacter, Regression, Training
@@ -116,14 +117,18 @@ def test_the_verdict_says_as_bad_as_guessing_and_what_the_arrays_cost():
 
 def test_a_comparison_changes_no_bit_of_the_run_and_resumes_with_it(tmp_path):
     alone = Run(experiment(), tmp_path / "alone", digits())
+    torch.rand(3)  # as a module of the user's own may draw: the state of the generator is the run's, and stored
     assert train(alone)
-    whole = Comparison(Run(experiment(), tmp_path / "whole", digits()), digits())
-    assert train(whole)
+    compared = Run(experiment(), tmp_path / "whole", digits())
+    torch.rand(3)
+    assert train(Comparison(compared, digits()))
     assert same(state(tmp_path / "alone"), state(tmp_path / "whole"))
 
     for stop in (2, 4):  # in the run's first epoch, in its twin's
         folder = tmp_path / f"stopped {stop}"
-        assert not train(Comparison(Run(experiment(), folder, digits()), digits()), stop_after=stop)
+        begun = Run(experiment(), folder, digits())
+        torch.rand(3)
+        assert not train(Comparison(begun, digits()), stop_after=stop)
         assert Comparison.is_begun(folder)
         again = Comparison(Run(experiment(), folder, digits(), resume=True), digits())
         assert train(again)
@@ -307,6 +312,18 @@ def test_a_text_is_sampled(text_run, monkeypatch):
         run.sample(5, prompt="X")
     with pytest.raises(InvalidValue, match=r"n is 0.*temperature is -1"):
         run.sample(0, temperature=-1)
+
+
+def test_a_reader_goes_on_where_it_ended(text_run, monkeypatch):
+    monkeypatch.chdir(text_run[0].parent)
+    run = mho.load(text_run[0])
+    data = run.data
+    whole = Reader(run.model, 0, data)([1, 2, 3, 4])
+    steps = Reader(run.model, 0, data)
+    for length in (2, 3):
+        steps([1, 2, 3, 4][:length])
+    assert torch.allclose(steps([1, 2, 3, 4]), whole, atol=1e-6)  # products of other shapes: an ulp of each
+    assert not torch.allclose(Reader(run.model, 0, data)([4]), whole, atol=1e-6)
 
 
 def test_only_a_text_is_sampled(tmp_path):

@@ -162,7 +162,8 @@ def _check_data(described: Sweep, data_dir: Path | None) -> None:
     from mho.data import load
     from mho.training.idle import idle_of
 
-    found, loaded = dict[str, None](), dict[str, Dataset]()
+    found: dict[str, None] = {}
+    loaded: dict[str, Dataset] = {}
     for training, task in described.trainings():
         if training.data not in loaded:
             loaded[training.data] = load(training.data, data_dir)

@@ -73,9 +73,22 @@ def test_chance_of_regression_is_the_mean_of_the_targets():
     y_train, y_test = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [3.0]])
     task, data = Regression().prepare(Dataset("made", torch.zeros(2, 1), y_train, torch.zeros(2, 1), y_test))
     found = task.chance(data)
-    assert found.error == 100.0
-    assert found.numbers == {"loss": 2.0}  # of 0 and 4 about the mean 1
-    assert found.deviation == pytest.approx(100 * 2 / math.sqrt(2))
+    assert found.error == 200.0  # squares of 0 and 4 about the mean 1, by the variance 1 of the training
+    assert found.numbers == {"loss": 2.0}
+    assert found.deviation == 200.0
+
+
+def test_answers_without_a_relation_to_the_targets_are_as_bad_as_guessing_and_others_are_not():
+    generator = torch.Generator().manual_seed(0)
+    x, y, other = (torch.randn(400, 1, generator=generator) for _ in range(3))
+    task, data = Regression().prepare(Dataset("made", x, y, x[:100], y[:100]))
+    chance = task.chance(data)
+
+    def error(out: torch.Tensor) -> float:
+        return 100 * float(task.error(out, data.y_test).mean())
+
+    assert all(chance.reached_by(error(0.1 * other[begin : begin + 100])) for begin in (0, 100, 200, 300))
+    assert not chance.reached_by(error(0.2 * data.y_test))
 
 
 def test_chance_of_a_text_is_in_nats_and_bits():

@@ -415,6 +415,7 @@ def run(tmp_path):
     settings = Training(epochs=1, train_images=60, test_images=20)
     done = Run(Experiment(training=settings, rpu=gokmen_2017(managed=False)), tmp_path / "run", digits())
     done.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
+    done.conclude()
     return done
 
 
@@ -436,7 +437,7 @@ def test_the_page_of_a_healthy_run_says_so_in_a_line(run):
         finding |= {"lost": 0.1, "fault": False}
     file.write_text(json.dumps(summary))
     page = write_report(run.folder).read_text(encoding="utf-8")
-    assert "No fault found" in page
+    assert "No problem found" in page
     assert "<strong>Try</strong>" not in page
 
 
@@ -463,4 +464,5 @@ def test_a_run_that_cannot_be_diagnosed_ends_all_the_same(tmp_path, monkeypatch)
     settings = Training(epochs=1, train_images=5, test_images=5)
     run = Run(Experiment(training=settings, rpu=BASE), tmp_path / "run", digits())
     assert run.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
+    run.conclude()
     assert "The checks could not be made: a read overflowed" in write_report(run.folder).read_text()

@@ -258,6 +258,9 @@ def test_the_last_of_a_text_is_held_out():
         def examples_of(self, data):
             return "examples"
 
+        def chance(self, data):
+            return None
+
     model = mho.convert(torch.nn.Sequential(torch.nn.Linear(1, 2)), mho.presets.floating_point(), quiet=True)
     loop = Loop(model, mho.AnalogSGD(model, lr=0.1), data, Training(validation=3), InOrder())
     assert loop.validation[0].flatten().tolist() == [9.0, 10.0, 11.0]

@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from mho.compiler.listeners import on_compile
 
+WIDE = 100
+"""Columns of a terminal from which on the bar is long."""
 REFRESH = 0.25
 """Seconds between two looks: a step of work may take less than a millisecond."""
 
@@ -56,7 +58,7 @@ class Bar(abc.ABC, Generic[T]):
         self._show = show and not SILENCE.on
         self._bar = Progress(
             TextColumn(words),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=24 if self._console.width >= WIDE else 12),
             TaskProgressColumn(),
             TextColumn(numbers),
             TimeRemainingColumn(),

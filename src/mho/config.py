@@ -34,10 +34,9 @@ NO_SCALE: dict[str, Any] = {"value": NONE, "per": "layer", "fill": NONE, "learne
 class RPU(metaclass=InWords):
     """A resistive processing unit: device, cell, forward and backward read, update, and the size of its arrays.
 
-    The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management; `mho train`, `mho sweep` and `mho
-    reproduce` start from `mho.presets.gokmen_2017()`, which has noise and bound management. Numbers of the device,
-    `noise`, `bound` and `input_bound` of the reads, `x_gain` and `d_gain` of the update, and `scale` may be lists of
-    one value a replica, all of one length.
+    The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management, which `mho train` has (its preset is
+    `mho.presets.gokmen_2017()`). Numbers of the device, `noise`, `bound` and `input_bound` of the reads, `x_gain` and
+    `d_gain` of the update, and `scale` may be lists of one value a replica, all of one length.
 
     Attributes:
         tile: (rows, columns) of the largest array that is built, in physical lines; a layer that is larger is

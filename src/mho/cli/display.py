@@ -31,13 +31,12 @@ class TrainingDisplay(Bar[TrainingProgress]):
         done = run.loop.progress
         super().__init__(
             f"epoch {{task.fields[epoch]}}/{self.settings.epochs}",
-            f"{self.measure} train {{task.fields[train]}}  {{task.fields[tested]}}  {{task.fields[rate]}}  left",
+            f"{self.measure} {{task.fields[train]}}  {{task.fields[rate]}}  left",
             total=self.settings.epochs * self.examples * (1 if comparison is None else 2),
             done=self._done(done),
             epoch=min(done.epoch + 1, self.settings.epochs),
             rate="",
             train="–",
-            tested=self._last(done),
         )
 
     def __enter__(self) -> Self:
@@ -53,7 +52,7 @@ class TrainingDisplay(Bar[TrainingProgress]):
         if loop.chance is not None:
             self.say(f"chance: {loop.chance.error:.2f} % {self.measure}, by answering {loop.chance.answer} always")
         if self.comparison is not None:
-            self.say("compared with the same network in floating point, which takes an epoch after each of the run's")
+            self.say("float: the same network in floating point, an epoch after each of the run's")
         if self.run.shifted is not None:
             self.say(str(self.run.shifted))
         self._compiled = preparing.seconds
@@ -84,7 +83,7 @@ class TrainingDisplay(Bar[TrainingProgress]):
 
     def epoch(self, progress: TrainingProgress) -> None:
         """Show the errors of an epoch that ended, in a line that stays."""
-        self.update(self._done(progress), tested=self._last(progress))
+        self.update(self._done(progress))
         if self._announced:
             seconds = preparing.seconds - self._compiled
             self.say(f"kernels compiled, or read from the disk, in {seconds:.0f} s: no part of the time of training")
@@ -114,7 +113,7 @@ class TrainingDisplay(Bar[TrainingProgress]):
         shown = [f"{part} {_error(line, f'{part}_error')}" if line else f"{part} –" for part in parts]
         if self.comparison is not None:
             other = self.run.compared
-            shown.append(f"(floating point {other[-1]['test_error']:.2f} %)" if other else "(floating point –)")
+            shown.append(f"(float {other[-1]['test_error']:.2f} %)" if other else "(float –)")
         return "  ".join(shown)
 
 

@@ -19,6 +19,7 @@ from mho.errors import InvalidValue, nearest
 from mho.toml_files import naming, read_toml
 
 if TYPE_CHECKING:
+    from mho.data import Dataset
     from mho.runs.coordinator import Coordinator
     from mho.runs.engine import Engine
     from mho.runs.results import Results
@@ -158,11 +159,18 @@ def _check_effect(described: Sweep, changes: list[dict[str, Any]]) -> None:
 
 
 def _check_data(described: Sweep, data_dir: Path | None) -> None:
-    """Find missing data before the first worker starts."""
+    """Find missing data before the first worker starts, and say once which settings have no effect on them."""
     from mho.data import load
+    from mho.training.idle import idle_of
 
-    for name in sorted({described.experiment(values, {}).training.data for values in described.points}):
-        load(name, data_dir)
+    found: dict[str, None] = {}
+    loaded: dict[str, Dataset] = {}
+    for training, task in described.trainings():
+        if training.data not in loaded:
+            loaded[training.data] = load(training.data, data_dir)
+        found |= dict.fromkeys(idle_of(training, task, loaded[training.data]))
+    for sentence in found:
+        print(f"mho: warning: {sentence}", file=sys.stderr)
 
 
 def _engine(name: str, address: str | None, processes: int | None, threads: int) -> Engine:

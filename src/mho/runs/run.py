@@ -28,7 +28,7 @@ from mho.runs.verdict import Line, verdict
 from mho.training import AnalogSGD, Loop, Progress, sizes_of
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 from mho.training.fit_check import check_fit
-from mho.training.idle import idle_settings
+from mho.training.idle import idle_settings, with_part_noted
 from mho.version import PHYSICS_VERSION
 
 VERSION = importlib.metadata.version("mho")
@@ -79,7 +79,7 @@ class Run:
 
         task, examples = experiment.task.prepare(data)
         self.sizes = sizes_of(examples)  # of all examples, so that the network has a place for each class
-        whole, examples = examples, examples.first(settings.train_images, settings.test_images)
+        whole, examples = examples, with_part_noted(examples, settings, task)
         check_fit(build_model(settings.model, self.sizes, experiment.model), settings.model, task, examples)
         self.model = build(experiment, self.sizes)
         self.arrays = array_table(self.model, examples.x_train[:1])

@@ -21,6 +21,7 @@ from mho.runs.axes import MAX_SEED, Axes, Draw, Point, flat
 from mho.runs.experiment import LATER, Experiment, merged
 from mho.runs.presets import DEFAULT_PRESET, over_preset
 from mho.runs.sources import NAMED
+from mho.training import Task, Training
 
 KEYS = ("seeds", "replicas", "grid", "list", "random")
 EXAMPLE = '[sweep.grid] with for example "forward.noise" = [0.0, 0.06], or [sweep] with seeds = 3'
@@ -133,6 +134,15 @@ class Sweep:
     def epochs(self) -> int | None:
         """Epochs of every row; None where the sweep changes them."""
         return None if self._swept("training.epochs") else self.experiment(self.points[0], {}).training.epochs
+
+    def trainings(self) -> list[tuple[Training, Task]]:
+        """Return the trainings of the points with their tasks, each once however many arrays and rates it meets."""
+        found: dict[str, tuple[Training, Task]] = {}
+        for values in self.points:
+            experiment = self.experiment(values, {})
+            training = dataclasses.replace(experiment.training, lr=1.0)
+            found.setdefault(repr((training, experiment.task)), (experiment.training, experiment.task))
+        return list(found.values())
 
     def content(self) -> dict[str, Any]:
         """All that decides a result but epochs, which may grow; it does not depend on how the file is written."""

@@ -80,8 +80,7 @@ def _further(line: Line, units: Mapping[str, str], chance: Chance | None, twin: 
             continue
         guessed = chance.numbers.get(name) if chance is not None else None
         exact = twin.get(f"test_{name}") if twin is not None else None
-        beside = [f"chance {guessed:.3f}"] * (guessed is not None) + [f"floating point {exact:.3f}"] * (
-            exact is not None
-        )
+        known = {"chance": guessed, "floating point": exact}
+        beside = [f"{what} {number:.3f}" for what, number in known.items() if number is not None]
         parts.append(f"{value:.3f} {words}" + (f" ({', '.join(beside)})" if beside else ""))
     return [f"test {', '.join(parts)}"] if parts else []

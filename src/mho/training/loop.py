@@ -23,7 +23,7 @@ from mho.training.drivers import choose_driver
 from mho.training.evaluation import evaluated
 from mho.training.settings import Training
 from mho.training.tasks import Task
-from mho.training.validation import best_line, held_out
+from mho.training.validation import best_line, split
 
 TOGETHER = 64
 """Steps that the driver is given at once, at most; results do not depend on it."""
@@ -91,7 +91,7 @@ class Loop:
     ) -> None:
         self.names = tuple(names)
         self.model, self.optimizer, self.settings, self.task = model, optimizer, settings, task
-        self.data, self.validation = _split(data, settings, task)
+        self.data, self.validation = split(data, settings, task)
         data = self.data
         self.chance = task.chance(data)
         self.words = task.examples_of(data)
@@ -273,15 +273,6 @@ class Loop:
         if replicas > 1:
             line |= {f"{name}_replicas": each for name, each in values.items()}
         return line | ({NAMES: list(self.names)} if self.names else {})
-
-
-def _split(data: Dataset, settings: Training, task: Task) -> tuple[Dataset, tuple[Tensor, Tensor] | None]:
-    """Return the data without the training examples that are held out, and these: inputs and targets."""
-    if not settings.validation:
-        return data, None
-    kept, held = held_out(len(data.x_train), settings.validation, seed=settings.data_seed, shuffled=task.shuffled)
-    rest = dataclasses.replace(data, x_train=data.x_train[kept], y_train=data.y_train[kept])
-    return rest, (data.x_train[held], data.y_train[held])
 
 
 def _added(total: float, values: Tensor) -> float:

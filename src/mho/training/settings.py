@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, final
@@ -12,7 +13,7 @@ from mho.imports import is_own
 from mho.models import NETWORKS, find_builder
 from mho.training.augmentations import AUGMENTATIONS
 from mho.training.schedules import SCHEDULES, rates
-from mho.training.tasks import find_task
+from mho.training.tasks import Task, find_task
 
 AUTO = "auto"
 """A task that the data decide."""
@@ -33,7 +34,8 @@ class Training(metaclass=InWords):
         model: name of the network in `mho.models.NETWORKS`, or a user's `module:Net`; it takes the inputs of the data.
         data: "digits", "mnist", "cifar10", "text:FILE", "csv:FILE", a user's `module:function`, ... (`mho.data.load`).
         epochs: passes over the training examples, at least 1.
-        lr: learning rate η, above 0 and at most 1e6.
+        lr: learning rate η, above 0 and at most 1e6; without it that of the task (`Task.lr`): 0.01, and 1 for
+            next_character, whose loss is a mean over the characters of a sequence.
         lr_steps: other learning rates from some epochs on, counted from 1: {11: 0.005, 21: 0.0025}. Keys are kept as
             text, as TOML has them.
         schedule: "constant", or "cosine": from lr in the first epoch along half a wave to almost 0 in the last, as
@@ -59,7 +61,7 @@ class Training(metaclass=InWords):
     model: str = "lenet"
     data: str = "digits"
     epochs: int = 30
-    lr: float = 0.01
+    lr: float = None  # type: ignore[assignment]  # made in __post_init__
     lr_steps: Mapping[int | str, float] = dataclasses.field(default_factory=dict)
     schedule: str = "constant"
     augment: tuple[str, ...] = ()
@@ -86,6 +88,8 @@ class Training(metaclass=InWords):
             self._choose_task(faults)
         self._check_names(faults)
         faults.choice("driver", self.driver, DRIVERS)
+        if self.lr is None:
+            self._choose_rate()
         faults.number("epochs", self.epochs, low=1, integer=True)
         faults.number("lr", self.lr, above=0.0, high=MAX_RATE)
         self._check_steps(faults)
@@ -134,6 +138,13 @@ class Training(metaclass=InWords):
                 isinstance(error, InvalidValue) and file_of(self.data) is not None
             ):  # other faults are noted by _check_names
                 faults.add(f"data: {error}")
+
+    def _choose_rate(self) -> None:
+        """Set the learning rate that the task has where none is given."""
+        rate = Task.lr
+        with contextlib.suppress(InvalidValue, TypeError, AttributeError):  # noted by _check_names
+            rate = find_task(self.task).lr
+        object.__setattr__(self, "lr", rate)
 
     def _check_names(self, faults: Faults) -> None:
         finders: dict[str, Callable[[str], object]] = {"task": find_task, "model": self._find_model, "data": check_name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mho.data import Dataset
 from mho.errors import InvalidValue
+from mho.training.settings import Training
+from mho.training.tasks import Task
 
 STREAM = 2**63
 """Second word of the key of the draw: epochs, which draw the orders of the examples, come nowhere near it."""
@@ -37,6 +41,15 @@ def held_out(count: int, validation: float, *, seed: int, shuffled: bool) -> tup
     order = np.random.Generator(np.random.Philox(key=[seed, STREAM])).permutation(count) if shuffled else range(count)
     places = torch.as_tensor(order)
     return places[: count - number].sort().values, places[count - number :].sort().values
+
+
+def split(data: Dataset, settings: Training, task: Task) -> tuple[Dataset, tuple[Tensor, Tensor] | None]:
+    """Return the data without the training examples that are held out, and these: inputs and targets."""
+    if not settings.validation:
+        return data, None
+    kept, held = held_out(len(data.x_train), settings.validation, seed=settings.data_seed, shuffled=task.shuffled)
+    rest = dataclasses.replace(data, x_train=data.x_train[kept], y_train=data.y_train[kept])
+    return rest, (data.x_train[held], data.y_train[held])
 
 
 def best_line(metrics: Sequence[Mapping[str, Any]]) -> int | None:

@@ -29,6 +29,7 @@ class Task(abc.ABC, metaclass=InWords):
         shuffled: whether `order` depends on the seed of the data order.
         units: what losses and further numbers are measured in, for headings, by their names in metrics.jsonl without
             "test_".
+        lr: learning rate where a training names none, for a mini-batch of 1.
         classes: whether targets are (B,) classes and outputs (B, classes) logits, whose odds the diagnosis looks at.
     """
 
@@ -37,6 +38,7 @@ class Task(abc.ABC, metaclass=InWords):
     examples: ClassVar[str] = "examples"
     shuffled: ClassVar[bool] = True
     classes: ClassVar[bool] = False
+    lr: ClassVar[float] = 0.01
     units: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:

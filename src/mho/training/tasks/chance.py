@@ -20,7 +20,7 @@ class Chance:
 
     Attributes:
         error: test error of guessing, in per cent.
-        deviation: standard error of that error on a test of this size, in per cent.
+        deviation: of that error by what a test of this size holds by chance, in per cent.
         answer: what is always answered, in words: "the commonest class".
         numbers: further numbers that guessing reaches on the test, by their names in metrics.jsonl without "test_".
     """
@@ -39,16 +39,16 @@ class Chance:
         return dataclasses.asdict(self)
 
 
-def chance_of(errors: Tensor, answer: str, *, error: float | None = None, **numbers: float) -> Chance:
+def chance_of(errors: Tensor, answer: str, *, deviation: float | None = None, **numbers: float) -> Chance:
     """Return the chance level from the errors (n,) that an answer has on the examples of the test, 1 is 100 %.
 
     Args:
         errors: of the examples.
         answer: as in `Chance`.
-        error: the test error of guessing in per cent, where it is known without the test; None: the mean of `errors`.
+        deviation: as in `Chance`; None: the standard error of the mean of `errors`.
         numbers: as in `Chance`.
     """
     values = errors.double()
-    deviation = 100 * float(values.std(correction=0)) / math.sqrt(len(values))
-    level = 100 * float(values.mean()) if error is None else error
-    return Chance(error=level, deviation=deviation, answer=answer, numbers=numbers)
+    if deviation is None:
+        deviation = 100 * float(values.std(correction=0)) / math.sqrt(len(values))
+    return Chance(error=100 * float(values.mean()), deviation=deviation, answer=answer, numbers=numbers)

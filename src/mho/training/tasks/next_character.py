@@ -42,6 +42,7 @@ class NextCharacter(Task):
     measure = "wrong characters"
     examples = "sequences"
     shuffled = False
+    lr = 1.0  # the loss is a mean over the characters: each vector's error is 1/T of that of an example alone
     units = {"loss": "nats per character", "bits": "bits per character"}  # noqa: RUF012
     length: int = 32
 

@@ -364,7 +364,7 @@ def test_fit_writes_a_device_that_train_takes(pulses_csv, tmp_path):
     assert "# w = (g - " in toml
     assert "d2d not measured: spread = 0" in toml
     page = (tmp_path / "fitted" / "report.html").read_text()
-    assert "What could not be told from the data" in page
+    assert "What these data cannot determine" in page
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     small = ["--set", "training.train_images=30", "--set", "training.test_images=20", "--epochs", "1"]

@@ -14,6 +14,8 @@ from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
 COLORS = (TEST_COLOR, TRAIN_COLOR, REPLICA_COLOR)
 MARKS = (("-", "o"), ("--", "s"), (":", "^"))
 BAR_HEIGHT = 0.75
+PHONE = 4.5
+"""Inches of a figure up to which entries of a legend stand below each other."""
 SIZE = EngFormatter(places=0, sep="")
 """4k for 4,096: every size must fit beside the next on a phone."""
 
@@ -24,8 +26,10 @@ def draw(chart: Chart, ax: Axes) -> Axes:
         _bars(chart, ax)
     else:
         _lines(chart, ax)
-    if len(chart.lines) > 1 or not chart.bars:
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.3, columnspacing=1.2)
+    if len(chart.lines) > 1 or not chart.bars or chart.target is not None:
+        figure = ax.get_figure()  # whose whole width a legend may take: names of bars leave an axis little on a phone
+        columns = 3 if figure.get_figwidth() > PHONE else 1  # type: ignore[union-attr]
+        figure.legend(loc="outside upper left", ncols=columns, frameon=False, borderaxespad=0.3, columnspacing=1.2)  # type: ignore[union-attr]
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
@@ -61,11 +65,11 @@ def _bars(chart: Chart, ax: Axes) -> None:
         values, spread = _medians(line), _spread(line)
         ax.barh(places, values, height * 0.92, color=COLORS[number % len(COLORS)], label=line.label, xerr=spread,
                 error_kw={"lw": 1, "ecolor": REPLICA_COLOR})  # fmt: skip
-        for place, value, above in zip(places, values, spread[1], strict=True):
-            ax.annotate(digits(value), (value + above, place), (4, 0), textcoords="offset points", va="center")
+        for place, value in zip(places, values, strict=True):  # beside the plot, where no line runs through them
+            ax.text(1.01, place, digits(value), transform=ax.get_yaxis_transform(), va="center")
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
-    ax.margins(x=0.14)
+    ax.margins(x=0.05)
     if chart.target is not None:
         ax.update_datalim([(chart.target[0], 0)], updatey=False)
         ax.autoscale_view(scaley=False)
@@ -75,8 +79,7 @@ def _bars(chart: Chart, ax: Axes) -> None:
     ax.grid(True, axis="x", lw=0.5, alpha=0.25)
     if chart.target is not None:
         value, name = chart.target
-        ax.axvline(value, ls="--", lw=1, color=REPLICA_COLOR)
-        ax.annotate(name, (value, 1), (3, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="left")
+        ax.axvline(value, ls="--", lw=1, color=REPLICA_COLOR, label=name)
 
 
 def _medians(line: Line) -> list[float]:

@@ -62,7 +62,7 @@ def bars(rows: list[dict[str, Any]]) -> Chart:
     return Chart(
         title=f"Update: {percent(ACTIVE)} active pairs, BL = {LENGTH}",
         x_label="",
-        y_label="ns a (weight, vector) pair",
+        y_label="ns per (weight, vector) pair",
         lines=(
             Line(
                 label="update",
@@ -71,5 +71,4 @@ def bars(rows: list[dict[str, Any]]) -> Chart:
             ),
         ),
         bars=True,
-        target=(0.2, "aim at 32×401"),
     )

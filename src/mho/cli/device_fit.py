@@ -76,7 +76,7 @@ def fit(
     The folder gets device.toml, which mho train --device takes; a file for
     each other law; fit.json; and report.html: measured and simulated
     staircases, residuals, errors, what the device is worth for training, and
-    what could not be told from the data.
+    what these data cannot determine.
 
     Examples: mho device fit pulses.csv --out fitted; mho device fit a.csv
     b.csv --law SoftBounds --law my_devices:Ferro --out fitted.
@@ -193,7 +193,7 @@ def write_fit(
 
 
 def show(fitted: Fitted, tried: Sequence[str] = ()) -> None:
-    """The ranking, the best law's parameters, and what could not be told, on standard output."""
+    """The ranking, the best law's parameters, and what the data cannot determine, on standard output."""
     from rich.console import Console
     from rich.table import Table
 
@@ -223,7 +223,7 @@ def show(fitted: Fitted, tried: Sequence[str] = ()) -> None:
     console.print("\nfor training:")
     for sentence in (*fitted.worth.sentences, *tried):
         console.print(f"- {sentence}", markup=False)
-    console.print("\nnot told by the data:")
+    console.print("\nwhat these data cannot determine:")
     for sentence in fitted.untold:
         console.print(f"- {sentence}", markup=False)
 

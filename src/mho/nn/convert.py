@@ -227,12 +227,7 @@ def share_on_arrays(model: nn.Module) -> str:
 
 
 def conversion_rows(model: nn.Module) -> list[Converted]:
-    """Return a row for each layer of a converted model: its kind, its arrays, and what was clipped.
-
-    `conversion_table` prints them.
-
-    Args:
-        model: what `mho.convert` returned.
+    """Return the rows that `conversion_table` prints, a `Converted` for each layer; model: what `mho.convert` returned.
 
     Raises:
         InvalidValue: for a model that does not come from `mho.convert`.

@@ -120,6 +120,16 @@ def test_one_definition_that_two_modules_import_stands_once(templates):
     assert answer("toy_h", "entry", None, 1) == 4
 
 
+def test_a_record_is_imported_with_its_fields_in_the_text(templates):
+    """The class is that of Python's callers, and a kernel with other fields is another text, hence compiled anew."""
+    record = "from typing import Any, NamedTuple\nclass Pair(NamedTuple):\n    left: Any\n    right: Any\n"
+    templates("toy_o", record)
+    templates("toy_p", "from mho.kernels.cpu.toy_o import Pair\ndef entry(x):\n    return Pair(x, 3).right + x\n")
+    parts = Linker({}, {}).link("mho.kernels.cpu.toy_p", "entry")
+    assert "from mho.kernels.cpu.toy_o import Pair  # left, right" in parts
+    assert answer("toy_p", "entry", None, 1) == 4
+
+
 def test_a_name_that_is_not_there_and_a_constant_set_in_two_places_raise(templates):
     templates("toy_i", "from mho.kernels.cpu.toy_l import nothing\ndef entry(x):\n    return nothing(x)\n")
     templates("toy_l", "")

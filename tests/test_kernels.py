@@ -22,6 +22,7 @@ from mho.kernels import reference
 from mho.kernels.backend import Backend
 from mho.kernels.backends import BACKENDS
 from mho.kernels.ops import Drive, check_addresses
+from mho.kernels.reference.trains import BitTrains
 from mho.random import Operation
 
 SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
@@ -88,7 +89,7 @@ def test_pulse_trains_equal_the_reference_bit_for_bit(size, copies, length, mana
         expected = np.zeros((replicas, count.SIZE), np.int64)
         x_bits = np.zeros((*x.shape, length), np.bool_)
         d_bits = np.zeros((replicas, vectors, lines, length), np.bool_)
-        reference.trains(expected, x, d, *gains, stream, first, x_bits, d_bits)
+        reference.trains(expected, Drive(*gains), stream, first, BitTrains(x_bits, d_bits, x, d))
 
         counts = np.zeros_like(expected)
         # full of ones: a word that is not written shows

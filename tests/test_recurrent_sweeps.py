@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 import mho
 from mho.errors import InvalidValue, WrongUse
 from mho.kernels import gates
+from mho.kernels.records import GruErrors, LstmErrors, LstmMemory
 from mho.nn import array_layers
 
 RPUS: dict[str, mho.RPU] = {
@@ -245,8 +246,8 @@ def test_kernels_of_an_lstm_step(sequences, hidden):
     c, d, d_next = (numbers(sequences, hidden, seed=seed) for seed in (3, 4, 5))
     kept, new_c, tanh_c, d_c = np.empty_like(given), np.empty_like(c), np.empty_like(c), np.empty_like(c)
     h, errors = np.ones((sequences, hidden + 1), np.float32), np.empty_like(given)
-    gates.lstm(given, answer, c, gates=kept, new_c=new_c, tanh_c=tanh_c, h=h)()
-    gates.lstm_back(d, d_next, kept, tanh_c, c, d_c=d_c, errors=errors)()
+    gates.lstm(given, answer, kept, LstmMemory(c, new_c, tanh_c), h)()
+    gates.lstm_back(LstmErrors(d, d_next), kept, tanh_c, c, d_c=d_c, errors=errors)()
     x, past = (torch.from_numpy(own).double().requires_grad_() for own in (given, c))
     i, f, g, o = (x + torch.from_numpy(answer)).chunk(4, dim=1)
     new = torch.sigmoid(f) * past + torch.sigmoid(i) * torch.tanh(g)
@@ -265,7 +266,7 @@ def test_kernels_of_a_gru_step(sequences, hidden):
     d, past, kept = numbers(sequences, hidden, seed=4), np.empty_like(new_h), np.empty_like(given)
     given_errors, errors = np.empty_like(given), np.empty_like(given)
     gates.gru(given, answer, h, gates=kept, new_h=new_h)()
-    gates.gru_back(d, kept, answer, h, given_errors=given_errors, errors=errors, past=past)()
+    gates.gru_back(d, kept, answer, h, GruErrors(given_errors, errors, past))()
     x, y, old = (torch.from_numpy(own.copy()).double().requires_grad_() for own in (given, answer, h[:, :hidden]))
     (r, z, n), (own_r, own_z, own_n) = x.chunk(3, dim=1), y.chunk(3, dim=1)
     new = torch.tanh(n + torch.sigmoid(r + own_r) * own_n)

@@ -7,10 +7,10 @@ from mho.arrays.cycles import Cycles
 from mho.arrays.read_only import ReadOnly
 from mho.arrays.row import ArrayRow
 from mho.arrays.tiled import TiledArray, build_array
-from mho.arrays.weights import TOLD, ClippedWeights
+from mho.arrays.weights import WARNED_SHARE, ClippedWeights
 
 __all__ = [
-    "TOLD",
+    "WARNED_SHARE",
     "Array",
     "ArrayRow",
     "ClippedWeights",

@@ -109,7 +109,7 @@ def check_same_vectors(name: str, x: Floats, d: Floats) -> None:
 
 
 def not_finite(name: str, x: Floats | None, d: Floats | None) -> InvalidValue | None:
-    """The error if an input x or a gradient d of an array holds what is no number."""
+    """Return the error for NaN or infinite values in an input x or a gradient d of an array; None if there are none."""
     for values, what in ((x, "the input (x)"), (d, "the gradient (d)")):
         if values is not None and not np.isfinite(values).all():
             kind = "NaN" if np.isnan(values).any() else "infinite values"

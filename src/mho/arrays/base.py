@@ -104,7 +104,7 @@ class Array(HeldWeights):
 
     @property
     def nominal_step(self) -> Tensor | None:
-        """How far a pulse moves a weight nominally, (R,), in the units of the devices; None with Exact updates."""
+        """Return the nominal step of a pulse, (R,), in the units of the devices; None with Exact updates."""
         pulses = pulses_of(self.main.update, self.main.device, self.replicas)
         return torch.tensor([step for _, step in pulses], dtype=torch.float64) if pulses else None
 
@@ -181,7 +181,7 @@ class Array(HeldWeights):
 
     @final
     def read_vectors(self, inputs: Floats, *, backward: bool) -> Floats:
-        """As `forward` or `backward`: (R, T, in) to (R, T, out), or back."""
+        """Read vectors as `forward` or `backward` does: (R, T, in) to (R, T, out), or back."""
         factors = self._factors()
         if factors is None:
             return self._read_vectors(inputs, backward=backward)
@@ -191,7 +191,7 @@ class Array(HeldWeights):
 
     @final
     def update_vectors(self, x: Floats, d: Floats, lr: float) -> None:
-        """As `update`, in which no time passes: x (R, T, in) and d (R, T, out)."""
+        """Update as `update` does, with x (R, T, in) and d (R, T, out); no time passes."""
         factors = self._factors()
         if factors is None:
             self._update_vectors(x, d, lr)
@@ -200,7 +200,7 @@ class Array(HeldWeights):
 
     @abc.abstractmethod
     def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
-        """As `pulse`, in which no time passes: p (R, T, in) and q (R, T, out)."""
+        """Pulse as `pulse` does, with p (R, T, in) and q (R, T, out); no time passes."""
 
     @final
     def cycles(self, replicas: slice, vectors: int, before: Cycles | None = None) -> Cycles:
@@ -245,7 +245,7 @@ class Array(HeldWeights):
     @property
     @abc.abstractmethod
     def bound(self) -> tuple[object, ...]:
-        """What plans are bound to: other objects, where the array has got other memory or other seeds since."""
+        """Return what plans are bound to: other objects, once the array has other memory or other seeds."""
 
     @abc.abstractmethod
     def check_reads(self, *, x: Floats | None = None, d: Floats | None = None) -> None:

@@ -19,7 +19,7 @@ from mho.arrays.layout import check_size
 from mho.arrays.own_cells import own_cells
 from mho.arrays.reads import Reads
 from mho.banks import Bank, Rate, UpdatePlan
-from mho.banks.numbers import levels_of
+from mho.banks.numbers import circuit_of
 from mho.cells import CellPart
 from mho.compiler.program import Step
 from mho.config import RPU
@@ -102,17 +102,17 @@ class Crossbar(Array):
 
     @property
     def first(self) -> Bank:
-        """The bank that updates pulse, whose streams are the array's."""
+        """Return the bank that updates pulse, whose streams are the array's."""
         return self._banks()[0]
 
     @property
     def state(self) -> Tensor:
-        """What reads see of the pulsed devices of the first bank, (R, P, in)."""
+        """Return the state that reads see of the pulsed devices of the first bank, (R, P, in)."""
         return self.first.state
 
     @property
     def vectors(self) -> Tensor:
-        """The running count of vectors of each operation."""
+        """Return the running count of vectors of each operation."""
         return self.first.vectors
 
     @property
@@ -258,11 +258,11 @@ class Crossbar(Array):
         """Return the circuit of forward or backward reads of some replicas, as kernels take it."""
         key = (operation, replicas.start, replicas.stop)
         if key not in self._kept:
-            self._kept[key] = levels_of(self._circuits[operation], replicas, self.replicas)
+            self._kept[key] = circuit_of(self._circuits[operation], replicas, self.replicas)
         return self._kept[key]
 
     def flagged(self) -> bool:
-        """Whether a kernel met NaN or infinite values. Asked after every cycle: `any` alone costs 5 µs."""
+        """Return whether a kernel met NaN or infinite values. Asked after every cycle: `any` alone costs 5 µs."""
         if "totals" not in self._kept:
             self._kept["totals"] = [bank.memory("totals") for bank in self._banks()]
         return any(map(is_flagged, self._kept["totals"]))

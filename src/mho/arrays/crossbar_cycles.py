@@ -1,4 +1,4 @@
-"""The three cycles of a crossbar, bound to memory that stays."""
+"""Three cycles of a crossbar, bound to memory that stays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @final
 class CrossbarCycles(Cycles):
-    """The cycles of some replicas of a crossbar."""
+    """Cycles of some replicas of a crossbar."""
 
     def __init__(self, array: Crossbar, replicas: slice, vectors: int, before: CrossbarCycles | None) -> None:
         self.array = array

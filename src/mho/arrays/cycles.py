@@ -1,4 +1,4 @@
-"""The three cycles of some replicas of an array, bound once to memory that stays."""
+"""Three cycles of some replicas of an array, bound once to memory that stays."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Cycles(abc.ABC):
     @property
     @abc.abstractmethod
     def stale(self) -> bool:
-        """Whether the array has got other memory or other seeds since, as by `load_state_dict`."""
+        """Return whether the array has got other memory or other seeds since, as by `load_state_dict`."""
 
     @abc.abstractmethod
     def fault(self, *, x: bool, d: bool) -> MhoError | None:

@@ -62,7 +62,7 @@ class FactoredArray(nn.Module, abc.ABC, metaclass=InWords):
     @property
     @abc.abstractmethod
     def weight(self) -> Tensor:
-        """The exact weights (R, out, in), as the cell makes them of its devices."""
+        """Return the exact weights (R, out, in), as the cell makes them of its devices."""
 
     @abc.abstractmethod
     def read(self) -> Tensor:
@@ -74,13 +74,13 @@ class FactoredArray(nn.Module, abc.ABC, metaclass=InWords):
 
     @property
     def scale(self) -> Tensor | None:
-        """The digital factor s, (R, 1), or (R, out) where each output has its own: a copy; None where there is none."""
+        """Return a copy of the digital factor s, (R, 1), or (R, out) where each output has its own; None: no factor."""
         factor = self._factor()
         return None if factor is None else factor.detach().clone()
 
     @property
     def scaled_weight(self) -> Tensor:
-        """The matrix (R, out, in) that the three cycles are of: scale × weight."""
+        """Return the matrix (R, out, in) that the three cycles are of: scale × weight."""
         return self._scaled(self.weight)
 
     def scaled_read(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""The layout of a matrix on tiles, and the check that a crossbar fits one tile."""
+"""Layout of a matrix on tiles, and the check that a crossbar fits one tile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Place:
 
 
 def places(rpu: RPU, out_features: int, in_features: int) -> list[Place]:
-    """The tiles of a matrix, row after row: as few as hold it, in sizes that differ by at most one.
+    """Return the tiles of a matrix, row after row: as few as hold it, in sizes that differ by at most one.
 
     A tile holds whole weights: a cell of n devices takes n of its lines, so `rows // n` weights lie in a column.
     """

@@ -1,4 +1,4 @@
-"""The digital factor between the vectors of a layer and those of its array, in a call and in bound cycles."""
+"""Digital factor between the vectors of a layer and those of its array, in a call and in bound cycles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Factors:
-    """The factors of some replicas of an array, W = s·A.
+    """Factors of some replicas of an array, W = s·A.
 
     One factor per output is taken apart into the largest of its replica and the share of each output in it, at most 1:
     δ is multiplied by the shares before a backward cycle, as the sum over outputs happens in the array, and the answer
@@ -64,7 +64,7 @@ class Factors:
 
 @final
 class ScaledCycles(Cycles):
-    """The cycles of some replicas of an array, between vectors in the units of its layer.
+    """Cycles of some replicas of an array, between vectors in the units of its layer.
 
     Args:
         inner: cycles of the array itself.

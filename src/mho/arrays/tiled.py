@@ -85,13 +85,12 @@ class TiledArray(Array):
 
     @property
     def state(self) -> Tensor:
-        """What reads see of the pulsed devices of the first bank, (R, P, in), as a `Crossbar` of the whole has it; a
-        copy."""
+        """Return a copy of the state of the pulsed devices of the first bank, (R, P, in), as of a whole `Crossbar`."""
         return self.device_weights[:, : self.main.lines].flatten(1, 2)
 
     @property
     def vectors(self) -> Tensor:
-        """The running count of vectors of each operation, the same for all tiles."""
+        """Return the running count of vectors of each operation, the same for all tiles."""
         return self.batches[0].vectors
 
     @property
@@ -238,7 +237,7 @@ class TiledArray(Array):
 
 @final
 class TiledCycles(Cycles):
-    """The cycles of some replicas of a tiled array: vectors are cut for the tiles, and their partial sums added."""
+    """Cycles of some replicas of a tiled array: vectors are cut for the tiles, and their partial sums added."""
 
     def __init__(self, array: TiledArray, replicas: slice, vectors: int, before: TiledCycles | None) -> None:
         count = len(range(*replicas.indices(array.replicas)))

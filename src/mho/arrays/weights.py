@@ -21,7 +21,7 @@ from mho.periphery.scale import FILL
 
 ROUNDING = 1e-6
 """Differences that float32 leaves where a cell makes a weight of several numbers: a sum, a mean, a difference."""
-TOLD = 0.01
+WARNED_SHARE = 0.01
 """Share of clipped weights above which `Array.write` warns."""
 BEYOND = 1e6
 """A weight that no bound lets through, in finding where the bounds are."""
@@ -43,13 +43,13 @@ class HeldWeights(FactoredArray):
 
     @property
     def main(self) -> BankSpec:
-        """The bank that updates pulse; its devices come first in `device_weights` and `cell_parameters`."""
+        """Return the bank that updates pulse; its devices come first in `device_weights` and `cell_parameters`."""
         return self.rpu.banks[0]
 
     @property
     @abc.abstractmethod
     def device_weights(self) -> Tensor:
-        """The exact weight of every device, (R, devices, out, in): bank after bank, in each a reference comes last."""
+        """Return the exact weight of every device, (R, devices, out, in), bank after bank, a reference last in each."""
 
     @abc.abstractmethod
     def matrix_of(self, bank: str) -> Tensor:
@@ -58,12 +58,12 @@ class HeldWeights(FactoredArray):
     @property
     @abc.abstractmethod
     def vectors(self) -> Tensor:
-        """The running count of vectors of each operation, (operations,)."""
+        """Return the running count of vectors of each operation, (operations,)."""
 
     @property
     @abc.abstractmethod
     def tile_shapes(self) -> Mapping[str, tuple[int, int]]:
-        """The crossbars that make this array: name to weights (out, in)."""
+        """Return the crossbars that make this array: name to weights (out, in)."""
 
     def adopt(self, weight: Tensor, *, choose: bool = True, quiet: bool = False) -> float:
         """Program the devices so that scale × weight is a matrix of a layer; returns, raises and warns as `write`.
@@ -109,7 +109,7 @@ class HeldWeights(FactoredArray):
         if any(bank.device.stuck for bank in self.rpu.banks):
             clipped &= ~self._stuck()
         share = float(clipped.float().mean())
-        if share > TOLD and wanted.abs().max() > held[clipped].abs().mean() and not quiet:
+        if share > WARNED_SHARE and wanted.abs().max() > held[clipped].abs().mean() and not quiet:
             warn(
                 f"{self.name}: the bounds of the devices clipped {100 * share:.1f} % of the weights, which reach "
                 f"{float(wanted.abs().max()):.3g}; {self._cure(wanted)}",
@@ -231,7 +231,7 @@ class HeldWeights(FactoredArray):
         """
 
     def counters(self) -> dict[str, Tensor]:
-        """What happened since the start, int64 (R,) each.
+        """Return counts of what happened since the start, int64 (R,) each.
 
         pulses: voltage pulses on rows and columns; coincidences: steps of cross-points;
         saturated_probabilities: lines whose pulse probability would have exceeded 1; bound_hits: steps

@@ -126,7 +126,7 @@ class Bank(nn.Module):
 
     @property
     def subtracted(self) -> str | None:
-        """The buffer that every read subtracts: of reference devices, or of numbers that stay; None for nothing."""
+        """Return the buffer that every read subtracts: of reference devices, or numbers that stay; None: nothing."""
         return "reference" if self.spec.reference else "fixed" if self.spec.fixed is not None else None
 
     def memory(self, buffer: str) -> Any:
@@ -179,13 +179,13 @@ class Bank(nn.Module):
 
     @property
     def device_weights(self) -> Tensor:
-        """The exact weight of every device, (R, devices, M, N); a reference comes last."""
+        """Return the exact weight of every device, (R, devices, M, N); a reference comes last."""
         state = self.state.view(self.replicas, self.spec.lines, self.rows, self.columns)
         return torch.cat([state, self.reference[:, None]], dim=1) if self.spec.reference else state
 
     @property
     def matrix(self) -> Tensor:
-        """The exact matrix (R, M, N) that the devices make: a mean, or a difference of two."""
+        """Return the exact matrix (R, M, N) that the devices make: a mean, or a difference of two."""
         stacked = self.device_weights
         if self.spec.fixed is not None:
             return self.state - self.fixed

@@ -1,4 +1,4 @@
-"""The numbers of a device and a periphery as kernels take them, replica by replica."""
+"""Numbers of a device and a periphery as kernels take them, replica by replica."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mho.periphery import Exact, Pulses, Read
 Floats = npt.NDArray[np.float32]
 
 
-def levels_of(read: Read, replicas: slice, of: int) -> ops.Levels:
+def circuit_of(read: Read, replicas: slice, of: int) -> ops.Circuit:
     """Return a `Read` as kernels take it, for some of the replicas of an array that has `of` of them."""
-    return ops.Levels(
-        np.array([_levels(of_replica(read, r)) for r in range(*replicas.indices(of))], np.float32),
+    return ops.Circuit(
+        np.array([_numbers(of_replica(read, r)) for r in range(*replicas.indices(of))], np.float32),
         read.noise_management,
         read.max_halvings if read.bound_management else 0,
     )
 
 
-def _levels(read: Read) -> tuple[float, ...]:
-    """A row of `Levels.numbers`. A converter of b bits has 2ᵇ⁻¹ - 1 steps to full scale."""
+def _numbers(read: Read) -> tuple[float, ...]:
+    """Return a row of `Circuit.numbers`. A converter of b bits has 2ᵇ⁻¹ - 1 steps to full scale."""
     infinite = float("inf")
     bound = infinite if read.bound is None else float(read.bound)
     full = 1.0 if read.dac_bits is not None else infinite
@@ -133,7 +133,7 @@ def tables_of(
 
 
 def shared_field(device: Device, field: str, replicas: int) -> Floats:
-    """A field that does not differ from cell to cell as kernels take it: (R, 16) of one number a replica."""
+    """Return a field that does not differ from cell to cell as kernels take it: (R, 16), equal in each replica."""
     mean = device.parameters()[field].mean
     column = np.array(mean, np.float32).reshape(-1, 1)
     return np.ascontiguousarray(np.broadcast_to(column, (replicas, 16)))

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from mho.banks.visible import VisibleWeights
 from mho.compiler.law import WRITTEN
 from mho.compiler.program import Step
-from mho.kernels.ops import Cells, Counts, Drive, Levels, Window
+from mho.kernels.ops import Cells, Circuit, Counts, Drive
+from mho.kernels.records import Window
 from mho.random import Operation
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class BankPart:
 
     @functools.cached_property
     def _streams(self) -> list[tuple[npt.NDArray[np.uint32], Counts]]:
-        """The keys and the place of the next number of every operation."""
+        """Return the keys and the place of the next number of every operation."""
         return [(self.bank.keys(o)[self.replicas], self.numbers[int(o) : int(o) + 1]) for o in Operation]
 
     def count_on(self, operation: Operation, vectors: int) -> None:
@@ -100,7 +101,7 @@ class BankPart:
         self.numbers[int(operation)] += vectors
 
     def plan_read(
-        self, weights: Floats, x: Floats, out: Floats, levels: Levels, operation: Operation,
+        self, weights: Floats, x: Floats, out: Floats, circuit: Circuit, operation: Operation,
         number: Counts | None = None, *, backward: bool = False,
     ) -> Step:  # fmt: skip
         """Plan a read of a matrix (R, ..., N) through this bank's converters and noise.
@@ -109,13 +110,13 @@ class BankPart:
             weights: what is read, such as `visible.values`, or a sum with other banks'.
             x: inputs (R, T, N); backward δ (R, T, M).
             out: takes the outputs.
-            levels: the circuit.
+            circuit: the circuit.
             operation: whose stream the noise is of.
             number: of the first vector; None: the operation's own running number.
             backward: whether columns answer to rows.
         """
         return self.bank.backend.plan_read(
-            weights, x, out, levels, self.key(operation), self.number(operation) if number is None else number,
+            weights, x, out, circuit, self.key(operation), self.number(operation) if number is None else number,
             self.counts, backward=backward, evaluation=operation is Operation.EVALUATION,
         )  # fmt: skip
 
@@ -175,7 +176,7 @@ class BankPart:
 
     @functools.cached_property
     def _driving(self) -> tuple[Drive, SetRate]:
-        """How updates drive the lines, and what sets the learning rate for all updates of this part."""
+        """Return how updates drive the lines, and what sets the learning rate for all updates of this part."""
         return self._new_driving()
 
     def _new_driving(self) -> tuple[Drive, SetRate]:

@@ -1,4 +1,4 @@
-"""The description of a bank: what a cell asks of one population of devices."""
+"""Description of a bank: what a cell asks of one population of devices."""
 
 from __future__ import annotations
 
@@ -106,10 +106,10 @@ class BankSpec:
 
     @property
     def is_difference(self) -> bool:
-        """Whether the matrix is a difference of two devices of each weight."""
+        """Return whether the matrix is a difference of two devices of each weight."""
         return self.reference or self.difference
 
     @property
     def one_way(self) -> bool:
-        """Whether devices respond to pulses of one direction only."""
+        """Return whether devices respond to pulses of one direction only."""
         return any(hasattr(hook, "accepts_pulse") for hook in self.hooks)

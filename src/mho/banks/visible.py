@@ -1,4 +1,4 @@
-"""The matrix of a bank as reads see it, where it is not the state of its devices."""
+"""Matrix of a bank as reads see it, where it is not the state of its devices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNMADE = -1
 
 @final
 class VisibleWeights:
-    """What reads see of the devices of a bank: as the law shows them, less references, or one device less another.
+    """Weights of a bank as reads see them: as the law shows them, less references, or one device less another.
 
     Computed anew for a read where something has changed since the last, or, where weights vary from read to read, for
     every vector. Kernels write through the memory of tensors and say so by `touch`; what torch writes in place, such as

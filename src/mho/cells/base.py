@@ -25,7 +25,7 @@ from mho.devices import Device
 from mho.errors import InWords, LawError, nearest
 from mho.imports import class_name
 from mho.kernels import ops
-from mho.kernels.ops import Levels
+from mho.kernels.ops import Circuit
 from mho.kernels.transfer import CHANGES, RATE, TransferMap
 from mho.per_replica import of_replica
 from mho.periphery import Exact, Pulses, Read
@@ -297,7 +297,7 @@ class Cell(abc.ABC, metaclass=InWords):
         return part
 
     def plan_read(
-        self, part: CellPart, x: Floats, out: Floats, levels: Levels, operation: Operation, *, backward: bool
+        self, part: CellPart, x: Floats, out: Floats, circuit: Circuit, operation: Operation, *, backward: bool
     ) -> list[Step]:
         """Plan a read: x (R, T, N) to out (R, T, M), or backward δ to (R, T, N).
 
@@ -305,15 +305,15 @@ class Cell(abc.ABC, metaclass=InWords):
             part: replicas and their memory.
             x: input vectors.
             out: takes the outputs.
-            levels: the circuit.
+            circuit: the circuit.
             operation: whose streams the noise is of.
             backward: whether columns answer to rows.
         """
         first, *others = part.sums
-        steps = first.plan(x, out, levels, operation, backward=backward)
+        steps = first.plan(x, out, circuit, operation, backward=backward)
         for own in others:
             answer = np.empty_like(out)
-            steps += own.plan(x, answer, levels, operation, backward=backward)
+            steps += own.plan(x, answer, circuit, operation, backward=backward)
             steps.append(ops.add(answer, out))
         return steps
 

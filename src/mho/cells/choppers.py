@@ -12,6 +12,7 @@ from mho import random
 from mho.cells.events import Stop
 from mho.compiler.program import Step
 from mho.kernels import stops
+from mho.kernels.records import Chopping, Signs
 from mho.random import Operation
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Choppers:
 
     def __init__(self, chopper: Chopper, part: CellPart) -> None:
         self._every, self._first = chopper.every, part.first.number(Operation.UPDATE)
-        self._sign, self._age = part.buffers[SIGN], part.buffers[AGE]
+        self._signs = Signs(part.buffers[SIGN], part.buffers[AGE])
         probability = np.ascontiguousarray(part.setting(chopper.probability))
         period = np.zeros(part.replicas, np.int64)
         if chopper.regular:
@@ -62,20 +63,20 @@ class Choppers:
         bank = part.first.bank
         own = list(zip(bank.seeds, bank.names, strict=True))[part.first.replicas]
         keys = [random.stream_key(s, random.array_number(f"{name}.chopper"), Operation.TRANSFER) for s, name in own]
-        self._chopping = stops.Chopping(probability, period, np.stack(keys))
+        self._chopping = Chopping(probability, period, np.stack(keys))
         self.changing = np.zeros((part.replicas, part.columns), np.float32)
 
     def signed(self, x: Floats, out: Floats) -> Step:
         """Plan what multiplies x (R, T, N) of an update by the signs that each vector meets."""
-        return stops.chop(self._chopping, x, self._sign, self._age, self._every, out, self._first)
+        return stops.chop(self._chopping, x, self._signs, self._every, out, self._first)
 
     def read(self, stop: Stop) -> Step:
         """Plan to count readings of the columns of a stop, and to note in `changing` whose signs change after them."""
-        return stops.count_readings(self._chopping, stop.columns, stop.numbers, self._age, self.changing)
+        return stops.count_readings(self._chopping, stop.columns, stop.numbers, self._signs.age, self.changing)
 
     def change(self, stop: Stop) -> Step:
         """Plan the changes of signs after a reading."""
-        return stops.change_signs(stop.columns, self.changing, self._sign, self._age)
+        return stops.change_signs(stop.columns, self.changing, self._signs)
 
 
 def regular_period(probability: Any) -> Any:

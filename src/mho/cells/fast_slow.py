@@ -24,6 +24,7 @@ from mho.compiler.program import Step
 from mho.devices import Device
 from mho.errors import Faults, shown
 from mho.kernels import ops
+from mho.kernels.records import Means
 from mho.per_replica import Number, check_lists
 from mho.periphery import Exact, Pulses, Read
 
@@ -173,9 +174,9 @@ class FastSlow(Cell, abc.ABC):
         bank = part.first
         steps = list[Step]()
         if self.auto_scale:  # both sides, so that lines of either pulse with probabilities about 1 at most
-            means, given = [part.buffers[name] for name in MEANS], (x, d)
+            means, given = Means(*(part.buffers[name] for name in MEANS)), (x, d)
             x, d = np.empty_like(x), np.empty_like(d)
-            steps.append(ops.level(*given, (means[0], means[1], means[2]), self.average, x, d))
+            steps.append(ops.normalise(*given, means, self.average, x, d))
         chopped = self._chopped(part, x)
         if chopped is not None:
             sign, x = chopped

@@ -19,7 +19,7 @@ from mho.cells.transfer import plan_map, plan_sending
 from mho.compiler.program import Step
 from mho.devices import Device
 from mho.errors import Faults
-from mho.kernels.ops import Window
+from mho.kernels.records import Window
 from mho.per_replica import Number, check_lists
 from mho.periphery import Exact, Pulses, Read
 

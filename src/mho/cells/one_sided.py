@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mho import random
 from mho.banks import BankSpec
-from mho.banks.numbers import levels_of
+from mho.banks.numbers import circuit_of
 from mho.cells.base import Buffer, Cell
 from mho.cells.cost import Converters, EventCost
 from mho.cells.events import Event, Stop
@@ -160,7 +160,7 @@ class Refresh(Event):
         """Return what reads the weights (R, M, N) for the refresh of a number: column after column, one-hot."""
         bank, circuit = part.first, self.cell.refresh_read
         seen = Sum(bank, [Summand(bank, np.ones(part.replicas, np.float32))])
-        levels = levels_of(circuit, bank.replicas, bank.bank.replicas)
+        reading = circuit_of(circuit, bank.replicas, bank.bank.replicas)
         units = np.tile(np.eye(part.columns, dtype=np.float32), (part.replicas, 1, 1))
         answers = np.empty((part.replicas, part.columns, part.rows), np.float32)
         number = np.zeros(1, np.int64)
@@ -173,7 +173,7 @@ class Refresh(Event):
                 return seen.values
             bank.numbers[Operation.TRANSFER] = number[0]
             seen.refresh()
-            for step in seen.plan(units, answers, levels, Operation.TRANSFER, backward=False):
+            for step in seen.plan(units, answers, reading, Operation.TRANSFER, backward=False):
                 step()
             bank.count_on(Operation.TRANSFER, part.columns)
             return answers.transpose(0, 2, 1)

@@ -14,7 +14,7 @@ from mho.banks import BankPart, Rate, UpdatePlan
 from mho.cells.events import Event, Stop
 from mho.compiler.program import Step, joined
 from mho.kernels import stops
-from mho.kernels.ops import Window
+from mho.kernels.records import Events
 from mho.random import Operation
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class _Schedule:
     def __init__(self, part: CellPart, bank: BankPart, plan: UpdatePlan, vectors: int, events: Sequence[Event]) -> None:
         self.part, self.plan, self.vectors, self.events = part, plan, vectors, events
         self.number = bank.number(Operation.UPDATE)
-        self.window = Window.over(part.columns)
+        self.window = stops.no_window(part.columns)
         self.following = np.zeros(1, np.int64)
         self._stood = np.zeros(part.columns, np.int64)
         self._stops: dict[tuple[int, int], tuple[Stop, list[Step]]] = {}
@@ -82,8 +82,9 @@ class _Schedule:
     def _turn(self, count: int) -> list[Step]:
         """Return what moves the next columns, so many, to their events, and lets these take place."""
         stop, steps = self._planned(0, count)
-        places = (self.following, stop.columns, stop.numbers, stop.vector, self.events[0].every, self.number)
-        return [stops.halt(self.window, *places), *self.plan.within(self.window), *steps]
+        events = Events(self.following, stop.columns, stop.numbers, stop.vector)
+        halt = stops.halt(self.window, events, self.events[0].every, self.number)
+        return [halt, *self.plan.within(self.window), *steps]
 
     @functools.cached_property
     def _end(self) -> list[Step]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mho.banks import UpdatePlan
 from mho.cells.transfer import plan_sending_all
 from mho.compiler.program import Step
-from mho.kernels.ops import Window
+from mho.kernels.records import Window
 from mho.random import Operation
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mho.banks import BankPart
 from mho.compiler.program import Step
-from mho.kernels.ops import Counts, Levels
+from mho.kernels.ops import Circuit, Counts
 from mho.random import Operation
 
 Floats = npt.NDArray[np.float32]
@@ -84,7 +84,7 @@ class Sum:
                 self._made[...] = stamp
 
     def plan(
-        self, x: Floats, out: Floats, levels: Levels, operation: Operation, *, backward: bool,
+        self, x: Floats, out: Floats, circuit: Circuit, operation: Operation, *, backward: bool,
         number: Counts | None = None,
     ) -> list[Step]:  # fmt: skip
         """Plan a read of the sum: x (R, T, in) to out (R, T, out).
@@ -92,17 +92,17 @@ class Sum:
         Args:
             x: inputs.
             out: takes the outputs.
-            levels: the circuit.
+            circuit: the circuit.
             operation: whose stream the noise is of.
             backward: whether columns answer to rows.
             number: of the first vector, (1,); None: the operation's own running number.
         """
         first = self.reader.number(operation) if number is None else number
         if not self.varies:
-            return [self.reader.plan_read(self.values, x, out, levels, operation, first, backward=backward)]
+            return [self.reader.plan_read(self.values, x, out, circuit, operation, first, backward=backward)]
         now = np.zeros(1, np.int64)
         one_in, one_out = np.empty_like(x[:, :1]), np.empty_like(out[:, :1])
-        read = self.reader.plan_read(self.values, one_in, one_out, levels, operation, now, backward=backward)
+        read = self.reader.plan_read(self.values, one_in, one_out, circuit, operation, now, backward=backward)
 
         def read_each() -> None:
             for t in range(x.shape[1]):

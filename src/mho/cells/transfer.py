@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.banks import BankSpec, Stream
-from mho.banks.numbers import levels_of
+from mho.banks.numbers import circuit_of
 from mho.cells.choppers import Chopper
 from mho.cells.cost import Converters, EventCost
 from mho.cells.events import Event, Stop
@@ -132,11 +132,19 @@ class Transfer(ColumnEvent):
 class PulsedTransfer(ColumnEvent):
     """A transfer without digital memory: the readings ω of a column drive rows in trains of the target's own `Pulses`.
 
-    The column of the target moves by factor·ω in the mean, or by factor·η·ω, η the learning rate of the update.
+    The column of the target moves by factor·ω in the mean, or by factor·η·ω, η the learning rate of the update. It is
+    limited by the pulse probability 1 of a line, and lines above it are counted as saturated.
 
     Attributes:
-        factor: name of the cell's setting.
+        every: vectors from one event to the next, at least 1; each event is one column's.
+        source: name of the bank whose column is read, (R, M) in the units of its weights.
+        target: name of the bank that is pulsed.
+        circuit: of the reading: converters, noise, bound.
+        gate: condition; None: always.
+        factor: name of the cell's setting, a number per replica.
         times_rate: whether the learning rate multiplies it.
+
+    Source: T. Gokmen, W. Haensch, Front. Neurosci. 14:103 (2020).
     """
 
     factor: str
@@ -180,7 +188,7 @@ def plan_reading(
         The steps, and where the readings lie, (R, K, M).
     """
     source, count = part.banks[bank], len(columns)
-    levels = levels_of(circuit, source.replicas, source.bank.replicas)
+    reading = circuit_of(circuit, source.replicas, source.bank.replicas)
     omega = np.empty((part.replicas, count, part.rows), np.float32)
     if source.visible.varies:  # each of its vectors sees a matrix of its own
         units = np.empty((part.replicas, count, part.columns), np.float32)
@@ -190,11 +198,11 @@ def plan_reading(
             units[...] = 0
             units[:, np.arange(count), columns] = 1
 
-        return [choose, *seen.plan(units, omega, levels, Operation.TRANSFER, backward=False, number=number)], omega
+        return [choose, *seen.plan(units, omega, reading, Operation.TRANSFER, backward=False, number=number)], omega
     # the product of a one-hot vector is a column, whatever the others are
     one_hot = np.tile(np.eye(count, dtype=np.float32), (part.replicas, 1, 1))
     weights = np.empty((part.replicas, source.state.shape[1], count), np.float32)
-    read = source.plan_read(weights, one_hot, omega, levels, Operation.TRANSFER, number)
+    read = source.plan_read(weights, one_hot, omega, reading, Operation.TRANSFER, number)
     return [source.visible.plan_columns(columns, weights), read], omega
 
 

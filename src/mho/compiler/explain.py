@@ -1,4 +1,4 @@
-"""What a user can do about an error of the compiler."""
+"""Errors of the compiler in words: what a user can do about them."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def explain(model: DeviceModel, error: object) -> str:
 
 
 def _after(lines: list[str], mark: str) -> str:
-    """What follows a mark on the first line that begins with it."""
+    """Return the text behind a mark on the first line that begins with it."""
     return next((line.removeprefix(mark) for line in lines if line.startswith(mark)), "these types")

@@ -60,7 +60,7 @@ class Hooks(abc.ABC):  # noqa: B024 - each hook is optional, and at least one is
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HookSource:
-    """The hooks of a class, ready to compile.
+    """Hooks of a class, ready to compile.
 
     Attributes:
         name: of the class.

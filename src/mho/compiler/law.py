@@ -68,7 +68,7 @@ def cell_of(fields: Any, strides: Any, tables: Any, replica: Any, cell: Any, row
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Law:
-    """The functions of a law, ready to compile.
+    """Functions of a law, ready to compile.
 
     Attributes:
         name: of its class.
@@ -91,12 +91,12 @@ class Law:
 
     @property
     def varies(self) -> bool:
-        """Whether reads of a weight differ: whether `read` uses its z."""
+        """Return whether reads of a weight differ: whether `read` uses its z."""
         return "read" in self.functions and uses_normal(self.functions["read"])
 
     @property
     def closed_form(self) -> bool:
-        """Whether the law says in one step what n pulses do."""
+        """Return whether the law says in one step what n pulses do."""
         return "pulses" in self.functions
 
 

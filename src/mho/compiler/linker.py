@@ -82,6 +82,8 @@ class Linker:
             original = self._chosen.get(name, original) if node.module == CELL else original
             stands = self._add(str(node.module), original)
             return name if stands == name else self._put(module, name, lambda final: f"{final} = {stands}")
+        if isinstance(node, ast.ClassDef):  # the class itself, so that a record of Python's is one of the kernel's
+            return self._put(module, name, lambda final: _import_of(module, node, final))
         if isinstance(node, ast.FunctionDef) and node.decorator_list:
             return self._put(
                 module, name, lambda final: f"from {module} import {name}" + (f" as {final}" if final != name else "")
@@ -145,19 +147,30 @@ class Linker:
 
 @functools.cache
 def _definitions(module: str) -> dict[str, ast.stmt]:
-    """Functions, constants and imported names of a module."""
+    """Return the functions, constants, records (classes of named tuples) and imported names of a module."""
     spec = importlib.util.find_spec(module)
     assert spec is not None
     assert spec.origin is not None
     found: dict[str, ast.stmt] = {}
     for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef) or (isinstance(node, ast.ClassDef) and _is_record(node)):
             found[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             found[node.targets[0].id] = node
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mho."):
             found |= {alias.asname or alias.name: node for alias in node.names}
     return found
+
+
+def _is_record(node: ast.ClassDef) -> bool:
+    return any(isinstance(base, ast.Name) and base.id == "NamedTuple" for base in node.bases)
+
+
+def _import_of(module: str, record: ast.ClassDef, name: str) -> str:
+    """Return the import of a record, with its fields behind it, so that kernels with other fields are other texts."""
+    fields = [ast.unparse(part.target) for part in record.body if isinstance(part, ast.AnnAssign)]
+    renamed = "" if name == record.name else f" as {name}"
+    return f"from {module} import {record.name}{renamed}  # {', '.join(fields)}"
 
 
 def _names(node: ast.AST) -> list[str]:

@@ -18,7 +18,7 @@ from mho.errors import LawError
 @final
 @dataclasses.dataclass(frozen=True)
 class DeviceModel:
-    """What devices do: a law, and the classes whose hooks change it, in the order in which they act.
+    """Behaviour of devices: a law, and the classes whose hooks change it, in the order in which they act.
 
     Attributes:
         law_class: a class with the functions of a law.
@@ -44,12 +44,12 @@ class DeviceModel:
 
     @property
     def law(self) -> Law:
-        """The law, ready to compile."""
+        """Return the law, ready to compile."""
         return read_law(self.law_class)
 
     @property
     def sources(self) -> tuple[HookSource, ...]:
-        """The hooks, ready to compile."""
+        """Return the hooks, ready to compile."""
         return tuple(read_hooks(cls) for cls in self.hooks)
 
     @property
@@ -59,17 +59,17 @@ class DeviceModel:
 
     @property
     def varies(self) -> bool:
-        """Whether reads of a weight differ."""
+        """Return whether reads of a weight differ."""
         return self.law.varies or any(hooks.varies(source) for source in self.sources)
 
     @property
     def shows(self) -> bool:
-        """Whether reads see something else than the weight."""
+        """Return whether reads see something else than the weight."""
         return "read" in self.law.functions or bool(self.filling("seen"))
 
     @property
     def ages(self) -> bool:
-        """Whether devices change with time."""
+        """Return whether devices change with time."""
         return "rest" in self.law.functions or bool(self.filling("aged"))
 
     @property

@@ -161,7 +161,7 @@ class Program:
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Share:
-    """What one thread runs of a program.
+    """Share of one thread in a program.
 
     Attributes:
         pairs: (n, 2), entry points with their tables.
@@ -259,7 +259,7 @@ class Repeated:
 
 
 def joined(steps: Sequence[Step], *, parts: int = 1) -> list[Step]:
-    """The same steps with runs of calls put into programs of so many threads."""
+    """Return steps with runs of calls put together in programs of so many threads."""
     found: list[Step] = []
     for is_call, members in itertools.groupby(steps, lambda step: isinstance(step, Call)):
         group = list(members)

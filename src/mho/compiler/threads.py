@@ -28,7 +28,7 @@ _threads = 1
 
 
 class _Here(threading.local):
-    """What a thread knows of itself: whether it runs one job of several."""
+    """State of a thread: whether it runs one job of several."""
 
     alone = False
 

@@ -76,7 +76,13 @@ def task_of(name: str) -> str:
 
 
 def is_here(name: str, folder: Path | None = None) -> bool:
-    """Return whether `load` with these arguments would need no download."""
+    """Return whether `load` with these arguments would need no download.
+
+    Args:
+        name: as `load` takes it. Names that are not those of data sets, such as files, are True: they are never
+            downloaded.
+        folder: with the files of a data set that has such; None: where `load` looks.
+    """
     source = DATA_SETS.get(name)
     return source is None or source.here(folder)
 

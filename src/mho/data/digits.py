@@ -34,7 +34,13 @@ def digits() -> Dataset:
 
 
 def digits_8x8() -> Dataset:
-    """1,797 handwritten digits as scikit-learn has them, 8×8 pixels in [0, 1]: 1,437 to train, 360 to test."""
+    """Return 1,797 handwritten digits as scikit-learn has them, images (1, 8, 8) in [0, 1] and classes 0 to 9.
+
+    The first 1,437 are to train, the last 360 to test.
+
+    Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (1998),
+    licence CC BY 4.0; scikit-learn's `load_digits`, which comes with it: nothing is downloaded.
+    """
     pixels, labels = _table()
     images = torch.tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16
     classes = torch.tensor(labels, dtype=torch.int64)
@@ -42,7 +48,7 @@ def digits_8x8() -> Dataset:
 
 
 def _table() -> tuple[Any, Any]:
-    """Pixels (1797, 64) and labels, kept in the user's cache: importing scikit-learn takes a second."""
+    """Return pixels (1797, 64) and labels, kept in the user's cache: importing scikit-learn takes a second."""
     version = importlib.metadata.version("scikit-learn")
     kept = Path(platformdirs.user_cache_dir("mho")) / f"digits-{version}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError), np.load(kept) as content:

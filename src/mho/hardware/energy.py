@@ -51,9 +51,18 @@ class CycleEnergy:
 @final
 @dataclasses.dataclass(frozen=True)
 class LayerEnergy:
-    """Energy of one image in one layer; `update_bound` is the most that an update can take, every line pulsing in
-    every slot, and `transfers` the most that events on the way of this update can take beside. What an update takes in
-    training is counted: `mho.hardware.training_cost`.
+    """Energy [J] of one image in one layer on arrays, at least 0.
+
+    What an update takes in training is counted: `mho.hardware.training_cost`.
+
+    Attributes:
+        placed: the layer, on arrays of a size.
+        forward: of its forward cycles, one for each vector.
+        backward: of its backward cycles.
+        update_bound: the most that its update can take, every line pulsing in every slot.
+        transfers: the most that events on the way of this update can take beside.
+
+    Source: constants and their sources are those of `hardware/energy.toml`.
     """
 
     placed: Placed
@@ -64,7 +73,7 @@ class LayerEnergy:
 
 
 def layer_energy(placed: Placed, constants: Constants) -> LayerEnergy:
-    """Energy of the three cycles of an image in a layer."""
+    """Return the energy of the three cycles of an image in a layer."""
     return LayerEnergy(
         placed,
         read_energy(placed, constants, backward=False),

@@ -1,4 +1,4 @@
-"""What a back end implements: the operations of an array, each planned once and run as often as wanted."""
+"""Backend, the interface of arithmetic: the operations of an array, each planned once and run as often as wanted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.compiler.program import Step
-from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
+from mho.kernels.ops import Cells, Circuit, Counts, Drive, Floats
+from mho.kernels.records import Window
 from mho.kernels.transfer import TransferMap
 
 Keys = npt.NDArray[np.uint32]
@@ -32,7 +33,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def plan_read(
-        self, weights: Floats, x: Floats, out: Floats, levels: Levels, key: Keys, number: Counts, counts: Counts,
+        self, weights: Floats, x: Floats, out: Floats, circuit: Circuit, key: Keys, number: Counts, counts: Counts,
         *, backward: bool, evaluation: bool,
     ) -> Step:  # fmt: skip
         """Plan a read of weights (R, P, N): x (R, T, N) to out (R, T, M), or backward δ (R, T, M) to (R, T, N).
@@ -104,7 +105,7 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:
-        """Plan what the read of vector number[0] sees of state (R, P, N) into `out`."""
+        """Plan the weights (R, P, N) that the read of vector number[0] sees of state (R, P, N), written into `out`."""
 
     @abc.abstractmethod
     def plan_relaxation(

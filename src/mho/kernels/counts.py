@@ -1,4 +1,4 @@
-"""What an array counts, and the place of each number in a kernel's `counts`."""
+"""Counters of an array, and the place of each in a kernel's `counts`."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from mho.compiler.model import DeviceModel
 from mho.compiler.program import Call
 from mho.errors import InvalidValue, LawError
 from mho.kernels import counts as count
+from mho.kernels.records import DeviceArrays, Means, PatchGeometry
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -29,13 +30,14 @@ Slope = Literal["tanh", "sigmoid", "relu"]
 NO_COUNTS = np.zeros((0, count.SIZE), np.int64)
 
 
+@final
 @dataclasses.dataclass(frozen=True)
-class Levels:
-    """What a read does, in the units of the array (see `mho.Read`).
+class Circuit:
+    """Circuit of a read, in the units of the array (see `mho.Read`).
 
     Attributes:
-        numbers: (R, 5), for each replica: noise, output bound, input bound, input step, output step; steps of 0
-            are continuous.
+        numbers: (R, 5), for each replica: noise, output bound, input bound, input step, output step, as
+            `mho.kernels.circuit` numbers them; steps of 0 are continuous.
         noise_management: whether inputs are scaled by their largest.
         halvings: how often bound management may halve; 0: no bound management.
     """
@@ -44,14 +46,14 @@ class Levels:
     noise_management: bool
     halvings: int
 
-    def part(self, replicas: slice) -> Levels:
-        """Those of some replicas."""
+    def part(self, replicas: slice) -> Circuit:
+        """Return the circuit of some replicas."""
         return dataclasses.replace(self, numbers=self.numbers[replicas])
 
 
 @dataclasses.dataclass(frozen=True)
 class Cells:
-    """What devices do, their fields and their tables, and the states that reads do not see.
+    """Devices of a bank as kernels take them: their law, fields and tables, and the states that reads do not see.
 
     Attributes:
         model: the law, and the hooks beside it.
@@ -66,31 +68,31 @@ class Cells:
     hidden: Floats
 
     def kernel(self, template: str, entry: str) -> Any:
-        """A kernel with the law in it."""
+        """Return a compiled kernel with the law in it."""
         return compiler.load(template, entry, self.model, tuple(self.fields), tuple(self.tables))
 
     @functools.cached_property
     def varies(self) -> bool:
-        """Whether reads of one weight differ."""
+        """Return whether reads of one weight differ."""
         return self.model.varies
 
     @functools.cached_property
     def shows(self) -> bool:
-        """Whether reads see something else than the weight."""
+        """Return whether reads see something else than the weight."""
         return self.model.shows
 
     @functools.cached_property
     def ages(self) -> bool:
-        """Whether devices change with time."""
+        """Return whether devices change with time."""
         return self.model.ages
 
     def explain(self, error: Any) -> LawError:
-        """What an error of the compiler means to the user."""
+        """Return the error that says what an error of the compiler means to the user."""
         return LawError(explain(self.model, error))
 
     @functools.cached_property
     def flat(self) -> tuple[Floats, ...]:
-        """The fields on their memory as flat arrays, each from its first number to its last."""
+        """Fields on their memory as flat arrays, each from its first number to its last."""
         return tuple(
             np.lib.stride_tricks.as_strided(v, ((v.size - 1) * _step(v) + 1,), (v.itemsize,))
             for v in self.fields.values()
@@ -98,9 +100,11 @@ class Cells:
 
     @functools.cached_property
     def strides(self) -> npt.NDArray[np.int64]:
-        """How the flat arrays lie, (fields, 7): steps to the next replica, line and column; then whether a field comes
-        by itself (0), is the first of four side by side (1), or another of them (2); and for the first, the
-        numbers of the other three, counted from 1."""
+        """Layout of the flat arrays, (fields, 7).
+
+        Steps to the next replica, line and column; then whether a field comes by itself (0), is the first of four side
+        by side (1), or another of them (2); and for the first the numbers of the other three, counted from 1.
+        """
         rows = np.zeros((len(self.fields), 7), np.int64)
         values = list(self.fields.values())
         for row, v in zip(rows, values, strict=True):
@@ -114,15 +118,20 @@ class Cells:
             rows[own[0], 4:] = [1 + f for f in own[1:]]
         return rows
 
+    @functools.cached_property
+    def arrays(self) -> DeviceArrays:
+        """Fields, hidden states and tables as compiled kernels take them."""
+        return DeviceArrays(self.flat, self.strides, self.hidden, tuple(self.tables.values()))
+
     def part(self, replicas: slice) -> Cells:
-        """Those of some replicas."""
+        """Return the devices of some replicas."""
         fields, tables = (
             {name: values[replicas] for name, values in each.items()} for each in (self.fields, self.tables)
         )
         return Cells(self.model, fields, tables, self.hidden[replicas])
 
     def broadcast(self, shape: tuple[int, ...]) -> dict[str, Floats]:
-        """Every field in the shape of the state, and every table in that shape with its own axes behind."""
+        """Return every field in the shape of the state, and every table in that shape with its own axes behind."""
         fields = {name: v if v.ndim == 3 else np.broadcast_to(v[:, :1, None], shape) for name, v in self.fields.items()}
         return fields | {name: v.reshape(*shape, *v.shape[2:]) for name, v in self.tables.items()}
 
@@ -158,13 +167,13 @@ def check_addresses(name: str, lines: int, columns: int, fields: int = 1) -> Non
 
 
 def _step(values: Floats) -> int:
-    """From one number to the next, in numbers: fields may lie side by side."""
+    """Return the step from a number to the next along the last axis, in numbers: fields may lie side by side."""
     return values.strides[-1] // values.itemsize
 
 
 @dataclasses.dataclass(frozen=True)
 class Drive:
-    """How the lines of an array are driven in an update.
+    """Settings of the pulse trains of an update, P(A = 1) = min(1, C_x|x|) and P(B = 1) = min(1, C_δ|δ|).
 
     Attributes:
         x_gain: C_x of each replica, (R,); with length management those of one slot, whose product is η/Δ.
@@ -184,28 +193,8 @@ class Drive:
 
 
 @dataclasses.dataclass(frozen=True)
-class Window:
-    """The vectors of an update that each column takes part in, read at each run.
-
-    Attributes:
-        begin: first vector of each column, (N,).
-        end: the vector behind its last, (N,).
-        span: the first vector of all columns, and the one behind the last, (2,): nothing beyond is looked at.
-    """
-
-    begin: Counts
-    end: Counts
-    span: Counts
-
-    @classmethod
-    def over(cls, columns: int) -> Window:
-        """Return a window over no vector of so many columns."""
-        return cls(np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(2, np.int64))
-
-
-@dataclasses.dataclass(frozen=True)
 class Geometry:
-    """How patches lie on maps of one size: pairs of (height, width)."""
+    """Layout of patches on maps of one size: pairs of (height, width)."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -215,13 +204,13 @@ class Geometry:
     out: tuple[int, int]
 
     @functools.cached_property
-    def numbers(self) -> tuple[int, ...]:
-        """In the order in which kernels take them."""
-        return (*self.kernel, *self.stride, *self.dilation, *self.corner, self.out[1])
+    def numbers(self) -> PatchGeometry:
+        """Return the layout as kernels take it."""
+        return PatchGeometry(*self.kernel, *self.stride, *self.dilation, *self.corner, self.out[1])
 
 
 def gather_patches(maps: Floats, geometry: Geometry, *, bias: bool, out: Floats | None = None) -> Floats:
-    """Patches of maps (B, C, H, W) as vectors (B, L, N), with a last column of ones where there is a bias."""
+    """Return the patches of maps (B, C, H, W) as vectors (B, L, N), with `bias` a last column of ones."""
     batch, channels = maps.shape[:2]
     count = geometry.out[0] * geometry.out[1]
     if out is None:
@@ -239,17 +228,17 @@ def scatter_patches(vectors: Floats, maps: Floats, geometry: Geometry) -> None:
 
 
 def gather(maps: Floats, geometry: Geometry, out: Floats, *, bias: bool) -> Call:
-    """`gather_patches` into `out`."""
+    """Plan `gather_patches` into `out` (B, L, N)."""
     return plain("patches", "gather_patches", len(maps), out.size, maps, out, geometry.numbers, bias)
 
 
 def scatter(vectors: Floats, maps: Floats, geometry: Geometry) -> Call:
-    """`scatter_patches`."""
+    """Plan `scatter_patches`."""
     return plain("patches", "scatter_patches", len(maps), vectors.size, vectors, maps, geometry.numbers)
 
 
 def copy_columns(values: Floats, out: Floats) -> Call:
-    """Copy the columns that values (n, k) and out (n, m) share."""
+    """Plan to copy the columns that values (n, k) and out (n, m) share."""
     return plain("digital", "copy_columns", len(values), values.size, values, out)
 
 
@@ -264,35 +253,33 @@ def clear(values: Floats) -> Call:
 
 
 def stretch(values: Floats, factors: Floats, out: Floats) -> Call:
-    """out (R, T, n) = values (R, T, n) times factors (R, n)."""
+    """Plan out (R, T, n) = values (R, T, n) times factors (R, n)."""
     return plain("digital", "stretch", len(values) * values.shape[1], values.size, values, factors, out)
 
 
 def shrink(values: Floats, factors: Floats, out: Floats) -> Call:
-    """out (R, T, n) = values (R, T, n) divided by factors (R, n), none of which is 0."""
+    """Plan out (R, T, n) = values (R, T, n) divided by factors (R, n), none of which is 0."""
     return plain("digital", "shrink", len(values) * values.shape[1], values.size, values, factors, out)
 
 
 def bend(slope: Slope, errors: Floats, y: Floats, out: Floats) -> Call:
-    """out = errors times the slope of a function where its value is y; all of one size."""
+    """Plan out = errors times the slope of a function where its value is y; all of one size."""
     flat = (array.reshape(-1) for array in (errors, y, out))
-    return plain("digital", f"bend_{slope}", 1, y.size, *flat)
+    return plain("digital", f"slope_{slope}", 1, y.size, *flat)
 
 
-def level(
-    x: Floats, d: Floats, means: tuple[Floats, Floats, Floats], vectors: int, level_x: Floats, level_d: Floats
-) -> Call:
-    """x (R, T, N) and δ (R, T, M) over running means of their largest sizes, which are updated vector after vector.
+def normalise(x: Floats, d: Floats, means: Means, vectors: int, new_x: Floats, new_d: Floats) -> Call:
+    """Plan to divide x and δ by running means of their largest sizes, which are updated vector after vector.
 
     Args:
         x: (R, T, N).
         d: δ (R, T, M).
-        means: of the largest |x|, of the largest |δ|, and over how many vectors, each (R,).
+        means: of the largest |x|, of the largest |δ|, and over how many vectors.
         vectors: over how many they are taken at most.
-        level_x: takes x over its mean.
-        level_d: takes δ over its mean.
+        new_x: takes x over its mean.
+        new_d: takes δ over its mean.
     """
-    return plain("digital", "level", len(x), x.size + d.size, x, d, *means, vectors, level_x, level_d)
+    return plain("digital", "normalise", len(x), x.size + d.size, x, d, means, vectors, new_x, new_d)
 
 
 def plain(module: str, entry: str, lines: int, work: int, *arguments: Any, number: Counts | None = None) -> Call:
@@ -302,7 +289,7 @@ def plain(module: str, entry: str, lines: int, work: int, *arguments: Any, numbe
 
 @dataclasses.dataclass(frozen=True)
 class Pooling:
-    """How a pooling window lies on maps: pairs of (height, width)."""
+    """Layout of a pooling window on maps: pairs of (height, width)."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -311,39 +298,43 @@ class Pooling:
 
     @functools.cached_property
     def numbers(self) -> tuple[int, ...]:
-        """In the order in which kernels take them."""
+        """Return the window in the order in which kernels take it."""
         return (*self.kernel, *self.stride, *self.padding, *self.out)
 
 
 def cross_entropy(
     logits: Floats, labels: npt.NDArray[np.int64], losses: npt.NDArray[np.float64], errors: Floats
 ) -> None:
-    """Mean of -log softmax at the label over each replica's batch, and δ = -∂loss/∂logits.
+    """Write the mean of -log softmax at the label over each replica's batch, and δ = -∂loss/∂logits.
 
-    logits, errors (R, B, classes), labels (R, B), losses (R,): NaN where a label is no class.
+    Args:
+        logits: (R, B, classes).
+        labels: (R, B).
+        losses: takes the means, (R,): NaN where a label is not a class.
+        errors: takes δ, (R, B, classes).
     """
     kernel = compiler.load("mho.kernels.cpu.losses", "cross_entropy")
     kernel(0, len(logits), NO_COUNTS, logits, labels, losses, errors)
 
 
 def max_pool(maps: Floats, window: Pooling, out: Floats, chosen: npt.NDArray[np.int32], *, last: bool) -> Call:
-    """Largest of each window of maps (B, C, H, W), or (B, H, W, C) with `last`, into out (B, C, H', W').
+    """Plan the largest of each window of maps (B, C, H, W), or (B, H, W, C) with `last`, into out (B, C, H', W').
 
-    `chosen`, of the same shape, takes the place y·W + x of each; of equals it is the first, as in torch.
+    `chosen`, of the same shape, takes the place y·W + x of each; of equal numbers the first counts, as in torch.
     """
     return plain("pooling", "max_pool", len(maps), maps.size, maps, out, chosen, window.numbers, last)
 
 
 def max_unpool(errors: Floats, chosen: npt.NDArray[np.int32], maps: Floats, *, last: bool) -> Call:
-    """Add errors (B, C, H', W') to the chosen places of maps: the adjoint of `max_pool`."""
+    """Plan to add errors (B, C, H', W') to the chosen places of maps: the adjoint of `max_pool`."""
     return plain("pooling", "max_unpool", len(maps), maps.size, errors, chosen, maps, last)
 
 
 def mean_pool(maps: Floats, window: Pooling, out: Floats, *, last: bool, count_padding: bool) -> Call:
-    """Mean of each window, as `max_pool`; windows over an edge are divided by what lies inside, or by all."""
+    """Plan the mean of each window, as `max_pool`; windows over an edge are divided by what lies inside, or by all."""
     return plain("pooling", "mean_pool", len(maps), maps.size, maps, out, window.numbers, last, count_padding)
 
 
 def mean_unpool(errors: Floats, window: Pooling, maps: Floats, *, last: bool, count_padding: bool) -> Call:
-    """Add errors to the windows of maps: the adjoint of `mean_pool`."""
+    """Plan to add errors to the windows of maps: the adjoint of `mean_pool`."""
     return plain("pooling", "mean_unpool", len(maps), maps.size, errors, maps, window.numbers, last, count_padding)

@@ -1,19 +1,17 @@
-"""Steps of updates that halt: where their columns stand, what is read there, and the signs of their columns."""
+"""Plans of updates that halt: the vectors up to which columns go, what is read there, and the signs of columns."""
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
-import numpy.typing as npt
 
 from mho.compiler.program import Call
 from mho.kernels import ops
-from mho.kernels.ops import Counts, Floats, Window
+from mho.kernels.ops import Counts, Floats
+from mho.kernels.records import Chopping, Events, Signs, Window
 
 
 def take_columns(values: Floats, less: Floats | None, columns: Counts, out: Floats) -> Call:
-    """out (R, P, K) = columns (K,) of values (R, P, N), less those of `less` (R, P, N) where it is given."""
+    """Plan out (R, P, K) = columns (K,) of values (R, P, N), less those of `less` (R, P, N) where it is given."""
     nothing = np.empty((len(values), 0, values.shape[2]), np.float32)
     lines = values.shape[0] * values.shape[1]
     return ops.plain(
@@ -21,61 +19,48 @@ def take_columns(values: Floats, less: Floats | None, columns: Counts, out: Floa
     )
 
 
-def halt(
-    window: Window, following: Counts, columns: Counts, numbers: Counts, vector: Counts, every: int, first: Counts
-) -> Call:
-    """Open a window up to the next events of an update, one for each of K columns in turn.
+def no_window(columns: int) -> Window:
+    """Return a window over no vector of so many columns."""
+    return Window(np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(2, np.int64))
+
+
+def halt(window: Window, events: Events, every: int, first: Counts) -> Call:
+    """Plan to open a window up to the next events of an update, one for each of K columns in turn.
 
     Args:
-        window: over the N columns; what it ends with is where the columns stand.
-        following: number of the next event, (1,), counted on by K.
-        columns: takes the columns that halt, (K,).
-        numbers: takes the numbers of their events, (K,).
-        vector: takes how many vectors there have been at the last of them, (1,).
+        window: over the N columns; its ends say how far the columns have come.
+        events: takes the K events.
         every: vectors from one event to the next.
         first: number of the first vector of the update, (1,).
     """
-    places = (window.begin, window.end, window.span, following, columns, numbers, vector, every)
-    return ops.plain("windows", "halt", 1, len(window.begin), *places, number=first)
+    return ops.plain("windows", "halt", 1, len(window.begin), window, events, every, number=first)
 
 
 def finish(window: Window, vectors: int) -> Call:
-    """Open a window from where the columns stand to the end of an update of so many vectors."""
-    return ops.plain("windows", "finish", 1, len(window.begin), window.begin, window.end, window.span, vectors)
+    """Plan to open a window from where the columns are to the end of an update of so many vectors."""
+    return ops.plain("windows", "finish", 1, len(window.begin), window, vectors)
 
 
 def count_events(numbers: Counts, following: Counts) -> Call:
-    """Set following (1,) to the number behind the last of events (K,)."""
+    """Plan to set following (1,) to the number behind the last of events (K,)."""
     return ops.plain("transfer", "count_events", 1, 1, numbers, following)
 
 
-@dataclasses.dataclass(frozen=True)
-class Chopping:
-    """When the signs of columns change, for each replica.
-
-    Attributes:
-        probability: of a change after a reading, (R,); 0: signs stay.
-        period: readings from one change to the next, (R,), or 0 where changes are drawn.
-        keys: of the draws, (R, 2).
-    """
-
-    probability: Floats
-    period: Counts
-    keys: npt.NDArray[np.uint32]
-
-
 def count_readings(chopping: Chopping, columns: Counts, events: Counts, age: Floats, changing: Floats) -> Call:
-    """Count a reading of columns (K,) by events (K,) on age (R, N); set changing (R, N) of those whose sign changes."""
-    given = (columns, events, age, chopping.probability, chopping.period, chopping.keys, changing)
-    return ops.plain("choppers", "count_readings", len(age), len(age) * len(columns), *given)
+    """Plan to count a reading of columns (K,) by events (K,) on age (R, N).
+
+    Sets changing (R, N) to 1 for those of these columns whose sign changes after it, else to 0.
+    """
+    work = len(age) * len(columns)
+    return ops.plain("choppers", "count_readings", len(age), work, columns, events, age, chopping, changing)
 
 
-def change_signs(columns: Counts, changing: Floats, sign: Floats, age: Floats) -> Call:
-    """Change the signs (R, N) of those of columns (K,) that `changing` (R, N) names, and set their age to 0."""
+def change_signs(columns: Counts, changing: Floats, signs: Signs) -> Call:
+    """Plan to change the signs of those of columns (K,) where `changing` (R, N) is 1, and to set their age to 0."""
+    sign, age = signs
     return ops.plain("choppers", "change_signs", len(age), len(age) * len(columns), columns, changing, sign, age)
 
 
-def chop(chopping: Chopping, x: Floats, sign: Floats, age: Floats, every: int, out: Floats, first: Counts) -> Call:
-    """out = x (R, T, N) times the signs that each vector meets; sign, age (R, N) are those before the first of them."""
-    given = (x, sign, age, every, chopping.probability, chopping.period, chopping.keys, out)
-    return ops.plain("choppers", "chop", len(x), x.size, *given, number=first)
+def chop(chopping: Chopping, x: Floats, signs: Signs, every: int, out: Floats, first: Counts) -> Call:
+    """Plan out = x (R, T, N) times the signs that each vector meets; `signs` are those before the first vector."""
+    return ops.plain("choppers", "chop", len(x), x.size, x, signs, every, chopping, out, number=first)

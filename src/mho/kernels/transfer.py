@@ -1,4 +1,4 @@
-"""The map of a transfer: a static scalar function of a cell, with the names of all that it is given."""
+"""Map of a transfer: a static scalar function of a cell, with the names of all that it is given."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pulsed; the learning rate."""
 @final
 @dataclasses.dataclass(frozen=True)
 class TransferMap:
-    """What a cell's `transfer(h, omega, line)` is given.
+    """Map of a transfer: a cell's `transfer(h, omega, line)`, and the names of all that it takes.
 
     Attributes:
         cell: the class.
@@ -39,7 +39,7 @@ class TransferMap:
 
     @functools.cached_property
     def function(self) -> Function:
-        """The function, read from its source, whose records have all that it uses.
+        """Return the function, read from its source, whose records have all that it uses.
 
         Raises:
             LawError: for a wrong signature, unreadable source, or a name that the function may not use.

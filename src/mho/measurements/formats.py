@@ -28,7 +28,7 @@ NO_DELIMITERS = frozenset(string.ascii_letters + string.digits + "+-.\"'\n\r")
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Format:
-    """How a file of pulses is written; what is left at None is found out.
+    """Layout of a file of pulses; what is left at None is found out.
 
     Attributes:
         columns: what each column is, in order, one of `ROLES`; a list, or one text with commas: "number,reading".

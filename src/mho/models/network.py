@@ -37,7 +37,7 @@ class Sizes:
 @final
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """How a network is built.
+    """Recipe of a network: how it is built, for the sizes of its paper and for those of data.
 
     Attributes:
         build: makes the network of its paper.

@@ -1,4 +1,4 @@
-"""What every layer on arrays shares: reads in autograd's two directions, vectors kept for the update."""
+"""ArrayLayer, the base of layers on arrays: reads in autograd's two directions, and vectors kept for the update."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class ArrayLayer(LearningLayer):
 
     @property
     def prepares(self) -> bool:
-        """Whether `prepare` computes something of a batch, such as a padding, and does not only check it."""
+        """Return whether `prepare` computes something of a batch, such as a padding, and does not only check it."""
         return False
 
     @abc.abstractmethod
@@ -149,7 +149,7 @@ class ArrayLayer(LearningLayer):
 
     @property
     def bias(self) -> Tensor | None:
-        """The exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
+        """Return the exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
         return self._told(self.matrix()[..., -1], self.weight_shape[:1]) if self.has_bias else None
 
     def read(self) -> tuple[Tensor, Tensor | None]:
@@ -225,7 +225,7 @@ class ArrayLayer(LearningLayer):
 
     @property
     def _held(self) -> list[Array]:
-        """The arrays themselves, also where something stands in for their reads in `crossbars`, as to count them."""
+        """Return the arrays themselves, also where a stand-in takes their reads in `crossbars`, as to count them."""
         return list(self.arrays)  # type: ignore[arg-type]
 
     def _shaped(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -32,7 +32,7 @@ class Composite(OnArrays):
 
     @property
     def parts(self) -> dict[str, ArrayLayer]:
-        """The layers on arrays by name, in order."""
+        """Return the layers on arrays by name, in order."""
         return {name: child for name, child in self.named_children() if isinstance(child, ArrayLayer)}
 
     @property
@@ -105,7 +105,7 @@ def _load(twin: nn.Module, given: Mapping[str, Tensor], name: str) -> list[str]:
 
 @final
 class PartRPUs:
-    """The RPU of each part of a composite layer.
+    """RPU of each part of a composite layer.
 
     Args:
         rpu: of all parts that no pattern names.

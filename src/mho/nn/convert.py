@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from mho.arrays import TOLD, ClippedWeights, seed_list
+from mho.arrays import WARNED_SHARE, ClippedWeights, seed_list
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown, warn
 from mho.nn.array_layer import ArrayLayer
@@ -37,7 +37,7 @@ class StaysDigital(UserWarning):
 @final
 @dataclasses.dataclass(frozen=True)
 class Converted:
-    """What became of one layer: its name, its type, what it is now, share of its weights that bounds clipped."""
+    """Row of `conversion_table`: a layer's name and type, what it became, and the share of its weights clipped."""
 
     name: str
     kind: str
@@ -227,7 +227,11 @@ def share_on_arrays(model: nn.Module) -> str:
 
 
 def conversion_rows(model: nn.Module) -> list[Converted]:
-    """The rows of `conversion_table`."""
+    """Return the rows that `conversion_table` prints, a `Converted` for each layer; model: what `mho.convert` returned.
+
+    Raises:
+        InvalidValue: for a model that does not come from `mho.convert`.
+    """
     rows: list[Converted] | None = getattr(model, "conversion", None)
     if rows is None:
         raise InvalidValue("this model does not come from mho.convert, so there is no table of its layers")
@@ -236,7 +240,7 @@ def conversion_rows(model: nn.Module) -> list[Converted]:
 
 @final
 class _Conversion(Replacement):
-    """The walk of `convert`."""
+    """Walk of `convert` over the modules of a model."""
 
     def __init__(
         self,
@@ -344,7 +348,7 @@ class _Conversion(Replacement):
         """Note a layer of which bounds clipped more than a few weights, and no scale is chosen for them."""
         scaling = layer.crossbars[0].rpu.scaling
         chosen = scaling is not None and scaling.is_chosen
-        if clipped > TOLD and clipped * layer.anchor.numel() >= FEWEST and not chosen:
+        if clipped > WARNED_SHARE and clipped * layer.anchor.numel() >= FEWEST and not chosen:
             self.clipped.append(f"{path} ({100 * clipped:.1f} %)")
 
     def judge(self, model: nn.Module) -> None:

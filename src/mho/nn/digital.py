@@ -69,7 +69,7 @@ def _chosen(replica: int | None, counts: set[int]) -> int:
 
 @final
 class _Twins(Replacement):
-    """The walk of `to_digital` over the copy of a model."""
+    """Walk of `to_digital` over the copy of a model."""
 
     def __init__(self, read: bool, replica: int) -> None:
         super().__init__()

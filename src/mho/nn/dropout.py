@@ -54,7 +54,7 @@ class Dropout(nn.Module, metaclass=InWords):
         return x * factors
 
     def factors(self, shape: Sequence[int], replicas: slice, first: int) -> npt.NDArray[np.float32]:
-        """What samples (R·B, ...) of some replicas, from number `first` on, are multiplied with: 0 or 1/(1 - p)."""
+        """Return the factors, 0 or 1/(1 - p), of samples (R·B, ...) of some replicas, from number `first` on."""
         seeds = self.seeds.tolist()[replicas]
         batch = shape[0] // len(seeds)
         own = tuple(shape[1:2] if self.channels else shape[1:])

@@ -19,14 +19,14 @@ from mho.nn.passage import PassageOf, passage_by_cycles
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Matrix:
-    """What one array of a layer holds: a weight (out, in), and the bias (out,) of its last column, or None."""
+    """Weights of one array of a layer: a weight (out, in), and the bias (out,) of its last column, or None."""
 
     weight: Tensor
     bias: Tensor | None = None
 
     @property
     def parameters(self) -> list[Tensor]:
-        """The parameters of the torch layer that weight and bias are, or are views of."""
+        """Return the parameters of the torch layer that weight and bias are, or are views of."""
         given = [self.weight, *([] if self.bias is None else [self.bias])]
         return [value if value._base is None else value._base for value in given]
 
@@ -34,7 +34,7 @@ class Matrix:
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Part:
-    """What a torch layer gives to one layer on arrays.
+    """Matrices that a torch layer gives to one layer on arrays.
 
     Attributes:
         matrices: one for each array, in order, all of one shape.
@@ -49,7 +49,7 @@ class Part:
 
     @property
     def trains(self) -> bool:
-        """Whether any parameter of the matrices trains."""
+        """Return whether any parameter of the matrices trains."""
         return any(parameter.requires_grad for matrix in self.matrices for parameter in matrix.parameters)
 
     def copies(self) -> Part:

@@ -1,4 +1,4 @@
-"""The node of autograd's graph that sends a batch through the arrays of a layer, forward and backward."""
+"""Node of autograd's graph that sends a batch through the arrays of a layer, forward and backward."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def scale_gradient(log_factor: Tensor, d: Floats, y: Floats | None) -> Tensor | 
 
 
 class _FirstDerivative(torch.autograd.Function):
-    """What a backward cycle brought, with the word that it has no derivative."""
+    """Node behind a backward cycle, which raises where its derivative is asked for."""
 
     @staticmethod
     def forward(ctx: Any, downwards: Tensor, grad: Tensor, anchor: Tensor, name: str) -> Tensor:

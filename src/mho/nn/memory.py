@@ -89,7 +89,7 @@ class Memory:
 
     @property
     def waits(self) -> bool:
-        """Whether a gradient waits for the next step."""
+        """Return whether a gradient waits for the next step."""
         return bool(self.pending) or self.gradient_sums is not None
 
     def forget(self) -> None:
@@ -164,7 +164,7 @@ DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
 
 @final
 class Anchor(nn.Parameter):
-    """The empty parameter of an array layer: autograd, optimizers and files meet it; arithmetic with it is refused.
+    """Empty parameter of an array layer: autograd, optimizers and files meet it; arithmetic with it is refused.
 
     It holds no weights, so an average, a penalty, an initialisation or a gradient hook over `model.parameters()` would
     silently pass the arrays by. Its `numel()` is the number of weights that it stands for.

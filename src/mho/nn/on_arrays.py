@@ -1,4 +1,4 @@
-"""What layers on arrays share with the torch layer that they stand for."""
+"""OnArrays, the base of layers that stand for a torch layer whose weights are on arrays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
     @property
     @abc.abstractmethod
     def trains(self) -> bool:
-        """Whether any of the weights is not frozen."""
+        """Return whether any of the weights is not frozen."""
 
     @abc.abstractmethod
     def takes(self, shape: Sequence[int]) -> bool:

@@ -1,4 +1,4 @@
-"""How the online driver passes samples through the arrays of a layer: steps on memory that stays."""
+"""Passage of samples through the arrays of a layer for the online driver: steps on memory that stays."""
 
 from __future__ import annotations
 

@@ -168,13 +168,19 @@ def _collect(module: nn.Module, path: str, found: dict[str, ArrayLayer], seen: s
 def replica_loss(
     fn: Callable[[Tensor, Tensor], Tensor], out: Tensor, y: Tensor, *, per_replica: bool | None = None
 ) -> Tensor:
-    """Sum over replicas of each one's loss, so that each gets the gradients it would get alone.
+    """Return the sum over replicas of their losses, so that each gets the gradients that it would get alone.
 
     Args:
         fn: a loss with mean reduction, for example `torch.nn.functional.cross_entropy`.
         out: (R, B, ...), what a model with replicas returns.
         y: targets (B, ...), shared, or (R, B, ...).
-        per_replica: which of the two y is; None: as its shape says.
+        per_replica: whether y is (R, B, ...); None: as its shape says.
+
+    Returns:
+        A scalar in the unit of `fn`.
+
+    Raises:
+        RuntimeError: by torch, for targets whose shape is neither.
     """
     return torch.stack(replica_losses(fn, out, y, per_replica=per_replica)).sum()
 

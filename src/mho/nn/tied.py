@@ -142,7 +142,7 @@ class TiedEmbedding(OnArrays):
 
     @property
     def owner(self) -> Linear:
-        """The layer whose array holds the weights."""
+        """Return the layer whose array holds the weights."""
         return self._owner[0]
 
     @property
@@ -162,7 +162,7 @@ class TiedEmbedding(OnArrays):
 
     @property
     def anchor(self) -> nn.Parameter:
-        """The anchor of the owner."""
+        """Return the anchor of the owner."""
         return self.owner.anchor
 
     @property

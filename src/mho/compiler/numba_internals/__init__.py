@@ -1,4 +1,4 @@
-"""The only room that knows Numba's private parts and LLVM's builder; read it when Numba is upgraded.
+"""Only room that knows Numba's private parts and LLVM's builder; read it when Numba is upgraded.
 
 Numba promises nothing of `numba.core`, of code generation or of its calling convention, so `pyproject.toml` has an
 upper bound for its version: the series that `constraints.txt` pins. `compiler/vectors/` builds intrinsics from what is

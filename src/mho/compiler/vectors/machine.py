@@ -25,7 +25,7 @@ def full_width(typingctx: Any) -> Any:
 
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """a·b + c, rounded once: half the work of two operations. `mho.kernels.reference.read.fused` is its truth."""
+    """a·b + c, rounded once: half the work of two operations. `mho.kernels.reference.rounding.fused` is its truth."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fma(*arguments)

@@ -1,4 +1,4 @@
-"""The compiled back end for processors."""
+"""Compiled back end for processors."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from mho.compiler.program import Call, Step
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
 from mho.kernels.cpu.lists import SLACK
-from mho.kernels.ops import NO_COUNTS, Cells, Counts, Drive, Floats, Levels, Window
+from mho.kernels.ops import NO_COUNTS, Cells, Circuit, Counts, Drive, Floats
 from mho.kernels.patterns import packed
+from mho.kernels.records import LineLists, PulseStream, Reading, TrainDrive, Window
 from mho.kernels.scratch import room
 from mho.kernels.transfer import TransferMap
 from mho.random import SLOTS_A_TRAIN
@@ -30,14 +31,14 @@ class PackedTrains:
     """Trains as lists of the lines that pulse.
 
     Attributes:
-        columns: lines driven by x with their bits, and the place of each vector's list.
-        rows: likewise of d.
+        columns: of the lines driven by x.
+        rows: of the lines driven by d.
         words: 32-bit words of slots that a vector takes.
         vectors: T.
     """
 
-    columns: tuple[Keys, Counts]
-    rows: tuple[Keys, Counts]
+    columns: LineLists
+    rows: LineLists
     words: int
     vectors: int
 
@@ -50,13 +51,15 @@ class CPU(Backend):
         return tensor.numpy()
 
     def plan_read(
-        self, weights: Floats, x: Floats, out: Floats, levels: Levels, key: Keys, number: Counts, counts: Counts,
+        self, weights: Floats, x: Floats, out: Floats, circuit: Circuit, key: Keys, number: Counts, counts: Counts,
         *, backward: bool, evaluation: bool,
     ) -> Step:  # fmt: skip
         kernel = compiler.load("mho.kernels.cpu.read", "read")
         slots = EVALUATION_SLOTS if evaluation else TRAINING_SLOTS
-        given = (weights, x, out, backward, key, levels.numbers, levels.noise_management, levels.halvings, *slots)
-        return Call(kernel, x.shape[0] * x.shape[1], weights.size * x.shape[1], counts, given, number)
+        reading = Reading(key, circuit.numbers, backward, circuit.noise_management, circuit.halvings, *slots)
+        return Call(
+            kernel, x.shape[0] * x.shape[1], weights.size * x.shape[1], counts, (weights, x, out, reading), number
+        )
 
     def plan_trains(
         self, x: Floats, d: Floats, lines: int, drive: Drive, key: Keys, number: Counts, counts: Counts
@@ -67,10 +70,11 @@ class CPU(Backend):
             _room(replicas, vectors * words, columns), _room(replicas, vectors * words, lines), words, vectors
         )
         kernel = compiler.load("mho.kernels.cpu.trains", "trains")
-        given = (
-            x, d, drive.x_gain, drive.d_gain, drive.length, drive.managed, drive.length_managed, drive.deterministic,
-            packed(), key, *drawn.columns, *drawn.rows, lines // d.shape[2],
+        how = TrainDrive(
+            drive.x_gain, drive.d_gain, drive.length, drive.managed, drive.length_managed, drive.deterministic,
+            packed(), key, lines // d.shape[2],
         )  # fmt: skip
+        given = (x, d, how, drawn.columns, drawn.rows)
         return Call(kernel, replicas * vectors, (x.size + d.size) * drive.length, counts, given, number), drawn
 
     def plan_moves(
@@ -82,14 +86,11 @@ class CPU(Backend):
         if window is not None:
             span = window.span
             columns = _room(len(state), drawn.vectors * drawn.words, state.shape[2])
-            kept = (*drawn.columns, window.begin, window.end, span, drawn.words, *columns)
             select = compiler.load("mho.kernels.cpu.windows", "select")
-            steps.append(Call(select, len(state), drawn.columns[0].size, counts, kept))
+            chosen = (drawn.columns, window, drawn.words, columns)
+            steps.append(Call(select, len(state), drawn.columns.lines.size, counts, chosen))
         kernel = cells.kernel("mho.kernels.cpu.update", "update")
-        given = (
-            state, cells.flat, cells.strides, cells.hidden, tuple(cells.tables.values()), *columns, *drawn.rows, key,
-            drawn.words, span,
-        )  # fmt: skip
+        given = (state, cells.arrays, columns, drawn.rows, PulseStream(key, drawn.words, span))
         lines, work = len(state) * state.shape[1], state.size * drawn.vectors
         return [*steps, Call(kernel, lines, work, counts, given, number, cells.explain)]
 
@@ -107,7 +108,7 @@ class CPU(Backend):
         vectors, lines = len(columns), shape[1]
         drawn = PackedTrains(_room(shape[0], vectors, 1), _room(shape[0], vectors, lines), 1, vectors)
         kernel = compiler.load("mho.kernels.cpu.transfer", "send_columns")
-        given = (pulses, columns, lines // pulses.shape[2], *drawn.columns, *drawn.rows)
+        given = (pulses, columns, lines // pulses.shape[2], drawn.columns, drawn.rows)
         return Call(kernel, shape[0], pulses.size, counts, given), drawn
 
     def plan_outer(self, state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts) -> Step:
@@ -115,22 +116,20 @@ class CPU(Backend):
         return Call(kernel, x.shape[0] * state.shape[1], state.size * x.shape[1], counts, (state, x, d, rate))
 
     def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:
-        return _elementwise("visible", state, cells, counts, number, tuple(cells.tables.values()), key, out)
+        return _elementwise("visible", state, cells, counts, number, key, out)
 
     def plan_relaxation(
         self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, dt: Floats
     ) -> Step:
-        tables = tuple(cells.tables.values())
-        return _elementwise("pass_time", state, cells, counts, number, cells.hidden, tables, key, dt)
+        return _elementwise("pass_time", state, cells, counts, number, key, dt)
 
 
-def _room(replicas: int, trains: int, lines: int) -> tuple[Keys, Counts]:
-    """Memory for the lists of so many trains over so many lines."""
-    return room((replicas, 2, trains * (lines + SLACK)), np.uint32), room((replicas, trains, 2), np.int64)
+def _room(replicas: int, trains: int, lines: int) -> LineLists:
+    """Return memory for the lists of so many trains over so many lines."""
+    return LineLists(room((replicas, 2, trains * (lines + SLACK)), np.uint32), room((replicas, trains, 2), np.int64))
 
 
 def _elementwise(entry: str, state: Floats, cells: Cells, counts: Counts, number: Counts, *arguments: Any) -> Call:
     """Build a call of a kernel that passes over all cross-points of state (R, P, N), with a law in it."""
-    kernel, lines = cells.kernel("mho.kernels.cpu.standing", entry), state.shape[0] * state.shape[1]
-    given = (state, cells.flat, cells.strides, *arguments)
-    return Call(kernel, lines, state.size, counts, given, number, cells.explain)
+    kernel, lines = cells.kernel("mho.kernels.cpu.relaxation", entry), state.shape[0] * state.shape[1]
+    return Call(kernel, lines, state.size, counts, (state, cells.arrays, *arguments), number, cells.explain)

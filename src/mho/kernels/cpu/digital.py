@@ -1,4 +1,4 @@
-"""What lies between arrays: copies, digital factors, and the slopes of activation functions."""
+"""Digital arithmetic between arrays: copies, factors, and the slopes of activation functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LARGEST = np.float32(3.4028235e38)
 
 
 def copy_columns(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
-    """Rows `start` to `stop` of values (n, k) into those of out (n, m): the columns that both have."""
+    """Copy the columns that both have, rows `start` to `stop` of values (n, k) into those of out (n, m)."""
     columns = min(values.shape[1], out.shape[1])
     for i in range(start, stop):
         row, target = values[np.uintp(i)], out[np.uintp(i)]
@@ -27,13 +27,13 @@ def add(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
 
 
 def clear(start: Any, stop: Any, counts: Any, values: Any) -> None:
-    """Set all to 0; flat."""
+    """Set all values to 0; flat."""
     for i in range(values.size if stop > start else 0):
         values[np.uintp(i)] = ZERO
 
 
 def stretch(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: Any) -> None:
-    """Rows `start` to `stop` of R·T: out (R, T, n) = values (R, T, n) times factors (R, n)."""
+    """Write out (R, T, n) = values (R, T, n) times factors (R, n), rows `start` to `stop` of R·T."""
     vectors, columns = values.shape[1], values.shape[2]
     for q in range(start, stop):
         r, t = np.uintp(q // vectors), np.uintp(q % vectors)
@@ -42,7 +42,7 @@ def stretch(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: 
 
 
 def shrink(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: Any) -> None:
-    """Rows `start` to `stop` of R·T: out (R, T, n) = values (R, T, n) divided by factors (R, n)."""
+    """Write out (R, T, n) = values (R, T, n) divided by factors (R, n), rows `start` to `stop` of R·T."""
     vectors, columns = values.shape[1], values.shape[2]
     for q in range(start, stop):
         r, t = np.uintp(q // vectors), np.uintp(q % vectors)
@@ -50,45 +50,44 @@ def shrink(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: A
             out[r, t, np.uintp(j)] = values[r, t, np.uintp(j)] / factors[r, np.uintp(j)]
 
 
-def bend_tanh(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:
-    """out = errors (1 - y²); flat."""
+def slope_tanh(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:
+    """Write out = errors (1 - y²); flat."""
     for i in range(y.size if stop > start else 0):
         value = y[np.uintp(i)]
         out[np.uintp(i)] = errors[np.uintp(i)] * (ONE - value * value)
 
 
-def bend_sigmoid(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:
-    """out = errors y (1 - y); flat."""
+def slope_sigmoid(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:
+    """Write out = errors y (1 - y); flat."""
     for i in range(y.size if stop > start else 0):
         value = y[np.uintp(i)]
         out[np.uintp(i)] = errors[np.uintp(i)] * (value * (ONE - value))
 
 
-def bend_relu(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:
-    """out = errors where y is above 0, else 0; flat."""
+def slope_relu(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:
+    """Write out = errors where y is above 0, else 0; flat."""
     for i in range(y.size if stop > start else 0):
         out[np.uintp(i)] = errors[np.uintp(i)] * (ONE if y[np.uintp(i)] > ZERO else ZERO)
 
 
-def level(
-    start: Any,
-    stop: Any,
-    counts: Any,
-    x: Any,
-    d: Any,
-    mean_x: Any,
-    mean_d: Any,
-    seen: Any,
-    vectors: Any,
-    level_x: Any,
-    level_d: Any,
+def normalise(
+    start: Any, stop: Any, counts: Any, x: Any, d: Any, means: Any, vectors: Any, new_x: Any, new_d: Any
 ) -> None:
-    """Divide x and δ by running means of their largest sizes, for replicas `start` to `stop`, vector after vector.
+    """Divide x and δ by running means of their largest sizes, vector after vector.
 
-    x (R, T, N), d (R, T, M); mean_x, mean_d, seen (R,) float32 are updated: the means are plain ones over the first
-    `vectors` vectors, and move by 1/`vectors` of the difference after that; a vector without a finite largest |x| and
-    |δ| above 0 leaves them. Written: level_x (R, T, N) = x / mean_x and level_d (R, T, M) = δ / mean_d, 0 as long as
-    there is no mean.
+    The means are plain means over the first `vectors` vectors, and move by 1/`vectors` of the difference after that; a
+    vector without a finite largest |x| and |δ| above 0 leaves them.
+
+    Args:
+        start: first replica.
+        stop: the replica behind the last.
+        counts: not added to.
+        x: (R, T, N) float32.
+        d: δ, (R, T, M) float32.
+        means: `mho.kernels.records.Means`, updated.
+        vectors: over how many the means are taken at most.
+        new_x: takes x over its mean, (R, T, N); 0 as long as there is no mean.
+        new_d: takes δ over its mean, (R, T, M).
     """
     for q in range(start, stop):
         r = np.uintp(q)
@@ -100,10 +99,10 @@ def level(
             for j in range(d.shape[2]):
                 d_max = max(d_max, abs(d[r, t, np.uintp(j)]))
             if ZERO < x_max <= LARGEST and ZERO < d_max <= LARGEST:
-                seen[r] = min(seen[r] + ONE, np.float32(vectors))
-                mean_x[r] += (x_max - mean_x[r]) / seen[r]
-                mean_d[r] += (d_max - mean_d[r]) / seen[r]
+                means.seen[r] = min(means.seen[r] + ONE, np.float32(vectors))
+                means.x[r] += (x_max - means.x[r]) / means.seen[r]
+                means.d[r] += (d_max - means.d[r]) / means.seen[r]
             for j in range(x.shape[2]):
-                level_x[r, t, np.uintp(j)] = x[r, t, np.uintp(j)] / mean_x[r] if seen[r] > ZERO else ZERO
+                new_x[r, t, np.uintp(j)] = x[r, t, np.uintp(j)] / means.x[r] if means.seen[r] > ZERO else ZERO
             for j in range(d.shape[2]):
-                level_d[r, t, np.uintp(j)] = d[r, t, np.uintp(j)] / mean_d[r] if seen[r] > ZERO else ZERO
+                new_d[r, t, np.uintp(j)] = d[r, t, np.uintp(j)] / means.d[r] if means.seen[r] > ZERO else ZERO

@@ -1,4 +1,4 @@
-"""What is digital in a step of a recurrent layer, and its adjoint: rows are sequences.
+"""Digital arithmetic of a step of a recurrent layer, and its adjoint: rows are sequences.
 
 Each kernel makes several passes over a row, each over few fields: LLVM checks before a loop that what it writes
 overlaps nothing it reads, and leaves loops over many fields to scalar code. A step of an LSTM of 64 units on 10
@@ -25,7 +25,7 @@ B3 = np.float32(28.0)
 
 
 def bend(values: Any, at: Any, size: Any, scale: Any, offset: Any) -> None:
-    """values[at + j] = offset + scale·tanh(scale·values[at + j]), for j < size: tanh for 1 and 0, σ for ½ and ½.
+    """Write values[at + j] = offset + scale·tanh(scale·values[at + j]), for j < size: tanh for 1 and 0, σ for ½ and ½.
 
     From tanh y = n/d at half the argument follows tanh 2y = 2nd/(n² + d²): within 2·10⁻⁷, with one division. NaN stays.
     """
@@ -41,25 +41,25 @@ def bend(values: Any, at: Any, size: Any, scale: Any, offset: Any) -> None:
 
 
 def add_row(a: Any, b: Any, out: Any, size: Any) -> None:
-    """out[j] = a[j] + b[j] for j < size."""
+    """Write out[j] = a[j] + b[j] for j < size."""
     for j in range(size):
         out[np.uintp(j)] = a[np.uintp(j)] + b[np.uintp(j)]
 
 
 def copy_row(values: Any, out: Any, size: Any) -> None:
-    """out[j] = values[j] for j < size."""
+    """Write out[j] = values[j] for j < size."""
     for j in range(size):
         out[np.uintp(j)] = values[np.uintp(j)]
 
 
 def add_columns(start: Any, stop: Any, counts: Any, a: Any, b: Any, out: Any) -> None:
-    """Rows `start` to `stop`: out (S, n) = a + b, of which only the first n columns are taken."""
+    """Write out (S, n) = a + b, of which only the first n columns are taken; rows `start` to `stop`."""
     for i in range(start, stop):
         add_row(a[np.uintp(i)], b[np.uintp(i)], out[np.uintp(i)], out.shape[1])
 
 
 def elman(start: Any, stop: Any, counts: Any, given: Any, answer: Any, rectified: Any, h: Any) -> None:
-    """Rows `start` to `stop`: h = f(given + answer), all (S, H) at least; f is tanh, or ReLU where `rectified`."""
+    """Write h = f(given + answer), rows `start` to `stop` of (S, H) at least; f is tanh, or ReLU where `rectified`."""
     hidden = given.shape[1]
     for i in range(start, stop):
         row = h[np.uintp(i)]
@@ -71,14 +71,14 @@ def elman(start: Any, stop: Any, counts: Any, given: Any, answer: Any, rectified
 
 
 def rectify(values: Any, size: Any) -> None:
-    """values[j] = max(values[j], 0) for j < size; NaN stays."""
+    """Write values[j] = max(values[j], 0) for j < size; NaN stays."""
     for j in range(size):
         v = values[np.uintp(j)]
         values[np.uintp(j)] = ZERO if v < ZERO else v
 
 
 def elman_back(start: Any, stop: Any, counts: Any, d: Any, h: Any, rectified: Any, errors: Any) -> None:
-    """Rows `start` to `stop`: δ of the argument, errors (S, H), from δ of h, d (S, H), and h."""
+    """Write δ of the argument, errors (S, H), from δ of h, d (S, H), and h; rows `start` to `stop`."""
     for i in range(start, stop):
         own, row, out = d[np.uintp(i)], h[np.uintp(i)], errors[np.uintp(i)]
         if rectified:
@@ -89,21 +89,28 @@ def elman_back(start: Any, stop: Any, counts: Any, d: Any, h: Any, rectified: An
                 out[np.uintp(j)] = own[np.uintp(j)] * (ONE - row[np.uintp(j)] * row[np.uintp(j)])
 
 
-def lstm(
-    start: Any, stop: Any, counts: Any, given: Any, answer: Any, c: Any, gates: Any, new_c: Any, tanh_c: Any, h: Any
-) -> None:
-    """Rows `start` to `stop`: i, f, g, o of given + answer (S, 4H) into `gates`; c' = f·c + i·g, h = o·tanh c'.
+def lstm(start: Any, stop: Any, counts: Any, given: Any, answer: Any, gates: Any, memory: Any, h: Any) -> None:
+    """Step an LSTM: gates i, f, g, o of given + answer; c' = f·c + i·g, h = o·tanh c'; rows `start` to `stop`.
 
-    c, new_c, tanh_c (S, H), h (S, H) at least.
+    Args:
+        start: first row, a sequence.
+        stop: the row behind the last.
+        counts: not added to.
+        given: (S, 4H) float32, of the inputs.
+        answer: (S, 4H), of the recurrent matrix.
+        gates: takes i, f, g, o, (S, 4H).
+        memory: `mho.kernels.records.LstmMemory`; c' and tanh c' are written.
+        h: takes the output, (S, H) at least.
     """
-    hidden = c.shape[1]
+    hidden = memory.c.shape[1]
     for i in range(start, stop):
-        own, new, bent, out = gates[np.uintp(i)], new_c[np.uintp(i)], tanh_c[np.uintp(i)], h[np.uintp(i)]
+        own, new, bent = gates[np.uintp(i)], memory.new_c[np.uintp(i)], memory.tanh_c[np.uintp(i)]
+        out = h[np.uintp(i)]
         add_row(given[np.uintp(i)], answer[np.uintp(i)], own, 4 * hidden)
         bend(own, 0, 2 * hidden, HALF, HALF)
         bend(own, 2 * hidden, hidden, ONE, ZERO)
         bend(own, 3 * hidden, hidden, HALF, HALF)
-        remember(own, c[np.uintp(i)], new)
+        remember(own, memory.c[np.uintp(i)], new)
         copy_row(new, bent, hidden)
         bend(bent, 0, hidden, ONE, ZERO)
         for j in range(hidden):
@@ -111,7 +118,7 @@ def lstm(
 
 
 def remember(gates: Any, c: Any, new: Any) -> None:
-    """new = f·c + i·g for gates i, f, g, o side by side."""
+    """Write new = f·c + i·g for gates i, f, g, o side by side."""
     hidden = new.shape[0]
     for j in range(hidden):
         i, f, g = gates[np.uintp(j)], gates[np.uintp(hidden + j)], gates[np.uintp(2 * hidden + j)]
@@ -119,26 +126,34 @@ def remember(gates: Any, c: Any, new: Any) -> None:
 
 
 def lstm_back(
-    start: Any, stop: Any, counts: Any, d: Any, d_next: Any, gates: Any, tanh_c: Any, c: Any, d_c: Any, errors: Any
+    start: Any, stop: Any, counts: Any, d: Any, gates: Any, tanh_c: Any, c: Any, d_c: Any, errors: Any
 ) -> None:
-    """Rows `start` to `stop`: the adjoint of `lstm`.
+    """Send errors back through a step of an LSTM, the adjoint of `lstm`; rows `start` to `stop`.
 
-    d, d_next: δ of h and of c', (S, H); gates, tanh_c, c: as `lstm` left them. Written: d_c, δ of c (S, H), and
-    errors, δ of given and of answer (S, 4H).
+    Args:
+        start: first row, a sequence.
+        stop: the row behind the last.
+        counts: not added to.
+        d: `mho.kernels.records.LstmErrors`, δ of h and of c'.
+        gates: as `lstm` left them, (S, 4H).
+        tanh_c: likewise, (S, H).
+        c: of the step before, (S, H).
+        d_c: takes δ of c, (S, H).
+        errors: takes δ of given and of answer, (S, 4H).
     """
     for i in range(start, stop):
         own, bent, back, out = gates[np.uintp(i)], tanh_c[np.uintp(i)], d_c[np.uintp(i)], errors[np.uintp(i)]
-        lstm_to_memory(d[np.uintp(i)], d_next[np.uintp(i)], own, bent, back)
+        lstm_to_memory(d.h[np.uintp(i)], d.new_c[np.uintp(i)], own, bent, back)
         lstm_to_input(back, own, out)
         lstm_to_forget(back, own, c[np.uintp(i)], out)
-        lstm_to_output(d[np.uintp(i)], own, bent, out)
+        lstm_to_output(d.h[np.uintp(i)], own, bent, out)
         hidden = back.shape[0]
         for j in range(hidden):
             back[np.uintp(j)] *= own[np.uintp(hidden + j)]
 
 
 def lstm_to_memory(d: Any, d_next: Any, gates: Any, tanh_c: Any, back: Any) -> None:
-    """back = δ of c', from that of the next step and through h."""
+    """Write back = δ of c', from that of the next step and through h."""
     hidden = back.shape[0]
     for j in range(hidden):
         bent = tanh_c[np.uintp(j)]
@@ -146,7 +161,7 @@ def lstm_to_memory(d: Any, d_next: Any, gates: Any, tanh_c: Any, back: Any) -> N
 
 
 def lstm_to_input(back: Any, gates: Any, errors: Any) -> None:
-    """δ of the arguments of i and g, from δ of c'."""
+    """Write δ of the arguments of i and g, from δ of c'."""
     hidden = back.shape[0]
     for j in range(hidden):
         i, g = gates[np.uintp(j)], gates[np.uintp(2 * hidden + j)]
@@ -157,7 +172,7 @@ def lstm_to_input(back: Any, gates: Any, errors: Any) -> None:
 
 
 def lstm_to_forget(back: Any, gates: Any, c: Any, errors: Any) -> None:
-    """δ of the argument of f, from δ of c'."""
+    """Write δ of the argument of f, from δ of c'."""
     hidden = back.shape[0]
     for j in range(hidden):
         f = gates[np.uintp(hidden + j)]
@@ -165,7 +180,7 @@ def lstm_to_forget(back: Any, gates: Any, c: Any, errors: Any) -> None:
 
 
 def lstm_to_output(d: Any, gates: Any, tanh_c: Any, errors: Any) -> None:
-    """δ of the argument of o, from δ of h."""
+    """Write δ of the argument of o, from δ of h."""
     hidden = tanh_c.shape[0]
     for j in range(hidden):
         o = gates[np.uintp(3 * hidden + j)]
@@ -173,7 +188,7 @@ def lstm_to_output(d: Any, gates: Any, tanh_c: Any, errors: Any) -> None:
 
 
 def gru(start: Any, stop: Any, counts: Any, given: Any, answer: Any, h: Any, gates: Any, new_h: Any) -> None:
-    """Rows `start` to `stop`: r, z = σ(given + answer), n = tanh(given + r·answer); h' = n + z (h - n).
+    """Step a GRU: r, z = σ(given + answer), n = tanh(given + r·answer); h' = n + z (h - n); rows `start` to `stop`.
 
     given, answer (S, 3H), h, new_h (S, H) at least; gates (S, 3H) takes r, z, n.
     """
@@ -196,41 +211,37 @@ def propose(given: Any, answer: Any, gates: Any, hidden: Any) -> None:
         gates[at] = given[at] + gates[np.uintp(j)] * answer[at]
 
 
-def gru_back(
-    start: Any,
-    stop: Any,
-    counts: Any,
-    d: Any,
-    gates: Any,
-    answer: Any,
-    h: Any,
-    given_errors: Any,
-    errors: Any,
-    past: Any,
-) -> None:
-    """Rows `start` to `stop`: the adjoint of `gru`.
+def gru_back(start: Any, stop: Any, counts: Any, d: Any, gates: Any, answer: Any, h: Any, errors: Any) -> None:
+    """Send errors back through a step of a GRU, the adjoint of `gru`; rows `start` to `stop`.
 
-    d: δ of h', (S, H). Written: given_errors and errors, δ of given and of answer (S, 3H), and past (S, H): δ of h
-    beside the recurrent matrix.
+    Args:
+        start: first row, a sequence.
+        stop: the row behind the last.
+        counts: not added to.
+        d: δ of h', (S, H) float32.
+        gates: r, z, n as `gru` left them, (S, 3H).
+        answer: of the recurrent matrix, (S, 3H).
+        h: of the step before, (S, H).
+        errors: `mho.kernels.records.GruErrors`, written.
     """
     hidden = d.shape[1]
     for i in range(start, stop):
-        back, own, row = d[np.uintp(i)], gates[np.uintp(i)], given_errors[np.uintp(i)]
+        back, own, row = d[np.uintp(i)], gates[np.uintp(i)], errors.given[np.uintp(i)]
         gru_to_update(back, own, h[np.uintp(i)], row)
         for j in range(hidden):
-            past[np.uintp(i), np.uintp(j)] = back[np.uintp(j)] * own[np.uintp(hidden + j)]
+            errors.past[np.uintp(i), np.uintp(j)] = back[np.uintp(j)] * own[np.uintp(hidden + j)]
         for j in range(hidden):
             z, n = own[np.uintp(hidden + j)], own[np.uintp(2 * hidden + j)]
             row[np.uintp(2 * hidden + j)] = back[np.uintp(j)] * (ONE - z) * (ONE - n * n)
         gru_to_reset(row, own, answer[np.uintp(i)], hidden)
-        out = errors[np.uintp(i)]
+        out = errors.answer[np.uintp(i)]
         copy_row(row, out, 2 * hidden)
         for j in range(hidden):
             out[np.uintp(2 * hidden + j)] = row[np.uintp(2 * hidden + j)] * own[np.uintp(j)]
 
 
 def gru_to_update(d: Any, gates: Any, h: Any, errors: Any) -> None:
-    """δ of the argument of z, from δ of h'."""
+    """Write δ of the argument of z, from δ of h'."""
     hidden = d.shape[0]
     for j in range(hidden):
         z, n = gates[np.uintp(hidden + j)], gates[np.uintp(2 * hidden + j)]
@@ -238,7 +249,7 @@ def gru_to_update(d: Any, gates: Any, h: Any, errors: Any) -> None:
 
 
 def gru_to_reset(errors: Any, gates: Any, answer: Any, hidden: Any) -> None:
-    """δ of the argument of r, from that of n, which stands in `errors` already."""
+    """Write δ of the argument of r, from that of n, which stands in `errors` already."""
     for j in range(hidden):
         r, at = gates[np.uintp(j)], np.uintp(2 * hidden + j)
         errors[np.uintp(j)] = errors[at] * answer[at] * (r * (ONE - r))

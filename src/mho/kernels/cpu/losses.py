@@ -20,7 +20,7 @@ def cross_entropy(start: Any, stop: Any, counts: Any, logits: Any, labels: Any, 
 
 
 def soften(start: Any, stop: Any, logits: Any, labels: Any, losses: Any, errors: Any) -> None:
-    """The loop, apart from the kernel."""
+    """Return the loop, apart from the kernel."""
     batch, classes = logits.shape[1], logits.shape[2]
     share = ONE / np.float32(batch)
     for r in range(start, stop):

@@ -1,4 +1,4 @@
-"""The exact update, for ideal devices."""
+"""Exact update, for ideal devices."""
 
 from __future__ import annotations
 

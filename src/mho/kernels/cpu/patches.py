@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mho.compiler.vectors import SQUARE, add_lines, turn_gathered, turn_spread
+from mho.kernels.cpu.records import MapSizes, ScatterForm, ScatterRoom
 
 TOGETHER = 8  # channels whose errors are turned together: whole squares of any kernel
 ZERO = np.float32(0.0)
@@ -23,36 +24,50 @@ ONE = np.float32(1.0)
 def gather_patches(start: Any, stop: Any, counts: Any, maps: Any, out: Any, geometry: Any, bias: Any) -> None:
     """Write the patches of images `start` to `stop` as vectors.
 
-    maps (B, C, H, W), out (B, L, N) float32, N = C·kh·kw, plus a last column of ones with `bias`. geometry:
-    kernel height and width, stride, dilation, top and left padding, output width. Padding reads 0.
+    Args:
+        start: first image.
+        stop: the image behind the last.
+        counts: not added to.
+        maps: (B, C, H, W) float32.
+        out: takes the vectors, (B, L, N) float32, N = C·kh·kw, and with `bias` a last column of ones.
+        geometry: `mho.kernels.records.PatchGeometry`; padding reads 0.
+        bias: whether there is a column of ones.
     """
-    sizes = (maps.shape[1], maps.shape[2], maps.shape[3], out.shape[1], out.shape[2])
-    taken = sizes[4] - 1 if bias else sizes[4]
+    sizes = MapSizes(maps.shape[1], maps.shape[2], maps.shape[3], out.shape[1], out.shape[2])
+    taken = sizes.columns - 1 if bias else sizes.columns
     if taken < SQUARE:
         gather_pixels(start, stop, maps.reshape(-1), out.reshape(-1), sizes, geometry)
     else:
         lines, across = frame_size(sizes, geometry)
-        frame = np.zeros(sizes[0] * lines * geometry[3] * across, np.float32)
+        frame = np.zeros(sizes.channels * lines * geometry.sw * across, np.float32)
         places = np.empty(taken, np.int64)
         set_places(places, sizes, geometry)
         gather_images(start, stop, maps.reshape(-1), out.reshape(-1), sizes, geometry, frame, places)
     if bias:
-        set_bias(out.reshape(-1), start * sizes[3], stop * sizes[3], sizes[4])
+        set_bias(out.reshape(-1), start * sizes.vectors, stop * sizes.vectors, sizes.columns)
 
 
 def frame_size(sizes: Any, geometry: Any) -> Any:
     """Return the lines of a map's frame, and the numbers of each of its `stride` parts: with a SQUARE more than patches
     reach, as runs are read in whole squares."""
-    kh, kw, sh, sw, dh, dw, across = *geometry[:6], geometry[8]
-    lines = (sizes[3] // across - 1) * sh + (kh - 1) * dh + 1
+    kh, kw, sh, sw, dh, dw, across = (
+        geometry.kh,
+        geometry.kw,
+        geometry.sh,
+        geometry.sw,
+        geometry.dh,
+        geometry.dw,
+        geometry.across,
+    )
+    lines = (sizes.vectors // across - 1) * sh + (kh - 1) * dh + 1
     return lines, across + (kw - 1) * dw // sw + 1 + SQUARE
 
 
 def set_places(places: Any, sizes: Any, geometry: Any) -> None:
-    """Where the first patch finds each of its numbers in a frame."""
-    kh, kw, sw, dh, dw = geometry[0], geometry[1], geometry[3], geometry[4], geometry[5]
+    """Write where the first patch finds each of its numbers in a frame."""
+    kh, kw, sw, dh, dw = geometry.kh, geometry.kw, geometry.sw, geometry.dh, geometry.dw
     lines, across = frame_size(sizes, geometry)
-    for c in range(sizes[0]):
+    for c in range(sizes.channels):
         for i in range(kh):
             for j in range(kw):
                 place = ((c * lines + i * dh) * sw + j * dw % sw) * across + j * dw // sw
@@ -68,9 +83,9 @@ def set_bias(out: Any, first: Any, last: Any, columns: Any) -> None:
 def gather_images(
     start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geometry: Any, frame: Any, places: Any
 ) -> None:
-    """The loop over images, rows of patches and squares."""
-    vectors, columns, taken = sizes[3], sizes[4], places.shape[0]
-    sh, sw, across = geometry[2], geometry[3], geometry[8]
+    """Loop over images, rows of patches and squares."""
+    vectors, columns, taken = sizes.vectors, sizes.columns, places.shape[0]
+    sh, sw, across = geometry.sh, geometry.sw, geometry.across
     line = sw * frame_size(sizes, geometry)[1]
     for b in range(start, stop):
         pass_pixels(pixels, b, sizes, geometry, frame, False)
@@ -86,8 +101,8 @@ def gather_images(
 
 def pass_pixels(pixels: Any, b: Any, sizes: Any, geometry: Any, frame: Any, back: Any) -> None:
     """Copy the maps of image b into their frames, or add `back` from there; what no patch reaches is left out."""
-    channels, height, width = sizes[0], sizes[1], sizes[2]
-    sw, top, left = geometry[3], geometry[6], geometry[7]
+    channels, height, width = sizes.channels, sizes.height, sizes.width
+    sw, top, left = geometry.sw, geometry.top, geometry.left
     lines, across = frame_size(sizes, geometry)
     for part in range(sw):
         first = max(0, (left - part + sw - 1) // sw)  # the first number of this part that is a pixel
@@ -106,7 +121,7 @@ def pass_pixels(pixels: Any, b: Any, sizes: Any, geometry: Any, frame: Any, back
 
 
 def gather_pixels(start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geometry: Any) -> None:
-    """The same for patches smaller than a square, number by number."""
+    """Gather patches smaller than a square, number by number."""
     channels, height, width, vectors, columns = sizes
     kh, kw, sh, sw, dh, dw, top, left, across = geometry
     for v in range(start * vectors, stop * vectors):
@@ -127,31 +142,32 @@ def scatter_patches(start: Any, stop: Any, counts: Any, vectors: Any, maps: Any,
 
     vectors (B, L, N), maps (B, C, H, W) float32, zero at first; a bias column is left out.
     """
-    sizes = (maps.shape[1], maps.shape[2], maps.shape[3], vectors.shape[1], vectors.shape[2])
-    taken = sizes[0] * geometry[0] * geometry[1]
+    sizes = MapSizes(maps.shape[1], maps.shape[2], maps.shape[3], vectors.shape[1], vectors.shape[2])
+    taken = sizes.channels * geometry.kh * geometry.kw
     if taken < SQUARE:
         scatter_pixels(start, stop, vectors.reshape(-1), maps.reshape(-1), sizes, geometry)
         return
     lines, across = frame_size(sizes, geometry)
-    frame = np.empty(sizes[0] * lines * geometry[3] * across, np.float32)
-    beside = (geometry[1] - 1) * geometry[5] // geometry[3] + SQUARE
-    width = beside + (geometry[8] + SQUARE - 1) // SQUARE * SQUARE + beside
-    turned = np.zeros(max(SQUARE, min(TOGETHER, sizes[0]) * geometry[0] * geometry[1]) * width, np.float32)
-    sums = np.empty((geometry[1], 4), np.int64)
+    frame = np.empty(sizes.channels * lines * geometry.sw * across, np.float32)
+    beside = (geometry.kw - 1) * geometry.dw // geometry.sw + SQUARE
+    width = beside + (geometry.across + SQUARE - 1) // SQUARE * SQUARE + beside
+    turned = np.zeros(max(SQUARE, min(TOGETHER, sizes.channels) * geometry.kh * geometry.kw) * width, np.float32)
+    sums = np.empty((geometry.kw, 4), np.int64)
     step, runs = set_sums(sums, across, width, geometry)
-    form = (width, beside, step * geometry[5] // geometry[3] - step * width, runs)
-    scatter_images(start, stop, vectors.reshape(-1), maps.reshape(-1), sizes, geometry, frame, turned, sums, form)
+    form = ScatterForm(width, beside, step * geometry.dw // geometry.sw - step * width, runs)
+    room = ScatterRoom(frame, turned, sums)
+    scatter_images(start, stop, vectors.reshape(-1), maps.reshape(-1), sizes, geometry, room, form)
 
 
 def set_sums(sums: Any, across: Any, width: Any, geometry: Any) -> Any:
-    """How a row of the kernel adds to a line of a frame, in runs of elements that meet the same part of it.
+    """Write how a row of the kernel adds to a line of a frame, in runs of elements that meet the same part of it.
 
     A pixel meets one row of the kernel in a row of patches, and its patches from the left to the right if the
     elements of that row are taken from the right to the left: it takes its errors in the order of the vectors.
     Of each run: where it begins in the line, how many numbers, where its last element lies, and how many elements it
     has. Returns the step from an element to the next, and the number of runs.
     """
-    kw, sw, dw, patches = geometry[1], geometry[3], geometry[5], geometry[8]
+    kw, sw, dw, patches = geometry.kw, geometry.sw, geometry.dw, geometry.across
     step = 1
     while step * dw % sw != 0:
         step += 1
@@ -167,17 +183,13 @@ def set_sums(sums: Any, across: Any, width: Any, geometry: Any) -> Any:
 
 
 def scatter_images(
-    start: Any, stop: Any, errors: Any, pixels: Any, sizes: Any, geometry: Any, frame: Any, turned: Any, sums: Any,
-    form: Any,
-) -> None:  # fmt: skip
-    """The loop over images, rows of patches and channels.
-
-    `form`: width of a line of `turned`, zeros at its sides, from an element of a run to the one before, and runs.
-    """
-    channels, vectors, columns = sizes[0], sizes[3], sizes[4]
-    kh, kw, sh, sw, dh, patches = geometry[0], geometry[1], geometry[2], geometry[3], geometry[4], geometry[8]
+    start: Any, stop: Any, errors: Any, pixels: Any, sizes: Any, geometry: Any, room: Any, form: Any
+) -> None:
+    """Loop over images, rows of patches and channels; `room` and `form` are `ScatterRoom` and `ScatterForm`."""
+    channels, vectors, columns = sizes.channels, sizes.vectors, sizes.columns
+    kh, kw, sh, sw, dh, patches = geometry.kh, geometry.kw, geometry.sh, geometry.sw, geometry.dh, geometry.across
     lines, across = frame_size(sizes, geometry)
-    width, beside, step, runs = form
+    frame, turned, width, beside = room.frame, room.turned, form.width, form.beside
     for b in range(start, stop):
         for i in range(frame.shape[0]):
             frame[np.uintp(i)] = ZERO
@@ -194,14 +206,14 @@ def scatter_images(
                     for i in range(kh):
                         to = (own * lines + row * sh + i * dh) * sw * across
                         at = ((own * kh + i) * kw - low) * width + beside
-                        for k in range(runs):
-                            run = sums[np.uintp(k)]
-                            add_lines(frame, to + run[0], run[1], turned, at + run[2], step, run[3])
+                        for k in range(form.runs):
+                            run = room.runs[np.uintp(k)]
+                            add_lines(frame, to + run[0], run[1], turned, at + run[2], form.step, run[3])
         pass_pixels(pixels, b, sizes, geometry, frame, True)
 
 
 def scatter_pixels(start: Any, stop: Any, errors: Any, pixels: Any, sizes: Any, geometry: Any) -> None:
-    """The same for patches smaller than a square, number by number."""
+    """Scatter the errors of patches smaller than a square, number by number."""
     channels, height, width, vectors, columns = sizes
     kh, kw, sh, sw, dh, dw, top, left, across = geometry
     for v in range(start * vectors, stop * vectors):

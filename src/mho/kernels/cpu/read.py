@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from mho.compiler.vectors import BLOCK_GROUPS
+from mho.kernels.circuit import BOUND, INPUT_BOUND, INPUT_STEP, NOISE, OUTPUT_STEP
 from mho.kernels.counts import NOT_FINITE
 from mho.kernels.cpu.bits import tile_keys
 from mho.kernels.cpu.products import BLOCK_LANES, column_outputs, many_outputs, row_outputs
+from mho.kernels.cpu.records import ReadScratch, ReadVector
 from mho.kernels.cpu.trains import largest
 from mho.random import mix, normal, vector_keys
 
@@ -22,144 +24,118 @@ LANES = 16
 SPARSE = 3  # backward, vectors in which fewer than one in so many values is driven have their products by themselves
 
 
-def read(
-    start: Any,
-    stop: Any,
-    counts: Any,
-    state: Any,
-    x: Any,
-    out: Any,
-    backward: Any,
-    streams: Any,
-    all_levels: Any,
-    noise_management: Any,
-    halvings: Any,
-    clipped_slot: Any,
-    halvings_slot: Any,
-    first: Any,
-) -> None:
-    """Read vectors `start` to `stop`, counted over replicas times T.
+def read(start: Any, stop: Any, counts: Any, weights: Any, x: Any, out: Any, reading: Any, first: Any) -> None:
+    """Read vectors `start` to `stop`, counted over replicas times T: y = s·2ⁿ·clip(W x/(s·2ⁿ) + σξ, ±α).
 
-    Forward: x (R, T, N) to out (R, T, M), P = M·devices lines averaged over devices. Backward: x
-    (R, T, M) drives all P lines, the sums (R, T, N) are divided by the devices.
-    all_levels (R, 5) float32: noise, output bound, input bound, input step, output step (0: continuous).
-    halvings: how often bound management may halve; 0 is no bound management.
+    Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, noise and bound management.
+    `mho.kernels.reference.read` is the truth.
 
-    s·clip(W(x/s) + σξ, ±α) is computed as clip(Wx + sσξ, ±sα), unless the input stage clips or rounds.
+    Args:
+        start: first vector.
+        stop: the vector behind the last.
+        counts: (R, SIZE); clipped outputs, halvings, and values that are not finite are added.
+        weights: (R, P, N) float32.
+        x: forward (R, T, N); backward (R, T, M), which drives all P = M·devices lines.
+        out: forward (R, T, M), P lines averaged over the devices; backward (R, T, N), sums divided by the devices.
+        reading: `mho.kernels.records.Reading`.
+        first: number of the first vector, which names its noise.
     """
-    lines, columns, vectors, width = state.shape[1], state.shape[2], x.shape[1], x.shape[2]
-    outputs, terms = (columns, lines) if backward else (lines, columns)
+    lines, columns, vectors, width = weights.shape[1], weights.shape[2], x.shape[1], x.shape[2]
+    outputs, terms = (columns, lines) if reading.backward else (lines, columns)
     padded = (outputs + LANES - 1) // LANES * LANES  # whole vectors, and whole groups of a block
     chunk = CHUNK if vectors >= FEW else 1
-    raw = np.empty(chunk * padded, np.float32)
+    sums = np.empty(chunk * padded, np.float32)
     panel = np.empty(terms * BLOCK_GROUPS * BLOCK_LANES if chunk > 1 else 1, np.float32)
     seen, driven = np.empty(padded, np.float32), np.empty(lines, np.uintp)
     scaled, scales = np.empty((1, chunk, width), np.float32), np.empty(chunk, np.float32)
     keys = np.empty((4, chunk), np.uint32)
-    for i in range(raw.shape[0]):
-        raw[np.uintp(i)] = ZERO
-    kind = (backward, noise_management, halvings, clipped_slot, halvings_slot)
-    scratch = (raw, padded, panel, seen, driven, scaled, scales, keys)
-    read_vectors(start, stop, counts, state, x, out, streams, first, all_levels, kind, scratch)
+    for i in range(sums.shape[0]):
+        sums[np.uintp(i)] = ZERO
+    scratch = ReadScratch(sums, padded, panel, seen, driven, scaled, scales, keys)
+    read_vectors(start, stop, counts, weights, x, out, reading, first, scratch)
 
 
 def read_vectors(
-    start: Any,
-    stop: Any,
-    counts: Any,
-    state: Any,
-    x: Any,
-    out: Any,
-    streams: Any,
-    first: Any,
-    all_levels: Any,
-    kind: Any,
-    scratch: Any,
+    start: Any, stop: Any, counts: Any, weights: Any, x: Any, out: Any, reading: Any, first: Any, scratch: Any
 ) -> None:
-    """The loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
-    raw, padded, panel, seen, driven, scaled, scales, keys = scratch
-    backward, noise_management = kind[0], kind[1]
+    """Loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
+    sums, padded, scales, keys = scratch.sums, scratch.padded, scratch.scales, scratch.keys
     vectors, width = x.shape[1], x.shape[2]
     q = start
     while q < stop:
         r, t0 = np.uintp(q // vectors), q % vectors
         count = min(scales.shape[0], vectors - t0, stop - q)
-        levels, stream = all_levels[r], (streams[r, 0], streams[r, 1], np.uint64(first))
-        tile_keys(keys, stream[0], stream[1], np.uint64(stream[2] + np.uint64(t0)), 0, count, np.uint32(0))
-        linear = levels[2] > LARGEST and levels[3] == ZERO
+        circuit = reading.circuit[r]
+        number = np.uint64(np.uint64(first) + np.uint64(t0))
+        tile_keys(keys, reading.keys[r, 0], reading.keys[r, 1], number, 0, count, np.uint32(0))
+        linear = is_linear(circuit)
         for i in range(count):
             at, inputs = np.uintp(i), x[r, np.uintp(t0 + i)]
-            scales[at] = largest(inputs) if noise_management else ONE
+            scales[at] = largest(inputs) if reading.noise_management else ONE
             if not linear and scales[at] != ZERO:
-                counts[r, NOT_FINITE] += scale_input(scaled[0, at], inputs, scales[at], levels)
-        sent, begin = (x, q * width) if linear else (scaled, 0)
+                counts[r, NOT_FINITE] += scale_input(scratch.scaled[0, at], inputs, scales[at], circuit)
+        sent, begin = (x, q * width) if linear else (scratch.scaled, 0)
         summed = count >= FEW
-        if summed and backward:
+        if summed and reading.backward:
             summed = SPARSE * driven_values(sent.reshape(-1), begin, count * width) > count * width
         if summed:
-            many_outputs(raw, panel, state, np.intp(r), sent, begin, count, backward, padded)
+            many_outputs(sums, scratch.panel, weights, np.intp(r), sent, begin, count, reading.backward, padded)
         for i in range(count):
-            line = raw[i * padded : (i + 1) * padded] if summed else raw[:padded]
-            own = (line, seen, driven, scaled[0, np.uintp(i)])
-            read_vector(
-                counts[r], state, r, x, out, t0 + i, scales[np.uintp(i)], keys[:, i], stream, levels, kind, own, summed
+            at = np.uintp(i)
+            own = sums[i * padded : (i + 1) * padded] if summed else sums[:padded]
+            vector = ReadVector(
+                r, t0 + i, np.uint64(first), scales[at], keys[0, at], keys[1, at], summed, own, scratch.scaled[0, at]
             )
+            read_vector(counts[r], weights, x, out, reading, vector, scratch)
         q += count
 
 
+def is_linear(circuit: Any) -> Any:
+    """Return whether the input stage neither clips nor rounds: then s·clip(W(x/s) + σξ, ±α) = clip(Wx + sσξ, ±sα)."""
+    return circuit[INPUT_BOUND] > LARGEST and circuit[INPUT_STEP] == ZERO
+
+
 def driven_values(values: Any, begin: Any, size: Any) -> Any:
-    """How many of values[begin : begin + size] are not 0."""
+    """Return how many of values[begin : begin + size] are not 0."""
     found = np.int32(0)
     for i in range(size):
         found = np.int32(found + np.int32(values[np.uintp(begin + i)] != ZERO))
     return found
 
 
-def read_vector(
-    counts: Any,
-    state: Any,
-    r: Any,
-    x: Any,
-    out: Any,
-    t: Any,
-    scale: Any,
-    keys: Any,
-    stream: Any,
-    levels: Any,
-    kind: Any,
-    scratch: Any,
-    summed: Any,
-) -> None:
-    """Read one vector of this scale; `summed`: whether its sums lie in the line already."""
-    backward, _, halvings, clipped_slot, halvings_slot = kind
-    line, seen, driven, scaled = scratch
+def read_vector(counts: Any, weights: Any, x: Any, out: Any, reading: Any, vector: Any, scratch: Any) -> None:
+    """Read one vector, with the halvings of bound management; counts (SIZE,) are those of its replica."""
+    r, t, scale, backward = vector.replica, vector.t, vector.scale, reading.backward
     inputs, outputs = x[r, np.uintp(t)], out[r, np.uintp(t)]
-    size = state.shape[2] if backward else state.shape[1]
+    size = weights.shape[2] if backward else weights.shape[1]
     rows = inputs.shape[0] if backward else outputs.shape[0]
-    devices = state.shape[1] // rows
-    linear = levels[2] > LARGEST and levels[3] == ZERO
+    devices = weights.shape[1] // rows
+    circuit = reading.circuit[r]
+    linear = is_linear(circuit)
     if scale == ZERO:
         for i in range(outputs.shape[0]):
             outputs[np.uintp(i)] = ZERO
         return
-    if not summed:
-        products(line, state, r, inputs if linear else scaled, backward, driven)
+    sums, seen, scaled = vector.sums, scratch.seen, vector.scaled
+    if not vector.summed:
+        products(sums, weights, r, inputs if linear else scaled, backward, scratch.driven)
     clipped = 0
-    for halving in range(halvings + 1):
-        k0, k1 = keys[0], keys[1]
+    for halving in range(reading.halvings + 1):
+        k0, k1 = vector.key_0, vector.key_1
         if halving > 0:
-            words = vector_keys(stream[0], stream[1], np.uint64(stream[2] + np.uint64(t)), np.uint32(halving))
+            number = np.uint64(vector.first + np.uint64(t))
+            words = vector_keys(reading.keys[r, 0], reading.keys[r, 1], number, np.uint32(halving))
             k0, k1 = words[0], words[1]
             if not linear:
-                counts[NOT_FINITE] += scale_input(scaled, inputs, scale, levels)
-                products(line, state, r, scaled, backward, driven)
-        clipped, bad = answer(seen, line, size, scale if linear else ONE, levels, k0, k1)
+                counts[NOT_FINITE] += scale_input(scaled, inputs, scale, circuit)
+                products(sums, weights, r, scaled, backward, scratch.driven)
+        clipped, bad = answer(seen, sums, size, scale if linear else ONE, circuit, k0, k1)
         counts[NOT_FINITE] += bad
-        if clipped == 0 or halving == halvings:
+        if clipped == 0 or halving == reading.halvings:
             break
-        counts[halvings_slot] += 1
+        counts[reading.halvings_slot] += 1
         scale = scale * np.float32(2.0)
-    counts[clipped_slot] += clipped
+    counts[reading.clipped_slot] += clipped
     share = (ONE if linear else scale) / np.float32(devices)
     for i in range(outputs.shape[0]):
         total = seen[np.uintp(i)]
@@ -168,17 +144,17 @@ def read_vector(
         outputs[np.uintp(i)] = total * share
 
 
-def products(line: Any, state: Any, r: Any, inputs: Any, backward: Any, driven: Any) -> None:
-    """The sums of one vector."""
+def products(sums: Any, weights: Any, r: Any, inputs: Any, backward: Any, driven: Any) -> None:
+    """Write the products of weights (R, P, N) and the inputs of one vector."""
     if backward:
-        column_outputs(line, state, r, inputs, driven)
+        column_outputs(sums, weights, r, inputs, driven)
     else:
-        row_outputs(line, state, r, inputs)
+        row_outputs(sums, weights, r, inputs)
 
 
-def scale_input(scaled: Any, x: Any, scale: Any, levels: Any) -> Any:
-    """The input stage: x/s, clipped to the input bound, rounded; returns how many were no number."""
-    bound, step = levels[2], levels[3]
+def scale_input(scaled: Any, x: Any, scale: Any, circuit: Any) -> Any:
+    """Send x through the input stage: x/s, clipped to the input bound, rounded; return how many are not finite."""
+    bound, step = circuit[INPUT_BOUND], circuit[INPUT_STEP]
     bad = 0
     for i in range(x.shape[0]):
         at = np.uintp(i)
@@ -189,20 +165,20 @@ def scale_input(scaled: Any, x: Any, scale: Any, levels: Any) -> Any:
     return bad
 
 
-def answer(seen: Any, line: Any, size: Any, scale: Any, levels: Any, k0: Any, k1: Any) -> Any:
-    """The output stage of one vector: noise, clip and rounding in the scale of the vector.
+def answer(seen: Any, sums: Any, size: Any, scale: Any, circuit: Any, k0: Any, k1: Any) -> Any:
+    """Send sums through the output stage: noise, clip and rounding, in the scale of the vector.
 
     Both arrays have room for whole vectors of LANES. Returns how many of the first `size` outputs were clipped, and how
-    many are no number.
+    many are not finite.
     """
-    noise, bound, step = scale * levels[0], scale * levels[1], scale * levels[4]
+    noise, bound, step = scale * circuit[NOISE], scale * circuit[BOUND], scale * circuit[OUTPUT_STEP]
     clipped, bad = np.int32(0), np.int32(0)
     full = (size + LANES - 1) // LANES * LANES
     limit = np.int32(size)
     if noise > ZERO:
         for i in range(full):
             at = np.uintp(i)
-            v = line[at] + noise * normal(mix(np.uint32(i), k0, k1))
+            v = sums[at] + noise * normal(mix(np.uint32(i), k0, k1))
             kept = min(max(v, -bound), bound)
             clipped = np.int32(clipped + np.int32((kept != v) & (np.int32(i) < limit)))
             bad = np.int32(bad + np.int32((not (abs(v) <= LARGEST)) & (np.int32(i) < limit)))
@@ -210,7 +186,7 @@ def answer(seen: Any, line: Any, size: Any, scale: Any, levels: Any, k0: Any, k1
     else:
         for i in range(full):
             at = np.uintp(i)
-            v = line[at]
+            v = sums[at]
             kept = min(max(v, -bound), bound)
             clipped = np.int32(clipped + np.int32((kept != v) & (np.int32(i) < limit)))
             bad = np.int32(bad + np.int32((not (abs(v) <= LARGEST)) & (np.int32(i) < limit)))

@@ -10,6 +10,7 @@ from mho.compiler.vectors import largest_word
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
 from mho.kernels.cpu.bits import popcount, tile_keys
 from mho.kernels.cpu.lists import SLACK, append, draw_single, list_driven, take
+from mho.kernels.cpu.records import Places, TrainScratch, TrainSide, TrainSides, TrainWord
 from mho.random import BLOCKS_A_WORD, LOWER_BITS, LOWER_COUNTER, ONE, SLOTS_A_TRAIN, UPPER_BITS, mix, threshold
 
 ZERO = np.float32(0.0)
@@ -46,64 +47,38 @@ KEPT = 15840
 WORK = 16896
 
 
-def trains(
-    start: Any,
-    stop: Any,
-    counts: Any,
-    x: Any,
-    d: Any,
-    x_gain: Any,
-    d_gain: Any,
-    length: Any,
-    managed: Any,
-    length_managed: Any,
-    deterministic: Any,
-    patterns: Any,
-    streams: Any,
-    x_trains: Any,
-    x_found: Any,
-    d_trains: Any,
-    d_found: Any,
-    copies: Any,
-    first: Any,
-) -> None:
-    """Draw the trains of vectors `start` to `stop`, counted over replicas times T.
+def trains(start: Any, stop: Any, counts: Any, x: Any, d: Any, drive: Any, columns: Any, rows: Any, first: Any) -> None:
+    """Draw pulse trains: P(A = 1) = min(1, C_x|x|) and P(B = 1) = min(1, C_δ|δ|) in each of BL slots.
 
-    x (R, T, N), d (R, T, M), x_gain and d_gain (R,) float32; streams (R, 2) uint32; patterns as
-    `mho.kernels.patterns.packed` has them. A train of more than 32 slots is sent as several, one after another: W of
-    them a vector. Written: x_trains (R, 2, T·W·(N + SLACK)) and d_trains (R, 2, T·W·(P + SLACK)) uint32, the lines that
-    pulse in ascending order (the highest bit set where the line is driven by a negative value), and their bits; x_found
-    and d_found (R, T·W, 2), where those of each train begin and how many they are. Lists follow one another closely:
-    few pulse, and what is not written needs no place in a cache. P is M times the devices of a weight: `copies` repeat
-    d, each with its own train.
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update. `mho.kernels.reference.trains` is the truth.
+    A train of more than 32 slots is sent as several words, one after another.
+
+    Args:
+        start: first vector, counted over replicas times T.
+        stop: the vector behind the last.
+        counts: (R, SIZE); pulses, saturated probabilities, and vectors that are not finite are added.
+        x: (R, T, N) float32.
+        d: δ, (R, T, M) float32; P is M times the devices of a weight.
+        drive: `mho.kernels.records.TrainDrive`.
+        columns: takes the trains of x, `mho.kernels.records.LineLists` with room for T·W·(N + SLACK) lines.
+        rows: takes those of d, likewise T·W·(P + SLACK).
+        first: number of the first vector.
     """
-    work = np.empty(WORK, np.uint32)
     keys = np.empty((4, CHUNK), np.uint32)
     gains = np.empty((4, CHUNK), np.float32)
-    levels = (x_gain, d_gain, length, managed, length_managed, deterministic, patterns)
-    written = (x_trains, x_found, d_trains, d_found, copies)
-    draw_vectors(start, stop, counts, x, d, levels, streams, first, written, keys, gains, work)
+    scratch = TrainScratch(np.empty(WORK, np.uint32), keys, gains[:2], gains[2:].view(np.uint32))
+    draw_vectors(start, stop, counts, x, d, drive, TrainSides(columns, rows), first, scratch)
 
 
 def draw_vectors(
-    start: Any,
-    stop: Any,
-    counts: Any,
-    x: Any,
-    d: Any,
-    levels: Any,
-    streams: Any,
-    first: Any,
-    written: Any,
-    keys: Any,
-    gains: Any,
-    work: Any,
+    start: Any, stop: Any, counts: Any, x: Any, d: Any, drive: Any, sides: Any, first: Any, scratch: Any
 ) -> None:
-    """The loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
-    length, length_managed, deterministic, patterns = levels[2], levels[4], levels[5], levels[6]
-    x_trains, x_found, d_trains, d_found, copies = written
-    lengths = gains[2:].view(np.uint32)
+    """Loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
+    columns, rows = sides.columns, sides.rows
+    length, deterministic = drive.length, drive.deterministic
+    work, keys, gains, lengths = scratch.work, scratch.keys, scratch.gains, scratch.lengths
     vectors, words = x.shape[1], (length + SLOTS_A_TRAIN - 1) // SLOTS_A_TRAIN
+    noting = drive.length_managed or deterministic
     for i in range(ROOM):
         work[np.uintp(INDEX + i)] = np.uint32(i)
     q = start
@@ -111,32 +86,36 @@ def draw_vectors(
         r, t0 = np.uintp(q // vectors), q % vectors
         count = min(CHUNK, vectors - t0, stop - q)
         set_largest(gains, counts[r], r, x, d, t0, count)
-        if length_managed:
-            fit_gains(gains, lengths[0], r, count, levels)
+        if drive.length_managed:
+            fit_gains(gains, lengths[0], r, count, drive)
         else:
-            set_gains(gains, r, count, levels)
+            set_gains(gains, r, count, drive)
             for i in range(count if deterministic else 0):
                 lengths[0, np.uintp(i)] = np.uint32(length)
-        lines = d.shape[2] * copies
         for word in range(words):
             block, slots = np.uint32(BLOCKS_A_WORD * word), min(SLOTS_A_TRAIN, length - SLOTS_A_TRAIN * word)
-            most = set_kept(lengths, gains, patterns, word, slots, count) if length_managed else slots
+            most = set_kept(lengths, gains, drive.patterns, word, slots, count) if drive.length_managed else slots
             noted = lengths[0 if deterministic else 1]
             number = np.uint64(np.uint64(first) + np.uint64(t0))
-            tile_keys(keys, streams[r, 0], streams[r, 1], number, 0, count, block)
-            drive, places = x[r].reshape(-1).view(np.uint32), (t0 * words + word, words, t0 * words + word * count)
-            side = (drive, x_trains[r].reshape(-1), x_found[r], x.shape[2], x.shape[2], t0 * x.shape[2])
-            sent = (slots, most, length_managed or deterministic, noted, deterministic, patterns, 0, word)
+            tile_keys(keys, drive.keys[r, 0], drive.keys[r, 1], number, 0, count, block)
+            places = Places(t0 * words + word, words, t0 * words + word * count)
+            side = TrainSide(
+                x[r].reshape(-1).view(np.uint32), columns.lines[r].reshape(-1), columns.extents[r], x.shape[2],
+                x.shape[2], t0 * x.shape[2],
+            )  # fmt: skip
+            sent = TrainWord(slots, most, noting, noted, deterministic, drive.patterns, 0, word)
             draw_side(counts[r], side, places, count, gains[0], keys[0], keys[1], sent, work)
-            drive = d[r].reshape(-1).view(np.uint32)
-            side = (drive, d_trains[r].reshape(-1), d_found[r], d.shape[2], lines, t0 * d.shape[2])
-            sent = (slots, most, length_managed or deterministic, noted, deterministic, patterns, 1, word)
+            side = TrainSide(
+                d[r].reshape(-1).view(np.uint32), rows.lines[r].reshape(-1), rows.extents[r], d.shape[2],
+                d.shape[2] * drive.copies, t0 * d.shape[2],
+            )  # fmt: skip
+            sent = TrainWord(slots, most, noting, noted, deterministic, drive.patterns, 1, word)
             draw_side(counts[r], side, places, count, gains[1], keys[2], keys[3], sent, work)
         q += count
 
 
 def set_largest(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: Any) -> None:
-    """Largest |x| and |δ| of each vector, in the places of its gains."""
+    """Write the largest |x| and |δ| of each vector into the places of its gains (2, chunk)."""
     across, down = gains[0], gains[1]
     bad = 0
     for i in range(count):
@@ -146,9 +125,13 @@ def set_largest(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count:
     counts[NOT_FINITE] += bad
 
 
-def set_gains(gains: Any, r: Any, count: Any, levels: Any) -> None:
-    """Gains of both sides for each vector; 0 where a side has no drive, so that nothing pulses."""
-    x_gain, d_gain, managed = levels[0], levels[1], levels[3]
+def set_gains(gains: Any, r: Any, count: Any, drive: Any) -> None:
+    """Write the gains C_x·m and C_δ/m of each vector, m = √(max|δ|/max|x|) under update management, else 1.
+
+    Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, update management. Where a side is not driven both
+    gains are 0, so that nothing pulses.
+    """
+    x_gain, d_gain, managed = drive.x_gain, drive.d_gain, drive.managed
     across, down = gains[0], gains[1]
     for i in range(count):
         at = np.uintp(i)
@@ -160,9 +143,9 @@ def set_gains(gains: Any, r: Any, count: Any, levels: Any) -> None:
         down[at] = ZERO if silent else d_gain[r] / balance
 
 
-def fit_gains(gains: Any, lengths: Any, r: Any, count: Any, levels: Any) -> None:
-    """Gains and slots of each vector under length management, as `fitted_gains` of the reference has them."""
-    x_gain, d_gain, length = levels[0], levels[1], levels[2]
+def fit_gains(gains: Any, lengths: Any, r: Any, count: Any, drive: Any) -> None:
+    """Write the gains and slots of each vector under length management, as `fitted_gains` of the reference has them."""
+    x_gain, d_gain, length = drive.x_gain, drive.d_gain, drive.length
     across, down = gains[0], gains[1]
     for i in range(count):
         at = np.uintp(i)
@@ -177,7 +160,7 @@ def fit_gains(gains: Any, lengths: Any, r: Any, count: Any, levels: Any) -> None
 
 
 def set_kept(lengths: Any, gains: Any, patterns: Any, word: Any, slots: Any, count: Any) -> Any:
-    """Which of the slots of a word each vector sends, as bits into lengths[1], by its whole length in lengths[0].
+    """Write which slots of a word each vector sends as bits into lengths[1], by its whole length in lengths[0].
 
     Gains of vectors that send none of them become 0: they send no later ones either. Returns the most that one sends.
     """
@@ -194,29 +177,36 @@ def set_kept(lengths: Any, gains: Any, patterns: Any, word: Any, slots: Any, cou
 
 
 def largest(values: Any) -> Any:
-    """Largest absolute value of a vector, compared as integers: floats may not be reordered."""
+    """Return the largest absolute value of a vector, compared as integers: floats may not be reordered."""
     return np.uint32(largest_word(values.view(np.uint32), 0, values.shape[0])).view(np.float32)
 
 
 def draw_side(
     counts: Any, side: Any, places: Any, count: Any, gains: Any, keys_0: Any, keys_1: Any, sent: Any, work: Any
 ) -> None:
-    """Draw the trains of one side for `count` vectors: number of the first, from one to the next, their room.
+    """Draw the trains of one side for `count` vectors.
 
     Of several slots, only driven lines are drawn, and those of many vectors together, so that the drawing runs in
-    full vectors. `sent`: slots of this word, the most that a vector sends of them, whether something is noted of the
-    lines of each vector, and what: the bits of the slots that it sends, or for deterministic trains all its slots;
-    whether they are deterministic; all patterns, and the side and the word whose they are.
+    full vectors.
+
+    Args:
+        counts: (SIZE,) of the replica.
+        side: `TrainSide`.
+        places: `Places` of the trains.
+        count: vectors.
+        gains: of each vector; 0 where it sends nothing.
+        keys_0: of each vector.
+        keys_1: of each vector.
+        sent: `TrainWord`.
+        work: memory of `TrainScratch`.
     """
-    slots, noting, noted, deterministic = sent[0], sent[2], sent[3], sent[4]
-    drive, ends, rows, lines, driven_at = side[0], side[2], side[3], side[4], side[5]
-    place, step, room = places
-    whole, found, parts = place % step == 0, 0, 0
-    end = room * (lines + SLACK)
+    drive, ends, rows, lines, driven_at = side.drive, side.extents, side.values, side.width, side.first
+    place, whole, found, parts = places.first, places.first % places.step == 0, 0, 0
+    end = places.end * (lines + SLACK)
     for i in range(count):
-        at, out, here = np.uintp(i), side[1], end
+        at, out, here = np.uintp(i), side.lines, end
         ends[np.uintp(place), 0], ends[np.uintp(place), 1] = end, 0
-        if gains[at] != ZERO and slots == 1 and not deterministic:
+        if gains[at] != ZERO and sent.slots == 1 and not sent.deterministic:
             gain, half = np.float32(gains[at]).view(np.uint32), out.size // 2
             for copy in range(0, lines, rows):
                 drawn = draw_single(out, end, half + end, drive, driven_at, rows, gain, keys_0[at], keys_1[at], copy)
@@ -234,33 +224,32 @@ def draw_side(
                     )
                     work[np.uintp(PLACE + parts)], work[np.uintp(END + parts)] = np.uint32(place), np.uint32(found)
                     parts += found > old
-                    if noting:
+                    if sent.noting:
                         for k in range(old, found):
-                            work[np.uintp(KEPT + k)] = noted[at]
+                            work[np.uintp(KEPT + k)] = sent.noted[at]
                     if found >= LISTED:
                         end = draw_listed(counts, side, end, found, parts, sent, whole, work)
                         found, parts = 0, 0
         driven_at += rows
-        place += step
+        place += places.step
     draw_listed(counts, side, end, found, parts, sent, whole, work)
 
 
 def draw_listed(counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: Any, whole: Any, work: Any) -> Any:
-    """Draw the listed lines, of so many parts, and write for each vector those that pulse, from `end` on.
+    """Draw the `found` listed lines of `parts` vectors, and write for each vector those that pulse, from `end` on.
 
-    Returns the new end.
-    `whole`: whether these are the first slots of their trains, in which saturated lines are counted.
+    With `whole` these are the first slots of their trains, in which saturated lines are counted. Returns the new end.
     """
-    out, ends = side[1], side[2]
+    out, ends = side.lines, side.extents
     full = (found + 15) // 16 * 16
     for i in range(found, full):
         work[np.uintp(PROBABILITY + i)] = NO_BIT
-    if sent[4]:
+    if sent.deterministic:
         saturated = set_patterns(work, found, full, sent)
     else:
-        saturated = draw_slots(work, full, sent[1])
+        saturated = draw_slots(work, full, sent.most)
         decide_open(work, found)
-        if sent[2]:
+        if sent.noting:
             for i in range(found):
                 work[np.uintp(BITS + i)] &= work[np.uintp(KEPT + i)]
     if whole:
@@ -284,8 +273,8 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: 
 
 
 def set_patterns(work: Any, found: Any, full: Any, sent: Any) -> Any:
-    """Trains of all listed lines by their rounded numbers of pulses; returns how many lines saturate."""
-    patterns, side, word, saturated = sent[5], sent[6], sent[7], np.int32(0)
+    """Write the trains of all listed lines by their rounded numbers of pulses; return how many lines saturate."""
+    patterns, side, word, saturated = sent.patterns, sent.side, sent.word, np.int32(0)
     for i in range(full):
         work[np.uintp(BITS + i)] = NO_BIT
     for i in range(found):
@@ -332,7 +321,7 @@ def draw_slots(work: Any, full: Any, slots: Any) -> Any:
 
 
 def used(word: Any, slots: Any) -> Any:
-    """The highest bits of those bytes of a word whose slots are sent."""
+    """Return the highest bits of those bytes of a word whose slots are sent."""
     left = max(0, slots - 4 * word)
     return NO_BIT if left == 0 else np.uint32(TOP_BITS >> np.uint32(8 * max(0, 4 - left)))
 

@@ -42,30 +42,27 @@ def transfer_columns(
                 pulses[r, k, i] = np.int32(decide(buffers, lines, settings, r, i, columns[k], omega[r, k, i]))
 
 
-def send_columns(
-    start: Any,
-    stop: Any,
-    counts: Any,
-    pulses: Any,
-    columns: Any,
-    copies: Any,
-    x_trains: Any,
-    x_found: Any,
-    d_trains: Any,
-    d_found: Any,
-) -> None:
-    """Write trains that give every cross-point of K columns its pulses, for replicas `start` to `stop`.
+def send_columns(start: Any, stop: Any, counts: Any, pulses: Any, columns: Any, copies: Any, x: Any, d: Any) -> None:
+    """Write trains that give every cross-point of K columns its pulses.
 
-    pulses (R, K, M) int32; columns (K,); each of the `copies` devices of a weight gets the same pulses. Written: trains
-    of K vectors as `mho.kernels.cpu.trains` writes them. A column pulses in as many slots as its busiest row, a row in
-    the first slots; more than 32 pulses are cut, and counted as saturated.
+    A column pulses in as many slots as its busiest row, a row in the first slots.
+
+    Args:
+        start: first replica.
+        stop: the replica behind the last.
+        counts: (R, SIZE); pulses are added, and as saturated those lines whose more than 32 pulses are cut.
+        pulses: (R, K, M) int32, negative for pulses down.
+        columns: (K,) int64.
+        copies: devices of a weight, which get the same pulses.
+        x: takes the trains of the columns, K vectors, `mho.kernels.records.LineLists`.
+        d: takes those of the rows, likewise.
     """
     rows = pulses.shape[2]
     for r in range(start, stop):
         place = 0
         for k in range(columns.shape[0]):
             most = 0
-            d_found[r, k, 0] = place
+            d.extents[r, k, 0] = place
             for copy in range(copies):
                 for i in range(rows):
                     n = pulses[r, k, i]
@@ -75,26 +72,26 @@ def send_columns(
                         counts[r, SATURATED_PROBABILITIES] += 1
                     if size > 0:
                         sign = NEGATIVE if n < 0 else np.uint32(0)
-                        d_trains[r, 0, place] = np.uint32(np.uint32(copy * rows + i) | sign)
-                        d_trains[r, 1, place] = np.uint32(EVERY_BIT >> np.uint32(LONGEST - size))
+                        d.lines[r, 0, place] = np.uint32(np.uint32(copy * rows + i) | sign)
+                        d.lines[r, 1, place] = np.uint32(EVERY_BIT >> np.uint32(LONGEST - size))
                         counts[r, PULSES] += size
                         most = max(most, size)
                         place += 1
-            d_found[r, k, 1] = place - d_found[r, k, 0]
+            d.extents[r, k, 1] = place - d.extents[r, k, 0]
             place += SLACK
             begin = k * (1 + SLACK)
-            x_found[r, k, 0] = begin
-            x_found[r, k, 1] = 1 if most > 0 else 0
+            x.extents[r, k, 0] = begin
+            x.extents[r, k, 1] = 1 if most > 0 else 0
             if most > 0:
-                x_trains[r, 0, begin] = np.uint32(columns[k])
-                x_trains[r, 1, begin] = np.uint32(EVERY_BIT >> np.uint32(LONGEST - most))
+                x.lines[r, 0, begin] = np.uint32(columns[k])
+                x.lines[r, 1, begin] = np.uint32(EVERY_BIT >> np.uint32(LONGEST - most))
                 counts[r, PULSES] += most
 
 
 def take_columns(start: Any, stop: Any, counts: Any, values: Any, less: Any, columns: Any, out: Any) -> None:
-    """Write K columns of values (R, P, N), less those of `less` where it has lines, for lines `start` to `stop` of R·P.
+    """Write columns (K,) of values (R, P, N) into out (R, P, K), for lines `start` to `stop` of R·P.
 
-    less (R, P, N) or (R, 0, N); columns (K,); out (R, P, K).
+    Those of `less` (R, P, N) are subtracted; (R, 0, N): nothing is.
     """
     lines = values.shape[1]
     for q in range(start, stop):

@@ -1,7 +1,7 @@
-"""The truth: the same arithmetic in plain NumPy, slow and obvious, one vector at a time."""
+"""Reference arithmetic, the truth: plain NumPy, slow and obvious, one vector at a time."""
 
 from mho.kernels.reference.read import read
-from mho.kernels.reference.standing import rest, visible
+from mho.kernels.reference.relaxation import rest, visible
 from mho.kernels.reference.trains import trains
 from mho.kernels.reference.update import outer, update
 

@@ -1,4 +1,4 @@
-"""The reference back end: plain NumPy and interpreted laws."""
+"""Reference back end: plain NumPy and interpreted laws."""
 
 from __future__ import annotations
 
@@ -12,47 +12,35 @@ import numpy.typing as npt
 from mho.compiler.program import Step
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
-from mho.kernels.ops import Cells, Counts, Drive, Floats, Levels, Window
-from mho.kernels.reference.read import read
-from mho.kernels.reference.standing import rest, visible
-from mho.kernels.reference.trains import trains
+from mho.kernels.ops import Cells, Circuit, Counts, Drive, Floats
+from mho.kernels.records import Window
+from mho.kernels.reference.read import ReadStream, read
+from mho.kernels.reference.relaxation import rest, visible
+from mho.kernels.reference.trains import BitTrains, trains
 from mho.kernels.reference.update import outer, update
 from mho.kernels.transfer import TransferMap
 
 LONGEST = 32
-"""Slots of a train that transfers send."""
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class BitTrains:
-    """Trains as one bit per slot: columns (R, T, N, BL), rows (R, T, P, BL), and the values x, d for their signs."""
-
-    columns: npt.NDArray[np.bool_]
-    rows: npt.NDArray[np.bool_]
-    x: Floats
-    d: Floats
+"""Slots of a train that transfers send, at most."""
 
 
 @final
 class Reference(Backend):
-    """The truth that compiled back ends are compared with: slow and obvious."""
+    """Back end with which compiled back ends are compared: slow and obvious."""
 
     def memory(self, tensor: Any) -> Any:
         return tensor.numpy()
 
     def plan_read(
-        self, weights: Floats, x: Floats, out: Floats, levels: Levels, key: Keys, number: Counts, counts: Counts,
+        self, weights: Floats, x: Floats, out: Floats, circuit: Circuit, key: Keys, number: Counts, counts: Counts,
         *, backward: bool, evaluation: bool,
     ) -> Step:  # fmt: skip
         clipped = count.EVALUATION_CLIPPED_READS if evaluation else count.CLIPPED_READS
         halvings = count.EVALUATION_HALVINGS if evaluation else count.HALVINGS
 
         def run() -> None:
-            read(
-                counts, weights, x, out, backward, key, levels.numbers, levels.noise_management, levels.halvings,
-                clipped, halvings, int(number[0]),
-            )  # fmt: skip
+            stream = ReadStream(key, int(number[0]), clipped, halvings)
+            read(counts, weights, x, out, circuit, stream, backward=backward)
 
         return run
 
@@ -65,10 +53,7 @@ class Reference(Backend):
 
         def run() -> None:
             drawn.columns[...], drawn.rows[...] = False, False
-            trains(
-                counts, x, d, drive.x_gain, drive.d_gain, drive.length, drive.managed, drive.length_managed,
-                drive.deterministic, key, int(number[0]), drawn.columns, drawn.rows,
-            )  # fmt: skip
+            trains(counts, drive, key, int(number[0]), drawn)
 
         return run, drawn
 
@@ -79,14 +64,12 @@ class Reference(Backend):
         fields = cells.broadcast(state.shape)
 
         def run() -> None:
-            columns = drawn.columns
+            applied = drawn
             if window is not None:
-                vectors = np.arange(columns.shape[1])[:, None]
-                columns = columns & ((window.begin <= vectors) & (vectors < window.end))[..., None]
-            update(
-                counts, cells.model, state, cells.hidden, fields, drawn.x, drawn.d, columns, drawn.rows, key,
-                int(number[0]),
-            )  # fmt: skip
+                vectors = np.arange(drawn.columns.shape[1])[:, None]
+                inside = ((window.begin <= vectors) & (vectors < window.end))[..., None]
+                applied = dataclasses.replace(drawn, columns=drawn.columns & inside)
+            update(counts, cells.model, state, cells.hidden, fields, applied, key, int(number[0]))
 
         return [run]
 

@@ -1,4 +1,4 @@
-"""One cross-point: what its law and its hooks are given, and what becomes of the answers."""
+"""One cross-point: calls of its law and its hooks, and the weight that follows from their answers."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def within(w: Any, cell: Any) -> np.float32:
     return np.float32(min(max(w, cell.w_min), cell.w_max))
 
 
-def settled(model: DeviceModel, new: Any, old: np.float32, cell: Any, counts: npt.NDArray[np.int64]) -> np.float32:
-    """Return what stays of a law's answer: no NaN, no move of a device that holds, nothing beyond a bound.
+def kept_weight(model: DeviceModel, new: Any, old: np.float32, cell: Any, counts: npt.NDArray[np.int64]) -> np.float32:
+    """Return the weight that follows from a law's answer: without NaN, moves of a held device, or excess over a bound.
 
     NaN and bounds are counted.
     """

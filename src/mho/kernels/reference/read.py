@@ -1,98 +1,110 @@
-"""One read of an array in NumPy."""
+"""One read of an array in NumPy: y = s·2ⁿ·clip(W x/(s·2ⁿ) + σξ, ±α).
+
+Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, noise and bound management.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from mho.kernels.circuit import BOUND, INPUT_BOUND, INPUT_STEP, NOISE, OUTPUT_STEP
 from mho.kernels.counts import NOT_FINITE
+from mho.kernels.ops import Circuit
+from mho.kernels.reference.rounding import in_steps, product
 from mho.random import mix, normal, vector_keys
 
 Floats = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.int64]
+
+
+class ReadStream(NamedTuple):
+    """Stream of a read, which names its noise, and its counters.
+
+    Attributes:
+        keys: of the stream, (R, 2).
+        first: number of the first vector.
+        clipped: counter of clipped outputs.
+        halvings: counter of halvings.
+    """
+
+    keys: npt.NDArray[np.uint32]
+    first: int
+    clipped: int
+    halvings: int
 
 
 def read(
-    counts: npt.NDArray[np.int64],
-    state: Floats,
-    x: Floats,
-    out: Floats,
-    backward: bool,
-    streams: npt.NDArray[np.uint32],
-    levels: Floats,
-    noise_management: bool,
-    halvings: int,
-    clipped_slot: int,
-    halvings_slot: int,
-    first: int,
+    counts: Counts, weights: Floats, x: Floats, out: Floats, circuit: Circuit, stream: ReadStream, *, backward: bool
 ) -> None:
-    """Read x (R, T, in) into out (R, T, out); see `mho.kernels.cpu.read` for the arguments."""
+    """Read vectors forward, y = W x, or backward, z = Wᵀ δ, one after another.
+
+    Args:
+        counts: (R, SIZE); clipped outputs, halvings, and values that are not finite are added.
+        weights: (R, P, N), P = M·devices.
+        x: (R, T, N), or backward δ (R, T, M), which drives all P lines.
+        out: takes (R, T, M), averaged over the devices, or backward (R, T, N).
+        circuit: noise σ, bounds, steps of converters, noise and bound management.
+        stream: names the noise ξ, fresh for each output, vector and halving.
+        backward: the direction.
+    """
     rows = x.shape[2] if backward else out.shape[2]
-    devices = np.float32(state.shape[1] // rows)
+    devices = np.float32(weights.shape[1] // rows)
     for r, t in np.ndindex(x.shape[:2]):
-        noise, bound, input_bound, input_step, output_step = levels[r]
-        linear = np.isinf(input_bound) and input_step == 0
-        scale = np.abs(x[r, t]).max() if noise_management else np.float32(1)
-        if scale == 0:
+        numbers = circuit.numbers[r]
+        s = np.abs(x[r, t]).max() if circuit.noise_management else np.float32(1)
+        if s == 0:
             out[r, t] = 0
             continue
-        number = np.array([first + t], np.uint64)
-        for halving in range(halvings + 1):
-            if linear:  # s·clip(W(x/s) + σξ, ±α) as clip(Wx + sσξ, ±sα)
-                factor = scale
-                seen = product(state[r], x[r, t], backward)
-            else:
-                factor = np.float32(1)
-                driven: Floats = x[r, t] / scale
-                counts[r, NOT_FINITE] += (~np.isfinite(driven)).sum()
-                driven = np.clip(driven, -input_bound, input_bound)
-                seen = product(state[r], _levels(driven, input_step), backward)
-            if noise > 0:
-                block = np.array([halving], np.uint32)
-                k0, k1, _, _ = vector_keys(streams[r, :1], streams[r, 1:], number, block)
-                seen = seen + factor * noise * normal(mix(np.arange(seen.size, dtype=np.uint32), k0, k1))
-            counts[r, NOT_FINITE] += (~np.isfinite(seen)).sum()
-            kept: Floats = np.clip(seen, -factor * bound, factor * bound)
-            clipped = (kept != seen).sum()
-            if clipped == 0 or halving == halvings:
+        for n in range(circuit.halvings + 1):
+            sums, unit, faults = sums_of(weights[r], x[r, t], s, numbers, backward=backward)
+            counts[r, NOT_FINITE] += faults
+            if numbers[NOISE] > 0:
+                sums = sums + unit * numbers[NOISE] * noise(stream, r, int(t), n, sums.size)
+            counts[r, NOT_FINITE] += (~np.isfinite(sums)).sum()
+            seen: Floats = np.clip(sums, -unit * numbers[BOUND], unit * numbers[BOUND])
+            clipped = (seen != sums).sum()
+            if clipped == 0 or n == circuit.halvings:
                 break
-            counts[r, halvings_slot] += 1
-            scale = scale * np.float32(2)
-        counts[r, clipped_slot] += clipped
-        kept = _levels(kept, factor * output_step)
+            counts[r, stream.halvings] += 1
+            s = s * np.float32(2)
+        counts[r, stream.clipped] += clipped
+        seen = in_steps(seen, unit * numbers[OUTPUT_STEP])
         if not backward:
-            copies = kept.reshape(-1, rows)
-            kept = copies[0].copy()
-            for copy in copies[1:]:
-                kept += copy
-        out[r, t] = kept * ((np.float32(1) if linear else scale) / devices)
+            seen = added_devices(seen, rows)
+        out[r, t] = seen * (s / unit / devices)
 
 
-def product(w: Floats, v: Floats, backward: bool) -> Floats:
-    """W v, or Wᵀ v for v shared by all copies of the rows, summed term by term in index order."""
-    columns = w if not backward else w.T
-    terms = v if not backward else np.tile(v, w.shape[0] // v.size)
-    total = np.zeros(columns.shape[0], np.float32)
-    for term, column in zip(terms, columns.T, strict=True):
-        total = fused(column, term, total)
-    return total
+def sums_of(
+    weights: Floats, x: Floats, s: np.float32, numbers: Floats, *, backward: bool
+) -> tuple[Floats, np.float32, int]:
+    """Return W(x/s) of one vector behind the input stage, the unit in which it is, and inputs that are not finite.
 
-
-def fused(a: Floats, b: np.float32, c: Floats) -> Floats:
-    """a·b + c, rounded once.
-
-    The product is exact in float64. Their sum is rounded to odd there (Boldo and Melquiond 2008): to the
-    neighbour with the last bit set wherever it is not exact, so that rounding to float32 cannot be misled.
+    Where the input stage neither clips nor rounds, s·clip(W(x/s) + σξ, ±α) is clip(W x + sσξ, ±sα): then the sums
+    are W x, as compiled back ends have them, and their unit is s. Else the unit is 1.
     """
-    product = a.astype(np.float64) * np.float64(b)
-    total = product + c
-    rest = total - product
-    error = (product - (total - rest)) + (c - rest)
-    bits = total.view(np.int64)
-    odd = np.where((error > 0) == (total > 0), bits + 1, bits - 1).view(np.float64)
-    inexact = np.isfinite(total) & (error != 0) & (bits % 2 == 0)
-    with np.errstate(over="ignore"):
-        return np.where(inexact, odd, total).astype(np.float32)
+    if np.isinf(numbers[INPUT_BOUND]) and numbers[INPUT_STEP] == 0:
+        return product(weights, x, backward), s, 0
+    driven: Floats = x / s
+    faults = int((~np.isfinite(driven)).sum())
+    driven = np.clip(driven, -numbers[INPUT_BOUND], numbers[INPUT_BOUND])
+    return product(weights, in_steps(driven, numbers[INPUT_STEP]), backward), np.float32(1), faults
 
 
-def _levels(values: Floats, step: np.float32) -> Floats:
-    return values if step == 0 else np.rint(values / step) * step
+def noise(stream: ReadStream, r: int, t: int, halving: int, size: int) -> Floats:
+    """Return ξ of the outputs of vector t of replica r after so many halvings, (size,)."""
+    number, block = np.array([stream.first + t], np.uint64), np.array([halving], np.uint32)
+    k0, k1, _, _ = vector_keys(stream.keys[r, :1], stream.keys[r, 1:], number, block)
+    xi: Floats = normal(mix(np.arange(size, dtype=np.uint32), k0, k1))
+    return xi
+
+
+def added_devices(values: Floats, rows: int) -> Floats:
+    """Return the sums (rows,) over the devices of each weight, of values (devices·rows,), in their order."""
+    each = values.reshape(-1, rows)
+    total = each[0].copy()
+    for own in each[1:]:
+        total += own
+    return total

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
+from mho.kernels.ops import Drive
 from mho.kernels.patterns import even_slots, first_slots
 from mho.random import (
     BLOCKS_A_WORD,
@@ -30,56 +32,74 @@ ZERO = np.float32(0.0)
 LARGEST = np.finfo(np.float32).max
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class BitTrains:
+    """Pulse trains of T vectors, a bit a slot.
+
+    Attributes:
+        columns: of x, (R, T, N, BL).
+        rows: of δ, (R, T, P, BL).
+        x: (R, T, N), whose signs are those of the pulses.
+        d: δ, (R, T, M).
+    """
+
+    columns: npt.NDArray[np.bool_]
+    rows: npt.NDArray[np.bool_]
+    x: Floats
+    d: Floats
+
+
 def trains(
-    counts: npt.NDArray[np.int64],
-    x: Floats,
-    d: Floats,
-    x_gain: Floats,
-    d_gain: Floats,
-    length: int,
-    managed: bool,
-    length_managed: bool,
-    deterministic: bool,
-    streams: npt.NDArray[np.uint32],
-    first: int,
-    x_bits: npt.NDArray[np.bool_],
-    d_bits: npt.NDArray[np.bool_],
+    counts: npt.NDArray[np.int64], drive: Drive, keys: npt.NDArray[np.uint32], first: int, drawn: BitTrains
 ) -> None:
-    """Fill x_bits (R, T, N, BL) and d_bits (R, T, P, BL): which line pulses in which slot."""
-    copies = d_bits.shape[2] // d.shape[2]
+    """Draw pulse trains: P(A = 1) = min(1, C_x|x|) and P(B = 1) = min(1, C_δ|δ|) in each of BL slots.
+
+    Update management multiplies C_x by m = √(max|δ|/max|x|) of a vector, and divides C_δ by it.
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341; T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014.
+
+    Args:
+        counts: (R, SIZE); pulses, saturated probabilities, and vectors that are not finite are added.
+        drive: gains and length.
+        keys: of the stream, (R, 2).
+        first: number of the first vector.
+        drawn: its columns and rows are written.
+    """
+    x, d, length = drawn.x, drawn.d, drive.length
+    copies = drawn.rows.shape[2] // d.shape[2]
     for r, t in np.ndindex(x.shape[:2]):
         x_max, d_max = np.abs(x[r, t]).max(), np.abs(d[r, t]).max()
         counts[r, NOT_FINITE] += not np.isfinite(x_max + d_max)
         if not (x_max > 0 and d_max > 0):
             continue
-        cx, cd, last = x_gain[r], d_gain[r], length
-        if length_managed:
+        cx, cd, last = drive.x_gain[r], drive.d_gain[r], length
+        if drive.length_managed:
             cx, cd, last = fitted_gains(x_max, d_max, cx, cd, length)
             if last == 0:
                 continue
-        elif managed:
+        elif drive.managed:
             balance = np.sqrt(d_max) / np.sqrt(x_max)
             cx, cd = cx * balance, cd / balance
         number = np.array([first + t], np.uint64)
         p = cx * np.abs(x[r, t])
         q = cd * np.tile(np.abs(d[r, t]), copies)
-        if deterministic:
-            x_bits[r, t, :, :last] = first_slots(rounded(p, last), last)
-            d_bits[r, t, :, :last] = even_slots(rounded(q, last), last)
+        if drive.deterministic:
+            drawn.columns[r, t, :, :last] = first_slots(rounded(p, last), last)
+            drawn.rows[r, t, :, :last] = even_slots(rounded(q, last), last)
         else:
             for start in range(0, length, SLOTS_A_TRAIN):
                 slots = min(SLOTS_A_TRAIN, length - start)
                 block = np.array([BLOCKS_A_WORD * (start // SLOTS_A_TRAIN)], np.uint32)
-                k0, k1, k2, k3 = vector_keys(streams[r, :1], streams[r, 1:], number, block)
-                x_bits[r, t, :, start : start + slots] = bernoulli(p, slots, k0, k1)
-                d_bits[r, t, :, start : start + slots] = bernoulli(q, slots, k2, k3)
-            x_bits[r, t, :, last:] = d_bits[r, t, :, last:] = False
+                k0, k1, k2, k3 = vector_keys(keys[r, :1], keys[r, 1:], number, block)
+                drawn.columns[r, t, :, start : start + slots] = bernoulli(p, slots, k0, k1)
+                drawn.rows[r, t, :, start : start + slots] = bernoulli(q, slots, k2, k3)
+            drawn.columns[r, t, :, last:] = drawn.rows[r, t, :, last:] = False
         counts[r, SATURATED_PROBABILITIES] += (p > 1).sum() + (q > 1).sum()
-        counts[r, PULSES] += x_bits[r, t].sum() + d_bits[r, t].sum()
+        counts[r, PULSES] += drawn.columns[r, t].sum() + drawn.rows[r, t].sum()
 
 
 def fitted_gains(x_max: Any, d_max: Any, x_gain: Any, d_gain: Any, length: int) -> tuple[Any, Any, int]:
-    """C_x, C_δ and slots BL of a vector under length management.
+    """Return C_x, C_δ and slots BL of a vector under length management.
 
     K = η/Δ·max|x|·max|δ| coincidences are wanted where both are largest, and sent in BL = min(⌈K⌉, length) slots. Both
     sides peak at √(K/BL); where K > BL, x peaks at 1 and δ at K/BL, so that only the largest δ are cut.
@@ -94,12 +114,12 @@ def fitted_gains(x_max: Any, d_max: Any, x_gain: Any, d_gain: Any, length: int) 
 
 
 def rounded(p: Floats, slots: int) -> npt.NDArray[np.int64]:
-    """Pulses of lines in so many slots, by their probabilities (lines,)."""
+    """Return the pulses of lines in so many slots, by their probabilities (lines,)."""
     return np.rint(np.float32(slots) * np.minimum(p, ONE)).astype(np.int64)
 
 
 def bernoulli(p: Floats, length: int, k0: Any, k1: Any) -> npt.NDArray[np.bool_]:
-    """(lines, slots) bits, each set with the probability of its line."""
+    """Return bits (lines, slots), each set with the probability p (lines,) of its line, by the keys k0 and k1."""
     lines = np.arange(p.size, dtype=np.uint32)[:, None] * COUNTERS_A_LINE
     slots = np.arange(length, dtype=np.uint32)
     limits = threshold(np.minimum(p, np.float32(1)))[:, None]

@@ -1,4 +1,4 @@
-"""The update cycle in NumPy: cell by cell, with the law as plain Python."""
+"""Update cycle in NumPy: cell by cell, with the law as plain Python."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from mho.compiler.model import DeviceModel
 from mho.kernels.counts import COINCIDENCES, NOT_FINITE
-from mho.kernels.reference.cell import accepts_pulse, ask, drawn, holds, moves_up, settled, written
+from mho.kernels.reference.cell import accepts_pulse, ask, drawn, holds, kept_weight, moves_up, written
+from mho.kernels.reference.trains import BitTrains
 from mho.random import BLOCKS_A_WORD, SLOTS_A_TRAIN, vector_keys
 
 Floats = npt.NDArray[np.float32]
@@ -21,23 +22,34 @@ def update(
     model: DeviceModel,
     state: Floats,
     hidden: Floats,
-    cells: dict[str, Floats],
-    x: Floats,
-    d: Floats,
-    x_bits: npt.NDArray[np.bool_],
-    d_bits: npt.NDArray[np.bool_],
+    fields: dict[str, Floats],
+    trains: BitTrains,
     streams: npt.NDArray[np.uint32],
     first: int,
 ) -> None:
-    """Apply trains to state (R, P, N) and hidden (R, H, P, N); cells: each field and table in the state's shape."""
-    copies = state.shape[1] // d.shape[2]
-    for r, t in np.ndindex(x.shape[:2]):
-        up = np.equal.outer(np.tile(d[r, t] < 0, copies), x[r, t] < 0)
-        for word, start in enumerate(range(0, x_bits.shape[3], SLOTS_A_TRAIN)):
+    """Apply trains: each coincidence A = B = 1 moves w_ij by a step of the law in the direction sign(x_j δ_i).
+
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update.
+
+    Args:
+        counts: (R, SIZE); coincidences, bound hits, and steps that are not finite are added.
+        model: the law, and the hooks beside it.
+        state: what reads see of the devices, (R, P, N).
+        hidden: what they do not see, (R, H, P, N).
+        fields: each field and table of the law in the shape of the state.
+        trains: pulses of columns and rows.
+        streams: keys, (R, 2).
+        first: number of the first vector.
+    """
+    copies = state.shape[1] // trains.d.shape[2]
+    for r, t in np.ndindex(trains.x.shape[:2]):
+        up = np.equal.outer(np.tile(trains.d[r, t] < 0, copies), trains.x[r, t] < 0)
+        for word, start in enumerate(range(0, trains.columns.shape[3], SLOTS_A_TRAIN)):
             slots = slice(start, start + SLOTS_A_TRAIN)
-            coincidences = d_bits[r, t, :, slots].astype(np.int64) @ x_bits[r, t, :, slots].T.astype(np.int64)
+            rows, columns = (sent[r, t, :, slots].astype(np.int64) for sent in (trains.rows, trains.columns))
+            coincidences = rows @ columns.T
             for p, j in zip(*np.nonzero(coincidences), strict=True):
-                cell = types.SimpleNamespace(**{name: values[r, p, j] for name, values in cells.items()})
+                cell = types.SimpleNamespace(**{name: values[r, p, j] for name, values in fields.items()})
                 if not accepts_pulse(model, bool(up[p, j]), cell):
                     continue
                 counts[r, COINCIDENCES] += coincidences[p, j]
@@ -48,7 +60,7 @@ def update(
 
 
 class _Keys:
-    """Index and keys of one cell, vector and word of slots, by the number of the pulse."""
+    """Index and keys of the pulses of a cell in one word of slots of a vector, by their numbers."""
 
     def __init__(self, stream: npt.NDArray[np.uint32], vector: int, word: int, cell: int) -> None:
         self.stream, self.vector = stream, np.array([vector], np.uint64)
@@ -67,7 +79,7 @@ def move(
 
     Args:
         model: the device's law and hooks.
-        before: the same before them.
+        before: the weight and the hidden states before them.
         n: at least 1.
         up: the direction.
         cell: a record of the fields.
@@ -80,12 +92,12 @@ def move(
     room = min(cell.w_max - w, w - cell.w_min)
     count = np.float32(n)
     if n > 1 and hasattr(law, "pulses") and room > law.reach(count, up, cell):
-        w = settled(model, law.pulses(w, count, up, cell, drawn(law, *keys[0])), w, cell, counts)
+        w = kept_weight(model, law.pulses(w, count, up, cell, drawn(law, *keys[0])), w, cell, counts)
         last = 0
     else:
         for pulse in range(n):
             new, after = ask(law, w, states, up, cell, drawn(law, *keys[pulse]))
-            w = settled(model, new, w, cell, counts)
+            w = kept_weight(model, new, w, cell, counts)
             states = states if fixed else tuple(np.float32(h) for h in after)
         last = n - 1
     if hides and not fixed:  # what the last pulse has left is read
@@ -94,7 +106,10 @@ def move(
 
 
 def outer(counts: npt.NDArray[np.int64], state: Floats, x: Floats, d: Floats, lr: Floats) -> None:
-    """The exact update: w_pj += (lr_r·d_tp)·x_tj, vector after vector."""
+    """Update exactly: w_pj += (lr_r·d_tp)·x_tj, vector after vector.
+
+    state (R, P, N), x (R, T, N), d (R, T, M), lr (R,); values that are not finite are counted.
+    """
     copies = state.shape[1] // d.shape[2]
     for r, t in np.ndindex(x.shape[:2]):
         counts[r, NOT_FINITE] += (~np.isfinite(d[r, t])).sum()

@@ -1,4 +1,4 @@
-"""How far a Boltzmann machine has come, on standard error."""
+"""Progress of a Boltzmann machine, on standard error."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ NAME = "boltzmann machine"
 
 
 class Purpose(enum.IntEnum):
-    """What numbers are drawn for. The values are part of every result: never renumber."""
+    """Purpose of drawn numbers. The values are part of every result: never renumber."""
 
     WEIGHTS = 0
     ORDER = 1

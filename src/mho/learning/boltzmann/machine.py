@@ -185,7 +185,7 @@ class BoltzmannMachine(EnergyModel, ClassNamePrefixFeaturesOutMixin, Transformer
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done."""
+        """Return whether all epochs are done."""
         return self._has_weights() and self.progress_.epoch >= self.epochs
 
     # What scikit-learn asks ----------------------------------------------------------------------

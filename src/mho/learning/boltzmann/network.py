@@ -37,7 +37,7 @@ class Network:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of states, drives and biases."""
+        """Return the type of states, drives and biases."""
         return self.biases[0].dtype
 
     def drive(self, layer: int, states: States, *, inside: bool = True) -> Tensor:

@@ -1,4 +1,4 @@
-"""The parameters of a machine, checked together."""
+"""Parameters of a machine, checked together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TYPES = {"float32": torch.float32, "float64": torch.float64}
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a machine is and how it learns; `make_plan` makes it of the parameters.
+    """Plan of a machine: what it is and how it learns; `make_plan` makes it of the parameters.
 
     Attributes:
         structure: layers and blocks.

@@ -26,7 +26,7 @@ SWEEPS = 3
 @final
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What a step adds, before the learning rate.
+    """Change of a step, before the learning rate.
 
     Attributes:
         moves: to the couplings.
@@ -52,7 +52,7 @@ class Rule(abc.ABC):
     @property
     @abc.abstractmethod
     def title(self) -> str:
-        """What tables and figures call this rule."""
+        """Return the name of this rule in tables and figures."""
 
     @abc.abstractmethod
     def step(self, network: Network, v: Tensor, draws: Draws) -> Step:
@@ -140,7 +140,7 @@ class ContrastiveDivergence(Rule):
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MaximumLikelihood(Rule):
-    """The gradient of the log-likelihood by enumeration of all states: for small machines only.
+    """Gradient of the log-likelihood by enumeration of all states: for small machines only.
 
     It needs one hidden layer without links inside, or none. Nothing is drawn.
     """

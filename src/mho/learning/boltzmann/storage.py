@@ -25,7 +25,7 @@ MAY_DIFFER = ("epochs", "verbose")
 @final
 @dataclasses.dataclass(frozen=True)
 class Stored:
-    """What a checkpoint of a machine holds.
+    """Content of a machine's checkpoint.
 
     Attributes:
         file: where it was read.

@@ -22,7 +22,7 @@ MAX_LAYERS = 12
 @final
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """The couplings between two layers, or inside one.
+    """Couplings between two layers, or inside one.
 
     Attributes:
         lower: index of the layer nearer to the data; 0 is the visible layer.
@@ -37,7 +37,7 @@ class Block:
 
     @property
     def inside(self) -> bool:
-        """Whether the links are inside one layer."""
+        """Return whether the links are inside one layer."""
         return self.lower == self.upper
 
     @property
@@ -84,7 +84,7 @@ class Structure:
 
     @property
     def bottom_up_is_exact(self) -> bool:
-        """Whether one bottom-up pass draws from the posterior: there is one hidden layer without links inside."""
+        """Return whether a bottom-up pass draws from the posterior: one hidden layer without links inside does."""
         return len(self.sizes) == 1 or (len(self.sizes) == 2 and self.inside(1) is None)
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""The loop of learning: epochs of steps, which can stop and go on after any step."""
+"""Loop of learning: epochs of steps, which can stop and go on after any step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a descent has come, on a terminal."""
+"""Progress of a descent, on a terminal."""
 
 from __future__ import annotations
 

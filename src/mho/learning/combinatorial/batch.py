@@ -40,7 +40,7 @@ class Batch:
 
     @property
     def total(self) -> float:
-        """The summed loss of the examples."""
+        """Return the summed loss of the examples."""
         return float(self.results[0])
 
     @property

@@ -37,7 +37,7 @@ class Examples:
 
     @property
     def classes(self) -> bool:
-        """Whether targets are classes."""
+        """Return whether targets are classes."""
         return self.y.dim() == 1
 
     def part(self, places: Any) -> Examples:

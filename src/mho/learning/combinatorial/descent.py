@@ -46,7 +46,7 @@ SLICE_SECONDS = 0.1
 @final
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far a training has come, for a callback.
+    """Progress of a training, for a callback.
 
     Attributes:
         sweep: counted from 1.

@@ -1,4 +1,4 @@
-"""What levels are worth in each layer, and from which levels a training starts."""
+"""Values of levels in each layer, and the levels from which a training starts."""
 
 from __future__ import annotations
 

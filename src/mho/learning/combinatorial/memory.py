@@ -1,4 +1,4 @@
-"""The memory of the kernels of CoNNTrA: one array of numbers, and one of integers with a header.
+"""Memory of the kernels of CoNNTrA: one array of numbers, and one of integers with a header.
 
 Two flat arrays in place of thirty: Numba hands every array from function to function as seven to eleven arguments.
 """

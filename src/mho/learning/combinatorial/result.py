@@ -1,4 +1,4 @@
-"""What CoNNTrA returns, and its file of packed weights."""
+"""Result of CoNNTrA, and its file of packed weights."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ConntraResult:
 
     @property
     def converged(self) -> bool:
-        """Whether no single change of a weight lowers the loss any more."""
+        """Return whether no single change of a weight lowers the loss any more."""
         return self.stopped == "converged"
 
     @property

@@ -1,4 +1,4 @@
-"""The options of CoNNTrA, checked."""
+"""Options of CoNNTrA, checked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_LEVELS = 127
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What decides a training, beside model and data. See `conntra` for the meaning of each.
+    """Settings that decide a training, beside model and data; `conntra` says what each means.
 
     Raises:
         InvalidValue: naming every option that is out of range or has no effect.

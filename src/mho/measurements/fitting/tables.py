@@ -72,7 +72,7 @@ class Jumps:
 
 
 def piecewise_from(traces: Sequence[WeightTrace], *, noise: ReadingNoise, nodes: int = NODES) -> Piecewise:
-    """Mean steps of all devices together, by least squares on nodes with straight lines between them.
+    """Fit the mean steps of all devices together: least squares on nodes with straight lines between them.
 
     Args:
         traces: one a device; steps of several pulses count as so many.

@@ -21,7 +21,7 @@ def samples_at_once(size: tuple[int, int], channels: int) -> int:
 @final
 @dataclasses.dataclass(frozen=True)
 class Band:
-    """The low frequencies that are kept of maps transformed at one size, in the one-sided spectrum of real maps.
+    """Low frequencies that are kept of maps transformed at one size, in the one-sided spectrum of real maps.
 
     Kept are rows 0 to k_h − 1 and the last k_h − 1 rows, which are the negative frequencies, of columns 0 to k_w − 1;
     each once where the two sets of rows meet.

@@ -1,4 +1,4 @@
-"""The band-limited convolution as one node of autograd's graph."""
+"""Band-limited convolution as one node of autograd's graph."""
 
 from __future__ import annotations
 

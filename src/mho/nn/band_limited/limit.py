@@ -1,4 +1,4 @@
-"""How much of its maps' spectra a layer keeps."""
+"""Limit of a layer: the share of its maps' spectra that it keeps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mho.nn.band_limited.band import Band, energy_band, fixed_band
 
 @final
 class BandLimit:
-    """The asked compression or energy of one layer, and what it came to.
+    """Asked compression or energy of one layer, and what it came to.
 
     Args:
         compression: share of the coefficients that is dropped, in per cent, from 0 to below 100; 0 drops none.
@@ -69,12 +69,12 @@ class BandLimit:
 
     @property
     def compression(self) -> float | None:
-        """The asked share to drop, in per cent; None in energy mode."""
+        """Return the asked share to drop, in per cent; None in energy mode."""
         return self._compression
 
     @property
     def energy(self) -> float | None:
-        """The asked share of the energy to keep, in per cent; None where a compression was asked for."""
+        """Return the asked share of the energy to keep, in per cent; None where a compression was asked for."""
         return self._energy
 
     @property

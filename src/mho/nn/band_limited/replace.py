@@ -30,7 +30,7 @@ class NotBandLimited(UserWarning):
 @final
 @dataclasses.dataclass(frozen=True)
 class Limited:
-    """What `band_limit` made of one convolution.
+    """Row of a table of `band_limit`: one convolution, and what became of it.
 
     Attributes:
         name: of the layer in its model.

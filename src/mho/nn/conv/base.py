@@ -1,4 +1,4 @@
-"""What convolutions of one, two and three axes share: patches of maps as vectors, an array for each group."""
+"""Base of convolutions of one, two and three axes: patches of maps as vectors, an array for each group."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ class Convolution(ArrayLayer):
 
     @property
     def _is_padded(self) -> bool:
-        """Whether what is sent has its padding already."""
+        """Return whether what is sent has its padding already."""
         return self.limited is not None or self.padding_mode != "zeros"
 
     def _bare(self, shape: Sequence[int]) -> tuple[int, ...]:

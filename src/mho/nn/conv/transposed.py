@@ -105,7 +105,7 @@ class TransposedConvolution(Composite):
 
     @property
     def bias(self) -> Tensor | None:
-        """The exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
+        """Return the exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
         return None if self.offset is None else self._told(self.offset.matrix()[..., 0])
 
     def _told(self, values: Tensor) -> Tensor:

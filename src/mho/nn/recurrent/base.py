@@ -1,4 +1,4 @@
-"""What recurrent layers and cells share: parts for each matrix, steps of time, initial states."""
+"""Base of recurrent layers and cells: parts for each matrix, steps of time, initial states."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ReplicasMayMix(UserWarning):
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cycle:
-    """The matrices of one layer in one direction.
+    """Matrices of one layer in one direction.
 
     Attributes:
         given: the input matrix.
@@ -74,7 +74,7 @@ class Cycle:
 
 
 class Recurrence(Composite):
-    """What layers and cells share.
+    """Base of recurrent layers and cells.
 
     Attributes:
         state_sizes: numbers of each state.
@@ -84,7 +84,7 @@ class Recurrence(Composite):
     @property
     @abc.abstractmethod
     def gates(self) -> Gates:
-        """What is digital of a step."""
+        """Return the digital part of a step."""
 
     proj_size = 0
 
@@ -216,7 +216,7 @@ class Recurrent(Recurrence):
 
     @property
     def _suffixes(self) -> list[list[str]]:
-        """How the parts of each layer end, a direction each."""
+        """Return the endings of the names of each layer's parts, one for each direction."""
         ends = ("", "_reverse") if self.bidirectional else ("",)
         return [[f"_l{layer}{end}" for end in ends] for layer in range(self.num_layers)]
 

@@ -1,4 +1,4 @@
-"""What is digital of a step of a recurrent layer, for autograd and as kernels on memory that stays."""
+"""Digital part of a step of a recurrent layer, for autograd and as kernels on memory that stays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ recurrent matrix, whose first columns are the output of the step before; and of 
 
 
 class Gates(abc.ABC):
-    """What is digital of one step: from the answers of both matrices to the next states.
+    """Digital part of a step: from the answers of both matrices to the next states.
 
     Attributes:
         rows: outputs of each matrix for one hidden unit.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mho.compiler.program import Call
 from mho.kernels import gates as kernels
+from mho.kernels.records import GruErrors
 from mho.nn.recurrent.base import Recurrent, RecurrentCell, register_recurrent
 from mho.nn.recurrent.gates import Floats, Gates, Record, States
 
@@ -33,8 +34,8 @@ class Units(Gates):
         return kernels.gru(now["given"], now["answer"], now["x"], gates=now["gates"], new_h=h)
 
     def backward(self, now: Record, after: Record, h: Floats) -> Call:
-        errors = {name: now[name] for name in ("given_errors", "errors", "past")}
-        return kernels.gru_back(now["d"], now["gates"], now["answer"], now["x"], **errors)
+        errors = GruErrors(now["given_errors"], now["errors"], now["past"])
+        return kernels.gru_back(now["d"], now["gates"], now["answer"], now["x"], errors)
 
 
 @final

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mho.compiler.program import Call
 from mho.config import RPU
 from mho.kernels import gates as kernels
+from mho.kernels.records import LstmErrors, LstmMemory
 from mho.nn.recurrent.base import Recurrent, RecurrentCell, register_recurrent
 from mho.nn.recurrent.gates import Floats, Gates, Record, States
 
@@ -32,12 +33,12 @@ class Memory(Gates):
         return {"gates": 4 * hidden, "c": hidden, "tanh_c": hidden, "d_c": hidden}
 
     def forward(self, now: Record, after: Record, h: Floats) -> Call:
-        kept = {"gates": now["gates"], "new_c": after["c"], "tanh_c": now["tanh_c"]}
-        return kernels.lstm(now["given"], now["answer"], now["c"], **kept, h=h)
+        memory = LstmMemory(now["c"], after["c"], now["tanh_c"])
+        return kernels.lstm(now["given"], now["answer"], now["gates"], memory, h)
 
     def backward(self, now: Record, after: Record, h: Floats) -> Call:
-        kept = now["gates"], now["tanh_c"], now["c"]
-        return kernels.lstm_back(now["d"], after["d_c"], *kept, d_c=now["d_c"], errors=now["errors"])
+        kept, d = (now["gates"], now["tanh_c"], now["c"]), LstmErrors(now["d"], after["d_c"])
+        return kernels.lstm_back(d, *kept, d_c=now["d_c"], errors=now["errors"])
 
 
 @final

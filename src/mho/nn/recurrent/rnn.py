@@ -1,4 +1,4 @@
-"""The recurrent layer of Elman and its cell."""
+"""Recurrent layer of Elman and its cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms in which sequences come to a recurrent layer and leave it, and the order of their vectors."""
+"""Forms in which sequences come to a recurrent layer and leave it, and the order of their vectors."""
 
 from __future__ import annotations
 

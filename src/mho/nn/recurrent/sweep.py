@@ -192,7 +192,7 @@ class Sweep:
 
 @final
 class Sweeps:
-    """The plans that a layer keeps; a copy of the layer makes its own."""
+    """Plans that a layer keeps; a copy of the layer makes its own."""
 
     def __init__(self) -> None:
         self._kept: dict[Any, Sweep] = {}

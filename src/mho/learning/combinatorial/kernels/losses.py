@@ -1,4 +1,4 @@
-"""The losses of a block of examples: templates of kernels."""
+"""Losses of a block of examples: templates of kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How values follow from weights, and what one changed weight changes on its way up: templates of kernels.
+"""Propagation of values from weights, and of the change of one weight on its way up: templates of kernels.
 
 f are the numbers and n the integers of a `Memory`. Rows are known by where they begin in f.
 """

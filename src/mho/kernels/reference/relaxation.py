@@ -73,7 +73,7 @@ def _each(
     first: int,
     block: Any,
 ) -> Iterator[tuple[tuple[int, int, int], Any, np.float32, list[tuple[Any, np.float32]]]]:
-    """Every cross-point: its place, its record, the law's normal, and the classes that fill a hook with theirs."""
+    """Yield each cross-point: its place, its record, the law's normal, and the classes that fill a hook with theirs."""
     for r in range(len(state)):
         words = vector_keys(streams[r, :1], streams[r, 1:], np.array([first], np.uint64), np.array([block], np.uint32))
         index = np.arange(state[r].size, dtype=np.uint32).reshape(state[r].shape)

@@ -1,0 +1,46 @@
+"""Rounding as compiled back ends have it: products that are added with one rounding, in index order."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+def product(w: Floats, v: Floats, backward: bool) -> Floats:
+    """Return W v, or Wᵀ v for v shared by all copies of the rows, summed term by term in index order.
+
+    Args:
+        w: (P, N).
+        v: (N,), or backward (M,), P = M·devices.
+        backward: the direction.
+    """
+    columns = w if not backward else w.T
+    terms = v if not backward else np.tile(v, w.shape[0] // v.size)
+    total = np.zeros(columns.shape[0], np.float32)
+    for term, column in zip(terms, columns.T, strict=True):
+        total = fused(column, term, total)
+    return total
+
+
+def fused(a: Floats, b: np.float32, c: Floats) -> Floats:
+    """Return a·b + c, rounded once.
+
+    The product is exact in float64. Their sum is rounded to odd there (Boldo and Melquiond 2008): to the
+    neighbour with the last bit set wherever it is not exact, so that rounding to float32 cannot be misled.
+    """
+    product = a.astype(np.float64) * np.float64(b)
+    total = product + c
+    rest = total - product
+    error = (product - (total - rest)) + (c - rest)
+    bits = total.view(np.int64)
+    odd = np.where((error > 0) == (total > 0), bits + 1, bits - 1).view(np.float64)
+    inexact = np.isfinite(total) & (error != 0) & (bits % 2 == 0)
+    with np.errstate(over="ignore"):
+        return np.where(inexact, odd, total).astype(np.float32)
+
+
+def in_steps(values: Floats, step: np.float32) -> Floats:
+    """Return values rounded to whole steps of a converter; 0: as they are."""
+    return values if step == 0 else np.rint(values / step) * step

@@ -20,7 +20,8 @@ from mho.cells import Replicated
 from mho.data import Dataset, load
 from mho.devices import ConstantStep
 from mho.diagnosis import CHECKS, LIMIT, Diagnosis, Finding
-from mho.diagnosis.numbers import mean_move, numbers_of
+from mho.diagnosis.lines import mean_move
+from mho.diagnosis.numbers import numbers_of
 from mho.diagnosis.probe import Probe
 from mho.diagnosis.steps import Steps
 from mho.errors import InvalidValue, WrongUse

@@ -13,6 +13,7 @@ from mho.cli.configs import is_pulses, read_device
 from mho.cli.device_advise import advise
 from mho.cli.device_compare import compare, conductance_range
 from mho.cli.device_fit import find_laws, fit, fit_shown
+from mho.cli.device_improve import improve
 from mho.cli.map import FIGURES
 from mho.cli.measured import show_reading
 from mho.devices import LAWS
@@ -31,6 +32,7 @@ device = typer.Typer(
 device.command()(fit)
 device.command()(compare)
 device.command()(advise)
+device.command()(improve)
 Named = Annotated[
     str,
     typer.Argument(

@@ -158,15 +158,16 @@ class Gains:
 
     def _floor(self) -> str:
         best = min([self.rate.error, *(one.error for one in self.tried)])
-        if self.chance is not None and min(best, self.floating.error) > CHANCE * self.chance:
+        if self.chance is not None and best > CHANCE * self.chance:
+            floating = f"floating point ends at {self.floating.error:.1f} %"
             return (
-                f"these trainings are too short to tell: floating point ends at {self.floating.error:.1f} % too, and "
-                f"guessing at {self.chance:.1f} %; give more epochs or a higher learning rate"
+                f"these trainings are too short to rank anything: no array is better than guessing "
+                f"({self.chance:.1f} %), and {floating}; give more epochs and images, or higher learning rates"
             )
         left = self.rate.error - self.floating.error
         if left <= 0:
             return f"floating point ends at {self.floating.error:.1f} %, no better than these arrays"
-        return f"floating point ends at {self.floating.error:.1f} %, so all improvements together can gain {left:.1f}"
+        return f"floating point ends at {self.floating.error:.1f} %, so {left:.1f} points are left to gain"
 
 
 def _of(gain: Interval) -> str:

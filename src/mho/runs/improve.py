@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import torch
 
 from mho import presets
-from mho.cells import CELLS
-from mho.config import NONE, RPU, table_of
+from mho.config import RPU
 from mho.data import Dataset
 from mho.data import load as load_data
-from mho.devices import LAWS, Device
+from mho.devices import Device
+from mho.diagnosis.cures import changes
 from mho.diagnosis.improvements import IMPROVEMENTS, Improvement, NotApplicable, Setup
 from mho.diagnosis.improvements.base import lists_of
 from mho.errors import Faults, InvalidValue, in_words, nearest, shown
-from mho.learning import ZeroShifting
 from mho.runs.experiment import Experiment
 from mho.runs.gains import Gains, Interval, Tried
 from mho.runs.run import CONFIG
@@ -30,8 +29,6 @@ EPOCHS, IMAGES, SEEDS, FACTORS = 2, 500, 4, (0.5, 1.0, 2.0)
 """Of each training, unless others are given."""
 FLOATING = 1
 """Place of floating point among the arrays; the improvements follow."""
-USUAL: dict[str, dict[str, Any]] = {"zero_shifting": dataclasses.asdict(ZeroShifting()) | {"tolerance": NONE}}
-"""Sections that a config may lack, with the values that they have by default."""
 Watch = Callable[[str, float, int], None]
 """Is told what is being done, how many trainings are done, parts of one included, and how many there are."""
 
@@ -234,37 +231,7 @@ def settings_of(old: Experiment, new: Experiment) -> tuple[str, ...]:
     tables, before = new.to_dict(), old.to_dict()
     for each in (tables, before):
         del each["training"]
-    return tuple(f"{name}={_toml(value)}" for name, value in _changes(before, tables, ""))
-
-
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in new.items():
-        under = old.get(name)
-        if not isinstance(value, Mapping):
-            found += [(prefix + name, value)] if value != under else []
-        elif not isinstance(under, Mapping):
-            found += _changes(USUAL.get(prefix + name, {}), value, f"{prefix}{name}.")
-        elif word := next((word for word in ("law", "kind") if value.get(word) != under.get(word)), ""):
-            found.append((f"{prefix}{name}.{word}", value[word]))
-            found += _changes(_usual(name, word, value[word]), value, f"{prefix}{name}.")
-        else:
-            found += _changes(under, value, f"{prefix}{name}.")
-    gone = [name for name in old if name not in new]  # effects that are off stand in no table
-    return found + [(prefix + name, 0.0) for name in gone if not isinstance(old[name], Mapping) and prefix]
-
-
-def _usual(section: str, word: str, kind: str) -> dict[str, Any]:
-    """Return the table of a part that is given by its law or kind alone; only this where it needs more."""
-    known: dict[str, Mapping[str, type]] = {"device": LAWS, "cell": CELLS}
-    try:
-        return table_of(known[section][kind]())
-    except (KeyError, TypeError):  # a class of the user's, or one with fields that must be given
-        return {word: kind}
-
-
-def _toml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return changes(before, tables)
 
 
 def _at(experiment: Experiment, factor: float, seed: int) -> Experiment:

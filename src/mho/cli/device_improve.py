@@ -90,6 +90,7 @@ def improve(
     from mho.compiler.threads import set_threads
     from mho.config import table_of
     from mho.data import load
+    from mho.diagnosis.cures import over
     from mho.runs import improve as ask
 
     device = None if name is None else table_of(find_device(name))
@@ -131,7 +132,7 @@ def improve(
         best = gains.clear[0]
         options = {"--model": model, "--data": data}
         words = [_train_of(name, run), *(f"{option} {value}" for option, value in options.items() if value is not None)]
-        own = [*(settings or []), *best.settings, f"training.lr={best.rate:g}"]
+        own = over(settings or [], (*best.settings, f"training.lr={best.rate:g}"))
         print("\n" + " ".join([*words, *(f"--set {shlex.quote(text)}" for text in own)]))
     if out is not None:
         print(f"report {out / REPORT}\nnumbers {out / NUMBERS}\ntable {out / TABLE}")
@@ -166,7 +167,8 @@ def show(gains: Gains) -> None:
     console = Console(highlight=False, soft_wrap=True)
     seeds = len(gains.seeds)
     console.print(
-        f"{gains.model} on {gains.data}, {gains.law} devices: {gains.epochs} epochs of {gains.images:,} examples, "
+        f"{gains.model} on {gains.data}, {gains.law} devices: {gains.epochs} epoch{'s' * (gains.epochs > 1)} of "
+        f"{gains.images:,} examples, "
         f"{seeds} seeds\ntest {gains.measure} in %; gain in points, with its 95 % interval over the seeds, from the "
         "array as given at its best learning rate\n"
     )

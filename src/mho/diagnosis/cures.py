@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+import shlex
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mho.cells import CELLS, Referenced, Replicated, Single
@@ -19,6 +21,8 @@ SHIFT = 2000
 """Pulses of zero-shifting."""
 MOST_DEVICES = 16
 """Devices per weight, at most, that are advised."""
+KINDS = (".kind", ".law")
+"""Ends of the settings that start a section afresh."""
 Settings = tuple[str, ...]
 """What to give after `--set`, such as "backward.noise_management=true"."""
 
@@ -35,6 +39,8 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") ->
             found += [f"{path}={toml(value)}"] if value != under else []
         elif not isinstance(under, Mapping):
             found += changes(USUAL.get(path, {}), value, f"{path}.")
+        elif "mean" in value and "mean" in under:
+            found += [f"{path}={_per_cell(value)}"] if value != under else []
         elif word := next((word for word in ("law", "kind") if value.get(word) != under.get(word)), ""):
             found.append(f"{path}.{word}={value[word]}")
             found += changes(_usual(name, word, value[word]), value, f"{path}.")
@@ -47,6 +53,22 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") ->
 def toml(value: object) -> str:
     """Return a value as after `--set section.key=`."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def over(given: Sequence[str], better: Sequence[str]) -> Settings:
+    """Return settings with better ones laid over them: another kind or law makes those of its section void."""
+    afresh = {path.rpartition(".")[0] for text in better for path in [text.partition("=")[0]] if path.endswith(KINDS)}
+    kept = [text for text in given if not any(text.startswith(f"{section}.") for section in afresh)]
+    return (*kept, *better)
+
+
+def _per_cell(value: Mapping[str, Any]) -> str:
+    """Return a field of every device as a table of TOML on one line, without what is 0."""
+    return "{" + ",".join(f"{name}={_quoted(part)}" for name, part in value.items() if part or name == "mean") + "}"
+
+
+def _quoted(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
 def _usual(section: str, word: str, kind: str) -> dict[str, Any]:
@@ -87,8 +109,9 @@ def device_fields(rpu: RPU, better: Mapping[str, Callable[[float], float]]) -> S
     for name, change in better.items():
         if name not in fields:
             continue
-        value, whole = as_per_cell(getattr(rpu.device, name)), table_of(rpu.device)[name]
-        found.append(f"device.{name}{'.mean' if isinstance(whole, dict) else ''}={change(float(value.mean)):.3g}")
+        mean, whole = float(as_per_cell(getattr(rpu.device, name)).mean), table_of(rpu.device)[name]
+        value = float(f"{change(mean):.3g}")
+        found.append(f"device.{name}={_per_cell(whole | {'mean': value}) if isinstance(whole, dict) else value}")
     return tuple(found)
 
 
@@ -102,7 +125,7 @@ def in_layer(settings: Settings, layer: str) -> Settings | None:
 
 def on_command_line(settings: Settings) -> str:
     """Return settings as options of `mho train`."""
-    return " ".join(f"--set {setting}" for setting in settings)
+    return " ".join(f"--set {shlex.quote(setting)}" for setting in settings)
 
 
 def in_python(settings: Settings) -> str:
@@ -131,16 +154,14 @@ def _part(section: str, fields: Mapping[str, str]) -> str:
     if name == "cell" and "kind" in fields:
         return f"cell=mho.cells.{fields['kind'].strip(chr(39))}({values}){where}"
     if name == "device":
-        inner = ", ".join(
-            f"{field.removesuffix('.mean')}=mho.per_cell({value}, ...)"
-            if field.endswith(".mean")
-            else f"{field}={value}"
-            for field, value in fields.items()
-        )
-        return f"device=dataclasses.replace(rpu.device, {inner}){where}"
+        return f"device=dataclasses.replace(rpu.device, {values}){where}"
     made = {"forward": "mho.Read", "backward": "mho.Read", "update": "mho.Pulses"}.get(name, f"mho.{name.title()}")
     return f"{name}={made}(..., {values}){where}"
 
 
 def _literal(value: str) -> str:
+    if value.startswith("{"):
+        table = tomllib.loads(f"value = {value}")["value"]
+        rest = "".join(f", {name}={part!r}" for name, part in table.items() if name != "mean")
+        return f"mho.per_cell({table['mean']!r}{rest})"
     return {"true": "True", "false": "False", "none": "None"}.get(value, value)

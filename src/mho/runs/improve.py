@@ -27,6 +27,7 @@ from mho.training import Training
 
 EPOCHS, IMAGES, SEEDS, FACTORS = 2, 500, 4, (0.5, 1.0, 2.0)
 """Of each training, unless others are given."""
+LISTS = "its arrays have lists of one number per replica; give numbers, for one array at a time"
 FLOATING = 1
 """Place of floating point among the arrays; the improvements follow."""
 Watch = Callable[[str, float, int], None]
@@ -267,6 +268,9 @@ def _experiment(of: object, faults: Faults) -> Experiment | None:
         except InvalidValue as error:
             faults.found += error.faults
             return None
+    if isinstance(of, RPU) and lists_of(of):
+        faults.add(LISTS)
+        return None
     if isinstance(of, RPU):
         of = Experiment(training=Training(), rpu=of)
     if isinstance(of, (str, os.PathLike)):
@@ -283,7 +287,7 @@ def _experiment(of: object, faults: Faults) -> Experiment | None:
         )
         return None
     if any(lists_of(rpu) for rpu in (found.rpu, *found.layers.values())):
-        faults.add("its arrays have lists of one number per replica; give numbers, for one array at a time")
+        faults.add(LISTS)
     return found
 
 

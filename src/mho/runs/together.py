@@ -167,10 +167,10 @@ def _train(experiment: Experiment, data: Dataset, watch: Callable[[float], None]
     task, examples = experiment.task.prepare(data)
     sizes = sizes_of(examples)
     examples = examples.first(settings.train_images, settings.test_images)
-    model = build(experiment, sizes)
-    if experiment.zero_shifting is not None:
-        with warnings.catch_warnings():  # that bounds clip initial weights is part of what the training shows
-            warnings.simplefilter("ignore", ClippedWeights)
+    with warnings.catch_warnings():  # that bounds clip initial weights is part of what the training shows
+        warnings.simplefilter("ignore", ClippedWeights)
+        model = build(experiment, sizes)
+        if experiment.zero_shifting is not None:
             zero_shift(model, **dataclasses.asdict(experiment.zero_shifting))
     loop = Loop(model, AnalogSGD(model, lr=settings.lr), examples, settings, task)
     whole = settings.epochs * loop.examples

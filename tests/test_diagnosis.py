@@ -153,7 +153,7 @@ def test_pulses_that_saturate_are_named_first():
 def test_healthy_arrays_have_no_fault(rpu, epochs):
     found = diagnosis(trained(rpu, FEW if rpu.tile else EPOCH, epochs=epochs))
     assert found.healthy, str(found)
-    assert str(found).startswith("diagnosis: no fault found; largest effect: ")
+    assert str(found).startswith("diagnosis: no problem found; largest effect: ")
     exact = {"read noise", "clipped outputs", "learning rate", "dead units"}
     names = {finding.check for finding in found.findings}
     assert names == (exact if isinstance(rpu.update, Exact) else PLAIN)
@@ -446,7 +446,7 @@ def test_the_page_of_a_healthy_run_says_so_in_a_line(run):
         finding |= {"lost": 0.1, "fault": False}
     file.write_text(json.dumps(summary))
     page = write_report(run.folder).read_text(encoding="utf-8")
-    assert "No fault found: no check" in page
+    assert "No problem found: no effect" in page
     assert "<strong>Try</strong>" not in page
 
 

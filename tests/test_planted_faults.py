@@ -73,9 +73,9 @@ FAULTS = {
     ),
 }
 HEALTHY = {
-    "LeNet": Planted((), "no fault found", model="lenet", epochs=1, images=0),
+    "LeNet": Planted((), "no problem found", model="lenet", epochs=1, images=0),
     "rectifiers, short": Planted((), "too short"),
-    "rectifiers, long": Planted((), "no fault found", epochs=8),
+    "rectifiers, long": Planted((), "no problem found", epochs=8),
     "mini-batches of 8": Planted(("training.batch_size=8", "training.lr=0.05"), "too short", epochs=4),
     "batch normalisation, mini-batches of 32": Planted(
         ("training.batch_size=32", "training.lr=0.2"), "too short", model="planted:Residual", epochs=4, images=0

@@ -77,7 +77,7 @@ class Verdict:
     """What a diagnosis comes to.
 
     Attributes:
-        kind: "as good as floating point", "not the arrays", "too short", "learning rate too small", "no fault found",
+        kind: "as good as floating point", "not the arrays", "too short", "learning rate too small", "no problem found",
             "unexplained", or the name of the check that found the fault.
         sentence: for people, one line.
         settings: what to try, as after `--set` of `mho train`; () where a finding says it.
@@ -174,8 +174,8 @@ def _unexplained(findings: Sequence[Finding], situation: Situation) -> Verdict:
 
 def _without_fault(findings: Sequence[Finding], situation: Situation) -> Verdict:
     most = findings[0]
-    sentence = f"no fault found; largest effect: {most.check} ({most.lost:.0%}, limit {LIMIT:.0%})"
-    return Verdict("no fault found", f"{sentence}; {situation.errors}" if situation.errors else sentence)
+    sentence = f"no problem found; largest effect: {most.check} ({most.lost:.0%}, limit {LIMIT:.0%})"
+    return Verdict("no problem found", f"{sentence}; {situation.errors}" if situation.errors else sentence)
 
 
 def fall_of(history: Sequence[Mapping[str, Any]]) -> float | None:

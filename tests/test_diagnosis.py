@@ -425,6 +425,7 @@ def run(tmp_path):
     settings = Training(epochs=1, train_images=60, test_images=20)
     done = Run(Experiment(training=settings, rpu=gokmen_2017(managed=False)), tmp_path / "run", digits())
     done.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
+    done.conclude()
     return done
 
 
@@ -473,4 +474,5 @@ def test_a_run_that_cannot_be_diagnosed_ends_all_the_same(tmp_path, monkeypatch)
     settings = Training(epochs=1, train_images=5, test_images=5)
     run = Run(Experiment(training=settings, rpu=BASE), tmp_path / "run", digits())
     assert run.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
+    run.conclude()
     assert "The checks could not be made: a read overflowed" in write_report(run.folder).read_text()

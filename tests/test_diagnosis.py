@@ -20,9 +20,11 @@ from mho.cells import Replicated
 from mho.data import Dataset, load
 from mho.devices import ConstantStep
 from mho.diagnosis import CHECKS, LIMIT, Diagnosis, Finding
-from mho.diagnosis.numbers import mean_move, numbers_of
+from mho.diagnosis.lines import mean_move
+from mho.diagnosis.numbers import numbers_of
 from mho.diagnosis.probe import Probe
 from mho.diagnosis.steps import Steps
+from mho.diagnosis.verdict import Situation
 from mho.errors import InvalidValue, WrongUse
 from mho.presets import floating_point, gokmen_2017
 from mho.report import write_report
@@ -32,8 +34,10 @@ from mho.training import Training, choose_driver
 FEW = 500
 EPOCH = 1437
 BASE = gokmen_2017()
-PLAIN = {check.name for check in CHECKS} - {"transfer reads", "references", "chopper period", "silent transfers"}
-"""Checks that are about cells without transfers."""
+OF_SOME = {"transfer reads", "references", "chopper period", "silent transfers"}
+OF_SOME |= {"converters", "stuck devices", "decay", "frozen layers"}
+PLAIN = {check.name for check in CHECKS} - OF_SOME
+"""Checks of every array: the others are of transfers, and of what few arrays have."""
 
 
 @functools.cache
@@ -149,9 +153,8 @@ def test_pulses_that_saturate_are_named_first():
 def test_healthy_arrays_have_no_fault(rpu, epochs):
     found = diagnosis(trained(rpu, FEW if rpu.tile else EPOCH, epochs=epochs))
     assert found.healthy, str(found)
-    assert str(found).count("\n") == 0
-    assert len(str(found)) < 80
-    exact = {"read noise", "clipped outputs", "learning rate"}
+    assert str(found).startswith("diagnosis: no problem found; largest effect: ")
+    exact = {"read noise", "clipped outputs", "learning rate", "dead units"}
     names = {finding.check for finding in found.findings}
     assert names == (exact if isinstance(rpu.update, Exact) else PLAIN)
 
@@ -160,7 +163,8 @@ def test_the_baseline_loses_its_error_signal_to_backward_noise():
     """Gokmen 2017, Figure 3: noise of backward reads is one of the two that spoil the baseline."""
     found = diagnosis(trained(gokmen_2017(managed=False), FEW))
     assert found.faults[0].check == "read noise", str(found)
-    assert found.faults[0].cure == "backward.noise_management = true"
+    assert found.faults[0].cure == "--set backward.noise_management=true"
+    assert found.faults[0].cure_in_python == "backward=mho.Read(..., noise_management=True)"
 
 
 def test_without_that_noise_the_baseline_clips_the_outputs_of_w4():
@@ -168,7 +172,7 @@ def test_without_that_noise_the_baseline_clips_the_outputs_of_w4():
     base = gokmen_2017(managed=False).replace(backward=Read(noise=0.0))
     found = diagnosis(trained(base, EPOCH, layers={"fc2": base.replace(forward=Read(bound=1.0))}))
     assert (found.faults[0].check, found.faults[0].array) == ("clipped outputs", "fc2"), str(found)
-    assert "forward.bound_management = true" in found.faults[0].cure
+    assert "--set layers.fc2.forward.bound_management=true" in found.faults[0].cure
 
 
 def test_a_user_law_and_one_faulty_layer():
@@ -327,6 +331,7 @@ def test_frozen_layers_are_read_and_not_trained(frozen, clips):
     model = mho.convert(net, BASE, layers={frozen: rpu}, quiet=True)
     x, y = torch.randn(40, 6), torch.arange(40) % 3
     found = {each.check: each for each in mho.diagnose(model, x, y).findings}
+    assert found.pop("frozen layers").array == frozen
     reads = found.pop("clipped outputs")
     assert len(found) == len(PLAIN) - 1
     assert all(each.array != frozen for each in found.values())
@@ -351,7 +356,7 @@ def test_a_layer_that_no_gradient_reaches_is_left_out():
 
     model = mho.convert(Cut(), BASE, quiet=True)
     found = mho.diagnose(model, torch.randn(40, 6), torch.arange(40) % 3).findings
-    assert {each.array for each in found} <= {"head", ""}
+    assert {each.array for each in found if each.check != "frozen layers"} <= {"head", ""}
 
 
 @pytest.mark.parametrize(("lr", "fault"), [(0.3, True), (0.003, False)])
@@ -402,12 +407,17 @@ def test_mistakes_are_told(mistake):
 def test_text_fits_a_terminal():
     one = Finding(
         check="read noise", array="a.long.name.of.a.layer", replica=1, lost=0.9, number="word " * 40, meaning="m " * 60,
-        cure="backward.noise_management = true",
+        settings=("backward.noise_management=true",),
     )  # fmt: skip
-    text = str(Diagnosis((one, dataclasses.replace(one, lost=LIMIT)), replicas=2))
+    found = Diagnosis.of([dataclasses.replace(one, lost=LIMIT), one], Situation(error=89.0, chance=90.0), 2)
+    text = str(found)
     assert max(map(len, text.splitlines())) < 80
-    assert text.startswith("diagnosis: 1 fault found\n  read noise in a.long.name.of.a.layer, replica 1: ")
-    assert "\n    try backward.noise_management = true" in text
+    assert text.startswith(
+        "diagnosis: read noise; at chance; error 89.0\u00a0% (guessing: 90.0\u00a0%)\n  read noise in a.long"
+    )
+    assert "\n    try backward=mho.Read(..., noise_management=True)" in text
+    text = str(dataclasses.replace(found, for_command_line=True))
+    assert "\n    try --set backward.noise_management=true" in text
 
 
 @pytest.fixture
@@ -437,7 +447,7 @@ def test_the_page_of_a_healthy_run_says_so_in_a_line(run):
         finding |= {"lost": 0.1, "fault": False}
     file.write_text(json.dumps(summary))
     page = write_report(run.folder).read_text(encoding="utf-8")
-    assert "No problem found" in page
+    assert "No problem found: no effect" in page
     assert "<strong>Try</strong>" not in page
 
 

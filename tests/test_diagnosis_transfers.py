@@ -120,7 +120,7 @@ def test_slow_choppers_cost_what_their_law_says(weighed, readings):
     drive = RATE * 5 * N / (200 * 0.05) * 0.05 * readings
     # 256 squares again, of which D² is made
     assert found.lost == pytest.approx(drive**2 / (1 + drive**2), abs=0.06)
-    assert "cell.kind = AGAD" in found.cure
+    assert "cell.kind=AGAD" in found.cure
 
 
 def test_a_converter_adds_the_noise_of_its_step():
@@ -156,7 +156,7 @@ def test_automatic_scaling_drives_lines_as_the_array_does():
     generator = torch.Generator().manual_seed(3)
     x, d = torch.randn(4000, N, generator=generator), 1e-3 * torch.randn(4000, N, generator=generator)
     array.update(x, d, RATE)
-    from mho.diagnosis.numbers import lines_of
+    from mho.diagnosis.lines import lines_of
 
     ones = torch.ones(N).numpy()
     lines = lines_of(rpu, x.numpy(), d.numpy(), RATE, ones)

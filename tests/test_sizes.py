@@ -12,8 +12,7 @@ SOURCE = Path(mho.__file__).parent
 LINES = 400
 PARAMETERS = 9
 LONG_MODULES: dict[str, int] = {
-    "config.py": 437,
-    "diagnosis/advise.py": 470,
+    "config.py": 436,
 }
 """Modules with more lines, and how many they have: cut one, and lower or remove its number."""
 WIDE_FUNCTIONS: dict[str, int] = {

@@ -10,7 +10,7 @@ from mho.diagnosis import advise, diagnose
 from mho.nn import band_limit, conversion_table, convert, export, replica_loss, to_digital
 from mho.periphery import Exact, Pulses, Read, Scale
 from mho.report import write_history_report as report
-from mho.runs import load
+from mho.runs import improve, load
 from mho.tile import Tile
 from mho.training import AnalogOptimizer, AnalogSGD
 from mho.version import PHYSICS_VERSION
@@ -40,6 +40,7 @@ __all__ = [
     "devices",
     "diagnose",
     "export",
+    "improve",
     "learning",
     "load",
     "models",

@@ -12,6 +12,7 @@ import typer
 from mho.cli.device_advise import advise
 from mho.cli.device_compare import compare, conductance_range
 from mho.cli.device_fit import fit
+from mho.cli.device_improve import improve
 from mho.cli.devices import Named, find_device_shown
 from mho.cli.map import FIGURES
 from mho.cli.verbs import as_verb
@@ -30,6 +31,7 @@ device = typer.Typer(
 device.command()(as_verb(fit, progress=True))
 device.command()(as_verb(compare, progress=True))
 device.command()(as_verb(advise, progress=True))
+device.command()(as_verb(improve, progress=True))
 
 
 def check(

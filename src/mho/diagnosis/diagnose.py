@@ -5,34 +5,45 @@ from __future__ import annotations
 import dataclasses
 import math
 import textwrap
-from collections.abc import Callable, Mapping
-from typing import Any, final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast, final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mho.arrays import check_lr
-from mho.diagnosis.finding import LIMIT, Check, Finding, NetworkNumbers
-from mho.diagnosis.numbers import factors_of, mean_move, numbers_of
+from mho.arrays import Array, check_lr
+from mho.diagnosis.converters import Converters
+from mho.diagnosis.cures import in_python, on_command_line
+from mho.diagnosis.devices import Forgetting, StuckDevices
+from mho.diagnosis.finding import Check, Finding, NetworkNumbers
+from mho.diagnosis.lines import factors_of, mean_move
+from mho.diagnosis.network import DeadUnits, FrozenLayers
+from mho.diagnosis.numbers import ArrayNumbers, numbers_of
 from mho.diagnosis.probe import Floats, Loss, Pass, Probe
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
 from mho.diagnosis.transfers import ChopperPeriod, References, SilentTransfers, TransferReads
 from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
+from mho.diagnosis.verdict import NONE, Situation, Verdict, fall_of, suspects, verdict
 from mho.errors import Faults, InvalidValue, WrongUse, in_words, nearest
-from mho.nn import array_layers
+from mho.nn import ArrayLayer, array_layers
 
 CHECKS: tuple[Check, ...] = (
     ReadNoise(),
     Clipping(),
+    Converters(),
     Saturation(),
     CoarseSteps(),
     StuckWeights(),
+    StuckDevices(),
+    Forgetting(),
     Imbalance(),
     SymmetryPoints(),
     LearningRate(),
+    DeadUnits(),
+    FrozenLayers(),
     TransferReads(),
     References(),
     ChopperPeriod(),
@@ -47,20 +58,28 @@ WIDTH = 79
 @final
 @dataclasses.dataclass(frozen=True)
 class Diagnosis:
-    """What each check found, the worst first; `print` it.
+    """A verdict, and what each check found, the worst first; `print` it.
 
     Attributes:
-        findings: one a check that had something to look at, where it is worst: the array, and the replica.
+        findings: one for each check that had something to look at, where it is worst: the array, and the replica.
         replicas: of the model.
+        verdict: what it comes to.
+        faults: findings that cost more than they leave and that the course of the training does not contradict, the
+            worst first.
+        for_command_line: whether advice is printed as options of `mho train` in place of words of Python.
     """
 
     findings: tuple[Finding, ...]
     replicas: int = 1
+    verdict: Verdict = NONE
+    faults: tuple[Finding, ...] = ()
+    for_command_line: bool = False
 
-    @property
-    def faults(self) -> tuple[Finding, ...]:
-        """Findings that cost more than they leave, the worst first."""
-        return tuple(finding for finding in self.findings if finding.fault)
+    @classmethod
+    def of(cls, findings: Iterable[Finding], situation: Situation, replicas: int) -> Diagnosis:
+        """Return the diagnosis of what the checks found, in any order."""
+        ordered = tuple(sorted(findings, key=lambda finding: -finding.lost))
+        return cls(ordered, replicas, verdict(ordered, situation), tuple(suspects(ordered, situation)))
 
     @property
     def healthy(self) -> bool:
@@ -68,33 +87,36 @@ class Diagnosis:
         return not self.faults
 
     def to_dict(self) -> dict[str, Any]:
-        """As summary.json has it."""
-        return {"replicas": self.replicas, "findings": [finding.to_dict() for finding in self.findings]}
+        """Return the diagnosis as summary.json has it; its advice is for the command line."""
+        faults = [finding.check for finding in self.faults]
+        findings = [finding.to_dict() | {"fault": finding.check in faults} for finding in self.findings]
+        return {"replicas": self.replicas, "verdict": self.verdict.to_dict(), "findings": findings}
 
     def __str__(self) -> str:
-        if self.healthy:
-            most = self.findings[0]
-            return f"diagnosis: no fault; most is lost to {most.check}, {most.lost:.0%} (fault: over {LIMIT:.0%})"
-        count = len(self.faults)
-        head = f"diagnosis: {count} fault{'s' if count > 1 else ''} found" + (", the worst first" if count > 1 else "")
-        return "\n".join([head, *(self._paragraph(fault) for fault in self.faults)])
+        lines = [_wrapped(f"diagnosis: {self.verdict.sentence}", "", "  ")]
+        if self.verdict.settings:
+            write = on_command_line if self.for_command_line else in_python
+            lines.append(_wrapped(f"try {write(self.verdict.settings)}", "  ", "    "))
+        return "\n".join([*lines, *(self._paragraph(fault) for fault in self.faults)])
 
     def _paragraph(self, fault: Finding) -> str:
         place = f" in {fault.array}" if fault.array else ""
         place += f", replica {fault.replica}" if self.replicas > 1 else ""
-        lines = (f"{fault.check}{place}: {fault.number}", f"so {fault.meaning}", f"try {fault.cure}")
-        wrapped = [
-            textwrap.fill(
-                line,
-                WIDTH,
-                initial_indent="  " if i == 0 else "    ",
-                subsequent_indent="    " if i == 0 else "      ",
-                break_on_hyphens=False,
-                break_long_words=False,
-            )
-            for i, line in enumerate(lines)
-        ]
-        return "\n".join(wrapped)
+        cure = fault.cure if self.for_command_line else fault.cure_in_python
+        lines = [_wrapped(f"{fault.check}{place}: {fault.number}", "  ", "    ")]
+        lines += [_wrapped(f"so {fault.meaning}", "    ", "      ")]
+        return "\n".join([*lines, *([_wrapped(f"try {cure}", "    ", "      ")] if cure else [])])
+
+
+def _wrapped(line: str, first: str, rest: str) -> str:
+    return textwrap.fill(
+        line,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 @in_words
@@ -105,19 +127,25 @@ def diagnose(
     *,
     loss: Loss | None = None,
     lr: float | Mapping[str, float] = 0.01,
-    batch_size: int = 1,
+    batch_size: int | None = None,
+    history: Sequence[Mapping[str, Any]] = (),
+    reference_error: float | None = None,
 ) -> Diagnosis:
-    """Tell what spoils the training of a converted network: read noise, bounds, pulses, devices, learning rate.
+    """Say what spoils the training of a converted network: read noise, bounds, pulses, devices, learning rate.
+
+    The verdict comes first: as good as floating point, not the arrays, at chance, too short, or what is at fault. It
+    needs to know how far the training has come: `history` has the test error and whether the loss still fell, without
+    it the error of the examples of the probe is taken; `reference_error` is what floating point reaches.
 
     Sends a few images through a copy of the model, forward and backward, with the arrays' own reads and with exact
     ones, and asks the device's law for its steps. Nothing of the model moves: no weight, counter or random stream,
     so training goes on as if this had not been called. The same model gives the same diagnosis.
 
-    Each check measures a share that is lost, from 0 to 1, of what a training step should carry; one that loses
-    more than half is a fault. What a check measures, and why half is its limit, is told by its class in
-    `mho.diagnosis`: `ReadNoise`, `Clipping`, `Saturation`, `CoarseSteps`, `StuckWeights`, `Imbalance`,
-    `SymmetryPoints`, `LearningRate`, and of cells with transfers `TransferReads`, `References`, `ChopperPeriod`,
-    `SilentTransfers`. It costs about as much as some hundred training images.
+    Each check measures a share that is lost, from 0 to 1, of what a training step should carry; more than half is a
+    fault. The class of a check in `mho.diagnosis` describes what it measures, and why half is its limit: `ReadNoise`,
+    `Clipping`, `Converters`, `Saturation`, `CoarseSteps`, `StuckWeights`, `StuckDevices`, `Forgetting`, `Imbalance`,
+    `SymmetryPoints`, `LearningRate`, `DeadUnits`, `FrozenLayers`, and of cells with transfers `TransferReads`,
+    `References`, `ChopperPeriod`, `SilentTransfers`. It costs about as much as some hundred training images.
 
     Of frozen layers, which training does not move, only what their reads do to the layers that it moves is looked at.
 
@@ -130,7 +158,10 @@ def diagnose(
         loss: (outputs, targets) of a batch to their mean loss, such as `torch.nn.functional.mse_loss`; None: cross
             entropy of classes.
         lr: learning rate η; or one for each array layer by path, as `AnalogSGD.rates()` gives them.
-        batch_size: images of a training step, at least 1.
+        batch_size: examples per training step, at least 1. None: 1; and a network with batch normalisation, which no
+            step of one example can train, is then not judged by its learning rate.
+        history: lines of the training, as `mho.training.fit` returns them: `test_error`, `train_loss`, ...
+        reference_error: test error of the same network in floating point, in per cent; None: not known.
 
     Raises:
         WrongUse: for a model without arrays, or one whose arrays are all frozen.
@@ -141,7 +172,10 @@ def diagnose(
     if not layers:
         raise WrongUse("the model has no array layers, so there is nothing to diagnose; convert it with mho.convert")
     rates = _rates(lr, layers)
-    _check(x, y, loss, batch_size)
+    _check(x, y, loss, 1 if batch_size is None else batch_size, reference_error)
+    normalised = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    known = None if batch_size is None and normalised else batch_size or 1
+    batch_size = batch_size or 1
     round_ = MOST_IMAGES
     if loss is None:
         classes = int(y.max()) + 1
@@ -159,8 +193,20 @@ def diagnose(
     numbers = numbers_of(probe, exact, rates, round_)
     odds = "the log-odds of other examples" if loss is None else "the gradients of other examples, relative to them,"
     swings = _swings(probe, exact, rates, _log_odds if loss is None else probe.gradients)
+    frozen = _frozen(numbers)
+    layered = any(n.rpu != numbers[0].rpu for n in numbers if n.replica == numbers[0].replica)
     networks = [
-        NetworkNumbers(r, [n for n in own if n.trained], own, swings[r], odds, max(rates.values()))
+        NetworkNumbers(
+            r,
+            [n for n in own if n.trained],
+            own,
+            swings[r],
+            odds,
+            max(rates.values()),
+            batch=known,
+            frozen=frozen,
+            layered=layered,
+        )
         for r in range(probe.replicas)
         for own in [[n for n in numbers if n.replica == r]]
     ]
@@ -168,7 +214,51 @@ def diagnose(
     for check in CHECKS:
         looked = [finding for network in networks if (finding := check.look(network)) is not None]
         found += [max(looked, key=lambda finding: finding.lost)] if looked else []
-    return Diagnosis(tuple(sorted(found, key=lambda finding: -finding.lost)), probe.replicas)
+    situation = Situation(
+        error=_error(exact, probe, loss, history),
+        chance=_chance(y) if loss is None else None,
+        fall=fall_of(history),
+        epochs=len(history),
+        reference=reference_error,
+        swing=max(swings),
+        lr=max(rates.values()),
+        digital=_digital(model),
+    )
+    return Diagnosis.of(found, situation, probe.replicas)
+
+
+def _error(exact: Pass, probe: Probe, loss: Loss | None, history: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the last test error of a history, else that of the classes of the probe, in per cent."""
+    if history and "test_error" in history[-1]:
+        return float(history[-1]["test_error"])
+    if loss is not None:
+        return None
+    wrong = exact.outputs.argmax(axis=-1) != probe.targets.numpy()
+    return float(100 * wrong.mean())
+
+
+def _chance(y: Tensor) -> float:
+    """Return the error of guessing the commonest class, in per cent."""
+    return 100 * (1 - float(y.bincount().max()) / len(y))
+
+
+def _frozen(numbers: Sequence[ArrayNumbers]) -> float:
+    """Return the share of the weights on arrays that training does not move."""
+    sizes = [(n.weights.size, n.trained) for n in numbers]
+    return sum(size for size, trained in sizes if not trained) / sum(size for size, _ in sizes)
+
+
+def _digital(model: nn.Module) -> tuple[tuple[str, ...], float]:
+    """Return the layers with a matrix of weights that is not on an array, and their share of all such weights."""
+    sizes = {
+        name: sum(weight.numel() for weight in module.parameters(recurse=False) if weight.dim() > 1)
+        for name, module in model.named_modules()
+        if not isinstance(module, ArrayLayer)
+    }
+    sizes = {name: size for name, size in sizes.items() if size}
+    arrays = cast(list[Array], [array for layer in array_layers(model).values() for array in layer.arrays])
+    on_arrays = sum(array.out_features * array.in_features for array in arrays)
+    return tuple(sizes), sum(sizes.values()) / max(sum(sizes.values()) + on_arrays, 1)
 
 
 def _swings(
@@ -237,7 +327,7 @@ def _rates(lr: float | Mapping[str, float], layers: list[str]) -> dict[str, floa
     return {name: float(rate) for name, rate in lr.items()}
 
 
-def _check(x: Tensor, y: Tensor, loss: Loss | None, batch_size: int) -> None:
+def _check(x: Tensor, y: Tensor, loss: Loss | None, batch_size: int, reference_error: float | None) -> None:
     faults = Faults("diagnose")
     for name, given in (("x", x), ("y", y)):
         if not isinstance(given, Tensor) or not given.dim() or not given.numel():
@@ -245,6 +335,7 @@ def _check(x: Tensor, y: Tensor, loss: Loss | None, batch_size: int) -> None:
     if loss is not None and not callable(loss):
         faults.add(f"loss is {loss!r}; give a function of outputs and targets, such as torch.nn.functional.mse_loss")
     faults.number("batch_size", batch_size, low=1, integer=True)
+    faults.number("reference_error", reference_error, low=0.0, optional=True)
     faults.raise_any()
     if len(x) != len(y):
         faults.add(f"y has {len(y)} targets for {len(x)} examples; give as many")

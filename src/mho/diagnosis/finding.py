@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, final
 
+from mho.diagnosis.cures import Settings, in_layer, in_python, on_command_line
 from mho.diagnosis.numbers import ArrayNumbers
 
 UNIT = "\u00a0%"
@@ -27,7 +28,10 @@ class Finding:
         lost: share that is lost of what a training step should carry, 0 to 1; comparable between checks.
         number: what was measured, in words.
         meaning: what follows from it where it is a fault.
-        cure: what to try.
+        settings: what to try, as after `--set` of `mho train`: "backward.noise_management=true".
+        other: what else to try, in words.
+        rank: among faults those of the least rank come first: 0 of a cause that makes other checks fail too, 2 of what
+            may be a symptom of any of them.
     """
 
     check: str
@@ -36,7 +40,19 @@ class Finding:
     lost: float
     number: str
     meaning: str
-    cure: str
+    settings: Settings = ()
+    other: str = ""
+    rank: int = 1
+
+    @property
+    def cure(self) -> str:
+        """What to try, as options of `mho train`."""
+        return _or(on_command_line(self.settings), self.other)
+
+    @property
+    def cure_in_python(self) -> str:
+        """What to try, as a script gives it."""
+        return _or(in_python(self.settings), self.other)
 
     @property
     def fault(self) -> bool:
@@ -45,7 +61,9 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        return dataclasses.asdict(self) | {"lost": round(self.lost, 4), "fault": self.fault}
+        table = dataclasses.asdict(self) | {"settings": list(self.settings)}
+        del table["rank"]
+        return table | {"lost": round(self.lost, 4), "fault": self.fault, "cure": self.cure}
 
 
 @final
@@ -60,6 +78,9 @@ class NetworkNumbers:
         swing: what a training step changes of `odds`, root of the mean square; below 1 a gradient tells the way.
         odds: what is looked at: "the log-odds of other examples".
         lr: the largest learning rate.
+        batch: examples per training step; None: not known.
+        frozen: share of the weights on arrays that training does not move.
+        layered: whether arrays of the network differ in their descriptions.
     """
 
     replica: int
@@ -68,6 +89,9 @@ class NetworkNumbers:
     swing: float
     odds: str
     lr: float
+    batch: int | None = 1
+    frozen: float = 0.0
+    layered: bool = False
 
 
 class Check(abc.ABC):
@@ -84,8 +108,22 @@ class Check(abc.ABC):
     def look(self, network: NetworkNumbers) -> Finding | None:
         """The finding of a replica, where it is worst; None where there is nothing to look at."""
 
-    def found(self, numbers: ArrayNumbers, lost: float, number: str, cure: str) -> Finding:
-        """A finding in one array."""
+    def found(
+        self,
+        network: NetworkNumbers,
+        numbers: ArrayNumbers,
+        lost: float,
+        number: str,
+        *,
+        settings: Settings = (),
+        other: str = "",
+    ) -> Finding:
+        """Return a finding in one array; its settings are of this layer where the arrays of the network differ."""
+        if network.layered and settings:
+            own = in_layer(settings, numbers.name)
+            if own is None:
+                other = _or(f"for {numbers.name}: {in_python(settings)}", other)
+            settings = own or ()
         return Finding(
             check=self.name,
             array=numbers.name,
@@ -93,7 +131,8 @@ class Check(abc.ABC):
             lost=lost,
             number=number,
             meaning=self.meaning,
-            cure=cure,
+            settings=settings,
+            other=other,
         )
 
     def idle(self, network: NetworkNumbers, why: str) -> Finding:
@@ -105,8 +144,11 @@ class Check(abc.ABC):
             lost=0.0,
             number=f"does not apply: {why}",
             meaning=self.meaning,
-            cure="",
         )
+
+
+def _or(first: str, second: str) -> str:
+    return f"{first}, or {second}" if first and second else first or second
 
 
 def of_powers(lost: float, kept: float) -> float:

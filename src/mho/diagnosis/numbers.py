@@ -14,9 +14,9 @@ from mho.arrays import Array
 from mho.banks import BankSpec
 from mho.cells import TransferRule
 from mho.config import RPU
+from mho.diagnosis.lines import Lines, factors_of, gains_of, lines_of, mean_coincidences
 from mho.diagnosis.probe import Pass, Probe, product
 from mho.diagnosis.steps import BankPlace, Steps
-from mho.periphery import Pulses
 from mho.random import Operation
 
 Floats = npt.NDArray[np.float32]
@@ -41,36 +41,6 @@ class Gradients:
         """Share of a part in the sum of the three."""
         whole = self.signal + self.noise + self.distortion
         return part / whole if whole > 0 else 0.0
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class Lines:
-    """Pulse probabilities of the lines at exact vectors, before they are cut at 1.
-
-    Attributes:
-        columns: C_x|x|, (V, in), C_x being that of each vector.
-        rows: C_δ|δ|, (V, out).
-        slots: BL, (V, 1).
-        deterministic: whether lines pulse a rounded number of times instead of by chance.
-    """
-
-    columns: Floats
-    rows: Floats
-    slots: Floats
-    deterministic: bool = False
-
-    def coincidences(self, x: Floats, d: Floats) -> Floats:
-        """Mean coincidences of each cross-point in all vectors, (out, in), signed as x (V, in) and δ (V, out) are."""
-        columns, rows = (np.minimum(side, 1) for side in (self.columns, self.rows))
-        if not self.deterministic:
-            return product((rows * np.sign(d) * self.slots).T, columns * np.sign(x))
-        total = np.zeros((rows.shape[1], columns.shape[1]), np.float32)
-        columns, rows = np.rint(self.slots * columns), np.rint(self.slots * rows)
-        for n, m, slots, x_sign, d_sign in zip(columns, rows, self.slots, np.sign(x), np.sign(d), strict=True):
-            driven = m > 0
-            total[driven] += np.floor(np.outer(m[driven], n) / slots + 0.5) * np.outer(d_sign[driven], x_sign)
-        return total
 
 
 @final
@@ -116,6 +86,8 @@ class ArrayNumbers:
         alone: where any did, gradients of every array that training moves when the reads of this one are real and
             those of others exact.
         weights: (out, in), those of the layer.
+        inputs: exact ones of all vectors of the probe, (V, in).
+        errors: likewise δ, (V, out).
         factors: digital factor of each output between devices and weights, (out,); 1 where there is none.
         lines: None where vectors send no pulses, or the layer's learning rate is 0.
         banks: by name; first the bank that vectors pulse.
@@ -124,6 +96,9 @@ class ArrayNumbers:
         columns: of the widest tile.
         seen: vectors of updates since the start.
         vectors: that an image sends.
+        dead: share of outputs whose error is 0 in every image, (0 to 1).
+        stuck: share of the devices that vectors pulse which are stuck.
+        forgetting: rate at which the devices that hold the weight decay or drift, per step of the optimizer.
         evenness: how evenly inputs and errors are spread over vectors, Σ_j (E|x_j|)²/E x_j² times the mean of
             (E|δ_i|)²/E δ_i²; lines that are always 0 are left out.
     """
@@ -138,6 +113,8 @@ class ArrayNumbers:
     trained: bool
     alone: list[Gradients]
     weights: Floats
+    inputs: Floats
+    errors: Floats
     factors: Floats
     lines: Lines | None
     banks: Mapping[str, BankNumbers]
@@ -146,6 +123,9 @@ class ArrayNumbers:
     columns: int
     seen: int
     vectors: float
+    dead: float
+    stuck: float
+    forgetting: float
     evenness: float
 
     @property
@@ -181,7 +161,7 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
             factors = factors_of(array)[replica]
             lines = lines_of(rpu, x, d, rates[path], factors)
             seen, vectors = int(array.vectors[Operation.UPDATE]), x.shape[1]
-            direct = _coincidences(lines) / max(len(x), 1)
+            direct = mean_coincidences(lines) / max(len(x), 1)
             columns = max(inputs for _, inputs in array.tile_shapes.values())
             found.append(
                 ArrayNumbers(
@@ -197,6 +177,8 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
                         _gradients(exact, alone, other, replica) for other, own in enumerate(trained) if own and alone
                     ],
                     weights=array.scaled_weight[replica].numpy(),
+                    inputs=x.reshape(-1, x.shape[-1]),
+                    errors=d.reshape(-1, d.shape[-1]),
                     factors=factors,
                     lines=lines,
                     banks=_banks(array, rpu, replica, fields, direct, seen, vectors),
@@ -205,6 +187,9 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
                     columns=columns,
                     seen=seen,
                     vectors=vectors,
+                    dead=_dead(d.reshape(-1, d.shape[-1])),
+                    stuck=_mean(fields, "stuck", replica),
+                    forgetting=_mean(fields, "decay", replica),
                     evenness=_evenness(x.reshape(-1, x.shape[-1]), d.reshape(-1, d.shape[-1])),
                 )
             )
@@ -251,22 +236,19 @@ def _banks(
     return found
 
 
-def gains_of(rpu: RPU) -> dict[str, float]:
-    """Return the factors with which banks enter the weight that reads see, in the order of the cell's sums."""
-    return {term.bank: term.gain for terms in rpu.cell.reads() for term in terms} or {rpu.banks[0].name: 1.0}
-
-
 def nominal_steps(rpu: RPU) -> dict[str, float]:
     """Return the nominal step of each bank that takes pulses."""
     return {bank.name: bank.device.mean_step() for bank in rpu.banks if bank.device.pulse_driven}
 
 
-def _coincidences(lines: Lines | None) -> float:
-    """Return the coincidences of all vectors for each device, the mean over the devices."""
-    if lines is None:
-        return 0.0
-    found = lines.coincidences(np.ones_like(lines.columns), np.ones_like(lines.rows))
-    return float(found.mean(dtype=np.float64))
+def _dead(d: Floats) -> float:
+    """Return the share of outputs whose δ is 0 in all vectors (V, out); 0 without vectors."""
+    return float((~d.any(axis=0)).mean()) if len(d) else 0.0
+
+
+def _mean(fields: Mapping[str, Tensor], name: str, replica: int) -> float:
+    """Return the mean of a field over the devices of a replica; 0 where they have no such field."""
+    return float(fields[name][replica].float().mean()) if name in fields else 0.0
 
 
 def _evenness(x: Floats, d: Floats) -> float:
@@ -281,80 +263,6 @@ def _squares(values: Floats) -> npt.NDArray[np.float64]:
     count = max(len(driven), 1)
     squares: npt.NDArray[np.float64] = np.square(driven.sum(axis=0)) / (count * np.square(driven).sum(axis=0))
     return squares
-
-
-def factors_of(array: Array) -> Floats:
-    """Return the digital factor of each output between devices and weights, (R, out); 1 where there is none."""
-    scale = array.scale
-    ones = np.ones((array.replicas, array.out_features), np.float32)
-    return ones if scale is None else ones * scale.numpy()
-
-
-def lines_of(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Lines | None:
-    """How strongly an update with x (..., in) and δ (..., out) drives the lines; None if it takes no pulses.
-
-    Args:
-        rpu: of a replica; its cell says how learning rate and errors drive the first bank.
-        x: inputs.
-        d: errors of the layer.
-        lr: learning rate of the layer.
-        factors: digital factor of each output, (out,): devices take δ and η divided by it.
-
-    Update and length management are those of the whole vector; tiles, which see a part of it, have their own.
-    """
-    first = rpu.banks[0]
-    if not isinstance(first.update, Pulses) or lr == 0 or rpu.cell.digital_gradient:
-        return None
-    largest = float(factors.max())
-    columns, rows = (np.abs(side).reshape(-1, side.shape[-1]) for side in (x, d * (largest / factors)))
-    step = first.device.mean_step()
-    rate, sizes = rpu.cell.drive(lr / largest, first.update, step, (_largest(columns), _largest(rows)))
-    x_gain, d_gain = first.update.gains(rate, step)
-    columns, rows = columns * np.float32(sizes[0]), rows * np.float32(sizes[1])
-    if first.update.length_management:
-        return _length_managed(columns, rows, np.float32(x_gain * d_gain), first.update)
-    if first.update.update_management:
-        highest = [side.max(axis=1, keepdims=True) for side in (columns, rows)]
-        pulsing = (highest[0] > 0) & (highest[1] > 0)
-        balance = np.sqrt(np.divide(highest[1], highest[0], out=np.ones_like(highest[0]), where=pulsing))
-        columns, rows = columns * balance * pulsing, rows / balance * pulsing
-    slots = np.full((len(columns), 1), first.update.length, np.float32)
-    return Lines(columns * np.float32(x_gain), rows * np.float32(d_gain), slots, _is_deterministic(first.update))
-
-
-def _is_deterministic(pulses: Pulses) -> bool:
-    return pulses.trains == "deterministic"
-
-
-def _length_managed(columns: Floats, rows: Floats, rate: np.float32, pulses: Pulses) -> Lines:
-    """Lines driven by |x| and |δ|, each vector in as many slots as it needs; `rate` is η/Δw_min."""
-    x_max, d_max = (side.max(axis=1, keepdims=True) for side in (columns, rows))
-    wanted = rate * x_max * d_max
-    slots = np.clip(np.ceil(wanted), 1, pulses.length)
-    peak = np.minimum(1, np.sqrt(wanted / slots))
-    pulsing = wanted > 0
-    columns = columns * np.divide(peak, x_max, out=np.zeros_like(peak), where=pulsing)
-    rows = rows * np.divide(rate * x_max / slots, peak, out=np.zeros_like(peak), where=pulsing)
-    return Lines(columns, rows, slots, _is_deterministic(pulses))
-
-
-def _largest(values: Floats) -> float:
-    """Return the mean of the largest of each vector (V, lines) that is not 0; 0 where all are."""
-    highest = values.max(axis=1)
-    return float(highest[highest > 0].mean()) if (highest > 0).any() else 0.0
-
-
-def mean_move(rpu: RPU, x: Floats, d: Floats, lr: float, factors: Floats) -> Floats:
-    """Return the mean move (out, in) of a layer's weights by an update with x (T, in) and δ (T, out), as reads see it.
-
-    What transfers move later is not in it.
-    """
-    lines = lines_of(rpu, x, d, lr, factors)
-    if lines is None:
-        return np.float32(lr) * product(d.T, x)
-    first = rpu.banks[0]
-    step = first.device.mean_step() * gains_of(rpu).get(first.name, 0.0)
-    return factors[:, None] * (np.float32(step) * lines.coincidences(x, d))
 
 
 def _clipped(array: Array, real: list[Pass], place: int) -> npt.NDArray[np.float64]:

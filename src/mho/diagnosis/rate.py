@@ -21,15 +21,18 @@ class LearningRate(Check):
     """
 
     name = "learning rate"
-    meaning = "a step on one example overwrites what is known of the others"
+    meaning = "one training step overwrites what the network knows of other examples"
 
     def look(self, network: NetworkNumbers) -> Finding | None:
         if network.lr == 0:
             return None
+        if network.batch is None:
+            why = "a network with batch normalisation trains with mini-batches; give batch_size= to have it judged"
+            return self.idle(network, why)
         if not any(next(iter(n.banks.values())).gain for n in network.arrays):
             why = "vectors pulse banks that reads do not see, and transfers spread each step over many vectors"
             return self.idle(network, why)
-        below = network.lr / max(network.swing, 1e-30)
+        better = network.lr / max(3 * network.swing, 1e-30)  # a third of the change at which softmax bends
         return Finding(
             check=self.name,
             array="",
@@ -37,5 +40,5 @@ class LearningRate(Check):
             lost=of_powers(network.swing**2, 1.0),
             number=f"a step at η = {network.lr:g} changes {network.odds} by {network.swing:.2g}",
             meaning=self.meaning,
-            cure=f"a training.lr below {below:.1g}",
+            settings=(f"training.lr={better:.1g}",),
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import final
 
 import numpy as np
 
 from mho.config import RPU
+from mho.diagnosis.cures import more_devices
 from mho.diagnosis.finding import Check, Finding, NetworkNumbers, per_cent
 
 
@@ -30,19 +32,21 @@ class ReadNoise(Check):
         lost = worst.gradients.share(worst.gradients.noise)
         weights = float(np.sqrt(np.square(worst.weights).mean()))
         number = (
-            f"{per_cent(lost)} of the power of δ, as updates see it, is noise of reads "
+            f"{per_cent(lost)} of the error signal that drives updates is read noise "
             f"(backward.noise {worst.rpu.backward.noise:g}, weights {weights:.2g} rms)"
         )
-        return self.found(worst, lost, number, self._cure([n.rpu for n in network.arrays]))
-
-    @staticmethod
-    def _cure(rpus: list[RPU]) -> str:
-        if any(rpu.backward.noise > 0 and not rpu.backward.noise_management for rpu in rpus):
-            return "backward.noise_management = true"
-        return (
-            "less noise (backward.noise, forward.noise), or several devices a weight (cell.kind = Replicated); "
-            "train on first if training has just begun"
+        noisy = next((n for n in network.arrays if _is_unmanaged(n.rpu)), None)
+        if noisy is not None:
+            cure = self.found(network, noisy, lost, number, settings=("backward.noise_management=true",))
+            return dataclasses.replace(cure, array=worst.name)
+        quieter = tuple(
+            f"{side}.noise={read.noise / 4:.3g}"
+            for side, read in (("forward", worst.rpu.forward), ("backward", worst.rpu.backward))
+            if read.noise
         )
+        copies = more_devices(worst.rpu, 4)
+        other = f"a quieter read circuit ({', '.join(quieter)})" if copies and quieter else ""
+        return self.found(network, worst, lost, number, settings=copies or quieter, other=other)
 
 
 @final
@@ -69,15 +73,22 @@ class Clipping(Check):
                 lost=0.0,
                 number="no output of a read is clipped",
                 meaning=self.meaning,
-                cure="",
             )
         lost, worst = max(seen, key=lambda entry: entry[0])
         forward, backward = worst.clipped
         number = (
             f"{per_cent(forward)} of outputs clipped forward, {per_cent(backward)} backward, which changes "
-            f"{per_cent(lost)} of the power of δ"
+            f"{per_cent(lost)} of the error signal"
         )
         section = "forward" if forward >= backward else "backward"
-        managed = (worst.rpu.forward if section == "forward" else worst.rpu.backward).bound_management
-        cure = f"a higher {section}.bound" if managed else f"{section}.bound_management = true, or a higher bound"
-        return self.found(worst, lost, number, cure)
+        read = worst.rpu.forward if section == "forward" else worst.rpu.backward
+        wider = "" if read.bound is None else f"{section}.bound={4 * read.bound:.3g}"
+        if read.bound_management:
+            return self.found(network, worst, lost, number, settings=(wider,) if wider else ())
+        managed = (f"{section}.bound_management=true",)
+        return self.found(network, worst, lost, number, settings=managed, other=f"a wider bound ({wider})")
+
+
+def _is_unmanaged(rpu: RPU) -> bool:
+    """Return whether the backward read of an array has noise, and no noise management."""
+    return rpu.backward.noise > 0 and not rpu.backward.noise_management

@@ -12,6 +12,7 @@ from torch import nn
 
 from mho.arrays import Array
 from mho.cells import TransferRule
+from mho.diagnosis.cures import Settings
 from mho.diagnosis.finding import Check, Finding, NetworkNumbers, of_powers, per_cent
 from mho.diagnosis.numbers import ArrayNumbers, BankNumbers, nominal_steps
 from mho.diagnosis.steps import Doubles, Steps
@@ -50,9 +51,12 @@ class TransferReads(Check):
             f"the {rule.source} devices stand {spread:.2g} from their symmetry points, and a reading has a noise of "
             f"{noise:.2g}; {readings:.3g} readings make a pulse"
         )
-        cure = "less noise or more bits in cell.transfer, steps of the fast bank larger than these (cell.fast, "
-        cure += "cell.fast_lr), or a higher cell.buffer_scale where there is a buffer"
-        return self.found(worst, lost, number, cure)
+        circuit = rule.circuit
+        assert circuit is not None
+        settings = (f"cell.transfer.noise={circuit.noise / 4:.3g}",) if circuit.noise else ()
+        other = "larger steps of the fast bank (cell.fast, cell.fast_lr), a higher cell.buffer_scale where there is a "
+        other += "buffer, or more bits of its converter"
+        return self.found(network, worst, lost, number, settings=settings, other=other)
 
     @staticmethod
     def _lost(source: BankNumbers, rule: TransferRule, circuit: Read) -> tuple[float, float, float, float]:
@@ -107,12 +111,11 @@ class References(Check):
             f"{per_cent(min(share, 1.0))} of the outputs' error with {worst.weights.shape[1]} inputs and a relaxation "
             f"of {relaxation_:.2g}; {limit:.2g} would cost half"
         )
-        cure = (
+        other = (
             "references nearer to the symmetry points (cell.reference, cell.reference_std), a chopper where they are "
         )
-        cure += "off by less than their range (TikiTaka: cell.chopper = 0.1), or cell.kind = AGAD or ERider, which "
-        cure += "need none"
-        return self.found(worst, min(share, 1.0), number, cure)
+        other += "off by less than their range (cell.chopper=0.1), or cell.kind=ERider; it and AGAD need no references"
+        return self.found(network, worst, min(share, 1.0), number, settings=("cell.kind=AGAD",), other=other)
 
 
 @final
@@ -148,14 +151,14 @@ class ChopperPeriod(Check):
                 seen += [(*found, n) for found in self._too_slow(rule, rule.half_period, source.steps)]
         if not seen:
             return None
-        lost, number, cure, worst = max(seen, key=lambda entry: entry[0])
-        return self.found(worst, lost, number, cure)
+        lost, number, settings, other, worst = max(seen, key=lambda entry: entry[0])
+        return self.found(network, worst, lost, number, settings=settings, other=other)
 
     @staticmethod
     def _too_fast(
         numbers: ArrayNumbers, rule: TransferRule, period: float, steps: Steps
-    ) -> Iterator[tuple[float, str, str]]:
-        """Yield lost, number and cure of leftovers, where there may be any."""
+    ) -> Iterator[tuple[float, str, Settings, str]]:
+        """Yield lost, number, settings and other cure of leftovers, where there may be any."""
         met = numbers.banks[rule.source].coincidences / max(numbers.vectors, 1)  # of a device in a vector
         pulses = met * rule.every * (numbers.columns if rule.cyclic else 1)
         if not pulses or (rule.tracked or 0) * period >= 1:
@@ -168,11 +171,11 @@ class ChopperPeriod(Check):
             f"a half period of {period:.3g} readings is {period * forgotten:.2g} times as long as the {rule.source} "
             f"devices take to forget, so that leftovers of the other sign cancel {per_cent(lost)} of a steady gradient"
         )
-        yield lost, number, "a lower cell.chopper, or a higher cell.fast_lr"
+        yield lost, number, (f"cell.chopper={1 / (8 * period):.2g}",), "a higher cell.fast_lr"
 
     @staticmethod
-    def _too_slow(rule: TransferRule, period: float, steps: Steps) -> Iterator[tuple[float, str, str]]:
-        """Yield lost, number and cure of the references' errors, where there may be any."""
+    def _too_slow(rule: TransferRule, period: float, steps: Steps) -> Iterator[tuple[float, str, Settings, str]]:
+        """Yield lost, number, settings and other cure of the references' errors, where there may be any."""
         offsets = _offsets(steps)
         if rule.tracked is not None or rule.fill is None or not np.isfinite(offsets).any():
             return
@@ -182,7 +185,12 @@ class ChopperPeriod(Check):
             f"references are {_rms(offsets):.2g} from the symmetry points, which fills a buffer to {drive:.2g} of its "
             f"threshold in a half period of {period:.3g} readings"
         )
-        yield of_powers(drive**2, 1.0), number, "a higher cell.chopper, a higher cell.buffer_scale, or cell.kind = AGAD"
+        yield (
+            of_powers(drive**2, 1.0),
+            number,
+            ("cell.kind=AGAD",),
+            "a higher cell.chopper, or a higher cell.buffer_scale",
+        )
 
 
 @final
@@ -208,7 +216,7 @@ class SilentTransfers(Check):
             spread = _gathered(worst.banks[rule.source])
             filling = f"{1 / (spread * rule.fill):.2g}" if spread else "no number of"
             number += f"; at present {filling} readings fill a buffer"
-        return self.found(worst, 1.0 if silent else 0.0, number, rule.cure)
+        return self.found(network, worst, 1.0 if silent else 0.0, number, other=rule.cure)
 
 
 @in_words

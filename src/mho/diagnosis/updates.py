@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import final
 
 import numpy as np
 
+from mho.config import RPU
+from mho.diagnosis.cures import MOST_DEVICES, Settings, device_fields, more_devices, shifted_zero
 from mho.diagnosis.finding import Check, Finding, NetworkNumbers, of_powers, per_cent
-from mho.diagnosis.numbers import ArrayNumbers, BankNumbers, Lines
+from mho.diagnosis.lines import Lines
+from mho.diagnosis.numbers import ArrayNumbers, BankNumbers
 from mho.diagnosis.steps import Steps
+from mho.periphery import Pulses
 
 
 @final
@@ -33,7 +38,15 @@ class Saturation(Check):
         lost, worst, lines = max(seen, key=lambda entry: entry[0])
         shares = [float((side > 1).sum() / max((side > 0).sum(), 1)) for side in (lines.columns, lines.rows)]
         number = f"{per_cent(shares[0])} of driven columns and {per_cent(shares[1])} of rows would exceed probability 1"
-        return self.found(worst, lost, number, "longer trains (update.length), or a lower training.lr")
+        update = worst.rpu.update
+        if isinstance(update, Pulses) and not (update.update_management or update.length_management):
+            settings: Settings = ("update.update_management=true",)
+        elif isinstance(update, Pulses) and update.length < LONGEST:
+            settings = (f"update.length={min(4 * update.length, LONGEST)}",)
+        else:
+            settings = ()
+        lower = f"a lower learning rate (training.lr={network.lr / 4:.1g})"
+        return self.found(network, worst, lost, number, settings=settings, other=lower)
 
     @staticmethod
     def _lost(lines: Lines) -> float:
@@ -63,7 +76,7 @@ class CoarseSteps(Check):
     """
 
     name = "coarse steps"
-    meaning = "one coincidence changes a weight by as much as it is worth, so that it holds hardly a bit"
+    meaning = "a weight stores barely one bit: one pulse replaces it instead of changing it"
 
     def look(self, network: NetworkNumbers) -> Finding | None:
         finest = [(found, n) for n in network.arrays if (found := self._finest(n)) is not None]
@@ -71,11 +84,15 @@ class CoarseSteps(Check):
             return None
         (step, bank), worst = max(finest, key=lambda entry: entry[0][0] / _scale(entry[1]))
         number = (
-            f"a coincidence moves a weight by {step:.2g}, and {worst.weights.shape[1]} inputs need weights of "
-            f"{_scale(worst):.2g} rms; {bank.coincidences:.2g} coincidences a device an example"
+            f"one pulse moves a weight by {step:.2g}, and {worst.weights.shape[1]} inputs need weights of "
+            f"{_scale(worst):.2g} rms; {bank.coincidences:.2g} coincidences per device and example"
         )
         lost = of_powers(step**2, _scale(worst) ** 2)
-        return self.found(worst, lost, number, "a smaller device.dw_min, or several devices a weight")
+        excess = FINE * step / _scale(worst)
+        copies = more_devices(worst.rpu, excess) if excess <= MOST_DEVICES else ()
+        finer = device_fields(worst.rpu, {"dw_min": lambda value: value / max(excess, 2)})
+        other = f"smaller steps ({', '.join(finer)})" if copies and finer else ""
+        return self.found(network, worst, lost, number, settings=copies or finer, other=other)
 
     @staticmethod
     def _finest(numbers: ArrayNumbers) -> tuple[float, BankNumbers] | None:
@@ -104,7 +121,10 @@ class StuckWeights(Check):
             return None
         lost, devices, worst = max(seen, key=lambda entry: entry[0])
         number = f"{per_cent(devices)} of devices are at a bound, with {per_cent(lost)} of the weights' power"
-        return self.found(worst, lost, number, "wider bounds (device.w_max, device.w_min), or a lower training.lr")
+        wider = device_fields(worst.rpu, {"w_max": lambda value: 4 * value, "w_min": lambda value: 4 * value})
+        other = "" if worst.rpu.scale is not None else 'a digital factor between weights and devices (scale="max")'
+        found = self.found(network, worst, lost, number, settings=wider, other=other)
+        return dataclasses.replace(found, rank=0 if _is_narrow(worst) else 1)
 
     @staticmethod
     def _stuck(numbers: ArrayNumbers, steps: Steps) -> tuple[float, float]:
@@ -146,11 +166,14 @@ class Imbalance(Check):
         met = worst.held.coincidences
         drift = met * abs(up - down) / 2
         number = (
-            f"steps up are {up:.3g} and steps down {down:.3g}: a drift of {drift:.2g} an example at "
-            f"{met:.2g} coincidences a device"
+            f"steps up are {up:.3g} and steps down {down:.3g}: a drift of {drift:.2g} per example at "
+            f"{met:.2g} coincidences per device"
         )
-        cure = "devices, or heights of pulses, with equal steps up and down (ConstantStep: device.up_down = 1)"
-        return self.found(worst, of_powers(ratio, 1.0), number, cure)
+        lost = of_powers(ratio, 1.0)
+        other = "heights of the pulses at which steps up and down are equal"
+        return self.found(
+            network, worst, lost, number, settings=shifted_zero(worst.rpu) or _equal_steps(worst.rpu), other=other
+        )
 
     @staticmethod
     def _drift(numbers: ArrayNumbers, steps: Steps) -> float:
@@ -185,7 +208,9 @@ class SymmetryPoints(Check):
             f"{per_cent(lost)} of the network's weights, by power, lies along its devices' drift, and "
             f"{per_cent(share)} of this array's; devices drift to {centre:.2g} ± {spread:.2g}"
         )
-        return self.found(worst, lost, number, CURE if worst.is_direct else CURE_OF_BANKS)
+        settings = (shifted_zero(worst.rpu) if worst.is_direct else ()) or _equal_steps(worst.rpu)
+        other = "devices with equal steps near w = 0" if worst.is_direct else OTHER_OF_BANKS
+        return self.found(network, worst, lost, number, settings=settings, other=other)
 
     @staticmethod
     def _along(steps: Steps) -> tuple[float, float, float]:
@@ -201,13 +226,22 @@ class SymmetryPoints(Check):
         return share, float(points.mean()), float(points.std())
 
 
-CURE = (
-    "zero-shifting (cell.kind = Referenced, zero_shifting.pulses = 2000), devices with equal steps near w = 0, or a "
-    "lower training.lr"
-)
+OTHER_OF_BANKS = "devices with equal steps near w = 0 in the bank that holds the weights"
+LONGEST, FINE, NARROW = 64, 4, 2
+"""Slots of the longest pulse train; steps of a weight's size that a weight should have at least; how many times as far
+as the initial weights bounds should reach at least."""
 
 
-CURE_OF_BANKS = "devices with equal steps near w = 0 in the bank that holds the weights, or a lower training.lr"
+def _is_narrow(numbers: ArrayNumbers) -> bool:
+    """Return whether weights that the inputs need do not fit between the bounds: √3 of them uniform ones reach."""
+    assert numbers.held.bounds is not None
+    low, high = (float(np.median(np.abs(side))) for side in numbers.held.bounds)
+    return min(low, high) * _factor(numbers) < NARROW * math.sqrt(3) * _scale(numbers)
+
+
+def _equal_steps(rpu: RPU) -> Settings:
+    """Return how to make steps up and down equal at w = 0; () where the law has no such field."""
+    return ("device.up_down=1.0",) if "up_down" in rpu.device.parameters() else ()
 
 
 def _rms(steps: Steps) -> float:

@@ -20,6 +20,8 @@ from mho.report.figures import error_curves as error_curves
 from mho.report.fit_page import fit_page as fit_page
 from mho.report.folder import read_folder as read_folder
 from mho.report.history_page import write_history_report as write_history_report
+from mho.report.improve_page import forest as forest
+from mho.report.improve_page import improve_page as improve_page
 from mho.report.map_figures import part_bars as part_bars
 from mho.report.map_figures import save_map as save_map
 from mho.report.map_figures import share_bars as share_bars

@@ -30,8 +30,12 @@ SCHEMA = 2
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Diagnosed:
-    """What the checks of a diagnosis found, the worst first; `failed` tells why where they could not be made."""
+    """The verdict of a diagnosis ("" in runs of an older mho), and what its checks found, the worst first.
 
+    `failed` says why where they could not be made.
+    """
+
+    verdict: str
     findings: list[Mapping[str, Any]]
     replicas: int
     failed: str
@@ -260,7 +264,7 @@ def _diagnosis(table: Any) -> Diagnosed | None:
     if not isinstance(table, Mapping):
         raise InvalidValue(f"diagnosis is {table!r}, not a table")
     if "failed" in table:
-        return Diagnosed(findings=[], replicas=1, failed=_text(table["failed"], "diagnosis.failed"))
+        return Diagnosed(verdict="", findings=[], replicas=1, failed=_text(table["failed"], "diagnosis.failed"))
     for finding in table["findings"]:
         for name in ("check", "array", "number", "meaning", "cure"):
             _text(finding[name], f"{name} of a finding")
@@ -268,7 +272,9 @@ def _diagnosis(table: Any) -> Diagnosed | None:
             raise InvalidValue(f"finding {finding['check']!r} has lost {finding['lost']!r}, not a share from 0 to 1")
         if not _whole(finding["replica"]):
             raise InvalidValue(f"finding {finding['check']!r} has replica {finding['replica']!r}, not a whole number")
-    return Diagnosed(findings=table["findings"], replicas=table["replicas"], failed="")
+    verdict = table.get("verdict", {})
+    sentence = _text(verdict.get("sentence", ""), "verdict.sentence") if isinstance(verdict, Mapping) else ""
+    return Diagnosed(verdict=sentence, findings=table["findings"], replicas=table["replicas"], failed="")
 
 
 def _text(value: object, name: str) -> str:

@@ -109,14 +109,17 @@ class Run:
             last = min(self.loop.progress.epoch, settings.epochs)
             forget(self.model)
             try:
-                self._diagnosis = diagnose(
+                found = diagnose(
                     self.model,
                     data.x_train,
                     data.y_train,
                     loss=None if self.loop.task.classes else self.loop.task.loss,
                     lr=settings.rate(last),
                     batch_size=settings.batch_size,
+                    history=self.loop.progress.metrics,
+                    reference_error=self.compared[-1]["test_error"] if self.compared else None,
                 )
+                self._diagnosis = dataclasses.replace(found, for_command_line=True)
             except MhoError as error:  # as of a network whose numbers have run away; its training counts all the same
                 self._diagnosis = error
         return self._diagnosis

@@ -1,0 +1,88 @@
+"""What to improve in a device, as one HTML page that needs nothing but itself, and its figure."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+
+from mho.report.drawing import svg
+from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
+from mho.report.template import PER_CENT, render
+from mho.runs.gains import Gains
+
+WIDTHS = {"wide": 7.6, "narrow": 3.8}
+"""Inches; the page shows the figure that fits."""
+HEAD, ROW = 0.9, 0.32
+"""Inches of the figure without rows, and of each row."""
+
+
+def improve_page(gains: Gains, *, subject: str, command: str, version: str) -> str:
+    """Return the page of gains.
+
+    Args:
+        gains: of `mho.improve`.
+        subject: what the user called the device or the run.
+        command: what the user typed.
+        version: of mho.
+    """
+    rows = max(len(gains.tried), 1)
+    return render(
+        "improve.html",
+        title=f"What to improve in {subject.replace(chr(92), '/').rstrip('/').rsplit('/', 1)[-1]}?",
+        version=version,
+        headlines=_headlines(gains),
+        gains=gains,
+        figure=[
+            svg(
+                lambda ax: forest(gains, ax),
+                size=(width, HEAD + ROW * rows),
+                name=kind,
+                kind=kind,
+                label="Gain of each improvement in points of test error; the numbers are in the table",
+            )
+            for kind, width in WIDTHS.items()
+        ],
+        command=command,
+    )
+
+
+def forest(data: Gains, ax: Axes) -> Axes:
+    """Gain of each improvement [points of test error]: a mark at its mean, a line over its 95 % interval."""
+    for place, row in enumerate(data.tried):
+        if row.gain is None:
+            continue
+        color = TEST_COLOR if row.gain.is_gain else REPLICA_COLOR
+        ax.plot([row.gain.low, row.gain.high], [place, place], color=color, lw=2, alpha=0.6, solid_capstyle="butt")
+        ax.plot([row.gain.mean], [place], "o", color=color, ms=6)
+    ax.axvline(0, color=TRAIN_COLOR, lw=1)
+    ax.set_ylim(len(data.tried) - 0.5, -0.5)
+    ax.set_yticks(range(len(data.tried)), [_folded(row.name, ax) for row in data.tried])
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("gain (points of test error)")
+    ax.grid(True, axis="x", lw=0.5, alpha=0.25)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return ax
+
+
+def _folded(name: str, ax: Axes) -> str:
+    """Return a name on two lines where the figure is narrow."""
+    import textwrap
+
+    narrow = ax.get_figure().get_figwidth() <= WIDTHS["narrow"]  # type: ignore[union-attr]
+    return "\n".join(textwrap.wrap(name, 24)) if narrow else name
+
+
+def _headlines(gains: Gains) -> list[tuple[str, str, str]]:
+    """Number, what it is, and a remark."""
+    lines = []
+    if gains.clear and gains.clear[0].gain is not None:
+        best = gains.clear[0].gain
+        lines.append(
+            (f"{best.mean:.1f} points", f"gain of {gains.clear[0].name}", f"{best.low:.1f} to {best.high:.1f}")
+        )
+    lines.append(
+        (f"{gains.rate.error:.1f}{PER_CENT}", f"test {gains.measure} as given", f"at the rate {gains.rate.rate:g}")
+    )
+    floating = f"{gains.floating.error:.1f}{PER_CENT}"
+    guessing = "" if gains.chance is None else f"guessing: {gains.chance:.1f}{PER_CENT}"
+    return [*lines, (floating, f"test {gains.measure} of floating point", guessing)]

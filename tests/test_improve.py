@@ -1,0 +1,223 @@
+"""mho.improve: gains are those of trainings, paired and bit for bit; what is advised can be typed."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import statistics
+
+import pytest
+from command import mho as command
+from scipy.stats import ttest_rel
+
+import mho
+from mho.cli.configs import read_experiment
+from mho.data import load
+from mho.diagnosis.cures import over
+from mho.diagnosis.improvements import IMPROVEMENTS
+from mho.errors import InvalidValue
+from mho.runs import Experiment, Run
+from mho.runs.gains import Gains, Interval, Tried
+from mho.runs.improve import improve, improved, settings_of
+from mho.runs.together import groups, train_together
+
+SMALL = {"model": "planted:Rectified"}
+QUICK = ["training.train_images=60", "training.test_images=50", "training.epochs=1"]
+DEVICES = {
+    "baseline": [],
+    "few states": ["device.law=SoftBounds", "device.dw_min=0.05"],
+    "effects": ["device.stuck=0.1", "device.decay=0.001", "device.write_noise=0.01", "device.c2c=0.5"],
+    "converters": ["forward.adc_bits=5", "backward.dac_bits=4", "backward.noise_management=false"],
+    "four devices": ["cell.kind=Replicated", "cell.n=4"],
+    "Tiki-Taka": ["device.law=SoftBounds", "cell.kind=TikiTaka", "device.up_down=0.9"],
+}
+
+
+def experiment(*settings: str) -> Experiment:
+    return read_experiment(None, None, SMALL, [*QUICK, *settings], None)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_is_advised_can_be_typed(device):
+    """The settings of an improvement, given to mho train, make the improved array; each changes something."""
+    start = experiment(*DEVICES[device])
+    made = 0
+    for one in IMPROVEMENTS:
+        better = improved(start, one)
+        if isinstance(better, str):
+            assert better
+            continue
+        settings = settings_of(start, better)
+        assert settings
+        assert experiment(*over(DEVICES[device], settings)) == better, (one.key, settings)
+        made += 1
+    assert made > 5
+
+
+def test_every_improvement_applies_somewhere():
+    starts = [experiment(*settings) for settings in DEVICES.values()]
+    for one in IMPROVEMENTS:
+        assert any(not isinstance(improved(start, one), str) for start in starts), one.key
+
+
+def test_numbers_and_seeds_train_side_by_side_and_other_cells_alone():
+    start = experiment(*DEVICES["few states"])
+    changes = {one.key: one for one in IMPROVEMENTS}
+    made = [
+        start,
+        *(improved(start, changes[key]) for key in ("smaller-steps", "quieter-reads", "more-devices", "agad")),
+    ]
+    seeded = [
+        dataclasses.replace(one, training=dataclasses.replace(one.training, seed=seed))
+        for one in made
+        for seed in (0, 1)
+    ]
+    found = groups(seeded)
+    assert [group.places for group in found] == [(0, 1, 2, 3, 4, 5), (6, 7), (8, 9)]
+    assert found[0].experiment.training.replicas == 6
+
+
+def test_trainings_side_by_side_have_the_bits_of_their_own_runs(tmp_path):
+    start = experiment(*DEVICES["few states"])
+    changes = {one.key: one for one in IMPROVEMENTS}
+    made = [start, *(improved(start, changes[key]) for key in ("smaller-steps", "quieter-reads", "zero-shifting"))]
+    together = train_together(made, load("digits"))
+    for place, one in enumerate(made):
+        run = Run(one, tmp_path / str(place), load("digits"))
+        run.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
+        last = run.loop.progress.metrics[-1]
+        assert (together[place].test_error, together[place].train_loss) == (last["test_error"], last["train_loss"])
+
+
+def test_a_training_that_fails_says_why_and_the_others_end():
+    """A learning rate of 1e6 makes numbers that no read takes."""
+    start = experiment()
+    wild = dataclasses.replace(
+        read_experiment(None, "floating_point", SMALL, [*QUICK, "training.lr=1e6"], None), layers={}
+    )
+    good, failed = train_together([start, wild], load("digits"))
+    assert not good.failed
+    assert failed.failed or failed.train_loss > 10
+
+
+@pytest.fixture(scope="module")
+def gains() -> Gains:
+    start = read_experiment(None, None, SMALL, DEVICES["few states"], None)
+    return improve(start, only=["smaller-steps", "more-devices", "no-stuck-devices"], seeds=3, epochs=1, images=300)
+
+
+def test_gains_are_paired_differences_with_the_interval_of_students_t(gains):
+    assert len(gains.rate.errors) == 3
+    for row in gains.tried:
+        expected = ttest_rel(gains.rate.errors, row.errors).confidence_interval(0.95)
+        assert row.gain.mean == pytest.approx(gains.rate.error - row.error)
+        assert (row.gain.low, row.gain.high) == pytest.approx((expected.low, expected.high))
+    assert [row.gain.mean for row in gains.tried] == sorted((row.gain.mean for row in gains.tried), reverse=True)
+
+
+def test_few_states_want_more_devices(gains):
+    assert gains.clear, gains.sentence
+    assert gains.clear[0].key == "more-devices"
+    assert gains.sentence.startswith(("Improve first: 4 times as many", "Change the learning rate first"))
+    assert gains.floating.error < gains.rate.error - 20
+    assert [row.key for row in gains.refused] == ["no-stuck-devices"]
+    assert json.loads(json.dumps(gains.to_dict()))["clear"][0] == "more-devices"
+
+
+def test_an_error_of_a_row_is_that_of_mho_train_at_its_rate(gains, tmp_path):
+    row, settings = gains.tried[0], ["training.train_images=300", "training.epochs=1"]
+    given = read_experiment(
+        None, None, SMALL,
+        [*DEVICES["few states"], *row.settings, *settings, f"training.lr={row.rate}",
+         f"training.seed={gains.seeds[1]}"],
+        None,
+    )  # fmt: skip
+    run = Run(given, tmp_path / "run", load("digits"))
+    run.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
+    assert run.loop.progress.metrics[-1]["test_error"] == row.errors[1]
+
+
+def tried(*errors: float, base: tuple[float, ...] = ()) -> Tried:
+    gain = Interval.of([a - b for a, b in zip(base, errors, strict=True)]) if base else None
+    return Tried(key="k", name="steps half as large", errors=errors, rate=0.01, gain=gain)
+
+
+@pytest.mark.parametrize(
+    ("rate", "improvement", "floating", "words"),
+    [
+        ((30.0, 31.0, 32.0), (20.0, 21.0, 22.1), (10.0, 10.0, 10.0), "Improve first: steps half as large"),
+        ((30.0, 31.0, 32.0), (29.0, 33.0, 28.0), (10.0, 10.0, 10.0), "No single improvement of those tried helps for"),
+        ((12.0, 12.1, 12.2), (29.0, 33.0, 28.0), (10.0, 10.0, 10.0), "Change the learning rate first"),
+        ((90.0, 89.0, 90.0), (90.0, 90.0, 89.0), (90.0, 90.0, 90.0), "too short to rank anything"),
+        ((30.0, 31.0, 32.0), (29.0, 33.0, 28.0), (33.0, 33.0, 33.0), "no better than these arrays"),
+    ],
+)
+def test_the_sentence_says_what_the_numbers_say(rate, improvement, floating, words):
+    given = (30.5, 31.0, 32.5) if rate[0] != 90 else rate
+    made = Gains(
+        law="SoftBounds", given=tried(*given), rate=tried(*rate, base=given), floating=tried(*floating),
+        tried=(tried(*improvement, base=rate),), refused=(), chance=90.0, factors=(1.0,), seeds=(0, 1, 2), epochs=1,
+        images=100, model="lenet", data="digits",
+    )  # fmt: skip
+    assert words in made.sentence
+
+
+MISTAKES = {
+    "seeds": (lambda: mho.improve(mho.devices.SoftBounds(), seeds=1), "seeds is 1"),
+    "keys": (lambda: mho.improve(mho.devices.SoftBounds(), only=["smaler-steps"]), "did you mean 'smaller-steps'"),
+    "nothing": (lambda: mho.improve(3), "of is 3; give a device"),
+    "folder": (lambda: mho.improve("no/such/run"), "is no run folder"),
+    "factors": (lambda: mho.improve(mho.devices.SoftBounds(), factors=(2.0,)), "1, the given learning rate"),
+    "lists": (lambda: mho.improve(mho.devices.SoftBounds(dw_min=[0.1, 0.2])), "lists of one number per replica"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_reported(mistake):
+    call, message = MISTAKES[mistake]
+    with pytest.raises(InvalidValue, match=message):
+        call()
+
+
+def test_the_verb_writes_page_numbers_and_table(tmp_path):
+    out = tmp_path / "better"
+    words = ["device", "improve", "SoftBounds", "--model", "planted:Rectified", "--epochs", "1", "--images", "60"]
+    words += ["--seeds", "2", "--only", "smaller-steps", "--only", "more-devices", "--rates", "1", "--out", str(out)]
+    words += ["--set", "training.test_images=50"]
+    done = command(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "steps half as large" in done.stdout
+    assert "12 trainings" not in done.stdout
+    stored = json.loads((out / "improve.json").read_text())
+    assert [row["key"] for row in stored["tried"]] != []
+    rows = list(csv.DictReader(io.StringIO((out / "improve.csv").read_text())))
+    assert [row["key"] for row in rows][:3] == ["as-given", "learning-rate", "floating-point"]
+    for row in rows:
+        errors = [float(row[f"error_seed_{seed}"]) for seed in (0, 1)]
+        assert float(row["error"]) == pytest.approx(statistics.fmean(errors))
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("steps half as large") >= 2
+    again = command(*words, cwd=tmp_path)
+    assert again.returncode == 1
+    assert "is not empty" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give a DEVICE or --run DIR"),
+        (["SoftBounds", "--run", "x"], "give a DEVICE or --run DIR"),
+        (["SoftBound"], "did you mean 'SoftBounds'"),
+        (["SoftBounds", "--rates", "a"], "--rates a: give numbers"),
+        (["SoftBounds", "--csv", "--json"], "both decide what is printed"),
+        (["SoftBounds", "--only", "smaler-steps"], "did you mean 'smaller-steps'"),
+        (["--run", "no_such_run"], "no such file"),
+    ],
+)
+def test_wrong_words_are_reported(words, message, tmp_path):
+    done = command("device", "improve", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

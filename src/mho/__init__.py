@@ -19,6 +19,7 @@ from mho.training import AnalogOptimizer, AnalogSGD
 from mho.version import PHYSICS_VERSION
 
 if TYPE_CHECKING:
+    from mho.comparison import compare
     from mho.report import write_history_report as report
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ __all__ = [
     "advise",
     "band_limit",
     "cells",
+    "compare",
     "conversion_table",
     "convert",
     "devices",
@@ -66,4 +68,6 @@ if not TYPE_CHECKING:  # mypy would take any name
     def __getattr__(name: str) -> Any:
         if name == "report":  # needs matplotlib, hence imported when it is first asked for
             return importlib.import_module("mho.report")
+        if name == "compare":
+            return importlib.import_module("mho.comparison").compare
         raise no_such_name(__name__, name)

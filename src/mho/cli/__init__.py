@@ -9,6 +9,7 @@ import warnings
 import typer
 
 from mho.cli.bench import bench
+from mho.cli.compare import compare
 from mho.cli.data import data
 from mho.cli.device import device
 from mho.cli.export import export
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, reproduce, sweep, report, export, bench):
+for verb in (train, reproduce, sweep, report, compare, export, bench):
     app.command()(verb)
 app.command("map")(map_)
 app.add_typer(data, name="data")

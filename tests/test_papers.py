@@ -30,15 +30,16 @@ from mho.data import mnist
 from mho.errors import InvalidValue, MhoError, WrongUse
 from mho.papers import PAPERS, jobs
 from mho.papers.expected import read_expected
-from mho.papers.figures import COLORS
+from mho.papers.experiment_study import ExperimentStudy
 from mho.papers.jobs import Scale, address, job
 from mho.papers.matrix_figure import MatrixRow, matrix_figure
 from mho.papers.page import write_paper_page
-from mho.papers.page_figures import matrix_drawings, sweep_drawings
+from mho.papers.page_figures import matrix_drawings, paper_styles, sweep_drawings
 from mho.papers.records import Record, read_record, read_records
 from mho.papers.reproduction import Reproduction
 from mho.papers.sweep_figure import SweepLine, sweep_figure
 from mho.papers.verdicts import Verdict, judge, measure, seed_means
+from mho.report.curve_styles import curve_style
 from mho.runs import Experiment, Run
 from mho.runs.engine import Engine
 from mho.runs.worker import Answer, Task, run_task
@@ -361,10 +362,10 @@ def test_the_mean_is_over_the_papers_epochs_and_all_whole_seeds():
     rising = [50.0] * 24 + [1.0, 2.0, 3.0, 4.0, 5.0, 6.0] + [90.0] * 3  # further epochs do not count
     alone = measure(record("nm_bm", rising), (25, 30))
     assert (alone.mean, alone.seeds, alone.whole) == (3.5, 1, True)
-    assert alone.spread == pytest.approx(math.sqrt(3.5))  # of 1 to 6
+    assert str(alone) == "3.50"  # one seed has no interval
     three = measure(record("nm_bm", curve_of(1.0), curve_of(2.0), curve_of(9.0, epochs=29)), (25, 30))
     assert (three.mean, three.seeds) == (1.5, 2)
-    assert three.spread == pytest.approx(math.sqrt(0.5))
+    assert str(three) == "1.50 (1.00 to 2.00)"
     begun = measure(record("nm_bm", [9.0, 8.0], [7.0]), (25, 30))
     assert (begun.mean, begun.epochs, begun.whole) == (8.5, (1, 2), False)
     assert measure(record("nm_bm"), (25, 30)) is None
@@ -551,6 +552,8 @@ def test_a_page_has_every_figure_with_its_curves_and_the_papers_numbers(tmp_path
     assert "<script" not in text
     sections = re.findall(r'<section id="figure-(\d)">(.*?)</section>', text, re.S)
     assert [name for name, _ in sections] == ["3", "4", "5", "6"]
+    styles = paper_styles(LENET)
+    assert len(set(styles.values())) == len(LENET.expected.curves)  # no two curves of the page look alike
     for name, section in sections:
         everyone = LENET.expected.figures[name].curves
         curves = [curve for curve in everyone if curve != "bl2"]
@@ -558,12 +561,14 @@ def test_a_page_has_every_figure_with_its_curves_and_the_papers_numbers(tmp_path
             drawn = html.unescape(svg)
             assert all(f">{LENET.expected.curves[curve].label}<" in drawn for curve in curves), name
             lines = re.findall(r"stroke: (#[0-9a-f]{6})", svg)
-            assert {COLORS[everyone.index(curve)] for curve in curves} <= set(lines)
+            colors = {styles[LENET.expected.curves[curve].label].color for curve in curves}
+            assert len(colors) == len(curves)
+            assert colors <= set(lines)
             assert svg.count(">paper ↑<") == 1
     rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in re.findall(r"<tr>.*?</tr>", text, re.S)]
     managed = next(row for row in rows if "NM + BM " in row)
     assert "1.7 [r]" in managed
-    assert "1.73 ± 0.04" in managed
+    assert "1.73 (1.70 to 1.75)" in managed
     assert "✓ kept: ≥ 1.4, ≤ 2" in html.unescape(managed)
     assert "recalled to one digit; seeds differ by 0.1 to 0.2" in managed
     assert any("✗ off" in row for row in rows)
@@ -589,15 +594,15 @@ def test_a_sweep_is_drawn_against_its_values_with_levels_across(tmp_path):
 
 
 def test_a_sweep_leaves_out_what_has_not_come_to_the_end():
-    line = SweepLine("a", 0, [(0.0, [40.0, 44.0]), (100.0, [20.0]), (200.0, [10.0, 12.0])])
-    level = SweepLine("b", 1, [(None, [9.0, 11.0])])
+    line = SweepLine("a", curve_style(0), [(0.0, [40.0, 44.0]), (100.0, [20.0]), (200.0, [10.0, 12.0])])
+    level = SweepLine("b", curve_style(1), [(None, [9.0, 11.0])])
     ax = sweep_figure([line, level], Figure().add_subplot(), axis="pulses", log=True)
     drawn = {one.get_label(): one.get_xydata().tolist() for one in ax.get_lines()}
     assert drawn["a"] == [[0, 42], [100, 20], [200, 11]]
     assert [y for _, y in drawn["b"]] == [10, 10]
     assert ax.transData.transform((0, 10))[0] < ax.transData.transform((100, 10))[0]
     assert ax.get_xscale() == "symlog"
-    near = SweepLine("a", 0, [(value, [10.0]) for value in (0.0, 0.01, 0.02, 0.1)])
+    near = SweepLine("a", curve_style(0), [(value, [10.0]) for value in (0.0, 0.01, 0.02, 0.1)])
     ax = sweep_figure([near], Figure().add_subplot(), axis="write error", log=False)
     assert ax.get_xticks().tolist() == [0.0, 0.02, 0.1]  # 0.01 would touch them in a narrow figure
     begun = {"symmetric": record("symmetric", [50.0] * 3 + [20.0]), "imbalanced_1.5": record("imbalanced_1.5", [50.0])}
@@ -764,27 +769,38 @@ def test_results_are_judged_unless_they_are_of_other_physics(tmp_path):
     assert "has only results of another version" in str(told(*words).exception)
 
 
-def test_list_shows_every_curve_with_its_time(tmp_path, monkeypatch):
+def test_list_shows_every_curve_and_with_time_how_long_it_takes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = told("gokmen_2017", "--figure", "6", "--list", "--epochs", "1000")
+    done = told("gokmen_2017", "--figure", "6", "--list", "--time", "--epochs", "1000")
     assert done.exit_code == 0
     for name in LENET.expected.figures["6"].curves:
-        (line,) = [line for line in done.stdout.splitlines() if f" {name} " in line]
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"{name} ")]
         assert " h " in line  # 1,000 epochs of 60,000 images
+        assert "included" in line
     assert list(tmp_path.iterdir()) == []
 
 
 def test_list_needs_no_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = told("gokmen_2016", "--figure", "c2c", "--list", "--data-dir", str(tmp_path))
-    assert done.exit_code == 0
-    assert all(f" {name} " in done.stdout for name in PAPERS["gokmen_2016"].expected.figures["c2c"].curves)
-    assert "unknown" in done.stdout
+    monkeypatch.setattr(ExperimentStudy, "seconds_an_epoch", None)  # nothing is timed
+    for name in ("c2c", "4B"):  # ours, and the paper's
+        done = told("gokmen_2016", "--figure", name, "--list", "--data-dir", str(tmp_path))
+        assert done.exit_code == 0
+        assert all(f"\n{name} " in done.stdout for name in PAPERS["gokmen_2016"].expected.figures["c2c"].curves)
+        assert "5 of 5 curves are not trained" in done.stdout
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    words = ["--figure", "c2c", "--list", "--time", "--data-dir", str(tmp_path)]
+    assert "unknown" in told("gokmen_2016", *words).stdout
+    included = told("gokmen_2017", "--list").stdout
+    assert "results of 6 of 22 curves are included: mho reproduce gokmen_2017 --from-results" in included
+    assert "16 of 22 curves are not trained" in included
 
 
 def test_list_counts_runs_that_are_done(trained):
     words = [
         "--list",
+        "--time",
         "--seeds",
         "3",
         "--epochs",
@@ -797,9 +813,11 @@ def test_list_counts_runs_that_are_done(trained):
         str(trained),
     ]
     done = told("gokmen_2017", "--curve", "um_bl1", *words)
-    assert "2 of 3" in next(line for line in done.stdout.splitlines() if " um_bl1 " in line)
-    done = told("gokmen_2017", "--curve", "um_bl1", *words[:2], "2", *words[3:])
-    assert "2 of 2 │  0 s" in next(line for line in done.stdout.splitlines() if " um_bl1 " in line)
+    assert "2 of 3" in next(line for line in done.stdout.splitlines() if line.startswith("um_bl1 "))
+    done = told("gokmen_2017", "--curve", "um_bl1", *words[:3], "2", *words[4:])
+    line = next(line for line in done.stdout.splitlines() if line.startswith("um_bl1 "))
+    assert "2 of 2 done" in line
+    assert line.endswith(" 0 s")
 
 
 def test_killed_again_and_again_it_ends_with_the_same_bits(trained, tmp_path):

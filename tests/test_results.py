@@ -7,7 +7,7 @@ import pytest
 from mho.papers import PAPERS
 from mho.papers.jobs import Scale, job
 from mho.papers.records import Record, read_records
-from mho.papers.run_folder import read_metrics
+from mho.runs.state import read_metrics
 
 COMMITTED = [
     pytest.param(name, curve, record, id=f"{name}-{curve}")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
 
 import pytest
 from matplotlib.figure import Figure
 
 from mho.errors import InvalidValue
 from mho.report import is_sweep, write_sweep_report
-from mho.report.sweep_figures import error_against, error_map
-from mho.report.sweep_points import PointErrors, axis, interval, over_seeds
+from mho.report.sweep_axes import axis
+from mho.report.sweep_figures import color_range, error_against, error_map
+from mho.runs.points import PointErrors
 from mho.runs.results import FAILED, Result, Results
 from mho.runs.sweep import Sweep
 
@@ -23,18 +23,6 @@ def points(grid: dict[tuple[object, ...], list[float]], *fields: str) -> list[Po
         PointErrors(n, dict(zip(fields, values, strict=True)), dict(enumerate(errors)), errors, errors, 1.0, 1)
         for n, (values, errors) in enumerate(grid.items())
     ]
-
-
-def test_interval_is_students():
-    # t for 2 degrees of freedom and 95 %, from a table
-    assert interval([1.0, 2.0, 3.0]).half == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)
-    assert interval([4.0]).half is None
-
-
-def test_differences_between_points_do_not_widen_the_interval_over_seeds():
-    far = points({(0,): [10.0, 11.0], (1,): [50.0, 51.0]}, "a.b")
-    assert over_seeds(far).mean == 30.5
-    assert over_seeds(far).half == pytest.approx(interval([30.0, 31.0]).half)
 
 
 @pytest.mark.parametrize(
@@ -68,19 +56,40 @@ def test_words_and_no_bound_are_categories():
     assert found.values == [1.0, 3.0, "none"]
 
 
-def test_curve_holds_means_and_band():
-    data = points(
-        {(0, 1): [10.0, 12.0], (0, 2): [20.0, 22.0], (5, 1): [30.0, 31.0], (5, 2): [40.0, 43.0]}, "a.b", "c.d"
-    )
+def test_each_line_has_one_value_of_the_other_field_and_nothing_is_averaged_over_it():
+    grid = {(0, 1): [10.0, 12.0], (0, 2): [20.0, 22.0], (5, 1): [30.0, 31.0], (5, 2): [40.0, 43.0]}
     ax = Figure().add_subplot()
-    assert error_against("a.b", data, ax) is ax
-    dots, line = ax.get_lines()
-    assert list(line.get_ydata()) == [16.0, 36.0]
-    assert sorted(dots.get_ydata()) == [11.0, 21.0, 30.5, 41.5]
-    band = ax.collections[0].get_paths()[0].vertices
-    half = interval([15.0, 17.0]).half
-    assert min(band[:, 1]) == pytest.approx(max(16.0 - half, 0.0))
+    assert error_against("a.b", points(grid, "a.b", "c.d"), ax) is ax
+    drawn = {bars.get_label(): bars for bars in ax.containers}
+    assert {name: list(bars.lines[0].get_ydata()) for name, bars in drawn.items()} == {
+        "c.d = 1": [11.0, 30.5],
+        "c.d = 2": [21.0, 41.5],
+    }
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == set(drawn)
+    ends = [segment[:, 1].tolist() for segment in drawn["c.d = 1"].lines[2][0].get_segments()]
+    assert ends == [[10.0, 12.0], [30.0, 31.0]]  # of two seeds their range
     assert ax.get_xlabel() == "a.b"
+
+
+def test_a_single_field_has_a_band_that_never_leaves_0_to_100():
+    ax = error_against("a.b", points({(0,): [60.0, 90.0, 99.0], (5,): [1.0, 2.0, 30.0]}, "a.b"), Figure().add_subplot())
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (0.0, 100.0)
+
+
+def test_of_many_lines_only_that_of_the_lowest_error_has_a_colour():
+    grid = {(x, y): [10.0 + y - x] for x in (0, 1) for y in range(9)}
+    ax = error_against("a.b", points(grid, "a.b", "c.d"), Figure().add_subplot())
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["c.d = 0"]
+    assert len(ax.get_lines()) == 9
+
+
+def test_random_values_and_points_that_share_nothing_have_dots_without_lines():
+    scattered = points({(n / 10, math.sin(n)): [n + 1.0] for n in range(5)}, "a.b", "c.d")
+    side_by_side = points({(1, True): [1.0], (10, False): [2.0]}, "a.b", "c.d")
+    for data, drawn in ((scattered, {"a.b": False, "c.d": False}), (side_by_side, {})):
+        (line,) = error_against("a.b", data, Figure().add_subplot(), drawn=drawn).get_lines()
+        assert line.get_linestyle() == "None"
 
 
 def test_categories_have_bars():
@@ -90,12 +99,26 @@ def test_categories_have_bars():
     assert len(ax.containers) == 1
 
 
-def test_map_holds_the_mean_of_every_pair_and_leaves_others_empty():
+def test_map_holds_the_lowest_error_of_every_pair_and_leaves_others_empty():
     data = points({(0, 1, 7): [10.0], (0, 1, 8): [20.0], (0, 2, 7): [30.0], (5, 1, 7): [40.0]}, "a.b", "c.d", "e.f")
     ax = error_map(("a.b", "c.d"), data, Figure().add_subplot())
     cells = ax.collections[0].get_array()
-    assert [[float(v) for v in row] for row in cells.filled(-1)] == [[15.0, 40.0], [30.0, -1.0]]
-    assert {text.get_text() for text in ax.texts} == {"15.0", "40.0", "30.0"}
+    assert [[float(v) for v in row] for row in cells.filled(-1)] == [[10.0, 40.0], [30.0, -1.0]]
+    assert {text.get_text() for text in ax.texts} == {"10.0", "40.0", "30.0"}
+
+
+@pytest.mark.parametrize(
+    ("errors", "ends"),
+    [
+        ([[89.3], [89.7]], (89.5 - 0.05 * 89.7, 89.5 + 0.05 * 89.7)),  # a tenth of the errors
+        ([[10.0, 14.0], [20.0, 24.0]], (17 - 4 * 2**0.5, 17 + 4 * 2**0.5)),  # four standard deviations, 2√2 each
+        ([[1.0], [40.0]], (1.0, 40.0)),
+    ],
+)
+def test_colours_do_not_show_differences_that_chance_makes(errors, ends):
+    data = points({(n,): each for n, each in enumerate(errors)}, "a.b")
+    scale = color_range(data, [point.interval.mean for point in data])
+    assert (scale.vmin, scale.vmax) == pytest.approx(ends)
 
 
 def test_pairs_of_draws_are_dots():
@@ -130,21 +153,22 @@ def test_page_holds_points_best_failed_and_missing_rows_and_needs_nothing_else(f
     path = write_sweep_report(folder)
     page = path.read_text()
     text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
-    best = statistics.fmean([10.0, 11.0])
-    assert f"{best:.2f} ± {interval([10.0, 11.0]).half:.2f}" in text
+    assert "10.50 (10.00 to 11.00)" in text
     assert "6 of 8" in text
     assert "1 failed" in text
     assert "1 row is missing" in text
     assert "&lt;no&gt; reason &amp; none" in page
     assert page.count("<svg") == 3
-    assert "none 1 2 10.50" in text
+    rows = re.findall(r'<tr[^>]*><th scope="row">.*?</tr>', page, re.S)
+    shown = [[re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<td.*?</td>", row)][1:3] for row in rows]
+    assert shown[:3] == [["3", "1"], ["none", "1"], ["none", "10"]]  # sorted by value
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
     before = path.read_bytes()
     assert write_sweep_report(folder).read_bytes() == before
 
 
 def test_a_page_without_rows_and_one_without_its_file(folder):
-    (folder / "results.parquet").unlink()
+    (folder / "results.json").unlink()
     sweep = Sweep.from_toml((folder / "sweep.toml").read_text())
     Results(folder, sweep).write()
     assert "No row is done yet." in write_sweep_report(folder).read_text()

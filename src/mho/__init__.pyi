@@ -3,6 +3,7 @@
 from mho import cells, devices, learning, models, nn, presets, testing, training
 from mho.arrays import Crossbar
 from mho.cells import Cell
+from mho.comparison import compare
 from mho.compiler.threads import set_threads
 from mho.config import RPU
 from mho.devices import Device, Effect, Table, per_cell, table
@@ -35,6 +36,7 @@ __all__ = [
     "advise",
     "band_limit",
     "cells",
+    "compare",
     "conversion_table",
     "convert",
     "devices",

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-import matplotlib as mpl
-from markupsafe import Markup, escape
-from matplotlib.figure import Figure
+from markupsafe import Markup
 
 from mho.benchmarks.figures import draw
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Result
-from mho.report.drawing import CSS_COLORS, STYLE
+from mho.report.drawing import svg
 from mho.report.template import render_text
 
 WIDTHS = {"wide": 7.6, "narrow": 3.9}
@@ -66,25 +62,5 @@ def _svg(name: str, width: str, chart: Chart) -> Markup:
     """A chart as inline SVG, in the page's own colours."""
     bars = len(chart.lines) * len(chart.lines[0].x) if chart.bars else 0
     height = 1.1 + BAR * bars if chart.bars else 3.2
-    with mpl.rc_context():
-        # A reader's own matplotlibrc must not change the page.
-        mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
-        figure = Figure(figsize=(WIDTHS[width], height), layout="constrained")
-        draw(chart, figure.add_subplot())
-        buffer = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    # The page holds many figures: identifiers must differ.
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
-    said = escape(f"{chart.title}; the numbers are in the tables")
-    opening = (
-        f'<svg class="{width}" role="img" aria-label="{said}" xmlns="http://www.w3.org/2000/svg" '
-        'xmlns:xlink="http://www.w3.org/1999/xlink"'
-    )
-    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', lambda m: f'{opening} viewBox="{m[1]}">', svg, count=1)
-    for color, css in CSS_COLORS.items():
-        svg = svg.replace(color, css)
-    return Markup(svg)
+    said = f"{chart.title}; the numbers are in the tables"
+    return svg(lambda ax: draw(chart, ax), size=(WIDTHS[width], height), name=name, label=said, kind=width)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mho.cli.bench import bench
+from mho.cli.compare import compare
 from mho.cli.config import config
 from mho.cli.data import data
 from mho.cli.device import device
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, reproduce, sweep, report, export, config, bench):
+for verb in (train, reproduce, sweep, report, compare, export, config, bench):
     app.command()(as_verb(verb, progress=verb in (train, reproduce, sweep, bench)))
 app.command("map")(as_verb(map_))
 app.add_typer(data, name="data")

@@ -9,6 +9,8 @@ import typer
 
 from mho.benchmarks.plan import SUITES, make_plan
 from mho.cli import names
+from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
+from mho.errors import InvalidValue
 
 
 def bench(
@@ -37,6 +39,10 @@ def bench(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes and few rounds: tests the machinery.")] = False,
     out: Annotated[Path | None, typer.Option(help="New folder for bench.json and the page bench.html.")] = None,
+    figures: FigureFolder = None,
+    form: FigureFormat = "png",
+    style: FigureStyle = "page",
+    width: FigureWidth = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
     """Time training steps of networks, updates, reads, replicas and device laws.
@@ -49,6 +55,9 @@ def bench(
     """
     given = {"rounds": rounds, "images": images, "data": data, "data_dir": data_dir, "threads": threads}
     plan = make_plan(suites or [], given, quick=quick)
+    shown = Figures(folder=figures, format=form, style=style, width=width)
+    if figures is not None and out is None:
+        raise InvalidValue("--figures are those of the page of --out; name its folder too, --out bench-1")
 
     from rich.console import Console
 
@@ -66,7 +75,8 @@ def bench(
     finally:
         on_compile.remove(aside.print)
     if out is not None:
-        write_outcome(outcome, out)
+        with shown.written(quiet=as_json):
+            write_outcome(outcome, out)
     if as_json:
         print(outcome.to_json())
         return

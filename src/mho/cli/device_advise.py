@@ -11,6 +11,8 @@ import typer
 
 from mho.cli.device_fit import BEST, REPORT, refuse_full, watched
 from mho.cli.devices import Named, find_device_shown
+from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
+from mho.errors import InvalidValue
 
 if TYPE_CHECKING:
     from mho.devices import Device
@@ -27,6 +29,10 @@ def advise(
     ] = 0.1,
     vectors: Annotated[int, typer.Option(help="Vectors that each rule learns from.")] = 30_000,
     out: Annotated[Path | None, typer.Option(help="Folder to make: report.html, advise.json, device.toml.")] = None,
+    figures: FigureFolder = None,
+    picture: FigureFormat = "png",
+    style: FigureStyle = "page",
+    width: FigureWidth = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
     """Say which learning rule to take for a device.
@@ -42,6 +48,9 @@ def advise(
     Examples: mho device advise reram_array_om; mho device advise pulses.csv
     --out advice; mho device advise mine.toml --reference-error 0.3.
     """
+    shown = Figures(folder=figures, format=picture, style=style, width=width)
+    if figures is not None and out is None:
+        raise InvalidValue("--figures are those of the page of --out; name its folder too, --out advice")
     if out is not None:
         refuse_full(out)
 
@@ -55,7 +64,8 @@ def advise(
         given = {"--reference-error": (reference_error, 0.1), "--vectors": (vectors, 30_000)}
         words = [f"{option} {value}" for option, (value, usual) in given.items() if value != usual]
         command = " ".join(["mho device advise", shlex.quote(name), *words, f"--out {shlex.quote(str(out))}"])
-        write_advice(advice, device, name, out, numbers=numbers, command=command)
+        with shown.written(quiet=as_json):
+            write_advice(advice, device, name, out, numbers=numbers, command=command)
     if as_json:
         print(numbers)
         return

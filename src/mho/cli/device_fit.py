@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, final
 import typer
 
 from mho.bar import Bar
+from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
 from mho.cli.measured import read_pulses_of, reads_pulses, words_of
 from mho.errors import InvalidValue, WrongUse, nearest
 
@@ -62,6 +63,10 @@ def fit(
             "--trial", help="Also train LeNet on the digits with the device, and with a shifted zero (a minute or two)."
         ),
     ] = False,
+    figures: FigureFolder = None,
+    picture: FigureFormat = "png",
+    style: FigureStyle = "page",
+    width: FigureWidth = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
     *,
     form: Format | None,
@@ -82,6 +87,7 @@ def fit(
     b.csv --law SoftBounds --law my_devices:Ferro --out fitted.
     """
     refuse_full(out)
+    shown = Figures(folder=figures, format=picture, style=style, width=width)
     laws = find_laws(law)
 
     given = {"--law": law, "--w-max": None if w_max == 0.6 else w_max, "--spread": spread,
@@ -90,7 +96,8 @@ def fit(
     fitted = fit_shown(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate)
     command = " ".join(["mho device fit", *(shlex.quote(str(f)) for f in files), *_options(given), *words_of(form)])
     tried = trial_shown(fitted.best.device) if trial else None
-    written = write_fit(fitted, out, command=f"{command} --out {shlex.quote(str(out))}", tried=tried)
+    with shown.written(quiet=as_json):
+        written = write_fit(fitted, out, command=f"{command} --out {shlex.quote(str(out))}", tried=tried)
     if as_json:
         print(written["fit.json"].rstrip())
         return

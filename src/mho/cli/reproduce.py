@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mho.cli import names
+from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
 from mho.errors import Faults, InvalidValue, nearest
-
-PAGES = {"results": "report.html", "quick": "quick.html", "trial": "trial.html"}
-"""The page of each kind of results."""
 
 if TYPE_CHECKING:
     from mho.papers import Paper
@@ -65,7 +63,10 @@ def reproduce(
     ] = None,
     as_list: Annotated[
         bool,
-        typer.Option("--list", help="Show the curves, and how long those not yet trained take here; train nothing."),
+        typer.Option("--list", help="List the curves by the names to type, and what results there are; train nothing."),
+    ] = False,
+    timed: Annotated[
+        bool, typer.Option("--time", help="With --list: also measure how long what is not yet done takes here.")
     ] = False,
     from_results: Annotated[
         bool, typer.Option("--from-results", help="Judge the results in --out, or those that come with mho.")
@@ -73,6 +74,10 @@ def reproduce(
     page: Annotated[
         Path | None, typer.Option(help="Page to write of the results that --from-results judges (HTML).")
     ] = None,
+    figures: FigureFolder = None,
+    form: FigureFormat = "png",
+    style: FigureStyle = "page",
+    width: FigureWidth = None,
 ) -> None:
     """Train the curves of a paper's figures and compare them with the paper.
 
@@ -90,21 +95,26 @@ def reproduce(
     if paper is not None and paper not in PAPERS:
         raise InvalidValue(f"no paper {paper!r}{nearest(paper, PAPERS)}")
     papers = [PAPERS[paper]] if paper is not None else list(PAPERS.values())
-    _check_options(paper, figure, curve, threads, out, page, as_list=as_list, from_results=from_results)
+    _check_options(paper, figure, curve, threads, out, page, as_list=as_list, from_results=from_results, timed=timed)
+    if figures is not None and (paper is None or as_list or (from_results and page is None)):
+        raise InvalidValue(
+            "--figures goes with a paper and its page: a training writes one, --from-results with --page"
+        )
 
     from mho.papers.jobs import Scale
 
+    shown = Figures(folder=figures, format=form, style=style, width=width)
     scale = Scale(epochs=epochs, seeds=seeds, quick=quick, train_images=train_images, test_images=test_images)
     chosen = [(one, one.choose(figure or (), curve or ())) for one in papers]
     if as_list:
-        _show_list(chosen, scale, out, data_dir)
+        _show_list(chosen, scale, out, data_dir, timed=timed)
         return
     kept = True
     for one, curves in chosen:
         if from_results:
-            kept = _judge_results(one, curves, scale, out, page) and kept
+            kept = _judge_results(one, curves, scale, out, page, shown) and kept
         else:
-            kept = _reproduce(one, curves, scale, out, threads or os.cpu_count() or 1, data_dir) and kept
+            kept = _reproduce(one, curves, scale, out, threads or os.cpu_count() or 1, data_dir, shown) and kept
     if not kept:
         raise typer.Exit(1)
 
@@ -119,6 +129,7 @@ def _check_options(
     *,
     as_list: bool,
     from_results: bool,
+    timed: bool,
 ) -> None:
     faults = Faults("reproduce")
     if paper is None:
@@ -130,6 +141,8 @@ def _check_options(
         faults.add("--page goes with a paper and --from-results; a training writes its page into --out")
     if as_list and from_results:
         faults.add("--list and --from-results exclude each other")
+    if timed and not as_list:
+        faults.add("--time goes with --list")
     faults.raise_any()
 
 
@@ -138,10 +151,17 @@ def _folder(paper: Paper, out: Path | None) -> Path:
 
 
 def _reproduce(
-    paper: Paper, curves: list[str], scale: Scale, out: Path | None, threads: int, data_dir: Path | None
+    paper: Paper,
+    curves: list[str],
+    scale: Scale,
+    out: Path | None,
+    threads: int,
+    data_dir: Path | None,
+    figures: Figures,
 ) -> bool:
     """Train what is missing and show the verdicts; whether all are kept."""
     from mho.cli.reproduce_display import show_verdicts
+    from mho.papers.page import PAGES
     from mho.papers.reproduction import Reproduction
 
     work = Reproduction(paper, curves, scale, _folder(paper, out))
@@ -152,9 +172,9 @@ def _reproduce(
     verdicts = work.verdicts()
     show_verdicts(paper, verdicts, scale)
     folder = _folder(paper, out)
-    print(
-        f"results {folder / scale.kind}\nreport  {_write_page(paper, folder / scale.kind, folder / PAGES[scale.kind])}"
-    )
+    print(f"results {folder / scale.kind}")
+    with figures.written():
+        print(f"report  {_write_page(paper, folder / scale.kind, folder / PAGES[scale.kind])}")
     for name, fault in work.faults.items():
         print(f"{name} failed: {fault}", file=sys.stderr)
     if not ended:
@@ -202,7 +222,9 @@ def _write_page(paper: Paper, results: Path, file: Path) -> Path:
     return write_paper_page(paper, read_records(results), file, kind=results.name)
 
 
-def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | None, page: Path | None) -> bool:
+def _judge_results(
+    paper: Paper, curves: list[str], scale: Scale, out: Path | None, page: Path | None, figures: Figures
+) -> bool:
     from mho.cli.reproduce_display import show_verdicts
     from mho.papers.page import write_paper_page
     from mho.papers.records import read_records, valid_records
@@ -226,12 +248,15 @@ def _judge_results(paper: Paper, curves: list[str], scale: Scale, out: Path | No
     verdicts = judge(paper.expected, records, curves, kind=scale.kind, last=paper.epochs(scale.kind))
     show_verdicts(paper, verdicts, scale)
     if page is not None:
-        print(f"report  {write_paper_page(paper, records, page, kind=scale.kind)}")
+        with figures.written():
+            print(f"report  {write_paper_page(paper, records, page, kind=scale.kind)}")
     return all(verdict.kept is not False for verdict in verdicts)
 
 
-def _show_list(chosen: list[tuple[Paper, list[str]]], scale: Scale, out: Path | None, data_dir: Path | None) -> None:
+def _show_list(
+    chosen: list[tuple[Paper, list[str]]], scale: Scale, out: Path | None, data_dir: Path | None, *, timed: bool
+) -> None:
     from mho.cli.reproduce_display import show_list
 
     for paper, curves in chosen:
-        show_list(paper, curves, scale, _folder(paper, out), data_dir)
+        show_list(paper, curves, scale, _folder(paper, out), data_dir=data_dir, timed=timed)

@@ -55,7 +55,7 @@ def sweep(
     as_list: Annotated[bool, typer.Option("--list", help="Show the rows and batches, and run nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
-    """Train every point of a sweep with every seed; one row each in results.parquet.
+    """Train every point of a sweep with every seed; one row each in results.csv.
 
     FILE is a config with, for example,
 
@@ -72,6 +72,8 @@ def sweep(
     "device.dw_min.mean" = { low = 1e-4, high = 1e-2, log = true }
 
     Fields are named as for --set. Exit status 1 if a row failed.
+    results.parquet has the same rows where pyarrow is installed, results.json
+    those and the sweep; --json prints the rows.
     Rows that differ in seeds, or in numbers of device, noise and bounds, train
     side by side; each has the bits of its own mho train.
     """
@@ -83,9 +85,7 @@ def sweep(
         _show(described, as_json)
         return
     from mho.runs.coordinator import Coordinator
-    from mho.runs.results import import_pyarrow
 
-    import_pyarrow()
     folder = out or next_folder(file.stem if file else "sweep")
     coordinator = Coordinator(described, folder, resume=resume)
     if engine == "local":
@@ -94,16 +94,28 @@ def sweep(
     missing = len(described.rows) - len(results.done) - len(results.failed)
     page = _report(folder, results) if results.done and not missing else None
     if as_json:
-        counts = {"rows": len(described.rows), "done": len(results.done), "failed": len(results.failed)}
-        print(json.dumps({"folder": str(folder), "results": str(results.file), **counts, "missing": missing}))
+        counts = {"done": len(results.done), "failed": len(results.failed), "missing": missing}
+        found = {"folder": str(folder), "results": str(results.file), "fields": described.axes.fields, **counts}
+        print(json.dumps(found | {"rows": results.records}))
     else:
-        print(f"{len(results.done)} of {len(described.rows)} rows done, {len(results.failed)} failed")
-        print(f"results {folder / results.file.name}" + (f"\nreport  {page}" if page else ""))
+        _show_results(folder, results, page)
     if missing:
         print(f"stopped; continue with  mho sweep --out {shlex.quote(str(folder))} --resume", file=sys.stderr)
         raise typer.Exit(130)
     if results.failed:
         raise typer.Exit(1)
+
+
+def _show_results(folder: Path, results: Results, page: Path | None) -> None:
+    """Print the points, and where results and page are."""
+    from mho.cli.sweep_display import show_points
+    from mho.runs.results import CSV, PARQUET, has_pyarrow
+
+    described = results.sweep
+    show_points(results.records, described.axes.fields)
+    print(f"{len(results.done)} of {len(described.rows)} rows done, {len(results.failed)} failed")
+    parquet = f" and {PARQUET}" if has_pyarrow() else f" ({PARQUET} too, once you have run: pip install pyarrow)"
+    print(f"results {folder / CSV}{parquet}" + (f"\nreport  {page}" if page else ""))
 
 
 def _check_options(engine: str, address: str | None, processes: int | None, threads: int) -> None:
@@ -196,7 +208,7 @@ def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path 
         display.say("stopping; Ctrl-C again leaves at once")
 
     def leave(*_: object) -> None:
-        display.console.show_cursor()
+        display.bars.console.show_cursor()
         os._exit(130)
 
     before = signal.getsignal(signal.SIGINT)
@@ -210,6 +222,7 @@ def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path 
                 threads=threads,
                 data_folder=data_dir,
                 on_start=display.start,
+                on_tick=display.tick,
                 on_end=display.end,
                 stop=lambda: stop,
             )

@@ -1,117 +1,172 @@
-"""The live table of a sweep."""
+"""The display of mho sweep: bars by epochs while it trains, rows as they end, and the points at the end."""
 
 from __future__ import annotations
 
-import statistics
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import final
+from typing import Any, final
 
-from rich.console import Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from rich.console import Console
 from rich.table import Table
 
-from mho.bar import progress_console
+from mho.cli.epoch_bars import WHOLE, EpochBars
+from mho.intervals import FROM, MEANING
 from mho.runs.batches import Batch
 from mho.runs.coordinator import Ended
+from mho.runs.points import PointErrors, named, points_of, rank, value_text
 from mho.runs.results import DONE, Result, Results
+from mho.runs.state import State, read_state
 from mho.runs.sweep import Row, Sweep
+from mho.runs.work import FOLDERS
 
-LINES = 20
-"""Points that the table shows, the last to end below."""
+SHOWN = 3
+"""So many values of a field are named one by one."""
+MOST = 60
+"""Points of the table at the end."""
 
 
 @final
 class SweepDisplay:
-    """Finished points on a terminal, with the mean over their seeds; one line a batch elsewhere."""
+    """Bars of the batches that train, by epochs, on a terminal; a line for each row that ends."""
 
     def __init__(self, sweep: Sweep) -> None:
-        self.sweep, self.rows = sweep, {row.number: row for row in sweep.rows}
-        self.console = progress_console()
-        self.points: dict[int, list[float]] = {}
-        self.failed = self.ended = 0
-        self.began = time.monotonic()
-        self.fresh = 0
-        self.live = Live(console=self.console, get_renderable=self._table, refresh_per_second=1)
+        self.sweep, self.bars = sweep, EpochBars()
+        self._rows = len(sweep.rows)
+        self._batches: dict[str, Batch] = {}
+        self._results: Results | None = None
+        self._ended = self._failed = self._epochs = 0
+        self._began = time.monotonic()
 
     def __enter__(self) -> SweepDisplay:
-        if self.console.is_terminal:
-            self.live.start()
+        self.bars.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.live.stop()
+        self.bars.__exit__(kind, error, trace)
 
     def say(self, text: str) -> None:
         """One line for the reader."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.bars.say(text)
 
-    def start(self, results: Results, count: int) -> None:
+    def start(self, results: Results, missing: list[Batch]) -> None:
         """Show what is done already, and how much is to come."""
-        for number in sorted(results.done):
-            self._note(self.rows[number], results.test_error(number))
-        already = f", {self.ended} done before" if self.ended else ""
-        plan = f"{count} batch{'es' if count > 1 else ''} to train, the first may compile kernels"
-        self.say(f"{len(self.rows)} rows{already}; {plan if count else 'nothing is left to train'}")
-        self._refresh()
+        self._results, self._ended = results, len(results.done)
+        self._epochs = sum(record["epoch"] for record in results.records)  # of rows that are done: others are forgotten
+        self._batches = {one.name: one for one in missing}
+        already = f", {self._ended} done before" if self._ended else ""
+        rows = f"{self._rows} row{'s' if self._rows > 1 else ''}"
+        plan = f"{len(missing)} batch{'es' if len(missing) > 1 else ''} to train, the first may compile kernels"
+        self.say(f"{rows}{already}; {plan if missing else 'nothing is left to train'}")
+        self._update()
+
+    def tick(self) -> None:
+        """Read how far the batches are, at most twice a second."""
+        if self.bars.live and self.bars.due():
+            self._update()
 
     def end(self, ended: Ended) -> None:
-        """Show a batch."""
-        rows = ended.batch.rows
+        """Show a batch: a line for each of its rows."""
+        self._batches.pop(ended.batch.name, None)
+        self.bars.forget(words_of(ended.batch))
         if ended.again:
-            self.say(f"{_span(ended.batch)}: failed ({ended.again}); its rows are tried one by one")
+            self.say(f"{words_of(ended.batch)}: failed ({ended.again}); its rows are tried one by one")
+            self._batches |= {one.name: one for one in ended.instead}
             return
-        for row, result in zip(rows, ended.results, strict=True):
-            self.fresh += 1
-            if result.status == DONE:
-                self._note(row, result.test_error)
-            else:
-                self.failed += 1
-                self.ended += 1
-        if ended.results[0].status != DONE:
-            self.say(f"{_span(ended.batch)}: failed: {ended.results[0].message}")
-        elif not self.console.is_terminal:
-            self.say(f"{self.ended}/{len(self.rows)}  {_span(ended.batch)}: {_errors(ended.results)}")
-        self._refresh()
+        pairs = zip(ended.batch.rows, ended.results, strict=True)
+        for row, result in sorted(pairs, key=lambda pair: (*map(rank, pair[0].values.values()), pair[0].seed)):
+            self._ended += 1
+            self._failed += result.status != DONE
+            self._epochs += result.epoch or 0
+            self.say(f"{self._ended}/{self._rows}  {_line(row, result)}")
+        self._update()
 
-    def _note(self, row: Row, error: float | None) -> None:
-        self.ended += 1
-        # a point that ended last stands last
-        errors = self.points.pop(row.point, [])
-        self.points[row.point] = errors if error is None else [*errors, error]
-
-    def _refresh(self) -> None:
-        if self.console.is_terminal:
-            self.live.refresh()
-
-    def _table(self) -> Group:
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for heading in ("point", *self.sweep.axes.fields, "seeds", "test error, %"):
-            table.add_column(heading, justify="right")
-        for point, errors in list(self.points.items())[-min(LINES, max(3, self.console.height - 6)) :]:
-            spread = f" ± {statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
-            values = map(str, self.sweep.points[point].values())
-            table.add_row(str(point), *values, str(len(errors)), f"{statistics.fmean(errors):.2f}{spread}")
-        total, elapsed = len(self.rows), time.monotonic() - self.began
-        left = elapsed / self.fresh * (total - self.ended) if self.fresh else None
-        words = f"{self.ended} of {total} rows, {self.failed} failed, {elapsed // 60:.0f}:{int(elapsed) % 60:02}"
-        words += f", about {left / 60:.0f} min left" if left is not None and left >= 60 else ""
-        below = Table.grid(padding=(0, 2, 0, 0))
-        below.add_row(ProgressBar(total, self.ended, width=40), words)
-        return Group(table, below)
+    def _update(self) -> None:
+        """Draw every batch that has begun, and the whole: rows times epochs, of which those of today tell the time."""
+        if not self.bars.live:
+            return
+        done = total = float(self._epochs)
+        for one in self._batches.values():
+            state = read_state(self._results.file.parent / FOLDERS / one.name) if self._results else State(0, 0.0, [])
+            epochs = one.tables["training"].get("epochs", self.sweep.epochs)
+            total += epochs * len(one.rows)
+            done += state.done(epochs) * len(one.rows)
+            if state.epoch + state.fraction > 0:
+                self.bars.show(words_of(one), done=state.done(epochs), total=epochs, told=_told(state, epochs))
+        elapsed = int(time.monotonic() - self._began)
+        told = f"{self._ended} of {self._rows} rows" + (f", {self._failed} failed" if self._failed else "")
+        self.bars.show(WHOLE, done=done, total=total, told=f"{told}, {elapsed // 60}:{elapsed % 60:02}")
 
 
-def _span(batch: Batch) -> str:
-    numbers = sorted({row.point for row in batch.rows})
-    points = f"point {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} points from {numbers[0]} on"
-    rows = len(batch.rows)
-    return f"{points}, {rows} row{'s' if rows > 1 else ''} ({batch.name})"
+def words_of(batch: Batch) -> str:
+    """Return a batch by the values of its rows: "noise 0, 0.06, 0.3, length 1; 9 rows"."""
+    parts = []
+    for name in batch.rows[0].values:
+        values = sorted({row.values[name] for row in batch.rows}, key=rank)
+        few = ", ".join(map(value_text, values))
+        many = f"{value_text(values[0])} to {value_text(values[-1])}"
+        parts.append(f"{_short(name, batch.rows[0].values)} {few if len(values) <= SHOWN else many}")
+    seeds = sorted({row.seed for row in batch.rows})
+    if not parts:
+        parts.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
+    return f"{', '.join(parts)}; {len(batch.rows)} row{'s' if len(batch.rows) > 1 else ''}"
 
 
-def _errors(results: tuple[Result, ...]) -> str:
-    errors = [result.test_error for result in results if result.test_error is not None]
-    low, high = min(errors), max(errors)
-    return f"test error {low:.2f} %" if low == high else f"test error {low:.2f} to {high:.2f} %"
+def _short(name: str, others: Mapping[str, object]) -> str:
+    """Return the last word of a field's name where no other field ends in it."""
+    last = name.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in others) == 1 else name
+
+
+def _told(state: State, epochs: int) -> str:
+    words = f"epoch {min(state.epoch + 1, epochs)}/{epochs}"
+    return words + (f", test error {state.metrics[-1]['test_error']:.2f} %" if state.metrics else "")
+
+
+def _line(row: Row, result: Result) -> str:
+    place = ", ".join([*([named(row.values)] if row.values else []), f"seed {row.seed}"])
+    return f"{place}: " + (
+        f"test error {result.test_error:.2f} %" if result.status == DONE else f"failed: {result.message}"
+    )
+
+
+def show_points(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
+    """Print the points of a sweep in the order of their values, the lowest test error in bold; of many only the best.
+
+    Args:
+        records: rows, as `Results.records` has them.
+        fields: that are swept.
+    """
+    points = points_of(records, fields)
+    if not points:
+        return
+    best = min(points, key=lambda point: point.interval.mean)
+    shown = points
+    if len(points) > MOST:
+        lowest = sorted(points, key=lambda point: point.interval.mean)[:MOST]
+        shown = [point for point in points if point in lowest]
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in (*fields, "test error (%)", "seeds"):
+        table.add_column(heading, justify="right")
+    for point in shown:
+        cells = [*map(value_text, point.values.values()), point.interval.text(), str(len(point.test))]
+        table.add_row(*cells, style="bold" if point is best and len(points) > 1 else None)
+    console = Console(highlight=False)
+    console.print(table)
+    notes = [meaning(points)]
+    if len(points) > len(shown):
+        notes.append(f"the {MOST} points of lowest error of {len(points)}")
+    if len(points) > 1:
+        notes.append(f"lowest mean: {named(best.values)}" if best.values else "")
+    for note in filter(None, notes):
+        console.print(note, markup=False, soft_wrap=not console.is_terminal)
+
+
+def meaning(points: Sequence[PointErrors]) -> str:
+    """Return what stands beside the means, where anything does."""
+    most = max(len(point.test) for point in points)
+    if most < 2:
+        return ""
+    return MEANING if most >= FROM else "(low to high): both seeds"

@@ -12,10 +12,8 @@ from matplotlib.axes import Axes
 
 from mho.papers.axes import finish, horizontal_axis, vertical_axis
 from mho.papers.quantities import EPOCH, TEST_ERROR, Quantity
+from mho.report.curve_styles import COLORS, CurveStyle
 
-COLORS = ("#3b7dd8", "#d9730d", "#2f9a58", "#a36bd6", "#d14a5c", "#1c9aa8", "#a08a1e", "#858b95")
-"""Readable on light and on dark paper."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 EVERY = 5
 """Epochs from marker to marker, in long trainings."""
 ROOM = 0.07
@@ -29,13 +27,13 @@ class Drawn:
 
     Attributes:
         label: for the legend.
-        place: number among all curves of the figure, trained or not: it decides colour and marker.
+        style: colour, marker and dashes, the same in all figures of a page.
         seeds: points (x, y) of each seed, by rising epoch.
         number: the paper's number, a range, or None.
     """
 
     label: str
-    place: int
+    style: CurveStyle
     seeds: Sequence[Sequence[tuple[float, float]]]
     number: float | tuple[float, float] | None
 
@@ -71,19 +69,21 @@ def paper_figure(
         ax.set_yscale("log", nonpositive="clip")
     ax.set_autoscaley_on(False)
     for curve in data:
-        color, marker = COLORS[curve.place % len(COLORS)], MARKERS[curve.place % len(MARKERS)]
-        line = {"color": color, "marker": marker, "ms": 4.5, "markevery": (0, EVERY if longest > 2 * EVERY else 1)}
+        color = curve.style.color
+        line = {**curve.style.line, "ms": 4.5, "markevery": (0, EVERY if longest > 2 * EVERY else 1)}
         if len(curve.seeds) > 1:
-            for seed in curve.seeds:
-                ax.plot(*_columns(seed), color=color, lw=0.6, alpha=0.5)
+            for number, seed in enumerate(curve.seeds):
+                ax.plot(*_columns(seed), color=color, lw=0.6, alpha=0.5, label=f"_{curve.label}, run {number}")
         mean = [
             (statistics.fmean(place for place, _ in each), statistics.fmean(value for _, value in each))
             for each in zip(*curve.seeds, strict=False)
         ]
-        ax.plot(*_columns(mean), lw=1.7, label=curve.label, zorder=3, **line)  # type: ignore[arg-type]
+        ax.plot(*_columns(mean), lw=1.7, label=curve.label, zorder=3, **line)
         if curve.number is not None and compared:
-            ax.plot([mark] * 2, _ends(curve.number), color=color, lw=2.2, marker="_", ms=13, mew=2.2,
-                    clip_on=False, zorder=4, transform=ax.get_yaxis_transform())  # fmt: skip
+            ax.plot(
+                [mark] * 2, _ends(curve.number), color=color, lw=2.2, marker="_", ms=13, mew=2.2, clip_on=False,
+                zorder=4, label=f"_{curve.label}, paper", transform=ax.get_yaxis_transform(),
+            )  # fmt: skip
     vertical_axis(ax, quantity, [value for _, value in points] + list(itertools.chain(*map(_ends, numbers))))
     if window is not None and x == EPOCH and longest >= window[1]:
         ax.axvspan(window[0] - 0.5, window[1] + 0.5, color=COLORS[-1], alpha=0.12, lw=0, zorder=0)

@@ -48,14 +48,16 @@ def matrix_figure(
     table = np.array([row.means for row in data], float)
     finite = table[np.isfinite(table)]
     scale = Normalize(float(finite.min()), float(finite.max())) if len(finite) else Normalize(0.0, 1.0)
-    ax.pcolormesh(np.ma.masked_invalid(table), cmap=MAP, norm=scale, edgecolors="none")
+    colours = ax.pcolormesh(np.ma.masked_invalid(table), cmap=MAP, norm=scale, edgecolors="none", label=quantity.axis)
     for (row, column), mean in np.ndenumerate(table):
         if math.isfinite(mean):
             color = "white" if scale(mean) < DARK_BELOW else "black"
             ax.text(column + 0.5, row + 0.5, _short(mean, quantity), ha="center", va="center", color=color, fontsize=8)
     _name(ax.xaxis, columns, column_axis)
     _name(ax.yaxis, [row.label for row in data], row_axis)
-    ax.set_title(quantity.axis, fontsize=9.5, loc="left")
+    bar = ax.figure.colorbar(colours, ax=ax, pad=0.02)
+    bar.set_label(quantity.axis)
+    bar.outline.set_visible(False)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return ax

@@ -14,9 +14,10 @@ from mho.papers.figures import Drawn, paper_figure
 from mho.papers.matrix_figure import MatrixRow, matrix_figure
 from mho.papers.paper import Paper
 from mho.papers.records import Record
-from mho.papers.shown import Curve, Figure, Sweep
+from mho.papers.shown import Curve, Expected, Figure, Sweep
 from mho.papers.sweep_figure import SweepLine, sweep_figure
 from mho.papers.verdicts import seed_means
+from mho.report.curve_styles import CurveStyle, page_styles
 from mho.report.drawing import svg
 
 LEGEND = 0.21
@@ -30,7 +31,7 @@ SHAPES = (("wide", 2, 7.6, 3.7), ("narrow", 1, 3.8, 3.3))
 def drawings(
     paper: Paper, name: str, records: Mapping[str, Record], windows: Mapping[str, tuple[int, int]], *, compared: bool
 ) -> list[Markup]:
-    """Draw a figure.
+    """Draw a figure, each curve in the style that it has in all figures of the paper.
 
     Args:
         paper: the paper.
@@ -49,21 +50,34 @@ def drawings(
     return sweep_drawings(paper, name, records, windows, compared=compared)
 
 
+def paper_styles(paper: Paper) -> dict[str, CurveStyle]:
+    """Return the style of each curve of a paper, by its label, trained or not; and of each line of its sweeps."""
+    expected = paper.expected
+    return page_styles(_legend(figure, expected) for figure in expected.figures.values() if figure.matrix is None)
+
+
+def _legend(figure: Figure, expected: Expected) -> list[str]:
+    """Return the names that the legend of a figure may have."""
+    lines = figure.sweep.lines if figure.sweep is not None else {}
+    inside = {curve for line in lines.values() for curve in line}
+    return [*lines, *(expected.curves[curve].label for curve in figure.curves if curve not in inside)]
+
+
 def _curve_drawings(paper: Paper, name: str, records: Mapping[str, Record], *, compared: bool) -> list[Markup]:
     """Draw each line of the results against epochs or another number."""
     expected, figure = paper.expected, paper.expected.figures[name]
-    x, y = figure.x.name, figure.quantity.name
+    x, y, styles = figure.x.name, figure.quantity.name, paper_styles(paper)
     data = [
         Drawn(
             expected.curves[curve].label,
-            place,
+            styles[expected.curves[curve].label],
             [
                 [(line[x], line[y]) for line in metrics if x in line and y in line]
                 for metrics in records[curve].seeds.values()
             ],
             expected.curves[curve].number if expected.curves[curve].quantity == figure.quantity else None,
         )
-        for place, curve in enumerate(figure.curves)
+        for curve in figure.curves
         if curve in records
     ]
     draw = partial(
@@ -139,12 +153,12 @@ def sweep_drawings(
     if not sweep.across:
         lines = _lines_of_curves(paper, figure, sweep, records, windows, compared=compared)
         return _drawn_sweep(figure, sweep.axis, sweep.log, lines, f"figure-{name}")
-    made = []
+    made, styles = [], paper_styles(paper)
     for place, (panel, curves) in enumerate((sweep.panels or {"": figure.curves}).items()):
         lines = [
             SweepLine(
                 paper.expected.curves[curve].label,
-                k,
+                styles[paper.expected.curves[curve].label],
                 [
                     (value, found)
                     for quantity, value in sorted(sweep.across.items(), key=lambda pair: pair[1])
@@ -152,7 +166,7 @@ def sweep_drawings(
                 ],
                 _across_numbers(paper.expected.curves[curve], sweep) if compared else (),
             )
-            for k, curve in enumerate(curves)
+            for curve in curves
             if curve in records
         ]
         axis = f"{sweep.axis}; {panel}" if panel else sweep.axis
@@ -212,7 +226,8 @@ def _lines_of_curves(
         )
         for label, line in sweep.lines.items()
     }
-    return [SweepLine(label, place, line, printed.get(label, ())) for place, (label, line) in enumerate(points)]
+    styles = paper_styles(paper)
+    return [SweepLine(label, styles[label], line, printed.get(label, ())) for label, line in points]
 
 
 def _drawn_sweep(figure: Figure, axis: str, log: bool, lines: list[SweepLine], name: str) -> list[Markup]:

@@ -17,11 +17,11 @@ from mho.papers.shown import Figure
 from mho.papers.verdicts import Measured, Verdict, measure
 
 COUNTED = {
-    "pulses": "pulses an image",
-    "coincidences": "coincidences an image",
-    "saturated_probabilities": "saturated probabilities an image",
-    "halvings": "bound-management rounds an image",
-    "clipped_reads": "clipped reads an image",
+    "pulses": "pulses per image",
+    "coincidences": "coincidences per image",
+    "saturated_probabilities": "saturated probabilities per image",
+    "halvings": "bound-management rounds per image",
+    "clipped_reads": "clipped reads per image",
 }
 """Counters of the arrays that the page shows, with their headings."""
 

@@ -58,6 +58,7 @@ class Paper:
             InvalidValue: naming every unknown figure and curve, with the nearest known.
         """
         shown = self.expected.figures
+        figures = [self.expected.figure_named(name) for name in figures]
         faults = [
             f"{self.name} has no figure {name!r} here{nearest(name, shown)}" for name in figures if name not in shown
         ]

@@ -15,18 +15,18 @@ from mho.errors import InvalidValue, WrongUse
 from mho.files import write_atomically
 from mho.papers.collect import collect_record
 from mho.papers.jobs import Job, Scale, jobs
+from mho.papers.page import HEAD
 from mho.papers.paper import Paper
 from mho.papers.records import read_records
-from mho.papers.run_folder import State, read_metrics, read_state
 from mho.papers.study_work import study_work
 from mho.papers.verdicts import Verdict, judge
 from mho.runs.engine import Engine
 from mho.runs.run import VERSION
+from mho.runs.state import State, read_metrics, read_state
 from mho.runs.work import FOLDERS
 from mho.runs.worker import MARK, Task
 from mho.version import PHYSICS_VERSION
 
-HEAD = "reproduce.json"
 LOCK = ".lock"
 POLL_SECONDS = 0.25
 

@@ -137,6 +137,7 @@ class Figure:
 
     Attributes:
         title: of the figure.
+        paper: its number in the paper, where its name is not that, with the source of the number, "4H [r]".
         curves: names of its curves in order.
         quantity: what the vertical axis shows.
         x: what the horizontal axis shows, where there is no sweep.
@@ -146,6 +147,7 @@ class Figure:
 
     title: str
     curves: tuple[str, ...]
+    paper: str = ""
     quantity: Quantity = TEST_ERROR
     x: Quantity = EPOCH
     sweep: Sweep | None = None
@@ -175,6 +177,18 @@ class Expected:
     quick: Mapping[str, tuple[Check, ...]]
     numbers_available: bool = True
     captions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def heading(self, name: str) -> str:
+        """Return how pages and tables call a figure: by its number in the paper; by its title where it has none."""
+        figure = self.figures[name]
+        if name[:1].isdigit():
+            return f"Figure {name.replace('_', ' ')}: {figure.title}"
+        return f"Figure {figure.paper}: {figure.title}" if figure.paper else figure.title
+
+    def figure_named(self, given: str) -> str:
+        """Return the name of a figure that is given by this name or by its number in the paper."""
+        numbers = {figure.paper.split()[0].lower(): name for name, figure in self.figures.items() if figure.paper}
+        return given if given in self.figures else numbers.get(given.lower(), given)
 
     def figures_of(self, curve: str) -> list[str]:
         """Return the names of the figures that show a curve."""

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mho.papers.axes import finish, vertical_axis
-from mho.papers.figures import COLORS, MARKERS
 from mho.papers.quantities import TEST_ERROR, Quantity
+from mho.report.curve_styles import COLORS, CurveStyle
 
 LINEAR_BELOW = 3.0
 """Values that span less than this factor are drawn on a linear axis."""
@@ -29,13 +29,13 @@ class SweepLine:
 
     Attributes:
         label: for the legend.
-        place: number among all lines and levels of the figure, trained or not: it decides colour and marker.
+        style: colour, marker and dashes, the same in all figures of a page.
         points: value and the means of its seeds, by rising value; None and the means for a level.
         paper: value and the paper's number, by rising value.
     """
 
     label: str
-    place: int
+    style: CurveStyle
     points: Sequence[tuple[float | None, Sequence[float]]]
     paper: Sequence[tuple[float, float]] = ()
 
@@ -66,17 +66,33 @@ def sweep_figure(
     seen += [number for line in data for _, number in line.paper]
     values = sorted({value for line in data for value, _ in (*line.points, *line.paper) if value is not None})
     for line in data:
-        color, marker = COLORS[line.place % len(COLORS)], MARKERS[line.place % len(MARKERS)]
+        color, marker = line.style.color, line.style.marker
         for value, means in line.points:
             if value is None:
                 ax.axhline(statistics.fmean(means), color=color, lw=1.3, ls=(0, (5, 3)), label=line.label, zorder=2)
             elif len(means) > 1:
-                ax.plot([value] * len(means), means, ".", color=color, ms=4, alpha=0.6, zorder=3)
+                ax.plot(
+                    [value] * len(means),
+                    means,
+                    ".",
+                    color=color,
+                    ms=4,
+                    alpha=0.6,
+                    zorder=3,
+                    label=f"_{line.label}, seeds",
+                )
         points = [(value, statistics.fmean(means)) for value, means in line.points if value is not None]
         if points:
-            ax.plot(*zip(*points, strict=True), color=color, marker=marker, ms=5, lw=1.7, label=line.label, zorder=4)
+            ax.plot(*zip(*points, strict=True), **line.style.line, ms=5, lw=1.7, label=line.label, zorder=4)
         if line.paper:
-            ax.plot(*zip(*line.paper, strict=True), color=color, **PRINTED, marker=marker, zorder=3)
+            ax.plot(
+                *zip(*line.paper, strict=True),
+                color=color,
+                **PRINTED,
+                marker=marker,
+                zorder=3,
+                label=f"_{line.label}, paper",
+            )
     if any(line.paper for line in data):
         ax.plot([], [], color=COLORS[-1], **PRINTED, marker="o", label="paper")
     positive = [mean for mean in seen if mean > 0]

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
+from mho.intervals import Interval, error_interval, interval
 from mho.papers.checks import Check
 from mho.papers.quantities import TEST_ERROR, Quantity
 from mho.papers.records import Record
@@ -23,24 +24,29 @@ class Measured:
     """A mean of a quantity.
 
     Attributes:
-        mean: over the seeds, of each one's mean over the epochs.
-        spread: standard deviation over the seeds, of one seed over the epochs; None for a single number.
-        seeds: how many.
+        interval: over the seeds, of each one's mean over the epochs.
         epochs: first and last of the mean.
         whole: whether these are all the epochs that a verdict needs.
         quantity: what was measured.
     """
 
-    mean: float
-    spread: float | None
-    seeds: int
+    interval: Interval
     epochs: tuple[int, int]
     whole: bool
     quantity: Quantity = TEST_ERROR
 
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return self.interval.mean
+
+    @property
+    def seeds(self) -> int:
+        """How many there are."""
+        return self.interval.count
+
     def __str__(self) -> str:
-        show = self.quantity.show
-        return show(self.mean) + (f" ± {show(self.spread)}" if self.spread is not None else "")
+        return self.interval.text(self.quantity.show)
 
 
 def measure(record: Record, window: tuple[int, int], quantity: Quantity = TEST_ERROR) -> Measured | None:
@@ -51,16 +57,13 @@ def measure(record: Record, window: tuple[int, int], quantity: Quantity = TEST_E
     """
     whole = _whole_seeds(record, window, quantity)
     if whole:
-        means = [statistics.fmean(values) for values in whole]
-        return Measured(
-            statistics.fmean(means), _spread(means) or _spread(whole[0]), len(means), window, True, quantity
-        )
+        return Measured(_interval(whole, quantity), window, True, quantity)
     farthest = max(record.seeds.values(), key=len, default=[])[-SHOWN:]
     values = [line[quantity.name] for line in farthest if quantity.name in line]
     if not values:
         return None
     ends = farthest[0]["epoch"], farthest[-1]["epoch"]
-    return Measured(statistics.fmean(values), _spread(values), 1, ends, False, quantity)
+    return Measured(_interval([values], quantity), ends, False, quantity)
 
 
 def seed_means(record: Record, window: tuple[int, int], quantity: Quantity = TEST_ERROR) -> list[float]:
@@ -166,5 +169,7 @@ def _lack(check: Check, curve: str) -> str:
     return f"{check.quantity.label} of {curve}" if check.quantity is not None else curve
 
 
-def _spread(values: Sequence[float]) -> float | None:
-    return statistics.stdev(values) if len(values) > 1 else None
+def _interval(seeds: Sequence[Sequence[float]], quantity: Quantity) -> Interval:
+    """Return the interval of the means of seeds."""
+    means = [statistics.fmean(values) for values in seeds]
+    return error_interval(means) if quantity.unit == "%" else interval(means)

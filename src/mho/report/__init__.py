@@ -1,6 +1,7 @@
 """Figures and pages of runs, sweeps, devices, networks. Imports matplotlib and jinja2: import only where used.
 
-The room itself can be called: `mho.report(history, out="report.html")` is `write_history_report`.
+The room itself can be called: `mho.report(history, out="report.html")` is `write_history_report`. Figures of pages
+become files inside `with mho.report.gallery() as figures:`; `mho.report.style("paper")` is for those of a script.
 """
 
 import sys
@@ -19,6 +20,8 @@ from mho.report.device_figures import symmetry_histogram as symmetry_histogram
 from mho.report.figures import error_curves as error_curves
 from mho.report.fit_page import fit_page as fit_page
 from mho.report.folder import read_folder as read_folder
+from mho.report.gallery import check_figures as check_figures
+from mho.report.gallery import gallery as gallery
 from mho.report.history_page import write_history_report as write_history_report
 from mho.report.improve_page import forest as forest
 from mho.report.improve_page import improve_page as improve_page
@@ -26,6 +29,7 @@ from mho.report.map_figures import part_bars as part_bars
 from mho.report.map_figures import save_map as save_map
 from mho.report.map_figures import share_bars as share_bars
 from mho.report.page import write_report as write_report
+from mho.report.styles import style as style
 from mho.report.sweep_page import is_sweep as is_sweep
 from mho.report.sweep_page import write_sweep_report as write_sweep_report
 

@@ -42,7 +42,7 @@ def advice_page(advice: Advice, *, device: str, command: str, version: str, devi
             svg(
                 lambda ax: errors_of_rules(advice, ax),
                 size=size[kind],
-                name=kind,
+                name=f"rules-{kind}",
                 kind=kind,
                 label="Errors of the rules in per cent of the reach; the numbers are in the table",
             )

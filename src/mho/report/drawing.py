@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 
 from mho.files import write_atomically
 from mho.report.figures import FLOAT_COLOR, REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR, VALIDATION_COLOR
+from mho.report.gallery import note
+from mho.report.styles import PAGE
 
 INK = "#010203"
 """Stands for the colour of the page's text while a figure is drawn."""
@@ -26,16 +28,8 @@ CSS_COLORS = {
     FLOAT_COLOR: "var(--float)",
     REPLICA_COLOR: "var(--muted)",
 }
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "mho",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9.5,
-    **dict.fromkeys(
-        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), INK
-    ),
-}
+INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color")
+STYLE: Any = {**PAGE, **dict.fromkeys(INKED, INK)}
 
 
 def svg(draw: Callable[[Axes], Any], *, size: tuple[float, float], name: str, label: str, kind: str = "") -> Markup:
@@ -47,7 +41,10 @@ def svg(draw: Callable[[Axes], Any], *, size: tuple[float, float], name: str, la
         name: unlike that of any other figure of the page.
         label: for readers who do not see it.
         kind: class of the element.
+
+    An open `gallery` sees the figure too.
     """
+    note(name, kind, draw, size)
     with mpl.rc_context():
         # A reader's own matplotlibrc must not change the page.
         mpl.rcdefaults()
@@ -89,7 +86,7 @@ def save_panels(
     """The same with several panels: `places` has the name of each in rows, repeated where a panel is wide."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(STYLE | {name: "black" for name, color in STYLE.items() if color == INK})
+        mpl.rcParams.update(PAGE)
         figure = Figure(figsize=size, layout="constrained")
         for name, ax in figure.subplot_mosaic([list(row) for row in places]).items():
             draws[name](ax)

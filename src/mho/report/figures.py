@@ -90,8 +90,9 @@ def error_curves(
         seen += errors
         if singles and all(singles):
             replicas = True
-            for curve in zip(*singles, strict=True):
-                ax.plot(epochs, curve, dashes, color=color, lw=0.7, alpha=0.45, marker=marker, ms=_size(data, 2))
+            for replica, curve in enumerate(zip(*singles, strict=True)):
+                thin: dict[str, Any] = {"lw": 0.7, "alpha": 0.45, "label": f"_{name}, replica {replica}"}
+                ax.plot(epochs, curve, dashes, color=color, marker=marker, ms=_size(data, 2), **thin)
                 seen += curve
         handles += ax.plot(
             epochs, errors, dashes, color=color, lw=2, marker=marker, ms=_size(data, 4), label=name, zorder=3
@@ -208,7 +209,8 @@ def history_curves(
         singles = [line.get(f"{name}_replicas") or () for line in data]
         for replica in range(max(map(len, singles))):
             own = column([single[replica] if replica < len(single) else None for single in singles])
-            ax.plot(places, own, dashes, color=color, lw=0.7, alpha=0.45)
+            label = f"_{name.replace('_', ' ')}, replica {replica}"
+            ax.plot(places, own, dashes, color=color, lw=0.7, alpha=0.45, label=label)
         drawn: dict[str, Any] = {"lw": 2, "marker": marker, "ms": _size(data, 4), "zorder": 3}
         numbers = column([line.get(name) for line in data])
         handles += ax.plot(places, numbers, dashes, color=color, label=name.replace("_", " "), **drawn)

@@ -47,14 +47,15 @@ def fit_page(fitted: Fitted, *, command: str, version: str, device_toml: str, tr
         title=f"{best.name} fitted to {_short(measurement.source)}",
         version=version,
         headlines=_headlines(fitted),
-        readings=[_both(partial(replayed_readings, fitted, n), f"r{n}", _label(fitted, n))
+        readings=[_both(partial(replayed_readings, fitted, n), f"readings-{n + 1}", _label(fitted, n))
                   for n in range(min(SHOWN, len(fitted.traces)))],
         left_out=max(len(fitted.traces) - SHOWN, 0),
-        steps=[_half(partial(steps_with_fits, fitted, up), f"s{up:d}", f"Steps {'up' if up else 'down'}")
-               for up in (True, False) if any((np.sign(t.pulses) == (1 if up else -1)).any() for t in fitted.traces)],
+        steps=[_half(partial(steps_with_fits, fitted, up), f"steps-{name}", f"Steps {name}")
+               for up, name in ((True, "up"), (False, "down"))
+               if any((np.sign(t.pulses) == (1 if up else -1)).any() for t in fitted.traces)],
         residuals=[
-            _half(lambda ax: residuals_in_time(best, ax), "rt", "Residuals in time"),
-            _half(lambda ax: residuals_in_state(fitted, ax), "rs", "Residuals against the state"),
+            _half(lambda ax: residuals_in_time(best, ax), "residuals-time", "Residuals in time"),
+            _half(lambda ax: residuals_in_state(fitted, ax), "residuals-state", "Residuals against the state"),
         ],
         lags=[(fit.series.device, lag_one(fit.residuals), float(np.nanstd(fit.residuals))) for fit in best.fits],
         parameters=best.parameters,
@@ -117,7 +118,7 @@ def _label(fitted: Fitted, number: int) -> str:
 
 def _both(draw: Callable[[Axes], Any], name: str, label: str) -> dict[str, Markup]:
     return {
-        kind: svg(draw, size=size, name=f"{name}{kind}", kind=kind, label=label)
+        kind: svg(draw, size=size, name=f"{name}-{kind}", kind=kind, label=label)
         for kind, size in (("wide", WIDE), ("narrow", NARROW))
     }
 

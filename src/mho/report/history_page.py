@@ -76,14 +76,14 @@ def _render(lines: list[dict[str, Any]], title: str) -> str:
                     svg(
                         partial(history_curves, lines, names=some, places=places, x=x or "line", mark=best),
                         size=size,
-                        name=f"{kind}{number}",
+                        name=f"{quantity}-{kind}",
                         kind=kind,
                         label=f"{', '.join(some)} against {x or 'lines'}; the numbers are in the table",
                     )
                     for kind, size in SIZES.items()
                 ],
             }
-            for number, (quantity, some) in enumerate(quantities.items())
+            for quantity, some in quantities.items()
         ],
         x=x or "line",
         places=places,

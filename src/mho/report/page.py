@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from mho.arrays import ArrayRow
 from mho.files import write_atomically
+from mho.intervals import FROM, error_interval
 from mho.report.drawing import svg
 from mho.report.figures import error_curves, loss_curves
 from mho.report.folder import RunFolder, read_folder
@@ -97,11 +98,11 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
         lines.append((f"{run.chance.error:.2f}{PER_CENT}", f"chance: test {run.measure} of guessing", guessing))
     if window and not run.values_differ:
         span = f"epochs {window[0]['epoch']} to {window[-1]['epoch']}"
-        over = [row["mean"] for row in _replicas(run)] or [line["test_error"] for line in window]
-        what = f"standard deviation over {len(over)} replicas" if spread else "standard deviation over epochs"
-        mean = f"{statistics.fmean(over):.2f}"
-        number = f"{mean} ± {statistics.stdev(over):.2f}{PER_CENT}" if len(over) > 1 else f"{mean}{PER_CENT}"
-        lines.append((number, f"mean test {run.measure}, {span}", f"± {what}" if len(over) > 1 else ""))
+        over = [row["mean"] for row in _replicas(run)]
+        mean = error_interval(over) if over else error_interval([statistics.fmean(w["test_error"] for w in window)])
+        what = f"95{PER_CENT} confidence interval over" if mean.count >= FROM else "range of"
+        remark = f"{mean.spread()}{PER_CENT}: {what} {mean.count} replicas" if mean.spread() else ""
+        lines.append((f"{mean.mean:.2f}{PER_CENT}", f"mean test {run.measure}, {span}", remark))
     for name, words in run.units.items():
         value = last.get(f"test_{name}")
         if isinstance(value, float) and math.isfinite(value):
@@ -227,7 +228,7 @@ def _curves(run: RunFolder, name: str) -> Markup:
             twin=run.twin,
         ),
         size=SIZES[name],
-        name=name,
+        name=f"{run.measure}-{name}",
         kind=name,
         label=f"{_parts(run)} {run.measure} in per cent against epochs; the numbers are in the table of epochs",
     )

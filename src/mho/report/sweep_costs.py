@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mho.report.drawing import svg
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR
-from mho.report.template import value
+from mho.runs.points import value_text
 from mho.runs.results import DONE, ResultTable
 from mho.text import prefix_of
 
@@ -48,7 +48,7 @@ def priced_points(table: ResultTable) -> list[Priced]:
         rows = list(group)
         costs = {name: cost for name in QUANTITIES if (cost := rows[0].get(name)) is not None}
         if len(costs) == len(QUANTITIES):
-            words = ", ".join(f"{name.rpartition('.')[2]} {value(rows[0][name])}" for name in table.fields)
+            words = ", ".join(f"{name.rpartition('.')[2]} {value_text(rows[0][name])}" for name in table.fields)
             points.append(Priced(words, statistics.fmean(row["test_error"] for row in rows), costs))
     return points
 

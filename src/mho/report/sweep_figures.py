@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import itertools
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -15,11 +17,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from mho.report.curve_styles import CurveStyle, curve_style
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, error_axis
-from mho.report.sweep_points import Axis, Interval, PointErrors, axis, over_seeds
+from mho.report.sweep_axes import Axis, axis
+from mho.runs.points import PointErrors, Value, named, rank, value_text
 
 MAP = colormaps["cividis_r"]
 """Readable without colour vision; dark is bad."""
+MOST = 8
+"""So many lines of a figure have colours of their own."""
+WORDS = 26
+"""Letters up to which two names stand beside each other in a legend."""
 FEW = 12
 """So many values of a field are named one by one."""
 UNITS = {
@@ -50,38 +58,85 @@ LINEAR_BELOW = 3.0
 def error_against(
     field: str, points: Sequence[PointErrors], ax: Axes, *, drawn: Mapping[str, bool] = MappingProxyType({})
 ) -> Axes:
-    """Test error [%] against one swept field.
+    """Test error [%] against one swept field: a line for each combination of values of the other fields.
 
-    Every point is a small dot (its mean over seeds). Where several points share a value, the line is their mean and
-    the band its confidence interval over seeds; where each has a value of its own, bars are each point's interval.
-    `drawn` has the fields with random values, and whether these are drawn by their logarithm.
+    Up to eight lines have colours and a legend; of more all are grey but the one with the lowest error. Bands and bars
+    are intervals over seeds. A field with random values, and points that share all other values with no other, have
+    dots without lines.
+
+    Args:
+        field: of the horizontal axis.
+        points: of the sweep.
+        ax: where to draw; a legend stands above it.
+        drawn: fields with random values, and whether these are drawn by their logarithm.
     """
     x = axis(field, points, drawn.get(field))
-    groups: dict[float, list[PointErrors]] = collections.defaultdict(list)
-    for point in points:
-        groups[x.place(point.values[field])].append(point)
-    places = sorted(groups)
-    means = [over_seeds(groups[place]) for place in places]
-    single = all(len(group) == 1 for group in groups.values())
-    if not single:
-        dots = [(place, point.interval.mean) for place in places for point in groups[place]]
-        ax.plot(*zip(*dots, strict=True), ".", color=REPLICA_COLOR, ms=4, alpha=0.8, zorder=2)
-    if x.categorical or (single and len(places) > FEW):
-        halves = [mean.half or 0.0 for mean in means]
-        line: dict[str, Any] = {"fmt": "o", "ms": 4.5, "lw": 1.3, "capsize": 3}
-        ax.errorbar(places, [mean.mean for mean in means], yerr=halves, color=TEST_COLOR, zorder=3, **line)
-    else:
-        ax.plot(places, [mean.mean for mean in means], "o-", color=TEST_COLOR, ms=4, lw=1.8, zorder=3)
-        if any(mean.half is not None for mean in means):
-            low, high = zip(*map(_ends, means), strict=True)
-            ax.fill_between(places, low, high, color=TEST_COLOR, alpha=0.22, lw=0, zorder=1)
-    ends = [end for mean in means for end in _ends(mean)] + [point.interval.mean for point in points]
-    _error_scale(ax, ends)
+    lines = {} if field in drawn else _lines(field, points)
+    best = min(points, key=lambda point: point.interval.mean)
+    for number, (name, line) in enumerate(lines.items()):
+        style = curve_style(number)
+        if len(lines) > MOST:
+            style = curve_style(0) if best in line else dataclasses.replace(style, color=REPLICA_COLOR, dashes="-")
+            name = name if best in line else f"_{name}"
+        label = name if len(lines) > 1 else "test error"
+        _draw_line(x, line, ax, style, label, faint=name.startswith("_"), band=len(lines) == 1)
+    placed = {point.number for line in lines.values() for point in line}
+    alone = [point for point in points if point.number not in placed]
+    if alone:
+        _draw_bars(x, alone, ax, {"color": TEST_COLOR, "marker": "o", "ls": ""}, "points")
+    _error_scale(ax, [end for point in points for end in (point.interval.mean, *point.interval.ends)])
     _value_axis(ax.xaxis, x, ax)
     ax.set_ylabel("test error (%)")
     ax.grid(True, lw=0.5, alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
+    if len(lines) > 1:
+        columns = 2 if max(map(len, lines)) < WORDS else 1
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0.3,
+                  fontsize="small", columnspacing=1.2)  # fmt: skip
     return ax
+
+
+def _lines(field: str, points: Sequence[PointErrors]) -> dict[str, list[PointErrors]]:
+    """Return the points of each combination of the other values that several points share, by these values."""
+    varied = [name for name in points[0].values if name != field and len({p.values[name] for p in points}) > 1]
+    found: dict[tuple[Value, ...], list[PointErrors]] = collections.defaultdict(list)
+    for point in points:
+        found[tuple(point.values[name] for name in varied)].append(point)
+    several = {values: line for values, line in found.items() if len(line) > 1}
+    ordered = sorted(several, key=lambda values: tuple(map(rank, values)))
+    return {named(dict(zip(varied, values, strict=True))): several[values] for values in ordered}
+
+
+def _draw_line(
+    x: Axis, points: Sequence[PointErrors], ax: Axes, style: CurveStyle, name: str, *, faint: bool, band: bool
+) -> None:
+    """Draw a line with its intervals: a band where it is alone, bars beside others, none where it is faint."""
+    ordered = sorted(points, key=lambda point: x.place(point.values[x.field]))
+    if x.categorical:
+        _draw_bars(x, ordered, ax, dict(style.line) | {"ls": ""}, name)
+        return
+    if not faint and not band:
+        _draw_bars(x, ordered, ax, style.line, name)
+        return
+    places = [x.place(point.values[x.field]) for point in ordered]
+    line: dict[str, Any] = {"ms": 0, "lw": 0.7, "zorder": 2} if faint else {"ms": 4.5, "lw": 1.7, "zorder": 3}
+    ax.plot(places, [point.interval.mean for point in ordered], **style.line, **line, label=name)
+    if not faint and any(point.interval.count > 1 for point in ordered):
+        low, high = zip(*(point.interval.ends for point in ordered), strict=True)
+        ax.fill_between(places, low, high, color=style.color, alpha=0.18, lw=0, zorder=1, label=f"_{name}")
+
+
+def _draw_bars(x: Axis, points: Sequence[PointErrors], ax: Axes, style: Mapping[str, Any], name: str) -> None:
+    """Draw a marker for each point, with a bar for its interval where it has several seeds."""
+    places, means = zip(*((x.place(p.values[x.field]), p.interval.mean) for p in points), strict=True)
+    if all(point.interval.count < 2 for point in points):
+        ax.plot(places, means, **style, ms=4.5, lw=1.7, zorder=3, label=name)
+        return
+    below = [point.interval.mean - point.interval.ends[0] for point in points]
+    above = [point.interval.ends[1] - point.interval.mean for point in points]
+    ax.errorbar(
+        places, means, yerr=(below, above), **style, ms=4.5, lw=1.7, elinewidth=0.9, capsize=2.5, zorder=3, label=name
+    )
 
 
 def error_map(
@@ -91,38 +146,57 @@ def error_map(
     *,
     drawn: Mapping[str, bool] = MappingProxyType({}),
 ) -> Axes:
-    """Mean test error [%] of every pair of values of two fields, as a table of colours.
+    """Test error [%] of every pair of values of two fields, as a table of colours, the other fields at their best.
 
-    Fields whose values are mostly drawn at random give a dot a point in place of a table.
+    Fields whose values are mostly drawn at random give a dot a point in place of a table. The range of the colours is
+    no narrower than a tenth of the errors, and than four standard deviations over seeds, so that differences which
+    mean nothing look like nothing.
     """
     x, y = (axis(field, points, drawn.get(field)) for field in fields)
-    cells: dict[tuple[int, int], list[PointErrors]] = collections.defaultdict(list)
+    cells: dict[tuple[int, int], float] = {}
     for point in points:
-        cells[y.values.index(point.values[y.field]), x.values.index(point.values[x.field])].append(point)
-    means = {cell: over_seeds(group).mean for cell, group in cells.items()}
-    scale = Normalize(min(means.values()), max(means.values()) or 1.0)
+        place = y.values.index(point.values[y.field]), x.values.index(point.values[x.field])
+        cells[place] = min(cells.get(place, math.inf), point.interval.mean)
     if is_scattered(x, y, len(cells)):
+        scale = color_range(points, [point.interval.mean for point in points])
         places = [(x.place(p.values[x.field]), y.place(p.values[y.field])) for p in points]
         errors = [point.interval.mean for point in points]
         across, up = zip(*places, strict=True)
-        colours: Any = ax.scatter(across, up, c=errors, cmap=MAP, norm=scale, s=34, lw=0)
+        colours: Any = ax.scatter(across, up, c=errors, cmap=MAP, norm=scale, s=34, lw=0, label="points")
         _value_axis(ax.xaxis, x, ax)
         _value_axis(ax.yaxis, y, ax)
     else:
+        scale = color_range(points, list(cells.values()))
         table = np.full((len(y.values), len(x.values)), np.nan)
-        for cell, mean in means.items():
+        for cell, mean in cells.items():
             table[cell] = mean
-        colours = ax.pcolormesh(table, cmap=MAP, norm=scale, edgecolors="none")
+        colours = ax.pcolormesh(table, cmap=MAP, norm=scale, edgecolors="none", label="test error (%)")
         for side, which in ((ax.xaxis, x), (ax.yaxis, y)):
             _cell_axis(side, which)
         if len(x.values) <= 8 and len(y.values) <= FEW:
-            _write_errors(ax, means, scale)
-    if not ax.texts:
-        bar = ax.figure.colorbar(colours, ax=ax, pad=0.02)
-        bar.set_label("test error (%)")
-        bar.outline.set_visible(False)
+            _write_errors(ax, cells, scale)
+    bar = ax.figure.colorbar(colours, ax=ax, pad=0.02)
+    bar.set_label("test error (%)")
+    bar.outline.set_visible(False)
     ax.spines[:].set_visible(False)
     return ax
+
+
+def color_range(points: Sequence[PointErrors], errors: Sequence[float]) -> Normalize:
+    """Return the errors between which the colours go.
+
+    They are the lowest and the highest, or farther apart: by a tenth of the highest, and by four standard deviations
+    over seeds, the root mean square over all points of several seeds.
+    """
+    low, high = min(errors), max(errors)
+    variances = [statistics.variance(point.test.values()) for point in points if len(point.test) > 1]
+    noise = math.sqrt(statistics.fmean(variances)) if variances else 0.0
+    least = max(0.1 * high, 4 * noise) or 1.0
+    if high - low < least:
+        middle = (low + high) / 2
+        low = max(middle - least / 2, 0.0)
+        high = low + least
+    return Normalize(low, high)
 
 
 def is_scattered(x: Axis, y: Axis, filled: int) -> bool:
@@ -136,11 +210,6 @@ def label(field: str) -> str:
     # device.dw_min.mean has the unit of device.dw_min, its spread has none
     unit = UNITS.get(words[-1]) or (UNITS.get(words[-2]) if words[-1] in ("mean", "std") else None)
     return f"{field} ({unit})" if unit else field
-
-
-def _ends(mean: Interval) -> tuple[float, float]:
-    half = mean.half or 0.0
-    return max(mean.mean - half, 0.0), min(mean.mean + half, 100.0)
 
 
 def _error_scale(ax: Axes, errors: Sequence[float]) -> None:
@@ -195,17 +264,11 @@ def _cell_axis(side: Any, which: Axis) -> None:
 def _name_values(side: Any, which: Axis, places: Sequence[float]) -> None:
     """Name values at places, all of them or every so many."""
     step = -(-len(which.values) // FEW)
-    names = [_word(value) for value in which.values]
+    names = [value_text(value) for value in which.values]
     side.set_ticks(list(places)[::step], names[::step])
     side.set_tick_params(length=0)
     if side.axis_name == "x" and sum(len(name) + 2 for name in names[::step]) > 44:
         side.set_tick_params(rotation=90)
-
-
-def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
 def _write_errors(ax: Axes, means: dict[tuple[int, int], float], scale: Normalize) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 
 from mho.errors import InvalidValue
 from mho.files import write_atomically
+from mho.intervals import FROM, MEANING, Interval
 from mho.report.drawing import svg
+from mho.report.sweep_axes import axis
 from mho.report.sweep_costs import cost_figures
 from mho.report.sweep_figures import error_against, error_map, label
-from mho.report.sweep_points import PointErrors, axis, read_points
 from mho.report.template import PER_CENT, duration, render
+from mho.runs.points import PointErrors, named, points_of
 from mho.runs.results import DONE, FAILED, RESULTS, ResultTable, read_table
 
 SPEC = "sweep.toml"
@@ -31,7 +33,7 @@ def is_sweep(folder: Path) -> bool:
 
 
 def write_sweep_report(folder: Path) -> Path:
-    """Write `report.html` from results.parquet and sweep.toml of a sweep's folder.
+    """Write `report.html` from results.json and sweep.toml of a sweep's folder.
 
     The same folder gives the same bytes.
 
@@ -39,7 +41,7 @@ def write_sweep_report(folder: Path) -> Path:
         The path of the page, replaced at once or not at all.
 
     Raises:
-        WrongUse: if results.parquet is damaged.
+        WrongUse: if results.json is damaged.
         InvalidValue: if sweep.toml cannot be read.
     """
     table = read_table(folder / RESULTS)
@@ -53,40 +55,71 @@ def write_sweep_report(folder: Path) -> Path:
 
 
 def _render(folder: Path, table: ResultTable, spec: str) -> str:
-    points = read_points(table)
+    points = points_of(table.records, table.fields)
     swept = [field for field in table.fields if len(axis(field, points).values) > 1] if points else []
     pairs = list(itertools.combinations(swept, 2))
-    seeds: list[int] = table.content["seeds"]
     drawn = {field: draw["log"] for field, draw in table.content["random"].items() if field in table.fields}
     return render(
         "sweep.html",
         title=f"Sweep of {_listed(table.fields) or 'seeds'}",
         version=table.version,
         headlines=_headlines(table, points) if points else [],
-        curves=[_curve(number, field, points, drawn) for number, field in enumerate(swept)],
-        maps=[_map(number, pair, points, drawn) for number, pair in enumerate(pairs[:MAPS])],
+        curves=[_curve(field, points, drawn) for field in swept],
+        lines=_lines_in_words(swept, drawn),
+        maps=[_map(pair, points, drawn) for pair in pairs[:MAPS]],
         costs=cost_figures(table),
+        several=len(swept) > 2,
         maps_left_out=max(0, len(pairs) - MAPS),
         fields=[label(field) for field in table.fields],
         best=_best(points).number if points else None,
         points=points,
         failed=[record for record in table.records if record["status"] == FAILED],
         names=table.fields,
-        seeds=seeds,
+        meaning=_meaning(points),
+        beside=_beside_in_words(points),
         missing=_planned(table) - len(table.records),
         command=f"mho sweep {shlex.quote(str(folder / SPEC))}",
         spec=spec,
     )
 
 
-def _curve(number: int, field: str, points: Sequence[PointErrors], drawn: Mapping[str, bool]) -> Any:
+def _curve(field: str, points: Sequence[PointErrors], drawn: Mapping[str, bool]) -> Any:
     words = f"Test error in per cent against {field}; the numbers are in the table of points"
-    return svg(lambda ax: error_against(field, points, ax, drawn=drawn), size=CURVE, name=f"curve{number}", label=words)
+    return svg(lambda ax: error_against(field, points, ax, drawn=drawn), size=CURVE, name=f"error-{field}", label=words)
 
 
-def _map(number: int, pair: tuple[str, str], points: Sequence[PointErrors], drawn: Mapping[str, bool]) -> Any:
-    words = f"Mean test error in per cent for every {pair[0]} and {pair[1]}"
-    return svg(lambda ax: error_map(pair, points, ax, drawn=drawn), size=HEAT, name=f"map{number}", label=words)
+def _map(pair: tuple[str, str], points: Sequence[PointErrors], drawn: Mapping[str, bool]) -> Any:
+    words = f"Test error in per cent for every {pair[0]} and {pair[1]}"
+    return svg(
+        lambda ax: error_map(pair, points, ax, drawn=drawn), size=HEAT, name=f"map-{pair[0]}-{pair[1]}", label=words
+    )
+
+
+def _lines_in_words(swept: Sequence[str], drawn: Mapping[str, bool]) -> str:
+    """Say what a line of a figure is."""
+    if drawn and len(drawn) == len(swept):
+        return "Each dot is a point with random values; nothing lies between them, so there are no lines."
+    if len(swept) < 2:
+        return ""
+    others = "the other value" if len(swept) == 2 else "the other values"
+    dots = " Fields with random values have dots." if drawn else ""
+    return f"Each line has one value of all but what the axis shows: no line is a mean over {others}.{dots}"
+
+
+def _meaning(points: Sequence[PointErrors]) -> str:
+    """Say what bands and bars are, and what stands beside a mean."""
+    most = max((len(point.test) for point in points), default=0)
+    if most < 2:
+        return "One seed a point: there is no interval."
+    if most < FROM:
+        return "Bands and bars: from the lower to the higher of two seeds."
+    return f"Bands, bars and {MEANING}."
+
+
+def _beside_in_words(points: Sequence[PointErrors]) -> str:
+    """Say what stands beside the means of the table."""
+    most = max((len(point.test) for point in points), default=0)
+    return "" if most < 2 else "In brackets: both seeds." if most < FROM else f"{MEANING}."
 
 
 def _best(points: Sequence[PointErrors]) -> PointErrors:
@@ -102,17 +135,25 @@ def _planned(table: ResultTable) -> int:
 def _headlines(table: ResultTable, points: Sequence[PointErrors]) -> list[tuple[str, str, str]]:
     """Number, what it is, and a remark."""
     best = _best(points)
-    found = best.interval
-    half = f" ± {found.half:.2f}" if found.half is not None else ""
+    values = f"{named(best.values)}; " if best.values else ""
     done = sum(record["status"] == DONE for record in table.records)
     failed = len(table.records) - done
     seeds = len(table.content["seeds"])
     return [
-        (f"{found.mean:.2f}{half}{PER_CENT}", "lowest mean test error", f"point {best.number}, epoch {best.epoch}"),
+        (
+            f"{best.interval.mean:.2f}{PER_CENT}",
+            "lowest mean test error",
+            f"{_beside(best.interval)}{values}epoch {best.epoch}",
+        ),
         (f"{done} of {_planned(table)}", "rows done", f"{failed} failed" if failed else ""),
         (str(len(points)), "points", f"{seeds} seed{'s' if seeds > 1 else ''} each"),
         (duration(sum(point.seconds for point in points)), "training time", "sum over rows, without tests"),
     ]
+
+
+def _beside(found: Interval) -> str:
+    """Return what stands beside a mean, for a remark."""
+    return f"{found.spread()}{PER_CENT}; " if found.spread() else ""
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from mho.runs.points import value_text
+
 PER_CENT = "\u00a0%"
 
 
@@ -24,7 +26,7 @@ def render_text(text: str, **values: Any) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         loader=jinja2.FunctionLoader(_text),
     )  # fmt: skip
-    environment.filters |= {"whole": whole, "error": error, "number": plain_number, "share": share, "value": value}
+    environment.filters |= {"whole": whole, "error": error, "number": plain_number, "share": share, "value": value_text}
     environment.filters |= {"sentence": sentence}
     environment.filters |= {"breakable": breakable, "options": options}
     return environment.from_string(text).render(style=Markup(_text("style.css")), **values)
@@ -59,15 +61,6 @@ def share(part: float | None) -> str:
         return "–"
     digits = "0" if part == 0 else f"{100 * part:.2g}" if part < 0.1 else f"{100 * part:.1f}"
     return digits + PER_CENT
-
-
-def value(given: object) -> str:
-    """A swept value as a file has it; null is "none"."""
-    if given is None:
-        return "none"
-    if isinstance(given, bool):
-        return "true" if given else "false"
-    return f"{given:g}" if isinstance(given, float) else str(given)
 
 
 def breakable(name: str) -> Markup:

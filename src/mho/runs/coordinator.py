@@ -29,16 +29,24 @@ POLL_SECONDS = 0.25
 @final
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """News for a display: rows that came to an end, or a batch whose rows are tried again one by one."""
+    """News for a display: rows that came to an end, or a batch whose rows are tried again one by one.
+
+    Attributes:
+        batch: that ended.
+        results: one a row; none where the rows are tried again.
+        again: why they are.
+        instead: the batches of single rows that take its place.
+    """
 
     batch: Batch
     results: tuple[Result, ...]
     again: str = ""
+    instead: tuple[Batch, ...] = ()
 
 
 @final
 class Coordinator:
-    """A sweep in its folder: `results.parquet`, `sweep.toml`, and the run folders of its batches in `runs`.
+    """A sweep in its folder: `results.json` and its tables, `sweep.toml`, and run folders of its batches in `runs`.
 
     Killed at any moment and started again it does what is missing: a row is in the file once its batch is done, and
     a batch that was begun continues from its checkpoint.
@@ -64,7 +72,8 @@ class Coordinator:
         *,
         threads: int = 1,
         data_folder: Path | None = None,
-        on_start: Callable[[Results, int], None] = lambda results, batches: None,
+        on_start: Callable[[Results, list[Batch]], None] = lambda results, batches: None,
+        on_tick: Callable[[], None] = lambda: None,
         on_end: Callable[[Ended], None] = lambda ended: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Results:
@@ -74,7 +83,8 @@ class Coordinator:
             engine: what trains.
             threads: of each batch.
             data_folder: folder with the data set's files; None: where `mho.data.load` looks.
-            on_start: sees the results so far, and how many batches are to come.
+            on_start: sees the results so far, and the batches to come.
+            on_tick: called a few times a second.
             on_end: sees each batch when its results are written.
             stop: asked a few times a second; True ends the sweep at checkpoints.
         """
@@ -87,14 +97,15 @@ class Coordinator:
             write_atomically(self.folder / MARK, mark.encode())
 
             missing = batches(self.sweep, done=results.done)
-            on_start(results, len(missing))
+            on_start(results, missing)
             work = _Work(engine, missing, str(self.folder), mark, threads, data_folder)
-            for answer, one in work.answers(stop):
+            for answer, one in work.answers(stop, on_tick):
                 if answer.fault and len(one.rows) > 1:
                     # one point must not take the others of its batch with it
-                    for row in one.rows:
-                        work.submit(batch(self.sweep, [row]))
-                    on_end(Ended(one, (), again=answer.fault))
+                    single = [batch(self.sweep, [row]) for row in one.rows]
+                    for each in single:
+                        work.submit(each)
+                    on_end(Ended(one, (), again=answer.fault, instead=tuple(single)))
                 else:
                     on_end(Ended(one, self._record(results, one, answer)))
             return results
@@ -146,10 +157,11 @@ class _Work:
                 mark=self._mark,
                 threads=self._threads,
                 data_folder=self._data_folder,
+                watched=True,
             )
         )
 
-    def answers(self, stop: Callable[[], bool]) -> Iterator[tuple[Answer, Batch]]:
+    def answers(self, stop: Callable[[], bool], on_tick: Callable[[], None]) -> Iterator[tuple[Answer, Batch]]:
         """Yield batches that end, with their answers; once `stop` says so only those that still come to their end."""
         stopping = False
         while self._engine.unfinished:
@@ -159,3 +171,4 @@ class _Work:
             for task, answer in self._engine.wait(POLL_SECONDS):
                 if answer.results or not (answer.stopped or stopping):
                     yield answer, self._batches.pop(task.name)
+            on_tick()

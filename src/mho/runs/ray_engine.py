@@ -102,7 +102,7 @@ def _import_ray() -> Any:
         import ray
         import ray.exceptions
     except ImportError:
-        raise InvalidValue('--engine ray needs Ray, which is not installed; run: pip install "mho[sweep]"') from None
+        raise InvalidValue("--engine ray needs Ray, which is not installed; run: pip install ray") from None
     return ray
 
 

@@ -1,8 +1,14 @@
-"""The results of a sweep: one Parquet file, one row a point and seed, written whole or not at all."""
+"""The results of a sweep: one row per point and seed, in a file that is written whole or not at all.
+
+`results.json` has everything, and is what is read again. `results.csv` has the rows as a table; `results.parquet` too,
+where pyarrow is installed.
+"""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import importlib.util
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +16,7 @@ from pathlib import Path
 from typing import Any, final
 
 from mho.config import NONE
-from mho.errors import InvalidValue, WrongUse
+from mho.errors import WrongUse
 from mho.files import write_atomically
 from mho.runs.axes import Value
 from mho.runs.experiment import differences
@@ -18,9 +24,11 @@ from mho.runs.run import VERSION
 from mho.runs.sweep import Sweep, digest
 from mho.version import PHYSICS_VERSION
 
-RESULTS = "results.parquet"
+RESULTS = "results.json"
+"""What is read again; its rows stand in the tables `CSV` and `PARQUET` too."""
+CSV, PARQUET = "results.csv", "results.parquet"
 DONE, FAILED = "done", "failed"
-FORMAT = b"mho sweep 1"
+FORMAT = "mho sweep 2"
 SHOWN = 12
 
 
@@ -71,7 +79,6 @@ class Results:
     Raises:
         WrongUse: if the file is of another sweep, naming what differs, or of another version of the physics, or has
             more epochs, or is no such file at all.
-        InvalidValue: without pyarrow, naming the extra that brings it.
     """
 
     def __init__(self, folder: Path, sweep: Sweep) -> None:
@@ -130,28 +137,31 @@ class Results:
             self._records[number] = {name: getattr(result, name) for name in _COLUMNS}
         self.write()
 
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The rows so far, sorted: point, swept fields, seed, and what `Result` has."""
+        return [
+            {"point": row.point, **row.values, "seed": row.seed, **self._records[row.number]}
+            for row in (self._rows[number] for number in sorted(self._records))
+        ]
+
     def write(self) -> None:
-        """Write the file: the rows so far, sorted, and the sweep they belong to."""
-        pa, parquet = import_pyarrow()
-        rows = [self._rows[number] for number in sorted(self._records)]
-        names = self.sweep.axes.fields
-        columns = {"point": pa.array([row.point for row in rows], pa.int64())}
-        for name in names:
-            columns[name] = _swept_column(pa, [row.values[name] for row in rows], [p[name] for p in self.sweep.points])
-        columns["seed"] = pa.array([row.seed for row in rows], pa.int64())
-        for name, kind in _COLUMNS.items():
-            values = [self._records[row.number][name] for row in rows]
-            columns[name] = pa.array(values, pa.list_(pa.float64()) if kind == "list" else getattr(pa, kind)())
-        metadata = {
-            b"mho.format": FORMAT,
-            b"mho.version": VERSION.encode(),
-            b"mho.physics": str(PHYSICS_VERSION).encode(),
-            b"mho.sweep": json.dumps(self._content).encode(),
-            b"mho.sweep.hash": digest(self._content).encode(),
+        """Write the rows so far, sorted, and the sweep they belong to; then the same rows as tables."""
+        records = self.records
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "physics": PHYSICS_VERSION,
+            "sweep": self._content,
+            "hash": digest(self._content),
+            "fields": self.sweep.axes.fields,
         }
-        content = io.BytesIO()
-        parquet.write_table(pa.table(columns).replace_schema_metadata(metadata), content)
-        write_atomically(self.file, content.getvalue())
+        lines = ",\n".join(json.dumps(record) for record in records)
+        text = f'{{"head": {json.dumps(head)},\n"rows": [\n{lines}\n]}}\n'
+        write_atomically(self.file, text.encode())
+        write_atomically(self.file.with_name(CSV), _as_csv(records, self.sweep.axes.fields).encode())
+        if has_pyarrow():
+            write_atomically(self.file.with_name(PARQUET), _as_parquet(records, self.sweep))
 
     def _check_same(self, content: Mapping[str, Any]) -> None:
         if digest(content) == digest(self._content):
@@ -193,7 +203,7 @@ _COLUMNS = {
     "folder": "string",
     "replica": "int64",
 }
-"""Fields of a `Result` to their types in the file."""
+"""Fields of a `Result` to their types in a Parquet file."""
 COSTS = ("energy_inference_image", "energy_training_image", "time_training_image", "area_training")
 """Those that files of earlier versions lack."""
 
@@ -211,42 +221,68 @@ class ResultTable:
 
 
 def read_table(file: Path) -> ResultTable:
-    """Read a results file.
+    """Read a results file, results.json.
 
     Raises:
         WrongUse: if it is damaged or no results of a sweep.
-        InvalidValue: without pyarrow, naming the extra that brings it.
     """
-    pa, parquet = import_pyarrow()
     try:
-        table = parquet.read_table(file)
-    except (pa.ArrowException, OSError) as error:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
         raise WrongUse(
-            f"{file} is damaged or no Parquet file ({error}); restore it, or delete it and use mho sweep "
-            "--resume, which reads what is done from the run folders"
+            f"{file} is damaged or no JSON ({error}); restore it, or delete it and use mho sweep --resume, which reads "
+            "what is done from the run folders"
         ) from None
-    metadata = table.schema.metadata or {}
-    missing = [name for name in ("point", "seed", *_COLUMNS) if name not in (*table.column_names, *COSTS)]
-    if metadata.get(b"mho.format") != FORMAT or missing:
-        raise WrongUse(f"{file} is a Parquet file, but not the results of a sweep of mho; give another --out")
-    content = json.loads(metadata[b"mho.sweep"])
-    start = table.column_names.index("point") + 1
-    fields = table.column_names[start : table.column_names.index("seed")]
-    # files of before it was written have no version of the physics
-    version, physics = metadata[b"mho.version"].decode(), metadata.get(b"mho.physics", b"none").decode()
-    return ResultTable(content, version, physics, fields, table.to_pylist())
-
-
-def import_pyarrow() -> tuple[Any, Any]:
-    """pyarrow and pyarrow.parquet, which only sweeps need."""
     try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise InvalidValue(
-            'the results of a sweep are a Parquet file, and pyarrow is not installed; run: pip install "mho[sweep]"'
-        ) from None
-    return pyarrow, pyarrow.parquet
+        head, records = found["head"], found["rows"]
+        missing = [name for record in records for name in ("point", "seed", *_COLUMNS) if name not in (*record, *COSTS)]
+        if head["format"] != FORMAT or missing:
+            raise ValueError
+        return ResultTable(head["sweep"], head["version"], str(head["physics"]), head["fields"], records)
+    except (KeyError, TypeError, ValueError):
+        raise WrongUse(f"{file} is JSON, but not the results of a sweep of mho; give another --out") from None
+
+
+def has_pyarrow() -> bool:
+    """Return whether results become a Parquet file too."""
+    try:
+        return importlib.util.find_spec("pyarrow") is not None
+    except ValueError:  # a module that is there and has no spec
+        return False
+
+
+def _as_csv(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> str:
+    """Write rows as CSV: an empty cell is no value, and errors of the epochs stand in one cell, with spaces."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    names = ["point", *fields, "seed", *_COLUMNS]
+    table.writerow(names)
+    for record in records:
+        table.writerow([_cell(record[name]) for name in names])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _as_parquet(records: Sequence[Mapping[str, Any]], sweep: Sweep) -> bytes:
+    """Write rows as Parquet, every column with a type."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = {"point": pa.array([record["point"] for record in records], pa.int64())}
+    for name in sweep.axes.fields:
+        columns[name] = _swept_column(pa, [r[name] for r in records], [point[name] for point in sweep.points])
+    columns["seed"] = pa.array([record["seed"] for record in records], pa.int64())
+    for name, kind in _COLUMNS.items():
+        values = [record[name] for record in records]
+        columns[name] = pa.array(values, pa.list_(pa.float64()) if kind == "list" else getattr(pa, kind)())
+    content = io.BytesIO()
+    parquet.write_table(pa.table(columns), content)
+    return content.getvalue()
 
 
 def result_of(

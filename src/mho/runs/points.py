@@ -1,0 +1,81 @@
+"""The results of a sweep by its points: values, errors over seeds, and their order."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, final
+
+from mho.config import NONE
+from mho.intervals import Interval, error_interval
+from mho.runs.results import DONE
+
+Value = bool | int | float | str
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class PointErrors:
+    """One point: its number, its values, and by seed the results that are not NaN (errors in per cent)."""
+
+    number: int
+    values: dict[str, Value]
+    test: dict[int, float]
+    train: list[float]
+    loss: list[float]
+    seconds: float
+    epoch: int
+
+    @property
+    def interval(self) -> Interval:
+        """Test error over seeds."""
+        return error_interval(self.test.values())
+
+
+def points_of(records: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> list[PointErrors]:
+    """Return the points of which at least one row is done, in the order of their values.
+
+    Args:
+        records: rows of a sweep, as `Results.records` has them, in the order of their points.
+        fields: that are swept.
+    """
+    points = []
+    done = [record for record in records if record["status"] == DONE]
+    for number, group in itertools.groupby(done, key=lambda record: record["point"]):
+        rows = list(group)
+        points.append(
+            PointErrors(
+                number,
+                {name: NONE if rows[0][name] is None else rows[0][name] for name in fields},
+                {row["seed"]: row["test_error"] for row in rows},
+                [row["train_error"] for row in rows],
+                [row["train_loss"] for row in rows],
+                sum(row["seconds"] for row in rows),
+                max(row["epoch"] for row in rows),
+            )
+        )
+    return sorted(points, key=lambda point: tuple(map(rank, point.values.values())))
+
+
+def rank(value: Value) -> tuple[int, float, str]:
+    """Return a key that sorts values of a field: numbers, then no and yes, then words."""
+    if isinstance(value, str):
+        return 2, 0.0, value
+    number = float(value)
+    return int(isinstance(value, bool)), -math.inf if math.isnan(number) else number, ""
+
+
+def value_text(given: object) -> str:
+    """Return a swept value as a file has it: null is "none", numbers have up to six digits."""
+    if given is None:
+        return NONE
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    return f"{given:g}" if isinstance(given, float) else str(given)
+
+
+def named(values: Mapping[str, object]) -> str:
+    """Return a point by its values: "forward.noise = 0.06, update.length = 1"."""
+    return ", ".join(f"{name} = {value_text(value)}" for name, value in values.items())

@@ -43,12 +43,10 @@ def report(
             f"{folder} is a run of mho reproduce with a training of its own; for the page of its paper write: mho "
             f"report {above}"
         )
-    if not any(
-        (folder / name).exists() for name in ("config.toml", "metrics.jsonl", "sweep.toml")
-    ) and not is_reproduction(folder):
+    if not is_reproduction(folder) and not any((folder / name).exists() for name in HEADS):
         raise InvalidValue(
-            f"{folder} is no run folder: it has neither config.toml nor sweep.toml; give the folder that mho train, mho sweep "
-            "or mho reproduce named"
+            f"{folder} is no run folder: it has neither config.toml nor sweep.toml; give the folder that mho train, mho "
+            "sweep or mho reproduce named"
         )
     with shown.written():
         kinds = [(is_reproduction, write_reproduction_page), (is_sweep, write_sweep_report)]

@@ -88,7 +88,11 @@ def shell(line: str, block: Block, folder: Path) -> None:
     program, *words = shlex.split(line, comments=True)
     if program == "mho":
         look_up(line, block)
+        out = folder / words.pop() if ">" in words else None
+        words = [word for word in words if word != ">"]
         done = command(*words, *block.added, cwd=folder)
+        if out is not None:
+            out.write_text(done.stdout, encoding="utf-8")
         assert (done.returncode != 0) == block.fails, f"{block.where}: {line}\n{done.stdout}{done.stderr}"
     elif program == "make":
         targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

@@ -45,8 +45,8 @@ def report(
         )
     if not is_reproduction(folder) and not any((folder / name).exists() for name in HEADS):
         raise InvalidValue(
-            f"{folder} is no run folder: it has neither config.toml nor sweep.toml; give the folder that mho train, mho "
-            "sweep or mho reproduce named"
+            f"{folder} is no run folder: it has neither config.toml nor sweep.toml; give the folder that mho train, "
+            "mho sweep or mho reproduce named"
         )
     with shown.written():
         kinds = [(is_reproduction, write_reproduction_page), (is_sweep, write_sweep_report)]

@@ -10,10 +10,10 @@ import torch
 import mho
 from mho import RPU, Crossbar, Exact, Pulses
 from mho.cells import CELLS
-from mho.config import UPDATES
 from mho.devices import LAWS
 from mho.devices.options import OPTIONS
 from mho.errors import InvalidValue
+from mho.tables import UPDATES
 
 NEEDED = {
     "Replicated": {"n": 3},

@@ -12,13 +12,13 @@ import pytest
 import torch
 from command import mho
 
-from mho.config import parse_toml
 from mho.data import digits, digits_8x8
 from mho.learning import BoltzmannMachine
 from mho.presets import gokmen_2017
 from mho.report.machine_figures import corrupted
 from mho.runs.learn import MachineRun, learn_boltzmann
 from mho.runs.machine import MachineExperiment, MachineSettings, binary_data
+from mho.toml_files import parse_toml
 
 QUICK = ("--set", "machine.train_images=200", "--set", "machine.test_images=40", "--set", "machine.temperatures=0")
 

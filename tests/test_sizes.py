@@ -11,9 +11,7 @@ import mho
 SOURCE = Path(mho.__file__).parent
 LINES = 400
 PARAMETERS = 9
-LONG_MODULES: dict[str, int] = {
-    "config.py": 436,
-}
+LONG_MODULES: dict[str, int] = {}
 """Modules with more lines, and how many they have: cut one, and lower or remove its number."""
 WIDE_FUNCTIONS: dict[str, int] = {
     "compiler/vectors/blocks.py block": 14,

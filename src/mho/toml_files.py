@@ -14,6 +14,8 @@ import tomli_w
 from mho.errors import InvalidValue, nearest
 
 Key = tuple[str, ...]
+NONE = "none"
+"""TOML has no null: this word stands for None."""
 """A key with the tables that it stands in, from the outermost."""
 
 

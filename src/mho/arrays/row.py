@@ -8,8 +8,9 @@ from typing import Any, final
 
 from mho.arrays.layout import places
 from mho.cells import BankCost, CellCost, Converters, EventCost
-from mho.config import RPU, fields_from_table
+from mho.config import RPU
 from mho.errors import InvalidValue
+from mho.tables import fields_from_table
 
 SIZES = {"out": "out", "inputs": "in", "vectors": "vectors"}
 """Fields of a row that every table has, to their names in a table."""

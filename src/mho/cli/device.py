@@ -101,9 +101,10 @@ def toml(
     Examples: mho device toml reram_es --out reram_es.toml; mho device toml
     SoftBounds.
     """
-    from mho.config import table_of, write_toml
     from mho.files import write_atomically
     from mho.presets import DEVICES, device_toml
+    from mho.tables import table_of
+    from mho.toml_files import write_toml
 
     if out is not None and out.exists():
         raise WrongUse(f"{out} exists; give another --out, or delete it")

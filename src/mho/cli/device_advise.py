@@ -83,9 +83,10 @@ def write_advice(advice: Advice, device: Device, name: str, folder: Path, *, num
     """Write page, numbers and device, all made before the first is written."""
     import importlib.metadata
 
-    from mho.config import table_of, write_toml
     from mho.files import write_atomically
     from mho.report import advice_page
+    from mho.tables import table_of
+    from mho.toml_files import write_toml
 
     toml = write_toml({"device": table_of(device)})
     page = advice_page(

@@ -107,9 +107,9 @@ def fit(
 
 def find_laws(names: Sequence[str] | None) -> list[type[Device]]:
     """Laws to fit by name; without names those of mho."""
-    from mho.config import find_law
     from mho.devices import LAWS
     from mho.measurements.fitting import PARAMETRIC
+    from mho.tables import find_law
 
     known = {name: law for name, law in LAWS.items() if law.pulse_driven}
     if not names:

@@ -87,10 +87,10 @@ def improve(
     import torch
 
     from mho.compiler.threads import set_threads
-    from mho.config import table_of
     from mho.data import load
     from mho.diagnosis.cures import over
     from mho.runs import improve as ask
+    from mho.tables import table_of
 
     device = None if name is None else table_of(find_device_shown(name))
     config = None if run is None else run / "config.toml"

@@ -14,10 +14,8 @@ from mho.devices.per_cell import PerCell
 from mho.devices.table import Table, table_from
 from mho.errors import InvalidValue, LawError, nearest
 from mho.imports import find_class
-from mho.toml_files import in_toml
+from mho.toml_files import NONE, in_toml
 
-NONE = "none"
-"""TOML has no null: this word stands for None."""
 KEYS = tuple(field.name for field in dataclasses.fields(PerCell))
 T = TypeVar("T", bound=Device | Effect)
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mho.cells import CELLS, Referenced, Replicated, Single
-from mho.config import NONE, RPU, table_of
+from mho.config import RPU
 from mho.devices import LAWS
 from mho.devices.fields import as_per_cell
 from mho.learning import ZeroShifting
+from mho.tables import table_of
+from mho.toml_files import NONE
 
 USUAL: dict[str, dict[str, Any]] = {"zero_shifting": dataclasses.asdict(ZeroShifting()) | {"tolerance": NONE}}
 """Sections that a config may lack, with the values that they have by default."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
-from mho.config import fields_from_table
 from mho.errors import Faults, InvalidValue
+from mho.tables import fields_from_table
 from mho.toml_files import read_text
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mho.config import device_from_table, device_table, table_of
 from mho.devices import LAWS, Device
 from mho.errors import InvalidValue, in_words, nearest, warn
 from mho.imports import is_own
 from mho.measurements.measured import read_measured
 from mho.measurements.record import Measurement
 from mho.presets import DEVICES, PRESETS
+from mho.tables import device_from_table, device_table, table_of
 from mho.toml_files import naming, no_such_file, read_toml
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mho.config import fields_from_table, parse_toml
 from mho.errors import Faults, InvalidValue, nearest
 from mho.papers.checks import Check
 from mho.papers.quantities import KNOWN, TEST_ERROR, Quantity
 from mho.papers.shown import Curve, Expected, Figure, Matrix, Sweep
+from mho.tables import fields_from_table
+from mho.toml_files import parse_toml
 
 T = TypeVar("T")
 KEYS = ("title", "epochs", "quantity", "numbers_available", "quantities", "pictures", "figures", "curves", "quick")

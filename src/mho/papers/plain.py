@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mho.cells import Cell
-from mho.config import RPU, table_of
+from mho.config import RPU
 from mho.devices import Device
 from mho.errors import InvalidValue
+from mho.tables import table_of
 
 
 def plain(value: Any) -> Any:

@@ -18,10 +18,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from mho.config import write_toml
 from mho.devices import Device, FallingStep, LinearStep, LinearStepAdditive, RaschSoftBounds, per_cell
 from mho.devices.files import device_to_table
 from mho.errors import Faults, InvalidValue, in_words, nearest
+from mho.toml_files import write_toml
 
 
 @in_words

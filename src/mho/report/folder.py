@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar, final
 
 from mho.arrays import ArrayRow
-from mho.config import fields_from_table
 from mho.errors import Faults, InvalidValue
 from mho.nn import Converted
 from mho.runs.history import json_object
 from mho.runs.run import FLOAT, METRICS
 from mho.runs.verdict import verdict
+from mho.tables import fields_from_table
 from mho.training.tasks import Chance
 
 T = TypeVar("T")

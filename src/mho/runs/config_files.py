@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-from mho.config import device_from_table, device_table
 from mho.errors import InvalidValue, LawError, in_words
 from mho.runs.experiment import SECTIONS, Experiment
 from mho.runs.presets import over_preset
 from mho.runs.sweep import Sweep
+from mho.tables import device_from_table, device_table
 from mho.toml_files import Key, key_lines, parse_toml, read_text
 
 TOP = ("preset", "sweep", "device", *SECTIONS)

@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, final
 
-from mho.config import NO_SCALE, NONE, RPU, fields_from_table, parse_toml, replicas_fault, write_toml
+from mho.config import RPU, replicas_fault
 from mho.errors import Faults, InvalidValue, nearest
 from mho.learning import ZeroShifting
 from mho.models import NETWORKS, check_options
 from mho.runs.sources import check_sources, forget_sources, source_hashes
+from mho.tables import NO_SCALE, fields_from_table
+from mho.toml_files import NONE, parse_toml, write_toml
 from mho.training import Task, Training, find_task
 
 T = TypeVar("T")

@@ -11,7 +11,6 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from mho.config import NONE, fields_from_table, write_toml
 from mho.data import Dataset, check_name
 from mho.errors import CheckpointError, Faults, InvalidValue, WrongUse, nearest
 from mho.files import write_atomically
@@ -20,6 +19,8 @@ from mho.learning.combinatorial.data import error_of, outputs_of, read_examples
 from mho.learning.combinatorial.settings import Settings
 from mho.models import build_model
 from mho.runs.run import CHECKPOINT, CONFIG, METRICS, SUMMARY
+from mho.tables import fields_from_table
+from mho.toml_files import NONE, write_toml
 from mho.training import sizes_of
 from mho.version import PHYSICS_VERSION
 

@@ -9,10 +9,12 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from mho.config import NONE, RPU, fields_from_table, write_toml
+from mho.config import RPU
 from mho.data import DATA_SETS, Dataset, digits_8x8
 from mho.data import load as load_data
 from mho.errors import Faults, InvalidValue, nearest
+from mho.tables import fields_from_table
+from mho.toml_files import NONE, write_toml
 
 SMALL_DIGITS = "digits"
 """Name, for machines, of the embedded digits as they are, 8×8 pixels."""

@@ -8,9 +8,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
-from mho.config import NONE
 from mho.intervals import Interval, error_interval
 from mho.runs.results import DONE
+from mho.toml_files import NONE
 
 Value = bool | int | float | str
 

@@ -13,7 +13,6 @@ import tomli_w
 
 from mho.allowed import Allowed, recording
 from mho.cells import CELLS
-from mho.config import NO_SCALE, UPDATES, cell_from_table, find_law, table_of
 from mho.devices import EFFECTS, LAWS
 from mho.devices.options import flat_effects
 from mho.docstrings import documented, first_paragraph
@@ -26,6 +25,7 @@ from mho.periphery import Read, Scale
 from mho.presets import PRESETS
 from mho.runs.experiment import SECTIONS, WHERE_ON, Experiment
 from mho.runs.presets import DEFAULT_PRESET, over_preset
+from mho.tables import NO_SCALE, UPDATES, cell_from_table, find_law, table_of
 from mho.tile import Tile
 from mho.toml_files import in_toml
 from mho.training import TASKS, Training, find_task

@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
-from mho.config import NONE
 from mho.errors import WrongUse
 from mho.files import write_atomically
 from mho.runs.axes import Value
 from mho.runs.experiment import differences
 from mho.runs.run import VERSION
 from mho.runs.sweep import Sweep, digest
+from mho.toml_files import NONE
 from mho.version import PHYSICS_VERSION
 
 RESULTS = "results.json"

@@ -12,13 +12,14 @@ from typing import Any, final
 
 import numpy as np
 
-from mho.config import fields_from_table, write_toml
 from mho.errors import CheckpointError, DataMissing, Faults, InvalidValue, WrongUse, nearest
 from mho.files import write_atomically
 from mho.imports import file_hash, import_own, is_own, source_hash
 from mho.learning.spectral import SpectralRNN
 from mho.learning.spectral.problem import CHUNK, Problem, Sequence, parameter_errors
 from mho.runs.run import CHECKPOINT, CONFIG, METRICS, SUMMARY
+from mho.tables import fields_from_table
+from mho.toml_files import write_toml
 from mho.version import PHYSICS_VERSION
 
 SECTION = "spectral"
@@ -238,7 +239,7 @@ class SpectralRun:
             write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
 
     def _restore(self) -> None:
-        from mho.config import parse_toml
+        from mho.toml_files import parse_toml
 
         before = SpectralExperiment.from_dict(parse_toml((self.folder / CONFIG).read_text(encoding="utf-8")))
         was, now = dataclasses.asdict(before), dataclasses.asdict(self.experiment)

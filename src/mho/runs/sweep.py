@@ -13,7 +13,6 @@ from typing import Any, final
 
 import torch
 
-from mho.config import fields_from_table, parse_toml, write_toml
 from mho.errors import Faults, InvalidValue, nearest
 from mho.models import NETWORKS, Sizes, build_model
 from mho.nn.convert import unmatched
@@ -21,6 +20,8 @@ from mho.runs.axes import MAX_SEED, Axes, Draw, Point, flat
 from mho.runs.experiment import LATER, Experiment, merged
 from mho.runs.presets import DEFAULT_PRESET, over_preset
 from mho.runs.sources import NAMED
+from mho.tables import fields_from_table
+from mho.toml_files import parse_toml, write_toml
 from mho.training import Task, Training
 
 KEYS = ("seeds", "replicas", "grid", "list", "random")

@@ -13,7 +13,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mho.config import parse_toml
 from mho.data import DATA_SETS, Dataset
 from mho.data import load as load_data
 from mho.data.own import as_tensor
@@ -28,6 +27,7 @@ from mho.runs.reader import Reader
 from mho.runs.replicas import replica_names
 from mho.runs.run import BEST, CHECKPOINT, CONFIG, FLOAT, METRICS
 from mho.runs.work import FOLDERS
+from mho.toml_files import parse_toml
 from mho.training import Task, sizes_of
 from mho.training.checkpoint import fill, load_checkpoint
 from mho.training.evaluation import evaluated

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from mho.config import RPU, write_toml
+from mho.config import RPU
 from mho.measurements.fitting.estimate import NOISE
 from mho.measurements.fitting.laws import Fitted, LawFit
 from mho.measurements.fitting.match import Match
 from mho.measurements.fitting.population import Parameter
+from mho.toml_files import write_toml
 
 
 def fit_files(fitted: Fitted, *, command: str, version: str, trial: Mapping[str, Any] | None = None) -> dict[str, str]:

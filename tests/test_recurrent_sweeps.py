@@ -52,7 +52,7 @@ def nodes(answer: Tensor) -> int:
         if node is not None and node not in seen:
             seen.add(node)
             found += [before for before, _ in node.next_functions]
-    return sum("Swept" in type(node).__name__ or "_Cycles" in type(node).__name__ for node in seen)
+    return sum("Swept" in type(node).__name__ or "LayerCycles" in type(node).__name__ for node in seen)
 
 
 def step(model: nn.Module, x: Tensor, states: Any = None) -> list[Tensor]:

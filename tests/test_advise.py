@@ -243,7 +243,7 @@ def test_jump_tables_are_a_device(quick, tmp_path: Path):
         (["SoftBound"], "no device 'SoftBound'; did you mean 'SoftBounds'?"),
         (["missing.csv"], "missing.csv"),
         (["pcm"], "networks need both signs"),
-        (["SoftBounds", "--reference-error", "-1"], "reference_error is -1.0; give a number from 0 to 10"),
+        (["SoftBounds", "--reference-error", "-1"], "--reference-error is -1.0; give a number from 0 to 10"),
         (["SoftBounds", "--vectors", "5"], "vectors is 5; give an integer of at least 100"),
     ],
 )

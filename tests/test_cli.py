@@ -183,7 +183,7 @@ MISTAKES = {
     "tile": (["train", "--set", "tile.rows=0"], "tile.rows is 0; give an integer of at least 1"),
     "map": (["map", "lenett"], "did you mean 'lenet'?"),
     "map tile": (["map", "lenet", "--tile", "64"], "write ROWSxCOLUMNS"),
-    "report": (["report", "nowhere"], "mho train or mho sweep"),
+    "report": (["report", "nowhere"], "mho train, mho sweep or mho reproduce"),
     "bench": (["bench", "--rounds", "0"], "at least 1"),
     "data_dir": (["train", "--data", "mnist", "--data-dir", "."], "train-images-idx3-ubyte.gz"),
 }

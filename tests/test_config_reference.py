@@ -64,7 +64,10 @@ def outside(allowed: Allowed) -> list[object]:
 
 @pytest.mark.parametrize(("kind", "field", "allowed"), RANGES.values(), ids=RANGES)
 def test_a_stated_range_is_what_the_description_enforces(kind, field, allowed):
+    chosen = {one.name: one.default for one in dataclasses.fields(kind)}[field] is None and not allowed.optional
     for value in outside(allowed):
+        if value is None and chosen:  # left out, it is chosen for the rest
+            continue
         with pytest.raises(MhoError) as caught:
             kind(**{**required(kind), field: value})
         assert field in str(caught.value)

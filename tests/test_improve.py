@@ -213,7 +213,7 @@ def test_the_verb_writes_page_numbers_and_table(tmp_path):
         (["SoftBounds", "--rates", "a"], "--rates a: give numbers"),
         (["SoftBounds", "--csv", "--json"], "both decide what is printed"),
         (["SoftBounds", "--only", "smaler-steps"], "did you mean 'smaller-steps'"),
-        (["--run", "no_such_run"], "no such file"),
+        (["--run", "no_such_run"], "there is no folder no_such_run"),
     ],
 )
 def test_wrong_words_are_reported(words, message, tmp_path):

@@ -116,7 +116,7 @@ def test_data_of_ones_own_and_links_inside(tmp_path):
         (["--set", "machine.threshold=1.0"], "give a threshold between 0 and 1"),
         (["--preset", "gokmen"], "did you mean 'gokmen_2017'"),
         (["--preset", "gokmen_2017", "--rpu", "x.toml"], "give one of them"),
-        (["--rpu", "x.toml"], "x.toml cannot be read"),
+        (["--rpu", "x.toml"], "there is no file x.toml"),
         (["--data", "mnst"], "did you mean 'mnist'"),
         (["--data-dir", "."], "no effect on the data digits"),
         (["--resume"], "--resume needs --out"),

@@ -380,7 +380,7 @@ def test_mistakes_end_in_one_message_and_leave_nothing(pulses_csv, tmp_path):
     (tmp_path / "words.csv").write_text("a\nb\nc\n")
     for words, part in (
         ([str(pulses_csv), "--law", "SoftBound"], "did you mean 'SoftBounds'?"),
-        ([str(pulses_csv), "--w-max", "-1"], "w_max"),
+        ([str(pulses_csv), "--w-max", "-1"], "--w-max is -1.0"),
         ([str(pulses_csv), "--turns", "x"], "--turns"),
         (["words.csv"], "words.csv"),
         (["missing.csv"], "missing.csv"),

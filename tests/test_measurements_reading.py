@@ -349,7 +349,7 @@ def test_many_faults_are_counted(tmp_path):
 
 
 def test_files_that_are_none(tmp_path):
-    for path, what in ((tmp_path, "it is a folder"), (tmp_path / "no.csv", "no such file"), ("a\0b", "a")):
+    for path, what in ((tmp_path, "it is a folder"), (tmp_path / "no.csv", "there is no file"), ("a\0b", "a")):
         with pytest.raises(InvalidValue, match=what):
             read_pulses(path)
     with pytest.raises(InvalidValue, match="no file is given"):

@@ -137,7 +137,7 @@ def test_what_is_left_out_is_noted_and_printed():
         (lambda: from_neurosim(nl_ltp=1, nl_ltd=-1, levels=64, c2c=-1, w_max=0), ("c2c is -1", "w_max is 0")),
         (
             lambda: from_neurosim(nl_ltp=1, nl_ltd=-1, levels=9, conductances=(2e-6, 1e-6)),
-            ("conductances is 1e-06", "greater than 2e-06"),
+            ("conductances is 1e-06", "greater than 2e-6"),
         ),
         (lambda: from_neurosim(nl_ltp=1, nl_ltd=-1, levels=9, conductances=1e-6), ("(G_min, G_max) in siemens",)),
         (lambda: to_neurosim(SoftBounds()), ("SoftBounds", "LinearStep")),

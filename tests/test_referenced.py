@@ -312,5 +312,5 @@ def test_toml_and_tables_of_hardware_know_the_cell():
     model = mho.convert(NETWORKS["mlp"].build(), rpu.replace(tile=(64, None)), quiet=True)
     assert array_table(model, torch.zeros(1, 1, 28, 28)) == planned
     assert [(row.devices, row.references, row.tiles) for row in planned] == [(2, 1, 8), (2, 1, 4), (2, 1, 1)]
-    assert [row.pulsed for row in planned] == [row.weights for row in planned]
+    assert [row.cross_points - row.weights * row.references for row in planned] == [row.weights for row in planned]
     assert [row.cross_points for row in planned] == [2 * row.weights for row in planned]

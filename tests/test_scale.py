@@ -367,7 +367,7 @@ def test_a_file_may_name_the_factor_alone():
     [
         (0, "scale is 0; give a number greater than 0"),
         (True, "scale is True"),
-        ("mx", 'scale is \'mx\'; give a number greater than 0, "max" or "std"'),
+        ("mx", 'scale is \'mx\'; give a number greater than 0 and at most 1e30, "max" or "std"'),
         (float("inf"), "scale is inf"),
         ([1.0, -1.0], "replica 1: scale is -1.0"),
     ],

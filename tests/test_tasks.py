@@ -177,7 +177,7 @@ def test_a_changed_source_is_noticed(own):
         ({"data": "numbers.xls"}, ["no data set 'numbers.xls'", "csv:FILE", ".csv or .npz or .txt"]),
         (
             {"data": "digits", "model": "resnet"},
-            ["no model 'resnet'", "digits can train gru and lenet and lstm and mlp"],
+            ["no model 'resnet'", "digits can train gru, lenet, lstm, mlp"],
         ),
         ({"data": "digits", "model": "resnet18"}, ["3×224×224", "1×28×28", "use gru or lenet or lstm or mlp"]),
         ({"task": "next_character", "data_seed": 1}, ["data_seed is 1", "no effect"]),

@@ -214,12 +214,12 @@ def test_settings_without_effect_are_said_and_examples_are_no_images(tmp_path):
     run.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
     assert "examples_per_second" in run.loop.progress.metrics[-1]
     page = write_report(tmp_path / "run").read_text()
-    assert "MACs an example" in page
+    assert "MACs per example" in page
     assert "examples/s" in page
     assert "train loss (nats)" in page
     assert "image" not in page.replace("train_images", "").replace("test_images", "")
     shown = command("map", "--run", "run", cwd=tmp_path).stdout
-    assert "MACs an example" in shown
+    assert "MACs per example" in shown
     assert "(64 examples)" in shown
     assert "image" not in shown
 
@@ -270,5 +270,5 @@ def test_a_line_of_an_epoch_is_not_broken_in_a_file(tmp_path):
     options = ("--data", name, "--model", "mlp", "--epochs", "1", "--validation", "0.25", "--out", "run")
     done = command("train", *options, cwd=tmp_path, COLUMNS="40")
     line = next(line for line in done.stderr.splitlines() if line.startswith("epoch 1/1"))
-    assert line.endswith("%")
+    assert line.endswith("examples/s")
     assert line.count("%") == 3  # train, validation, test

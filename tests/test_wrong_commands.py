@@ -74,7 +74,7 @@ WRONG = {
     "train --data mnist --data-dir nodir": "--data-dir: there is no folder nodir",
     "bench --data-dir nodir": "--data-dir: there is no folder nodir",
     "report folder": "folder is no run folder: it has neither config.toml nor sweep.toml",
-    "report nodir": "nodir is no folder; give the folder that mho train or mho sweep named",
+    "report nodir": "nodir is no folder; give the folder that mho train, mho sweep or mho reproduce named",
     # what goes together, and names
     "map lenet --run x": "or --run DIR; both were given",
     "map": "or --run DIR; neither was given",

@@ -31,7 +31,6 @@ def read_experiment(
     Raises:
         InvalidValue: naming every fault of the file and the options at once.
     """
-    from mho.measurements import read_device
     from mho.runs import Experiment, merged
     from mho.runs.presets import over_preset
 
@@ -40,13 +39,19 @@ def read_experiment(
     with naming(config if preset is None else None):
         tables = over_preset(own, preset)
     if device is not None:
-        tables["device"] = read_device(device) if isinstance(device, str) else device
+        tables["device"] = _device(device) if isinstance(device, str) else device
     given = {name: value for name, value in given.items() if value is not None}
     tables = merged(tables, {"training": given})
     for change in sorted((parse_setting(setting) for setting in settings), key=kinds_first):
         tables = merged(tables, change)
     with naming(file if config else None, [*given, *settings, *([device] if device else [])]):
         return Experiment.from_dict(tables)
+
+
+def _device(name: str) -> dict[str, Any]:
+    from mho.measurements import read_device  # a second that a run without --device need not wait
+
+    return read_device(name)
 
 
 def _config(file: Path) -> dict[str, Any]:

@@ -38,9 +38,11 @@ def check_measured(
 
 def told_apart(files: list[Path] | None, device: str | None) -> tuple[list[Path] | None, str | None]:
     """Return --measured and --device as they are meant: a device that is measured pulses is that of --measured."""
-    from mho.measurements import is_measured
+    if device is None or files:
+        return files, device
+    from mho.measurements import is_measured  # takes a second, which a run without --device need not wait
 
-    if device is None or files or not is_measured(device):
+    if not is_measured(device):
         return files, device
     return [Path(device)], None
 

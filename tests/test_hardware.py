@@ -363,7 +363,7 @@ def test_files_without_arrays_are_refused(text, tmp_path):
     (tmp_path / "a.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(InvalidValue, match=r"a\.toml"):
         read_sizes(tmp_path / "a.toml")
-    with pytest.raises(InvalidValue, match=r"b\.toml cannot be read"):
+    with pytest.raises(InvalidValue, match=r"no file .*b\.toml"):
         read_sizes(tmp_path / "b.toml")
 
 
@@ -876,7 +876,7 @@ MISTAKES = {
     "arrays": (["lenet", "--array", "8x8:1", "--arrays", "x"], "give one"),
     "formats": (["lenet", "--json", "--csv"], "give one"),
     "figure": (["lenet", "--figure", "a.gif"], "ends in .png, .svg, .pdf"),
-    "constants": (["lenet", "--constants", "c.toml"], "c.toml cannot be read"),
+    "constants": (["lenet", "--constants", "c.toml"], "there is no file c.toml"),
     "conventional": (["lenet", "--conventional", "312"], "write TOPS:WATTS"),
     "lines": (["lenet", "--lines-per-adc", "0"], "--lines-per-adc is 0; give how many lines share a converter"),
     "lines and arrays": (["lenet", "--lines-per-adc", "2", "--arrays", "x"], "write lines_per_adc there"),

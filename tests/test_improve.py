@@ -117,6 +117,15 @@ def test_gains_are_paired_differences_with_the_interval_of_students_t(gains):
     assert [row.gain.mean for row in gains.tried] == sorted((row.gain.mean for row in gains.tried), reverse=True)
 
 
+def test_no_training_is_made_twice_and_all_are_told(tmp_path):
+    start, told = read_experiment(None, None, SMALL, QUICK, None), []
+    found = improve(
+        start, only=["smaller-steps"], seeds=2, epochs=1, images=20, factors=(1,), watch=lambda *done: told.append(done)
+    )
+    assert found.rate.errors == found.given.errors  # 3 arrays at one rate: the given one is the best
+    assert told[-1][1:] == (6, 6)
+
+
 def test_few_states_want_more_devices(gains):
     assert gains.clear, gains.sentence
     assert gains.clear[0].key == "more-devices"
@@ -213,7 +222,7 @@ def test_the_verb_writes_page_numbers_and_table(tmp_path):
         (["SoftBounds", "--rates", "a"], "--rates a: give numbers"),
         (["SoftBounds", "--csv", "--json"], "both decide what is printed"),
         (["SoftBounds", "--only", "smaler-steps"], "did you mean 'smaller-steps'"),
-        (["--run", "no_such_run"], "no such file"),
+        (["--run", "no_such_run"], "there is no folder no_such_run"),
     ],
 )
 def test_wrong_words_are_reported(words, message, tmp_path):

@@ -7,6 +7,7 @@ import io
 import json
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, final
 
@@ -147,6 +148,7 @@ class ImproveBar(Bar[tuple[str, float, int]]):
             trained=0, whole=0,
         )  # fmt: skip
         self._tenth = -1
+        self._began = time.monotonic()
 
     def step(self, progress: tuple[str, float, int]) -> None:
         what, done, count = progress
@@ -155,7 +157,8 @@ class ImproveBar(Bar[tuple[str, float, int]]):
         tenth = int(10 * done / count)
         if not self.is_live and tenth > self._tenth:
             self._tenth = tenth
-            self.say(f"{what}: {int(done)} of {count} trainings done")
+            left = (time.monotonic() - self._began) / done * (count - done) if done else 0.0
+            self.say(f"{what}: {int(done)} of {count} trainings done" + f", about {left:.0f} s left" * (left > 1))
 
 
 def show(gains: Gains) -> None:

@@ -140,13 +140,13 @@ class _Study:
         """Train everything, and compare."""
         factors, searched = self._factors()
         plan = [(0, 1.0)] + [(place, factors[place]) for place in range(len(self.arrays))]
-        runs = [_at(self.arrays[place][2], factor, seed) for place, factor in plan for seed in self.seeds]
+        once = list(dict.fromkeys(plan))  # the given rate may be the best one
+        runs = [_at(self.arrays[place][2], factor, seed) for place, factor in once for seed in self.seeds]
+        self.trainings = searched + len(runs)
         found = self._train(runs, "training with every seed", searched)
         count = len(self.seeds)
-        parts = [found[i * count : (i + 1) * count] for i in range(len(plan))]
-        given, rate, floating, *others = [
-            self._tried(place, factor, part) for (place, factor), part in zip(plan, parts, strict=True)
-        ]
+        parts = {pair: found[i * count : (i + 1) * count] for i, pair in enumerate(once)}
+        given, rate, floating, *others = [self._tried(*pair, parts[pair]) for pair in plan]
         if rate.refused:
             raise InvalidValue(f"the array as given cannot be trained: {rate.refused}")
         if not given.refused:

@@ -60,6 +60,12 @@ def test_numba_has_an_upper_bound_which_is_the_series_that_was_tested():
     assert metadata.version("numba") in numba.specifier
 
 
+def test_every_pin_is_one_that_pip_takes():
+    pins = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()]
+    assert all(len(pin.specifier) == 1 for pin in pins)
+    assert "mho" not in {pin.name for pin in pins}
+
+
 @pytest.fixture
 def templates(tmp_path, monkeypatch):
     """A function that writes a module of templates, to be linked as `mho.kernels.cpu.NAME`."""

@@ -102,6 +102,7 @@ def test_lines_that_share_a_converter_are_converted_one_after_another(constants)
     assert forward(bits(dac=4, adc=16), shared) == pytest.approx([16, 16, 8])
     assert forward(bits(dac=4), shared) == pytest.approx([8, 8, 7])  # ideal: as 8 bits
     assert forward(bits(dac=4), SIZE) == pytest.approx([7, 7, 7])
+    assert forward(bits(dac=2), SIZE) == pytest.approx([2, 2, 2])  # 1 slot is over before its conversion is
     backward = network_time(rows(backward=bits(dac=4, adc=8)), [shared], constants=known).layers
     assert [layer.backward for layer in backward] == pytest.approx([8, 8, 8])  # 9, 7 and 5 outputs
 

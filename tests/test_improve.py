@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import statistics
+import sys
 
 import pytest
 from command import mho as command
@@ -115,6 +116,30 @@ def test_gains_are_paired_differences_with_the_interval_of_students_t(gains):
         assert row.gain.mean == pytest.approx(gains.rate.error - row.error)
         assert (row.gain.low, row.gain.high) == pytest.approx((expected.low, expected.high))
     assert [row.gain.mean for row in gains.tried] == sorted((row.gain.mean for row in gains.tried), reverse=True)
+
+
+def test_learning_rules_are_tried_where_they_are_named_and_said_to_be_left_out_else(monkeypatch):
+    plans = []
+    study = sys.modules["mho.runs.improve"]._Study  # the name is the function's too
+    monkeypatch.setattr(study, "gains", lambda self: plans.append(self))
+    start, rules = read_experiment(None, None, SMALL, QUICK, None), {"tiki-taka", "agad", "mixed-precision"}
+    improve(start)
+    improve(start, only=["agad"])
+    usual, named = ({key for key, *_ in plan.arrays} for plan in plans)
+    assert "smaller-steps" in usual
+    assert not usual & rules
+    assert {one.key for one in plans[0].refused if "start slowly" in one.refused} == rules
+    assert "agad" in named
+    assert not plans[1].refused
+
+
+def test_no_training_is_made_twice_and_all_are_told(tmp_path):
+    start, told = read_experiment(None, None, SMALL, QUICK, None), []
+    found = improve(
+        start, only=["smaller-steps"], seeds=2, epochs=1, images=20, factors=(1,), watch=lambda *done: told.append(done)
+    )
+    assert found.rate.errors == found.given.errors  # 3 arrays at one rate: the given one is the best
+    assert told[-1][1:] == (6, 6)
 
 
 def test_few_states_want_more_devices(gains):

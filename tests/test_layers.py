@@ -203,6 +203,20 @@ def test_a_copy_continues_the_same_streams(how):
         assert torch.equal(value, twin.state_dict()[name]), name
 
 
+def test_a_convolution_that_an_earlier_version_pickled_makes_its_layouts_again():
+    model = mho.convert(nn.Conv2d(1, 2, 3), NOISY, seed=3, quiet=True)
+    x = torch.rand(2, 1, 6, 6)
+    model(x)
+    layouts = {shape: copy.copy(layout) for shape, layout in model._geometries.items()}
+    assert layouts
+    for layout in layouts.values():  # kernels took plain tuples once
+        layout.__dict__["numbers"] = tuple(layout.numbers)
+    twin = type(model).__new__(type(model))
+    twin.__setstate__(copy.deepcopy(model).__dict__ | {"_geometries": layouts})
+    assert not pickle.loads(pickle.dumps(model))._geometries
+    assert torch.equal(model(x), twin(x))
+
+
 def test_moving_to_another_type_raises_and_says_why():
     model = mho.convert(small_net(), NOISY, quiet=True)
     model.to("cpu")

@@ -17,23 +17,17 @@ __version__ = "0.1.0"
 ROOMS = tuple(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def _homes() -> dict[str, tuple[str, str]]:
-    """Return the module of each name of this package, and its name there, from the imports of the stub."""
-    stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
-    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
-    return {one.asname or one.name: (str(node.module), one.name) for node in imports for one in node.names}
-
-
-HOMES = _homes()
-__all__ = sorted(HOMES)
+STUB = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+HOMES = {one.name: str(node.module) for node in STUB.body if isinstance(node, ast.ImportFrom) for one in node.names}
+"""Module of each name that this package offers."""
+__all__ = sorted(next(ast.literal_eval(node.value) for node in STUB.body if isinstance(node, ast.Assign)))
 
 
 def __getattr__(name: str) -> Any:
     if name in ROOMS:  # the room of reports can be called as the function of this name
         value = importlib.import_module(f"{__name__}.{name}")
     elif name in HOMES:
-        module, own = HOMES[name]
-        value = getattr(importlib.import_module(module), own)
+        value = getattr(importlib.import_module(HOMES[name]), name)
     else:
         raise no_such_name(__name__, name, ROOMS)
     globals()[name] = value  # asked for once
@@ -41,4 +35,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    offered = {*__all__, *(name for name, home in HOMES.items() if home == __name__)}
+    return sorted(offered | {name for name in globals() if name.startswith("__")})

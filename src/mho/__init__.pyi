@@ -1,6 +1,28 @@
 """What `import mho` offers: for type checkers, editors, and `mho/__init__.py`, which imports each name when asked."""
 
-from mho import cells, devices, learning, models, nn, presets, testing, training
+# ruff: noqa: I001 - one list of the rooms, which only `as` makes known to type checkers where __all__ lacks them
+
+from mho import (
+    arrays as arrays,
+    benchmarks as benchmarks,
+    cells,
+    config as config,
+    data as data,
+    devices,
+    diagnosis as diagnosis,
+    errors as errors,
+    hardware as hardware,
+    learning,
+    measurements as measurements,
+    models,
+    nn,
+    papers as papers,
+    periphery as periphery,
+    presets,
+    runs as runs,
+    testing,
+    training,
+)
 from mho.arrays import Crossbar
 from mho.cells import Cell
 from mho.comparison import compare
@@ -10,13 +32,14 @@ from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import advise, diagnose
 from mho.nn import band_limit, conversion_table, convert, export, replica_loss, to_digital
 from mho.periphery import Exact, Pulses, Read, Scale
-from mho.report import write_history_report as report
+from mho.report import CallableRoom
 from mho.runs import improve, load
 from mho.tile import Tile
 from mho.training import AnalogOptimizer, AnalogSGD
 from mho.version import PHYSICS_VERSION
 
 __version__: str
+report: CallableRoom
 
 __all__ = [
     "PHYSICS_VERSION",

@@ -7,6 +7,7 @@ import io
 import json
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, final
 
@@ -48,7 +49,10 @@ def improve(
     images: Annotated[int, whole(help="Training examples of each training, the first ones; 0: all.")] = SHORT["images"],
     seeds: Annotated[int, whole(help="Seeds of each array, the same for all; at least 2.")] = 4,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="KEY", help="Try this improvement only; may be repeated (default: all).")
+        list[str] | None,
+        typer.Option(
+            metavar="KEY", help="Try this improvement only; may be repeated (default: all but learning rules)."
+        ),
     ] = None,
     rates: Annotated[
         str, typer.Option(help="Learning rates tried for each array, as multiples of the given one; 1 keeps it.")
@@ -63,14 +67,15 @@ def improve(
 ) -> None:
     """Rank what to improve in a device by how much the test error falls.
 
-    Trains a network briefly with one property better at a time (smaller steps,
-    steps up and down equal, half the spread, half the noise, wider bounds, more
-    devices per weight, zero-shifting, another learning rule, ...), with the
-    same seeds of devices, weights and data order for every change. Each change
-    gets the best of a few learning rates, chosen with a seed of its own. The
-    answer is the gain of each in points of test error with a 95 % interval
-    over the seeds, and one sentence. It takes some minutes; fewer --seeds,
-    --images, or --only shorten it.
+    Trains a network briefly with one property better at a time (smaller
+    steps, steps up and down equal, half the spread, half the noise, wider
+    bounds, more devices per weight, zero-shifting, ...; by --only also
+    another learning rule), with the same seeds of devices, weights and data
+    order for every change. Each change gets the best of a few learning
+    rates, chosen with a seed of its own. The answer is the gain of each in
+    points of test error with a 95 % interval over the seeds, and one
+    sentence. It takes some minutes; fewer --seeds, --images, or --only
+    shorten it.
 
     Examples: mho device improve reram_es; mho device improve pulses.csv
     --out better; mho device improve --run runs/digits-1 --only smaller-steps
@@ -147,6 +152,7 @@ class ImproveBar(Bar[tuple[str, float, int]]):
             trained=0, whole=0,
         )  # fmt: skip
         self._tenth = -1
+        self._began = time.monotonic()
 
     def step(self, progress: tuple[str, float, int]) -> None:
         what, done, count = progress
@@ -155,7 +161,8 @@ class ImproveBar(Bar[tuple[str, float, int]]):
         tenth = int(10 * done / count)
         if not self.is_live and tenth > self._tenth:
             self._tenth = tenth
-            self.say(f"{what}: {int(done)} of {count} trainings done")
+            left = (time.monotonic() - self._began) / done * (count - done) if done else 0.0
+            self.say(f"{what}: {int(done)} of {count} trainings done" + f", about {left:.0f} s left" * (left > 1))
 
 
 def show(gains: Gains) -> None:

@@ -30,7 +30,8 @@ def integration_time(size: ArraySize, converters: Converters, constants: Constan
 def vector_time(size: ArraySize, converters: Converters, constants: Constants, *, outputs: int) -> float:
     """Return the time [ns] from one vector of a read to the next: that of its integration, or of its conversions.
 
-    Where every line has an ideal converter of its own, it is that of the integration.
+    Where every line has a converter of its own and no bits are given, t_meas holds it: the time is that of the
+    integration.
 
     Args:
         size: the array.
@@ -39,7 +40,7 @@ def vector_time(size: ArraySize, converters: Converters, constants: Constants, *
         outputs: lines whose outputs are converted, at least 1.
     """
     integration = integration_time(size, converters, constants)
-    if converters.adc_bits is None and size.lines_per_adc == 1:
+    if converters == Converters() and size.lines_per_adc == 1:
         return integration
     conversion = constants["adc_time"] * 1e9 * adc_bits(converters, constants) / constants["adc_bits"]
     return max(integration, min(size.lines_per_adc, outputs) * conversion)

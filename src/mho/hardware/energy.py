@@ -10,9 +10,9 @@ derivative, backward, with a product each that serves the factor of an RPU's sca
 backward over the overlapping patches of a convolution; of a transfer a product or a sum is half an activation.
 
 Not known and not counted: digital memory, drawing the pulse trains of transfers, buffers and wiring between the arrays,
-pooling, normalisation, losses and control, what circuits draw while they wait, how conductances are spread around their
-mean, and the cost of keeping copies of a layer alike. The backward cycle of the first layer is counted, though no layer
-below needs its errors.
+pooling, normalisation, losses and control, what circuits draw while they wait, cross-points of an array that hold no
+weight of the layer, how conductances are spread around their mean, and the cost of keeping copies of a layer alike. The
+backward cycle of the first layer is counted, though no layer below needs its errors.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class LayerEnergy:
         update_bound: the most that its update can take, every line pulsing in every slot.
         transfers: the most that events on the way of this update can take beside.
 
-    Source: constants and their sources are those of `hardware/energy.toml`.
+    Source: constants and their sources are those of `hardware/constants.toml`.
     """
 
     placed: Placed

@@ -35,10 +35,10 @@ from mho.report.sweep_page import write_sweep_report as write_sweep_report
 
 
 @final
-class _CallableRoom(ModuleType):
+class CallableRoom(ModuleType):
     """A module that can be called: importing `mho.report` binds the name of the function to the module."""
 
     __call__ = staticmethod(in_words(write_history_report, name="report"))
 
 
-sys.modules[__name__].__class__ = _CallableRoom
+sys.modules[__name__].__class__ = CallableRoom

@@ -16,7 +16,7 @@ from mho.data import Dataset
 from mho.data import load as load_data
 from mho.devices import Device
 from mho.diagnosis.cures import changes
-from mho.diagnosis.improvements import IMPROVEMENTS, Improvement, NotApplicable, Setup
+from mho.diagnosis.improvements import IMPROVEMENTS, USUAL, Improvement, NotApplicable, Setup
 from mho.diagnosis.improvements.base import lists_of
 from mho.errors import Faults, InvalidValue, in_words, nearest, shown
 from mho.runs.experiment import Experiment
@@ -28,6 +28,7 @@ from mho.training import Training
 EPOCHS, IMAGES, SEEDS, FACTORS = 2, 500, 4, (0.5, 1.0, 2.0)
 """Of each training, unless others are given."""
 LISTS = "its arrays have lists of one number per replica; give numbers, for one array at a time"
+SLOW = "learning rules start slowly, and short trainings rank them too low; name their keys, and give more epochs"
 FLOATING = 1
 """Place of floating point among the arrays; the improvements follow."""
 Watch = Callable[[str, float, int], None]
@@ -49,7 +50,7 @@ def improve(
     """Rank what could be better in an array by how much it lowers the test error of short trainings.
 
     One property is made better at a time: steps half as large, half the read noise, four times as many devices per
-    weight, another learning rule, ... (`mho.diagnosis.improvements.IMPROVEMENTS`). Each array is trained at the given
+    weight, ... (`mho.diagnosis.improvements.IMPROVEMENTS`). Each array is trained at the given
     learning rate times each of `factors`, with a seed that is used for nothing else, and the rate with the least
     training loss is kept. Then it is trained at this rate with `seeds` seeds, which are the same for every array: so
     are initial weights, draws of devices, noise and the order of the examples. A gain is the test error of the array as
@@ -61,7 +62,8 @@ def improve(
         of: a device, which is trained in LeNet on the digits with the circuits of `mho.presets.gokmen_2017`; an
             `mho.RPU`; a run folder; what `mho.load` returned, or another object whose `config` or `experiment` is an
             `Experiment`; or an `Experiment`.
-        only: keys of improvements, or improvements of your own; None: all of mho's.
+        only: keys of improvements, or improvements of your own; None: all of mho's but learning rules, which start so
+            slowly that short trainings rank them too low.
         seeds: seeds of each array, at least 2: from that of the experiment on.
         epochs: of each training, at least 1; None: those of the experiment.
         images: training examples of each, the first ones; 0: all; None: those of the experiment.
@@ -134,19 +136,23 @@ class _Study:
             else:
                 self.arrays.append((one.key, one.name, made))
         searched = len(self.arrays) * len(factors) if len(factors) > 1 else 0
+        if improvements == list(USUAL):
+            self.refused += [
+                Tried(key=one.key, name=one.name, refused=SLOW) for one in IMPROVEMENTS if one not in USUAL
+            ]
         self.trainings = searched + (len(self.arrays) + 1) * seeds
 
     def gains(self) -> Gains:
         """Train everything, and compare."""
         factors, searched = self._factors()
         plan = [(0, 1.0)] + [(place, factors[place]) for place in range(len(self.arrays))]
-        runs = [_at(self.arrays[place][2], factor, seed) for place, factor in plan for seed in self.seeds]
+        once = list(dict.fromkeys(plan))  # the given rate may be the best one
+        runs = [_at(self.arrays[place][2], factor, seed) for place, factor in once for seed in self.seeds]
+        self.trainings = searched + len(runs)
         found = self._train(runs, "training with every seed", searched)
         count = len(self.seeds)
-        parts = [found[i * count : (i + 1) * count] for i in range(len(plan))]
-        given, rate, floating, *others = [
-            self._tried(place, factor, part) for (place, factor), part in zip(plan, parts, strict=True)
-        ]
+        parts = {pair: found[i * count : (i + 1) * count] for i, pair in enumerate(once)}
+        given, rate, floating, *others = [self._tried(*pair, parts[pair]) for pair in plan]
         if rate.refused:
             raise InvalidValue(f"the array as given cannot be trained: {rate.refused}")
         if not given.refused:
@@ -294,7 +300,7 @@ def _experiment(of: object, faults: Faults) -> Experiment | None:
 def _chosen(only: Sequence[str | Improvement] | None, faults: Faults) -> list[Improvement]:
     known = {one.key: one for one in IMPROVEMENTS}
     found: list[Improvement] = []
-    for one in IMPROVEMENTS if only is None else only:
+    for one in USUAL if only is None else only:
         if isinstance(one, Improvement):
             found.append(one)
         elif one in known:

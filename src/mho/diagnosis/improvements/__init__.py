@@ -6,10 +6,13 @@ from mho.diagnosis.improvements.circuits import CIRCUITS, PulseChange, ReadChang
 from mho.diagnosis.improvements.devices import DEVICES, AlikeDevices
 
 IMPROVEMENTS: tuple[Improvement, ...] = (*DEVICES, *CIRCUITS, *CELLS)
-"""Every improvement that is tried unless others are named."""
+"""Every improvement of mho's."""
+USUAL: tuple[Improvement, ...] = tuple(one for one in IMPROVEMENTS if not isinstance(one, OtherRule))
+"""Those that are tried unless others are named: learning rules start slowly, and short trainings rank them too low."""
 
 __all__ = [
     "IMPROVEMENTS",
+    "USUAL",
     "AlikeDevices",
     "FieldChange",
     "Improvement",

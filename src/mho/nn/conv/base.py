@@ -242,6 +242,13 @@ class Convolution(ArrayLayer):
             return [(n // 2, n - n // 2) if self.padding == "same" else (0, 0) for n in reach]
         return [(n, n) for n in self.padding]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_geometries": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # layouts are made again: those that an earlier mho pickled are not in the form of this one's kernels
+        super().__setstate__(state | {"_geometries": {}})
+
     def extra_repr(self) -> str:
         """Shown by print(model)."""
         usual = {"padding": (0,) * self.axes, "dilation": (1,) * self.axes, "groups": 1, "padding_mode": "zeros"}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mho.diagnosis import Advice
 
 NUMBERS = "advise.json"
+RATES = "learning rates matter as much as rules: train each also at a fifth of these before you compare them"
 
 
 def advise(
@@ -35,7 +36,7 @@ def advise(
     width: FigureWidth = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
-    """Say which learning rule to take for a device.
+    """Compare the learning rules on a device, and say which to try in a network.
 
     Each rule, at the defaults of its cell, brings a 20×20 array of the device
     to given weights, from Gaussian vectors (Rasch et al. 2024, Fig. 4), with
@@ -44,6 +45,10 @@ def advise(
     reaches, with memory, pulses and time, and one sentence. It takes a minute
     or two. Fit pulses that need options to be read with mho device fit, and
     give its device.toml.
+
+    One array is no network: a rule that is first there may fail in a network.
+    Two or three rules stand below with the command that trains LeNet on MNIST
+    with each; a rule is to be taken by what comes out of those.
 
     Examples: mho device advise reram_array_om; mho device advise pulses.csv
     --out advice; mho device advise mine.toml --reference-error 0.3.
@@ -70,13 +75,14 @@ def advise(
         print(numbers)
         return
     show(advice)
-    if advice.chosen is not None:
-        option = "--measured" if out is None and is_measured(name) else "--device"
-        where = name if out is None else str(out / BEST)
-        settings = " ".join(f"--set {setting}" for setting in advice.chosen.setting.split())
-        print(f"\nmho train {option} {shlex.quote(where)} {settings}")
+    option = "--measured" if out is None and is_measured(name) else "--device"
+    where = name if out is None else str(out / BEST)
+    for rule in advice.candidates:
+        print(f"\n# {rule.rule}\nmho train {option} {shlex.quote(where)} {advice.training(rule)}")
+    if advice.candidates:
+        print(f"\n{RATES}")
     if out is not None:
-        print(f"report {out / REPORT}\nnumbers {out / NUMBERS}\ndevice {out / BEST}")
+        print(f"\nreport {out / REPORT}\nnumbers {out / NUMBERS}\ndevice {out / BEST}")
 
 
 def write_advice(advice: Advice, device: Device, name: str, folder: Path, *, numbers: str, command: str) -> None:

@@ -1,6 +1,7 @@
 """Is it the device or the learning rate? Checks of a trained model; what a device is worth, and its learning rule."""
 
-from mho.diagnosis.advise import Advice, RuleTrial, advise
+from mho.diagnosis.advice import Advice, RuleTrial
+from mho.diagnosis.advise import advise
 from mho.diagnosis.converters import Converters
 from mho.diagnosis.devices import Forgetting, StuckDevices
 from mho.diagnosis.diagnose import CHECKS, Diagnosis, diagnose

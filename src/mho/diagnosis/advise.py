@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, final
@@ -16,7 +15,8 @@ from mho.arrays import Crossbar
 from mho.config import RPU
 from mho.devices import Device
 from mho.devices.symmetry import count_of_states
-from mho.diagnosis.rules import PLAIN, RULES, Rule
+from mho.diagnosis.advice import SHARE, Advice, RuleTrial, network_needs_scale
+from mho.diagnosis.rules import RULES, Rule
 from mho.errors import Faults, InvalidValue, in_words, shown
 from mho.learning import learn_weights
 from mho.learning.weight_programming import BLOCK, TAIL, drawn_targets
@@ -26,8 +26,8 @@ from mho.periphery import Pulses, Read
 if TYPE_CHECKING:  # its room need not be imported to train
     from mho.measurements.fitting.progress import Watch
 
-RATE, SHARE, SIZE = 0.1, 0.3, 20
-"""Learning rate, standard deviation of the targets in units of the reach, rows and columns of the array."""
+RATE, SIZE = 0.1, 20
+"""Learning rate, rows and columns of the array."""
 NOISE, BOUND, BITS = 0.06, 12.0, (7, 9)
 """Of reads: noise and bound in units of the reach, bits in and out."""
 POINTS = 20
@@ -36,174 +36,8 @@ LENGTH = 5
 """Pulses of a train."""
 FALLING = 0.1
 """Share by which an error falls from its mean over the eighth tenth of the vectors to the last: it is not settled."""
-LEARNT = 0.5
-"""Share of the targets' size that an error must fall below: above, an array has hardly learnt them."""
-NEAR = 1.25
-"""Times the error of writing the weights at once, within which an error is that of the devices' ranges."""
-DEAR = 1.5
-"""Times the error with exact references from which it is said what their errors cost."""
 TIMED = 1000.0
 """Vectors for which pulses are told."""
-
-
-@final
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RuleTrial:
-    """How one rule has learned the weights, or why it could not.
-
-    Attributes:
-        rule: its name.
-        setting: what to give for it, as after `--set`: "cell.kind=TikiTaka cell.chopper=0.1".
-        refused: why it cannot be used with the device; "" if it can, and only then the rest says anything.
-        exact: error with exact references, of each seed, in per cent of the reach.
-        error: error with references that are off by the given error, likewise; as `exact` for a rule without any.
-        referenced: whether the rule subtracts references, whose error it may feel.
-        falling: whether the error was still falling at the end.
-        devices: cross-points of a weight, those of references included.
-        numbers: digital numbers of a weight.
-        pulses: steps that a device makes in a thousand vectors, by the name of its bank; first what vectors pulse.
-        lines: columns that are read or written between the vectors, in a thousand vectors.
-        digital: whether the outer product of every vector is formed digitally, rows × columns multiply-adds.
-        curve: error as given, mean over the seeds, after each twentieth of the vectors.
-        seconds: of the simulation.
-    """
-
-    rule: str
-    setting: str
-    refused: str = ""
-    exact: tuple[float, ...] = ()
-    error: tuple[float, ...] = ()
-    referenced: bool = False
-    falling: bool = False
-    devices: int = 0
-    numbers: int = 0
-    pulses: dict[str, float] = dataclasses.field(default_factory=dict)
-    lines: float = 0.0
-    digital: bool = False
-    curve: tuple[float, ...] = ()
-    seconds: float = 0.0
-
-    @property
-    def mean(self) -> float:
-        """Error as given, mean over the seeds; infinite for a rule that cannot be used."""
-        return statistics.fmean(self.error) if self.error else math.inf
-
-    @property
-    def mean_exact(self) -> float:
-        """Error with exact references, likewise."""
-        return statistics.fmean(self.exact) if self.exact else math.inf
-
-    @property
-    def memory(self) -> tuple[int, int]:
-        """What a weight needs, so that smaller is cheaper: digital numbers before devices."""
-        return self.numbers, self.devices
-
-
-@final
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Advice:
-    """What each learning rule makes of a device.
-
-    Attributes:
-        law: of the device.
-        states: the nominal range over the mean step in its middle.
-        reach: the weight that the nominal device reaches in both directions; errors are in per cent of it.
-        reference_error: standard deviation of the references' errors, in units of the reach.
-        size: rows and columns of the array.
-        vectors: that each rule has seen.
-        seeds: of devices, noise, targets and vectors.
-        written: error of writing the targets at once, which the devices' ranges and write noise leave, of each seed.
-        rules: in the order of their errors; those that cannot be used last.
-    """
-
-    law: str
-    states: float
-    reach: float
-    reference_error: float
-    size: int
-    vectors: int
-    seeds: tuple[int, ...]
-    written: tuple[float, ...]
-    rules: tuple[RuleTrial, ...]
-
-    @property
-    def begins(self) -> float:
-        """Error of an array that learns nothing, by the spread of the targets, in per cent of the reach."""
-        return 100 * SHARE
-
-    @property
-    def learned(self) -> tuple[RuleTrial, ...]:
-        """The rules that can be used, the least error first."""
-        return tuple(rule for rule in self.rules if not rule.refused)
-
-    @property
-    def ties(self) -> tuple[RuleTrial, ...]:
-        """The best rule and those that the seeds do not tell from it: their ranges over the seeds overlap its own."""
-        return _ties(self.learned)
-
-    @property
-    def chosen(self) -> RuleTrial | None:
-        """The rule that is advised, the cheapest in memory of the `ties`; None where none has learnt the weights."""
-        best = _cheapest(self.ties)
-        return best if best.mean < LEARNT * self.begins else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as numbers and words that JSON takes."""
-        chosen = self.chosen
-        return {
-            **dataclasses.asdict(self),
-            "ties": [rule.rule for rule in self.ties],
-            "chosen": None if chosen is None else chosen.rule,
-            "setting": None if chosen is None else chosen.setting,
-            "advice": self.sentence,
-        }
-
-    @property
-    def sentence(self) -> str:
-        """The advice and its limits."""
-        best, chosen, given = self.learned[0], self.chosen, f"references off by {100 * self.reference_error:.3g} %"
-        limits = (
-            f"this is of one array of {self.size}×{self.size}, {self.vectors:,} Gaussian vectors and "
-            f"{len(self.seeds)} seeds, not of your network"
-        )
-        if chosen is None:
-            return (
-                f"No rule learns the weights on this device: the best, {best.rule}, ends {best.mean:.1f} % of the "
-                f"reach from them{f' with {given}' if best.referenced else ''}, and an array that learns nothing "
-                f"{self.begins:.0f} %{self._floor(best)}; {limits}."
-            )
-        words = [f"Take {chosen.rule}: it ends {chosen.mean:.1f} % of the reach from the weights"]
-        if chosen.referenced:
-            dear = chosen.mean > DEAR * chosen.mean_exact
-            words[0] += f" with {given}" + (f" ({chosen.mean_exact:.1f} % with exact ones)" if dear else "")
-        plain = next(rule for rule in self.rules if rule.rule == PLAIN)
-        words[0] += self._floor(chosen)
-        if chosen is not plain:
-            words[0] += f", where {PLAIN} ends {plain.mean:.1f} %"
-        others = [named(rule) for rule in self.ties if rule is not chosen]
-        if others:
-            words.append(f"the seeds do not tell it from {' and '.join(others)}, and none of them needs less memory")
-        further = [rule for rule in self.learned if rule not in self.ties and rule is not plain]
-        parallel = _cheapest(_ties([rule for rule in self.learned if not rule.digital]))
-        if further and not (chosen.digital and further[0] is parallel):  # which is named below
-            words.append(f"next is {named(further[0])}")
-        if chosen.digital:
-            words.append(f"it forms outer products digitally: where the array has to, take {named(parallel)}")
-        if chosen.falling:
-            words.append("its error was still falling")
-        return "; ".join([*words, limits]) + "."
-
-    def _floor(self, rule: RuleTrial) -> str:
-        """Return that writing the weights at once leaves as large an error, if it does."""
-        written = statistics.fmean(self.written)
-        if rule.mean > NEAR * written:
-            return ""
-        return f" (the devices' ranges and write noise alone leave {written:.1f} %)"
-
-
-def named(rule: RuleTrial) -> str:
-    """Return a rule with its error."""
-    return f"{rule.rule} ({rule.mean:.1f} %)"
 
 
 @in_words
@@ -216,7 +50,10 @@ def advise(
     seeds: Sequence[int] = (0, 1, 2),
     watch: Watch | None = None,
 ) -> Advice:
-    """Let every learning rule bring an array of a device to given weights, and say which to take.
+    """Let every learning rule bring an array of a device to given weights, and say which of them a network is to try.
+
+    One array is no network: a rule that is first on it may fail in a network, so that no rule is said to be the one to
+    take. `Advice.candidates` are two or three rules to train a network with, and `Advice.training` what to type for it.
 
     The task is that of `mho.learning.learn_weights`. It is the same for every device in units of the reach, the weight
     that the nominal device reaches in both directions: targets have the standard deviation 0.3, reads the noise 0.06
@@ -235,7 +72,7 @@ def advise(
         watch: is told the rule, and how many thousands of vectors are done and to be done.
 
     Returns:
-        Errors, memory, pulses and time of each rule, and the advice as one sentence: print its `sentence`.
+        Errors, memory, pulses and time of each rule, the rules to try, and the advice as a text: print its `sentence`.
 
     Raises:
         InvalidValue: for a number out of range, or a device that cannot learn weights of both signs.
@@ -245,16 +82,17 @@ def advise(
     reach = _checked_reach(device, reference_error=reference_error, vectors=vectors, size=size, seeds=seeds)
     task = _Task(device, reach, reference_error, vectors, size, tuple(seeds))
     made = [(rule, task.array(rule)) for rule in RULES]
-    usable = sum(isinstance(rpu, RPU) for _, rpu in made)
     parts = -(-vectors // BLOCK)
+    whole = parts * sum(isinstance(rpu, RPU) for _, rpu in made)
     written = task.written()
     tried: list[RuleTrial] = []
     for rule, rpu in made:
         if isinstance(rpu, RPU):
             before = parts * sum(not each.refused for each in tried)
-            tried.append(task.trial(rule, rpu, partial(_tell, watch, rule.name, before, parts * usable)))
+            tried.append(task.trial(rule, rpu, partial(_tell, watch, rule.name, before, whole)))
         else:
             tried.append(RuleTrial(rule=rule.name, setting=rule.setting, refused=rpu))
+    tried.sort(key=lambda rule: rule.mean)
     return Advice(
         law=device.law_name(),
         states=count_of_states(device),
@@ -264,7 +102,8 @@ def advise(
         vectors=vectors,
         seeds=tuple(seeds),
         written=written,
-        rules=tuple(sorted(tried, key=lambda rule: rule.mean)),
+        rules=tuple(tried),
+        scaled=network_needs_scale(device, reach),
     )
 
 
@@ -339,6 +178,7 @@ class _Task:
             error=tuple(errors[last].tolist()),
             referenced=groups > 1,
             falling=bool(before.size and errors[last].mean() < (1 - FALLING) * before.mean()),
+            fall=max(float(before.mean() - errors[last].mean()), 0.0) if before.size else 0.0,
             devices=sum(spec.devices + (spec.fixed is not None) for spec in specs),
             numbers=sum(buffer.per == "weight" for buffer in rule.exact.buffers().values()),
             pulses={bank: TIMED * float(steps.mean()) for bank, steps in learned.pulses.items()},
@@ -353,16 +193,6 @@ def _tell(watch: Watch | None, rule: str, before: int, whole: int, vector: int) 
     """Say which rule learns, and how many thousands of vectors are done of all."""
     if watch is not None:
         watch(f"learning with {rule}", before + vector // BLOCK, whole)
-
-
-def _ties(rules: Sequence[RuleTrial]) -> tuple[RuleTrial, ...]:
-    """Return the first of rules in the order of their errors, and those whose ranges over the seeds overlap its own."""
-    return tuple(rule for rule in rules if min(rule.error) <= max(rules[0].error))
-
-
-def _cheapest(rules: Sequence[RuleTrial]) -> RuleTrial:
-    """Return the rule that needs the least memory, and of several the one with the least error."""
-    return min(rules, key=lambda rule: (*rule.memory, rule.mean))
 
 
 def _checked_reach(device: Device, *, reference_error: float, vectors: int, size: int, seeds: Sequence[int]) -> float:

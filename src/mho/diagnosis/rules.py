@@ -10,7 +10,7 @@ from mho.cells import AGAD, Cell, ERider, MixedPrecision, PeriodicCarry, Residua
 from mho.per_replica import Number
 from mho.periphery import Read
 
-PLAIN = "plain SGD"
+PLAIN, SHIFTED = "plain SGD", "SGD, zero shifted"
 
 
 @final
@@ -69,7 +69,7 @@ OF_TASK = ("buffer_scale", "every")
 """Settings of rules that follow the task, and are no part of the advice."""
 RULES = (
     Rule(PLAIN, lambda read, error: Single()),
-    Rule("SGD, zero shifted", lambda read, error: Single(reference="symmetry_point", reference_std=error)),
+    Rule(SHIFTED, lambda read, error: Single(reference="symmetry_point", reference_std=error)),
     Rule("Tiki-Taka v1", lambda read, error: _tiki_taka(read, error, buffer=False, auto_scale=False)),
     Rule("Tiki-Taka v2", lambda read, error: _tiki_taka(read, error, buffer_scale=MEMORY)),
     Rule("Tiki-Taka v2, chopped", lambda read, error: _tiki_taka(read, error, buffer_scale=MEMORY, chopper=0.1)),

@@ -93,11 +93,14 @@ def errors_of_rules(data: Advice, ax: Axes) -> Axes:
 
 def _headlines(advice: Advice) -> list[tuple[str, str, str]]:
     """Number, what it is, and a remark."""
-    chosen, lines = advice.chosen, list[tuple[str, str, str]]()
-    if chosen is not None:
-        remark = f"{min(chosen.error):.1f} to {max(chosen.error):.1f}{PER_CENT} over {len(advice.seeds)} seeds"
-        lines += [(chosen.rule, "rule to take", f"of {len(advice.ties)} that tie" if len(advice.ties) > 1 else "")]
-        lines += [(f"{chosen.mean:.1f}{PER_CENT}", "its error, of the reach", remark)]
+    first, lines = advice.first, list[tuple[str, str, str]]()
+    if first is not None:
+        remark = f"{min(first.error):.1f} to {max(first.error):.1f}{PER_CENT} over {len(advice.seeds)} seeds"
+        tie = f"of {len(advice.ties)} that tie" if len(advice.ties) > 1 else "a network may have another"
+        lines = [
+            (first.rule, "first rule on one array", tie),
+            (f"{first.mean:.1f}{PER_CENT}", "its error, of the reach", remark),
+        ]
     written = f"{statistics.fmean(advice.written):.1f}{PER_CENT}"
     return [
         *lines,

@@ -31,12 +31,13 @@ from mho.errors import InvalidValue, MhoError, WrongUse
 from mho.papers import PAPERS, jobs
 from mho.papers.expected import read_expected
 from mho.papers.experiment_study import ExperimentStudy
-from mho.papers.jobs import Scale, address, job
+from mho.papers.jobs import address, job
 from mho.papers.matrix_figure import MatrixRow, matrix_figure
 from mho.papers.page import write_paper_page
 from mho.papers.page_figures import matrix_drawings, paper_styles, sweep_drawings
-from mho.papers.records import Record, read_record, read_records
+from mho.papers.records import Record, read_included, read_record, read_records
 from mho.papers.reproduction import Reproduction
+from mho.papers.scale import Scale
 from mho.papers.sweep_figure import SweepLine, sweep_figure
 from mho.papers.verdicts import Verdict, judge, measure, seed_means
 from mho.report.curve_styles import curve_style
@@ -795,6 +796,28 @@ def test_list_needs_no_data(tmp_path, monkeypatch):
     included = told("gokmen_2017", "--list").stdout
     assert "results of 6 of 22 curves are included: mho reproduce gokmen_2017 --from-results" in included
     assert "16 of 22 curves are not trained" in included
+
+
+def test_list_takes_neither_torch_nor_the_modules_of_the_curves(tmp_path):
+    """Where no run has begun; a folder of runs needs them, to tell what is done."""
+    script = (
+        "import sys; sys.argv = ['mho', 'reproduce', '--list']\n"
+        "from mho.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('torch', 'numba', 'mho.papers.gokmen_2017.curves') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "[]", done.stderr
+    assert "results of 6 of 22 curves are included: mho reproduce gokmen_2017 --from-results" in lines
+
+
+def test_results_by_their_beginnings_are_those_that_are_read_whole():
+    for paper in PAPERS.values():
+        whole = read_records(paper.results)
+        assert {name: (one.physics, one.seeds) for name, one in read_included(paper.results).items()} == {
+            name: (record.physics, len(record.seeds)) for name, record in whole.items()
+        }
 
 
 def test_list_counts_runs_that_are_done(trained):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mho.papers import PAPERS
-from mho.papers.jobs import Scale, job
+from mho.papers.jobs import job
 from mho.papers.records import Record, read_records
+from mho.papers.scale import Scale
 from mho.runs.state import read_metrics
 
 COMMITTED = [

@@ -18,7 +18,8 @@ import torch
 from command import mho
 
 from mho.cells import Replicated
-from mho.cli.reproduce_display import ReproduceDisplay, show_list, show_verdicts
+from mho.cli.reproduce_display import ReproduceDisplay, show_verdicts
+from mho.cli.reproduce_list import show_list
 from mho.config import RPU
 from mho.devices import SoftBounds
 from mho.errors import InvalidValue, WrongUse
@@ -26,13 +27,14 @@ from mho.papers import Paper, Papers
 from mho.papers.axes import horizontal_axis
 from mho.papers.expected import read_expected
 from mho.papers.figures import Drawn, paper_figure
-from mho.papers.jobs import Scale, address
+from mho.papers.jobs import address
 from mho.papers.journal import Journal
 from mho.papers.page import write_paper_page
 from mho.papers.plain import plain
 from mho.papers.quantities import Quantity
 from mho.papers.records import Record, read_record, read_records
 from mho.papers.reproduction import Reproduction
+from mho.papers.scale import Scale
 from mho.papers.study import Study
 from mho.papers.study_work import study_work
 from mho.papers.verdicts import judge
@@ -115,7 +117,7 @@ def test_a_folder_with_an_expected_toml_is_a_paper(room, paper, tmp_path):
     (room / PACKAGE / "empty_1900" / "expected.toml").write_text("")
     (room / PACKAGE / "empty_1900" / "curves.py").write_text("")
     with pytest.raises(WrongUse, match=r"empty_1900/curves.py has no CURVES"):
-        Papers(PACKAGE, room / PACKAGE)["empty_1900"]
+        list(Papers(PACKAGE, room / PACKAGE)["empty_1900"].curves)
 
 
 def test_a_description_has_every_field_but_epochs(paper):
@@ -248,8 +250,8 @@ DRIVER = f"""
 import sys
 from pathlib import Path
 from mho.papers import Papers
-from mho.papers.jobs import Scale
 from mho.papers.reproduction import Reproduction
+from mho.papers.scale import Scale
 from mho.runs.local import LocalEngine
 from mho.version import PHYSICS_VERSION
 
@@ -352,7 +354,7 @@ def test_the_terminal_names_the_quantity(paper, trained, capsys, monkeypatch):
     told = capsys.readouterr().out
     assert "brown_1828: spread of the particles in µm, at the last epoch" in told
     assert "The numbers are ours; the paper's numbers are not available." in told
-    assert re.search(r"│ large +│ not available +│ +\d\.\d+ ± 0\.\d+ \(2 seeds\) │ yes ≥ 1.8 × small", told)
+    assert re.search(r"large +\d\.\d+ \(\d\.\d+ to \d\.\d+\) +2 +not available +yes ≥ 1.8 × small", told)
     with ReproduceDisplay(trained) as display:
         display.start(trained.jobs)
         display.told = dict.fromkeys(display.told, 19)
@@ -364,15 +366,15 @@ def test_report_names_the_page_of_the_paper(trained):
     run = next((trained.folder / "runs").iterdir())
     done = mho("report", str(run), cwd=trained.folder)
     assert done.returncode == 1
-    assert done.stderr.strip().endswith(f"{trained.folder}/report.html, is written by mho reproduce")
+    assert done.stderr.strip().endswith(f"for the page of its paper write: mho report {trained.folder}")
 
 
 def test_list_estimates_from_finished_epochs(paper, trained, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
-    show_list(paper, ["small"], Scale(seeds=2), tmp_path / "nothing", None)
-    assert re.search(r"small .* 0 of 2 │ unknown", capsys.readouterr().out)
-    show_list(paper, ["small"], Scale(seeds=3), trained.folder, None)
-    assert re.search(r"small .* 2 of 3 │ +\d+ s", capsys.readouterr().out)
+    show_list(paper, ["small"], Scale(seeds=2), tmp_path / "nothing", data_dir=None, timed=True)
+    assert re.search(r"small +not trained .* unknown", capsys.readouterr().out)
+    show_list(paper, ["small"], Scale(seeds=3), trained.folder, data_dir=None, timed=True)
+    assert re.search(r"small +2 of 3 done .* \d+ s", capsys.readouterr().out)
 
 
 def test_a_figure_of_another_quantity(tmp_path):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from mho import fields
 from mho.cells import CELLS, Cell
 from mho.devices import LAWS, Device
 from mho.devices.files import device_from_fields, device_to_table
 from mho.devices.measured_cells import MeasuredCells
-from mho.docstrings import documented
 from mho.errors import CAN_DIFFER, InvalidValue, nearest
 from mho.imports import find_class
 from mho.periphery import Exact, Pulses, Read, Scale
 from mho.tile import Tile
-from mho.toml_files import NONE, in_toml
+from mho.toml_files import NONE
 
 T = TypeVar("T")
 UPDATES: dict[str, type[Pulses] | type[Exact]] = {"Pulses": Pulses, "Exact": Exact}
@@ -25,55 +24,21 @@ NO_SCALE: dict[str, Any] = {"value": NONE, "per": "layer", "fill": NONE, "learne
 
 
 def fields_from_table(kind: type[T], table: Mapping[str, Any]) -> T:
-    """Build a frozen dataclass from a table.
+    """Build a frozen dataclass from a table, whose parts may be devices and update cycles.
 
     Raises:
         InvalidValue: with every unknown field (and the nearest known) and every bad value.
     """
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    faults = [f"{name}: no such field{nearest(name, known)}" for name in table if name not in known]
-    values: dict[str, Any] = {}
-    hints = typing.get_type_hints(kind) if any(isinstance(value, Mapping) for value in table.values()) else {}
-    for name, value in table.items():
-        if name in known:
-            try:
-                values[name] = _field(hints.get(name), value)
-            except InvalidValue as error:
-                faults += [f"{name}.{fault}" for fault in error.faults]
-    missing = [field.name for field in dataclasses.fields(kind) if _is_required(field) and field.name not in table]  # type: ignore[arg-type]
-    words = documented(kind) if missing else {}
-    faults += [
-        f"{name} is missing: {words.get(name, 'it has no default').rstrip('.')}; give its value" for name in missing
-    ]
-    made: T | None = None
-    if not missing:
-        try:
-            made = kind(**values)
-        except InvalidValue as error:
-            faults += error.faults
-    if faults or made is None:
-        faults = [in_toml(fault) for fault in faults]
-        raise InvalidValue(f"{kind.__name__}: " + "; ".join(faults), faults)
-    return made
+    return fields.fields_from_table(kind, table, part=_own_part)
 
 
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-
-
-def _field(hint: Any, value: Any) -> Any:
-    """Return the value of a field from what a file has for it: a table is a part of the kinds that the field takes."""
-    if not isinstance(value, Mapping):
-        return None if value == NONE else value
-    kinds = [kind for kind in (hint, *typing.get_args(hint)) if isinstance(kind, type)]
-    for kind in kinds:
-        if issubclass(kind, Device):
-            return device_from_table(value)
-        if issubclass(kind, (Pulses, Exact)):
-            return _by_kind(dict(value), UPDATES, "Pulses")
-        if dataclasses.is_dataclass(kind):
-            return fields_from_table(kind, value)
-    return value
+def _own_part(kind: type, table: Mapping[str, Any]) -> Any:
+    """Return a part that names its kind in its table; None for any other."""
+    if issubclass(kind, Device):
+        return device_from_table(table)
+    if issubclass(kind, (Pulses, Exact)):
+        return _by_kind(dict(table), UPDATES, "Pulses")
+    return None
 
 
 def part_from_table(section: str, table: dict[str, Any]) -> Any:

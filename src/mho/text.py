@@ -30,6 +30,17 @@ def si(value: float, unit: str, *, digits: int = 3) -> str:
     return f"{rounded / 10.0**power:.{digits}g} {prefix}{unit}"
 
 
+def plain_number(value: object) -> str:
+    """Return a number with four digits or so, grouped; what is no number says so."""
+    if value is None:
+        return "–"
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return "not finite"
+    if value == 0 or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:#.4g}" if abs(value) >= 1e-3 else f"{value:.3e}"
+
+
 def prefix_of(value: float, unit: str) -> tuple[str, int]:
     """Return the prefix with which a number greater than 0 is at least 1, or that is nearest, and its power of ten.
 

@@ -17,8 +17,8 @@ from mho.errors import Faults, InvalidValue, nearest
 
 if TYPE_CHECKING:
     from mho.papers import Paper
-    from mho.papers.jobs import Scale
     from mho.papers.reproduction import Reproduction
+    from mho.papers.scale import Scale
 
 
 def _papers() -> str:
@@ -101,7 +101,7 @@ def reproduce(
             "--figures goes with a paper and its page: a training writes one, --from-results with --page"
         )
 
-    from mho.papers.jobs import Scale
+    from mho.papers.scale import Scale
 
     shown = Figures(folder=figures, format=form, style=style, width=width)
     scale = Scale(epochs=epochs, seeds=seeds, quick=quick, train_images=train_images, test_images=test_images)
@@ -256,7 +256,7 @@ def _judge_results(
 def _show_list(
     chosen: list[tuple[Paper, list[str]]], scale: Scale, out: Path | None, data_dir: Path | None, *, timed: bool
 ) -> None:
-    from mho.cli.reproduce_display import show_list
+    from mho.cli.reproduce_list import show_list
 
     for paper, curves in chosen:
         show_list(paper, curves, scale, _folder(paper, out), data_dir=data_dir, timed=timed)

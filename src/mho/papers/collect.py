@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mho.papers.jobs import Scale, job
+from mho.papers.jobs import job
 from mho.papers.paper import Paper
 from mho.papers.records import Record
 from mho.papers.run_folder import read_pictures, read_summary
+from mho.papers.scale import Scale
 from mho.runs.run import VERSION
 from mho.runs.state import read_metrics
 from mho.version import PHYSICS_VERSION

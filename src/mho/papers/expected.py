@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mho.errors import Faults, InvalidValue, nearest
+from mho.fields import fields_from_table
 from mho.papers.checks import Check
 from mho.papers.quantities import KNOWN, TEST_ERROR, Quantity
 from mho.papers.shown import Curve, Expected, Figure, Matrix, Sweep
-from mho.tables import fields_from_table
 from mho.toml_files import parse_toml
 
 T = TypeVar("T")

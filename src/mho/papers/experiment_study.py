@@ -10,14 +10,13 @@ from typing import Any, final
 
 from mho.data import is_here, load
 from mho.errors import InvalidValue
+from mho.papers.scale import QUICK_EPOCHS, QUICK_IMAGES
 from mho.papers.study import Study
 from mho.papers.timing import seconds_an_epoch
 from mho.runs import Experiment
 from mho.runs.experiment import MAY_GROW, lasting
 from mho.runs.train_work import train_experiment
 from mho.runs.work import OnProgress
-
-QUICK_EPOCHS, QUICK_IMAGES = 2, 5000
 
 
 @final

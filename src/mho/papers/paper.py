@@ -6,14 +6,15 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from mho.errors import InvalidValue, nearest
 from mho.papers.expected import read_expected
-from mho.papers.experiment_study import as_study
 from mho.papers.shown import Expected
-from mho.papers.study import Study
-from mho.runs import Experiment
+
+if TYPE_CHECKING:
+    from mho.papers.study import Study
+    from mho.runs import Experiment
 
 
 @final
@@ -44,6 +45,8 @@ class Paper:
 
     def study(self, curve: str) -> Study:
         """Return the study of a curve, with the paper's own epochs."""
+        from mho.papers.experiment_study import as_study  # torch, which a list of curves need not wait for
+
         return as_study(self.curves[curve]())
 
     def epochs(self, kind: str) -> dict[str, int]:

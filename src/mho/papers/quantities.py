@@ -6,7 +6,7 @@ import dataclasses
 from typing import final
 
 from mho.errors import Faults
-from mho.report.template import plain_number
+from mho.text import plain_number
 
 BETTER = ("lower", "higher", "neither")
 

@@ -125,6 +125,38 @@ def read_records(folder: Path) -> dict[str, Record]:
     return {file.stem: read_record(file) for file in sorted(folder.glob("*.jsonl"))}
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class Included:
+    """What a file of results has, by its beginnings: the physics of the first line, and the seeds of the others."""
+
+    physics: int
+    seeds: int
+
+    @property
+    def valid(self) -> bool:
+        """Whether this mho gives these results too."""
+        return self.physics == PHYSICS_VERSION
+
+
+def read_included(folder: Path) -> dict[str, Included]:
+    """Return which results a folder has, by curve, without reading their numbers; none if it does not exist.
+
+    Raises:
+        InvalidValue: for a file whose first line is no head of results.
+    """
+    return {file.stem: _included(file) for file in sorted(folder.glob("*.jsonl"))}
+
+
+def _included(file: Path) -> Included:
+    head, _, rest = file.read_text(encoding="utf-8").partition("\n")
+    try:
+        physics = _read_head(json.loads(head))[0]["physics"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidValue(f"{file}, line 1, is no result of a curve ({error}); restore the file") from None
+    return Included(physics, len(set(re.findall(r'^\{"curve": "[^"]*", "seed": (\d+)', rest, re.MULTILINE))))
+
+
 def valid_records(records: Mapping[str, Record]) -> dict[str, Record]:
     """Return the records whose results this mho gives too: those of its version of the physics."""
     return {name: record for name, record in records.items() if record.physics == PHYSICS_VERSION}

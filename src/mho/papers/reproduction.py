@@ -14,10 +14,11 @@ from filelock import FileLock, Timeout
 from mho.errors import InvalidValue, WrongUse
 from mho.files import write_atomically
 from mho.papers.collect import collect_record
-from mho.papers.jobs import Job, Scale, jobs
+from mho.papers.jobs import Job, jobs
 from mho.papers.page import HEAD
 from mho.papers.paper import Paper
 from mho.papers.records import read_records
+from mho.papers.scale import Scale
 from mho.papers.study_work import study_work
 from mho.papers.verdicts import Verdict, judge
 from mho.runs.engine import Engine

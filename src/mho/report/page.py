@@ -16,7 +16,8 @@ from mho.intervals import FROM, error_interval
 from mho.report.drawing import svg
 from mho.report.figures import error_curves, loss_curves
 from mho.report.folder import RunFolder, read_folder
-from mho.report.template import PER_CENT, duration, plain_number, render
+from mho.report.template import PER_CENT, duration, render
+from mho.text import plain_number
 from mho.training import best_line
 
 SIZES = {"wide": (7.6, 3.7), "narrow": (3.8, 3.2)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from importlib import resources
 from typing import Any
@@ -11,6 +10,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from mho.runs.points import value_text
+from mho.text import plain_number
 
 PER_CENT = "\u00a0%"
 
@@ -42,17 +42,6 @@ def whole(value: int | None) -> str:
 
 def error(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
-
-
-def plain_number(value: object) -> str:
-    """Four digits or so, grouped; what is no number says so."""
-    if value is None:
-        return "–"
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
-        return "not finite"
-    if value == 0 or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:#.4g}" if abs(value) >= 1e-3 else f"{value:.3e}"
 
 
 def share(part: float | None) -> str:

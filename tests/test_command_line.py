@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from command import mho
+from typer.testing import CliRunner
 
 import mho as package
 from mho.bar import SILENCE, progress_console
 from mho.cells import CELLS
-from mho.cli import names
+from mho.cli import app, names
 from mho.data import DATA_SETS
 from mho.devices import EFFECTS, LAWS
 from mho.measurements import find_device, fitting, is_measured, read_device
@@ -204,3 +205,20 @@ def test_pulses_are_a_device_in_every_verb(folder, monkeypatch):
     trained = mho("train", *QUICK, "--device", "pulses.csv", "--out", "trained", cwd=folder)
     assert trained.returncode == 0, trained.stderr
     assert (folder / "trained" / "device.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["train", "--lr", "0.1"], "No such option: --lr; it is a setting: --set training.lr=0.1"),
+        (["train", "--batch-size=4"], "No such option: --batch-size; it is a setting: --set training.batch_size=4"),
+        (["sweep", "--law", "SoftBounds"], "No such option: --law; it is a setting: --set device.law=SoftBounds"),
+        (["map", "--adc-bits", "6"], "settings have this name: --set forward.adc_bits=6, or --set backward.adc_bits=6"),
+        (["train", "--nonsense", "1"], "No such option: --nonsense"),
+    ],
+)
+def test_an_option_that_is_a_setting_points_to_set(words, told):
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "160", "TERMINAL_WIDTH": "160"})
+    assert done.exit_code == 2
+    assert told in " ".join(done.output.split()), done.output
+    assert ("--set" in done.output) == ("--set" in told)

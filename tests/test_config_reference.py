@@ -21,6 +21,7 @@ from mho.presets import PRESETS
 from mho.runs import Experiment, check_config, config_json, config_reference, config_toml
 from mho.runs.presets import over_preset
 from mho.runs.reference import KINDS, TITLES, allowed_by
+from mho.runs.sweep import Sweep
 from mho.tile import Tile
 from mho.toml_files import key_lines
 from mho.training import TASKS, Training
@@ -50,6 +51,7 @@ def outside(allowed: Allowed) -> list[object]:
     if allowed.choices:
         return ["no such word", 3]
     values: list[object] = ["a word", True, math.nan]
+    values += [-0.1, 1.0] if allowed.shares else []
     step = 1 if allowed.integer else 1e-9
     values += [allowed.low - step] if math.isfinite(allowed.low) else []
     values += (
@@ -262,3 +264,18 @@ def test_lines_of_keys_of_every_way_of_writing_them():
         ("t", "z"): 11, ("t", "z", "n"): 12,
     }  # fmt: skip
     assert {key: lines[key] for key in expected} == expected
+
+
+def test_sections_of_names_of_ones_own_are_shown_and_are_sound():
+    """What `mho config sweep` and `mho config layers` print, freed of its comments, is a config without faults."""
+    base = "[sweep]\nseeds = 1\n"
+    shown = config_toml("sweep")
+    assert tomllib.loads(shown) == {"sweep": {"seeds": 1, "replicas": 8}}
+    tables = [
+        line.removeprefix("# ") for line in shown.splitlines() if line.startswith(("# [sweep.", '# "', "# count"))
+    ]
+    freed = tomllib.loads(base + "\n".join(tables))
+    assert len(Sweep({"training": {"data": "digits"}, **freed}).points) == 2 * 2 * 8
+    (layer,) = tomllib.loads("\n".join(line.removeprefix("# ") for line in config_toml("layers").splitlines()[-3:]))
+    assert layer == "layers"
+    assert set(config_json("sweep")["sweep"]["keys"]) == {"seeds", "replicas"}

@@ -37,6 +37,8 @@ WRONG = {
     "train --set update.trains=stocastic": "update.trains is 'stocastic'; did you mean 'stochastic'?",
     "train --set device.dw_min=-1": "device.dw_min is -1.0; give a number greater than 0",
     "train --set device.dw_mn=1": "device.dw_mn: no such field; did you mean 'dw_min'?",
+    "learn conntra --sweeps 0": "--sweeps is 0; give an integer from 1 to 1e9",
+    "train --validation 1.5": "training.validation is 1.5; give an integer of at least 0, or a share below 1",
     "train --set noise=1": "--set 'noise=1': write section.key=value",
     "train --device device.toml": "device.toml: ConstantStep: stuck is 2; give a number from 0 to 1; dw_min is nan",
     "train --model resnet": "the data digits can train gru, lenet, lstm, mlp; your own is module:Net",

@@ -21,6 +21,7 @@ class Allowed:
         above: numbers are greater than this.
         below: numbers are smaller than this.
         integer: whether numbers are integers.
+        shares: whether shares, numbers from 0 to below 1, stand beside integers.
         optional: whether None is a value too.
         choices: words, in place of numbers.
         also: words beside numbers.
@@ -32,6 +33,7 @@ class Allowed:
     above: float = -math.inf
     below: float = math.inf
     integer: bool = False
+    shares: bool = False
     optional: bool = False
     choices: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
@@ -47,6 +49,8 @@ class Allowed:
             return value in (*self.choices, *self.also)
         if self.choices:
             return False
+        if self.shares and isinstance(value, float):
+            return 0 <= value < 1
         if isinstance(value, bool) or not isinstance(value, int if self.integer else (int, float)):
             return False
         is_below = math.isinf(self.below) or value < self.below
@@ -60,6 +64,7 @@ class Allowed:
             words = [f'"{choice}"' for choice in self.choices]
             return " or ".join(words) if len(words) == 2 else f"one of {', '.join(words)}"
         number = ("an integer" if self.integer else "a number") + self._range()
+        number += ", or a share below 1" if self.shares else ""
         words = [*(f'"{word}"' for word in self.also), *(["None"] if self.optional else [])]
         return ", ".join([number, *words[:-1]]) + (
             f"{' or' if len(words) > 1 else ', or'} {words[-1]}" if words else ""
@@ -83,6 +88,7 @@ class Allowed:
             above=max(self.above, other.above),
             below=min(self.below, other.below),
             integer=self.integer or other.integer,
+            shares=self.shares or other.shares,
             optional=self.optional and other.optional,
             choices=self.choices or other.choices,
             also=self.also or other.also,

@@ -21,7 +21,7 @@ from mho.cli.report import report
 from mho.cli.reproduce import reproduce
 from mho.cli.sweep import sweep
 from mho.cli.train import train
-from mho.cli.verbs import as_verb
+from mho.cli.verbs import SettingVerb, as_verb
 from mho.errors import MhoError, show_warning
 
 app = typer.Typer(
@@ -31,8 +31,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in (train, reproduce, sweep, report, compare, export, config, bench):
-    app.command()(as_verb(verb, progress=verb in (train, reproduce, sweep, bench)))
-app.command("map")(as_verb(map_))
+    kind = SettingVerb if verb in (train, sweep) else None
+    app.command(cls=kind)(as_verb(verb, progress=verb in (train, reproduce, sweep, bench)))
+app.command("map", cls=SettingVerb)(as_verb(map_))
 app.add_typer(data, name="data")
 app.add_typer(device, name="device")
 app.add_typer(learn, name="learn")

@@ -14,7 +14,7 @@ from mho.errors import InvalidValue
 CHECK = "check"
 SECTIONS = (
     "training", "task", "model", "zero_shifting", "device", "cell", "forward", "backward", "update", "tile", "scale",
-    "effect",
+    "effect", "layers", "sweep",
 )  # fmt: skip
 
 

@@ -258,7 +258,8 @@ def _show(described: Sweep, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    count = f"{len(described.points)} points × {len(described.seeds)} seeds = {len(place)} rows, {len(planned)} batches"
+    points, seeds = _number(len(described.points), "point"), _number(len(described.seeds), "seed")
+    count = f"{points} × {seeds} = {_number(len(place), 'row')}, {_number(len(planned), 'batch')}"
     table = Table(title=count, title_justify="left")
     side: Literal["right"] = "right"
     for heading in ("point", *described.axes.fields, "seed", "batch"):
@@ -266,3 +267,9 @@ def _show(described: Sweep, as_json: bool) -> None:
     for row in described.rows:
         table.add_row(str(row.point), *map(str, row.values.values()), str(row.seed), str(place[row.number]))
     Console().print(table)
+
+
+def _number(count: int, word: str) -> str:
+    """Return a number of things: "1 batch", "2 batches"."""
+    plural = f"{word}es" if word.endswith("ch") else f"{word}s"
+    return f"{count} {word if count == 1 else plural}"

@@ -78,10 +78,11 @@ def watch(run: Run, comparison: Comparison | None, board: TensorBoard | None) ->
 
 def conclude(run: Run) -> None:
     """Diagnose a finished run and write its page; Ctrl-C leaves the diagnosis out, and the run complete."""
+    from mho.bar import progress_console
     from mho.report import write_report
 
     if not run.concluded:
-        print("\nlooking for what limits the training (Ctrl-C leaves this out)", file=sys.stderr)
+        progress_console().print("looking for what limits the training (Ctrl-C leaves this out)")
     try:
         run.conclude()
         told: object = run.diagnosis

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, final, get_args, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 from typer.models import OptionInfo
 
 from mho.cli.options import integer, number
@@ -60,6 +61,38 @@ def as_verb(function: Callable[..., None], *, progress: bool = False) -> Callabl
     verb.__signature__ = own.replace(parameters=kept)  # type: ignore[attr-defined]
     verb.__annotations__ = {parameter.name: parameter.annotation for parameter in kept}
     return verb
+
+
+@final
+class SettingVerb(TyperCommand):
+    """A verb with --set: an option that it does not have, but that is the last part of a setting's key, is told so."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if type(error).__name__ != "NoSuchOption":  # which typer took from click, and now has itself
+                raise
+            _point_to_setting(error, given)
+            raise
+
+
+def _point_to_setting(error: Any, args: Sequence[str]) -> None:
+    """Say in the error of an option that there is none how the setting of its name is given."""
+    from mho.runs.reference import keys_named
+
+    option: str = error.option_name
+    keys = keys_named(option.lstrip("-").replace("-", "_")) if option.startswith("--") else []
+    if not keys:
+        return
+    typed = [text for text in args if text == option or text.startswith(f"{option}=")]
+    after = args[args.index(option) + 1 :][:1] if option in args else []
+    value = typed[0].partition("=")[2] if typed and "=" in typed[0] else "".join(after)
+    shown = [f"--set {key}={'VALUE' if not value or value.startswith('--') else value}" for key in keys]
+    kind = "it is a setting" if len(keys) == 1 else "settings have this name"
+    error.message = f"No such option: {option}; {kind}: {', or '.join(shown)}"
+    error.possibilities = None
 
 
 def _parsed(annotation: Any) -> Any:

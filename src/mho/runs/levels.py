@@ -76,11 +76,12 @@ class LevelsExperiment:
             faults.add(f"hidden is {self.hidden!r}; give a list of integers")
         else:
             object.__setattr__(self, "hidden", tuple(self.hidden))
+        faults.number("sweeps", self.sweeps, low=1, high=10**9, integer=True)  # without any nothing is learned
         try:
             settings = Settings(**self.options())
             object.__setattr__(self, "levels", settings.levels)
         except InvalidValue as error:
-            faults.found += error.faults
+            faults.found += [fault for fault in error.faults if not fault.startswith("sweeps is ")]
         faults.raise_any()
 
     def options(self) -> dict[str, Any]:

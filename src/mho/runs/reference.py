@@ -17,6 +17,7 @@ from mho.devices import EFFECTS, LAWS
 from mho.devices.options import flat_effects
 from mho.docstrings import documented, first_paragraph
 from mho.errors import Faults, InvalidValue, MhoError, in_words, nearest
+from mho.fields import is_required
 from mho.imports import is_own
 from mho.learning import ZeroShifting
 from mho.models import NETWORKS
@@ -25,6 +26,7 @@ from mho.periphery import Read, Scale
 from mho.presets import PRESETS
 from mho.runs.experiment import SECTIONS, WHERE_ON, Experiment
 from mho.runs.presets import DEFAULT_PRESET, over_preset
+from mho.runs.sweep import MAX_REPLICAS, MAX_ROWS, REPLICAS
 from mho.tables import NO_SCALE, UPDATES, cell_from_table, find_law, table_of
 from mho.tile import Tile
 from mho.toml_files import in_toml
@@ -43,6 +45,19 @@ BESIDE = """\
 # kind = "Replicated"
 # n = 4
 """
+SWEEP = """\
+# Values that change from row to row; each is named as for --set. Of the three tables at least one, or several seeds.
+# [sweep.grid]  # every combination
+# "forward.noise" = [0.0, 0.06]
+# [sweep.list]  # columns side by side
+# "update.length" = [1, 10]
+# "update.update_management" = [true, false]
+# [sweep.random]  # count draws, the same in every run
+# count = 8
+# "device.dw_min.mean" = { low = 1e-4, high = 1e-2, log = true }
+"""
+AFTER = {"layers": BESIDE, "sweep": SWEEP}
+"""What stands behind the keys of a section, for sections whose other keys are names of the user's own."""
 DRAWN = (
     "A number holds for every device; { mean = 0.001, spread = 0.3 } lets each draw its own, spread being relative to "
     'the mean and std absolute, from distribution = "normal", "lognormal", "uniform" or "bernoulli".'
@@ -59,6 +74,8 @@ TITLES = {
     "update": "The update cycle.",
     "tile": "The largest array that is built.",
     "scale": "The digital factor between the weights of a layer and those of its array.",
+    "layers": "Sections device, cell, forward, backward, update, tile and scale of some layers, by name or pattern.",
+    "sweep": "Of mho sweep: the experiments that a config describes at once.",
 }
 KINDS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "device": ("law", LAWS),
@@ -100,6 +117,22 @@ class Key:
     def sentence(self) -> str:
         """Return the first sentence of what the key means."""
         return re.split(r"(?<=\.) (?=[A-ZΔ\"])", self.words)[0]
+
+
+SWEEP_KEYS = (
+    Key(
+        name="seeds",
+        default=1,
+        words="Of every point so many seeds, from training.seed on; or a list of seeds.",
+        allowed=Allowed(low=1, high=MAX_ROWS, integer=True),
+    ),
+    Key(
+        name="replicas",
+        default=REPLICAS,
+        words="So many rows at most train side by side in a batch; it changes no result.",
+        allowed=Allowed(low=1, high=MAX_REPLICAS, integer=True),
+    ),
+)
 
 
 @final
@@ -156,6 +189,15 @@ def config_reference(section: str = "", name: str = "") -> tuple[Section, ...]:
     return (_section(section, name),)
 
 
+def keys_named(name: str) -> list[str]:
+    """Return the settings, as `--set` names them, whose key is a name: "lr" is that of training.lr."""
+    by_kind = [(section, kind) for section in ("device", "cell", "update", "task") for kind in KINDS[section][1]]
+    sections = [*config_reference(), *(_section(section, kind) for section, kind in by_kind)]
+    found = [f"{section.name}.{key.name}" for section in sections for key in section.keys if key.name == name]
+    found += [f"{section}.{KINDS[section][0]}" for section in ("device", "cell", "update") if KINDS[section][0] == name]
+    return list(dict.fromkeys(found))
+
+
 def config_toml(section: str = "", name: str = "") -> str:
     """Return the settings as TOML with comments; all of them are the config of `mho train` without options.
 
@@ -165,7 +207,7 @@ def config_toml(section: str = "", name: str = "") -> str:
     sections = config_reference(section, name)
     texts = [_section_toml(one, brief=not section) for one in sections]
     if section:
-        return "\n".join(texts)
+        return "\n".join([*texts, *([AFTER[section]] if section in AFTER else [])])
     preset = "\n".join(_comment(f"Arrays as published, of which sections change what they name: {', '.join(PRESETS)}."))
     return "\n".join([HEAD, f'{preset}\n# preset = "{DEFAULT_PRESET}"\n', *texts, BESIDE])
 
@@ -202,6 +244,8 @@ def _section(section: str, name: str) -> Section:
             "device": _device, "cell": _cell, "update": _update, "effect": _effect, "task": _task, "model": _model,
         }  # fmt: skip
         return make[section](name, defaults)
+    if section in AFTER:
+        return Section(name=section, kind="", words=TITLES[section], keys=SWEEP_KEYS if section == "sweep" else ())
     kinds = {"training": Training, "zero_shifting": ZeroShifting, "forward": Read, "backward": Read}
     kind = (kinds | {"tile": Tile, "scale": Scale})[section]
     values = {**defaults.get(section, {})}
@@ -214,7 +258,7 @@ def _section(section: str, name: str) -> Section:
 
 def _made(section: str, kind_name: str, kind: type, values: Mapping[str, Any], *, off: bool = False) -> Section:
     """A section that one description makes, with the defaults of the description where there are no values."""
-    required = [field.name for field in dataclasses.fields(kind) if _is_required(field)]
+    required = [field.name for field in dataclasses.fields(kind) if is_required(field)]
     known = values or {name: value for name, value in _defaults(kind).items() if name not in required}
     words = documented(kind)
     allowed, several = allowed_by(kind, **dict.fromkeys(required, 1))
@@ -325,7 +369,8 @@ def _section_toml(section: Section, *, brief: bool) -> str:
         named, others = KINDS[section.name][0], ", ".join(section.kinds)
         lines += _comment(f"By {named}: {others}. Their keys: mho config {section.name} NAME.")
     off = "# " if section.off or not (section.keys or section.kind) else ""
-    lines.append(f"{off}[[device.effects]]" if section.name == "effect" else f"{off}[{section.name}]")
+    if section.name != "layers":  # whose sections have names and parts
+        lines.append(f"{off}[[device.effects]]" if section.name == "effect" else f"{off}[{section.name}]")
     if section.kind and section.name in ("device", "cell", "update", "effect"):
         lines.append(f"{off}{KINDS[section.name][0]} = {_value(section.kind)}")
     for key in section.keys:
@@ -356,12 +401,8 @@ def _defaults(kind: type) -> dict[str, Any]:
     return {
         field.name: field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         for field in dataclasses.fields(kind)
-        if not _is_required(field)
+        if not is_required(field)
     }
-
-
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,8 @@ KEYS = ("seeds", "replicas", "grid", "list", "random")
 EXAMPLE = '[sweep.grid] with for example "forward.noise" = [0.0, 0.06], or [sweep] with seeds = 3'
 LEAVES = ("low", "high")
 """Keys of a draw: a table that has one is a value, no section."""
-REPLICAS = 8
+REPLICAS, MAX_REPLICAS = 8, 1024
+"""Rows side by side in a batch, unless a sweep says otherwise, and the most that it may say."""
 MAX_ROWS = 100_000
 SHOWN_FAULTS = 24
 CANNOT = {
@@ -82,7 +83,7 @@ class Sweep:
             if key not in KEYS:
                 faults.add(f"sweep.{key}: no such field{nearest(key, KEYS)}")
         self.replicas: int = table.get("replicas", REPLICAS)
-        faults.number("sweep.replicas", self.replicas, low=1, high=1024, integer=True)
+        faults.number("sweep.replicas", self.replicas, low=1, high=MAX_REPLICAS, integer=True)
         parts = _parts(table, faults)
         for name in {**parts["grid"], **parts["columns"], **parts["draws"]}:
             _check_name(name, faults)

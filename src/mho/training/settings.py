@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
+from mho.allowed import Allowed
 from mho.data import DATA_SETS, FILE_FORMATS, check_name, file_of, task_of
 from mho.errors import Faults, InvalidValue, InWords, nearest
 from mho.imports import is_own
@@ -232,13 +233,8 @@ class Training(metaclass=InWords):
         object.__setattr__(self, "lr_steps", {str(start): steps[start] for start in sorted(steps)})
 
     def _check_validation(self, faults: Faults) -> None:
-        if not faults.number("validation", self.validation, low=0):
+        if not faults.check("validation", self.validation, Allowed(low=0, integer=True, shares=True)):
             return
-        if not isinstance(self.validation, int) and self.validation >= 1:
-            faults.add(
-                f"validation is {self.validation!r}; give a share below 1, or an integer for a number of training "
-                "examples"
-            )
         if faults.number("patience", self.patience, low=0, integer=True) and self.patience and not self.validation:
             faults.add(
                 f"patience is {self.patience}: it would have no effect, because it waits for a lower validation error "

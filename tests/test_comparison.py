@@ -177,6 +177,16 @@ def test_runs_are_compared_replica_by_replica_and_by_what_replicas_differ_in(tra
     assert "over pairs of equal seeds" in typed("compare", "a", "b", cwd=trained).stdout
 
 
+def test_replicas_of_one_seed_keep_their_own_errors(tmp_path):
+    """As of --paired: they differ in a value only."""
+    words = ["--replicas", "2", "--paired", "--set", "forward.noise=[0.0,0.9]", "--out", "paired"]
+    assert typed("train", *TINY, *words, cwd=tmp_path).returncode == 0
+    last = json.loads((tmp_path / "paired" / "metrics.jsonl").read_text().splitlines()[-1])
+    found = [curve.at(2, "train_loss")[0] for curve in compare(tmp_path / "paired").curves]
+    assert found == last["train_loss_replicas"]
+    assert found[0] != found[1]
+
+
 def test_out_is_a_figure_a_table_or_a_folder_that_compare_reads_again(trained, tmp_path):
     for name in ("c.pdf", "c.svg", "c.png", "c.csv", "all"):
         done = typed("compare", "a", "b", "--out", str(tmp_path / name), cwd=trained)

@@ -25,7 +25,7 @@ from mho.runs.results import DONE, RESULTS, ResultTable, read_table
 from mho.runs.run import CONFIG, METRICS
 
 KEPT = ("epoch", ERROR, "train_error", LOSS)
-REPLICA_SECTIONS = ("forward.", "backward.", "update.", "device.", "scale")
+REPLICA_SECTIONS = ("forward.", "backward.", "update.", "device.", "scale", "layers.")
 """Where the settings stand that replicas may differ in."""
 
 
@@ -58,7 +58,6 @@ class RunFolder(Source):
             raise InvalidValue(f"{given} has no finished epoch yet")
         config = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
         origin, seeds = _origin(config, run.measure), _seeds(config)
-        lines = {seed: _lines_of_replica(run.metrics, replica, len(seeds)) for replica, seed in enumerate(seeds)}
         differ = {
             name: value
             for name, value in flat(config).items()
@@ -67,7 +66,8 @@ class RunFolder(Source):
         groups: dict[str, dict[int, Lines]] = {}
         for replica, seed in enumerate(seeds):
             words = named({name: values[replica] for name, values in differ.items()})
-            groups.setdefault(words, {})[seed] = lines[seed]
+            # by replica: replicas of --paired have one seed
+            groups.setdefault(words, {})[seed] = _lines_of_replica(run.metrics, replica, len(seeds))
         label = path.absolute().name
         return [
             Curve(label=f"{label}, {words}" if words else label, source=given, seeds=group, origin=origin)

@@ -20,7 +20,8 @@ from mho.periphery import Pulses, Read, Scale
 from mho.presets import PRESETS
 from mho.runs import Experiment, check_config, config_json, config_reference, config_toml
 from mho.runs.presets import over_preset
-from mho.runs.reference import KINDS, TITLES, allowed_by
+from mho.runs.reference import KINDS, allowed_by
+from mho.runs.reference_words import TITLES
 from mho.runs.sweep import Sweep
 from mho.tile import Tile
 from mho.toml_files import key_lines

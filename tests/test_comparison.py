@@ -92,6 +92,7 @@ def test_tables_of_users(tmp_path):
     assert "multiply shares by 100" in " ".join(compare(bare).notes)
     for text, told in (
         ("epoch,error\n1,a\n", "line 2: 'a' is no number"),
+        ("epoch,error\n1,5\n2,nan\n", "line 3: 'nan' is not finite; leave the cell empty"),
         ("epoch\n1\n", "no table of errors"),
         ("epoch,loss\n1,2\n", "give a column of test errors"),
         ("epoch,error\n1,2\n1,3\n", "an epoch twice"),

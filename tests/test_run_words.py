@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 
 import pytest
 import torch
@@ -234,7 +235,9 @@ def test_the_verdict_stands_first_and_epochs_stay(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].startswith("test error ")
-    assert "chance" in done.stdout.splitlines()[0]
+    chance = re.search(r"chance ([\d.]+)", done.stdout.splitlines()[0])
+    assert chance is not None
+    assert f"guessing: {float(chance[1]):.1f}" in done.stderr.replace("\n ", ""), "one chance level, that of the test"
     assert done.stdout.splitlines()[1].startswith("floating point ")
     assert "epoch 1/2  error train" in done.stderr
     assert "epoch 2/2  error train" in done.stderr

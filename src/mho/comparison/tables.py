@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,6 +91,8 @@ def _cell(text: str, file: Path, number: int) -> float:
     value = _number(text)
     if value is None:
         raise InvalidValue(f"{file}, line {number}: {text!r} is no number")
+    if not math.isfinite(value):
+        raise InvalidValue(f"{file}, line {number}: {text!r} is not finite; leave the cell empty instead")
     return value
 
 

@@ -130,6 +130,7 @@ def diagnose(
     batch_size: int | None = None,
     history: Sequence[Mapping[str, Any]] = (),
     reference_error: float | None = None,
+    chance: float | None = None,
 ) -> Diagnosis:
     """Say what spoils the training of a converted network: read noise, bounds, pulses, devices, learning rate.
 
@@ -162,6 +163,7 @@ def diagnose(
             step of one example can train, is then not judged by its learning rate.
         history: lines of the training, as `mho.training.fit` returns them: `test_error`, `train_loss`, ...
         reference_error: test error of the same network in floating point, in per cent; None: not known.
+        chance: error of guessing on the test, in per cent; None: of classes, that of answering the commonest of `y`.
 
     Raises:
         WrongUse: for a model without arrays, or one whose arrays are all frozen.
@@ -172,7 +174,7 @@ def diagnose(
     if not layers:
         raise WrongUse("the model has no array layers, so there is nothing to diagnose; convert it with mho.convert")
     rates = _rates(lr, layers)
-    _check(x, y, loss, 1 if batch_size is None else batch_size, reference_error)
+    _check(x, y, loss, 1 if batch_size is None else batch_size, {"reference_error": reference_error, "chance": chance})
     normalised = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
     known = None if batch_size is None and normalised else batch_size or 1
     batch_size = batch_size or 1
@@ -216,7 +218,7 @@ def diagnose(
         found += [max(looked, key=lambda finding: finding.lost)] if looked else []
     situation = Situation(
         error=_error(exact, probe, loss, history),
-        chance=_chance(y) if loss is None else None,
+        chance=_chance(y) if loss is None and chance is None else chance,
         fall=fall_of(history),
         epochs=len(history),
         reference=reference_error,
@@ -327,7 +329,7 @@ def _rates(lr: float | Mapping[str, float], layers: list[str]) -> dict[str, floa
     return {name: float(rate) for name, rate in lr.items()}
 
 
-def _check(x: Tensor, y: Tensor, loss: Loss | None, batch_size: int, reference_error: float | None) -> None:
+def _check(x: Tensor, y: Tensor, loss: Loss | None, batch_size: int, errors: Mapping[str, float | None]) -> None:
     faults = Faults("diagnose")
     for name, given in (("x", x), ("y", y)):
         if not isinstance(given, Tensor) or not given.dim() or not given.numel():
@@ -335,7 +337,8 @@ def _check(x: Tensor, y: Tensor, loss: Loss | None, batch_size: int, reference_e
     if loss is not None and not callable(loss):
         faults.add(f"loss is {loss!r}; give a function of outputs and targets, such as torch.nn.functional.mse_loss")
     faults.number("batch_size", batch_size, low=1, integer=True)
-    faults.number("reference_error", reference_error, low=0.0, optional=True)
+    for name, error in errors.items():
+        faults.number(name, error, low=0.0, optional=True)
     faults.raise_any()
     if len(x) != len(y):
         faults.add(f"y has {len(y)} targets for {len(x)} examples; give as many")

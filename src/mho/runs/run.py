@@ -118,6 +118,7 @@ class Run:
                     batch_size=settings.batch_size,
                     history=self.loop.progress.metrics,
                     reference_error=self.compared[-1]["test_error"] if self.compared else None,
+                    chance=None if self.loop.chance is None else self.loop.chance.error,
                 )
                 self._diagnosis = dataclasses.replace(found, for_command_line=True)
             except MhoError as error:  # as of a network whose numbers have run away; its training counts all the same

@@ -12,7 +12,7 @@ from mho.errors import InvalidValue
 from mho.report import is_sweep, write_sweep_report
 from mho.report.sweep_axes import axis
 from mho.report.sweep_figures import color_range, error_against, error_map
-from mho.runs.points import PointErrors
+from mho.runs.points import PointErrors, chance_in_words
 from mho.runs.results import FAILED, Result, Results
 from mho.runs.sweep import Sweep
 
@@ -175,3 +175,14 @@ def test_a_page_without_rows_and_one_without_its_file(folder):
     (folder / "sweep.toml").unlink()
     with pytest.raises(InvalidValue, match="mho sweep --resume --out"):
         write_sweep_report(folder)
+
+
+def test_chance_level_of_the_rows_in_words():
+    row = {"status": "done", "chance": 90.0, "guessing": False}
+    assert chance_in_words([row, row]) == "chance 90.00 %"
+    guessed = row | {"guessing": True}
+    assert chance_in_words([row, guessed]) == "chance 90.00 %: 1 of 2 rows is as bad as guessing"
+    other = row | {"chance": 89.0}
+    assert chance_in_words([guessed, other, guessed]) == "chance 89.00 to 90.00 %: 2 of 3 rows are as bad as guessing"
+    earlier = {"status": "done"}  # a file of an earlier version
+    assert chance_in_words([earlier, {"status": "failed", "chance": None}]) == ""

@@ -14,7 +14,7 @@ from mho.cli.epoch_bars import WHOLE, EpochBars
 from mho.intervals import FROM, MEANING
 from mho.runs.batches import Batch
 from mho.runs.coordinator import Ended
-from mho.runs.points import PointErrors, named, points_of, rank, value_text
+from mho.runs.points import PointErrors, chance_in_words, named, points_of, rank, value_text
 from mho.runs.results import DONE, Result, Results
 from mho.runs.state import State, read_state
 from mho.runs.sweep import Row, Sweep
@@ -160,6 +160,7 @@ def show_points(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> 
         notes.append(f"the {MOST} points of lowest error of {len(points)}")
     if len(points) > 1:
         notes.append(f"lowest mean: {named(best.values)}" if best.values else "")
+    notes.append(chance_in_words(records))
     for note in filter(None, notes):
         console.print(note, markup=False, soft_wrap=not console.is_terminal)
 

@@ -16,7 +16,7 @@ from mho.report.sweep_axes import axis
 from mho.report.sweep_costs import cost_figures
 from mho.report.sweep_figures import error_against, error_map, label
 from mho.report.template import PER_CENT, duration, render
-from mho.runs.points import PointErrors, named, points_of
+from mho.runs.points import PointErrors, chance_in_words, named, points_of
 from mho.runs.results import DONE, FAILED, RESULTS, ResultTable, read_table
 
 SPEC = "sweep.toml"
@@ -132,6 +132,12 @@ def _planned(table: ResultTable) -> int:
     return planned
 
 
+def _chance(table: ResultTable) -> list[tuple[str, str, str]]:
+    """The chance level as a headline, where it is known."""
+    level, _, guessing = chance_in_words(table.records).removeprefix("chance ").partition(": ")
+    return [(level.replace(" %", PER_CENT), "chance: test error of guessing", guessing)] if level else []
+
+
 def _headlines(table: ResultTable, points: Sequence[PointErrors]) -> list[tuple[str, str, str]]:
     """Number, what it is, and a remark."""
     best = _best(points)
@@ -145,6 +151,7 @@ def _headlines(table: ResultTable, points: Sequence[PointErrors]) -> list[tuple[
             "lowest mean test error",
             f"{_beside(best.interval)}{values}epoch {best.epoch}",
         ),
+        *_chance(table),
         (f"{done} of {_planned(table)}", "rows done", f"{failed} failed" if failed else ""),
         (str(len(points)), "points", f"{seeds} seed{'s' if seeds > 1 else ''} each"),
         (duration(sum(point.seconds for point in points)), "training time", "sum over rows, without tests"),

@@ -59,6 +59,18 @@ def points_of(records: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> li
     return sorted(points, key=lambda point: tuple(map(rank, point.values.values())))
 
 
+def chance_in_words(records: Iterable[Mapping[str, Any]]) -> str:
+    """Return the chance level of the rows that are done, and how many are as bad as guessing; "" if it is not known."""
+    done = [record for record in records if record["status"] == DONE and record.get("chance") is not None]
+    if not done:
+        return ""
+    levels = sorted({round(record["chance"], 2) for record in done})
+    level = f"{levels[0]:.2f}" + (f" to {levels[-1]:.2f}" if len(levels) > 1 else "")
+    guessing = sum(record["guessing"] for record in done)
+    many = f"{guessing} of {len(done)} rows are" if guessing != 1 else f"1 of {len(done)} rows is"
+    return f"chance {level} %" + (f": {many} as bad as guessing" if guessing else "")
+
+
 def rank(value: Value) -> tuple[int, float, str]:
     """Return a key that sorts values of a field: numbers, then no and yes, then words."""
     if isinstance(value, str):

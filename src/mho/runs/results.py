@@ -22,6 +22,7 @@ from mho.runs.experiment import differences
 from mho.runs.run import VERSION
 from mho.runs.sweep import Sweep, digest
 from mho.toml_files import NONE
+from mho.training.tasks import Chance
 from mho.version import PHYSICS_VERSION
 
 RESULTS = "results.json"
@@ -44,6 +45,8 @@ class Result:
         train_loss: mean of the last epoch.
         test_errors: in per cent, one an epoch.
         seconds: training time, the row's share of its batch.
+        chance: test error of guessing, in per cent.
+        guessing: whether a test of its size cannot tell `test_error` from that.
         energy_inference_image, energy_training_image: of an example, in J, computed from config and model with mho's
             arrays and constants (`mho.hardware.costs_per_example`), updates at most; None where it is not known.
         time_training_image: of a training example in a pipeline, in s.
@@ -60,6 +63,8 @@ class Result:
     train_loss: float | None = None
     test_errors: Sequence[float] | None = None
     seconds: float | None = None
+    chance: float | None = None
+    guessing: bool | None = None
     energy_inference_image: float | None = None
     energy_training_image: float | None = None
     time_training_image: float | None = None
@@ -196,6 +201,8 @@ _COLUMNS = {
     "train_loss": "float64",
     "test_errors": "list",
     "seconds": "float64",
+    "chance": "float64",
+    "guessing": "bool_",
     "energy_inference_image": "float64",
     "energy_training_image": "float64",
     "time_training_image": "float64",
@@ -204,7 +211,14 @@ _COLUMNS = {
     "replica": "int64",
 }
 """Fields of a `Result` to their types in a Parquet file."""
-COSTS = ("energy_inference_image", "energy_training_image", "time_training_image", "area_training")
+LATER = (
+    "energy_inference_image",
+    "energy_training_image",
+    "time_training_image",
+    "area_training",
+    "chance",
+    "guessing",
+)
 """Those that files of earlier versions lack."""
 
 
@@ -235,7 +249,7 @@ def read_table(file: Path) -> ResultTable:
         ) from None
     try:
         head, records = found["head"], found["rows"]
-        missing = [name for record in records for name in ("point", "seed", *_COLUMNS) if name not in (*record, *COSTS)]
+        missing = [name for record in records for name in ("point", "seed", *_COLUMNS) if name not in (*record, *LATER)]
         if head["format"] != FORMAT or missing:
             raise ValueError
         return ResultTable(head["sweep"], head["version"], str(head["physics"]), head["fields"], records)
@@ -286,9 +300,15 @@ def _as_parquet(records: Sequence[Mapping[str, Any]], sweep: Sweep) -> bytes:
 
 
 def result_of(
-    metrics: Sequence[Mapping[str, Any]], folder: str, replica: int, replicas: int, *, costs: Mapping[str, float]
+    metrics: Sequence[Mapping[str, Any]],
+    folder: str,
+    replica: int,
+    replicas: int,
+    *,
+    costs: Mapping[str, float],
+    chance: Chance | None = None,
 ) -> Result:
-    """Return the result of one replica, from the lines of its run's metrics, and what an example costs."""
+    """Return the result of one replica, from its run's metrics, what an example costs, and the chance level."""
     last = metrics[-1]
 
     def own(line: Mapping[str, Any], name: str) -> float:
@@ -304,6 +324,8 @@ def result_of(
         seconds=sum(line["seconds"] for line in metrics) / replicas,
         folder=folder,
         replica=replica,
+        chance=None if chance is None else chance.error,
+        guessing=None if chance is None else chance.reached_by(own(last, "test_error")),
         energy_inference_image=costs.get("energy_inference_image"),
         energy_training_image=costs.get("energy_training_image"),
         time_training_image=costs.get("time_training_image"),

@@ -46,7 +46,10 @@ class TrainWork(Work):
             return None
         metrics, name = run.loop.progress.metrics, f"{FOLDERS}/{folder.name}"
         costs = _costs(run.arrays)
-        return tuple(result_of(metrics, name, r, self.replicas, costs=costs) for r in range(self.replicas))
+        return tuple(
+            result_of(metrics, name, r, self.replicas, costs=costs, chance=run.loop.chance)
+            for r in range(self.replicas)
+        )
 
 
 def train_experiment(

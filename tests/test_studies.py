@@ -38,6 +38,7 @@ from mho.papers.scale import Scale
 from mho.papers.study import Study
 from mho.papers.study_work import study_work
 from mho.papers.verdicts import judge
+from mho.report.curve_styles import curve_style
 from mho.report.drawing import save
 from mho.runs.local import LocalEngine
 from mho.version import PHYSICS_VERSION
@@ -383,8 +384,8 @@ def test_a_figure_of_another_quantity(tmp_path):
     gain = Quantity(name="gain", label="log-likelihood", unit="nats", better="higher")
     falling = [(10.0**k, -200.0 + 20 * k) for k in range(1, 5)]
     data = [
-        Drawn("ours", 0, [falling, [(x, y - 3) for x, y in falling]], -120.0),
-        Drawn("others", 1, [[(x, y - 15) for x, y in falling]], (-150.0, -140.0)),
+        Drawn("ours", curve_style(0), [falling, [(x, y - 3) for x, y in falling]], -120.0),
+        Drawn("others", curve_style(1), [[(x, y - 15) for x, y in falling]], (-150.0, -140.0)),
     ]
     drawn = {}
     save(

@@ -224,10 +224,10 @@ def test_replicas_stop_by_their_mean(tmp_path):
 @pytest.mark.parametrize(
     ("training", "words"),
     [
-        ({"validation": -0.1}, r"validation is -0\.1; give a number of at least 0"),
-        ({"validation": 1.0}, r"validation is 1\.0; give a share below 1, or an integer"),
-        ({"validation": "some"}, r"validation is 'some'; give a number"),
-        ({"validation": True}, "validation is True; give a number"),
+        ({"validation": -0.1}, r"validation is -0\.1; give an integer of at least 0, or a share below 1"),
+        ({"validation": 1.0}, r"validation is 1\.0; give an integer of at least 0, or a share below 1"),
+        ({"validation": "some"}, r"validation is 'some'; give an integer"),
+        ({"validation": True}, "validation is True; give an integer"),
         ({"patience": 3}, r"patience is 3: it would have no effect.*give validation = 0\.1"),
         ({"validation": 0.1, "patience": 1.5}, r"patience is 1\.5; give an integer of at least 0"),
     ],

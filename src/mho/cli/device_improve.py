@@ -74,7 +74,7 @@ def improve(
     order for every change. Each change gets the best of a few learning
     rates, chosen with a seed of its own. The answer is the gain of each in
     points of test error with a 95 % interval over the seeds, and one
-    sentence. It takes some minutes; fewer --seeds, --images, or --only
+    sentence. It takes a minute or two; fewer --seeds, --images, or --only
     shorten it.
 
     Examples: mho device improve reram_es; mho device improve pulses.csv

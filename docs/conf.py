@@ -14,6 +14,7 @@ from docutils import nodes
 import mho
 
 project = "mho"
+html_show_copyright = False
 author = "the authors of mho"
 release = mho.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]

@@ -162,6 +162,8 @@ def test_an_error_of_a_row_is_that_of_mho_train_at_its_rate(gains, tmp_path):
     run = Run(given, tmp_path / "run", load("digits"))
     run.train(on_step=lambda progress: False, on_epoch=lambda progress: None)
     assert run.loop.progress.metrics[-1]["test_error"] == row.errors[1]
+    assert run.loop.chance is not None
+    assert gains.chance == run.loop.chance.error  # one chance level, whoever names it
 
 
 def tried(*errors: float, base: tuple[float, ...] = ()) -> Tried:

@@ -93,7 +93,7 @@ class Gains:
         floating: floating point, at the best of the rates tried: what better arrays can reach.
         tried: the improvements, the largest gain first.
         refused: those that could not be made, with the reasons.
-        chance: error of guessing the commonest class, in per cent; None where targets are no classes.
+        chance: test error of guessing (`Task.chance`), in per cent; None where the task does not say.
         factors: learning rates that were tried for each, over the given one.
         seeds: of devices, initial weights and noise.
         epochs, images: of each training.

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import final
 
-import torch
-
 from mho import presets
 from mho.config import RPU
 from mho.data import Dataset
@@ -159,6 +157,7 @@ class _Study:
             rate = dataclasses.replace(rate, gain=_gain(given, rate))
         done = [dataclasses.replace(one, gain=_gain(rate, one)) for one in others if not one.refused]
         settings, (task, examples) = self.start.training, self.start.task.prepare(self.data)
+        level = task.chance(examples.first(settings.train_images, settings.test_images))
         return Gains(
             law=self.start.rpu.device.law_name(),
             given=given,
@@ -166,7 +165,7 @@ class _Study:
             floating=floating,
             tried=tuple(sorted(done, key=lambda one: -one.gain.mean if one.gain else 0.0)),
             refused=(*self.refused, *(one for one in others if one.refused)),
-            chance=_chance(examples.y_test) if task.classes else None,
+            chance=None if level is None else level.error,
             factors=self.factors,
             seeds=self.seeds,
             epochs=settings.epochs,
@@ -314,8 +313,3 @@ def _chosen(only: Sequence[str | Improvement] | None, faults: Faults) -> list[Im
 
 def _gain(base: Tried, other: Tried) -> Interval:
     return Interval.of([a - b for a, b in zip(base.errors, other.errors, strict=True)])
-
-
-def _chance(labels: torch.Tensor) -> float:
-    """Return the error of guessing the commonest class, in per cent."""
-    return 100 * (1 - float(labels.bincount().max()) / len(labels))

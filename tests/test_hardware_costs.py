@@ -37,7 +37,7 @@ from mho.hardware import (
 from mho.models import NETWORKS, Network
 from mho.report import part_bars, write_sweep_report
 from mho.report.sweep_costs import cost_figures, error_against_cost, front, priced_points
-from mho.runs.results import COSTS, RESULTS, Results, read_table, result_of
+from mho.runs.results import LATER, RESULTS, Results, read_table, result_of
 from mho.runs.sweep import Sweep
 from mho.runs.train_work import _costs
 from mho.text import per_cent, shortened, si
@@ -320,7 +320,7 @@ def test_points_of_a_sweep_are_drawn_against_their_energy(tmp_path: Path):
     assert "Test error against cost" in page
     assert page.count("energy per training example, at most (pJ)") == 1
     assert "time per training example" not in page  # all points take as long
-    older = dataclasses.replace(table, records=[{k: v for k, v in r.items() if k not in COSTS} for r in table.records])
+    older = dataclasses.replace(table, records=[{k: v for k, v in r.items() if k not in LATER} for r in table.records])
     assert (priced_points(older), cost_figures(older)) == ([], [])
 
 

@@ -83,6 +83,18 @@ LAYOUTS = {
     "count, up and down": ("pulse,up,down\n" + columns(COUNT[:50], UP, DOWN), TWO, BOTH),
     "words": ("type,G\n" + columns(WAYS, BOTH), TURN, BOTH),
     "phrases": ("op,G\n" + columns(["SET pulse"] * 50 + ["RESET pulse"] * 50, BOTH), TURN, BOTH),
+    "a word known and its opposite not": ("type,G\n" + columns(["nosto"] * 50 + ["RESET"] * 50, BOTH), TURN, BOTH),
+    "words of no known language": ("vaihe,G\n" + columns((["nosto"] * 50 + ["lasku"] * 50), BOTH), TURN, BOTH),
+    "words of no known language, again": (
+        "vaihe,G\n" + columns((["nosto"] * 50 + ["lasku"] * 50) * 2, [*BOTH, *BOTH]),
+        [(1, 49), (-1, 50), (1, 50), (-1, 50)],
+        [*BOTH, *BOTH],
+    ),
+    "units in brackets in a second line": (
+        "pulse,type,conductance\n(-),[-],(nS)\n" + columns(COUNT, WAYS, BOTH),
+        TURN,
+        BOTH,
+    ),
     "signs": ("pulse,G\n" + columns([1] * 50 + [-1] * 50, BOTH), TURN, BOTH),
     "ones and zeros": ("direction,G\n" + columns([1] * 50 + [0] * 50, BOTH), TURN, BOTH),
     "volts": ("V (V),G\n" + columns([1.2] * 50 + [-1.4] * 50, BOTH), TURN, BOTH),
@@ -115,6 +127,28 @@ def test_layouts(layout, tmp_path):
     assert trace.device == "device"
     if len(set(expected)) > 1 or "\n" not in text:
         assert found.notes
+
+
+@pytest.mark.parametrize(
+    ("heading", "names", "readings"),
+    [
+        ("sample", ("nosto", "lasku"), BOTH),  # its name says what it is
+        ("vaihe", ("nosto", "lasku"), [*DOWN, *DOWN]),  # both fall
+        ("vaihe", ("nosto", "lasku"), [*UP, *[float(v) / 4 for v in DOWN]]),  # the second starts elsewhere
+        ("vaihe", ("P", "D2"), [*UP, *UP]),
+    ],
+)
+def test_two_names_are_devices_unless_they_continue_one_series(heading, names, readings, tmp_path):
+    text = f"{heading},G\n" + columns([names[0]] * 50 + [names[1]] * 50, readings)
+    assert [trace.device for trace in read(tmp_path, text).traces] == list(names)
+
+
+def test_resistances_that_fall_are_pulses_up(tmp_path):
+    text = "vaihe,R (kOhm)\n" + columns(["nosto"] * 50 + ["lasku"] * 50, [1000 / float(v) for v in BOTH])
+    found = read(tmp_path, text)
+    (trace,) = found.traces
+    assert ramps(trace) == TURN
+    assert "rise at 'nosto' and fall at 'lasku'" in str(found.decisions)
 
 
 DIALECTS = {

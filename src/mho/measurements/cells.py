@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 
-from mho.measurements.units import MHO, OHM, PREFIX
+from mho.measurements.units import MHO, OHM, OTHERS, PREFIX, is_unit
 
 NUMBERS = {
     ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII),
@@ -44,6 +44,13 @@ def clean(cell: str) -> str:
 def is_gap(cell: str) -> bool:
     """Whether a cell says that there is no reading."""
     return cell.lower() in GAPS
+
+
+def names_unit(cell: str) -> bool:
+    """Whether a cell of a heading line is a unit, or says that there is none: "(nS)", "[cycles]", "(-)", "#", ""."""
+    bare = cell.strip().strip("()[]").strip()
+    bracketed = cell.strip()[:1] in ("(", "[") and OTHERS.fullmatch(bare) is not None
+    return is_unit(cell) or bracketed or is_gap(bare) or bare in ("", "#")
 
 
 def is_number(cell: str, decimal: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -38,12 +38,21 @@ TAKEN_AS = {
 @final
 @dataclasses.dataclass(eq=False)
 class Column:
-    """A column, and the role that it is given: one of `formats.ROLES`, "before", or the name of what is left out."""
+    """A column, and the role that it is given: one of `formats.ROLES`, "before", or the name of what is left out.
+
+    Attributes:
+        grid: the table.
+        number: its place, from 0.
+        role: what it is taken as, "?" before that is known.
+        why: the reason, for the user.
+        meanings: directions, +1 or -1, of words (folded) that are not in the vocabulary.
+    """
 
     grid: Grid
     number: int
     role: str = "?"
     why: str = ""
+    meanings: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def settle(self, role: str, why: str) -> None:
         """Give the column a role, and say why."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from mho.measurements.column import KINDS, TAKEN_AS, Column, of_role
 from mho.measurements.column_counts import counts_up, is_axis, settle_counts
+from mho.measurements.column_directions import find_opposites, keep_one_direction
 from mho.measurements.column_names import role_by_name
 from mho.measurements.column_voltages import settle_told_twice, settle_voltages
 from mho.measurements.formats import READINGS, Format
@@ -16,10 +17,7 @@ from mho.measurements.ramps import find_ramps
 from mho.measurements.record import Floats, Notes
 from mho.measurements.tables import refuse_other_tables
 from mho.measurements.text import FileFaults
-from mho.measurements.vocabulary import (
-    WORDS,
-    says_read,
-)
+from mho.measurements.vocabulary import WORDS
 
 
 def find_roles(grid: Grid, form: Format, notes: Notes) -> list[Column]:
@@ -35,12 +33,13 @@ def find_roles(grid: Grid, form: Format, notes: Notes) -> list[Column]:
         for column in columns:
             column.settle(*role_by_name(column))
         _settle_devices(columns)
-        _settle_directions(columns)
+        keep_one_direction(columns)
         _settle_differences(columns)
         _settle_leakage(columns)
         settle_counts(columns)
         _settle_unknown(columns)
         settle_voltages(columns)
+        find_opposites(columns)
         refuse_other_tables(grid, columns)
         settle_told_twice(columns)
         _one_kind(columns)
@@ -97,14 +96,6 @@ def _settle_devices(columns: Sequence[Column]) -> None:
 def column_is_alone(column: Column) -> bool:
     """Whether a name such as x or y alone is too little to take a column for an address."""
     return column.words <= {"x", "y", "row", "column", "col"} and column.grid.width <= 2
-
-
-def _settle_directions(columns: Sequence[Column]) -> None:
-    """Of columns that say directions keep the first, or the first that also names reads."""
-    found = of_role(columns, "direction")
-    found.sort(key=lambda column: not any(map(says_read, column.grid.cells(column.number)[:1000])))
-    for column in found[1:]:
-        column.settle("second direction", f"column {found[0].label} says directions")
 
 
 def _settle_differences(columns: Sequence[Column]) -> None:

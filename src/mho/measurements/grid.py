@@ -12,7 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.errors import InvalidValue
-from mho.measurements.cells import clean, is_comment, is_gap, is_number, is_stamp, number, quantity, split
+from mho.measurements.cells import (
+    clean,
+    is_comment,
+    is_gap,
+    is_number,
+    is_stamp,
+    names_unit,
+    number,
+    quantity,
+    split,
+)
 from mho.measurements.delimiters import find_delimiter
 from mho.measurements.formats import Format
 from mho.measurements.text import FileFaults, read_lines, shown
@@ -289,7 +299,7 @@ def _names(heading: Sequence[Row], width: int, decimal: str) -> tuple[tuple[str,
         return nothing, nothing
     last = tuple(cell.strip('"') for cell in fitting[-1])
     units = nothing
-    if len(fitting) > 1 and all(is_unit(cell) or is_gap(cell) or cell == "#" for cell in last):
+    if len(fitting) > 1 and all(map(names_unit, last)) and any(map(is_unit, last)):
         units = last
         fitting = fitting[:-1]
         last = tuple(cell.strip('"') for cell in fitting[-1])

@@ -63,7 +63,7 @@ def find_actions(grid: Grid, columns: Sequence[Column], faults: FileFaults, note
 
 
 def _by_words(grid: Grid, direction: Column, columns: Sequence[Column], faults: FileFaults, notes: Notes) -> Actions:
-    signs, words = signs_of_words(grid, direction.number, faults)
+    signs, words = signs_of_words(grid, direction, faults)
     pure = words & (signs == 0)
     pulses = (signs != 0) & ~words
     if not pulses.any():  # "read after SET": each row is a reading after its pulse
@@ -113,13 +113,13 @@ def _by_voltage(grid: Grid, voltage: Column, columns: Sequence[Column], notes: N
     return Actions(signs, reads if parted else np.ones(len(signs), dtype=bool), bool(parted))
 
 
-def signs_of_words(grid: Grid, column: int, faults: FileFaults) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def signs_of_words(grid: Grid, column: Column, faults: FileFaults) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """(N,) +1, -1 or 0 by words such as up and reset, or by the sign of numbers; beside 1 alone 0 is down.
 
     Returns:
         The signs, and (N,) whether the word is one of a read.
     """
-    cells = grid.cells(column)
+    cells = grid.cells(column.number)
     numbers = {number(cell, grid.decimal) for cell in set(cells)} - {None}
     zero = -1 if numbers >= {0.0, 1.0} and not any(value is not None and value < 0 for value in numbers) else 0
     signs = np.zeros(len(cells), dtype=np.int64)
@@ -128,7 +128,9 @@ def signs_of_words(grid: Grid, column: int, faults: FileFaults) -> tuple[Ints, n
         value = number(cell, grid.decimal)
         word = fold(cell)
         reads[place] = says_read(cell)
-        if word in UP_PULSES or word in DOWN_PULSES:
+        if word in column.meanings:
+            signs[place] = column.meanings[word]
+        elif word in UP_PULSES or word in DOWN_PULSES:
             signs[place] = 1 if word in UP_PULSES else -1
         elif value is not None:
             signs[place] = zero if value == 0 else np.sign(np.nan_to_num(value))
@@ -139,7 +141,7 @@ def signs_of_words(grid: Grid, column: int, faults: FileFaults) -> tuple[Ints, n
                     f"{shown(cell)} is no direction; give up, down, set, reset, read, +1 or -1"
                     f"{nearest(word, UP_PULSES | DOWN_PULSES | READ) if len(cell) > 2 else ''}",
                     grid.lines[place],
-                    grid.label(column),
+                    column.label,
                 )
     return signs, reads
 

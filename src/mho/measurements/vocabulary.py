@@ -21,8 +21,8 @@ def _set(text: str) -> frozenset[str]:
 
 UP = _set(
     "up ups increase increasing inc increment potentiation potentiate potentiated pot ltp set positive plus gup "
-    "setzen potenzierung erhöhen erhöhung hoch potenciación potenciar potenciação potenziamento augmentation montée "
-    "subida aumento salita потенциация установка 置位 增强 上升 セット 増強 강화"
+    "setzen potenzierung erhöhen erhöhung hoch potenciación potenciar potenciação potentialisation potenziamento "
+    "augmentation montée subida aumento salita потенциация установка 置位 增强 上升 セット 増強 강화"
 )
 DOWN = _set(
     "down dn decrease decreasing dec decrement depression depress depressed dep ltd reset rst negative minus gdown "

@@ -502,6 +502,7 @@ OTHERS: dict[str, tuple[Table, str]] = {
     "a sweep without names": (([], sweep()[1]), "I-V sweep"),
     "a sweep of a transistor": ((["Vg", "Id"], sweep()[1]), "I-V sweep"),
     "pulses that grow": (growing(), "sweep of the pulse's amplitude"),
+    "pulses that grow, by their voltage": ((["V", "G (S)"], growing()[1]), "sweep of the pulse's amplitude"),
     "a waveform": (waveform(), "sampled waveform"),
     "endurance": (endurance(["Cycle", "HRS (Ohm)", "LRS (Ohm)"]), "endurance"),
     "endurance, on and off": (endurance(["cycle", "R_off", "R_on"]), "endurance"),

@@ -102,7 +102,11 @@ def _sweep(columns: Sequence[Column]) -> Refusal | None:
         straight = float(np.mean(steps[1:] * steps[:-1] > 0))
         if _even(steps) < 0.7 or straight < 0.7 or not (voltage or (np.any(steps > 0) and np.any(steps < 0))):
             continue
-        if column.words & WORDS["pulse"] or "amplitude" in column.words:
+        read = {other.kind for other in of_role(columns, *READINGS) if other is not column}
+        pulses = column.words & WORDS["pulse"] or "amplitude" in column.words
+        if pulses or (
+            "A" not in read and read & {"S", "ohm"}
+        ):  # conductances are read after pulses, currents in sweeps
             what = f"a sweep of the pulse's amplitude, from {low:g} to {high:g}, so that no two pulses are identical"
         else:
             what = f"an I-V sweep: the voltage steps evenly from {low:g} to {high:g}, and the current follows it"

@@ -319,13 +319,23 @@ def test_weights_that_are_made_of_other_parameters_are_refused(change):
         change(digital[0], "weight", amount=0.3)
     else:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch would rather have its parametrisations, which stay digital, told
+            warnings.simplefilter("ignore")  # torch would rather have its parametrizations
             nn.utils.weight_norm(digital[0])
     with pytest.raises(InvalidValue, match=r"0: its weight is made of weight_(orig|g) .* exclude="):
         mho.convert(digital, EXACT, quiet=True)
     if change:
         prune.remove(digital[0], "weight")
         assert (mho.convert(digital, EXACT, quiet=True)[0].weight == 0).sum() == 9
+
+
+def test_a_parametrized_layer_is_refused_until_its_weight_is_permanent():
+    digital = small()
+    nn.utils.parametrizations.weight_norm(digital[0])
+    with pytest.raises(InvalidValue, match=r"^0: its weight is computed by a parametrization .* exclude=\[\"0\"\]$"):
+        mho.convert(digital, EXACT, quiet=True)
+    assert not isinstance(mho.convert(digital, EXACT, exclude=["0"], quiet=True)[0], mho.nn.Linear)
+    nn.utils.parametrize.remove_parametrizations(digital[0], "weight")
+    assert isinstance(mho.convert(digital, EXACT, quiet=True)[0], mho.nn.Linear)
 
 
 @pytest.mark.parametrize("driver", ["autograd", "auto"])
@@ -612,6 +622,9 @@ REFUSED = {
     "gradient hooks": lambda m: [p.register_hook(lambda g: g.clamp(-1, 1)) for p in m.parameters()],
     "vmap": lambda m: torch.vmap(m)(torch.randn(2, 4, 6)),
     "jacobian": lambda m: torch.func.jacrev(m)(torch.randn(4, 6)),
+    "gradient of its weights": lambda m: torch.autograd.grad(m(torch.randn(4, 6)).sum(), m.parameters()),
+    "gradient of one of them": lambda m: torch.autograd.grad(outputs=m(torch.randn(4, 6)).sum(), inputs=m[0].anchor),
+    "tracing by torch.fx": torch.fx.symbolic_trace,
     "gradient of a function": lambda m: torch.func.grad(lambda x: m(x).sum())(torch.randn(4, 6)),
 }
 

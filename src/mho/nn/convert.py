@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 import torch
@@ -17,6 +17,7 @@ from mho.arrays import WARNED_SHARE, ClippedWeights, seed_list
 from mho.config import RPU, replicas_fault
 from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown, warn
 from mho.nn.array_layer import ArrayLayer
+from mho.nn.computed_weights import computed_weight_faults, is_inside
 from mho.nn.dropout import Dropout
 from mho.nn.fused import close_fused_path
 from mho.nn.kinds import LayerKind, Matrix, Part, kind_names, kind_of, layers_inside
@@ -108,12 +109,12 @@ def convert(
 
     seeds = seed_list(seed, replicas)
     kept = [path for path, module in model.named_modules() if path and kind_of(module) is not None]
-    names = [name for name, _ in model.named_modules() if name and not _is_inside(name, kept)]
+    names = [name for name, _ in model.named_modules() if name and not is_inside(name, kept)]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
     parts = _part_names(model)
     inside = [*(name for name, _ in model.named_modules()), *parts]
-    within = {name: whole for name in inside for whole in kept if _is_inside(name, [whole])}
+    within = {name: whole for name in inside for whole in kept if is_inside(name, [whole])}
     faults = unmatched(special, [*names, *parts])
     for pattern in excluded:
         inner = fnmatch.filter(within, pattern) if isinstance(pattern, str) else []
@@ -136,7 +137,7 @@ def convert(
     if empty and torch.get_default_device().type != "meta":  # where it is, as in mho map, nothing has values
         faults.append(f"{empty[0]} is on the meta device and holds no values; load the model's weights first")
     if not faults:  # of patterns, which it matches
-        faults += _made_faults(model, stays) + find_ties(model, stays).faults
+        faults += computed_weight_faults(model, stays) + find_ties(model, stays).faults
     if faults:
         raise InvalidValue("; ".join(faults), faults)
 
@@ -153,20 +154,6 @@ def convert(
     return result
 
 
-def _made_faults(model: nn.Module, stays: Callable[[str], bool]) -> list[str]:
-    """Return a fault for each weight of layers to convert that is made of other parameters."""
-    kinds = [path for path, module in model.named_modules() if kind_of(module) is not None and not stays(path)]
-    return [
-        f"{path}: its {name.rsplit('_', 1)[0]} is made of {name} before each forward, as by a pruning or a weight "
-        "norm, which an array cannot follow; make it permanent first (torch.nn.utils.prune.remove, "
-        f'remove_weight_norm), or exclude=["{path}"]'
-        for path, module in model.named_modules()
-        if path in kinds or _is_inside(path, kinds)
-        for name, parameter in module._parameters.items()
-        if parameter is not None and name.endswith(("_orig", "_g")) and name.rsplit("_", 1)[0] not in module._parameters
-    ]
-
-
 FEWEST = 5
 """Clipped weights of a layer from which on `convert` warns: fewer lie on weak devices that any network has."""
 
@@ -175,11 +162,6 @@ def _part_names(model: nn.Module) -> list[str]:
     """Return the paths that the parts of layers will have, where these become several arrays."""
     kinds = {path: (module, kind) for path, module in model.named_modules() if (kind := kind_of(module)) is not None}
     return [_path(path, part) for path, (module, kind) in kinds.items() for part in kind.parts_of(module) if part]
-
-
-def _is_inside(path: str, others: Iterable[str]) -> bool:
-    """Return whether the module of a path lies inside one of others."""
-    return any(path.startswith(f"{other}.") if other else bool(path) for other in others)
 
 
 def _path(*steps: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch._subclasses import FakeTensor
 
 from mho.errors import InvalidValue, WrongUse, shown
@@ -96,6 +96,8 @@ def check_tensor(x: object, name: str) -> None:
     Raises:
         InvalidValue: saying what it is.
     """
+    if isinstance(x, fx.Proxy):
+        raise unrecorded(name, "torch.fx.symbolic_trace")
     if not isinstance(x, Tensor):
         raise InvalidValue(f"{name}: input {shown(x)}; give a tensor, for example torch.as_tensor(x)")
     if x.is_complex():

@@ -194,6 +194,14 @@ class Anchor(nn.Parameter):
                 "clip_grad_norm_; to log use parameter.grad.norm() after the backward; for errors of the layer use "
                 "layer.register_full_backward_hook"
             )
+        if func is torch.autograd.grad:
+            inputs = args[1] if len(args) > 1 else (kwargs or {})["inputs"]
+            if any(isinstance(given, Anchor) for given in ([inputs] if isinstance(inputs, Tensor) else inputs)):
+                raise WrongUse(
+                    "torch.autograd.grad was asked for the gradient of a layer on arrays, which it never forms: its "
+                    "vectors become pulses after loss.backward(). Ask for the gradient of inputs or digital parameters "
+                    "alone, train by mho.AnalogSGD(model, lr=0.01), or take the gradient of mho.to_digital(model)"
+                )
         copied = name == "copy" and len(args) > 1 and isinstance(args[1], Anchor)
         if copied or name in ARITHMETIC or name.startswith(("foreach_", "fused_")):
             raise WrongUse(

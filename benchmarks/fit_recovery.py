@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from mho.devices import ConstantStep, ExpStep, LinearStep, PowStep, SoftBounds
+from mho.fitting import PARAMETRIC, fit_laws
 from mho.measurements import Measurement, Trace
-from mho.measurements.fitting import PARAMETRIC, fit_laws
 
 LAWS = {"soft": SoftBounds, "constant": ConstantStep, "linear": LinearStep, "exp": ExpStep, "pow": PowStep}
 C2C, LOW, SPAN = 0.3, 2e-6, 40e-6

@@ -15,12 +15,14 @@ from command import mho
 from typer.testing import CliRunner
 
 import mho as package
+from mho import fitting
 from mho.bar import SILENCE, progress_console
 from mho.cells import CELLS
 from mho.cli import app, names
 from mho.data import DATA_SETS
 from mho.devices import EFFECTS, LAWS
-from mho.measurements import find_device, fitting, is_measured, read_device
+from mho.fitting import find_device
+from mho.measurements import is_measured, read_device
 from mho.models import NETWORKS
 from mho.papers import PAPERS
 from mho.presets import DEVICES, PRESETS

@@ -349,7 +349,7 @@ class Halving(StepDevice):
 
 
 def test_a_law_with_helpers_can_be_fitted() -> None:
-    from mho.measurements.fitting.filter import compiled_step
+    from mho.fitting.filter import compiled_step
 
     step = compiled_step(Assisted, ("dw_min", "w_max", "w_min"))
     quiet, *_ = step(0.5, 0.5, True, np.array([0.1, 1.0, -1.0]))

@@ -19,13 +19,13 @@ from test_measurements_reading import damaged
 import mho
 from mho.devices import ConstantStep, ExpStep, LinearStep, PowStep, SoftBounds
 from mho.errors import InvalidValue, LawError
+from mho.fitting import fit_laws, jump_table_from, lag_one, piecewise_from
+from mho.fitting.filter import compiled_step, likelihood
+from mho.fitting.maximum import fit_trace
+from mho.fitting.parameters import defaults, limits, used_fields
+from mho.fitting.ranking import Score, blocks_of, order
+from mho.fitting.weights import ReadingNoise, Scale, ramps, weight_trace
 from mho.measurements import Measurement, Trace, read_measured
-from mho.measurements.fitting import fit_laws, jump_table_from, lag_one, piecewise_from
-from mho.measurements.fitting.filter import compiled_step, likelihood
-from mho.measurements.fitting.maximum import fit_trace
-from mho.measurements.fitting.parameters import defaults, limits, used_fields
-from mho.measurements.fitting.ranking import Score, blocks_of, order
-from mho.measurements.fitting.weights import ReadingNoise, Scale, ramps, weight_trace
 
 BOUNDS = {"w_max": 0.6, "w_min": -0.6}
 SKEW = {"w_max": 0.6, "w_min": -0.4}

@@ -13,14 +13,14 @@ import typer
 from mho.cli import device_fit
 from mho.devices import ConstantStep, ExpStep, LinearStep, SoftBounds
 from mho.errors import InvalidValue
+from mho.fitting import fit_laws
+from mho.fitting.filter import compiled_step, likelihood
+from mho.fitting.line import misses
+from mho.fitting.maximum import fit_devices
+from mho.fitting.parameters import defaults, evaluates, limits, shapes_bounds, used_fields
+from mho.fitting.weights import measured_range, scale_of, weight_trace
+from mho.fitting.worth import hard_to_train
 from mho.measurements import Measurement, Trace
-from mho.measurements.fitting import fit_laws
-from mho.measurements.fitting.filter import compiled_step, likelihood
-from mho.measurements.fitting.line import misses
-from mho.measurements.fitting.maximum import fit_devices
-from mho.measurements.fitting.parameters import defaults, evaluates, limits, shapes_bounds, used_fields
-from mho.measurements.fitting.weights import measured_range, scale_of, weight_trace
-from mho.measurements.fitting.worth import hard_to_train
 
 
 def soft_staircase(seed, *, pulses=50, c2c=0.3, noise=0.004, up=0.06, down=0.07):
@@ -185,7 +185,7 @@ def test_progress_is_told_and_ctrl_c_says_that_nothing_was_written(capsys, monke
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mho.measurements.fitting.fit_laws", stop)
+    monkeypatch.setattr("mho.fitting.fit_laws", stop)
     with pytest.raises(typer.Exit):
         device_fit.fit_shown(Measurement("s", (trace,), "S"), [ConstantStep])
     assert "nothing was written" in capsys.readouterr().err

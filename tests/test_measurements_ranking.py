@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from mho.devices import ConstantStep, PowStep, SoftBounds
+from mho.fitting import fit_laws
+from mho.fitting.maximum import fit_devices
+from mho.fitting.parameters import Interval
+from mho.fitting.ranking import Profile, Score, at_one_noise, blocks_of, held_out
+from mho.fitting.search import climb
+from mho.fitting.weights import scale_of, weight_trace
 from mho.measurements import Measurement, Trace
-from mho.measurements.fitting import fit_laws
-from mho.measurements.fitting.maximum import fit_devices
-from mho.measurements.fitting.parameters import Interval
-from mho.measurements.fitting.ranking import Profile, Score, at_one_noise, blocks_of, held_out
-from mho.measurements.fitting.search import climb
-from mho.measurements.fitting.weights import scale_of, weight_trace
 
 
 @dataclasses.dataclass(frozen=True)

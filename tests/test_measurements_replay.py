@@ -19,14 +19,14 @@ from mho.devices import ConstantStep, ExpStep, LinearStep, PiecewiseStep, SoftBo
 from mho.devices.symmetry import nominal_cell
 from mho.diagnosis import Trained, Trial, trial
 from mho.errors import InvalidValue, WrongUse
+from mho.fitting import fit_laws
+from mho.fitting.replay import held_out_from, replay
+from mho.fitting.steps import mean_steps, single_steps
+from mho.fitting.table_devices import table_devices
+from mho.fitting.tables import piecewise_from
+from mho.fitting.weights import ReadingNoise, Scale, measured_range, scale_of, weight_trace
+from mho.fitting.worth import worth_of
 from mho.measurements import Measurement, Trace
-from mho.measurements.fitting import fit_laws
-from mho.measurements.fitting.replay import held_out_from, replay
-from mho.measurements.fitting.steps import mean_steps, single_steps
-from mho.measurements.fitting.table_devices import table_devices
-from mho.measurements.fitting.tables import piecewise_from
-from mho.measurements.fitting.weights import ReadingNoise, Scale, measured_range, scale_of, weight_trace
-from mho.measurements.fitting.worth import worth_of
 from mho.measurements.ramps import find_ramps
 from mho.measurements.units import readable
 

@@ -16,8 +16,8 @@ import mho
 from mho.cli import app
 from mho.devices import JumpTable, PiecewiseStep, SoftBounds
 from mho.errors import InvalidValue
+from mho.fitting.table_devices import tables_as_read
 from mho.measurements import Measurement, Trace, read_measured
-from mho.measurements.fitting.table_devices import tables_as_read
 from mho.measurements.jump_table_device import jump_table_device
 from mho.measurements.jump_tables import JumpTables
 

@@ -11,6 +11,7 @@ from mho import (
     devices,
     diagnosis as diagnosis,
     errors as errors,
+    fitting as fitting,
     hardware as hardware,
     learning,
     measurements as measurements,

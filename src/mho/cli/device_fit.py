@@ -20,10 +20,10 @@ from mho.errors import InvalidValue, WrongUse, nearest
 if TYPE_CHECKING:
     from mho.devices import Device
     from mho.diagnosis import Trial
+    from mho.fitting import Fitted
+    from mho.fitting.match import Match
+    from mho.fitting.progress import Watch
     from mho.measurements import Format, Measurement
-    from mho.measurements.fitting import Fitted
-    from mho.measurements.fitting.match import Match
-    from mho.measurements.fitting.progress import Watch
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ def fit(
 def find_laws(names: Sequence[str] | None) -> list[type[Device]]:
     """Laws to fit by name; without names those of mho."""
     from mho.devices import LAWS
-    from mho.measurements.fitting import PARAMETRIC
+    from mho.fitting import PARAMETRIC
     from mho.tables import find_law
 
     known = {name: law for name, law in LAWS.items() if law.pulse_driven}
@@ -148,7 +148,7 @@ def fit_shown(
     extrapolate: bool = False,
 ) -> Fitted:
     """Fit, with progress on standard error. Ctrl-C says that nothing was written."""
-    from mho.measurements.fitting import fit_laws
+    from mho.fitting import fit_laws
 
     return watched(
         lambda watch: fit_laws(measurement, laws, w_max=w_max, spread=spread, extrapolate=extrapolate, watch=watch)
@@ -185,7 +185,7 @@ def write_fit(
     import importlib.metadata
 
     from mho.files import write_atomically
-    from mho.measurements.fitting import fit_files
+    from mho.fitting import fit_files
     from mho.report import fit_page
 
     version = importlib.metadata.version("mho")

@@ -10,8 +10,8 @@ from mho.cli import names
 
 if TYPE_CHECKING:
     from mho.devices import Device
+    from mho.fitting import Fitted
     from mho.measurements import Measurement
-    from mho.measurements.fitting import Fitted
 
 WORDS = (
     f"A published device ({', '.join(names.published())}); a law ({', '.join(names.pulse_laws())}), or your own as "
@@ -23,8 +23,8 @@ Named = Annotated[str, typer.Argument(metavar="DEVICE", help=WORDS, autocompleti
 
 
 def find_device_shown(name: str) -> Device:
-    """Return a device as `mho.measurements.find_device`; how pulses were read, and the fit, show on standard error."""
-    from mho.measurements import find_device
+    """Return a device as `mho.fitting.find_device`; how pulses were read, and the fit, show on standard error."""
+    from mho.fitting import find_device
 
     return find_device(name, fit=_fit)
 

@@ -12,8 +12,8 @@ from mho.cli.measured import show_reading, words_of
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
+    from mho.fitting import Fitted
     from mho.measurements import Format
-    from mho.measurements.fitting import Fitted
 
 DEVICE_PAGE = "device.html"
 MEASURED_AS = ("law", "table")
@@ -61,9 +61,9 @@ def measured_device(
     """
     from mho.cli.device_fit import find_laws, fit_shown, refuse_full
     from mho.config import RPU
+    from mho.fitting import device_table
+    from mho.fitting.table_devices import tables_as_read
     from mho.measurements import JumpTables, read_measured
-    from mho.measurements.fitting import device_table
-    from mho.measurements.fitting.table_devices import tables_as_read
     from mho.measurements.jump_table_device import jump_table_device
 
     if kind not in (None, *MEASURED_AS):

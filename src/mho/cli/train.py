@@ -18,8 +18,8 @@ from mho.cli.training import COMPARED, ask_about, conclude, how_to_continue, int
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
+    from mho.fitting import Fitted
     from mho.measurements import Format
-    from mho.measurements.fitting import Fitted
 
 OPTIONS = ("task", "model", "data", "epochs", "seed", "data_seed", "replicas", "validation", "patience")
 

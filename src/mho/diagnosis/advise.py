@@ -24,7 +24,7 @@ from mho.per_replica import Number, lengths
 from mho.periphery import Pulses, Read
 
 if TYPE_CHECKING:  # its room need not be imported to train
-    from mho.measurements.fitting.progress import Watch
+    from mho.fitting.progress import Watch
 
 RATE, SIZE = 0.1, 20
 """Learning rate, rows and columns of the array."""

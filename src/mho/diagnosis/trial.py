@@ -22,7 +22,7 @@ from mho.nn import convert
 from mho.training import AnalogSGD, fit
 
 if TYPE_CHECKING:  # its room need not be imported to train
-    from mho.measurements.fitting.progress import Watch
+    from mho.fitting.progress import Watch
 
 EPOCHS, RATE, SHIFT = 6, 0.01, 2000
 """Passes over the digits, learning rate, and pulses that bring devices to their symmetry points."""

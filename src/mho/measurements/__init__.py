@@ -1,9 +1,13 @@
-"""Measured devices: files of pulses, the laws that fit them, and what they cannot tell."""
+"""Measured devices: files of pulses and tables of steps. `mho.fitting` fits laws to them."""
 
+import importlib
+from typing import Any
+
+from mho.errors import no_such_name
 from mho.measurements.formats import Format
 from mho.measurements.jump_tables import JumpTables, read_jump_table
 from mho.measurements.measured import read_measured
-from mho.measurements.named_device import find_device, is_measured, read_device
+from mho.measurements.named_device import is_measured, read_device
 from mho.measurements.reading import read_pulses
 from mho.measurements.record import Decision, Measurement, Trace
 
@@ -13,10 +17,17 @@ __all__ = [
     "JumpTables",
     "Measurement",
     "Trace",
-    "find_device",
     "is_measured",
     "read_device",
     "read_jump_table",
     "read_measured",
     "read_pulses",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what moved to the room above, `mho.fitting`, when a script asks for it here."""
+    if name in ("fitting", "find_device"):
+        room = importlib.import_module(f"{__name__}.fitting")
+        return room if name == "fitting" else room.find_device
+    raise no_such_name(__name__, name, ["fitting"])

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mho.devices import LAWS, Device
-from mho.errors import InvalidValue, in_words, nearest, warn
+from mho.devices import LAWS
+from mho.errors import InvalidValue, nearest, warn
 from mho.imports import is_own
-from mho.measurements.measured import read_measured
-from mho.measurements.record import Measurement
 from mho.presets import DEVICES, PRESETS
 from mho.tables import device_from_table, device_table, table_of
 from mho.toml_files import naming, no_such_file, read_toml
-
-if TYPE_CHECKING:
-    from mho.measurements.fitting import Fitted
 
 PULSES = (".csv", ".txt", ".tsv", ".dat")
 """Endings of text tables, as of measured pulses."""
@@ -24,39 +18,11 @@ DEVICE_FILES = ("device.toml", "config.toml")
 """Files in the folders that mho writes, each of which says a device."""
 
 
-@in_words
-def find_device(name: str, *, fit: Callable[[Measurement], Fitted] | None = None) -> Device:
-    """Return a device by its name, its file, or what was measured of it.
-
-    Args:
-        name: a published device ("reram_es"), a law ("SoftBounds"), your own law as "module:Class"; a TOML file with a
-            section [device], or only what stands in it; a file of pulses (.csv, .txt, .tsv, .dat), to which laws are
-            fitted; or a jump table, or the folder of its files.
-        fit: fits laws to pulses; None: `mho.measurements.fitting.fit_laws` with the laws of mho.
-
-    Raises:
-        InvalidValue: for a name of none of these, with the nearest; for a file with faults, under its name.
-        LawError: for a law that cannot be compiled.
-    """
-    if not is_measured(name):
-        return device_from_table(read_device(name))
-    measured = read_measured(Path(name))
-    if not isinstance(measured, Measurement):
-        from mho.measurements.jump_table_device import jump_table_device
-
-        return jump_table_device(measured)[0]
-    if fit is None:
-        from mho.measurements.fitting import fit_laws
-
-        return fit_laws(measured).best.device
-    return fit(measured).best.device
-
-
 def read_device(name: str) -> dict[str, Any]:
-    """Return the table of a device that nothing has to be fitted for, as `find_device` names it.
+    """Return the table of a device that nothing has to be fitted for, as `mho.fitting.find_device` names it.
 
     Raises:
-        InvalidValue: as `find_device`; and for measurements.
+        InvalidValue: as `mho.fitting.find_device`; and for measurements.
     """
     if is_measured(name):
         raise InvalidValue(

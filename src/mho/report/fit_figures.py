@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mho.devices.symmetry import quiet_step
-from mho.measurements.fitting import Fitted, LawFit
-from mho.measurements.fitting.steps import Steps, mean_steps
+from mho.fitting import Fitted, LawFit
+from mho.fitting.steps import Steps, mean_steps
 from mho.measurements.units import readable
 from mho.report.device_figures import DOWN_COLOR, UP_COLOR
 from mho.report.figures import REPLICA_COLOR

@@ -10,8 +10,8 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from mho.measurements.fitting import Fitted, LawFit, lag_one
-from mho.measurements.fitting.estimate import LASTS, NOISE, SLOW
+from mho.fitting import Fitted, LawFit, lag_one
+from mho.fitting.estimate import LASTS, NOISE, SLOW
 from mho.report.drawing import svg
 from mho.report.fit_figures import replayed_readings, residuals_in_state, residuals_in_time, steps_with_fits
 from mho.report.template import render, share

@@ -13,21 +13,21 @@ from mho.devices import ConstantStep, Device, ExpStep, LinearStep, PowStep, Soft
 from mho.devices.doubts import per_cent
 from mho.devices.symmetry import quiet_step
 from mho.errors import Faults, InvalidValue, in_words, shown
-from mho.measurements.fitting.ends import noise_ends, told_by
-from mho.measurements.fitting.estimate import TraceFit
-from mho.measurements.fitting.line import misses
-from mho.measurements.fitting.match import Judged, Match, TableFit, match_law, match_tables, verdict
-from mho.measurements.fitting.maximum import faint, fit_devices
-from mho.measurements.fitting.parameters import evaluates
-from mho.measurements.fitting.population import Parameter, device_of, parameters_of, rescaled, unit_factor
-from mho.measurements.fitting.progress import Progress, Watch
-from mho.measurements.fitting.ranking import Profile, Score, at_one_noise, order, scores
-from mho.measurements.fitting.replay import CELLS, FEW
-from mho.measurements.fitting.search import End
-from mho.measurements.fitting.untold import untold
-from mho.measurements.fitting.weights import Scale, WeightTrace, scale_of, weight_trace
-from mho.measurements.fitting.within import reaches, within
-from mho.measurements.fitting.worth import Worth, hard_to_train, worth_of
+from mho.fitting.ends import noise_ends, told_by
+from mho.fitting.estimate import TraceFit
+from mho.fitting.line import misses
+from mho.fitting.match import Judged, Match, TableFit, match_law, match_tables, verdict
+from mho.fitting.maximum import faint, fit_devices
+from mho.fitting.parameters import evaluates
+from mho.fitting.population import Parameter, device_of, parameters_of, rescaled, unit_factor
+from mho.fitting.progress import Progress, Watch
+from mho.fitting.ranking import Profile, Score, at_one_noise, order, scores
+from mho.fitting.replay import CELLS, FEW
+from mho.fitting.search import End
+from mho.fitting.untold import untold
+from mho.fitting.weights import Scale, WeightTrace, scale_of, weight_trace
+from mho.fitting.within import reaches, within
+from mho.fitting.worth import Worth, hard_to_train, worth_of
 from mho.measurements.record import Measurement
 from mho.measurements.units import conductance, readable
 

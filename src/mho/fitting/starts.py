@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from mho.devices import Device
-from mho.measurements.fitting.estimate import LASTS, NOISE, NONE, SLOW, UNREACHED, Estimate, TraceFit
-from mho.measurements.fitting.parameters import defaults, used_fields
-from mho.measurements.fitting.problem import APART, Problem
-from mho.measurements.fitting.search import ENOUGH, STEPS, End, climb
-from mho.measurements.fitting.weights import WeightTrace
+from mho.fitting.estimate import LASTS, NOISE, NONE, SLOW, UNREACHED, Estimate, TraceFit
+from mho.fitting.parameters import defaults, used_fields
+from mho.fitting.problem import APART, Problem
+from mho.fitting.search import ENOUGH, STEPS, End, climb
+from mho.fitting.weights import WeightTrace
 from mho.measurements.record import Floats
 
 STARTS = ((0.03, 1.0), (0.5, 0.4), (0.03, 0.05))

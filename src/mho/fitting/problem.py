@@ -9,10 +9,10 @@ from typing import final
 import numpy as np
 
 from mho.devices import Device
-from mho.measurements.fitting.estimate import COMMON, LASTS, NOISE, NOISES, SHARED_NAMES, SLOW, Estimate
-from mho.measurements.fitting.filter import compiled_step, followed
-from mho.measurements.fitting.parameters import Interval, limits, shapes_bounds, used_fields
-from mho.measurements.fitting.weights import WeightTrace
+from mho.fitting.estimate import COMMON, LASTS, NOISE, NOISES, SHARED_NAMES, SLOW, Estimate
+from mho.fitting.filter import compiled_step, followed
+from mho.fitting.parameters import Interval, limits, shapes_bounds, used_fields
+from mho.fitting.weights import WeightTrace
 from mho.measurements.record import Floats
 
 WIDEST = 10.0

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mho.measurements.fitting.estimate import Estimate, TraceFit
-from mho.measurements.fitting.hessian import standard_errors
-from mho.measurements.fitting.parameters import Interval
-from mho.measurements.fitting.problem import Problem
-from mho.measurements.fitting.starts import ASLEEP, COSTS_NOTHING
+from mho.fitting.estimate import Estimate, TraceFit
+from mho.fitting.hessian import standard_errors
+from mho.fitting.parameters import Interval
+from mho.fitting.problem import Problem
+from mho.fitting.starts import ASLEEP, COSTS_NOTHING
 from mho.measurements.record import Floats
 
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from mho.devices import Conductance, Device
 from mho.devices.symmetry import nominal_cell
-from mho.measurements.fitting.estimate import TraceFit
-from mho.measurements.fitting.replay import FEW, Replay, held_out_from, replay
-from mho.measurements.fitting.search import climb
-from mho.measurements.fitting.table_devices import table_devices
-from mho.measurements.fitting.weights import ReadingNoise, WeightTrace
+from mho.fitting.estimate import TraceFit
+from mho.fitting.replay import FEW, Replay, held_out_from, replay
+from mho.fitting.search import climb
+from mho.fitting.table_devices import table_devices
+from mho.fitting.weights import ReadingNoise, WeightTrace
 
 LOW_BAND = 0.7
 """Share of readings in the band below which noise is not as the device has it."""

@@ -10,10 +10,10 @@ from typing import final
 import numpy as np
 
 from mho.devices import Device, PerCell
-from mho.measurements.fitting.estimate import COMMON, CYCLE, NOISE, Estimate
-from mho.measurements.fitting.problem import Problem
-from mho.measurements.fitting.search import FLAT, End, climb
-from mho.measurements.fitting.starts import AWAKE, ROUGH, TRIAL
+from mho.fitting.estimate import COMMON, CYCLE, NOISE, Estimate
+from mho.fitting.problem import Problem
+from mho.fitting.search import FLAT, End, climb
+from mho.fitting.starts import AWAKE, ROUGH, TRIAL
 
 REACH = 2.99
 """Standard errors that reach what is as likely: three, and a little for rounding."""

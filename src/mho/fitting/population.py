@@ -11,8 +11,8 @@ from typing import Any, final
 import numpy as np
 
 from mho.devices import Device, PerCell
-from mho.measurements.fitting.estimate import LASTS, NOISE, SLOW, Estimate, TraceFit
-from mho.measurements.fitting.weights import Scale
+from mho.fitting.estimate import LASTS, NOISE, SLOW, Estimate, TraceFit
+from mho.fitting.weights import Scale
 
 LENGTHS = ("dw_min", "w_max", "w_min", NOISE, SLOW)
 """Parameters that are weights, and grow with their unit."""

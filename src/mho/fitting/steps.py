@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from mho.measurements.fitting.weights import ReadingNoise, WeightTrace, ramps, smoothed
+from mho.fitting.weights import ReadingNoise, WeightTrace, ramps, smoothed
 from mho.measurements.record import Floats
 
 SEEN = 0.3

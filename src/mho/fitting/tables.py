@@ -10,8 +10,8 @@ from typing import final
 import numpy as np
 
 from mho.errors import InvalidValue
-from mho.measurements.fitting.steps import Steps, mean_steps, single_steps
-from mho.measurements.fitting.weights import ReadingNoise, WeightTrace
+from mho.fitting.steps import Steps, mean_steps, single_steps
+from mho.fitting.weights import ReadingNoise, WeightTrace
 from mho.measurements.record import Floats
 
 NODES = 9

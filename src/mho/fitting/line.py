@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from mho.devices.symmetry import quiet_step
-from mho.measurements.fitting.estimate import CYCLE, NOISE, Estimate, TraceFit
-from mho.measurements.fitting.search import climb
-from mho.measurements.fitting.weights import ramps, smoothed
+from mho.fitting.estimate import CYCLE, NOISE, Estimate, TraceFit
+from mho.fitting.search import climb
+from mho.fitting.weights import ramps, smoothed
 from mho.measurements.record import Floats
 
 CLEAR = 0.03

@@ -6,11 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING, final
 
 from mho.devices import Device
-from mho.measurements.fitting.weights import ReadingNoise, WeightTrace
+from mho.fitting.weights import ReadingNoise, WeightTrace
 from mho.measurements.record import Floats
 
 if TYPE_CHECKING:  # which imports this file
-    from mho.measurements.fitting.problem import Problem
+    from mho.fitting.problem import Problem
 
 NOISE = "read_noise"
 """Name of the standard deviation of readings among the parameters of a fit."""

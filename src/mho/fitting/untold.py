@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mho.measurements.fitting.ends import Ends
-from mho.measurements.fitting.estimate import LASTS, NOISE, SLOW, TraceFit
-from mho.measurements.fitting.population import Parameter
-from mho.measurements.fitting.weights import WeightTrace, ramps
+from mho.fitting.ends import Ends
+from mho.fitting.estimate import LASTS, NOISE, SLOW, TraceFit
+from mho.fitting.population import Parameter
+from mho.fitting.weights import WeightTrace, ramps
 from mho.measurements.record import Floats
 
 FEW = 300

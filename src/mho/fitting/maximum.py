@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mho.devices import Device
-from mho.measurements.fitting.answer import answer
-from mho.measurements.fitting.estimate import NOISE, TraceFit
-from mho.measurements.fitting.parameters import shapes_bounds
-from mho.measurements.fitting.problem import Problem
-from mho.measurements.fitting.search import End, climb
-from mho.measurements.fitting.shared import together
-from mho.measurements.fitting.starts import held_noiseless, held_silent, improved, sketch
-from mho.measurements.fitting.weights import WeightTrace
+from mho.fitting.answer import answer
+from mho.fitting.estimate import NOISE, TraceFit
+from mho.fitting.parameters import shapes_bounds
+from mho.fitting.problem import Problem
+from mho.fitting.search import End, climb
+from mho.fitting.shared import together
+from mho.fitting.starts import held_noiseless, held_silent, improved, sketch
+from mho.fitting.weights import WeightTrace
 
 SAME = 3.0
 """Log likelihood of a device that such a faint noise may gain without being taken: a reading beside a bound does it."""

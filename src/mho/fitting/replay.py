@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from mho.measurements.fitting.weights import ReadingNoise, WeightTrace, line_at, ramps
+from mho.fitting.weights import ReadingNoise, WeightTrace, line_at, ramps
 from mho.measurements.record import Floats
 
 CELLS, FEW = 64, 16

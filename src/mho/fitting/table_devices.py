@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mho.devices import Conductance, Device, JumpTable, PiecewiseStep, table
-from mho.measurements.fitting.tables import jump_table_from, piecewise_from
-from mho.measurements.fitting.weights import ReadingNoise, WeightTrace, scale_of, weight_trace
+from mho.fitting.tables import jump_table_from, piecewise_from
+from mho.fitting.weights import ReadingNoise, WeightTrace, scale_of, weight_trace
 from mho.measurements.record import Measurement
 from mho.measurements.units import conductance as conductance_of
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from mho.config import RPU
-from mho.measurements.fitting.estimate import NOISE
-from mho.measurements.fitting.laws import Fitted, LawFit
-from mho.measurements.fitting.match import Match
-from mho.measurements.fitting.population import Parameter
+from mho.fitting.estimate import NOISE
+from mho.fitting.laws import Fitted, LawFit
+from mho.fitting.match import Match
+from mho.fitting.population import Parameter
 from mho.toml_files import write_toml
 
 

@@ -9,10 +9,10 @@ from typing import final
 
 import numpy as np
 
-from mho.measurements.fitting.answer import answer
-from mho.measurements.fitting.estimate import CYCLE, NOISE, Estimate, TraceFit
-from mho.measurements.fitting.search import climb
-from mho.measurements.fitting.starts import ROUGH
+from mho.fitting.answer import answer
+from mho.fitting.estimate import CYCLE, NOISE, Estimate, TraceFit
+from mho.fitting.search import climb
+from mho.fitting.starts import ROUGH
 from mho.measurements.record import Floats
 
 TOLD = 3.0

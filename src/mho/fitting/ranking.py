@@ -10,10 +10,10 @@ from typing import final
 
 import numpy as np
 
-from mho.measurements.fitting.estimate import CYCLE, Estimate, TraceFit
-from mho.measurements.fitting.problem import Problem
-from mho.measurements.fitting.search import FLAT, climb
-from mho.measurements.fitting.starts import MORE, ROUGH
+from mho.fitting.estimate import CYCLE, Estimate, TraceFit
+from mho.fitting.problem import Problem
+from mho.fitting.search import FLAT, climb
+from mho.fitting.starts import MORE, ROUGH
 from mho.measurements.record import Floats
 
 CYCLES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0, 4.0)

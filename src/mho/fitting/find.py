@@ -1,0 +1,35 @@
+"""Devices by what a user types, fitted where that is a file of pulses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mho.devices import Device
+from mho.errors import in_words
+from mho.fitting.laws import Fitted, fit_laws
+from mho.measurements import Measurement, is_measured, read_device, read_measured
+from mho.measurements.jump_table_device import jump_table_device
+from mho.tables import device_from_table
+
+
+@in_words
+def find_device(name: str, *, fit: Callable[[Measurement], Fitted] = fit_laws) -> Device:
+    """Return a device by its name, its file, or what was measured of it.
+
+    Args:
+        name: a published device ("reram_es"), a law ("SoftBounds"), your own law as "module:Class"; a TOML file with a
+            section [device], or only what stands in it; a file of pulses (.csv, .txt, .tsv, .dat), to which laws are
+            fitted; or a jump table, or the folder of its files.
+        fit: fits laws to pulses; `fit_laws` tries the laws of mho.
+
+    Raises:
+        InvalidValue: for a name of none of these, with the nearest; for a file with faults, under its name.
+        LawError: for a law that cannot be compiled.
+    """
+    if not is_measured(name):
+        return device_from_table(read_device(name))
+    measured = read_measured(Path(name))
+    if isinstance(measured, Measurement):
+        return fit(measured).best.device
+    return jump_table_device(measured)[0]

@@ -431,13 +431,13 @@ def run(tmp_path):
 
 def test_a_run_stores_it_and_its_page_shows_it(run):
     stored = json.loads((run.folder / "summary.json").read_text())["diagnosis"]
-    assert stored == json.loads(json.dumps(run.diagnosis.to_dict()))
+    assert stored == json.loads(json.dumps(run.diagnose().to_dict()))
     page = write_report(run.folder).read_text(encoding="utf-8")
     for finding in stored["findings"]:
         assert f'<th scope="row">{finding["check"]}<small>' in page
-    assert page.count("<strong>Try</strong>") == len(run.diagnosis.faults) > 0
+    assert page.count("<strong>Try</strong>") == len(run.diagnose().faults) > 0
     again = Run(run.experiment, run.folder, digits(), resume=True)
-    assert again.diagnosis == run.diagnosis
+    assert again.diagnose() == run.diagnose()
 
 
 def test_the_page_of_a_healthy_run_says_so_in_a_line(run):

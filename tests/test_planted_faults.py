@@ -93,8 +93,9 @@ def trained(planted: Planted, folder, *advice: str, epochs: int = 0) -> Run:
 
 
 def found(run: Run) -> Diagnosis:
-    assert isinstance(run.diagnosis, Diagnosis), run.diagnosis
-    return run.diagnosis
+    found = run.diagnose()
+    assert isinstance(found, Diagnosis), found
+    return found
 
 
 def error(run: Run) -> float:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 import mho
 from mho.errors import InvalidValue
 from mho.report import error_curves, write_report
+from mho.runs.folder import read_summary
 
 ARRAYS = {"conv1": (16, 26, 576), "conv2": (32, 401, 64), "fc1": (128, 513, 1), "fc2": (10, 129, 1)}
 VOID = {"meta", "link", "br"}
@@ -246,6 +247,15 @@ def test_damaged_file_is_named(make, name, damage, reason):
         write_report(folder)
     assert f"{name} is damaged" in str(caught.value)
     assert "mho train --resume" in str(caught.value)
+
+
+def test_a_run_that_goes_on_names_a_damaged_summary(make):
+    folder = make()
+    (folder / "summary.json").write_text("{")
+    with pytest.raises(InvalidValue, match=r"summary\.json is damaged: the file is not JSON .*; restore it, or"):
+        read_summary(folder)
+    (folder / "summary.json").unlink()
+    assert read_summary(folder) == {}
 
 
 def test_all_faults_at_once(make):

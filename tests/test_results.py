@@ -8,7 +8,7 @@ from mho.papers import PAPERS
 from mho.papers.jobs import job
 from mho.papers.records import Record, read_records
 from mho.papers.scale import Scale
-from mho.runs.state import read_metrics
+from mho.runs.folder import read_metrics
 
 COMMITTED = [
     pytest.param(name, curve, record, id=f"{name}-{curve}")

@@ -290,7 +290,7 @@ def test_regression_reports_the_share_of_variance(own):
     assert line["test_error"] == pytest.approx(100 * line["test_loss"] / variance)
     assert line["train_error"] == pytest.approx(100 * line["train_loss"] / variance, rel=1e-5)
     assert "examples_per_second" in run.loop.progress.metrics[-1]
-    assert "learning rate" in {finding.check for finding in run.diagnosis.findings}
+    assert "learning rate" in {finding.check for finding in run.diagnose().findings}
     assert lasting(go(own / "single", made, together=1)) == lasting(run)
     constant = dataclasses.replace(data, y_train=torch.ones_like(data.y_train))
     with pytest.raises(InvalidValue, match="all targets of y_train are 1"):

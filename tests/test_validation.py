@@ -24,7 +24,7 @@ from mho.papers.experiment_study import ExperimentStudy
 from mho.report import error_curves, write_report
 from mho.runs import Experiment, Run
 from mho.runs.batches import batches
-from mho.runs.run import BEST, CHECKPOINT
+from mho.runs.folder import BEST, CHECKPOINT
 from mho.runs.sweep import Sweep
 from mho.training import Classification, Training, best_line
 from mho.training.loop import Loop
@@ -148,7 +148,7 @@ def test_patience_stops_after_so_many_epochs_without_a_lower_error(whole, tmp_pa
     assert run.finished
     assert len(errors) < 30
     assert len(errors) - 1 - errors.index(min(errors)) == 2
-    assert run.diagnosis is not None
+    assert run.diagnose() is not None
     assert lines(tmp_path / "run")[:4] == lines(whole)[: len(errors)]
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["validation"]["out_of_patience"]
 

@@ -32,9 +32,10 @@ def read_experiment(
         InvalidValue: naming every fault of the file and the options at once.
     """
     from mho.runs import Experiment, merged
+    from mho.runs.folder import CONFIG
     from mho.runs.presets import over_preset
 
-    file = config or (resumed / "config.toml" if resumed and preset is None else None)
+    file = config or (resumed / CONFIG if resumed and preset is None else None)
     own = _config(file) if file is not None and (config is not None or file.exists()) else {}
     with naming(config if preset is None else None):
         tables = over_preset(own, preset)

@@ -87,17 +87,14 @@ def advise(
 
 def write_advice(advice: Advice, device: Device, name: str, folder: Path, *, numbers: str, command: str) -> None:
     """Write page, numbers and device, all made before the first is written."""
-    import importlib.metadata
-
     from mho.files import write_atomically
     from mho.report import advice_page
     from mho.tables import table_of
     from mho.toml_files import write_toml
+    from mho.version import VERSION
 
     toml = write_toml({"device": table_of(device)})
-    page = advice_page(
-        advice, device=name, command=command, version=importlib.metadata.version("mho"), device_toml=toml
-    )
+    page = advice_page(advice, device=name, command=command, version=VERSION, device_toml=toml)
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in ((NUMBERS, numbers + "\n"), (BEST, toml), (REPORT, page)):
         write_atomically(folder / file, text.encode())

@@ -182,17 +182,15 @@ def write_fit(
     fitted: Fitted, folder: Path, *, command: str, page: str = REPORT, tried: Trial | None = None
 ) -> dict[str, str]:
     """Write the files of a fit, all made before the first is written; they are returned by name."""
-    import importlib.metadata
-
     from mho.files import write_atomically
     from mho.fitting import fit_files
     from mho.report import fit_page
+    from mho.version import VERSION
 
-    version = importlib.metadata.version("mho")
     numbers = None if tried is None else dataclasses.asdict(tried)
     sentences = () if tried is None else tried.sentences
-    files = fit_files(fitted, command=command, version=version, trial=numbers)
-    files[page] = fit_page(fitted, command=command, version=version, device_toml=files[BEST], tried=sentences)
+    files = fit_files(fitted, command=command, version=VERSION, trial=numbers)
+    files[page] = fit_page(fitted, command=command, version=VERSION, device_toml=files[BEST], tried=sentences)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_atomically(folder / name, text.encode())

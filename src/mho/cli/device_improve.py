@@ -95,10 +95,11 @@ def improve(
     from mho.data import load
     from mho.diagnosis.cures import over
     from mho.runs import improve as ask
+    from mho.runs.folder import CONFIG
     from mho.tables import table_of
 
     device = None if name is None else table_of(find_device_shown(name))
-    config = None if run is None else run / "config.toml"
+    config = None if run is None else run / CONFIG
     experiment = read_experiment(config, None, {"model": model, "data": data}, settings or [], None, device)
     set_threads(threads)
     torch.set_num_threads(1)
@@ -217,20 +218,20 @@ def _train_of(name: str | None, run: Path | None) -> str:
     from mho.measurements import is_measured
 
     if run is not None:
-        return f"mho train {shlex.quote(str(run / 'config.toml'))}"
+        from mho.runs.folder import CONFIG
+
+        return f"mho train {shlex.quote(str(run / CONFIG))}"
     assert name is not None
     return f"mho train {'--measured' if is_measured(name) else '--device'} {shlex.quote(name)}"
 
 
 def _write(gains: Gains, subject: str, folder: Path, files: dict[str, str], command: str) -> None:
     """Write page, numbers and table, all made before the first is written."""
-    import importlib.metadata
-
     from mho.files import write_atomically
     from mho.report import improve_page
+    from mho.version import VERSION
 
-    version = importlib.metadata.version("mho")
-    files = files | {REPORT: improve_page(gains, subject=subject, command=command, version=version)}
+    files = files | {REPORT: improve_page(gains, subject=subject, command=command, version=VERSION)}
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_atomically(folder / name, text.encode())

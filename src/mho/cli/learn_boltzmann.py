@@ -13,7 +13,7 @@ import typer
 
 from mho.cli.configs import kinds_first, parse_setting
 from mho.cli.interrupt import first_interrupt
-from mho.cli.options import next_folder, whole
+from mho.cli.options import next_folder, say_if_new, whole
 from mho.errors import InvalidValue, nearest
 from mho.toml_files import naming, read_toml
 
@@ -97,8 +97,8 @@ def boltzmann(
 
     torch.set_num_threads(1)  # equal sums with any number of cores
     folder = out or next_folder("boltzmann")
-    if resume and not (folder / "checkpoint.safetensors").exists():
-        print(f"{folder} has no checkpoint to resume: a new run starts", file=sys.stderr)
+    if resume:
+        say_if_new(folder)
     run = MachineRun(experiment, folder, binary_data(experiment.machine, data_dir), resume=resume)
     if run.finished:
         print(f"{folder} is finished; give more --epochs to go on", file=sys.stderr)
@@ -127,6 +127,7 @@ def read_machine(
     """
     from mho.presets import PRESETS
     from mho.runs import merged
+    from mho.runs.folder import CONFIG
     from mho.runs.machine import MachineExperiment
 
     if preset is not None and rpu is not None:
@@ -134,7 +135,7 @@ def read_machine(
     if preset is not None and preset not in PRESETS:
         raise InvalidValue(f"no preset {preset!r}{nearest(preset, PRESETS)}")
     tables: dict[str, Any] = {}
-    file = config or (resumed / "config.toml" if resumed else None)
+    file = config or (resumed / CONFIG if resumed else None)
     if file is not None and (config is not None or file.exists()):
         tables = read_toml(file)
     if preset is not None:

@@ -12,7 +12,7 @@ import typer
 
 from mho.cli.configs import parse_setting
 from mho.cli.interrupt import first_interrupt
-from mho.cli.options import next_folder, whole
+from mho.cli.options import next_folder, say_if_new, whole
 from mho.errors import InvalidValue
 from mho.toml_files import naming, read_toml
 
@@ -101,8 +101,8 @@ def conntra(
 
     torch.set_num_threads(1)  # equal sums with any number of cores
     folder = out or next_folder("conntra")
-    if resume and not (folder / "checkpoint.safetensors").exists():
-        print(f"{folder} has no checkpoint to resume: a new run starts", file=sys.stderr)
+    if resume:
+        say_if_new(folder)
     run = LevelsRun(experiment, folder, load(experiment.data, data_dir), resume=resume)
     ended = _watch(run)
     if as_json:
@@ -123,10 +123,11 @@ def read_levels(
         InvalidValue: naming every fault of the file and the options at once.
     """
     from mho.runs import merged
+    from mho.runs.folder import CONFIG
     from mho.runs.levels import LevelsExperiment
 
     tables: dict[str, Any] = {}
-    file = config or (resumed / "config.toml" if resumed else None)
+    file = config or (resumed / CONFIG if resumed else None)
     if file is not None and (config is not None or file.exists()):
         tables = read_toml(file)
     beside = {name: value for name, value in given.items() if value is not None}

@@ -109,7 +109,8 @@ def from_model(
 
 def from_run(folder: Path, hardware: Hardware) -> Result:
     """Return the arrays of a run folder, and what training cost them."""
-    from mho.report import read_folder, run_cost, run_rows
+    from mho.report import run_cost, run_rows
+    from mho.runs.folder import read_folder
 
     run = read_folder(folder)
     time, constants = _time(run_rows(run), hardware)

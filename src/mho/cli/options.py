@@ -1,8 +1,9 @@
-"""What options of several verbs share: numbers whose mistakes are told in our words, and the folder of a new run."""
+"""What options of several verbs share: numbers whose mistakes are told in our words, and the folder of a run."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ def share_or_number(text: Any) -> float:
 def whole(*, help: str) -> Any:  # named as in typer
     """Make an option that takes an integer, whose mistakes are told in our words."""
     return typer.Option(help=help, parser=integer, metavar="INTEGER")
+
+
+def say_if_new(folder: Path) -> None:
+    """Show on standard error that --resume starts a new run, where a folder has no checkpoint."""
+    from mho.runs.folder import CHECKPOINT
+
+    if not (folder / CHECKPOINT).exists():
+        print(f"nothing to resume in {folder}, which has no checkpoint: a new run starts there", file=sys.stderr)
 
 
 def next_folder(name: str) -> Path:

@@ -10,9 +10,6 @@ import typer
 from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
 from mho.errors import InvalidValue
 
-HEADS = ("config.toml", "metrics.jsonl", "sweep.toml")
-"""Files by which the folder of a run or a sweep is known."""
-
 
 def report(
     folder: Annotated[
@@ -36,16 +33,18 @@ def report(
         raise InvalidValue(f"{folder} is no folder; give the folder that mho train, mho sweep or mho reproduce named")
     from mho.papers.page import is_reproduction, write_reproduction_page
     from mho.report import is_sweep, write_report, write_sweep_report
+    from mho.runs.folder import CONFIG, METRICS
+    from mho.runs.sweep import SPEC
 
     above = folder.absolute().parent.parent
-    if is_reproduction(above) and not (folder / "config.toml").exists():
+    if is_reproduction(above) and not (folder / CONFIG).exists():
         raise InvalidValue(
             f"{folder} is a run of mho reproduce with a training of its own; for the page of its paper write: mho "
             f"report {above}"
         )
-    if not is_reproduction(folder) and not any((folder / name).exists() for name in HEADS):
+    if not is_reproduction(folder) and not any((folder / name).exists() for name in (CONFIG, METRICS, SPEC)):
         raise InvalidValue(
-            f"{folder} is no run folder: it has neither config.toml nor sweep.toml; give the folder that mho train, "
+            f"{folder} is no run folder: it has neither {CONFIG} nor {SPEC}; give the folder that mho train, "
             "mho sweep or mho reproduce named"
         )
     with shown.written():

@@ -18,7 +18,7 @@ from mho.papers.reproduction import Reproduction
 from mho.papers.scale import Scale
 from mho.papers.shown import UNAVAILABLE
 from mho.papers.verdicts import Verdict
-from mho.runs.state import State
+from mho.runs.folder import State
 
 
 @final

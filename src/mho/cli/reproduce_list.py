@@ -25,7 +25,7 @@ from mho.papers.scale import Scale
 if TYPE_CHECKING:
     from mho.papers.jobs import Job
     from mho.papers.study import Study
-    from mho.runs.state import State
+    from mho.runs.folder import State
 
 WIDE = 110
 """Columns of a terminal that has room for labels."""

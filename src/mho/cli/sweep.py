@@ -137,15 +137,14 @@ def _check_options(engine: str, address: str | None, processes: int | None, thre
 def _read(file: Path | None, settings: list[str], replicas: int | None, resumed: Path | None) -> Sweep:
     """The sweep of a file, or else of the folder to resume."""
     from mho.runs import merged
-    from mho.runs.coordinator import FILE
-    from mho.runs.sweep import Sweep
+    from mho.runs.sweep import SPEC, Sweep
 
     if file is None:
         if resumed is None:
             raise InvalidValue("no sweep is given; write mho sweep FILE, or --resume --out with a sweep's folder")
-        if not (resumed / FILE).exists():
-            raise InvalidValue(f"{resumed} holds no {FILE} to continue; write mho sweep FILE --resume --out {resumed}")
-        file = resumed / FILE
+        if not (resumed / SPEC).exists():
+            raise InvalidValue(f"{resumed} holds no {SPEC} to continue; write mho sweep FILE --resume --out {resumed}")
+        file = resumed / SPEC
     tables = read_toml(file)
     changes = sorted((parse_setting(setting) for setting in settings), key=kinds_first)
     for change in changes:
@@ -234,7 +233,7 @@ def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path 
 def _report(folder: Path, results: Results) -> Path:
     """The pages of the runs that have none yet, and of the sweep."""
     from mho.report import write_report, write_sweep_report
-    from mho.runs.run import REPORT
+    from mho.runs.folder import REPORT
 
     for run in (folder / place for place in results.folders):
         # a folder that the user has thrown away is not missed: its numbers are in the results

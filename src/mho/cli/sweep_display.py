@@ -14,9 +14,9 @@ from mho.cli.epoch_bars import WHOLE, EpochBars
 from mho.intervals import FROM, MEANING
 from mho.runs.batches import Batch
 from mho.runs.coordinator import Ended
+from mho.runs.folder import State, read_state
 from mho.runs.points import PointErrors, chance_in_words, named, points_of, rank, value_text
 from mho.runs.results import DONE, Result, Results
-from mho.runs.state import State, read_state
 from mho.runs.sweep import Row, Sweep
 from mho.runs.work import FOLDERS
 

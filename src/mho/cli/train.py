@@ -13,7 +13,7 @@ from mho.cli import names
 from mho.cli.configs import read_experiment
 from mho.cli.measured import reads_pulses
 from mho.cli.measured_device import check_measured, measured_device, told_apart, write_measured
-from mho.cli.options import next_folder, share_or_number, whole
+from mho.cli.options import next_folder, say_if_new, share_or_number, whole
 from mho.cli.training import COMPARED, ask_about, conclude, how_to_continue, introduce, name_folder, show_verdict, watch
 from mho.errors import InvalidValue, nearest
 
@@ -201,8 +201,8 @@ def train(
     torch.set_num_threads(1)  # at this size torch is fastest so, and its sums do not depend on threads
     loaded = load(experiment.training.data, data_dir)
     folder = out or next_folder(loaded.name)
-    if resume and not (folder / "checkpoint.safetensors").exists():
-        print(f"nothing to resume in {folder}, which has no checkpoint: a new run starts there", file=sys.stderr)
+    if resume:
+        say_if_new(folder)
     run = Run(experiment, folder, loaded, resume=resume)
     comparison = Comparison(run, loaded) if compare or Comparison.is_begun(folder) else None
     introduce(run)

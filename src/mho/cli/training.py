@@ -84,8 +84,7 @@ def conclude(run: Run) -> None:
     if not run.concluded:
         progress_console().print("looking for what limits the training (Ctrl-C leaves this out)")
     try:
-        run.conclude()
-        told: object = run.diagnosis
+        told = run.conclude()
     except KeyboardInterrupt:
         again = f"mho train --out {shlex.quote(str(run.folder))} --resume"
         print(f"\ndiagnosis left out; the run is complete, and  {again}  makes it", file=sys.stderr)
@@ -96,6 +95,7 @@ def conclude(run: Run) -> None:
 
 def show_verdict(run: Run) -> None:
     """Print what the training came to, and how each replica did."""
+    from mho.runs.folder import BEST
     from mho.training import best_line
 
     metrics, measure = run.loop.progress.metrics, run.loop.task.measure
@@ -114,13 +114,13 @@ def show_verdict(run: Run) -> None:
         line = metrics[best]
         print(
             f"lowest validation {measure} {line['validation_error']:.2f} % after epoch {line['epoch']}, test "
-            f"{line['test_error']:.2f} %: its weights are in best.safetensors"
+            f"{line['test_error']:.2f} %: its weights are in {BEST}"
         )
 
 
 def name_folder(run: Run) -> None:
     """Print where the run and its page are."""
-    from mho.runs.run import REPORT
+    from mho.runs.folder import REPORT
 
     print(f"run folder {run.folder}\nreport     {run.folder / REPORT}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
@@ -17,12 +16,11 @@ from mho.papers import PAPERS, Paper
 from mho.papers.experiment_study import ExperimentStudy
 from mho.papers.page import HEAD, PAGES, is_reproduction
 from mho.papers.records import Record, read_record, read_records, valid_records
-from mho.report import is_sweep, read_folder
+from mho.report import is_sweep
 from mho.runs.axes import flat
-from mho.runs.history import read_history
+from mho.runs.folder import CONFIG, METRICS, read_folder, read_history
 from mho.runs.points import named, points_of
 from mho.runs.results import DONE, RESULTS, ResultTable, read_table
-from mho.runs.run import CONFIG, METRICS
 
 KEPT = ("epoch", ERROR, "train_error", LOSS)
 REPLICA_SECTIONS = ("forward.", "backward.", "update.", "device.", "scale", "layers.")
@@ -56,11 +54,10 @@ class RunFolder(Source):
         run = read_folder(path)
         if not run.metrics:
             raise InvalidValue(f"{given} has no finished epoch yet")
-        config = tomllib.loads((path / CONFIG).read_text(encoding="utf-8"))
-        origin, seeds = _origin(config, run.measure), _seeds(config)
+        origin, seeds = _origin(run.config, run.measure), _seeds(run.config)
         differ = {
             name: value
-            for name, value in flat(config).items()
+            for name, value in flat(run.config).items()
             if isinstance(value, list) and len(value) == len(seeds) > 1 and name.startswith(REPLICA_SECTIONS)
         }
         groups: dict[str, dict[int, Lines]] = {}

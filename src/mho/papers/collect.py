@@ -10,11 +10,9 @@ from typing import Any
 from mho.papers.jobs import job
 from mho.papers.paper import Paper
 from mho.papers.records import Record
-from mho.papers.run_folder import read_pictures, read_summary
 from mho.papers.scale import Scale
-from mho.runs.run import VERSION
-from mho.runs.state import read_metrics
-from mho.version import PHYSICS_VERSION
+from mho.runs.folder import read_metrics, read_pictures, read_summary
+from mho.version import PHYSICS_VERSION, VERSION
 
 
 def collect_record(paper: Paper, curve: str, scale: Scale, runs: Path) -> Record | None:

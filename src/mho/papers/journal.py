@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +10,7 @@ from typing import Any, final
 from torch import Tensor
 
 from mho.errors import InvalidValue, WrongUse
-from mho.files import write_atomically
-from mho.papers.run_folder import PICTURES
-from mho.runs.run import CHECKPOINT, METRICS
+from mho.runs.folder import CHECKPOINT, PICTURES, holds_metrics, write_metrics
 from mho.training.checkpoint import load_checkpoint, save_checkpoint
 
 RESERVED = ("epoch", "seconds")
@@ -121,10 +118,8 @@ class Journal:
             raise WrongUse(f"epochs of one run have other numbers ({', '.join(other)}); give the same names each time")
 
     def _write_lines(self) -> None:
-        content = "".join(json.dumps(line) + "\n" for line in self.lines).encode()
-        file = self.folder / METRICS
-        if not file.exists() or file.read_bytes() != content:
-            write_atomically(file, content)
+        if not holds_metrics(self.folder, self.lines):
+            write_metrics(self.folder, self.lines)
 
 
 def _number(value: Any) -> Any:

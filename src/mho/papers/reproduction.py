@@ -22,11 +22,10 @@ from mho.papers.scale import Scale
 from mho.papers.study_work import study_work
 from mho.papers.verdicts import Verdict, judge
 from mho.runs.engine import Engine
-from mho.runs.run import VERSION
-from mho.runs.state import State, read_metrics, read_state
+from mho.runs.folder import State, read_metrics, read_state
 from mho.runs.work import FOLDERS
 from mho.runs.worker import MARK, Task
-from mho.version import PHYSICS_VERSION
+from mho.version import PHYSICS_VERSION, VERSION
 
 LOCK = ".lock"
 POLL_SECONDS = 0.25

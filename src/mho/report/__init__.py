@@ -19,7 +19,6 @@ from mho.report.device_figures import step_against_state as step_against_state
 from mho.report.device_figures import symmetry_histogram as symmetry_histogram
 from mho.report.figures import error_curves as error_curves
 from mho.report.fit_page import fit_page as fit_page
-from mho.report.folder import read_folder as read_folder
 from mho.report.gallery import check_figures as check_figures
 from mho.report.gallery import gallery as gallery
 from mho.report.history_page import write_history_report as write_history_report
@@ -32,6 +31,7 @@ from mho.report.page import write_report as write_report
 from mho.report.styles import style as style
 from mho.report.sweep_page import is_sweep as is_sweep
 from mho.report.sweep_page import write_sweep_report as write_sweep_report
+from mho.runs.folder import read_folder as read_folder
 
 
 @final

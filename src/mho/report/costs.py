@@ -5,7 +5,7 @@ from __future__ import annotations
 from mho.arrays import ArrayRow
 from mho.errors import InvalidValue
 from mho.hardware import Constants, NetworkTime, TrainingCost, training_cost
-from mho.report.folder import RunFolder
+from mho.runs.folder import RunFolder
 
 
 def run_rows(run: RunFolder) -> list[ArrayRow]:

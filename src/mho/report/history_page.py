@@ -15,7 +15,7 @@ from mho.report.drawing import svg
 from mho.report.figures import history_curves
 from mho.report.page import SIZES
 from mho.report.template import render
-from mho.runs.history import read_history
+from mho.runs.folder import read_history
 from mho.text import plain_number
 from mho.training import best_line
 from mho.training.callbacks import NAMES, REPLICAS

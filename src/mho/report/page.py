@@ -15,8 +15,8 @@ from mho.files import write_atomically
 from mho.intervals import FROM, error_interval
 from mho.report.drawing import svg
 from mho.report.figures import error_curves, loss_curves
-from mho.report.folder import RunFolder, read_folder
 from mho.report.template import PER_CENT, duration, render
+from mho.runs.folder import REPORT, RunFolder, read_folder
 from mho.text import plain_number
 from mho.training import best_line
 
@@ -48,7 +48,7 @@ def write_report(folder: Path) -> Path:
     Raises:
         InvalidValue: naming every file that is missing or damaged, and what to do.
     """
-    path = Path(folder) / "report.html"
+    path = Path(folder) / REPORT
     write_atomically(path, _render(read_folder(path.parent)).encode())
     return path
 

@@ -16,10 +16,11 @@ from mho.report.sweep_axes import axis
 from mho.report.sweep_costs import cost_figures
 from mho.report.sweep_figures import error_against, error_map, label
 from mho.report.template import PER_CENT, duration, render
+from mho.runs.folder import REPORT
 from mho.runs.points import PointErrors, chance_in_words, named, points_of
 from mho.runs.results import DONE, FAILED, RESULTS, ResultTable, read_table
+from mho.runs.sweep import SPEC
 
-SPEC = "sweep.toml"
 CURVE, HEAT = (5.0, 3.3), (5.0, 3.6)
 """Inches: two beside each other on a screen, one on a phone, at one size of letters."""
 MAPS = 15
@@ -49,7 +50,7 @@ def write_sweep_report(folder: Path) -> Path:
         spec = (folder / SPEC).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidValue(f"{folder / SPEC} cannot be read ({error}); {CURE.format(folder=folder)}") from None
-    path = folder / "report.html"
+    path = folder / REPORT
     write_atomically(path, _render(folder, table, spec).encode())
     return path
 

@@ -14,7 +14,8 @@ from mho.data import Dataset
 from mho.errors import InvalidValue
 from mho.presets import floating_point
 from mho.runs.experiment import Experiment
-from mho.runs.run import FLOAT, Run
+from mho.runs.folder import FLOAT
+from mho.runs.run import Run
 from mho.training import Progress
 
 

@@ -16,12 +16,11 @@ from mho.files import write_atomically
 from mho.runs.batches import Batch, batch, batches
 from mho.runs.engine import Engine
 from mho.runs.results import FAILED, RESULTS, Result, Results
-from mho.runs.sweep import Sweep
+from mho.runs.sweep import SPEC, Sweep
 from mho.runs.train_work import TrainWork
 from mho.runs.work import FOLDERS
 from mho.runs.worker import MARK, Answer, Task
 
-FILE = "sweep.toml"
 LOCK = ".lock"
 POLL_SECONDS = 0.25
 
@@ -92,7 +91,7 @@ class Coordinator:
             results = Results(self.folder, self.sweep)
             results.forget_unfinished()
             results.write()
-            write_atomically(self.folder / FILE, self.sweep.to_toml().encode())
+            write_atomically(self.folder / SPEC, self.sweep.to_toml().encode())
             mark = uuid.uuid4().hex
             write_atomically(self.folder / MARK, mark.encode())
 

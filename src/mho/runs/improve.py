@@ -18,8 +18,8 @@ from mho.diagnosis.improvements import IMPROVEMENTS, USUAL, Improvement, NotAppl
 from mho.diagnosis.improvements.base import lists_of
 from mho.errors import Faults, InvalidValue, in_words, nearest, shown
 from mho.runs.experiment import Experiment
+from mho.runs.folder import CONFIG
 from mho.runs.gains import Gains, Interval, Tried
-from mho.runs.run import CONFIG
 from mho.runs.together import Outcome, check_trains, train_together
 from mho.training import Training
 

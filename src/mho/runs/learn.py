@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,18 @@ from typing import Any, final
 import torch
 
 from mho.errors import CheckpointError, WrongUse
-from mho.files import write_atomically
 from mho.learning.boltzmann import BoltzmannMachine, LogLikelihood
 from mho.learning.boltzmann.likelihood import can_enumerate
+from mho.runs.folder import (
+    CHECKPOINT,
+    SUMMARY,
+    holds_metrics,
+    refuse_full,
+    write_config,
+    write_metrics,
+    write_summary,
+)
 from mho.runs.machine import BinaryData, MachineExperiment
-from mho.runs.run import CHECKPOINT, CONFIG, METRICS, SUMMARY
 from mho.version import PHYSICS_VERSION
 
 EVERY = 2000
@@ -44,9 +50,8 @@ class MachineRun:
     """
 
     def __init__(self, experiment: MachineExperiment, folder: Path, data: BinaryData, *, resume: bool = False) -> None:
-        if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "holds a run" if (folder / CONFIG).exists() else "exists and is not empty"
-            raise WrongUse(f"{folder} {what}; add --resume to continue it, or give another --out")
+        if not resume:
+            refuse_full(folder)
         self.experiment, self.folder, self.data = experiment.with_layers(data), folder, data
         self.machine = BoltzmannMachine(**self.experiment.machine.parameters(experiment.rpu))
         self._likelihood: LogLikelihood | None = None
@@ -99,8 +104,8 @@ class MachineRun:
             Whether the last epoch is done.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder / CONFIG, self.experiment.to_toml().encode())
-        self._write_metrics()
+        write_config(self.folder, self.experiment.to_toml())
+        write_metrics(self.folder, self.metrics)
         self._began = time.perf_counter()
 
         def after_step(machine: BoltzmannMachine) -> bool:
@@ -112,7 +117,8 @@ class MachineRun:
             if ended or stop or progress.steps % EVERY == 0:
                 machine.save(self.folder / CHECKPOINT)
             if ended:
-                self._write_metrics()  # after the checkpoint, which holds them too: `_restore` writes what is missing
+                # after the checkpoint, which holds them too: `_restore` writes what is missing
+                write_metrics(self.folder, self.metrics)
                 on_epoch()
                 self._began = time.perf_counter()
             return stop
@@ -137,7 +143,7 @@ class MachineRun:
             name: {key: int(value.sum()) for key, value in array.counters().items()} for name, array in arrays.items()
         }
         summary["pictures"] = write_machine_figures(self.machine, self.data.test, self.data.shape, self.folder)
-        write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
+        write_summary(self.folder, summary)
 
     def _tested(self) -> dict[str, float]:
         """Return what is measured on test examples after an epoch."""
@@ -152,17 +158,10 @@ class MachineRun:
             self.machine.restore(self.folder / CHECKPOINT)
         except CheckpointError as error:
             raise CheckpointError(f"{error}\nor give another --out") from None
-        metrics = self.folder / METRICS
-        if not metrics.exists() or metrics.read_bytes() != self._lines():
-            self._write_metrics()
+        if not holds_metrics(self.folder, self.metrics):
+            write_metrics(self.folder, self.metrics)
         if self.finished and not (self.folder / SUMMARY).exists():
             self.conclude()
-
-    def _lines(self) -> bytes:
-        return "".join(json.dumps(line) + "\n" for line in self.metrics).encode()
-
-    def _write_metrics(self) -> None:
-        write_atomically(self.folder / METRICS, self._lines())
 
 
 def learn_boltzmann(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
@@ -12,13 +11,22 @@ import torch
 from torch import nn
 
 from mho.data import Dataset, check_name
-from mho.errors import CheckpointError, Faults, InvalidValue, WrongUse, nearest
-from mho.files import write_atomically
+from mho.errors import CheckpointError, Faults, InvalidValue, nearest
 from mho.learning.combinatorial import ConntraResult, Progress, conntra
 from mho.learning.combinatorial.data import error_of, outputs_of, read_examples
 from mho.learning.combinatorial.settings import Settings
 from mho.models import build_model
-from mho.runs.run import CHECKPOINT, CONFIG, METRICS, SUMMARY
+from mho.runs.folder import (
+    CHECKPOINT,
+    CONFIG,
+    METRICS,
+    read_history,
+    read_summary,
+    refuse_full,
+    write_config,
+    write_metrics,
+    write_summary,
+)
 from mho.tables import fields_from_table
 from mho.toml_files import NONE, write_toml
 from mho.training import sizes_of
@@ -145,9 +153,8 @@ class LevelsRun:
     """
 
     def __init__(self, experiment: LevelsExperiment, folder: Path, data: Dataset, *, resume: bool = False) -> None:
-        if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "holds a run" if (folder / CONFIG).exists() else "exists and is not empty"
-            raise WrongUse(f"{folder} {what}; add --resume to continue it, or give another --out")
+        if not resume:
+            refuse_full(folder)
         self.experiment, self.folder = experiment, folder
         self.data = data.first(experiment.train_images, experiment.test_images)
         self.model = experiment.build(self.data)
@@ -155,7 +162,7 @@ class LevelsRun:
         self.metrics: list[dict[str, Any]] = []
         self.result: ConntraResult | None = None
         if resume and (folder / METRICS).exists():
-            self.metrics = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+            self.metrics = read_history(folder / METRICS)
 
     def train(self, callback: Callable[[Progress], bool | None] | None = None) -> bool:
         """Train to the end, writing metrics and checkpoints on the way, then the packed weights.
@@ -184,7 +191,7 @@ class LevelsRun:
         done = [self._line(record) for record in self.result.records]
         kept = {line["epoch"]: line for line in self.metrics}
         self.metrics = [kept.get(line["epoch"], line) for line in done]
-        self._write_metrics()
+        write_metrics(self.folder, self.metrics)
         if self.result.stopped == "asked":
             return False
         self._conclude(self.result)
@@ -192,7 +199,7 @@ class LevelsRun:
 
     def _begin(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder / CONFIG, self.experiment.to_toml().encode())
+        write_config(self.folder, self.experiment.to_toml())
         return self.folder / CHECKPOINT
 
     def _undo(self) -> None:
@@ -205,16 +212,12 @@ class LevelsRun:
         record["test_error"] = error_of(outputs_of(model, self.test.x), self.test)
         self.metrics = [line for line in self.metrics if line["epoch"] < record["sweep"]]
         self.metrics.append(self._line(record))
-        self._write_metrics()
+        write_metrics(self.folder, self.metrics)
 
     def _line(self, record: Mapping[str, Any]) -> dict[str, Any]:
         line = {"epoch": record["sweep"], "train_loss": record["loss"]}
         names = ("train_error", "test_error", "validation_error", "evaluations", "changes", "seconds")
         return line | {name: record[name] for name in names if name in record}
-
-    def _write_metrics(self) -> None:
-        lines = "".join(json.dumps(line) + "\n" for line in self.metrics)
-        write_atomically(self.folder / METRICS, lines.encode())
 
     def _conclude(self, result: ConntraResult) -> None:
         """Write packed weights, and what the run ended with."""
@@ -234,13 +237,12 @@ class LevelsRun:
             "evaluations": result.evaluations,
             "seconds": result.seconds,
         }
-        write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
+        write_summary(self.folder, summary)
 
     @property
     def summary(self) -> dict[str, Any]:
         """What the run ended with, as summary.json has it."""
-        found: dict[str, Any] = json.loads((self.folder / SUMMARY).read_text())
-        return found
+        return read_summary(self.folder)
 
 
 def learn_conntra(experiment: LevelsExperiment, folder: Path, data: Dataset, *, resume: bool = False) -> dict[str, Any]:

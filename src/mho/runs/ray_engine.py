@@ -11,8 +11,8 @@ from typing import Any, final
 
 from mho.errors import InvalidValue
 from mho.runs.engine import ATTEMPTS, Engine, died
-from mho.runs.run import VERSION
 from mho.runs.worker import Answer, Task, installed_version, run_task
+from mho.version import VERSION
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 20.0

@@ -19,11 +19,10 @@ from mho.errors import WrongUse
 from mho.files import write_atomically
 from mho.runs.axes import Value
 from mho.runs.experiment import differences
-from mho.runs.run import VERSION
 from mho.runs.sweep import Sweep, digest
 from mho.toml_files import NONE
 from mho.training.tasks import Chance
-from mho.version import PHYSICS_VERSION
+from mho.version import PHYSICS_VERSION, VERSION
 
 RESULTS = "results.json"
 """What is read again; its rows stand in the tables `CSV` and `PARQUET` too."""

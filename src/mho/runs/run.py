@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
-import json
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -14,32 +11,33 @@ import torch
 
 from mho.data import Dataset
 from mho.diagnosis import Diagnosis, diagnose
-from mho.errors import CheckpointError, MhoError, WrongUse
-from mho.files import write_atomically
-from mho.hardware import array_table, scale_in_words
+from mho.errors import CheckpointError, MhoError
+from mho.hardware import array_table
 from mho.learning import ZeroShiftReport, zero_shift
-from mho.models import build_model, find_builder, forget
-from mho.nn import ArrayLayer, array_layers
-from mho.nn.convert import conversion_rows
+from mho.models import build_model, forget
 from mho.runs.build import build
 from mho.runs.experiment import Experiment, changes
+from mho.runs.folder import (
+    BEST,
+    CHECKPOINT,
+    CONFIG,
+    METRICS,
+    REPORT,
+    SUMMARY,
+    holds_metrics,
+    read_summary,
+    refuse_full,
+    write_config,
+    write_metrics,
+    write_summary,
+)
+from mho.runs.folder.summary import summary_of
 from mho.runs.replicas import replica_names, replica_values
 from mho.runs.verdict import Line, verdict
 from mho.training import AnalogSGD, Loop, Progress, sizes_of
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 from mho.training.fit_check import check_fit
 from mho.training.idle import idle_settings, with_part_noted
-from mho.version import PHYSICS_VERSION
-
-VERSION = importlib.metadata.version("mho")
-CONFIG, METRICS, CHECKPOINT, SUMMARY = "config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"
-FLOAT = "float"
-"""Folder in a run folder: the same network in floating point, a run of its own, where it was asked for."""
-BEST = "best.safetensors"
-"""A checkpoint of the epoch with the lowest validation error, where there is validation."""
-REPORT = "report.html"
-SCHEMA = 2
-"""Version of a run folder's files, in summary.json: raised where an older mho could not read them."""
 
 
 @final
@@ -69,9 +67,8 @@ class Run:
     def __init__(self, experiment: Experiment, folder: Path, data: Dataset, *, resume: bool = False) -> None:
         self.experiment, self.folder = experiment, folder
         settings = experiment.training
-        if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "holds a run" if (folder / CONFIG).exists() else "exists and is not empty"
-            raise WrongUse(f"{folder} {what}; add --resume to continue it, or give another --out")
+        if not resume:
+            refuse_full(folder)
         stored = None
         if resume and (folder / CHECKPOINT).exists():
             stored = load_checkpoint(folder / CHECKPOINT)
@@ -101,9 +98,12 @@ class Run:
         """Whether every epoch is done, or the patience is over."""
         return self.loop.finished
 
-    @property
-    def diagnosis(self) -> Diagnosis | MhoError | None:
-        """What the checks find in a finished run, at its last learning rate; why, where they cannot be made."""
+    def diagnose(self) -> Diagnosis | MhoError | None:
+        """Look for what spoils the training of a finished run, once.
+
+        Returns:
+            What the checks found, at the last learning rate; why, where they cannot be made; None before the end.
+        """
         if self.finished and self._diagnosis is None:
             settings, data = self.experiment.training, self.loop.data
             last = min(self.loop.progress.epoch, settings.epochs)
@@ -137,16 +137,17 @@ class Run:
     @property
     def concluded(self) -> bool:
         """Whether summary.json has the diagnosis of the finished run."""
-        file = self.folder / SUMMARY
-        return self.finished and file.exists() and json.loads(file.read_bytes()).get("diagnosis") is not None
+        return self.finished and read_summary(self.folder).get("diagnosis") is not None
 
-    def conclude(self) -> None:
-        """Find what spoils the training of a finished run, and write it into summary.json.
+    def conclude(self) -> Diagnosis | MhoError | None:
+        """Find what spoils the training of a finished run, write it into summary.json, and return it as `diagnose`.
 
         The run is complete without it: interrupted, it can be called again.
         """
-        if self.diagnosis is not None:
+        found = self.diagnose()
+        if found is not None:
             self._write_summary()
+        return found
 
     def train(
         self,
@@ -180,7 +181,7 @@ class Run:
                 self._save(BEST)  # first: killed after it, the run resumes from a checkpoint that comes here again
             self._save(CHECKPOINT)
             self._write_summary()
-            self._write_metrics()  # last: see _catch_up
+            write_metrics(self.folder, progress.metrics)  # last: see _catch_up
             on_epoch(progress)
 
         try:
@@ -198,8 +199,8 @@ class Run:
         made = not self.folder.exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.folder / CONFIG, self.experiment.to_toml().encode())
-            self._write_metrics()
+            write_config(self.folder, self.experiment.to_toml())
+            write_metrics(self.folder, self.loop.progress.metrics)
             self._write_summary()
             # a page of fewer epochs
             (self.folder / REPORT).unlink(missing_ok=True)
@@ -237,60 +238,13 @@ class Run:
         """Write what a finished run lacks: killed after its last checkpoint, its other files are an epoch behind."""
         if not self.finished:
             return
-        metrics, summary = self.folder / METRICS, self.folder / SUMMARY
-        if not metrics.exists() or metrics.read_bytes() != self._metrics():
+        if not holds_metrics(self.folder, self.loop.progress.metrics):
             self._open()
-        elif not summary.exists():
+        elif not (self.folder / SUMMARY).exists():
             self._write_summary()
 
-    def _metrics(self) -> bytes:
-        return "".join(json.dumps(line) + "\n" for line in self.loop.progress.metrics).encode()
-
-    def _write_metrics(self) -> None:
-        write_atomically(self.folder / METRICS, self._metrics())
-
     def _write_summary(self) -> None:
-        """What the report needs beside config and metrics."""
-        counters: dict[str, dict[str, list[int]]] = {}
-        for module in self.model.modules():
-            if isinstance(module, ArrayLayer):
-                each = [array.counters() for array in module.crossbars]
-                counters[module.name] = {
-                    name: [int(n) for n in sum(c[name] for c in each)]  # type: ignore[union-attr]
-                    for name in each[0]
-                }
-        settings, loop, layers = self.experiment.training, self.loop, array_layers(self.model)
-        name = getattr(find_builder(settings.model), "__name__", settings.model)
-        found, chance = self._diagnosis, loop.chance
-        summary = {
-            "schema": SCHEMA,
-            "title": f"{name} on {loop.data.name}, {type(self.experiment.rpu.device).__name__} devices",
-            "version": VERSION,
-            "physics_version": PHYSICS_VERSION,
-            "measure": loop.task.measure,
-            "examples": loop.words,
-            "units": dict(loop.task.units),
-            "data": list(loop.data.notes),
-            "chance": None if chance is None else chance.to_dict(),
-            "replicas": self.names if settings.replicas > 1 else [],
-            "command": f"mho train {shlex.quote(str(self.folder / CONFIG))}",
-            "arrays": [
-                dataclasses.replace(row, scale=scale_in_words(layers[row.layer].crossbars[0])).to_dict()
-                for row in self.arrays
-            ],
-            "driver": {"name": loop.driver.name, "reason": loop.driver.reason},
-            "images": loop.progress.epoch * loop.examples + loop.progress.position,
-            "counters": counters,
-            "diagnosis": {"failed": str(found)} if isinstance(found, MhoError) else found and found.to_dict(),
-            "layers": [dataclasses.asdict(row) for row in conversion_rows(self.model)],
-        }
-        if self._shifts:
-            summary["zero_shifting"] = self._shifts
-        if self.compared:
-            summary[FLOAT] = {"folder": FLOAT, **self.compared[-1]}
-        if loop.validation is not None:
-            summary["validation"] = {"examples": len(loop.validation[0]), "out_of_patience": loop.out_of_patience}
-        write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
+        write_summary(self.folder, summary_of(self, self._diagnosis, self._shifts))
 
 
 class _Stop(Exception):

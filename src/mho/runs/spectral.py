@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -12,12 +11,20 @@ from typing import Any, final
 
 import numpy as np
 
-from mho.errors import CheckpointError, DataMissing, Faults, InvalidValue, WrongUse, nearest
-from mho.files import write_atomically
+from mho.errors import CheckpointError, DataMissing, Faults, InvalidValue, nearest
 from mho.imports import file_hash, import_own, is_own, source_hash
 from mho.learning.spectral import SpectralRNN
 from mho.learning.spectral.problem import CHUNK, Problem, Sequence, parameter_errors
-from mho.runs.run import CHECKPOINT, CONFIG, METRICS, SUMMARY
+from mho.runs.folder import (
+    CHECKPOINT,
+    CONFIG,
+    METRICS,
+    read_history,
+    refuse_full,
+    write_config,
+    write_metrics,
+    write_summary,
+)
 from mho.tables import fields_from_table
 from mho.toml_files import write_toml
 from mho.version import PHYSICS_VERSION
@@ -152,9 +159,8 @@ class SpectralRun:
     """
 
     def __init__(self, experiment: SpectralExperiment, folder: Path, *, resume: bool = False) -> None:
-        if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "holds a run" if (folder / CONFIG).exists() else "exists and is not empty"
-            raise WrongUse(f"{folder} {what}; add --resume to continue it, or give another --out")
+        if not resume:
+            refuse_full(folder)
         self.experiment, self.folder = experiment.with_hash(), folder
         self.rnn, self.metrics = self.experiment.estimator(), list[dict[str, Any]]()
         self.truth = self.sequence = None
@@ -221,10 +227,9 @@ class SpectralRun:
 
     def _write(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder / CONFIG, self.experiment.to_toml().encode())
+        write_config(self.folder, self.experiment.to_toml())
         self.rnn.save(self.folder / CHECKPOINT)
-        lines = "".join(json.dumps(line) + "\n" for line in self.metrics)
-        write_atomically(self.folder / METRICS, lines.encode())
+        write_metrics(self.folder, self.metrics)
         if self.seen >= self.total:
             weights, report = self.rnn.weights_, self.rnn.report_
             names = ("input", "recurrent", "output")
@@ -236,7 +241,7 @@ class SpectralRun:
                 **{f"{name}_weight": getattr(weights, name).tolist() for name in names},
                 **{f"{name}_error": np.nan_to_num(getattr(report, f"{name}_error"), nan=-1).tolist() for name in names},
             }
-            write_atomically(self.folder / SUMMARY, json.dumps(summary, indent=1).encode())
+            write_summary(self.folder, summary)
 
     def _restore(self) -> None:
         from mho.toml_files import parse_toml
@@ -248,8 +253,8 @@ class SpectralRun:
             raise CheckpointError(f"{self.folder} holds another run: {'; '.join(other)}; give another --out")
         self.rnn = SpectralRNN.load(self.folder / CHECKPOINT)
         seen = self.rnn.n_samples_seen_
-        lines = (self.folder / METRICS).read_text().splitlines() if (self.folder / METRICS).exists() else []
-        self.metrics = [line for line in map(json.loads, lines) if line["samples"] <= seen]
+        lines = read_history(self.folder / METRICS) if (self.folder / METRICS).exists() else []
+        self.metrics = [line for line in lines if line["samples"] <= seen]
 
 
 def _read(name: str) -> tuple[Any, Any]:

@@ -24,6 +24,9 @@ from mho.tables import fields_from_table
 from mho.toml_files import parse_toml, write_toml
 from mho.training import Task, Training
 
+SPEC = "sweep.toml"
+"""File in the folder of a sweep: its description, from which it can be repeated."""
+
 KEYS = ("seeds", "replicas", "grid", "list", "random")
 EXAMPLE = '[sweep.grid] with for example "forward.noise" = [0.0, 0.06], or [sweep] with seeds = 3'
 LEAVES = ("low", "high")

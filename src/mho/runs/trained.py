@@ -22,10 +22,10 @@ from mho.imports import is_own
 from mho.models import Sizes
 from mho.runs.build import build
 from mho.runs.experiment import Experiment, changes
-from mho.runs.history import read_history
+from mho.runs.folder import BEST, CHECKPOINT, CONFIG, FLOAT, METRICS, read_history
 from mho.runs.reader import Reader
 from mho.runs.replicas import replica_names
-from mho.runs.run import BEST, CHECKPOINT, CONFIG, FLOAT, METRICS
+from mho.runs.sweep import SPEC
 from mho.runs.work import FOLDERS
 from mho.toml_files import parse_toml
 from mho.training import Task, sizes_of
@@ -287,7 +287,7 @@ def _run_folder(given: object) -> Path:
     if (path / CONFIG).exists():
         return path
     inside = sorted(config.parent for config in path.glob(f"{FOLDERS}/*/{CONFIG}"))
-    if inside or (path / "sweep.toml").exists():
+    if inside or (path / SPEC).exists():
         one = f", for example {inside[0]}" if inside else ", once it has begun"
         raise InvalidValue(
             f"{path} is no run but holds {len(inside)} in {path / FOLDERS}, as a sweep does; load one of them{one}"

@@ -16,16 +16,15 @@ from filelock import FileLock, Timeout
 
 from mho.compiler.threads import set_threads
 from mho.errors import MhoError, WrongUse
+from mho.runs.folder import PROGRESS
 from mho.runs.results import Result
-from mho.runs.run import VERSION
 from mho.runs.work import FOLDERS, Work
+from mho.version import VERSION
 
 MARK = ".sweep"
 """A file in the coordinator's folder: a worker that reads the expected mark from it sees that folder."""
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
-PROGRESS = ".progress"
-"""A file in a watched run's folder: the number of finished epochs, and the finished share of the next."""
 PROGRESS_SECONDS = 0.5
 
 

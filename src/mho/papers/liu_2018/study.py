@@ -18,7 +18,7 @@ from mho.papers.liu_2018.small import HIDDEN, VISIBLE, KnownDistribution
 from mho.papers.study import Study
 from mho.report.drawing import save
 from mho.report.machine_figures import corrupted, machine_drawings
-from mho.runs.run import CHECKPOINT
+from mho.runs.folder import CHECKPOINT
 from mho.runs.work import OnProgress
 
 SAVED = 500

@@ -8,9 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, final
 
-from mho.errors import InvalidValue
-from mho.runs.run import METRICS
-from mho.runs.worker import PROGRESS
+from mho.runs.folder.files import PROGRESS, read_metrics
 
 
 @final
@@ -35,25 +33,3 @@ def read_state(folder: Path) -> State:
         if progress["epoch"] == len(metrics):
             fraction = progress.get("fraction", 0.0)  # absent in folders of earlier versions
     return State(len(metrics), fraction, metrics)
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Read the lines of a run's metrics.jsonl, which is whole or not there.
-
-    Raises:
-        InvalidValue: if the file is damaged.
-    """
-    try:
-        text = (folder / METRICS).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return []
-    try:
-        lines: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
-    except ValueError as error:
-        raise InvalidValue(f"{folder / METRICS} is damaged ({error}); delete {folder} to train it anew") from None
-    for number, line in enumerate(lines, 1):
-        if line.get("epoch") != number or "seconds" not in line:
-            raise InvalidValue(
-                f"{folder / METRICS}, line {number}, is {line!r}; trainings write epochs 1, 2, ..., each with seconds"
-            )
-    return lines

@@ -33,7 +33,7 @@ from mho.devices import (
     SoftBounds,
 )
 from mho.devices.doubts import doubts
-from mho.devices.symmetry import symmetry_points
+from mho.devices.symmetry import find_balance, symmetry_points
 from mho.errors import InvalidValue, LawError, WrongUse
 from mho.report import staircase, step_against_state, symmetry_histogram
 from mho.runs import Experiment
@@ -299,6 +299,30 @@ def test_constant_steps_have_no_symmetry_point():
     assert math.isnan(LinearStep(gamma_up=0.0, gamma_down=0.0, up_down=1.5).symmetry_point())
     # steps of 1.2·(1 - 0.1·w/0.6) and 0.8·(1 + 0.1·w/0.6) meet at 2 w_max, out of reach
     assert math.isnan(LinearStep(gamma_up=0.1, gamma_down=0.1, up_down=1.5).symmetry_point())
+
+
+@pytest.mark.parametrize(
+    ("drift", "point", "end"),
+    [
+        (lambda w: (0.25 - w) ** 3 + 0.25 - w, 0.25, 0.25),
+        (lambda w: 0.001, math.nan, 0.6),
+        (lambda w: -0.001, math.nan, -0.4),
+        (lambda w: 0.0, math.nan, math.nan),
+        (lambda w: w, math.nan, math.nan),  # steps push away from 0
+        (lambda w: 0.6 - w, math.nan, 0.6),
+        (lambda w: math.nan if w == 0.6 else -w, math.nan, math.nan),
+        (lambda w: math.nan if abs(w) < 0.5 and w != -0.4 else -w, math.nan, math.nan),
+    ],
+    ids=["a point", "up", "down", "every state", "away", "a bound", "undefined at a bound", "undefined between"],
+)
+def test_a_balance_is_a_point_a_bound_or_nowhere(drift, point, end):
+    found = find_balance(drift, -0.4, 0.6)
+    np.testing.assert_allclose([found.point, found.end], [point, end], rtol=0, atol=1e-9)  # of a range of 1
+
+
+def test_steps_that_differ_by_a_negligible_part_cancel_everywhere():
+    assert find_balance(lambda w: 1e-4, -0.6, 0.6, negligible=1e-3).everywhere
+    assert not find_balance(lambda w: 1e-2, -0.6, 0.6, negligible=1e-3).everywhere
 
 
 def test_symmetry_points_of_wrong_things_are_refused():

@@ -1,11 +1,13 @@
-"""Where the up and down steps of a law cancel."""
+"""Where the up and down steps of a law cancel: `find_balance` is the one search for symmetry points."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
 import types
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,84 @@ from mho.kernels.reference.cell import ask, quiet
 Numbers = npt.NDArray[np.float64]
 NOISE = 1e-6
 """Part of a step below which a difference of steps is rounding."""
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Balance:
+    """Where pulses that are up as often as down take a device.
+
+    Attributes:
+        point: the symmetry point; NaN for a device without a single one.
+        low: the lower bound of its weights.
+        high: the upper bound.
+        at_low: a step up and a step down together at the lower bound; 0 where they cancel, NaN where undefined.
+        at_high: likewise at the upper bound.
+    """
+
+    point: float
+    low: float
+    high: float
+    at_low: float
+    at_high: float
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether steps cancel at both bounds, so that every state between them is taken for a symmetry point."""
+        return self.at_low == 0 == self.at_high
+
+    @property
+    def end(self) -> float:
+        """The symmetry point; without one the bound that steps push to; NaN where they push to both, or to none."""
+        if not math.isnan(self.point) or self.everywhere:
+            return self.point
+        if self.at_low >= 0 and self.at_high >= 0:
+            return self.high
+        return self.low if self.at_low <= 0 and self.at_high <= 0 else math.nan
+
+
+def find_balance(drift: Callable[[float], float], low: float, high: float, *, negligible: float = 0.0) -> Balance:
+    """Find the symmetry point of a device: the weight at which a step up and a step down cancel.
+
+    With d(w) = Δw⁺(w) + Δw⁻(w), where the step down Δw⁻ is negative, it is the zero of d, if d(w_min) > 0 > d(w_max):
+    pulses that are up as often as down take the device there from both bounds. Brent's method finds it, to
+    10⁻⁹·(w_max - w_min).
+
+    Args:
+        drift: d, of a weight.
+        low: w_min.
+        high: w_max.
+        negligible: at the bounds a |d| up to it counts as 0.
+
+    Source: R. P. Brent, Algorithms for Minimization without Derivatives (1973), chapter 4.
+    """
+    from scipy.optimize import brentq  # a third of a second to import
+
+    low, high = float(low), float(high)
+    at_low, at_high = (0.0 if abs(d) <= negligible else d for d in (drift(low), drift(high)))
+    point = math.nan
+    if at_low > 0 > at_high:
+        with contextlib.suppress(ValueError):  # the law is undefined at a weight between its bounds
+            point = float(brentq(drift, low, high, xtol=1e-9 * (high - low)))
+    return Balance(point=point, low=low, high=high, at_low=at_low, at_high=at_high)
+
+
+def quiet_balance(law: Any, cell: Any, *, negligible: float | None = None) -> Balance:
+    """Find the symmetry point of a cell of a law, pulsed without noise.
+
+    Args:
+        law: a device.
+        cell: the record of its fields.
+        negligible: as of `find_balance`; None: `NOISE` of the largest step at the bounds.
+    """
+
+    def drift(w: float) -> float:
+        return quiet_step(law, w, True, cell) + quiet_step(law, w, False, cell)
+
+    low, high = cell.w_min, cell.w_max
+    if negligible is None:
+        negligible = NOISE * max(abs(quiet_step(law, w, up, cell)) for w in (low, high) for up in (True, False))
+    return find_balance(drift, low, high, negligible=negligible)
 
 
 def quiet_step(law: Any, w: float, up: bool, cell: Any) -> float:
@@ -56,8 +136,7 @@ def cell_record(law: Any, cells: Mapping[str, Any], number: int) -> types.Simple
 def symmetry_points(law: Any, cells: Mapping[str, npt.ArrayLike], *, closed_form: bool = True) -> Numbers:
     """Weight of each cell where an up and a down pulse without noise cancel; NaN where there is no one such weight.
 
-    Where the law has `symmetry(cell)`, this closed form; else the zero of their sum between the bounds, to 10⁻⁹ of the
-    range, if up steps are larger at w_min and down steps at w_max.
+    Where the law has `symmetry(cell)`, this closed form; else what `find_balance` finds for steps without noise.
 
     Args:
         law: a device.
@@ -76,18 +155,5 @@ def symmetry_points(law: Any, cells: Mapping[str, npt.ArrayLike], *, closed_form
         own = law.tables()[name].values.shape
         if values.shape != own:  # cells differ
             flat[name] = values.reshape(-1, *own)
-    found = [_zero(law, cell_record(law, flat, number)) for number in range(math.prod(shape))]
+    found = [quiet_balance(law, cell_record(law, flat, number)).point for number in range(math.prod(shape))]
     return np.array(found, np.float64).reshape(shape)
-
-
-def _zero(law: Any, cell: Any) -> float:
-    from scipy.optimize import brentq  # a third of a second to import
-
-    def drift(w: float) -> float:
-        return quiet_step(law, w, True, cell) + quiet_step(law, w, False, cell)
-
-    low, high = cell.w_min, cell.w_max
-    noise = NOISE * max(abs(quiet_step(law, w, up, cell)) for w in (low, high) for up in (True, False))
-    if not (drift(low) > noise and drift(high) < -noise):
-        return float("nan")
-    return float(brentq(drift, low, high, xtol=1e-9 * (high - low)))

@@ -15,7 +15,7 @@ from torch import Tensor
 from mho.arrays import Array
 from mho.banks import BankSpec
 from mho.devices import Device
-from mho.devices.symmetry import cell_record
+from mho.devices.symmetry import Balance, cell_record, find_balance
 from mho.kernels.reference.cell import ask
 
 Doubles = npt.NDArray[np.float64]
@@ -23,7 +23,6 @@ NODES = ((0.0, 2 / 3), (math.sqrt(3), 1 / 6), (-math.sqrt(3), 1 / 6))
 """z and weights of Gauss-Hermite quadrature: exact for means of polynomials up to the fifth degree in z."""
 DEVICES = 256
 """Devices of an array that are asked, evenly spread: a share of them is known to 3 % (1/(2√256))."""
-HALVINGS = 16
 NEAR = 0.01
 """Share of a device's range around its symmetry point over which the slope of its asymmetry is taken."""
 EQUAL = 1e-6
@@ -92,7 +91,7 @@ class Steps:
         whole range; NaN, where they are equal over the whole range or push away from where they are equal, or where
         devices are pulsed in one direction only.
         """
-        return np.array([math.nan if self.only_rises else _attractor(self.law, cell) for cell in self.cells])
+        return np.array([math.nan if self.only_rises else _balance(self.law, cell).end for cell in self.cells])
 
 
 @final
@@ -156,20 +155,11 @@ def _relaxation(law: type[Device], cell: Any, point: float) -> float:
     return 1 / slope if slope > 0 else math.nan
 
 
-def _attractor(law: type[Device], cell: Any) -> float:
+def _balance(law: type[Device], cell: Any) -> Balance:
+    """Find where mean steps up and down cancel, whose mean is over the noise of a pulse."""
+
     def drift(w: float) -> float:
         up, down, _ = _moves(law, w, cell)
-        return up - down if abs(up - down) > EQUAL * (abs(up) + abs(down)) else 0.0
+        return 0.0 if abs(up - down) <= EQUAL * (abs(up) + abs(down)) else up - down
 
-    low, high = float(cell.w_min), float(cell.w_max)
-    at_low, at_high = drift(low), drift(high)
-    if at_low > 0 and at_high > 0:
-        return high
-    if at_low < 0 and at_high < 0:
-        return low
-    if not at_low >= 0 >= at_high or at_low == at_high:
-        return math.nan
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if drift(middle) > 0 else (low, middle)
-    return (low + high) / 2
+    return find_balance(drift, cell.w_min, cell.w_max)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from typing import Any, final
 
@@ -10,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.devices import Device
-from mho.devices.symmetry import cell_record
-from mho.kernels.reference.cell import ask, quiet
+from mho.devices.symmetry import cell_record, quiet_balance
 
 Floats = npt.NDArray[np.float32]
 SAMPLE = 512
 """Cells whose points are sought where no closed form tells them: their mean is within 5 % of their spread."""
-HALVINGS = 30
 NEGLIGIBLE = 1e-3
 """Part of a step below which an up and a down step cancel."""
 
@@ -62,27 +61,9 @@ def _some(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _sought(device: Device, fields: dict[str, Floats], cells: npt.NDArray[np.int64]) -> tuple[Floats, float]:
-    """The points of some cells by the law itself, and the share of these cells that have none."""
-    found = [_point(device, cell_record(device, fields, cell)) for cell in cells]
-    values = np.array([np.nan if point is None else point for point in found], np.float32)
-    return values, found.count(None) / max(1, len(found))
-
-
-def _point(device: Device, cell: Any) -> float | None:
-    """The point of one cell by bisection of the law without noise; NaN if every state is one, None if none is."""
-
-    def drift(w: float) -> float:
-        at, still = np.float32(w), np.float32(0)
-        up, down = (np.float32(ask(device, at, still, rises, cell, quiet(device))[0]) for rises in (True, False))
-        return float((up - at) + (down - at))
-
-    low, high = float(cell.w_min), float(cell.w_max)
-    ends, enough = (drift(low), drift(high)), NEGLIGIBLE * abs(device.mean_step())
-    if max(map(abs, ends)) <= enough:
-        return float("nan")
-    if not ends[0] > 0 > ends[1]:
-        return None
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if drift(middle) > 0 else (low, middle)
-    return (low + high) / 2
+    """Return the points of some cells, NaN for every or no state, and the share of these cells that have none."""
+    negligible = NEGLIGIBLE * abs(device.mean_step())
+    found = [quiet_balance(device, cell_record(device, fields, cell), negligible=negligible) for cell in cells]
+    values = np.array([one.point for one in found], np.float32)
+    without = sum(math.isnan(one.point) and not one.everywhere for one in found)
+    return values, without / max(1, len(found))

@@ -20,7 +20,7 @@ from torch import nn
 import mho
 from mho.cells import AGAD, ERider, MixedPrecision, OneSided, PeriodicCarry, Referenced, Replicated, Residual, TikiTaka
 from mho.cli.map import parse_numbers
-from mho.cli.map_display import duration, joules
+from mho.cli.map_display import joules
 from mho.config import RPU
 from mho.errors import InvalidValue
 from mho.hardware import (
@@ -40,7 +40,7 @@ from mho.models import NETWORKS, Network
 from mho.nn import kind_names
 from mho.report import read_folder, run_cost, run_rows, share_bars
 from mho.runs import Experiment, Run
-from mho.text import count, per_cent
+from mho.text import count, cycle_time, per_cent
 
 LARGE = GOKMEN_2017[:1]
 NAMES = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
@@ -83,7 +83,7 @@ def test_alexnets_times_are_the_papers():
     large = network_time(plan("alexnet"), LARGE)
     assert large.bottleneck.row.layer == "conv1"
     assert large.pipelined == 3025 * 80
-    assert duration(large.pipelined) == "242 µs"
+    assert cycle_time(large.pipelined) == "242 µs"
     assert round(100 * large.share_of_macs(large.bottleneck)) == 9
     both = network_time(plan("alexnet"))
     assert by_name(both)["conv1"].size == GOKMEN_2017[1]
@@ -732,7 +732,7 @@ def test_numbers_are_written_for_readers():
     assert [count(n) for n in (1_135_256_096, 447_897_600, 4_096_000, 65_664, 416)] == [
         "1.14 G", "448 M", "4 M", "66 k", "416",
     ]  # fmt: skip
-    assert [duration(t) for t in (80.0, 30_250.0, 242_000.0, 1e6, 2.5e9, 0.5)] == [
+    assert [cycle_time(t) for t in (80.0, 30_250.0, 242_000.0, 1e6, 2.5e9, 0.5)] == [
         "80 ns", "30.25 µs", "242 µs", "1 ms", "2.5 s", "500 ps",
     ]  # fmt: skip
     assert [joules(e) for e in (0.0, 1e-12, 2.58e-12, 1.5e3)] == ["0", "1 pJ", "2.58 pJ", "1.5 kJ"]

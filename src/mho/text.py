@@ -30,6 +30,31 @@ def si(value: float, unit: str, *, digits: int = 3) -> str:
     return f"{rounded / 10.0**power:.{digits}g} {prefix}{unit}"
 
 
+def duration(seconds: float, *, rough: bool = False) -> str:
+    """Return a time as people say it, such as "12.3 s", "3 min 5 s" or "2 h 5 min"; "unknown" for NaN.
+
+    Args:
+        seconds: of at least 0.
+        rough: whether it is an estimate, of whole seconds or whole minutes: "12 s", "3 min".
+    """
+    if math.isnan(seconds):
+        return "unknown"
+    if rough:
+        minutes, rest = round(seconds / 60), 0
+    else:
+        minutes, rest = divmod(round(seconds), 60) if seconds >= 60 else (0, 0)
+    if minutes < 1:
+        return f"{seconds:.0f} s" if rough else f"{seconds:.1f} s"
+    if minutes < 60:
+        return f"{minutes} min" if rough else f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def cycle_time(nanoseconds: float) -> str:
+    """Return a time of arrays, given in nanoseconds, with the unit that suits it, such as "242 µs"."""
+    return si(nanoseconds * 1e-9, "s", digits=4)
+
+
 def plain_number(value: object) -> str:
     """Return a number with four digits or so, grouped; what is no number says so."""
     if value is None:

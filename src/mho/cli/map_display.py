@@ -13,7 +13,7 @@ from rich.table import Table
 from mho.cli.map_notes import Notes, between, has_rule
 from mho.cli.map_result import Result
 from mho.hardware import CYCLES, Constants, LayerArea, LayerCost, LayerEnergy, Placed, Workload
-from mho.text import count, per_cent, shortened, si
+from mho.text import count, cycle_time, per_cent, shortened, si
 
 LEAST_WIDTH = 10
 """Of the column of names, however narrow the terminal."""
@@ -104,7 +104,7 @@ class _Display:
             ("MACs", self.count(time.macs), lambda p: self.count(p.row.macs)),
             ("%", "", lambda p: per_cent(time.share_of_macs(p))),
             ("array", "", lambda p: p.size.name),
-            ("per cycle", duration(time.sequential), lambda p: duration(p.forward)),
+            ("per cycle", cycle_time(time.sequential), lambda p: cycle_time(p.forward)),
             ("%", "", lambda p: per_cent(time.share_of_time(p))),
         ]
         return self._of_layers(time.layers, lambda p: p, columns, gap)
@@ -178,8 +178,8 @@ class _Display:
             ("column\nreads", "", lambda p: f"{p.column_reads:.3g}"),
             ("column\nwrites", "", lambda p: f"{p.column_writes:.3g}"),
             ("digital\noperations", "", lambda p: self.count(round(p.operations))),
-            ("time", "", lambda p: duration(p.update_vector)),
-            (f"per {example}", duration(sum(p.update for p in layers)), lambda p: duration(p.update)),
+            ("time", "", lambda p: cycle_time(p.update_vector)),
+            (f"per {example}", cycle_time(sum(p.update for p in layers)), lambda p: cycle_time(p.update)),
             ("digital\nnumbers", self.count(sum(p.memory for p in layers)), lambda p: self.count(p.memory)),
         ]
         return self._of_layers(
@@ -266,11 +266,6 @@ def plain_table(title: str = "", caption: str = "", gap: int = 1) -> Table:
         title=title or None, caption=caption or None, title_justify="left", caption_justify="left",
         box=box.SIMPLE_HEAD, show_footer=True, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0),
     )  # fmt: skip
-
-
-def duration(nanoseconds: float) -> str:
-    """Return a time with a unit that suits it."""
-    return si(nanoseconds * 1e-9, "s", digits=4)
 
 
 def joules(energy: float) -> str:

@@ -10,7 +10,7 @@ from mho.cells import Converters
 from mho.cli.map_result import Result
 from mho.errors import an
 from mho.hardware import LayerCost, Placed, TrainingCost
-from mho.text import per_cent, si
+from mho.text import cycle_time, per_cent, si
 
 FEW = 4
 """So many layers are named one by one."""
@@ -46,9 +46,9 @@ class Notes:
         split = f" over {slowest.copies} copies" if slowest.copies > 1 else ""
         notes = [
             f"A pipeline takes as long as its slowest layer: {slowest.row.layer}, T = {slowest.row.vectors:,}{split} × "
-            f"{_ns(slowest.forward_vector)} = {_ns(slowest.forward)}, with {per_cent(time.share_of_macs(slowest))} % "
-            f"of the MACs. In pipelined training {an(self.example)} enters before the updates of those ahead of it are "
-            "done.",
+            f"{cycle_time(slowest.forward_vector)} = {cycle_time(slowest.forward)}, with "
+            f"{per_cent(time.share_of_macs(slowest))} % of the MACs. In pipelined training {an(self.example)} enters "
+            "before the updates of those ahead of it are done.",
             f"Conventional: a peak ({self.result.conventional.source}), of which networks, above all at mini-batch 1, "
             "reach a part.",
         ]
@@ -181,7 +181,3 @@ def _bits(converters: Converters) -> str:
 def _bank(cost: LayerCost) -> str:
     """Return the most written bank in words, where there are several."""
     return f" ({cost.most_written.bank} bank)" if len(cost.banks) > 1 else ""
-
-
-def _ns(nanoseconds: float) -> str:
-    return si(nanoseconds * 1e-9, "s", digits=4)

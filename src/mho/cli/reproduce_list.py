@@ -21,6 +21,7 @@ from mho.errors import InvalidValue, WrongUse
 from mho.papers import Paper
 from mho.papers.records import Included, read_included
 from mho.papers.scale import Scale
+from mho.text import duration
 
 if TYPE_CHECKING:
     from mho.papers.jobs import Job
@@ -69,14 +70,16 @@ def show_list(
             "paper": expected.paper(name).replace("[", "\\["),
             "figures": ", ".join(expected.figures_of(name)),
             "label": expected.curves[name].label,
-            "time": _duration(seconds.get(name, 0.0)),
+            "time": duration(seconds.get(name, 0.0), rough=True),
         }
         table.add_row(*(cells[heading] for heading in headings))
     console.print(table)
     for line in _below(paper, curves, included, done, scale, epochs):
         console.print(line, markup=False, soft_wrap=not console.is_terminal)
     if timed:
-        console.print(f"time: of the runs not yet done, on one core; {_duration(sum(seconds.values()))} in all")
+        console.print(
+            f"time: of the runs not yet done, on one core; {duration(sum(seconds.values()), rough=True)} in all"
+        )
     console.print()
 
 
@@ -176,12 +179,3 @@ def _seconds_an_epoch(study: Study, data_dir: Path | None, lines: Sequence[Mappi
     if estimate is None and lines:
         estimate = sum(line["seconds"] for line in lines) / len(lines)
     return math.nan if estimate is None else estimate
-
-
-def _duration(seconds: float) -> str:
-    if math.isnan(seconds):
-        return "unknown"
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

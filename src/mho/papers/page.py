@@ -16,7 +16,8 @@ from mho.papers.paper import Paper
 from mho.papers.records import Record, read_records
 from mho.papers.shown import MARKS, UNAVAILABLE
 from mho.papers.verdicts import Verdict, judge
-from mho.report.template import duration, render
+from mho.report.template import render
+from mho.text import duration
 
 DRAWN = 2
 """Curves that a figure of several must have to be drawn: one alone compares nothing."""

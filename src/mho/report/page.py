@@ -15,9 +15,9 @@ from mho.files import write_atomically
 from mho.intervals import FROM, error_interval
 from mho.report.drawing import svg
 from mho.report.figures import error_curves, loss_curves
-from mho.report.template import PER_CENT, duration, render
+from mho.report.template import PER_CENT, render
 from mho.runs.folder import REPORT, RunFolder, read_folder
-from mho.text import plain_number
+from mho.text import duration, plain_number
 from mho.training import best_line
 
 SIZES = {"wide": (7.6, 3.7), "narrow": (3.8, 3.2)}

@@ -15,11 +15,12 @@ from mho.report.drawing import svg
 from mho.report.sweep_axes import axis
 from mho.report.sweep_costs import cost_figures
 from mho.report.sweep_figures import error_against, error_map, label
-from mho.report.template import PER_CENT, duration, render
+from mho.report.template import PER_CENT, render
 from mho.runs.folder import REPORT
 from mho.runs.points import PointErrors, chance_in_words, named, points_of
 from mho.runs.results import DONE, FAILED, RESULTS, ResultTable, read_table
 from mho.runs.sweep import SPEC
+from mho.text import duration
 
 CURVE, HEAT = (5.0, 3.3), (5.0, 3.6)
 """Inches: two beside each other on a screen, one on a phone, at one size of letters."""

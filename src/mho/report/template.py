@@ -68,12 +68,3 @@ def options(sentence: str) -> Markup:
 def sentence(text: str) -> str:
     """Return a text that begins with a capital letter, the others as they are."""
     return text[:1].upper() + text[1:]
-
-
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60:,} h {minutes % 60} min"

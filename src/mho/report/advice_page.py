@@ -8,12 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mho.diagnosis import Advice
-from mho.report.drawing import svg
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
-from mho.report.template import PER_CENT, render
+from mho.report.question_page import WIDTHS, question_page, row_figure
+from mho.report.template import PER_CENT
 
-WIDTHS = {"wide": 7.6, "narrow": 3.8}
-"""Inches; the page shows the figure that fits."""
 HEAD, ROW = 1.2, 0.3
 """Inches of the figure without rules, and of each rule."""
 SIDE = 0.16
@@ -31,25 +29,23 @@ def advice_page(advice: Advice, *, device: str, command: str, version: str, devi
         version: of mho.
         device_toml: the device as a file.
     """
-    size = {kind: (width, HEAD + ROW * len(advice.learned)) for kind, width in WIDTHS.items()}
-    return render(
+    return question_page(
         "advice.html",
-        title=f"Which learning rule for {device.replace(chr(92), '/').rstrip('/').rsplit('/', 1)[-1]}?",
+        question="Which learning rule for {}?",
+        subject=device,
+        sentence=advice.sentence,
         version=version,
-        headlines=_headlines(advice),
-        advice=advice,
-        figure=[
-            svg(
-                lambda ax: errors_of_rules(advice, ax),
-                size=size[kind],
-                name=f"rules-{kind}",
-                kind=kind,
-                label="Errors of the rules in per cent of the reach; the numbers are in the table",
-            )
-            for kind in WIDTHS
-        ],
-        written=statistics.fmean(advice.written),
         command=command,
+        headlines=_headlines(advice),
+        figure=row_figure(
+            lambda ax: errors_of_rules(advice, ax),
+            height=HEAD + ROW * len(advice.learned),
+            name="rules",
+            label="Errors of the rules in per cent of the reach; the numbers are in the table",
+        ),
+        rows="Rules",
+        advice=advice,
+        written=statistics.fmean(advice.written),
         device_toml=device_toml,
     )
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from mho.report.drawing import svg
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
-from mho.report.template import PER_CENT, render
+from mho.report.question_page import WIDTHS, question_page, row_figure
+from mho.report.template import PER_CENT
 from mho.runs.gains import Gains
 
-WIDTHS = {"wide": 7.6, "narrow": 3.8}
-"""Inches; the page shows the figure that fits."""
 HEAD, ROW = 0.9, 0.32
 """Inches of the figure without rows, and of each row."""
 
@@ -24,24 +22,22 @@ def improve_page(gains: Gains, *, subject: str, command: str, version: str) -> s
         command: what the user typed.
         version: of mho.
     """
-    rows = max(len(gains.tried), 1)
-    return render(
+    return question_page(
         "improve.html",
-        title=f"What to improve in {subject.replace(chr(92), '/').rstrip('/').rsplit('/', 1)[-1]}?",
+        question="What to improve in {}?",
+        subject=subject,
+        sentence=gains.sentence,
         version=version,
-        headlines=_headlines(gains),
-        gains=gains,
-        figure=[
-            svg(
-                lambda ax: forest(gains, ax),
-                size=(width, HEAD + ROW * rows),
-                name=kind,
-                kind=kind,
-                label="Gain of each improvement in points of test error; the numbers are in the table",
-            )
-            for kind, width in WIDTHS.items()
-        ],
         command=command,
+        headlines=_headlines(gains),
+        figure=row_figure(
+            lambda ax: forest(gains, ax),
+            height=HEAD + ROW * max(len(gains.tried), 1),
+            name="gains",
+            label="Gain of each improvement in points of test error; the numbers are in the table",
+        ),
+        rows="Improvements",
+        gains=gains,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from mho.errors import WrongUse
@@ -26,6 +27,22 @@ def check_place(file: Path | None) -> None:
         raise WrongUse(f"{file} is a folder; name a file in it")
     if not file.parent.is_dir():
         raise WrongUse(f"{file} cannot be written, because there is no folder {file.parent}; make it, or name another")
+
+
+def refuse_full(folder: Path, *, known: Mapping[str, str] | None = None, cure: str = "give another --out") -> None:
+    """Refuse a folder for new results that holds something already, before there is work that would be lost.
+
+    Args:
+        folder: where results go; it may not exist.
+        known: what a folder with a file of this name holds, for the message: "config.toml" to "holds a run".
+        cure: what to do.
+
+    Raises:
+        WrongUse: if the folder is a file, or is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = next((what for file, what in (known or {}).items() if (folder / file).exists()), "")
+        raise WrongUse(f"{folder} {what or 'exists and is not empty'}; {cure}")
 
 
 def write_atomically(file: Path, data: bytes) -> None:

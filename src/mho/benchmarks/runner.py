@@ -14,8 +14,7 @@ from mho.benchmarks import band_limited, devices, lenet, machine, networks, read
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Result, Suite, Tell
 from mho.compiler.threads import set_threads, threads
-from mho.errors import WrongUse
-from mho.files import write_atomically
+from mho.files import refuse_full, write_atomically
 
 RUNS: dict[str, Suite] = {
     "lenet": lenet.run,
@@ -83,8 +82,7 @@ def open_folder(folder: Path, plan: Plan) -> None:
         WrongUse: if something is in it.
         DataMissing: see `run_plan`.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise WrongUse(f"{folder} exists and is not empty; give another --out, or empty it")
+    refuse_full(folder, cure="give another --out, or empty it")
     if plan.needs_pictures:
         plan.pictures()
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mho.cli.device_fit import BEST, REPORT, refuse_full, watched
+from mho.cli.device_fit import BEST, REPORT, watched
 from mho.cli.devices import Named, find_device_shown
 from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
 from mho.errors import InvalidValue
+from mho.files import refuse_full
 
 if TYPE_CHECKING:
     from mho.devices import Device

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +13,10 @@ import typer
 
 from mho.bar import Bar
 from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
+from mho.cli.interrupt import nothing_written
 from mho.cli.measured import read_pulses_of, reads_pulses, words_of
-from mho.errors import InvalidValue, WrongUse, nearest
+from mho.errors import InvalidValue, nearest
+from mho.files import refuse_full
 
 if TYPE_CHECKING:
     from mho.devices import Device
@@ -164,18 +165,8 @@ def trial_shown(device: Device) -> Trial:
 
 def watched(work: Callable[[Watch], T]) -> T:
     """Do work with its progress on standard error. Ctrl-C says that nothing was written."""
-    try:
-        with FitBar() as bar:
-            return work(lambda *progress: bar.step(progress))
-    except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
-        raise typer.Exit(130) from None
-
-
-def refuse_full(folder: Path) -> None:
-    """Raise for a folder that holds something, as `mho train` does."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise WrongUse(f"{folder} exists and is not empty; give another --out")
+    with nothing_written(), FitBar() as bar:
+        return work(lambda *progress: bar.step(progress))
 
 
 def write_fit(

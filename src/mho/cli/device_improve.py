@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import shlex
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, final
@@ -16,10 +15,12 @@ import typer
 from mho.bar import Bar
 from mho.cli import names
 from mho.cli.configs import read_experiment
-from mho.cli.device_fit import REPORT, refuse_full
+from mho.cli.device_fit import REPORT
 from mho.cli.devices import WORDS, find_device_shown
+from mho.cli.interrupt import nothing_written
 from mho.cli.options import whole
 from mho.errors import InvalidValue
+from mho.files import refuse_full
 
 if TYPE_CHECKING:
     from mho.runs.gains import Gains, Tried
@@ -104,21 +105,17 @@ def improve(
     set_threads(threads)
     torch.set_num_threads(1)
     loaded = load(experiment.training.data, data_dir)
-    try:
-        with ImproveBar() as bar:
-            gains = ask(
-                experiment,
-                only=only,
-                seeds=seeds,
-                epochs=epochs,
-                images=images,
-                factors=factors,
-                data=loaded,
-                watch=lambda *progress: bar.step(progress),
-            )
-    except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with nothing_written(), ImproveBar() as bar:
+        gains = ask(
+            experiment,
+            only=only,
+            seeds=seeds,
+            epochs=epochs,
+            images=images,
+            factors=factors,
+            data=loaded,
+            watch=lambda *progress: bar.step(progress),
+        )
     subject = str(name if run is None else run)
     numbers, table = json.dumps(gains.to_dict(), indent=1), csv_of(gains)
     if out is not None:

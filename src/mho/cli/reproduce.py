@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ import typer
 
 from mho.cli import names
 from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
+from mho.cli.interrupt import first_interrupt
 from mho.errors import Faults, InvalidValue, nearest
 
 if TYPE_CHECKING:
@@ -190,17 +190,13 @@ def _run(work: Reproduction, threads: int, data_dir: Path | None) -> bool:
     from mho.runs.local import LocalEngine
 
     count = max(1, min(threads, len(work.missing())))
-    engine, display, stop = LocalEngine(count), ReproduceDisplay(work), False
+    engine, display = LocalEngine(count), ReproduceDisplay(work)
 
-    def ask_to_stop(*_: object) -> None:
-        nonlocal stop
-        stop = True
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    def say() -> None:
         display.say("stopping at checkpoints; Ctrl-C again leaves at once")
 
-    before = signal.signal(signal.SIGINT, ask_to_stop)
     try:
-        with display:
+        with first_interrupt(say=say, leave=lambda *_: os._exit(130)) as asked, display:
             return work.run(
                 engine,
                 threads=max(1, threads // count),
@@ -208,10 +204,9 @@ def _run(work: Reproduction, threads: int, data_dir: Path | None) -> bool:
                 on_start=display.start,
                 on_tick=display.tick,
                 on_end=display.end,
-                stop=lambda: stop,
+                stop=asked,
             )
     finally:
-        signal.signal(signal.SIGINT, before)
         engine.close()
 
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mho.cli.configs import kinds_first, parse_setting
+from mho.cli.interrupt import first_interrupt
 from mho.cli.options import next_folder
 from mho.errors import InvalidValue, nearest
 from mho.toml_files import naming, read_toml
@@ -198,24 +198,18 @@ def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path 
     """Run with a live table on standard error; the first Ctrl-C stops at checkpoints, the second at once."""
     from mho.cli.sweep_display import SweepDisplay
 
-    stop = False
+    display = SweepDisplay(coordinator.sweep)
 
-    def ask_to_stop(*_: object) -> None:
-        nonlocal stop
-        stop = True
-        signal.signal(signal.SIGINT, leave)
+    def say() -> None:
         display.say("stopping; Ctrl-C again leaves at once")
 
     def leave(*_: object) -> None:
         display.bars.console.show_cursor()
         os._exit(130)
 
-    before = signal.getsignal(signal.SIGINT)
-    display = SweepDisplay(coordinator.sweep)
-    signal.signal(signal.SIGINT, ask_to_stop)
     try:
         # Ray reports workers that die on standard output, which is for the results
-        with contextlib.redirect_stdout(sys.stderr), display:
+        with first_interrupt(say=say, leave=leave) as asked, contextlib.redirect_stdout(sys.stderr), display:
             return coordinator.run(
                 engine,
                 threads=threads,
@@ -223,10 +217,9 @@ def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path 
                 on_start=display.start,
                 on_tick=display.tick,
                 on_end=display.end,
-                stop=lambda: stop,
+                stop=asked,
             )
     finally:
-        signal.signal(signal.SIGINT, before)
         engine.close()
 
 

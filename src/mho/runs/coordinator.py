@@ -12,9 +12,10 @@ from typing import final
 from filelock import FileLock, Timeout
 
 from mho.errors import WrongUse
-from mho.files import write_atomically
+from mho.files import refuse_full, write_atomically
 from mho.runs.batches import Batch, batch, batches
 from mho.runs.engine import Engine
+from mho.runs.folder.files import RESUME
 from mho.runs.results import FAILED, RESULTS, Result, Results
 from mho.runs.sweep import SPEC, Sweep
 from mho.runs.train_work import TrainWork
@@ -60,9 +61,8 @@ class Coordinator:
     """
 
     def __init__(self, sweep: Sweep, folder: Path, *, resume: bool = False) -> None:
-        if not resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "holds a sweep" if (folder / RESULTS).exists() else "exists and is not empty"
-            raise WrongUse(f"{folder} {what}; add --resume to continue it, or give another --out")
+        if not resume:
+            refuse_full(folder, known={RESULTS: "holds a sweep"}, cure=RESUME)
         self.sweep, self.folder = sweep, folder.absolute()
 
     def run(

@@ -16,7 +16,7 @@ from mho.runs.folder import (
     CHECKPOINT,
     SUMMARY,
     holds_metrics,
-    refuse_full,
+    refuse_used,
     write_config,
     write_metrics,
     write_summary,
@@ -51,7 +51,7 @@ class MachineRun:
 
     def __init__(self, experiment: MachineExperiment, folder: Path, data: BinaryData, *, resume: bool = False) -> None:
         if not resume:
-            refuse_full(folder)
+            refuse_used(folder)
         self.experiment, self.folder, self.data = experiment.with_layers(data), folder, data
         self.machine = BoltzmannMachine(**self.experiment.machine.parameters(experiment.rpu))
         self._likelihood: LogLikelihood | None = None

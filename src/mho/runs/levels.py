@@ -22,7 +22,7 @@ from mho.runs.folder import (
     METRICS,
     read_history,
     read_summary,
-    refuse_full,
+    refuse_used,
     write_config,
     write_metrics,
     write_summary,
@@ -154,7 +154,7 @@ class LevelsRun:
 
     def __init__(self, experiment: LevelsExperiment, folder: Path, data: Dataset, *, resume: bool = False) -> None:
         if not resume:
-            refuse_full(folder)
+            refuse_used(folder)
         self.experiment, self.folder = experiment, folder
         self.data = data.first(experiment.train_images, experiment.test_images)
         self.model = experiment.build(self.data)

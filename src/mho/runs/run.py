@@ -26,7 +26,7 @@ from mho.runs.folder import (
     SUMMARY,
     holds_metrics,
     read_summary,
-    refuse_full,
+    refuse_used,
     write_config,
     write_metrics,
     write_summary,
@@ -68,7 +68,7 @@ class Run:
         self.experiment, self.folder = experiment, folder
         settings = experiment.training
         if not resume:
-            refuse_full(folder)
+            refuse_used(folder)
         stored = None
         if resume and (folder / CHECKPOINT).exists():
             stored = load_checkpoint(folder / CHECKPOINT)

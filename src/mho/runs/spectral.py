@@ -20,7 +20,7 @@ from mho.runs.folder import (
     CONFIG,
     METRICS,
     read_history,
-    refuse_full,
+    refuse_used,
     write_config,
     write_metrics,
     write_summary,
@@ -160,7 +160,7 @@ class SpectralRun:
 
     def __init__(self, experiment: SpectralExperiment, folder: Path, *, resume: bool = False) -> None:
         if not resume:
-            refuse_full(folder)
+            refuse_used(folder)
         self.experiment, self.folder = experiment.with_hash(), folder
         self.rnn, self.metrics = self.experiment.estimator(), list[dict[str, Any]]()
         self.truth = self.sequence = None

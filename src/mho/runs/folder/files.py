@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mho.errors import InvalidValue, WrongUse
-from mho.files import write_atomically
+from mho.errors import InvalidValue
+from mho.files import refuse_full, write_atomically
 
 CONFIG, METRICS, CHECKPOINT, SUMMARY = "config.toml", "metrics.jsonl", "checkpoint.safetensors", "summary.json"
 BEST = "best.safetensors"
@@ -18,19 +18,19 @@ FLOAT = "float"
 """Folder in a run folder: the same network in floating point, a run of its own, where it was asked for."""
 PICTURES = "pictures"
 """Folder in the run folder of a study: its pictures, each NAME.png."""
+RESUME = "add --resume to continue it, or give another --out"
+"""What to do where a run is in the way of a new one."""
 PROGRESS = ".progress"
 """A file in the folder of a watched run: the number of finished epochs, and the finished share of the next."""
 
 
-def refuse_full(folder: Path) -> None:
+def refuse_used(folder: Path) -> None:
     """Refuse a folder for a new run that holds something already.
 
     Raises:
         WrongUse: if the folder is a file, or is not empty.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        what = "holds a run" if (folder / CONFIG).exists() else "exists and is not empty"
-        raise WrongUse(f"{folder} {what}; add --resume to continue it, or give another --out")
+    refuse_full(folder, known={CONFIG: "holds a run"}, cure=RESUME)
 
 
 def write_config(folder: Path, text: str) -> None:

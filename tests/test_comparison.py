@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 
 import pytest
 from command import mho as typed
@@ -176,6 +177,14 @@ def test_runs_are_compared_replica_by_replica_and_by_what_replicas_differ_in(tra
     rows = list(csv.DictReader(io.StringIO(typed("compare", "a", "b", "--csv", cwd=trained).stdout)))
     assert float(rows[0]["test_error"]) == pytest.approx(found["curves"][0]["test_error"]["mean"])
     assert "over pairs of equal seeds" in typed("compare", "a", "b", cwd=trained).stdout
+
+
+def test_a_table_of_the_device_is_no_list_of_values_for_replicas(trained, tmp_path):
+    folder = shutil.copytree(trained / "a", tmp_path / "table")
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace("[device]\n", "[device]\nup = [1.0, 0.5]\n"))
+    (curve,) = compare(folder).curves
+    assert len(curve.seeds) == 2
 
 
 def test_replicas_of_one_seed_keep_their_own_errors(tmp_path):

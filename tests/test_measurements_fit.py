@@ -21,7 +21,7 @@ from mho.devices import ConstantStep, ExpStep, LinearStep, PowStep, SoftBounds
 from mho.errors import InvalidValue, LawError
 from mho.fitting import fit_laws, jump_table_from, lag_one, piecewise_from
 from mho.fitting.filter import compiled_step, likelihood
-from mho.fitting.maximum import fit_trace
+from mho.fitting.maximum import fit_devices
 from mho.fitting.parameters import defaults, limits, used_fields
 from mho.fitting.ranking import Score, blocks_of, order
 from mho.fitting.weights import ReadingNoise, Scale, ramps, weight_trace
@@ -87,7 +87,7 @@ def measured(*traces):
 
 
 def fit_alone(law, trace):
-    return fit_trace(law, weight_trace(trace, Scale(0.0, 1.0)))
+    return fit_devices(law, [weight_trace(trace, Scale(0.0, 1.0))])[0]
 
 
 def truth(device, name):

@@ -20,11 +20,10 @@ from mho.report import is_sweep
 from mho.runs.axes import flat
 from mho.runs.folder import CONFIG, METRICS, read_folder, read_history
 from mho.runs.points import named, points_of
+from mho.runs.replicas import values_in_name
 from mho.runs.results import DONE, RESULTS, ResultTable, read_table
 
 KEPT = ("epoch", ERROR, "train_error", LOSS)
-REPLICA_SECTIONS = ("forward.", "backward.", "update.", "device.", "scale", "layers.")
-"""Where the settings stand that replicas may differ in."""
 
 
 class Source(abc.ABC):
@@ -55,16 +54,12 @@ class RunFolder(Source):
         if not run.metrics:
             raise InvalidValue(f"{given} has no finished epoch yet")
         origin, seeds = _origin(run.config, run.measure), _seeds(run.config)
-        differ = {
-            name: value
-            for name, value in flat(run.config).items()
-            if isinstance(value, list) and len(value) == len(seeds) > 1 and name.startswith(REPLICA_SECTIONS)
-        }
+        names = run.names or [""] * len(seeds)  # folders of before they were written have none
         groups: dict[str, dict[int, Lines]] = {}
-        for replica, seed in enumerate(seeds):
-            words = named({name: values[replica] for name, values in differ.items()})
-            # by replica: replicas of --paired have one seed
-            groups.setdefault(words, {})[seed] = _lines_of_replica(run.metrics, replica, len(seeds))
+        for replica, (seed, name) in enumerate(zip(seeds, names, strict=False)):
+            # by its values: replicas of --paired have one seed
+            lines = _lines_of_replica(run.metrics, replica, len(seeds))
+            groups.setdefault(values_in_name(name), {})[seed] = lines
         label = path.absolute().name
         return [
             Curve(label=f"{label}, {words}" if words else label, source=given, seeds=group, origin=origin)

@@ -24,11 +24,6 @@ MAYBE, WIDE = 0.4, 4.5
 what a reading beside a bound gains each device, within which three standard errors of it reach 0."""
 
 
-def fit_trace(law: type[Device], series: WeightTrace, *, extrapolate: bool = True) -> TraceFit:
-    """Fit a law to one device: `fit_devices` of one."""
-    return fit_devices(law, [series], extrapolate=extrapolate)[0]
-
-
 def fit_devices(
     law: type[Device],
     traces: Sequence[WeightTrace],

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 
 from mho.errors import InvalidValue
 from mho.per_replica import lists
 from mho.runs.experiment import Experiment
+
+SEED = re.compile(r"(^|, )seed \d+$")
+"""What `replica_names` adds where values alone do not tell replicas apart."""
 
 
 def replica_values(experiment: Experiment) -> dict[str, tuple[float, ...]]:
@@ -35,6 +39,11 @@ def replica_names(experiment: Experiment) -> list[str]:
 def value_names(values: Mapping[str, tuple[float, ...]], replicas: int) -> list[str]:
     """Return for each replica its values: "forward.noise = 0.06, backward.noise = 0.1"; "" where there are none."""
     return [", ".join(f"{name} = {own[r]:.12g}" for name, own in values.items()) for r in range(replicas)]
+
+
+def values_in_name(name: str) -> str:
+    """Return the part of a replica's name that has its values; "" for a name that has a seed only."""
+    return SEED.sub("", name)
 
 
 def unpaired(experiment: Experiment) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -59,20 +59,3 @@ class KnownDistribution:
             "log_likelihood": float((self.log_p.exp() * self.log_p).sum()) - divergence,
             "train_log_likelihood": machine.score(self.examples),
         }
-
-
-def learn_small(known: KnownDistribution, **parameters: Any) -> list[dict[str, float]]:
-    """Learn from the examples and return the numbers after each epoch.
-
-    Args:
-        known: the problem.
-        parameters: of the `BoltzmannMachine`.
-    """
-    lines: list[dict[str, float]] = []
-
-    def after_step(machine: BoltzmannMachine) -> None:
-        if machine.progress_.position == 0:
-            lines.append({"epoch": machine.progress_.epoch, **known.numbers(machine)})
-
-    BoltzmannMachine([VISIBLE, HIDDEN], **parameters).fit(known.examples, on_step=after_step)
-    return lines

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mho.cli.measured import show_reading, words_of
 from mho.errors import InvalidValue, nearest
+from mho.files import refuse_full
 
 if TYPE_CHECKING:
     from mho.fitting import Fitted
@@ -59,12 +60,12 @@ def measured_device(
         extrapolate: whether bounds beyond the measured range are taken.
         full: folder that must not hold anything yet; None: any may.
     """
-    from mho.cli.device_fit import find_laws, fit_shown, refuse_full
-    from mho.config import RPU
+    from mho.cli.device_fit import find_laws, fit_shown
     from mho.fitting import device_table
     from mho.fitting.table_devices import tables_as_read
     from mho.measurements import JumpTables, read_measured
     from mho.measurements.jump_table_device import jump_table_device
+    from mho.tables import table_of
 
     if kind not in (None, *MEASURED_AS):
         raise InvalidValue(f"--measured-as: unknown value {kind}{nearest(str(kind), MEASURED_AS)}")
@@ -78,7 +79,7 @@ def measured_device(
             )
         _refuse_extrapolate(extrapolate)
         print(f"measured: jump tables of {measured.source}, as they are", file=sys.stderr)
-        return None, RPU(device=jump_table_device(measured)[0]).to_dict()["device"]
+        return None, table_of(jump_table_device(measured)[0])
     show_reading(measured)
     if kind == "table":
         _refuse_extrapolate(extrapolate)
@@ -86,7 +87,7 @@ def measured_device(
         if not made:
             raise InvalidValue(f"{measured.source}: a table needs up and down pulses, and one direction was measured")
         print("measured: JumpTable, the steps as they were measured", file=sys.stderr)
-        return None, RPU(device=made[0]).to_dict()["device"]
+        return None, table_of(made[0])
     fitted = fit_shown(measured, find_laws(None), extrapolate=extrapolate)
     print(f"measured: {fitted.best.name} fits best; the page of the fit is {DEVICE_PAGE}", file=sys.stderr)
     for sentence in (fitted.verdict, *fitted.worth.sentences):

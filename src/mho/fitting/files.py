@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from mho.config import RPU
 from mho.fitting.estimate import NOISE
 from mho.fitting.laws import Fitted, LawFit
 from mho.fitting.match import Match
 from mho.fitting.population import Parameter
+from mho.tables import table_of
 from mho.toml_files import write_toml
 
 
@@ -32,7 +32,7 @@ def fit_files(fitted: Fitted, *, command: str, version: str, trial: Mapping[str,
         files["device.toml" if number == 0 else f"{fit.name}.toml"] = device_toml(fitted, fit, command)
     for made in fitted.tables:
         head = f"# {made.name} made of the steps of {fitted.measurement.source} in bins of the state\n# {command}\n"
-        files[f"{made.name}.toml"] = head + write_toml({"device": RPU(device=made.device).to_dict()["device"]})
+        files[f"{made.name}.toml"] = head + write_toml({"device": table_of(made.device)})
     found = fit_json(fitted, command=command, version=version) | ({"trial": trial} if trial is not None else {})
     files["fit.json"] = json.dumps(found, indent=1) + "\n"
     return files
@@ -62,8 +62,7 @@ def device_toml(fitted: Fitted, fit: LawFit, command: str) -> str:
 
 def device_table(fit: LawFit) -> dict[str, Any]:
     """The device as `mho train --device` reads it."""
-    table: dict[str, Any] = RPU(device=fit.device).to_dict()["device"]
-    return table
+    return table_of(fit.device)
 
 
 def fit_json(fitted: Fitted, *, command: str, version: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from mho.devices import Device
 from mho.errors import in_words
 from mho.fitting.laws import Fitted, fit_laws
-from mho.measurements import Measurement, is_measured, read_device, read_measured
+from mho.measurements import Measurement, is_measured, read_measured
 from mho.measurements.jump_table_device import jump_table_device
-from mho.tables import device_from_table
+from mho.measurements.named_device import named_device
 
 
 @in_words
@@ -28,7 +28,7 @@ def find_device(name: str, *, fit: Callable[[Measurement], Fitted] = fit_laws) -
         LawError: for a law that cannot be compiled.
     """
     if not is_measured(name):
-        return device_from_table(read_device(name))
+        return named_device(name)
     measured = read_measured(Path(name))
     if isinstance(measured, Measurement):
         return fit(measured).best.device

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mho.devices import LAWS
+from mho.devices import LAWS, Device
 from mho.errors import InvalidValue, nearest, warn
 from mho.imports import is_own
 from mho.presets import DEVICES, PRESETS
@@ -24,15 +24,28 @@ def read_device(name: str) -> dict[str, Any]:
     Raises:
         InvalidValue: as `mho.fitting.find_device`; and for measurements.
     """
+    return _described(name)[1]
+
+
+def named_device(name: str) -> Device:
+    """Return a device that nothing has to be fitted for, as `mho.fitting.find_device` names it.
+
+    Raises:
+        InvalidValue: as `read_device`.
+    """
+    return _described(name)[0]
+
+
+def _described(name: str) -> tuple[Device, dict[str, Any]]:
+    """Return a device and its table; that of a file is as it stands there."""
     if is_measured(name):
         raise InvalidValue(
             f"{name} holds measurements and no device; fit laws to them: mho device fit {name} --out DIR"
         )
     file = Path(name)
-    if name in DEVICES:
-        return table_of(DEVICES[name]())
-    if name in LAWS or is_own(name):
-        return table_of(device_from_table({"law": name}))
+    if name in DEVICES or name in LAWS or is_own(name):
+        device = DEVICES[name]() if name in DEVICES else device_from_table({"law": name})
+        return device, table_of(device)
     if file.is_file() or file.suffix or len(file.parts) > 1:
         return _of_file(file)
     if name in PRESETS:
@@ -63,12 +76,11 @@ def is_measured(name: str) -> bool:
     return True
 
 
-def _of_file(file: Path) -> dict[str, Any]:
-    """The table of a device file."""
+def _of_file(file: Path) -> tuple[Device, dict[str, Any]]:
     tables = read_toml(file)
     with naming(file):
         table = device_table(tables)
         device = device_from_table(table)
     if "law" not in table:
         warn(f"{file} names no law: its device is a {device.law_name()}")
-    return table
+    return device, table

@@ -98,7 +98,7 @@ def _replicas_allowed(sweep: Sweep, row: Row) -> bool:
 
     Replicas stop together, by their mean validation error; each row is to stop by its own.
     """
-    training = sweep.experiment(row.values, {}).training
+    training = sweep.experiments[row.point].training
     return not training.exclude and not training.patience
 
 

@@ -66,6 +66,8 @@ class Sweep:
 
     Attributes:
         axes: what is swept.
+        points: the values of each point.
+        experiments: what each point describes.
         seeds: one run a point and seed.
         replicas: at most so many rows are trained side by side; no result depends on it.
 
@@ -95,9 +97,10 @@ class Sweep:
         if len(self.axes) * len(self.seeds) > MAX_ROWS:
             faults.add(f"{len(self.axes) * len(self.seeds):,} rows; a sweep has at most {MAX_ROWS:,}")
         if faults.found:
-            _raise([*faults.found, *self._faults(_sample(parts))])
+            _raise([*faults.found, *self._described(_sample(parts))[1]])
         self.points = list(self.axes.points())
-        _raise(self._faults(self.points))
+        self.experiments, found = self._described(self.points)
+        _raise(found)
 
     @classmethod
     def from_toml(cls, text: str) -> Sweep:
@@ -138,20 +141,19 @@ class Sweep:
     @property
     def epochs(self) -> int | None:
         """Epochs of every row; None where the sweep changes them."""
-        return None if self._swept("training.epochs") else self.experiment(self.points[0], {}).training.epochs
+        return None if self._swept("training.epochs") else self.experiments[0].training.epochs
 
     def trainings(self) -> list[tuple[Training, Task]]:
         """Return the trainings of the points with their tasks, each once however many arrays and rates it meets."""
         found: dict[str, tuple[Training, Task]] = {}
-        for values in self.points:
-            experiment = self.experiment(values, {})
+        for experiment in self.experiments:
             training = dataclasses.replace(experiment.training, lr=1.0)
             found.setdefault(repr((training, experiment.task)), (experiment.training, experiment.task))
         return list(found.values())
 
     def content(self) -> dict[str, Any]:
         """All that decides a result but epochs, which may grow; it does not depend on how the file is written."""
-        points = [self._lasting(values) for values in self.points]
+        points = [self._lasting(experiment) for experiment in self.experiments]
         base = {name: value for name, value in flat(points[0]).items() if not self._swept(name)}
         return {
             "base": base,
@@ -164,9 +166,9 @@ class Sweep:
             "points": _hash(points),
         }
 
-    def _lasting(self, values: Point) -> dict[str, Any]:
+    def _lasting(self, experiment: Experiment) -> dict[str, Any]:
         """A point's complete config without seeds, and without what changes no result or may grow."""
-        config = self.experiment(values, {}).to_dict()
+        config = experiment.to_dict()
         for name in ("seed", "replicas", "checkpoint_every", *(() if self._swept("training.epochs") else ["epochs"])):
             del config["training"][name]
         # a field at the value that it had before it was a field leaves the sweep's hash as it was then
@@ -176,8 +178,9 @@ class Sweep:
     def _swept(self, name: str) -> bool:
         return any(name == field or name.startswith(f"{field}.") for field in self.axes.fields)
 
-    def _faults(self, points: Sequence[Point]) -> list[str]:
-        """What is wrong with the experiments of some points."""
+    def _described(self, points: Sequence[Point]) -> tuple[list[Experiment], list[str]]:
+        """Return the experiments of some points, and what is wrong with them; those of faulty tables are left out."""
+        experiments: list[Experiment] = []
         faults: list[str] = []
         for values in points:
             try:
@@ -185,12 +188,13 @@ class Sweep:
             except InvalidValue as error:
                 faults += [fault for fault in error.faults if fault not in faults]
                 continue
+            experiments.append(experiment)
             training = experiment.training
             lost = unmatched(
                 [*experiment.layers, *training.exclude], _layer_names(training.model, tuple(experiment.model.items()))
             )
             faults += [fault for fault in lost if fault not in faults]
-        return faults
+        return experiments, faults
 
 
 def nested(name: str, value: Any) -> dict[str, Any]:

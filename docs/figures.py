@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import math
+import statistics
 import sys
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -16,6 +18,7 @@ from matplotlib.figure import Figure
 import mho
 
 INK, BLUE, ORANGE, GREEN, VIOLET = "#7b818a", "#3d86c6", "#d2722a", "#3c9a63", "#9a6bc0"
+SEVERAL = (BLUE, ORANGE, GREEN, VIOLET, "#b8505c", "#8a7a2e", "#3aa0a8", "#b06f9a")
 """Colours that can be read on white and on black."""
 STYLE = {
     "svg.fonttype": "none",
@@ -32,6 +35,13 @@ STYLE = {
 }
 
 
+def results(paper: str, curve: str) -> list[float]:
+    """The test error in per cent after each epoch of seed 0, from the results that come with mho."""
+    file = resources.files(f"mho.papers.{paper}") / "results" / f"{curve}.jsonl"
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return [line["test_error"] for line in lines if line.get("epoch") and line["seed"] == 0]
+
+
 def lenet(axes: Sequence[Axes]) -> None:
     """Test error of LeNet on MNIST, from the results that come with mho."""
     (ax,) = axes
@@ -43,14 +53,93 @@ def lenet(axes: Sequence[Axes]) -> None:
         "floating_point": ("floating point", INK),
     }
     for curve, (label, color) in curves.items():
-        file = resources.files("mho.papers.gokmen_2017") / "results" / f"{curve}.jsonl"
-        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        lines = [line for line in lines if line.get("epoch") and line["seed"] == 0]
-        ax.semilogy([line["epoch"] for line in lines], [line["test_error"] for line in lines], color=color, label=label)
+        errors = results("gokmen_2017", curve)
+        ax.semilogy(range(1, len(errors) + 1), errors, color=color, label=label)
     ax.set_yticks([0.5, 1, 2, 5, 10, 20, 50, 100], ["0.5", "1", "2", "5", "10", "20", "50", "100"])
     ax.minorticks_off()
     ax.set(xlabel="epoch", ylabel="test error, %", xlim=(1, 30), ylim=(0.6, 100))
     ax.legend(loc="upper right", ncols=2)
+
+
+def lenet_parts(axes: Sequence[Axes]) -> None:
+    """Figures 3, 4 and 5 of Gokmen 2017: noise and bounds, variation of devices, lengths of pulse trains."""
+    panels = {
+        "Figure 3: noise and bounds": {
+            "baseline": "no management",
+            "nm": "noise management alone",
+            "bm": "bound management alone",
+            "no_backward_noise": "no backward noise",
+            "no_w4_bound": "no bound on W4",
+            "no_backward_noise_no_w4_bound": "neither of the two",
+            "nm_bm": "both managements",
+        },
+        "Figure 4: variation, copies": {
+            "nm_bm": "both managements",
+            "no_variation": "no variation",
+            "no_variation_k1_k2": "none on K1 and K2",
+            "no_variation_k2": "none on K2",
+            "no_variation_w3_w4": "none on W3 and W4",
+            "devices_4_k2": "4 devices on K2",
+            "devices_13_k2": "13 devices on K2",
+        },
+        "Figure 5: lengths of trains": {
+            "nm_bm": "BL = 10",
+            "bl1": "BL = 1",
+            "bl2": "BL = 2",
+            "bl40": "BL = 40",
+            "um_bl1": "update management, 1",
+            "um_bl2": "update management, 2",
+            "um_bl10": "update management, 10",
+            "um_bl40": "update management, 40",
+        },
+    }
+    tops = (30, 3, 3)
+    for ax, (title, curves), top in zip(axes, panels.items(), tops, strict=True):
+        ax.semilogy(range(1, 31), results("gokmen_2017", "floating_point"), color=INK, lw=1, label="floating point")
+        for number, (curve, label) in enumerate(curves.items()):
+            if (resources.files("mho.papers.gokmen_2017") / "results" / f"{curve}.jsonl").is_file():
+                errors = results("gokmen_2017", curve)
+                ax.semilogy(range(1, len(errors) + 1), errors, color=SEVERAL[number], lw=1, label=label)
+        ticks = [0.7, 1, 1.5, 2, 3, 5, 10, 20, 50]
+        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
+        ax.set(title=title, xlabel="epoch", xlim=(1, 30), ylim=(0.7, top))
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7.5, handlelength=1.2)
+    axes[0].set_ylabel("test error, %")
+
+
+def tolerances(axes: Sequence[Axes]) -> None:
+    """The sweeps of Gokmen 2016: error of the fully connected network against one value that deviates."""
+    panels = {
+        "dw_min": ("smallest step", (0.003, 0.01, 0.03)),
+        "c2c": ("step, by cycle", (0.75, 1.5, 3)),
+        "dw_min_spread": ("step, by device", (0.55, 1.1, 2.2)),
+        "bound": ("bound of the weights", (0.6, 0.3, 0.15)),
+        "bound_spread": ("bound, by device", (0.4, 0.8, 1.6)),
+        "up_down": ("up/down - 1, all alike", (1.02, 1.05, 1.1)),
+        "up_down_spread": ("up/down, by device", (0.03, 0.06, 0.12)),
+        "noise": ("noise of reads", (0.05, 0.1, 0.2)),
+    }
+    floor = statistics.fmean(results("gokmen_2016", "stochastic")[-6:])
+    for number, (ax, (name, (label, values))) in enumerate(zip(axes, panels.items(), strict=True)):
+        folder = resources.files("mho.papers.gokmen_2016") / "results"
+        done = [value for value in values if (folder / f"{name}_{value:g}.jsonl").is_file()]
+        errors = [statistics.fmean(results("gokmen_2016", f"{name}_{value:g}")[-6:]) for value in done]
+        ax.axhline(floor, color=INK, lw=0.8, ls=(0, (5, 3)))
+        places = [round(value - 1, 2) if name == "up_down" else value for value in values]  # a ratio of 1 is no fault
+        ax.semilogx(
+            [place for value, place in zip(values, places, strict=True) if value in done],
+            errors,
+            color=BLUE,
+            marker="o",
+            ms=4,
+        )
+        ax.semilogx([places[1]], [2.3], color=ORANGE, marker="x", ms=7, mew=1.8, ls="")
+        ax.set_xticks(places, [f"{place:g}" for place in places])
+        ax.minorticks_off()
+        ax.set(title=label, ylim=(1.5, 5), yticks=(2, 3, 4, 5), xlim=(min(places) / 1.3, max(places) * 1.3))
+        if number % MOST_SIDE_BY_SIDE == 0:
+            ax.set_ylabel("test error, %")
 
 
 def cycles(axes: Sequence[Axes]) -> None:
@@ -163,20 +252,28 @@ def rules(axes: Sequence[Axes]) -> None:
 
 FIGURES: dict[str, tuple[Callable[[Sequence[Axes]], None], int]] = {
     "lenet": (lenet, 1),
+    "lenet_parts": (lenet_parts, 3),
+    "tolerances": (tolerances, 8),
     "cycles": (cycles, 3),
     "management": (management, 3),
     "symmetry": (symmetry, 2),
     "rules": (rules, 2),
 }
-"""Each figure by name: what draws it, and its number of panels side by side."""
+"""Each figure by name: what draws it, and its number of panels."""
+HEIGHTS = {1: 3.4, 8: 4.6}
+"""Of a figure in inches by its number of panels, 2.7 for any other."""
+WITH_LEGEND_BELOW = {"lenet_parts": 4.4}
+MOST_SIDE_BY_SIDE = 4
 
 
 def draw(name: str, folder: Path) -> Path:
     """Write one figure as SVG and return its file."""
     make, panels = FIGURES[name]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 3.4 if panels == 1 else 2.7), layout="constrained")
-        make([figure.add_subplot(1, panels, panel + 1) for panel in range(panels)])
+        height = WITH_LEGEND_BELOW.get(name) or HEIGHTS.get(panels, 2.7)
+        figure = Figure(figsize=(7.6, height), layout="constrained")
+        rows = math.ceil(panels / MOST_SIDE_BY_SIDE)
+        make([figure.add_subplot(rows, panels // rows, panel + 1) for panel in range(panels)])
         path = folder / f"{name}.svg"
         figure.savefig(path, transparent=True, metadata={"Date": None})
     return path

@@ -793,7 +793,7 @@ def test_list_needs_no_data(tmp_path, monkeypatch):
         assert "5 of 5 curves are not trained" in done.stdout
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reproduce_list, "read_included", lambda folder: {})
+    monkeypatch.setattr("mho.papers.records.read_records", lambda folder: {})
     words = ["--figure", "c2c", "--list", "--time", "--data-dir", str(tmp_path)]
     assert "unknown" in told("gokmen_2016", *words).stdout
     monkeypatch.undo()

@@ -20,6 +20,7 @@ from mho.cells import Replicated
 from mho.data import Dataset, load
 from mho.devices import ConstantStep
 from mho.diagnosis import CHECKS, LIMIT, Diagnosis, Finding
+from mho.diagnosis.cures import in_python
 from mho.diagnosis.lines import mean_move
 from mho.diagnosis.numbers import numbers_of
 from mho.diagnosis.probe import Probe
@@ -165,6 +166,26 @@ def test_the_baseline_loses_its_error_signal_to_backward_noise():
     assert found.faults[0].check == "read noise", str(found)
     assert found.faults[0].cure == "--set backward.noise_management=true"
     assert found.faults[0].cure_in_python == "backward=mho.Read(..., noise_management=True)"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("cell.buffer_scale=18",), "cell=dataclasses.replace(rpu.cell, buffer_scale=18)"),
+        (
+            ("cell.transfer.noise=0.05",),
+            "cell=dataclasses.replace(rpu.cell, transfer=dataclasses.replace(rpu.cell.transfer, noise=0.05))",
+        ),
+        (
+            ("cell.kind=AGAD", "cell.every=5", "cell.transfer.noise=0.05", "cell.fast.law=SoftBounds"),
+            "cell=mho.cells.AGAD(every=5, transfer=mho.Read(noise=0.05), fast=mho.devices.SoftBounds())",
+        ),
+    ],
+)
+def test_settings_of_cells_are_python_that_runs(settings, words):
+    assert in_python(settings) == words
+    rpu = gokmen_2017().replace(device=mho.devices.SoftBounds(), cell=mho.cells.TikiTaka())
+    eval(words.removeprefix("cell="), {"mho": mho, "dataclasses": dataclasses, "rpu": rpu})
 
 
 def test_without_that_noise_the_baseline_clips_the_outputs_of_w4():

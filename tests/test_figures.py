@@ -20,6 +20,7 @@ from scipy import stats
 import mho
 from mho.errors import InvalidValue
 from mho.intervals import error_interval, interval
+from mho.report import error_curves
 from mho.report.curve_styles import curve_style, page_styles
 from mho.report.gallery import gallery
 from mho.report.numbers import figure_csv
@@ -219,6 +220,20 @@ def test_map_and_device_plot_write_figures_each_with_its_numbers(words, names, r
         width = re.search(r'<svg [^>]*width="([\d.]+)pt"', (tmp_path / "f" / f"{name}.svg").read_text())
         assert width is not None
         assert float(width[1]) == pytest.approx(72 * 3.4, abs=0.1)
+
+
+def test_errors_that_span_little_have_a_linear_axis_around_them():
+    def axis(*errors: float):
+        lines = [{"epoch": i + 1, "test_error": e, "train_error": e} for i, e in enumerate(errors)]
+        return error_curves(lines, Figure().add_subplot(), chance=90.0)
+
+    near = axis(90.8, 90.2)
+    assert near.get_yscale() == "linear"
+    low, high = near.get_ylim()
+    assert 80.0 < low < 88.0  # not from 50 to 100, and not so close that chance looks like a difference
+    assert 92.0 < high < 97.0
+    assert axis(90.8, 12.0).get_yscale() == "log"
+    assert axis(90.8, 12.0, 0.0).get_yscale() == "log"  # an error of 0 leaves it at the bottom
 
 
 def test_figures_leave_what_programs_read_alone(tmp_path):

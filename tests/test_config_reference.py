@@ -13,12 +13,13 @@ from command import mho
 from mho.allowed import Allowed
 from mho.cells import CELLS
 from mho.cli.config import SECTIONS
+from mho.cli.configs import parse_setting
 from mho.devices import EFFECTS, LAWS
 from mho.errors import InvalidValue, MhoError
 from mho.learning import ZeroShifting
 from mho.periphery import Pulses, Read, Scale
 from mho.presets import PRESETS
-from mho.runs import Experiment, check_config, config_json, config_reference, config_toml
+from mho.runs import Experiment, check_config, config_json, config_reference, config_toml, merged
 from mho.runs.presets import over_preset
 from mho.runs.reference import KINDS, allowed_by
 from mho.runs.reference_words import TITLES
@@ -198,7 +199,7 @@ FAULTS = {
     16: "device.dw_mn: no such field; did you mean 'dw_min'?",
     17: "device.c2c is nan; give a number of at least 0",
     20: "device.w_max: unknown key 'spraed'; did you mean 'spread'?",
-    22: "cell.n is missing: devices per weight, 1 to 1024; give its value",
+    22: "cell.n is missing: devices per weight, 1 to 1024; give its value, for example --set cell.n=4",
     26: "layers.conv*.update.lenght: no such field; did you mean 'length'?",
 }
 
@@ -280,3 +281,45 @@ def test_sections_of_names_of_ones_own_are_shown_and_are_sound():
     (layer,) = tomllib.loads("\n".join(line.removeprefix("# ") for line in config_toml("layers").splitlines()[-3:]))
     assert layer == "layers"
     assert set(config_json("sweep")["sweep"]["keys"]) == {"seeds", "replicas"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (
+            {"cell": {"kind": "Replicated"}},
+            "cell.n is missing: devices per weight, 1 to 1024; give its value, for example ",
+        ),
+        ({"layers": {"conv1": {"cell": {"kind": "Replicated"}}}}, "layers.conv1.cell.n is missing: "),
+    ],
+)
+def test_what_is_missing_comes_with_a_setting_that_can_be_typed(fault, words):
+    with pytest.raises(InvalidValue) as error:
+        Experiment.from_dict(fault)
+    (told,) = error.value.faults
+    assert told.startswith(words)
+    section, typed = words.partition(".n is")[0], told.rpartition("for example ")[2]
+    assert typed == f"--set {section}.n=4"
+    tables = merged(fault, parse_setting(typed.removeprefix("--set ")))
+    assert Experiment.from_dict(tables)
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm", "transformer"])
+def test_options_of_networks_say_what_they_mean(name):
+    (section,) = config_reference("model", name)
+    assert section.keys
+    assert all(key.words for key in section.keys)
+    assert all(f"# {key.words.split()[0]}" in config_toml("model", name) for key in section.keys)
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        Allowed(low=1, high=1024, integer=True), Allowed(above=0.0, high=1e6), Allowed(low=0.0, high=1.0),
+        Allowed(low=20, high=30, integer=True), Allowed(choices=("a", "b")), Allowed(flag=True),
+        Allowed(above=0, high=0.01),
+    ],
+)  # fmt: skip
+def test_an_example_is_allowed(allowed):
+    value = tomllib.loads(f"x = {allowed.example()}")["x"]
+    assert allowed.takes(value)

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -20,11 +21,12 @@ from mho.cells import Replicated
 from mho.data import Dataset, load
 from mho.devices import ConstantStep
 from mho.diagnosis import CHECKS, LIMIT, Diagnosis, Finding
+from mho.diagnosis.cures import in_python
 from mho.diagnosis.lines import mean_move
 from mho.diagnosis.numbers import numbers_of
 from mho.diagnosis.probe import Probe
 from mho.diagnosis.steps import Steps
-from mho.diagnosis.verdict import Situation
+from mho.diagnosis.verdict import Judged, Situation
 from mho.errors import InvalidValue, WrongUse
 from mho.presets import floating_point, gokmen_2017
 from mho.report import write_report
@@ -167,6 +169,26 @@ def test_the_baseline_loses_its_error_signal_to_backward_noise():
     assert found.faults[0].cure_in_python == "backward=mho.Read(..., noise_management=True)"
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("cell.buffer_scale=18",), "cell=dataclasses.replace(rpu.cell, buffer_scale=18)"),
+        (
+            ("cell.transfer.noise=0.05",),
+            "cell=dataclasses.replace(rpu.cell, transfer=dataclasses.replace(rpu.cell.transfer, noise=0.05))",
+        ),
+        (
+            ("cell.kind=AGAD", "cell.every=5", "cell.transfer.noise=0.05", "cell.fast.law=SoftBounds"),
+            "cell=mho.cells.AGAD(every=5, transfer=mho.Read(noise=0.05), fast=mho.devices.SoftBounds())",
+        ),
+    ],
+)
+def test_settings_of_cells_are_python_that_runs(settings, words):
+    assert in_python(settings) == words
+    rpu = gokmen_2017().replace(device=mho.devices.SoftBounds(), cell=mho.cells.TikiTaka())
+    eval(words.removeprefix("cell="), {"mho": mho, "dataclasses": dataclasses, "rpu": rpu})
+
+
 def test_without_that_noise_the_baseline_clips_the_outputs_of_w4():
     """The other of the two: logits grow beyond 12 in epochs of MNIST; here beyond 1 in one of digits."""
     base = gokmen_2017(managed=False).replace(backward=Read(noise=0.0))
@@ -269,9 +291,50 @@ def test_replicas_and_lists_name_the_replica():
     rpu = BASE.replace(backward=Read(noise=noises, noise_management=True))
     found = diagnosis(converted(rpu, replicas=3))
     assert (found.faults[0].check, found.faults[0].replica) == ("read noise", 2)
-    assert "replica 2" in str(found)
+    assert ", backward.noise = 6, seed 2 (also backward.noise = 0.06):" in " ".join(str(found).split())
     alone = diagnosis(converted(rpu.of_replica(2)))  # its seed would be 2, and 0 is taken: alike, not equal
     assert alone.faults[0].check == "read noise"
+
+
+def test_replicas_of_unlike_values_are_judged_each_by_itself_and_at_its_own_error():
+    noises = [0.0, 6.0, 0.0]
+    rpu = BASE.replace(backward=Read(noise=noises, noise_management=True))
+    model = converted(rpu, replicas=3)
+    x, y = digits().train_images[:FEW], digits().train_labels[:FEW]
+    lines = [
+        {"train_loss": mean, "train_loss_replicas": each, "test_error": 50.0, "test_error_replicas": [20.0, 88.0, 22.0]}
+        for mean, each in ((2.0, [1.0, 3.9, 1.0]), (2.0, [0.5, 4.9, 0.5]))
+    ]
+    found = mho.diagnose(model, x, y, history=lines)
+    quiet, noisy = found.parts
+    assert (quiet.name, quiet.replicas) == ("backward.noise = 0", (0, 2))
+    assert (quiet.verdict.kind, noisy.verdict.kind) == ("too short", "read noise")
+    assert "error 21.0" in quiet.verdict.sentence  # the mean of 20 and 22
+    assert "error 88.0" in noisy.verdict.sentence
+    assert found.verdict.kind == "read noise"
+    first = " ".join(str(found).split())
+    assert first.startswith("diagnosis: read noise for backward.noise = 6; too short for backward.noise = 0;")
+    assert ", backward.noise = 6, seed 1:" in first
+    assert "error 50.0" not in first
+    assert [part["name"] for part in found.to_dict()["parts"]] == ["backward.noise = 0", "backward.noise = 6"]
+
+
+def test_replicas_of_equal_values_are_judged_together_and_named_by_their_seeds():
+    found = diagnosis(converted(BASE.replace(backward=Read(noise=6.0)), replicas=2))
+    assert [part.replicas for part in found.parts] == [(0, 1)]
+    assert found.names == ("seed 0", "seed 1")
+    assert f", {found.names[found.faults[0].replica]}:" in str(found)
+
+
+def test_the_error_and_the_chance_level_say_what_they_are_of():
+    model, (x, y) = converted(BASE), (digits().train_images, digits().train_labels)
+    alone = mho.diagnose(model, x, y).verdict.sentence.replace("\u00a0", " ")
+    assert re.search(r"error of the 30 examples looked at [\d.]+ % \(guessing the commonest class of the 1,437", alone)
+    line = [{"test_error": 40.0, "train_loss": 1.0}]
+    known = mho.diagnose(model, x, y, history=line, chance=90.0).verdict.sentence.replace("\u00a0", " ")
+    assert "error 40.0 % (guessing: 90.0 %)" in known
+    other = mho.diagnose(model, x, torch.eye(10)[y], loss=torch.nn.functional.mse_loss, history=line).verdict.sentence
+    assert "(chance level not known)" in other
 
 
 def test_a_batch_divides_the_error():
@@ -409,8 +472,10 @@ def test_text_fits_a_terminal():
         check="read noise", array="a.long.name.of.a.layer", replica=1, lost=0.9, number="word " * 40, meaning="m " * 60,
         settings=("backward.noise_management=true",),
     )  # fmt: skip
-    found = Diagnosis.of([dataclasses.replace(one, lost=LIMIT), one], Situation(error=89.0, chance=90.0), 2)
+    part = Judged.of("", (0, 1), [one], Situation(error=89.0, chance=90.0))
+    found = Diagnosis.of([dataclasses.replace(one, lost=LIMIT), one], [part], ["seed 3", "seed 5"])
     text = str(found)
+    assert "layer, seed 5: word" in text
     assert max(map(len, text.splitlines())) < 80
     assert text.startswith(
         "diagnosis: read noise; at chance; error 89.0\u00a0% (guessing: 90.0\u00a0%)\n  read noise in a.long"

@@ -20,6 +20,7 @@ from scipy import stats
 import mho
 from mho.errors import InvalidValue
 from mho.intervals import error_interval, interval
+from mho.report import error_curves
 from mho.report.curve_styles import curve_style, page_styles
 from mho.report.gallery import gallery
 from mho.report.numbers import figure_csv
@@ -176,6 +177,9 @@ def test_report_writes_figures_of_a_reproduced_paper(tmp_path):
     [
         (["report", ".", "--style", "paper"], "--style without --figures"),
         (["report", "nowhere"], "nowhere is no folder"),
+        (["device", "plot", "SoftBounds"], "--out FILE for one file, or --figures DIR"),
+        (["device", "plot", "SoftBounds", "--figures", "f", "--format", "gif"], "no format 'gif' of figures"),
+        (["map", "lenet", "--style", "paper"], "--style without --figures"),
         (["reproduce", "gokmen_2017", "--list", "--figures", "f"], "--figures goes with a paper and its page"),
         (["reproduce", "gokmen_2017", "--time"], "--time goes with --list"),
     ],
@@ -185,6 +189,57 @@ def test_options_of_figures_say_what_they_need(words, told, tmp_path):
     assert done.returncode == 1
     assert told in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "row"),
+    [
+        (
+            ["map", "lenet"],
+            {"shares", "time", "energy", "area"},
+            # conv1 of LeNet: 24×24 vectors of 10 ns on its array of 512×512, at the page's three digits 5.76 µs
+            ("time", {"curve": "forward", "layer": "conv1", "time per training image (µs)": "5.76"}),
+        ),
+        (["map", "lenet", "--show", "area"], {"area"}, None),
+        (
+            ["device", "plot", "ConstantStep", "--cells", "5", "--pulses", "20"],
+            {"response", "steps", "symmetry"},
+            ("response", {"curve": "cell 1", "pulses: 20 up, then as many down": "0"}),
+        ),
+    ],
+)
+def test_map_and_device_plot_write_figures_each_with_its_numbers(words, names, row, tmp_path):
+    done = typed(*words, "--figures", "f", "--format", "svg", "--style", "paper", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in (tmp_path / "f").iterdir()} == {f"{n}.{e}" for n in names for e in ("svg", "csv")}
+    assert "figures f: " in done.stdout
+    if row is not None:
+        name, wanted = row
+        assert any(wanted.items() <= found.items() for found in rows((tmp_path / "f" / f"{name}.csv").read_text()))
+    for name in names:
+        width = re.search(r'<svg [^>]*width="([\d.]+)pt"', (tmp_path / "f" / f"{name}.svg").read_text())
+        assert width is not None
+        assert float(width[1]) == pytest.approx(72 * 3.4, abs=0.1)
+
+
+def test_errors_that_span_little_have_a_linear_axis_around_them():
+    def axis(*errors: float):
+        lines = [{"epoch": i + 1, "test_error": e, "train_error": e} for i, e in enumerate(errors)]
+        return error_curves(lines, Figure().add_subplot(), chance=90.0)
+
+    near = axis(90.8, 90.2)
+    assert near.get_yscale() == "linear"
+    low, high = near.get_ylim()
+    assert 80.0 < low < 88.0  # not from 50 to 100, and not so close that chance looks like a difference
+    assert 92.0 < high < 97.0
+    assert axis(90.8, 12.0).get_yscale() == "log"
+    assert axis(90.8, 12.0, 0.0).get_yscale() == "log"  # an error of 0 leaves it at the bottom
+
+
+def test_figures_leave_what_programs_read_alone(tmp_path):
+    done = typed("map", "lenet", "--figures", "f", "--csv", cwd=tmp_path)
+    assert done.stdout.startswith("layer,")
+    assert "figures" not in done.stdout
 
 
 def test_a_second_reproduce_in_one_folder_says_one_sentence(tmp_path):

@@ -881,7 +881,7 @@ MISTAKES = {
     "lines": (["lenet", "--lines-per-adc", "0"], "--lines-per-adc is 0; give how many lines share a converter"),
     "lines and arrays": (["lenet", "--lines-per-adc", "2", "--arrays", "x"], "write lines_per_adc there"),
     "show": (["lenet", "--figure", "a.png", "--show", "areas"], "--show 'areas': did you mean 'area'?"),
-    "show alone": (["lenet", "--show", "area"], "add --figure FILE"),
+    "show alone": (["lenet", "--show", "area"], "add --figure FILE or --figures DIR"),
     "folder": (["lenet", "--figure", "nowhere/a.png"], "because there is no folder nowhere; make it"),
     "exact": (["lenet", "--exact", "--json"], "--exact has no effect"),
     "bits": (["lenet", "--set", "forward.adc_bits=1"], "adc_bits"),

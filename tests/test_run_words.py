@@ -20,9 +20,9 @@ from mho.errors import InvalidValue
 from mho.presets import floating_point, gokmen_2017
 from mho.report import write_report
 from mho.runs import Comparison, Experiment, Run
+from mho.runs.outcome import outcome
 from mho.runs.reader import Reader
 from mho.runs.replicas import paired, replica_names, unpaired
-from mho.runs.verdict import verdict
 from mho.training import Classification, NextCharacter, Regression, Training
 from mho.training.idle import idle_of
 from mho.training.tasks import Chance
@@ -115,7 +115,7 @@ def test_the_verdict_says_as_bad_as_guessing_and_what_the_arrays_cost():
     twin = {"epoch": 2, "test_error": 25.83}
 
     def said(line, twin=None):
-        return verdict(line, measure="error", units={}, chance=CHANCE, twin=twin)
+        return outcome(line, measure="error", units={}, chance=CHANCE, twin=twin)
 
     assert said(line) == ["test error 26.94 % after epoch 2 (chance 90.00 %)"]
     assert said(line, twin)[1].endswith("the arrays add 1.11 percentage points")

@@ -18,7 +18,7 @@ FILES = {
 }
 WRONG = {
     # configs, and settings beside them
-    "train --set cell.kind=Replicated": "cell.n is missing: devices per weight, 1 to 1024; give its value",
+    "train --set cell.kind=Replicated": "devices per weight, 1 to 1024; give its value, for example --set cell.n=4\n",
     "train --set training.lr=1e9": "training.lr is 1000000000.0; give a number greater than 0 and at most 1e6",
     "train --set tile.rows=0": 'tile.rows is 0; give an integer of at least 1, or "none"',
     "train rows.toml": 'rows.toml: the config has faults:\n  tile.rows is 0; give an integer of at least 1, or "none"',

@@ -70,6 +70,15 @@ class Allowed:
             f"{' or' if len(words) > 1 else ', or'} {words[-1]}" if words else ""
         )
 
+    def example(self) -> str:
+        """Return a value that the field may have, as TOML has it; "" where none comes to mind."""
+        if self.flag:
+            return "true"
+        if self.choices:
+            return f'"{self.choices[0]}"'
+        tried = (4, 1, 0.1, 0.5, self.low, self.high, (self.low + self.high) / 2)
+        return next((f"{value:g}" for value in tried if math.isfinite(value) and self.takes(value)), "")
+
     def _range(self) -> str:
         low, high, above, below = map(_plain, (self.low, self.high, self.above, self.below))
         if math.isfinite(self.low) and math.isfinite(self.high):

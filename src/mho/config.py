@@ -10,6 +10,7 @@ from mho.banks import BankSpec
 from mho.cells import Cell, Single
 from mho.devices import ConstantStep, Device
 from mho.errors import Faults, InvalidValue, InWords, LawError, nearest
+from mho.fields import under
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
 from mho.periphery import Exact, Pulses, Read, Scale
 from mho.tables import NO_SCALE, part_from_table, plain_value, table_of
@@ -190,7 +191,7 @@ class RPU(metaclass=InWords):
                     given = {"value": table} if section == "scale" and not isinstance(table, Mapping) else dict(table)
                     parts[section] = part_from_table(section, given)
                 except InvalidValue as error:
-                    faults += [f"{section}.{fault}" for fault in error.faults]
+                    faults += [under(section, fault) for fault in error.faults]
                 except LawError as error:
                     faults.append(f"{section}: {error}")
         if faults:

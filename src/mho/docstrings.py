@@ -6,12 +6,17 @@ import inspect
 import re
 
 
-def documented(kind: type) -> dict[str, str]:
-    """Return what docstrings say of the fields of a class, under "Attributes:"; a class goes before its bases."""
+def documented(kind: type, heading: str = "Attributes") -> dict[str, str]:
+    """Return what docstrings say of the fields of a class; a class goes before its bases.
+
+    Args:
+        kind: the class.
+        heading: "Attributes", or "Args" for what its constructor is given.
+    """
     words: dict[str, str] = {}
     for base in kind.__mro__:
         text = inspect.cleandoc(vars(base).get("__doc__") or "")
-        found = re.search(r"^Attributes:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+        found = re.search(rf"^{heading}:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
         for entry in re.finditer(
             r"^    (\w+): (.*?)(?=^    \w|\Z)", found[1] if found else "", re.MULTILINE | re.DOTALL
         ):

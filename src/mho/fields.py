@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from mho.allowed import recording
 from mho.docstrings import documented
-from mho.errors import InvalidValue, nearest
+from mho.errors import InvalidValue, MhoError, nearest
 from mho.toml_files import NONE, in_toml
 
 T = TypeVar("T")
+EXAMPLE = ", for example "
+"""Stands before a setting that would mend a fault."""
 Part = Callable[[type, Mapping[str, Any]], Any]
 """Makes a part of a description from its kind and its table; None: the kind is a dataclass like any other."""
 
@@ -41,11 +45,13 @@ def fields_from_table(kind: type[T], table: Mapping[str, Any], *, part: Part = n
             try:
                 values[name] = _field(hints.get(name), value, part)
             except InvalidValue as error:
-                faults += [f"{name}.{fault}" for fault in error.faults]
+                faults += [under(name, fault) for fault in error.faults]
     missing = [field.name for field in dataclasses.fields(kind) if is_required(field) and field.name not in table]  # type: ignore[arg-type]
     words = documented(kind) if missing else {}
+    examples = _examples(kind, values, missing) if missing else {}
     faults += [
-        f"{name} is missing: {words.get(name, 'it has no default').rstrip('.')}; give its value" for name in missing
+        f"{name} is missing: {words.get(name, 'it has no default').rstrip('.')}; give its value{examples.get(name, '')}"
+        for name in missing
     ]
     made: T | None = None
     if not missing:
@@ -57,6 +63,20 @@ def fields_from_table(kind: type[T], table: Mapping[str, Any], *, part: Part = n
         faults = [in_toml(fault) for fault in faults]
         raise InvalidValue(f"{kind.__name__}: " + "; ".join(faults), faults)
     return made
+
+
+def under(section: str, fault: str) -> str:
+    """Return a fault of a field as one of the section that holds it, with the section in its example too."""
+    return f"{section}.{fault}".replace(EXAMPLE, f"{EXAMPLE}{section}.")
+
+
+def _examples(kind: type[Any], values: Mapping[str, Any], missing: Sequence[str]) -> dict[str, str]:
+    """Return words with a value that each of the missing fields may have, as its check allows it."""
+    with recording() as found, contextlib.suppress(MhoError, TypeError, ValueError):
+        kind(**values, **dict.fromkeys(missing, 1))  # only so that the fields are checked
+    allowed = {name: one for (_, name), one in found.allowed.items() if name in missing}
+    known = {name: one.example() for name, one in allowed.items()}
+    return {name: f"{EXAMPLE}{name}={value}" for name, value in known.items() if value}
 
 
 def is_required(field: dataclasses.Field[Any]) -> bool:

@@ -71,6 +71,26 @@ def lists(part: DataclassInstance, prefix: str = "") -> dict[str, tuple[float, .
     return found
 
 
+def value_names(values: Mapping[str, Sequence[float]], replicas: int) -> list[str]:
+    """Return for each replica its values: "forward.noise = 0.06, backward.noise = 0.1"; "" where there are none."""
+    return [", ".join(f"{name} = {own[r]:.12g}" for name, own in values.items()) for r in range(replicas)]
+
+
+def replica_labels(values: Mapping[str, Sequence[float]], seeds: Sequence[int]) -> list[str]:
+    """Return a name for each replica: the values in which it differs from the others, else its seed.
+
+    Replicas with equal values have their seeds too: "forward.noise = 0.06, seed 1".
+
+    Args:
+        values: dotted name of each field in which replicas differ to its values, one per replica.
+        seeds: one per replica.
+    """
+    names = value_names(values, len(seeds))
+    if all(names) and len(set(names)) == len(names):
+        return names
+    return [", ".join([*([name] if name else []), f"seed {seed}"]) for name, seed in zip(names, seeds, strict=True)]
+
+
 def check_lengths(found: Mapping[str, int], faults: Faults) -> None:
     """Note a fault unless all lists have one length."""
     if len(set(found.values())) > 1:

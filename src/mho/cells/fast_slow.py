@@ -36,6 +36,8 @@ Floats = npt.NDArray[np.float32]
 FAST, SLOW = "fast", "slow"
 MEANS = ("mean_x", "mean_d", "averaged")
 """Buffers of automatic scaling: running means of the largest |x| and |δ|, and over how many vectors."""
+LIMITS = ("buffer_scale", "threshold")
+"""Settings in proportion to which a buffer takes more readings for a pulse."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -290,10 +292,16 @@ class Buffered(FastSlow, abc.ABC):
         rule = TransferRule(
             source=FAST, target=SLOW, every=self.every, circuit=self.transfer,
             fill=float(gain(numbers)) / numbers.threshold, half_period=period, weighed=self.weigh_reads,
-            tracked=self.tracked(),
+            tracked=self.tracked(), limit=self._limit(numbers),
             cure="a lower cell.buffer_scale or cell.threshold, a higher cell.transfer_lr, or a higher training.lr",
         )  # fmt: skip
         return (rule,)
+
+    @staticmethod
+    def _limit(numbers: Any) -> tuple[str, float, float]:
+        """Return that of the settings of the buffer which is furthest above its default, with its value and default."""
+        found = [(name, float(getattr(numbers, name)), float(getattr(Buffered, name))) for name in LIMITS]
+        return max(found, key=lambda limit: limit[1] / limit[2])
 
     def tracked(self) -> float | None:
         """Return the share of a reading in the running mean that is the reference; None for a fixed reference."""

@@ -73,7 +73,8 @@ class MixedPrecision(Cell):
 
     def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
         cure = "a higher training.lr, or a lower cell.threshold"
-        return (TransferRule(source=DEVICES, target=DEVICES, every=self.every, cyclic=False, cure=cure),)
+        limit = ("threshold", float(self.threshold), float(MixedPrecision.threshold))  # type: ignore[arg-type]
+        return (TransferRule(source=DEVICES, target=DEVICES, every=self.every, cyclic=False, limit=limit, cure=cure),)
 
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
         if not isinstance(update, Pulses) or not device.pulse_driven:

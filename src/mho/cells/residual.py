@@ -174,11 +174,12 @@ class Residual(Cell):
         if self.warm_start:
             return ()
         averages = 2 / self.smoothing - 1 if self.buffer else 1.0  # type: ignore[operator]  # of a leaky mean
+        limit = ("threshold", float(self.threshold), float(Residual.threshold)) if self.buffer else None  # type: ignore[arg-type]
         cure = "a higher cell.transfer_lr" + (", or a lower cell.threshold" if self.buffer else "")
         return tuple(
             TransferRule(
                 source=bank_name(k), target=bank_name(k - 1), every=self.every * self.slower ** (self.n - 1 - k),
-                circuit=self.transfer, averages=averages, cure=cure,
+                circuit=self.transfer, averages=averages, limit=limit, cure=cure,
             )
             for k in reversed(range(1, self.n))
         )  # fmt: skip

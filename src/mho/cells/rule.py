@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import final
 
 from mho.periphery import Read
@@ -25,6 +26,8 @@ class TransferRule:
         weighed: whether a reading counts 1/i, i its number since the sign changed.
         tracked: share of a reading in a running mean that serves as the reference; None: a fixed reference, which has
             to stand at the symmetry point.
+        limit: the setting in proportion to which a pulse takes more readings: its name, value and default; None: there
+            is none.
         cure: settings that let more pulses through, in words.
     """
 
@@ -38,8 +41,22 @@ class TransferRule:
     half_period: float | None = None
     weighed: bool = False
     tracked: float | None = None
+    limit: tuple[str, float, float] | None = None
     cure: str
 
     def sweeps(self, vectors: int, columns: int) -> float:
         """Return how often each of the columns has had its event after so many vectors of updates."""
         return vectors / self.every / (columns if self.cyclic else 1)
+
+    def sooner(self, readings: float | None) -> tuple[str, ...]:
+        """Return the setting, as after `--set`, with which pulses come sooner; () where it is not what holds them back.
+
+        Args:
+            readings: that a pulse takes with the present setting, which is lowered to where one is enough; None: not
+                known, and the default is advised where it is lower.
+        """
+        if self.limit is None or (readings is not None and not 1 < readings < math.inf):
+            return ()
+        name, value, usual = self.limit
+        better = usual if readings is None else value / readings
+        return (f"cell.{name}={float(f'{better:.2g}'):g}",) if better < value else ()

@@ -14,6 +14,7 @@ from mho.cli.device_compare import compare, conductance_range
 from mho.cli.device_fit import fit
 from mho.cli.device_improve import improve
 from mho.cli.devices import Named, find_device_shown
+from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
 from mho.cli.map import FIGURES
 from mho.cli.verbs import as_verb
 from mho.errors import InvalidValue, WrongUse
@@ -62,7 +63,11 @@ def check(
 
 def plot(
     name: Named,
-    out: Annotated[Path, typer.Option(help="Figure to write; .png, .svg or .pdf.")],
+    out: Annotated[Path | None, typer.Option(help="File for all three in one; .png, .svg or .pdf.")] = None,
+    figures: FigureFolder = None,
+    form: FigureFormat = "png",
+    style: FigureStyle = "page",
+    width: FigureWidth = None,
     cells: Annotated[int, typer.Option(help="Cells that are pulsed.")] = 500,
     pulses: Annotated[
         int | None, typer.Option(help="Of each direction (default: 1.5 times the number of states).")
@@ -72,21 +77,29 @@ def plot(
     """Draw a device: weights under up and down pulses, steps against the state, symmetry points.
 
     Cells are driven from their lower bound up and then down, with the spread
-    and the noise of the law. Steps are those without noise.
+    and the noise of the law. Steps are those without noise. Give --out, or
+    --figures, or both.
 
     Examples: mho device plot SoftBounds --out soft.png; mho device plot
-    mine.toml --out mine.svg --pulses 400.
+    mine.toml --out mine.svg --pulses 400; mho device plot reram_es --figures
+    figures --format pdf --style paper.
     """
-    if out.suffix.lower() not in FIGURES:
+    drawn = Figures(folder=figures, format=form, style=style, width=width)
+    if out is None and figures is None:
+        raise InvalidValue("name what to write: --out FILE for one file, or --figures DIR for a file of each figure")
+    if out is not None and out.suffix.lower() not in FIGURES:
         raise InvalidValue(f"--out {out}: name a file that ends in {', '.join(FIGURES)}")
     check_place(out)
     made = find_device_shown(name)
 
-    from mho.report import save_device
+    from mho.report import device_gallery, save_device
     from mho.testing import pulse_response
 
-    save_device(pulse_response(made, cells=cells, pulses=pulses, seed=seed), out)
-    print(f"figure {out}")
+    response = pulse_response(made, cells=cells, pulses=pulses, seed=seed)
+    if out is not None:
+        save_device(response, out)
+        print(f"figure {out}")
+    drawn.save(device_gallery(response))
 
 
 def toml(

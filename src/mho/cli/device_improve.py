@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mho.runs.gains import Gains, Tried
 
 NUMBERS, TABLE = "improve.json", "improve.csv"
+NAME = 42
+"""Letters of an improvement's name that fit a terminal of 80 beside its numbers."""
 SHORT = {"epochs": 2, "images": 500}
 
 
@@ -176,23 +178,25 @@ def show(gains: Gains) -> None:
         f"{seeds} seeds\ntest {gains.measure} in %; gain in points, with its 95 % interval over the seeds, from the "
         "array as given at its best learning rate\n"
     )
-    table = Table(box=None, pad_edge=False)
-    for head in ("improve", "gain", "95 % interval", gains.measure, "rate"):
-        table.add_column(head, justify="left" if head == "improve" else "right")
-    for row in gains.tried:
-        assert row.gain is not None
-        mark = "*" if row.gain.is_gain else ""
-        interval = f"{row.gain.low:+.1f} to {row.gain.high:+.1f}"
-        table.add_row(row.name, f"{row.gain.mean:+.1f}{mark}", interval, f"{row.error:.1f}", f"×{row.factor:g}")
-    console.print(table)
-    console.print()
+    longest = max((len(row.name) for row in gains.tried), default=0)
+    for heading, rows in gains.groups:
+        console.print(heading, style="bold", markup=False)
+        table = Table(box=None, pad_edge=False)
+        table.add_column("improve", min_width=min(longest, NAME))  # so that the tables stand as one
+        for head, least in (("gain", 5), ("95 % interval", 14), (gains.measure, 5), ("rate", 5)):
+            table.add_column(head, justify="right", min_width=least)
+        for row in rows:
+            assert row.gain is not None
+            interval = f"{row.gain.low:+.1f} to {row.gain.high:+.1f}"
+            table.add_row(row.name, f"{row.gain.mean:+.1f}", interval, f"{row.error:.1f}", f"×{row.factor:g}")
+        console.print(table)
+        console.print()
     yardsticks = Table(box=None, pad_edge=False, show_header=False)
     for row in (gains.given, gains.rate, gains.floating):
         yardsticks.add_row(row.name, f"{row.error:.1f}", f"rate ×{row.factor:g}")
     if gains.chance is not None:
         yardsticks.add_row("guessing", f"{gains.chance:.1f}", "")
     console.print(yardsticks)
-    console.print("\n*: the whole interval is above 0", markup=False)
     for reason, refused in _reasons(gains.refused).items():
         console.print(f"not tried: {', '.join(refused)} ({reason})", markup=False)
     console.print(f"\n{gains.sentence}", markup=False)
@@ -203,9 +207,9 @@ def csv_of(gains: Gains) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     errors = [f"error_seed_{seed}" for seed in gains.seeds]
-    writer.writerow(["key", "name", "settings", "lr", "error", "gain", "low", "high", *errors])
+    writer.writerow(["key", "name", "settings", "lr", "error", "gain", "low", "high", "told", *errors])
     for row in (gains.given, gains.rate, gains.floating, *gains.tried):
-        gain = ["", "", ""] if row.gain is None else [row.gain.mean, row.gain.low, row.gain.high]
+        gain = ["", "", "", ""] if row.gain is None else [row.gain.mean, row.gain.low, row.gain.high, row.gain.told]
         writer.writerow([row.key, row.name, " ".join(row.settings), row.rate, row.error, *gain, *row.errors])
     return text.getvalue()
 

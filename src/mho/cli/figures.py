@@ -6,17 +6,18 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
 import typer
 
 from mho.errors import InvalidValue
 
+if TYPE_CHECKING:
+    from mho.report.gallery import Gallery
+
 FigureFolder = Annotated[
     Path | None,
-    typer.Option(
-        "--figures", metavar="DIR", help="Also write each figure of the page, and its numbers as CSV, into DIR."
-    ),
+    typer.Option("--figures", metavar="DIR", help="Also write each figure, and its numbers as CSV, into DIR."),
 ]
 FigureFormat = Annotated[str, typer.Option("--format", help="Of the files of --figures: png, svg or pdf.")]
 FigureStyle = Annotated[
@@ -69,6 +70,12 @@ class Figures:
 
         with gallery() as pictures:
             yield
+        self.save(pictures, quiet=quiet)
+
+    def save(self, pictures: Gallery, *, quiet: bool = False) -> None:
+        """Write figures into the folder, if one was given, and print where they are unless `quiet`."""
+        if self.folder is None:
+            return
         files = pictures.save(self.folder, format=self.format, style=self.style, width=self.width)
         if not quiet:
             print(f"figures {self.folder}: {', '.join(file.name for file in files)}; numbers of each in NAME.csv")

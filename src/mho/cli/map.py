@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mho.cli import names
+from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
 from mho.errors import InvalidValue, nearest
 from mho.files import check_place
 
@@ -96,15 +97,20 @@ def map_(
         Path | None, typer.Option(metavar="DIR", help="In place of MODEL: the arrays of a run, and what it cost them.")
     ] = None,
     figure: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw what --show names; .png, .svg or .pdf.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw what --show names into one file; .png, .svg or .pdf."),
     ] = None,
+    figures: FigureFolder = None,
+    form: FigureFormat = "png",
+    style: FigureStyle = "page",
+    width: FigureWidth = None,
     show_: Annotated[
         list[str] | None,
         typer.Option(
             "--show",
             metavar="WHAT",
-            help="What --figure draws: shares (of MACs and time), time, energy, area; may be repeated (default shares, "
-            "and energy and area with these options).",
+            help="What is drawn: shares (of MACs and time), time, energy, area; may be repeated (default of --figures: "
+            "all; of --figure: shares, and energy and area with these options).",
         ),
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Print all digits of counts: 80,202, not 80 k.")] = False,
@@ -123,11 +129,14 @@ def map_(
     are orders of magnitude. docs/hardware.md says what is modelled.
 
     Examples: mho map alexnet; mho map alexnet --array 4096x4096:80; mho map
-    lenet --copies conv1=4 --figure lenet.png; mho map mynet:Net --input-shape
-    3x32x32; mho map lenet --set forward.adc_bits=6 --lines-per-adc 8 --energy
-    --area; mho map lenet --config tiki_taka.toml; mho map --run runs/digits-1.
+    lenet --copies conv1=4 --figure lenet.png; mho map lenet --figures figures
+    --format pdf --style paper; mho map mynet:Net --input-shape 3x32x32; mho
+    map lenet --set forward.adc_bits=6 --lines-per-adc 8 --energy --area; mho
+    map lenet --config tiki_taka.toml; mho map --run runs/digits-1.
     """
-    wanted = _check(model, run, as_json=as_json, as_csv=as_csv, figure=figure, shown=show_)
+    drawn = Figures(folder=figures, format=form, style=style, width=width)
+    is_drawn = figure is not None or figures is not None
+    wanted = _check(model, run, as_json=as_json, as_csv=as_csv, figure=figure, shown=show_, is_drawn=is_drawn)
     plan = {
         "--input-shape": input_shape, "--devices": devices, "--tile": tile, "--exclude": exclude,
         "--no-bias-column": no_bias_column or None, "--config": config, "--set": settings,
@@ -177,12 +186,27 @@ def map_(
         show(result, energy=energy, area=area, exact=exact)
         if figure is not None:
             print(f"figure {figure}")
+    if figures is not None:
+        from mho.report import map_gallery
+
+        kinds = wanted or list(SHOWN)
+        pictures = map_gallery(
+            result.name, result.example, kinds, energy=result.energy, area=result.area, time=result.time
+        )
+        drawn.save(pictures, quiet=as_json or as_csv)
 
 
 def _check(
-    model: str | None, run: Path | None, *, as_json: bool, as_csv: bool, figure: Path | None, shown: list[str] | None
+    model: str | None,
+    run: Path | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
+    figure: Path | None,
+    shown: list[str] | None,
+    is_drawn: bool,
 ) -> list[str]:
-    """Return what a figure is to show; raise for options that do not go together."""
+    """Return what figures are to show; raise for options that do not go together."""
     if (model is None) == (run is None):
         given = "both were given" if run is not None else "neither was given"
         raise InvalidValue(f"give a MODEL, for example mho map lenet, or --run DIR; {given}")
@@ -193,8 +217,8 @@ def _check(
     check_place(figure)
     wanted = list(dict.fromkeys(part.strip() for text in shown or [] for part in text.split(",")))
     faults = [f"--show {kind!r}: {nearest(kind, SHOWN).removeprefix('; ')}" for kind in wanted if kind not in SHOWN]
-    if wanted and figure is None:
-        faults.append("--show says what a figure shows; add --figure FILE")
+    if wanted and not is_drawn:
+        faults.append("--show says what is drawn; add --figure FILE or --figures DIR")
     if faults:
         raise InvalidValue("; ".join(faults), faults)
     return wanted

@@ -14,7 +14,7 @@ from mho.cli.configs import read_experiment
 from mho.cli.measured import reads_pulses
 from mho.cli.measured_device import check_measured, measured_device, told_apart, write_measured
 from mho.cli.options import next_folder, say_if_new, share_or_number, whole
-from mho.cli.training import COMPARED, ask_about, conclude, how_to_continue, introduce, name_folder, show_verdict, watch
+from mho.cli.training import COMPARED, ask_about, conclude, how_to_continue, introduce, name_folder, show_outcome, watch
 from mho.errors import InvalidValue, nearest
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def train(
         board.close()
     if ended:
         if not as_json:
-            show_verdict(run)
+            show_outcome(run)
         conclude(run)
     if as_json:
         print(json.dumps(run.loop.progress.metrics[-1]) if run.loop.progress.metrics else "{}")

@@ -93,7 +93,7 @@ def conclude(run: Run) -> None:
     write_report(run.folder)
 
 
-def show_verdict(run: Run) -> None:
+def show_outcome(run: Run) -> None:
     """Print what the training came to, and how each replica did."""
     from mho.runs.folder import BEST
     from mho.training import best_line
@@ -101,7 +101,7 @@ def show_verdict(run: Run) -> None:
     metrics, measure = run.loop.progress.metrics, run.loop.task.measure
     if run.loop.out_of_patience:
         print(f"stopped early, {_patience_over(run)}")
-    for sentence in run.verdict:
+    for sentence in run.outcome:
         print(sentence)
     errors = metrics[-1].get("test_error_replicas", ())
     width = max(map(len, run.names))

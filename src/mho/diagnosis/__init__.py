@@ -4,7 +4,8 @@ from mho.diagnosis.advice import Advice, RuleTrial
 from mho.diagnosis.advise import advise
 from mho.diagnosis.converters import Converters
 from mho.diagnosis.devices import Forgetting, StuckDevices
-from mho.diagnosis.diagnose import CHECKS, Diagnosis, diagnose
+from mho.diagnosis.diagnose import CHECKS, diagnose
+from mho.diagnosis.diagnosis import Diagnosis
 from mho.diagnosis.finding import LIMIT, Check, Finding
 from mho.diagnosis.network import DeadUnits, FrozenLayers
 from mho.diagnosis.rate import LearningRate

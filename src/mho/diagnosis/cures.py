@@ -9,7 +9,8 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mho.cells import CELLS, Referenced, Replicated, Single
+from mho.cells import AGAD, CELLS, Referenced, Replicated, Single
+from mho.cells.fast_slow import Buffered
 from mho.config import RPU
 from mho.devices import LAWS
 from mho.devices.fields import as_per_cell
@@ -99,6 +100,17 @@ def shifted_zero(rpu: RPU) -> Settings:
     return (f"cell.kind={Referenced.kind()}", f"zero_shifting.pulses={SHIFT}")
 
 
+def agad_beside(rpu: RPU) -> Settings:
+    """Return how to have `AGAD`, which needs no references, with the settings of the present cell that it has too."""
+    own = {}
+    if isinstance(rpu.cell, Buffered):  # of other cells equal names mean other things
+        usual = {field.name: field.default for field in dataclasses.fields(rpu.cell) if field.init}
+        given = {name: value for name in usual if (value := getattr(rpu.cell, name)) != usual[name]}
+        known = {field.name for field in dataclasses.fields(AGAD)} - {"reference"}
+        own = {name: value for name, value in given.items() if name in known}
+    return changes({"cell": table_of(rpu.cell)}, {"cell": table_of(AGAD(**own))})
+
+
 def device_fields(rpu: RPU, better: Mapping[str, Callable[[float], float]]) -> Settings:
     """Return how to change the means of some fields of the device; those that it lacks are left out.
 
@@ -153,12 +165,28 @@ def _part(section: str, fields: Mapping[str, str]) -> str:
         )
     if name == "zero_shifting":
         return f"mho.learning.zero_shift(model, {values})"
-    if name == "cell" and "kind" in fields:
-        return f"cell=mho.cells.{fields['kind'].strip(chr(39))}({values}){where}"
+    if name == "cell":
+        return f"cell={_cell(fields)}{where}"
     if name == "device":
         return f"device=dataclasses.replace(rpu.device, {values}){where}"
     made = {"forward": "mho.Read", "backward": "mho.Read", "update": "mho.Pulses"}.get(name, f"mho.{name.title()}")
     return f"{name}={made}(..., {values}){where}"
+
+
+def _cell(fields: Mapping[str, str]) -> str:
+    """Return a cell of another kind, or the present one with other settings; of a circuit in it likewise."""
+    kind, parts = fields.get("kind", "").strip("'"), dict[str, list[str]]()
+    for field, value in fields.items():
+        part, _, own = field.rpartition(".")
+        parts.setdefault(part, []).append(f"{own}={value}")
+    values = [text for text in parts.pop("", []) if not text.startswith("kind=")]
+    for part, own_values in parts.items():
+        law = next((text[4:] for text in own_values if text.startswith("law=")), "")
+        own = ", ".join(text for text in own_values if not text.startswith("law="))
+        made = f"mho.devices.{law}({own})" if law else f"mho.Read({own})"
+        values.append(f"{part}={made}" if kind or law else f"{part}=dataclasses.replace(rpu.cell.{part}, {own})")
+    inside = ", ".join(values)
+    return f"mho.cells.{kind}({inside})" if kind else f"dataclasses.replace(rpu.cell, {inside})"
 
 
 def _literal(value: str) -> str:

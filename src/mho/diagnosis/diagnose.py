@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast, final
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 
 from mho.arrays import Array, check_lr
 from mho.diagnosis.converters import Converters
-from mho.diagnosis.cures import in_python, on_command_line
 from mho.diagnosis.devices import Forgetting, StuckDevices
+from mho.diagnosis.diagnosis import Diagnosis
 from mho.diagnosis.finding import Check, Finding, NetworkNumbers
 from mho.diagnosis.lines import factors_of, mean_move
 from mho.diagnosis.network import DeadUnits, FrozenLayers
@@ -24,11 +23,13 @@ from mho.diagnosis.numbers import ArrayNumbers, numbers_of
 from mho.diagnosis.probe import Floats, Loss, Pass, Probe
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.reads import Clipping, ReadNoise
+from mho.diagnosis.replicas import names_and_groups
 from mho.diagnosis.transfers import ChopperPeriod, References, SilentTransfers, TransferReads
 from mho.diagnosis.updates import CoarseSteps, Imbalance, Saturation, StuckWeights, SymmetryPoints
-from mho.diagnosis.verdict import NONE, Situation, Verdict, fall_of, suspects, verdict
+from mho.diagnosis.verdict import Judged, Situation, fall_of
 from mho.errors import Faults, InvalidValue, WrongUse, in_words, nearest
 from mho.nn import ArrayLayer, array_layers
+from mho.training.callbacks import REPLICAS
 
 CHECKS: tuple[Check, ...] = (
     ReadNoise(),
@@ -52,71 +53,6 @@ CHECKS: tuple[Check, ...] = (
 MOST_IMAGES = 64
 STEPS = 6
 """Training steps whose effect on other images is looked at."""
-WIDTH = 79
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class Diagnosis:
-    """A verdict, and what each check found, the worst first; `print` it.
-
-    Attributes:
-        findings: one for each check that had something to look at, where it is worst: the array, and the replica.
-        replicas: of the model.
-        verdict: what it comes to.
-        faults: findings that cost more than they leave and that the course of the training does not contradict, the
-            worst first.
-        for_command_line: whether advice is printed as options of `mho train` in place of words of Python.
-    """
-
-    findings: tuple[Finding, ...]
-    replicas: int = 1
-    verdict: Verdict = NONE
-    faults: tuple[Finding, ...] = ()
-    for_command_line: bool = False
-
-    @classmethod
-    def of(cls, findings: Iterable[Finding], situation: Situation, replicas: int) -> Diagnosis:
-        """Return the diagnosis of what the checks found, in any order."""
-        ordered = tuple(sorted(findings, key=lambda finding: -finding.lost))
-        return cls(ordered, replicas, verdict(ordered, situation), tuple(suspects(ordered, situation)))
-
-    @property
-    def healthy(self) -> bool:
-        """Whether there is no fault."""
-        return not self.faults
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the diagnosis as summary.json has it; its advice is for the command line."""
-        faults = [finding.check for finding in self.faults]
-        findings = [finding.to_dict() | {"fault": finding.check in faults} for finding in self.findings]
-        return {"replicas": self.replicas, "verdict": self.verdict.to_dict(), "findings": findings}
-
-    def __str__(self) -> str:
-        lines = [_wrapped(f"diagnosis: {self.verdict.sentence}", "", "  ")]
-        if self.verdict.settings:
-            write = on_command_line if self.for_command_line else in_python
-            lines.append(_wrapped(f"try {write(self.verdict.settings)}", "  ", "    "))
-        return "\n".join([*lines, *(self._paragraph(fault) for fault in self.faults)])
-
-    def _paragraph(self, fault: Finding) -> str:
-        place = f" in {fault.array}" if fault.array else ""
-        place += f", replica {fault.replica}" if self.replicas > 1 else ""
-        cure = fault.cure if self.for_command_line else fault.cure_in_python
-        lines = [_wrapped(f"{fault.check}{place}: {fault.number}", "  ", "    ")]
-        lines += [_wrapped(f"so {fault.meaning}", "    ", "      ")]
-        return "\n".join([*lines, *([_wrapped(f"try {cure}", "    ", "      ")] if cure else [])])
-
-
-def _wrapped(line: str, first: str, rest: str) -> str:
-    return textwrap.fill(
-        line,
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
 
 
 @in_words
@@ -148,6 +84,9 @@ def diagnose(
     `SymmetryPoints`, `LearningRate`, `DeadUnits`, `FrozenLayers`, and of cells with transfers `TransferReads`,
     `References`, `ChopperPeriod`, `SilentTransfers`. It costs about as much as some hundred training images.
 
+    Replicas whose arrays differ in a value are judged each by itself (`Diagnosis.parts`), at the errors of their own
+    that `history` has; those of equal values together, at their mean.
+
     Of frozen layers, which training does not move, only what their reads do to the layers that it moves is looked at.
 
     Args:
@@ -163,7 +102,8 @@ def diagnose(
             step of one example can train, is then not judged by its learning rate.
         history: lines of the training, as `mho.training.fit` returns them: `test_error`, `train_loss`, ...
         reference_error: test error of the same network in floating point, in per cent; None: not known.
-        chance: error of guessing on the test, in per cent; None: of classes, that of answering the commonest of `y`.
+        chance: error of guessing on the test, in per cent. None: of classes, that of answering the commonest one of
+            `y`, and the verdict says so; of another loss it is not known, and "at chance" is then not judged.
 
     Raises:
         WrongUse: for a model without arrays, or one whose arrays are all frozen.
@@ -212,35 +152,61 @@ def diagnose(
         for r in range(probe.replicas)
         for own in [[n for n in numbers if n.replica == r]]
     ]
-    found = []
-    for check in CHECKS:
-        looked = [finding for network in networks if (finding := check.look(network)) is not None]
-        found += [max(looked, key=lambda finding: finding.lost)] if looked else []
+    looked = [[found for check in CHECKS if (found := check.look(network)) is not None] for network in networks]
+    names, groups = names_and_groups(model)
+    counted = chance is None and loss is None
     situation = Situation(
-        error=_error(exact, probe, loss, history),
-        chance=_chance(y) if loss is None and chance is None else chance,
-        fall=fall_of(history),
+        chance=_chance(y) if counted else chance,
+        guess=f"guessing the commonest class of the {len(y):,} targets" if counted else "guessing",
         epochs=len(history),
         reference=reference_error,
-        swing=max(swings),
         lr=max(rates.values()),
         digital=_digital(model),
     )
-    return Diagnosis.of(found, situation, probe.replicas)
+    parts = []
+    for name, replicas in groups.items():
+        error, examples = _error(exact, probe, loss, history, replicas)
+        own = dataclasses.replace(
+            situation,
+            error=error,
+            examples=examples,
+            fall=fall_of([{"train_loss": _mean_of(line, "train_loss", replicas)} for line in history]),
+            swing=max(swings[r] for r in replicas),
+        )
+        parts.append(Judged.of(name, replicas, _worst(looked[r] for r in replicas), own))
+    return Diagnosis.of(_worst(looked), parts, names)
 
 
-def _error(exact: Pass, probe: Probe, loss: Loss | None, history: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the last test error of a history, else that of the classes of the probe, in per cent."""
+def _worst(looked: Iterable[Sequence[Finding]]) -> list[Finding]:
+    """Return what each check found in some replicas where it is worst, the worst check first."""
+    worst: dict[str, Finding] = {}
+    for finding in (finding for own in looked for finding in own):
+        if finding.check not in worst or finding.lost > worst[finding.check].lost:
+            worst[finding.check] = finding
+    in_order = [worst[check.name] for check in CHECKS if check.name in worst]
+    return sorted(in_order, key=lambda finding: -finding.lost)
+
+
+def _mean_of(line: Mapping[str, Any], name: str, replicas: Sequence[int]) -> float:
+    """Return the mean over some replicas of a number of a line of the training; NaN where it is not there."""
+    each = line.get(f"{name}{REPLICAS}")
+    return float(np.mean([each[r] for r in replicas])) if each else float(line.get(name, math.nan))
+
+
+def _error(
+    exact: Pass, probe: Probe, loss: Loss | None, history: Sequence[Mapping[str, Any]], replicas: Sequence[int]
+) -> tuple[float | None, str]:
+    """Return the last test error of a history, else that of the probe's classes, in per cent; and of what it is."""
     if history and "test_error" in history[-1]:
-        return float(history[-1]["test_error"])
+        return _mean_of(history[-1], "test_error", replicas), ""
     if loss is not None:
-        return None
-    wrong = exact.outputs.argmax(axis=-1) != probe.targets.numpy()
-    return float(100 * wrong.mean())
+        return None, ""
+    wrong = exact.outputs[list(replicas)].argmax(axis=-1) != probe.targets.numpy()
+    return float(100 * wrong.mean()), f"the {len(probe.targets)} examples looked at"
 
 
 def _chance(y: Tensor) -> float:
-    """Return the error of guessing the commonest class, in per cent."""
+    """Return the error of guessing the commonest class of the targets, in per cent."""
     return 100 * (1 - float(y.bincount().max()) / len(y))
 
 

@@ -78,6 +78,7 @@ class ArrayNumbers:
         name: of the array.
         replica: number.
         rpu: what this replica is made of.
+        rate: learning rate of the layer.
         images: K, those of the probe.
         round: images until each class has come up.
         gradients: of the images.
@@ -106,6 +107,7 @@ class ArrayNumbers:
     name: str
     replica: int
     rpu: RPU
+    rate: float
     images: int
     round: int
     gradients: Gradients
@@ -168,6 +170,7 @@ def numbers_of(probe: Probe, exact: Pass, rates: Mapping[str, float], round_: in
                     name=array.name,
                     replica=replica,
                     rpu=rpu,
+                    rate=rates[path],
                     images=len(x),
                     round=round_,
                     gradients=_gradients(exact, real, place, replica),

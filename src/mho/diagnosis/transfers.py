@@ -12,7 +12,7 @@ from torch import nn
 
 from mho.arrays import Array
 from mho.cells import TransferRule
-from mho.diagnosis.cures import Settings
+from mho.diagnosis.cures import Settings, agad_beside
 from mho.diagnosis.finding import Check, Finding, NetworkNumbers, of_powers, per_cent
 from mho.diagnosis.numbers import ArrayNumbers, BankNumbers, nominal_steps
 from mho.diagnosis.steps import Doubles, Steps
@@ -20,6 +20,9 @@ from mho.errors import in_words
 from mho.nn import array_layers
 from mho.periphery import Read
 from mho.random import Operation
+
+LEFT = 0.1
+"""Share of noise in what transfers send on that advice may leave."""
 
 
 @final
@@ -31,6 +34,10 @@ class TransferReads(Check):
     buffer that fills after k readings of this size, k = 1/(s·fill), averages over them, as a leaky mean does over its
     length; a reference that is a running mean of readings has noise of its own. Lost is the share of noise in the
     power: at one half as many pulses follow the circuit as the gradient.
+
+    Advised is a quarter of the circuit's noise, or as much less as it takes to leave a share of 0.1: s and k are those
+    of the devices and the buffer, which the circuit does not change. A fuller average would do as well, but needs as
+    many times the readings as the noise is to fall in power, and with them as many times the training.
 
     Source: Gokmen 2021 (what the buffer of TTv2 is for); Rasch 2024.
     """
@@ -46,21 +53,27 @@ class TransferReads(Check):
         ]
         if not seen:
             return None
-        lost, spread, noise, readings, rule, worst = max(seen, key=lambda entry: entry[0])
+        lost, spread, noise, counted, readings, rule, worst = max(seen, key=lambda entry: entry[0])
         number = (
             f"the {rule.source} devices stand {spread:.2g} from their symmetry points, and a reading has a noise of "
             f"{noise:.2g}; {readings:.3g} readings make a pulse"
         )
         circuit = rule.circuit
         assert circuit is not None
-        settings = (f"cell.transfer.noise={circuit.noise / 4:.3g}",) if circuit.noise else ()
+        quiet = min(float(circuit.noise) / 4, spread * math.sqrt(LEFT / ((1 - LEFT) * counted)))
+        settings = (f"cell.transfer.noise={quiet:.1g}",) if circuit.noise else ()
         other = "larger steps of the fast bank (cell.fast, cell.fast_lr), a higher cell.buffer_scale where there is a "
         other += "buffer, or more bits of its converter"
         return self.found(network, worst, lost, number, settings=settings, other=other)
 
     @staticmethod
-    def _lost(source: BankNumbers, rule: TransferRule, circuit: Read) -> tuple[float, float, float, float]:
-        """Return the share of noise, the spread of the source, the noise of a reading, and readings of a pulse."""
+    def _lost(source: BankNumbers, rule: TransferRule, circuit: Read) -> tuple[float, float, float, float, float]:
+        """Return the share of noise and what it is made of.
+
+        Returns:
+            The share; the spread of the source; the noise of a reading; the share of its power in what is sent on; and
+            how many readings make a pulse.
+        """
         spread = _gathered(source)
         step = 0.0
         if circuit.adc_bits is not None and circuit.bound is not None:
@@ -70,8 +83,8 @@ class TransferReads(Check):
         readings = max(rule.averages, filling, 1.0)
         of_reference = rule.tracked / (2 - rule.tracked) if rule.tracked else 0.0
         halves = max(readings / rule.half_period, 1.0) if rule.half_period else 1.0
-        lost = of_powers(noise**2 * (1 / readings + of_reference / halves), spread**2)
-        return lost, spread, noise, readings
+        counted = 1 / readings + of_reference / halves
+        return of_powers(noise**2 * counted, spread**2), spread, noise, counted, readings
 
 
 @final
@@ -84,6 +97,10 @@ class References(Check):
     references for Gaussian inputs and errors, and at S = 1 nothing is left to learn. For inputs and errors as they are
     2/π is the measured (E|v|)²/E v². At one half references have as much say in an output as the data. Choppers cancel
     what is constant, and running means follow the symmetry points, so such cells are not looked at.
+
+    Advised is AGAD with the settings of the present cell: it subtracts what it has read itself before a sign changed,
+    so that the distance r, which both readings hold, cancels, and needs no better devices. References at the symmetry
+    points (a `reference_std` of 0) cost nothing, but are what the hardware has to bring.
 
     Source: Wu et al. 2024, arXiv 2406.12774, for r; the law of a layer is ours, for the mean of random pulses.
     """
@@ -115,7 +132,7 @@ class References(Check):
             "references nearer to the symmetry points (cell.reference, cell.reference_std), a chopper where they are "
         )
         other += "off by less than their range (cell.chopper=0.1), or cell.kind=ERider; it and AGAD need no references"
-        return self.found(network, worst, min(share, 1.0), number, settings=("cell.kind=AGAD",), other=other)
+        return self.found(network, worst, min(share, 1.0), number, settings=agad_beside(worst.rpu), other=other)
 
 
 @final
@@ -148,7 +165,9 @@ class ChopperPeriod(Check):
             source = n.banks[rule.source]
             if rule.half_period is not None and source.steps is not None:
                 seen += [(*found, n) for found in self._too_fast(n, rule, rule.half_period, source.steps)]
-                seen += [(*found, n) for found in self._too_slow(rule, rule.half_period, source.steps)]
+                seen += [
+                    (*found, n) for found in self._too_slow(rule, rule.half_period, source.steps, agad_beside(n.rpu))
+                ]
         if not seen:
             return None
         lost, number, settings, other, worst = max(seen, key=lambda entry: entry[0])
@@ -174,7 +193,9 @@ class ChopperPeriod(Check):
         yield lost, number, (f"cell.chopper={1 / (8 * period):.2g}",), "a higher cell.fast_lr"
 
     @staticmethod
-    def _too_slow(rule: TransferRule, period: float, steps: Steps) -> Iterator[tuple[float, str, Settings, str]]:
+    def _too_slow(
+        rule: TransferRule, period: float, steps: Steps, agad: Settings
+    ) -> Iterator[tuple[float, str, Settings, str]]:
         """Yield lost, number, settings and other cure of the references' errors, where there may be any."""
         offsets = _offsets(steps)
         if rule.tracked is not None or rule.fill is None or not np.isfinite(offsets).any():
@@ -188,7 +209,7 @@ class ChopperPeriod(Check):
         yield (
             of_powers(drive**2, 1.0),
             number,
-            ("cell.kind=AGAD",),
+            agad,
             "a higher cell.chopper, or a higher cell.buffer_scale",
         )
 
@@ -198,7 +219,10 @@ class SilentTransfers(Check):
     """Whether transfers have sent no pulse, though each column has had its turn.
 
     Lost is all that has been gathered, or nothing: a single pulse in a bank shows that thresholds can be reached. How
-    many readings fill a buffer follows from what fast devices have gathered.
+    many readings fill a buffer follows from what fast devices have gathered: 1/(s·fill) of a spread s.
+
+    Advised is the buffer that a single reading of this size fills. A longer one only delays what has been gathered,
+    and averages noise, which `TransferReads` looks at.
     """
 
     name = "silent transfers"
@@ -212,11 +236,16 @@ class SilentTransfers(Check):
         worst, rule, sweeps = max(silent or seen, key=lambda entry: entry[2])
         pulses = worst.banks[rule.target].pulses
         number = f"{pulses:,} pulses on the {rule.target} bank in {sweeps:.3g} events of each column"
+        readings = None
         if rule.fill:
             spread = _gathered(worst.banks[rule.source])
-            filling = f"{1 / (spread * rule.fill):.2g}" if spread else "no number of"
+            readings = 1 / (spread * rule.fill) if spread else math.inf
+            filling = "no number of" if math.isinf(readings) else f"{readings:.2g}"
             number += f"; at present {filling} readings fill a buffer"
-        return self.found(network, worst, 1.0 if silent else 0.0, number, other=rule.cure)
+        settings = rule.sooner(readings) if silent else ()
+        return self.found(
+            network, worst, 1.0 if silent else 0.0, number, settings=settings, other="" if settings else rule.cure
+        )
 
 
 @in_words

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from mho.config import RPU
-from mho.diagnosis.cures import MOST_DEVICES, Settings, device_fields, more_devices, shifted_zero
-from mho.diagnosis.finding import Check, Finding, NetworkNumbers, of_powers, per_cent
-from mho.diagnosis.lines import Lines
+from mho.diagnosis.cures import MOST_DEVICES, Settings, device_fields, more_devices, shifted_zero, toml
+from mho.diagnosis.finding import LIMIT, Check, Finding, NetworkNumbers, of_powers, per_cent
+from mho.diagnosis.lines import Lines, lines_of
 from mho.diagnosis.numbers import ArrayNumbers, BankNumbers
 from mho.diagnosis.steps import Steps
 from mho.periphery import Pulses
@@ -24,6 +24,12 @@ class Saturation(Check):
     Lines that would need a probability above 1 all pulse alike. For a vector the outer product of the probabilities
     that are sent lies along the wanted one by cos²; lost is 1 - cos², weighted with the power that is wanted. That
     large updates come out smaller is not counted: it is a lower learning rate for them.
+
+    Advised is the least change after which at most half of the limit would be lost: the same vectors drive the lines
+    anew with it. Update management moves probability from the side that has more of it to the other, at an equal
+    product p·q of the highest of both sides. Where p·q = η·max|x|·max|δ|/(BL·Δw_min) is above 1, a vector asks for more
+    coincidences than a train has slots, and no balance helps: both sides then saturate. More slots lower both
+    probabilities, as 1/√BL, and cost time; a lower learning rate lowers them likewise, and costs training.
 
     Source: Gokmen 2017, section "Update management".
     """
@@ -38,15 +44,25 @@ class Saturation(Check):
         lost, worst, lines = max(seen, key=lambda entry: entry[0])
         shares = [float((side > 1).sum() / max((side > 0).sum(), 1)) for side in (lines.columns, lines.rows)]
         number = f"{per_cent(shares[0])} of driven columns and {per_cent(shares[1])} of rows would exceed probability 1"
-        update = worst.rpu.update
-        if isinstance(update, Pulses) and not (update.update_management or update.length_management):
-            settings: Settings = ("update.update_management=true",)
-        elif isinstance(update, Pulses) and update.length < LONGEST:
-            settings = (f"update.length={min(4 * update.length, LONGEST)}",)
-        else:
-            settings = ()
+        settings, left = self._better(worst, lost)
+        if settings:
+            number += f", which takes {per_cent(lost)} of the direction of updates; as advised {per_cent(left)}"
         lower = f"a lower learning rate (training.lr={network.lr / 4:.1g})"
         return self.found(network, worst, lost, number, settings=settings, other=lower)
+
+    @classmethod
+    def _better(cls, numbers: ArrayNumbers, lost: float) -> tuple[Settings, float]:
+        """Return the least change after which little is lost, else the best that halves it; and what is lost then."""
+        tried = []
+        for settings, update in _pulses_beside(numbers.rpu):
+            rpu = numbers.rpu.replace(update=update)
+            lines = lines_of(rpu, numbers.inputs, numbers.errors, numbers.rate, numbers.factors)
+            left = 0.0 if lines is None else cls._lost(lines)
+            if left < LITTLE:
+                return settings, left
+            tried.append((left, settings))
+        left, settings = min(tried, default=(1.0, ()))
+        return (settings, left) if left < lost / 2 else ((), lost)
 
     @staticmethod
     def _lost(lines: Lines) -> float:
@@ -227,6 +243,8 @@ class SymmetryPoints(Check):
 
 
 OTHER_OF_BANKS = "devices with equal steps near w = 0 in the bank that holds the weights"
+LITTLE = LIMIT / 2
+"""Share of an update's direction that advice may leave lost: half of what is a fault."""
 LONGEST, FINE, NARROW = 64, 4, 2
 """Slots of the longest pulse train; steps of a weight's size that a weight should have at least; how many times as far
 as the initial weights bounds should reach at least."""
@@ -237,6 +255,20 @@ def _is_narrow(numbers: ArrayNumbers) -> bool:
     assert numbers.held.bounds is not None
     low, high = (float(np.median(np.abs(side))) for side in numbers.held.bounds)
     return min(low, high) * _factor(numbers) < NARROW * math.sqrt(3) * _scale(numbers)
+
+
+def _pulses_beside(rpu: RPU) -> list[tuple[Settings, Pulses]]:
+    """Return other pulse trains with the settings that make them: management of the sides first, then more slots."""
+    update = rpu.update
+    if not isinstance(update, Pulses):
+        return []
+    managed = update.update_management or update.length_management
+    ways: list[dict[str, Any]] = [{}] if managed else [{}, {"update_management": True}]
+    lengths = [min(update.length << k, LONGEST) for k in range(1, 8) if update.length << (k - 1) < LONGEST]
+    changed = [*ways[1:], *({**way, "length": length} for length in lengths for way in ways)]
+    return [
+        (tuple(f"update.{k}={toml(v)}" for k, v in own.items()), dataclasses.replace(update, **own)) for own in changed
+    ]
 
 
 def _equal_steps(rpu: RPU) -> Settings:

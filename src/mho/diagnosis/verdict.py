@@ -1,4 +1,7 @@
-"""The verdict of a diagnosis: as good as floating point, at chance, too short, not the arrays, or what is at fault."""
+"""The cause of an error: as good as floating point, at chance, too short, not the arrays, or what is at fault.
+
+How well a run did, its error beside guessing and floating point, is its result: `mho.runs.outcome`.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ class Situation:
     Attributes:
         error: in per cent, of the test where there is a history, else of the examples of the probe; None where targets
             are no classes and there is no history.
-        chance: error of guessing the commonest class, in per cent; None where targets are no classes.
+        examples: whose error it is, where it is not that of the test: "the 30 examples looked at".
+        chance: error of guessing, in per cent; None: not known.
+        guess: how guessing is known: "guessing", or from which examples.
         fall: share by which the training loss fell from the last epoch but one to the last; None: not known.
         epochs: that were trained; 0: not known.
         reference: test error of floating point, in per cent; None: not known.
@@ -43,7 +48,9 @@ class Situation:
     """
 
     error: float | None = None
+    examples: str = ""
     chance: float | None = None
+    guess: str = "guessing"
     fall: float | None = None
     epochs: int = 0
     reference: float | None = None
@@ -66,15 +73,16 @@ class Situation:
         """The error and its yardsticks in words; "" where it is not known."""
         if self.error is None:
             return ""
-        known = [f"guessing: {self.chance:.1f}{UNIT}"] if self.chance is not None else []
-        known += [f"floating point: {self.reference:.1f}{UNIT}"] if self.reference is not None else []
-        return f"error {self.error:.1f}{UNIT}" + (f" ({', '.join(known)})" if known else "")
+        guess = "chance level not known" if self.chance is None else f"{self.guess}: {self.chance:.1f}{UNIT}"
+        known = [guess, *([f"floating point: {self.reference:.1f}{UNIT}"] if self.reference is not None else [])]
+        of = f" of {self.examples}" if self.examples else ""
+        return f"error{of} {self.error:.1f}{UNIT} ({', '.join(known)})"
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What a diagnosis comes to.
+    """What causes the error, or that nothing does that the checks know of.
 
     Attributes:
         kind: "as good as floating point", "not the arrays", "too short", "learning rate too small", "no problem found",
@@ -94,6 +102,43 @@ class Verdict:
 
 NONE = Verdict("", "")
 """Of a diagnosis without one."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """Replicas whose arrays have equal values, judged together.
+
+    Attributes:
+        name: their values, such as "forward.noise = 0.06"; "" where all replicas are alike.
+        replicas: their numbers.
+        verdict: on them.
+        faults: of them, the worst first.
+    """
+
+    name: str
+    replicas: tuple[int, ...]
+    verdict: Verdict
+    faults: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, name: str, replicas: Sequence[int], findings: Sequence[Finding], situation: Situation) -> Judged:
+        """Return the judgement on replicas from what the checks found in them, the worst first."""
+        return cls(name, tuple(replicas), verdict(findings, situation), tuple(suspects(findings, situation)))
+
+
+def joint(parts: Sequence[Judged]) -> Verdict:
+    """Return one verdict on parts of a model: that of the part with the worst fault, and for which parts each holds."""
+    if len(parts) == 1:
+        return parts[0].verdict
+    worst = min(parts, key=lambda part: min(((each.rank, -each.lost) for each in part.faults), default=(9, 0.0)))
+    kinds: dict[str, list[str]] = {worst.verdict.kind: []}
+    for part in parts:
+        kinds.setdefault(part.verdict.kind, []).append(part.name)
+    each = "; ".join(f"{kind} for {', '.join(names)}" for kind, names in kinds.items())
+    return Verdict(
+        worst.verdict.kind, f"{each}; replicas of unlike arrays are judged each by itself", worst.verdict.settings
+    )
 
 
 def verdict(findings: Sequence[Finding], situation: Situation) -> Verdict:

@@ -115,9 +115,12 @@ class Format:
             return
         unknown = [role for role in roles if role not in ROLES]
         for role in unknown:
-            faults.add(f"columns: {role!r} is no kind of column{nearest(role, ROLES)}")
+            close = nearest(role, ROLES)
+            faults.add(f"columns: {role!r} is no kind of column{close if 'did you mean' in close else ''}")
         if unknown:
-            faults.found[-1] += f" (columns take a kind for each column, not its name: {', '.join(ROLES)})"
+            faults.found[-1] += (
+                f" (give the kind of each column, not its name, for example number,reading; kinds: {', '.join(ROLES)})"
+            )
             return
         for role in (
             "number",

@@ -32,8 +32,8 @@ class RecurrentNetwork(Stateful):
     Args:
         inputs: different characters, or numbers of a step.
         outputs: characters, classes, or numbers to answer.
-        hidden: units of a layer.
-        layers: how many.
+        hidden: units of each recurrent layer: numbers that it passes on at each step.
+        layers: recurrent layers, each of which reads the units of the one before.
         indices: whether inputs are indices.
         every_step: answer after each step, (B, T, outputs); else after the last one, (B, outputs).
         carries: whether the hidden state is carried from one batch to the next.

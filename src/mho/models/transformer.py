@@ -29,9 +29,10 @@ class Transformer(nn.Module):
     Args:
         characters: different ones.
         context: longest sequence, in characters.
-        width: numbers of a character between the layers.
-        heads: of the attention, which share the width.
-        layers: how many.
+        width: numbers that stand for a character between the layers, a multiple of `heads`; the feed-forward part
+            is four times as wide.
+        heads: parts of the attention in each layer, each of width/heads numbers.
+        layers: layers of attention and feed-forward part, one after another.
 
     Raises:
         InvalidValue: for a width that is no multiple of heads.

@@ -13,9 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from mho.papers.axes import finish, vertical_axis
 from mho.papers.quantities import TEST_ERROR, Quantity
 from mho.report.curve_styles import COLORS, CurveStyle
+from mho.report.figures import LINEAR_BELOW
 
-LINEAR_BELOW = 3.0
-"""Values that span less than this factor are drawn on a linear axis."""
 PRINTED: dict[str, Any] = {"ls": ":", "lw": 1.0, "ms": 7, "mfc": "none", "alpha": 0.8}
 """How the paper's numbers are drawn."""
 ZERO_DECADES = 0.4

@@ -13,6 +13,7 @@ from mho.report.advice_page import advice_page as advice_page
 from mho.report.advice_page import errors_of_rules as errors_of_rules
 from mho.report.costs import run_cost as run_cost
 from mho.report.costs import run_rows as run_rows
+from mho.report.device_figures import device_gallery as device_gallery
 from mho.report.device_figures import save_device as save_device
 from mho.report.device_figures import staircase as staircase
 from mho.report.device_figures import step_against_state as step_against_state
@@ -24,6 +25,7 @@ from mho.report.gallery import gallery as gallery
 from mho.report.history_page import write_history_report as write_history_report
 from mho.report.improve_page import forest as forest
 from mho.report.improve_page import improve_page as improve_page
+from mho.report.map_figures import map_gallery as map_gallery
 from mho.report.map_figures import part_bars as part_bars
 from mho.report.map_figures import save_map as save_map
 from mho.report.map_figures import share_bars as share_bars

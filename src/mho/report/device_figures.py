@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mho.report.drawing import save_panels
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
+from mho.report.gallery import Gallery, Picture
 from mho.testing import PulseResponse
 
 SHOWN = 12
@@ -21,19 +22,22 @@ SAME = 1e-6
 UP_COLOR, DOWN_COLOR = TEST_COLOR, TRAIN_COLOR
 
 
-def staircase(data: PulseResponse, ax: Axes) -> Axes:
+def staircase(data: PulseResponse, ax: Axes, *, columns: int = 4) -> Axes:
     """Weights against the number of pulses, up and then down: some cells, the median, and a band of percentiles.
 
-    Where the device's conductance is known, an axis to the right has it.
+    Where the device's conductance is known, an axis to the right has it. The legend has so many `columns`.
     """
     half = int(np.searchsorted(data.pulses, data.turn))
     low, middle, high = np.percentile(data.weights, [BAND[0], 50, BAND[1]], axis=0)
-    ax.plot(data.pulses, data.weights[:SHOWN].T, color=REPLICA_COLOR, lw=0.6, alpha=0.7, zorder=2)
+    names = [f"_cell {number}" for number in range(1, min(SHOWN, len(data.weights)) + 1)]  # for the CSV, not the legend
+    ax.plot(data.pulses, data.weights[:SHOWN].T, color=REPLICA_COLOR, lw=0.6, alpha=0.7, zorder=2, label=names)
     for part, color, name in (
         (slice(None, half + 1), UP_COLOR, "up"),
         (slice(half, None), DOWN_COLOR, "down"),
     ):
-        ax.fill_between(data.pulses[part], low[part], high[part], color=color, alpha=0.2, lw=0, zorder=1)
+        ax.fill_between(
+            data.pulses[part], low[part], high[part], color=color, alpha=0.2, lw=0, zorder=1, label=f"_{name}, median"
+        )
         ax.plot(data.pulses[part], middle[part], color=color, lw=2, label=f"{name}, median", zorder=3)
     ax.plot([], [], color=REPLICA_COLOR, lw=0.6, label=f"{min(SHOWN, len(data.weights))} single cells")
     ax.fill_between([], [], [], color=REPLICA_COLOR, alpha=0.3, lw=0, label=f"{BAND[0]} to {BAND[1]} % of cells")
@@ -46,7 +50,9 @@ def staircase(data: PulseResponse, ax: Axes) -> Axes:
         in_unit = data.device.conductance.for_axes()
         right = ax.secondary_yaxis("right", functions=(in_unit.of, in_unit.weights))
         right.set_ylabel(f"{'conductance' if in_unit.name == 'µS' else 'reading'} ({in_unit.name})")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, borderaxespad=0.3, columnspacing=1.2)
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0.3, columnspacing=1.2
+    )
     return ax
 
 
@@ -54,8 +60,8 @@ def step_against_state(data: PulseResponse, ax: Axes) -> Axes:
     """Sizes of up and down steps without noise against the weight: the nominal device, and some cells."""
     for number in range(min(SHOWN, len(data.weights))):
         w, up, down = data.steps(number)
-        ax.plot(w, up, color=UP_COLOR, lw=0.6, alpha=0.35)
-        ax.plot(w, down, color=DOWN_COLOR, lw=0.6, alpha=0.35)
+        ax.plot(w, up, color=UP_COLOR, lw=0.6, alpha=0.35, label=f"_up, cell {number + 1}")
+        ax.plot(w, down, color=DOWN_COLOR, lw=0.6, alpha=0.35, label=f"_down, cell {number + 1}")
     w, up, down = data.steps()
     ax.plot(w, up, color=UP_COLOR, lw=2, label="up")
     ax.plot(w, down, "--", color=DOWN_COLOR, lw=2, label="down")
@@ -88,7 +94,8 @@ def symmetry_histogram(data: PulseResponse, ax: Axes) -> Axes:
         ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
         return ax
     low, high = points.min(), points.max()
-    ax.hist(points, bins=40, range=(float(low), float(high)), color=REPLICA_COLOR)
+    _, _, bars = ax.hist(points, bins=40, range=(float(low), float(high)), color=REPLICA_COLOR)
+    bars.set_label("_cells")  # type: ignore[union-attr]  # one container, as one list was given
     ax.axvline(float(points.mean()), color="black", lw=1)
     missing = f"; {cells - len(points)} of {cells} cells have none" if len(points) < cells else ""
     ax.set_title(f"mean {points.mean():.3g}, spread {points.std():.2g}{missing}", loc="left", fontsize="medium")
@@ -99,21 +106,25 @@ def symmetry_histogram(data: PulseResponse, ax: Axes) -> Axes:
 
 def save_device(data: PulseResponse, path: Path) -> None:
     """Draw the three figures of a device into a file whose ending names its kind."""
+    draws = {name: picture.draw for name, picture in device_gallery(data).pictures.items()}
+    save_panels([["response", "response"], ["steps", "symmetry"]], draws, path, size=(9.0, 7.0))
 
-    def top(ax: Axes) -> None:
-        staircase(data, ax)
+
+def device_gallery(data: PulseResponse) -> Gallery:
+    """Return the figures of a device, "response", "steps" and "symmetry", to be saved with their numbers.
+
+    For example `mho.report.device_gallery(mho.testing.pulse_response(device)).save(Path("figures"), style="paper")`.
+    """
+
+    def response(ax: Axes, columns: int = 4) -> None:
+        staircase(data, ax, columns=columns)
         ax.set_title(f"{type(data.device).__name__}: pulse response of {len(data.weights):,} cells", loc="left", pad=24)
 
-    save_panels(
-        [["response", "response"], ["steps", "symmetry"]],
-        {
-            "response": top,
-            "steps": lambda ax: step_against_state(data, ax),
-            "symmetry": lambda ax: symmetry_histogram(data, ax),
-        },
-        path,
-        size=(9.0, 7.0),
-    )
+    gallery = Gallery()
+    gallery.pictures["response"] = Picture(response, (9.0, 3.5), (lambda ax: response(ax, 2), (4.2, 3.2)))
+    gallery.pictures["steps"] = Picture(lambda ax: step_against_state(data, ax), (4.5, 3.5))
+    gallery.pictures["symmetry"] = Picture(lambda ax: symmetry_histogram(data, ax), (4.5, 3.5))
+    return gallery
 
 
 def _finish(ax: Axes) -> None:

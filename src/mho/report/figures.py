@@ -27,6 +27,10 @@ NARROW = 5.0
 MANY = 1e4
 """Errors that span this factor have labels at powers of ten only."""
 DECADE = 10.0
+BAND = 0.1
+"""Share of the largest error that a linear axis spans at least: a test of some hundred examples tells no less apart."""
+LINEAR_BELOW = 3.0
+"""Errors that span less than this factor are drawn on a linear axis."""
 MARKED_EPOCHS = 40
 """Up to so many epochs each point has a marker."""
 CURVES = {
@@ -54,7 +58,7 @@ def error_curves(
     chance: float | None = None,
     twin: Sequence[Mapping[str, Any]] = (),
 ) -> Axes:
-    """Test and train error [%], and that of validation, against epochs, on a logarithmic error axis.
+    """Test and train error [%], and that of validation, against epochs, on a logarithmic axis where errors span much.
 
     With replicas, each is a thin line and their mean a thick one; with names, the test error of each is a line of its
     own colour, and no mean is drawn. Errors of 0 leave the axis at the bottom. A dotted
@@ -69,8 +73,6 @@ def error_curves(
         chance: error of guessing [%]; None: no line.
         twin: the lines of metrics.jsonl of the same network in floating point, whose test errors are drawn.
     """
-    ax.set_yscale("log", nonpositive="clip")
-    ax.set_autoscaley_on(False)
     epochs = [line["epoch"] for line in data]
     seen: list[float] = []
     replicas = False
@@ -108,7 +110,12 @@ def error_curves(
         handles.append(ax.axhline(chance, color=REPLICA_COLOR, ls=(0, (1, 2)), lw=1.5, zorder=1, label="chance"))
     if best is not None:
         ax.axvline(epochs[best], color=VALIDATION_COLOR, ls=":", lw=1.2, zorder=1)
-    error_axis(ax, [error for error in seen if error > 0])
+    positive = [error for error in seen if error > 0]
+    if len(positive) < len(seen):
+        ax.set_yscale("log", nonpositive="clip")
+        error_axis(ax, positive)
+    else:
+        error_scale(ax, positive, least=BAND)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     if epochs:
         ax.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
@@ -229,6 +236,24 @@ def history_curves(
 
 def _size(data: Sequence[Mapping[str, Any]], size: float) -> float:
     return size if len(data) <= MARKED_EPOCHS else 0
+
+
+def error_scale(ax: Axes, errors: Sequence[float], *, least: float = 0.0) -> None:
+    """Set a logarithmic axis of errors above 0 that span much, and without any; else a linear one.
+
+    Args:
+        ax: the axes.
+        errors: that are drawn.
+        least: span of a linear axis at least, as a share of the largest error.
+    """
+    if not errors or (min(errors) > 0 and max(errors) / min(errors) >= LINEAR_BELOW):
+        ax.set_yscale("log", nonpositive="clip")
+        error_axis(ax, errors)
+        return
+    low, high = min(errors), max(errors)
+    room = max(0.06 * (high - low) or 0.5, (least * high - (high - low)) / 2)
+    ax.set_ylim(max(low - room, -0.02 * high), high + room)
+    ax.yaxis.set_major_locator(MaxNLocator(6))
 
 
 def error_axis(ax: Axes, errors: Sequence[float]) -> None:

@@ -18,7 +18,7 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from mho.report.curve_styles import CurveStyle, curve_style
-from mho.report.figures import REPLICA_COLOR, TEST_COLOR, error_axis
+from mho.report.figures import REPLICA_COLOR, TEST_COLOR, error_scale
 from mho.report.sweep_axes import Axis, axis
 from mho.runs.points import PointErrors, Value, named, rank, value_text
 
@@ -51,8 +51,6 @@ UNITS = {
 }
 TWO_DECADES = 100.0
 """Powers of ten alone are too few labels below this factor."""
-LINEAR_BELOW = 3.0
-"""Errors that span less than this factor are drawn on a linear axis."""
 
 
 def error_against(
@@ -84,7 +82,7 @@ def error_against(
     alone = [point for point in points if point.number not in placed]
     if alone:
         _draw_bars(x, alone, ax, {"color": TEST_COLOR, "marker": "o", "ls": ""}, "points")
-    _error_scale(ax, [end for point in points for end in (point.interval.mean, *point.interval.ends)])
+    error_scale(ax, [end for point in points for end in (point.interval.mean, *point.interval.ends)])
     _value_axis(ax.xaxis, x, ax)
     ax.set_ylabel("test error (%)")
     ax.grid(True, lw=0.5, alpha=0.25)
@@ -210,19 +208,6 @@ def label(field: str) -> str:
     # device.dw_min.mean has the unit of device.dw_min, its spread has none
     unit = UNITS.get(words[-1]) or (UNITS.get(words[-2]) if words[-1] in ("mean", "std") else None)
     return f"{field} ({unit})" if unit else field
-
-
-def _error_scale(ax: Axes, errors: Sequence[float]) -> None:
-    """Logarithmic if errors span much, as in the page of a run; else linear."""
-    positive = [error for error in errors if error > 0]
-    if len(positive) == len(errors) and max(positive) / min(positive) >= LINEAR_BELOW:
-        ax.set_yscale("log", nonpositive="clip")
-        error_axis(ax, positive)
-        return
-    low, high = min(errors), max(errors)
-    room = 0.06 * (high - low) or 0.5
-    ax.set_ylim(max(low - room, -0.02 * high), high + room)
-    ax.yaxis.set_major_locator(MaxNLocator(6))
 
 
 def _value_axis(side: Any, which: Axis, ax: Axes) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, final
 
 from mho.config import RPU, replicas_fault
 from mho.errors import Faults, InvalidValue, nearest
+from mho.fields import EXAMPLE, under
 from mho.learning import ZeroShifting
 from mho.models import NETWORKS, check_options
 from mho.runs.sources import check_sources, forget_sources, source_hashes
@@ -135,6 +136,7 @@ class Experiment:
             layer = _read(named, table, lambda table: RPU.from_dict(merged(rpu.to_dict(), table)), faults)
             layers |= {} if layer is None else {pattern: layer}
         if faults:
+            faults = [fault.replace(f"value{EXAMPLE}", f"value{EXAMPLE}--set ") for fault in faults]
             raise InvalidValue("the config has faults:\n  " + "\n  ".join(faults), faults)
         assert training is not None
         assert task is not None
@@ -163,7 +165,7 @@ def _read(section: str, table: object, make: Callable[[Mapping[str, Any]], T], f
     try:
         return make(table)
     except InvalidValue as error:
-        faults += [f"{section}.{fault}" for fault in error.faults]
+        faults += [under(section, fault) for fault in error.faults]
         return None
 
 

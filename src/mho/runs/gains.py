@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any, final
 
 CONFIDENCE = 0.95
+UNCLEAR = "cannot be told from no change in trainings of this length"
+LOSING = "clearly raise the error in trainings of this length"
 CHANCE = 0.95
 """Share of the error of guessing from which a training has learnt hardly anything."""
 
@@ -18,9 +20,17 @@ CHANCE = 0.95
 class Interval:
     """A mean of paired differences with its interval at 95 %, from Student's t over the seeds.
 
+    Few seeds may agree by chance, and two that agree to the digit would leave no width at all. So an interval is at
+    least as wide as that of the standard deviation pooled over all rows, with the degrees of freedom of them all, and
+    a difference of a test of N examples is never taken to be known better than to one of them. Where rows scatter
+    alike, the pooled interval is the exact one; where a row scatters more, its own is wider and stands.
+
     Attributes:
         mean: of the differences.
         low, high: the interval.
+
+    Source: G. W. Snedecor, W. G. Cochran, Statistical Methods (1989), for pooling; G. K. Smyth, Stat. Appl. Genet. Mol.
+    Biol. 3:3 (2004), for few repetitions of many comparisons. That the own interval stands where it is wider is ours.
     """
 
     mean: float
@@ -28,19 +38,40 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, differences: Sequence[float]) -> Interval:
-        """Return the interval of at least two differences."""
+    def of(
+        cls, differences: Sequence[float], rows: Sequence[Sequence[float]] = (), *, resolution: float = 0.0
+    ) -> Interval:
+        """Return the interval of at least two differences.
+
+        Args:
+            differences: of one row, one per seed.
+            rows: those of all rows that are compared, whose scatter is pooled; () takes the row alone.
+            resolution: points of error that one example of the test counts.
+        """
         from scipy.stats import t
 
-        mean = statistics.fmean(differences)
-        half = statistics.stdev(differences) / math.sqrt(len(differences))
-        half *= float(t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1))
+        count, each = len(differences), list(rows) or [differences]
+        freedom = sum(len(row) - 1 for row in each)
+        pooled = math.sqrt(sum((len(row) - 1) * statistics.variance(row) for row in each) / freedom)
+        own = statistics.stdev(differences) * float(t.ppf((1 + CONFIDENCE) / 2, count - 1))
+        shared = max(pooled, resolution) * float(t.ppf((1 + CONFIDENCE) / 2, freedom))
+        mean, half = statistics.fmean(differences), max(own, shared) / math.sqrt(count)
         return cls(mean, mean - half, mean + half)
 
     @property
     def is_gain(self) -> bool:
         """Whether the whole interval is above 0."""
         return self.low > 0
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether the whole interval is below 0."""
+        return self.high < 0
+
+    @property
+    def told(self) -> str:
+        """What the interval says: "gain", "loss", or "unclear" where it holds 0."""
+        return "gain" if self.is_gain else "loss" if self.is_loss else "unclear"
 
     def __str__(self) -> str:
         return f"{self.mean:+.1f} ({self.low:+.1f} to {self.high:+.1f})"
@@ -91,7 +122,8 @@ class Gains:
         given: the array as given, at the given learning rate.
         rate: the same array at the best of the learning rates tried.
         floating: floating point, at the best of the rates tried: what better arrays can reach.
-        tried: the improvements, the largest gain first.
+        tried: the improvements: first those with a clear gain, the largest first; then those that cannot be told from
+            no change, in the order in which they were tried; last those that clearly lose, the largest loss last.
         refused: those that could not be made, with the reasons.
         chance: test error of guessing (`Task.chance`), in per cent; None where the task does not say.
         factors: learning rates that were tried for each, over the given one.
@@ -122,6 +154,27 @@ class Gains:
         return tuple(one for one in self.tried if one.gain is not None and one.gain.is_gain)
 
     @property
+    def unclear(self) -> tuple[Tried, ...]:
+        """The improvements that these trainings cannot tell from no change, in the order in which they were tried."""
+        return tuple(one for one in self.tried if one.gain is not None and one.gain.told == "unclear")
+
+    @property
+    def losing(self) -> tuple[Tried, ...]:
+        """The improvements that clearly raise the error in trainings of this length."""
+        return tuple(one for one in self.tried if one.gain is not None and one.gain.is_loss)
+
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[Tried, ...]], ...]:
+        """The improvements under a heading each: only those of the first and the last are in an order."""
+        found = (("clear gains", self.clear), (UNCLEAR, self.unclear), (LOSING, self.losing))
+        return tuple((heading, rows) for heading, rows in found if rows)
+
+    @property
+    def is_at_chance(self) -> bool:
+        """Whether the array as given is hardly better than guessing at its best rate."""
+        return self.chance is not None and self.rate.error > CHANCE * self.chance
+
+    @property
     def rate_helps(self) -> bool:
         """Whether another learning rate alone gains for sure."""
         return self.rate.gain is not None and self.rate.gain.is_gain
@@ -133,7 +186,10 @@ class Gains:
     @property
     def sentence(self) -> str:
         """What to improve first, or that nothing of what was tried helps, and what that is worth."""
-        words = [self._rate_first()] if self.rate_helps else []
+        if self.chance is not None and min(self._errors()) > CHANCE * self.chance:
+            return self._too_short()
+        words = [self._wider_search()] if self.is_at_chance else []
+        words += [self._rate_first()] if self.rate_helps else []
         best = self.clear[0] if self.clear else None
         if best is not None and best.gain is not None:
             base = f"from {self.rate.error:.1f} % to {best.error:.1f} %"
@@ -142,9 +198,9 @@ class Gains:
             if others:
                 words.append(f"also clear: {', '.join(others)}")
         elif self.tried:
-            top = self.tried[0]
-            none = "no single improvement of those tried helps for sure"
-            words.append(f"{none}; the largest gain, {top.name}, is {top.gain} points, which chance can make")
+            words.append(
+                "no single improvement of those tried helps for sure: more seeds and epochs tell smaller gains"
+            )
         words.append(self._floor())
         text = "; ".join(words)
         return f"{text[0].upper()}{text[1:]}."
@@ -156,14 +212,29 @@ class Gains:
             f"{self.measure} from {self.given.error:.1f} % to {self.rate.error:.1f} %{_of(self.rate.gain)}"
         )
 
+    def _errors(self) -> list[float]:
+        """Return the mean errors of the arrays, floating point left out."""
+        return [self.rate.error, *(one.error for one in self.tried)]
+
+    def _too_short(self) -> str:
+        return (
+            f"These trainings are too short to rank anything: no array is better than guessing ({self.chance:.1f} %), "
+            f"and floating point ends at {self.floating.error:.1f} %. First give more epochs and images; then other "
+            f"learning rates: {self._rates()}."
+        )
+
+    def _wider_search(self) -> str:
+        return (
+            f"first find a learning rate at which the array as given learns: at {self.rate.rate:g}, the best of those "
+            f"tried, it is as bad as guessing ({self.rate.error:.1f} %, guessing {self.chance:.1f} %); try "
+            f"{self._rates()}, and more epochs and images"
+        )
+
+    def _rates(self) -> str:
+        wider = sorted({min(self.factors) / 10, *self.factors, 10 * max(self.factors)})
+        return f"--rates {','.join(f'{factor:g}' for factor in wider)} (in a script factors=)"
+
     def _floor(self) -> str:
-        best = min([self.rate.error, *(one.error for one in self.tried)])
-        if self.chance is not None and best > CHANCE * self.chance:
-            floating = f"floating point ends at {self.floating.error:.1f} %"
-            return (
-                f"these trainings are too short to rank anything: no array is better than guessing "
-                f"({self.chance:.1f} %), and {floating}; give more epochs and images, or higher learning rates"
-            )
         left = self.rate.error - self.floating.error
         if left <= 0:
             return f"floating point ends at {self.floating.error:.1f} %, no better than these arrays"

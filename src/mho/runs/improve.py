@@ -53,8 +53,8 @@ def improve(
     training loss is kept. Then it is trained at this rate with `seeds` seeds, which are the same for every array: so
     are initial weights, draws of devices, noise and the order of the examples. A gain is the test error of the array as
     given, at its own best rate, less that of the improved array, paired by the seed, with an interval at 95 % from
-    Student's t. Trainings that differ only in numbers are replicas of one run; each has the bits of its own
-    `mho train`.
+    Student's t, at least as wide as the scatter of all rows makes it (`Interval`). Trainings that differ only in
+    numbers are replicas of one run; each has the bits of its own `mho train`.
 
     Args:
         of: a device, which is trained in LeNet on the digits with the circuits of `mho.presets.gokmen_2017`; an
@@ -70,7 +70,7 @@ def improve(
         watch: is told how far the trainings have come.
 
     Returns:
-        The gains, the largest first: print their `sentence`.
+        The gains: print their `sentence`. Only clear gains and clear losses are in an order.
 
     Raises:
         InvalidValue: for what cannot be trained, unknown keys, or numbers out of range.
@@ -153,9 +153,16 @@ class _Study:
         given, rate, floating, *others = [self._tried(*pair, parts[pair]) for pair in plan]
         if rate.refused:
             raise InvalidValue(f"the array as given cannot be trained: {rate.refused}")
+        made = [one for one in others if not one.refused]
+        rows, resolution = [_gains(rate, one) for one in made], 100 / self._tested()
         if not given.refused:
-            rate = dataclasses.replace(rate, gain=_gain(given, rate))
-        done = [dataclasses.replace(one, gain=_gain(rate, one)) for one in others if not one.refused]
+            own = _gains(given, rate)
+            gain = Interval.of(own, [*rows, own], resolution=resolution) if any(own) else Interval(0.0, 0.0, 0.0)
+            rate = dataclasses.replace(rate, gain=gain)  # without a gain where the given rate is the best one
+        done = [
+            dataclasses.replace(one, gain=Interval.of(row, rows, resolution=resolution))
+            for one, row in zip(made, rows, strict=True)
+        ]
         settings, (task, examples) = self.start.training, self.start.task.prepare(self.data)
         level = task.chance(examples.first(settings.train_images, settings.test_images))
         return Gains(
@@ -163,7 +170,7 @@ class _Study:
             given=given,
             rate=dataclasses.replace(rate, key="learning-rate", name="the best learning rate of those tried"),
             floating=floating,
-            tried=tuple(sorted(done, key=lambda one: -one.gain.mean if one.gain else 0.0)),
+            tried=tuple(sorted(done, key=_place)),
             refused=(*self.refused, *(one for one in others if one.refused)),
             chance=None if level is None else level.error,
             factors=self.factors,
@@ -174,6 +181,12 @@ class _Study:
             data=self.data.name,
             measure=task.measure,
         )
+
+    def _tested(self) -> int:
+        """Return the number of examples of the test."""
+        settings = self.start.training
+        _, examples = self.start.task.prepare(self.data)
+        return len(examples.first(settings.train_images, settings.test_images).x_test)
 
     def _factors(self) -> tuple[list[float], int]:
         """Return the factor of the learning rate of each array, and the number of trainings that it took."""
@@ -311,5 +324,12 @@ def _chosen(only: Sequence[str | Improvement] | None, faults: Faults) -> list[Im
     return found
 
 
-def _gain(base: Tried, other: Tried) -> Interval:
-    return Interval.of([a - b for a, b in zip(base.errors, other.errors, strict=True)])
+def _gains(base: Tried, other: Tried) -> list[float]:
+    """Return the gain of an array over another with each seed."""
+    return [a - b for a, b in zip(base.errors, other.errors, strict=True)]
+
+
+def _place(one: Tried) -> tuple[int, float]:
+    """Return the sorting key of `Gains.tried`: what cannot be told apart stays in the order in which it was tried."""
+    assert one.gain is not None
+    return {"gain": (0, -one.gain.mean), "unclear": (1, 0.0), "loss": (2, -one.gain.mean)}[one.gain.told]

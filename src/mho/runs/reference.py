@@ -294,10 +294,12 @@ def _effect(name: str, defaults: Mapping[str, Any]) -> Section:
 def _model(name: str, defaults: Mapping[str, Any]) -> Section:
     kind = name or defaults["training"]["model"]
     options = NETWORKS[kind].options if kind in NETWORKS else {}
+    build = NETWORKS[kind].build if kind in NETWORKS else None
+    meanings = documented(build, "Args") if isinstance(build, type) else {}
     with recording() as found:
         check_options(kind, options, Faults("model"))
     keys = [
-        Key(name=key, default=value, words="", allowed=found.allowed.get(("model", key)))
+        Key(name=key, default=value, words=meanings.get(key, ""), allowed=found.allowed.get(("model", key)))
         for key, value in options.items()
     ]
     words = first_paragraph(NETWORKS[kind].build) if name and kind in NETWORKS else TITLES["model"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
 
 from mho.errors import InvalidValue
-from mho.per_replica import lists
+from mho.per_replica import lists, replica_labels
 from mho.runs.experiment import Experiment
 
 SEED = re.compile(r"(^|, )seed \d+$")
@@ -29,16 +28,7 @@ def replica_names(experiment: Experiment) -> list[str]:
 
     Replicas with equal values have their seeds too: "forward.noise = 0.06, seed 1".
     """
-    seeds = experiment.training.seeds
-    names = value_names(replica_values(experiment), len(seeds))
-    if all(names) and len(set(names)) == len(names):
-        return names
-    return [", ".join([*([name] if name else []), f"seed {seed}"]) for name, seed in zip(names, seeds, strict=True)]
-
-
-def value_names(values: Mapping[str, tuple[float, ...]], replicas: int) -> list[str]:
-    """Return for each replica its values: "forward.noise = 0.06, backward.noise = 0.1"; "" where there are none."""
-    return [", ".join(f"{name} = {own[r]:.12g}" for name, own in values.items()) for r in range(replicas)]
+    return replica_labels(replica_values(experiment), experiment.training.seeds)
 
 
 def values_in_name(name: str) -> str:

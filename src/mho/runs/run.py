@@ -32,8 +32,8 @@ from mho.runs.folder import (
     write_summary,
 )
 from mho.runs.folder.summary import summary_of
+from mho.runs.outcome import Line, outcome
 from mho.runs.replicas import replica_names, replica_values
-from mho.runs.verdict import Line, verdict
 from mho.training import AnalogSGD, Loop, Progress, sizes_of
 from mho.training.checkpoint import fill, load_checkpoint, save_checkpoint
 from mho.training.fit_check import check_fit
@@ -126,13 +126,13 @@ class Run:
         return self._diagnosis
 
     @property
-    def verdict(self) -> list[str]:
+    def outcome(self) -> list[str]:
         """What the training has come to, in sentences, the result first; [] before the first epoch has ended."""
         metrics, task = self.loop.progress.metrics, self.loop.task
         if not metrics:
             return []
         twin = self.compared[-1] if self.compared else None
-        return verdict(metrics[-1], measure=task.measure, units=task.units, chance=self.loop.chance, twin=twin)
+        return outcome(metrics[-1], measure=task.measure, units=task.units, chance=self.loop.chance, twin=twin)
 
     @property
     def concluded(self) -> bool:

@@ -13,7 +13,7 @@ from mho.errors import Faults, InvalidValue
 from mho.nn import Converted
 from mho.runs.folder.files import CONFIG, FLOAT, METRICS, SUMMARY, parse_lines
 from mho.runs.folder.summary import Diagnosed, Validation, is_error, is_whole, parse_summary
-from mho.runs.verdict import verdict
+from mho.runs.outcome import outcome
 from mho.training.tasks import Chance
 
 T = TypeVar("T")
@@ -76,12 +76,12 @@ class RunFolder:
         return self.examples.removesuffix("s")
 
     @property
-    def verdict(self) -> list[str]:
+    def outcome(self) -> list[str]:
         """What the training came to, in sentences, the result first; [] without an epoch."""
         if not self.metrics:
             return []
         twin = self.twin[-1] if self.twin else None
-        return verdict(self.metrics[-1], measure=self.measure, units=self.units, chance=self.chance, twin=twin)
+        return outcome(self.metrics[-1], measure=self.measure, units=self.units, chance=self.chance, twin=twin)
 
     @property
     def values_differ(self) -> bool:

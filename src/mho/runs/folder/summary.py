@@ -34,13 +34,14 @@ SCHEMA = 2
 class Diagnosed:
     """The verdict of a diagnosis ("" in runs of an older mho), and what its checks found, the worst first.
 
-    `failed` says why where they could not be made.
+    `failed` says why where they could not be made; `parts` has name and verdict of replicas judged by themselves.
     """
 
     verdict: str
     findings: list[Mapping[str, Any]]
     replicas: int
     failed: str
+    parts: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     @property
     def faults(self) -> list[Mapping[str, Any]]:
@@ -210,7 +211,17 @@ def _diagnosis(table: Any) -> Diagnosed | None:
             raise InvalidValue(f"finding {finding['check']!r} has replica {finding['replica']!r}, not a whole number")
     verdict = table.get("verdict", {})
     sentence = _text(verdict.get("sentence", ""), "verdict.sentence") if isinstance(verdict, Mapping) else ""
-    return Diagnosed(verdict=sentence, findings=table["findings"], replicas=table["replicas"], failed="")
+    parts = [
+        (_text(part["name"], "name of a part"), _text(part["verdict"]["sentence"], "verdict of a part"))
+        for part in table.get("parts", [])
+    ]
+    return Diagnosed(
+        verdict=sentence,
+        findings=table["findings"],
+        replicas=table["replicas"],
+        failed="",
+        parts=parts if len(parts) > 1 else [],
+    )
 
 
 def _text(value: object, name: str) -> str:

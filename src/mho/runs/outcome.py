@@ -1,4 +1,7 @@
-"""What a training came to, in sentences: its error beside what guessing and floating point reach."""
+"""How well a training did, in sentences: its error beside what guessing and floating point reach.
+
+What causes the error is the verdict of its diagnosis: `mho.diagnosis.verdict`.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ Line = Mapping[str, Any]
 """A line of metrics.jsonl."""
 
 
-def verdict(
+def outcome(
     line: Line, *, measure: str, units: Mapping[str, str], chance: Chance | None, twin: Line | None
 ) -> list[str]:
-    """Return what a training came to, the result first.
+    """Return how well a training did, in sentences, the error first.
 
     Args:
         line: the last of metrics.jsonl.

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
-    """One seed a replica: seed, seed + 1, ..., or the list given.
+    """Return a seed for each replica: seed, seed + 1, ..., or the given list.
 
     Raises:
         InvalidValue: for a list of another length, or a seed outside 0 to 2⁶³ - 1.
@@ -27,9 +27,9 @@ def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
     elif isinstance(seed, Sequence) and not isinstance(seed, str):
         seeds = list(seed)
     else:
-        raise InvalidValue(f"seed is {seed!r}; give an integer of at least 0, or one a replica")
+        raise InvalidValue(f"seed is {seed!r}; give an integer of at least 0, or a seed per replica")
     if len(seeds) != replicas:
-        raise InvalidValue(f"{len(seeds)} seeds for {replicas} replicas; give one seed a replica")
+        raise InvalidValue(f"{len(seeds)} seeds for {replicas} replicas; give one seed per replica")
     if not all(isinstance(s, int) and 0 <= s < 2**63 for s in seeds):
         raise InvalidValue(f"seed is {seed!r}; give integers from 0 to 2**63 - 1")
     return seeds

@@ -78,7 +78,7 @@ class ReadOnly(Told):
         options = dict(kwargs or {})
         if func in LAYERS and torch.is_grad_enabled() and any(_trains(value) for value in (*args, *options.values())):
             raise WrongUse(
-                f"a product with values that only tell trains nothing; call the layer. They are {_cure(args)}"
+                f"a product with a copy of the values trains nothing; call the layer. They are {_cure(args)}"
             )
         written = _written(func, args, options)
         for target in written:

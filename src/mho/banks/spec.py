@@ -1,4 +1,4 @@
-"""Description of a bank: what a cell asks of one population of devices."""
+"""Description of a bank: the population of devices that a cell needs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FixedReference:
     Attributes:
         at: "symmetry_point", that of each device, or "zero".
         mean: of the error, in weights.
-        std: standard deviation of the error, at least 0, in weights. Both may be lists of one number a replica.
+        std: standard deviation of the error, at least 0, in weights. Both may be lists of one number per replica.
 
     Source: M. J. Rasch et al., Nat. Commun. 15:7133 (2024): r = SP + N(μ_R, σ_R).
     """

@@ -85,7 +85,7 @@ OWN = ("bound", "cost", "faults", "numbers", "spread", "sums", "transfer_map")
 
 
 class Cell(abc.ABC, metaclass=InWords):
-    """How devices make a weight: a frozen description, and all behaviour that depends on it.
+    """Base of cells, which say how devices make a weight: a frozen description, and all behaviour that depends on it.
 
     Subclass it as a frozen dataclass. A cell of one bank says `banks` and is done. A cell of several says also which
     of them a read sees (`reads`), what it keeps digitally (`buffers`), and what happens every n vectors (`events`).
@@ -99,7 +99,7 @@ class Cell(abc.ABC, metaclass=InWords):
         super().__init_subclass__()
         taken = [name for name in OWN if name in inspect.get_annotations(cls) | vars(cls)]
         if taken:
-            raise LawError(f"{cls.__name__}.{taken[0]}: this name is that of a method of every cell; rename it")
+            raise LawError(f"{cls.__name__}.{taken[0]}: a method of every cell has this name; rename it")
 
     @abc.abstractmethod
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:

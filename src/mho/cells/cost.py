@@ -16,7 +16,7 @@ class Converters:
 
     Attributes:
         dac_bits: of inputs; None: the description of the array has ideal, continuous inputs.
-        adc_bits: of outputs; None: likewise.
+        adc_bits: of outputs; None: no converter.
     """
 
     dac_bits: int | None = None
@@ -113,7 +113,7 @@ class EventCost:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CellCost:
-    """What a cell asks of hardware, for each weight, line and vector.
+    """Hardware that a cell needs, for each weight, line and vector.
 
     Attributes:
         banks: first the bank that updates pulse.

@@ -25,7 +25,7 @@ Numbers = npt.NDArray[np.int64]
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stop:
-    """Where an update has halted for an event: memory that is written before the steps of the event run.
+    """Halt of an update for an event: memory that is written before the steps of the event run.
 
     Attributes:
         columns: those that have halted, (K,); all of the array, or one for each of K events.

@@ -77,7 +77,7 @@ class FastSlow(Cell, abc.ABC):
     fast_lr: Number = 1.0
     visible: Number = 0.0
     lists: ClassVar[tuple[str, ...]] = (*SETTINGS, "fast_lr", "visible")
-    """Settings that may be lists of one number a replica."""
+    """Settings that may be lists of one number per replica."""
 
     def __post_init__(self) -> None:
         faults = Faults(type(self).__name__)
@@ -279,7 +279,7 @@ class Buffered(FastSlow, abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """The map of a transfer, as `Transfer` describes it: the new buffers, and the pulses for the slow device."""
+        """Return the new buffers and the pulses for the slow device, by the reading of a transfer (see `Transfer`)."""
 
     def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
         numbers = types.SimpleNamespace(**self.numbers(), rate=lr, columns=columns, step=steps[SLOW], age=1.0)

@@ -70,7 +70,7 @@ class Residual(Cell):
             loss: with an epoch whose loss has risen, from the fourth bank on with two such epochs of five. The loss
             comes from `mho train` and `mho.training.fit`, or from `optimizer.advance(loss)` in a script of your own.
 
-    Numbers that are factors may be lists of one number a replica.
+    Numbers that are factors may be lists of one number per replica.
 
     Source: Z. Wu et al. 2025, arXiv 2502.06309; J. Li et al. 2025, arXiv 2510.02516. The defaults are ours.
     """
@@ -238,7 +238,7 @@ class Residual(Cell):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """The map of a transfer with the buffer: the mean of what a reading asks for, and one pulse of either sign."""
+        """Return the new buffer, a running mean of readings, and a pulse of either sign where it exceeds a step."""
         mean = h.mean + line.smoothing * (
             line.transfer_lr * (line.rate if line.scale_transfer_lr > 0 else 1) * omega - h.mean
         )

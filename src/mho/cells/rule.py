@@ -11,7 +11,7 @@ from mho.periphery import Read
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferRule:
-    """A way from one bank to another: readings of the source become pulses on the target.
+    """A transfer from a bank to another: readings of the source become pulses on the target.
 
     Attributes:
         source: bank that gathers the gradient; the target itself where it is gathered digitally.

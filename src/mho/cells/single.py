@@ -24,7 +24,7 @@ class Single(Cell):
             then pull weights to as W = 0.
         reference_mean: mean error of the reference, in weights.
         reference_std: standard deviation of its error, drawn for each weight, at least 0. Both may be lists of one
-            number a replica.
+            number per replica.
     """
 
     reference: str = "zero"

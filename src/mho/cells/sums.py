@@ -36,7 +36,7 @@ class Summand:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the summand is the matrix of its bank."""
+        """Return True if the summand is the matrix of its bank."""
         return self.signs is None and self.less is None and bool((self.gain == 1).all())
 
     def value(self) -> Floats:

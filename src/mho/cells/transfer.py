@@ -244,7 +244,7 @@ def plan_sending(
     target = part.banks[bank]
     backend = target.bank.backend
     draw, drawn = backend.plan_column_trains(pulses, columns, target.state.shape, target.counts)
-    return [draw, *backend.plan_moves(target.state, target.cells, drawn, stream.key, stream.number, target.counts)]
+    return [draw, *backend.plan_moves(target.state, target.population, drawn, stream.key, stream.number, target.counts)]
 
 
 def plan_sending_all(

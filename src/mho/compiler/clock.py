@@ -33,7 +33,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """The seconds so far."""
+        """Return the seconds of compilation so far."""
         with self._lock:
             running = time.perf_counter() - self._began if self._inside else 0.0
             return self._seconds + running

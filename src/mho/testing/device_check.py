@@ -81,7 +81,7 @@ class DeviceReport:
 
     @property
     def symmetry(self) -> str:
-        """The symmetry point in words."""
+        """Symmetry point in words."""
         if self.symmetry_point is None:
             return "in every state" if self.always_symmetric else "none"
         # points of cells that do not differ are apart by rounding only
@@ -183,7 +183,7 @@ def _check_values(device: Device, cell: Any, *, nominal: bool) -> None:
 
 
 def _pulse(device: Device, w: np.float32, up: bool, cell: Any, z: float) -> np.float32:
-    """One pulse as the reference computes it."""
+    """Return one pulse as the reference computes it."""
     try:
         with np.errstate(all="ignore"):
             pair = np.float32(z) if device.draws == 1 else (np.float32(z), np.float32(-z))
@@ -228,7 +228,7 @@ def _check_effects(device: Device, cell: Any) -> None:
 
 
 def _of(cell: Any, nominal: bool) -> str:
-    """Which cell it was, where it is not the nominal one."""
+    """Return which device it was, for messages; nothing for the nominal device."""
     return (
         ""
         if nominal
@@ -280,7 +280,7 @@ def _check_arrays(device: Device, seed: int) -> None:
         )
     _check_hooks(device, arrays)
     bounds = arrays[0].cell_parameters()
-    held = ops.held(device.model(), {name: values.numpy() for name, values in bounds.items()})
+    held = ops.stuck_devices(device.model(), {name: values.numpy() for name, values in bounds.items()})
     if held is not None and not torch.equal(arrays[0].weight[held[:, 0]], started[held[:, 0]]):
         raise LawError(f"{type(device).__name__}: devices that hold their weight have moved")
     if bool((compiled > bounds["w_max"][:, 0]).any() or (compiled < bounds["w_min"][:, 0]).any()):
@@ -301,7 +301,7 @@ def _check_hooks(device: Device, arrays: list[Crossbar]) -> None:
 
 
 def _always_symmetric(device: Device, cell: Any) -> bool:
-    """Whether an up and a down step cancel wherever one looks."""
+    """Return True if an up and a down step cancel at every state."""
     for w in np.linspace(cell.w_min, cell.w_max, PLACES):
         up, down = (quiet_step(device, float(w), way, cell) for way in (True, False))
         if abs(up + down) > ROUNDING * max(abs(up), abs(down)):

@@ -103,7 +103,7 @@ def _check(device: object, cells: object, pulses: object) -> None:
     faults.number("cells", cells, low=2, high=100_000, integer=True)
     faults.number("pulses", pulses, low=1, high=MOST_PULSES, integer=True, optional=True)
     if not isinstance(device, Device) or not device.pulse_driven:
-        faults.add(f"device is {device!r}; give one that takes pulses, for example mho.devices.SoftBounds()")
+        faults.add(f"device is {device!r}; give a device that takes pulses, for example mho.devices.SoftBounds()")
         faults.raise_any()
     assert isinstance(device, Device)
     found = lengths(device)

@@ -7,12 +7,12 @@ from numba.core import config
 
 
 def has_avx512() -> bool:
-    """Return whether the machine, as Numba was told to see it, has AVX-512."""
+    """Return True if the machine has AVX-512 and Numba is allowed to use it."""
     return _has("avx512f")
 
 
 def has_avx2() -> bool:
-    """Return whether the machine, as Numba was told to see it, has AVX2."""
+    """Return True if the machine has AVX2 and Numba is allowed to use it."""
     return _has("avx2")
 
 
@@ -22,7 +22,7 @@ def _has(feature: str) -> bool:
 
 
 def cpu_features() -> dict[str, bool]:
-    """Return LLVM's features of the processor, by name, whatever Numba was told."""
+    """Return LLVM's features of the processor by name, whatever Numba is allowed to use."""
     return dict(binding.get_host_cpu_features())
 
 

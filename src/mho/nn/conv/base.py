@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mho.config import RPU
 from mho.errors import Faults, InvalidValue
-from mho.kernels.ops import Geometry, gather_patches, scatter_patches
+from mho.kernels.feature_maps import Geometry, gather_patches, scatter_patches
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.kinds import LayerKind, Matrix, register
 from mho.nn.memory import Floats

@@ -35,7 +35,7 @@ class TransposedConvolution(Composite):
     Args:
         rpu: what the arrays are made of.
         layers: other RPUs by pattern of a part's name, {"offset": other_rpu}.
-        seed: seed of replica 0, the others get seed + 1, ...; or one seed a replica.
+        seed: seed of replica 0, the others get seed + 1, ...; or one seed per replica.
         replicas: R.
         name: names the draws.
 

@@ -25,7 +25,7 @@ class ArrayNode(Node):
     Args:
         layer: on arrays.
         passage: how samples pass through them.
-        replicas: of this lane.
+        replicas: of this share.
         form: of the input.
         before: the first use of the layer in a step, whose numbers of vectors go on here; or None.
 

@@ -66,5 +66,5 @@ def _through_autograd(fn: TorchLoss, out: Floats, targets: Tensor) -> tuple[list
 
 
 def _is_plain(fn: Any, kind: type[nn.Module]) -> bool:
-    """Whether a loss module has the options it has when none are given."""
+    """Return True if all options of a loss module have their defaults."""
     return type(fn) is kind and str(vars(kind())) == str(vars(fn) | {"training": True})

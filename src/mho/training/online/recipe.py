@@ -1,4 +1,4 @@
-"""What a graph is made of for batches of one shape: which operations are compiled nodes, and which torch runs."""
+"""Recipe of a graph for batches of one shape: which operations are compiled nodes, and which torch runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the values of a traced model are for batches of one shape: the model is run once, without its arrays."""
+"""Survey of a traced model for batches of one shape: a run without its arrays, which records every value's shape."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IN_PLACE = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "ia
 @final
 @dataclasses.dataclass(frozen=True)
 class Fact:
-    """What is known of a value.
+    """Facts about a value of a traced model.
 
     Attributes:
         shape: of a float32 tensor; None for anything else.

@@ -457,7 +457,7 @@ def test_bench_as_a_user_types_it(tmp_path):
     done = mho("bench", "devices", "--quick", "--out", "bench", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "ConstantStep" in done.stdout
-    assert "bytes a cross-point" in done.stdout
+    assert "bytes per cross-point" in done.stdout
     assert "bench/bench.html" in done.stdout
     assert {file.name for file in (tmp_path / "bench").iterdir()} == {"bench.json", "bench.html"}
     again = mho("bench", "devices", "--quick", "--out", "bench", cwd=tmp_path)

@@ -81,7 +81,7 @@ class Allowed:
         return " " + " and ".join(ends) if ends else ""
 
     def __and__(self, other: Allowed) -> Allowed:
-        """What both allow: a field may be checked in two places, once more closely."""
+        """Return what both allow: a field may be checked in two places, once more closely."""
         return Allowed(
             low=max(self.low, other.low),
             high=min(self.high, other.high),
@@ -103,7 +103,7 @@ class Recorded:
 
     Attributes:
         allowed: what each field may be.
-        several: the fields that may be lists of one value a replica.
+        several: the fields that may be lists of one value per replica.
     """
 
     allowed: dict[tuple[str, str], Allowed] = dataclasses.field(default_factory=dict)
@@ -133,7 +133,7 @@ def record(subject: str, name: str, allowed: Allowed) -> None:
 
 
 def record_several(subject: str, names: Iterable[str]) -> None:
-    """Note which fields may be lists of one value a replica, for those who record."""
+    """Note which fields may be lists of one value per replica, for those who record."""
     found = _recorded.get()
     if found is not None:
         found.several.update((subject, name) for name in names)

@@ -87,7 +87,7 @@ class Bar(abc.ABC, Generic[T]):
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a bar that moves: elsewhere `say` shows lines."""
+        """True if there is a bar that moves: elsewhere `say` shows lines."""
         return self._show and self._console.is_terminal
 
     def due(self) -> bool:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 CAN_DIFFER = (
     "the fields of a device, noise, bound and input_bound of a Read, x_gain and d_gain of Pulses, and scale can"
 )
-"""Which fields take a list of one value a replica."""
+"""Which fields take a list of one value per replica."""
 
 
 SHORT = 60
@@ -131,7 +131,7 @@ class InWords(abc.ABCMeta):
 
     @property
     def __signature__(cls) -> inspect.Signature:
-        """What editors show: the arguments of the class itself, not those of this type."""
+        """Return what editors show: the arguments of the class itself, not those of this type."""
         whole = inspect.signature(cls.__init__)  # type: ignore[misc]
         return whole.replace(parameters=list(whole.parameters.values())[1:])
 

@@ -1,4 +1,4 @@
-"""What a law and a cell cost: nanoseconds a pair and bytes a cross-point."""
+"""What a law and a cell cost: nanoseconds a pair and bytes per cross-point."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COPIES = 4
 
 
 def contestants() -> dict[str, RPU]:
-    """Every law with its defaults, ConstantStep with every spread on and in copies, and laws of a user's own."""
+    """Return every law with its defaults, ConstantStep with every spread on and in copies, and laws of a user's own."""
     found = {name: law() for name, law in LAWS.items()} | {
         "PowerLaw (a user's own)": PowerLaw(),
         OWN: OwnSoftBounds(),
@@ -87,7 +87,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     own = next(row["ratio_to_soft_bounds"] for row in rows if row["law"] == OWN)
     return Table(
         title="Nanoseconds and bytes",
-        columns=("law", "several pulses", "ns a pair (quartiles)", f"ratio to {BASE}", "bytes a cross-point"),
+        columns=("law", "several pulses", "ns a pair (quartiles)", f"ratio to {BASE}", "bytes per cross-point"),
         rows=tuple(
             (
                 row["law"],

@@ -92,7 +92,7 @@ def reader(array: Crossbar, vectors: int, *, backward: bool) -> Call:
 
 
 def array_of(rpu: RPU, case: Case) -> Crossbar:
-    """An array of a case's size."""
+    """Return an array of a case's size."""
     return Crossbar(rpu, case.rows, case.columns, seed=0)
 
 
@@ -111,7 +111,7 @@ def coincidences(array: Crossbar, call: Call, vectors: int) -> float:
 
 
 def on_threads(count: int, call: Call) -> Call:
-    """The call on so many threads; afterwards there are as many as before."""
+    """Return the call on `count` threads; afterwards there are as many as before."""
 
     def called() -> None:
         before = threads.threads()
@@ -134,7 +134,7 @@ def kernel_times(call: Call, seconds: float) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _watched(taken: dict[str, list[float]]) -> Iterator[None]:
-    """Every kernel goes through `threads.run`: stand there with a clock."""
+    """Time every kernel: all go through `threads.run`, which is replaced by a timed one meanwhile."""
     run = threads.run
 
     def clocked(kernel: Any, *arguments: Any) -> None:

@@ -211,12 +211,12 @@ class OnArrays:
         return cls(model, choose_driver(model, AnalogSGD(model, lr=LR), load.loss, sample=sample))
 
     def __str__(self) -> str:
-        """The driver, and why it was chosen."""
+        """Return the driver, and why it was chosen."""
         return f"driver {self.driver.name}" + (f", as {self.driver.reason}" if self.driver.reason else "")
 
 
 def aihwkit_step(load: Load, rpu: RPU = SPEC) -> Step:
-    """The same network, spec and optimiser in aihwkit."""
+    """Return the same network, spec and optimiser in aihwkit."""
     return aihwkit_peer.aihwkit(rpu, load.made(), load.loss)
 
 

@@ -102,7 +102,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             "R",
             "how",
             "µs an image",
-            "µs an image and replica",
+            "µs per image and replica",
             "throughput ratio",
             "smallest to largest",
         ),

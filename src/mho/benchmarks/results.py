@@ -91,7 +91,7 @@ def digits(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1 in whole per cent."""
+    """Return a share from 0 to 1 in whole per cent."""
     return f"{100 * share:.0f}\u00a0%"
 
 

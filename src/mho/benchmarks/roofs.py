@@ -100,7 +100,7 @@ def _share(amount: float, taken: Samples, roof: Samples, amount_there: float) ->
 
 
 def share_words(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """A record's shares and its nearer roof, for a table."""
+    """Return a record's shares and its nearer roof, for a table."""
     if "nearer_roof" not in row:
         return ("–", "–", "–")
     return (percent(row["share_of_bandwidth"]), percent(row["share_of_peak"]), str(row["nearer_roof"]))

@@ -69,7 +69,7 @@ def _table(times: dict[str, Samples]) -> Table:
         rows.append((name, span(taken), digits(ratio.median), extremes))
     return Table(
         title="Microseconds an image",
-        columns=("rule", "µs an image (quartiles)", "ratio to SGD", "smallest to largest"),
+        columns=("rule", "µs per image (quartiles)", "ratio to SGD", "smallest to largest"),
         rows=tuple(rows),
         names=1,
         note="Medians over rounds.",

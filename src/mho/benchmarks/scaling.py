@@ -43,7 +43,7 @@ class Series:
         return tuple(f"{self.what} against {self.over}: {point.size:g}" for point in self.points)
 
     def calls(self) -> dict[str, Call]:
-        """The contestants."""
+        """Return the contestants: calls of each size."""
         return dict(zip(self.names(), (point.call for point in self.points), strict=True))
 
     def fit(self, taken: Mapping[str, Samples]) -> Samples:
@@ -51,7 +51,7 @@ class Series:
         return exponent([point.size for point in self.points], [taken[name] for name in self.names()])
 
     def records(self, taken: Mapping[str, Samples]) -> list[dict[str, Any]]:
-        """One a point, and one for the exponent."""
+        """Return a record for each point, and one for the exponent."""
         about = {"what": self.what, "over": self.over}
         found: list[dict[str, Any]] = []
         for name, point in zip(self.names(), self.points, strict=True):

@@ -89,7 +89,7 @@ def _table(times: dict[str, dict[int, Samples]], same: dict[str, bool]) -> Table
         (load, span(taken[1]), span(taken[2]), digits(taken[1].over(taken[2]).median), "yes" if same[load] else "no")
         for load, taken in times.items()
     )
-    columns = ("load", "µs an example, 1 thread", "2 threads", "times as fast", "same bits")
+    columns = ("load", "µs per example, 1 thread", "2 threads", "times as fast", "same bits")
     return Table(
         title="Microseconds an example", columns=columns, rows=rows, note="Medians over rounds, and quartiles."
     )

@@ -23,7 +23,7 @@ def read_experiment(
     resumed: Path | None,
     device: str | dict[str, Any] | None = None,
 ) -> Experiment:
-    """What the options describe: a config, or that of the folder to resume, over a preset; then what is given beside.
+    """Return the experiment that the options describe: a config, or that of the folder to resume, with other options.
 
     The preset is that given, else the one that the config names, else `mho.runs.presets.DEFAULT_PRESET`. A device, by
     its name, its file or its table, is the whole device: no field of another remains.

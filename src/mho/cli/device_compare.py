@@ -90,7 +90,7 @@ def conductance_range(device: Device) -> str:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """The last part of each path, and as many folders before it as tell it from the others."""
+    """Return the last part of each path, and as many folders before it as tell it from the others."""
     parts = [Path(name).parts for name in names]
     most = max(map(len, parts))
     lengths = [

@@ -50,7 +50,9 @@ def fit(
     ] = 0.6,
     spread: Annotated[
         float | None,
-        typer.Option(help="Assumed spread of step and bounds from device to device (0.3 = 30 %), if one was measured."),
+        typer.Option(
+            help="Assumed spread of step and bounds from device to device (0.3 = 30 %), if one device was measured."
+        ),
     ] = None,
     extrapolate: Annotated[
         bool,
@@ -157,7 +159,7 @@ def fit_shown(
 
 
 def trial_shown(device: Device) -> Trial:
-    """What a network learns on a device, with progress on standard error."""
+    """Return the result of a trial training on a device, with progress on standard error."""
     from mho.diagnosis import trial
 
     return watched(lambda watch: trial(device, watch=watch))
@@ -189,7 +191,7 @@ def write_fit(
 
 
 def show(fitted: Fitted, tried: Sequence[str] = ()) -> None:
-    """The ranking, the best law's parameters, and what the data cannot determine, on standard output."""
+    """Print the ranking, the best law's parameters, and what the data cannot determine, on standard output."""
     from rich.console import Console
     from rich.table import Table
 

@@ -62,7 +62,7 @@ class EpochBars:
 
     @property
     def live(self) -> bool:
-        """Whether there are bars that move: elsewhere `say` shows lines."""
+        """True if there are bars that move: elsewhere `say` shows lines."""
         return self.console.is_terminal
 
     def say(self, text: str) -> None:

@@ -16,7 +16,7 @@ def export(
     units: Annotated[
         str, typer.Option(help="weights; or siemens, for devices whose conductance is known or given.")
     ] = "weights",
-    format: Annotated[str, typer.Option(help="npz, or csv with a row a device.")] = "npz",
+    format: Annotated[str, typer.Option(help="npz, or csv with a row per device.")] = "npz",
     zero: Annotated[float | None, typer.Option(help="Siemens of w = 0, where the run's device does not say.")] = None,
     unit: Annotated[float | None, typer.Option(help="Siemens of one unit of weight, likewise.")] = None,
     checkpoint: Annotated[str, typer.Option(help="last, or best: of the lowest validation error.")] = "last",

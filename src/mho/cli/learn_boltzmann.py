@@ -38,7 +38,8 @@ def boltzmann(
     layers: Annotated[
         str | None,
         typer.Option(
-            metavar="N,N,...", help="Units of each layer, the visible first (default: those of the data, 100)."
+            metavar="N,N,...",
+            help="Units of each layer, the visible first (default: as many as the data have, then 100).",
         ),
     ] = None,
     intra_layer: Annotated[

@@ -160,7 +160,7 @@ class Notes:
         if cost.lifetime is not None:
             notes.append(
                 f"With an endurance of {cost.endurance:g} steps, the mean device of {name} is worn out after "
-                f"{cost.lifetime:,.3g} trainings like this one. How steps are spread over the devices is not counted."
+                f"{cost.lifetime:,.3g} trainings like this. How steps are spread over the devices is not counted."
             )
         notes.append(
             "Pulses of rows and columns are counted together, so what they take has a range: least if all were on the "

@@ -48,7 +48,7 @@ def say_if_new(folder: Path) -> None:
 
 
 def next_folder(name: str) -> Path:
-    """The first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
+    """Return the first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
     number = 1
     while (folder := Path("runs") / f"{name}-{number}").exists():
         number += 1

@@ -44,7 +44,7 @@ def reproduce(
         bool,
         typer.Option(
             "--quick",
-            help="Train 2 epochs of 5,000 images, or what is short for the study; check only what these can show.",
+            help="Train 2 epochs of 5,000 images, or a short form of the study; check only what these can show.",
         ),
     ] = False,
     train_images: Annotated[
@@ -66,7 +66,7 @@ def reproduce(
         typer.Option("--list", help="List the curves by the names to type, and what results there are; train nothing."),
     ] = False,
     timed: Annotated[
-        bool, typer.Option("--time", help="With --list: also measure how long what is not yet done takes here.")
+        bool, typer.Option("--time", help="With --list: also measure how long the rest takes on this machine.")
     ] = False,
     from_results: Annotated[
         bool, typer.Option("--from-results", help="Judge the results in --out, or those that come with mho.")

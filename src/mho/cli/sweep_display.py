@@ -48,7 +48,7 @@ class SweepDisplay:
         self.bars.__exit__(kind, error, trace)
 
     def say(self, text: str) -> None:
-        """One line for the reader."""
+        """Print a line."""
         self.bars.say(text)
 
     def start(self, results: Results, missing: list[Batch]) -> None:

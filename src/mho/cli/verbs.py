@@ -96,7 +96,7 @@ def _point_to_setting(error: Any, args: Sequence[str]) -> None:
 
 
 def _parsed(annotation: Any) -> Any:
-    """An annotation of a number whose option has no parser, with one."""
+    """Return the annotation of a number with a parser, if its option has none."""
     kind, *extras = get_args(annotation) if getattr(annotation, "__metadata__", None) else (annotation,)
     types = [one for one in (get_args(kind) or (kind,)) if one is not type(None)]
     for extra in extras:
@@ -111,7 +111,7 @@ def _check_folder(folder: Path | None) -> None:
 
 
 def _by_option(error: InvalidValue, options: Mapping[str, object]) -> InvalidValue:
-    """An error whose faults are all about options, with the options as they are typed; any other as it is."""
+    """Return an error with options as they are typed, if all of its faults are about options, else unchanged."""
     named = [re.match(r"(\w+)(?= (?:is|has) )", fault) for fault in error.faults]
     if not all(found and found[1] in options for found in named):
         return error

@@ -52,7 +52,7 @@ class Curve:
 
     @property
     def last(self) -> int:
-        """The last epoch that every seed has."""
+        """Last epoch that every seed has."""
         return min(int(lines[-1]["epoch"]) for lines in self.seeds.values())
 
     def at(self, epoch: int, name: str = ERROR) -> dict[int, float]:
@@ -75,5 +75,5 @@ class Curve:
 
     @property
     def final(self) -> Interval:
-        """The error of the last epoch over seeds."""
+        """Error of the last epoch over seeds."""
         return error_interval(self.at(self.last).values())

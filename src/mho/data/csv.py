@@ -54,7 +54,7 @@ class Table(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What the targets are: "integers", "words" or "numbers"."""
+        """Return what the targets are: "integers", "words" or "numbers"."""
         if all(_is_integer(cell) for cell in self.targets):
             return "integers"
         return "numbers" if all(_number(cell) is not None for cell in self.targets) else "words"
@@ -147,7 +147,7 @@ def _cached(file: Path, column: str, changed: int, size: int) -> Table:
     rows = rows[header:]
     if len(rows) < FEWEST:
         raise InvalidValue(
-            f"{file} has {len(rows)} rows of examples; give at least {FEWEST}, of which one in five is for the test"
+            f"{file} has {len(rows)} rows of examples; give at least {FEWEST}, of which every fifth is for the test"
         )
     width = len(names) or max(map(len, (row.cells for row in rows[:FEWEST])))
     names = names or [f"column {place}" for place in range(1, width + 1)]
@@ -184,7 +184,7 @@ def _rows(file: Path) -> list[Row]:
     try:
         return [Row(lines.line_num, cells) for cells in lines if any(cell.strip() for cell in cells)]
     except reader.Error as error:
-        raise InvalidValue(f"{file} is no table: line {lines.line_num}: {error}; write a row a line") from None
+        raise InvalidValue(f"{file} is no table: line {lines.line_num}: {error}; write one row per line") from None
 
 
 def _place(file: Path, column: str, names: Sequence[str]) -> int:

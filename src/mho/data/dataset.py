@@ -51,7 +51,7 @@ class Dataset:
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
             if len(x) != len(y):
-                faults.add(f"x_{part} has {len(x)} examples and y_{part} has {len(y)}; give one target an example")
+                faults.add(f"x_{part} has {len(x)} examples and y_{part} has {len(y)}; give one target per example")
         for name in ("x", "y"):
             train, test = getattr(self, f"{name}_train"), getattr(self, f"{name}_test")
             if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:

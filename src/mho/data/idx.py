@@ -72,7 +72,7 @@ class IdxFiles:
 
     @property
     def cache(self) -> Path:
-        """The folder where downloads are kept."""
+        """Folder where downloads are kept."""
         return Path(platformdirs.user_cache_dir("mho")) / self.name
 
     def _find(self, name: str, folder: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""Fields of laws and effects: numbers, draws of every cell, or lists of one number a replica."""
+"""Fields of laws and effects: numbers, draws of every cell, or lists of one number per replica."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_on(value: PerCell) -> bool:
 
 
 def check_numbers(part: Any, faults: Faults, names: Collection[str]) -> None:
-    """Note what is wrong with fields that hold numbers, `mho.per_cell(...)`, or lists of one number a replica."""
+    """Note what is wrong with fields that hold numbers, `mho.per_cell(...)`, or lists of one number per replica."""
     for name in names:
         value = getattr(part, name)
         if isinstance(value, PerCell):
@@ -31,6 +31,6 @@ def check_numbers(part: Any, faults: Faults, names: Collection[str]) -> None:
                 faults.add(f"{name}: {fault}")
         elif isinstance(value, bool) or not isinstance(value, (int, float, list, tuple)):
             faults.add(
-                f"{name} is {value!r}; give a number or mho.per_cell(mean, spread=...), or a list of one number a "
+                f"{name} is {value!r}; give a number or mho.per_cell(mean, spread=...), or a list of one number per "
                 "replica"
             )

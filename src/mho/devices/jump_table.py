@@ -62,7 +62,7 @@ class JumpTable(Device):
             jumps, states, points = (self.tables()[name].values for name in (side, f"{side}_states", f"{side}_points"))
             if jumps.ndim < 2:
                 faults.add(
-                    f"{side} has shape {jumps.shape}; give rows of jumps, one row a state, or such rows a device"
+                    f"{side} has shape {jumps.shape}; give rows of jumps, one row per state, or such rows per device"
                 )
             elif jumps.ndim == 2:
                 object.__setattr__(self, side, Table(jumps[None]))

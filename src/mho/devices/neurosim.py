@@ -258,5 +258,5 @@ def _left_out(device: Device) -> list[str]:
     if effects:
         notes.append(f"left out: {', '.join(effects)}")
     if parameters["c2c"].mean and type(device) is not LinearStepAdditive:
-        notes.append("sigmaCtoC is the noise at w = 0; that of the device is a share of each step")
+        notes.append("sigmaCtoC is the noise at w = 0; the noise of the device is a share of each step")
     return notes

@@ -98,7 +98,7 @@ def quiet_balance(law: Any, cell: Any, *, negligible: float | None = None) -> Ba
 
 
 def quiet_step(law: Any, w: float, up: bool, cell: Any) -> float:
-    """How far one pulse moves w without noise; positive is up."""
+    """Return how far a pulse moves w without noise, in weight units; positive is up."""
     return float(ask(law, w, (), up, cell, quiet(law))[0]) - w
 
 
@@ -116,13 +116,13 @@ def count_of_states(law: Any) -> float:
 
 
 def nominal_cell(law: Any) -> types.SimpleNamespace:
-    """The record that a law would see of a device without spreads."""
+    """Return the record `cell` that a law sees of a device without spreads."""
     numbers = {name: float(parameter.mean) for name, parameter in law.parameters().items()}
     return types.SimpleNamespace(**numbers, **{name: table.values for name, table in law.tables().items()})
 
 
 def cell_record(law: Any, cells: Mapping[str, Any], number: int) -> types.SimpleNamespace:
-    """The record that a law sees of one of C cells.
+    """Return the record `cell` that a law sees of a device out of C.
 
     Args:
         law: a device.
@@ -134,7 +134,7 @@ def cell_record(law: Any, cells: Mapping[str, Any], number: int) -> types.Simple
 
 
 def symmetry_points(law: Any, cells: Mapping[str, npt.ArrayLike], *, closed_form: bool = True) -> Numbers:
-    """Weight of each cell where an up and a down pulse without noise cancel; NaN where there is no one such weight.
+    """Return the weight of each device at which an up and a down pulse without noise cancel; NaN if it is not unique.
 
     Where the law has `symmetry(cell)`, this closed form; else what `find_balance` finds for steps without noise.
 

@@ -18,7 +18,7 @@ MOST_READS = 10
 
 
 def counts_up(values: Floats) -> bool:
-    """Whether numbers without a name count pulses: whole, ascending in even steps or from 0 or 1, or starting anew."""
+    """Return True if unnamed numbers count pulses: whole, and ascending in even steps or from 0 or 1, or restarting."""
     if len(values) < 3 or np.any(values != np.round(values)) or np.min(values) < 0:
         return False
     steps = np.diff(values)
@@ -30,7 +30,7 @@ def counts_up(values: Floats) -> bool:
 
 
 def is_axis(values: Floats) -> bool:
-    """Whether numbers are evenly spaced, as times are."""
+    """Return True if numbers are evenly spaced, as times are."""
     steps = np.diff(values)
     return len(steps) > 2 and bool(np.all(steps > 0) and np.ptp(steps) <= 0.01 * np.mean(steps))
 
@@ -69,7 +69,7 @@ def settle_counts(columns: Sequence[Column]) -> None:
 
 
 def _is_sent(column: Column, *, alone: bool) -> bool:
-    """Whether whole numbers are pulses sent since the reading before: they rise and fall by turns, or never change."""
+    """Return True if whole numbers are pulses since the reading before: they rise and fall in turn, or never change."""
     values = column.finite
     if column.words & WORDS["cycle"] and not column.words & WORDS["pulse"]:
         return False

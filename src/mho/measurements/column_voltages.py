@@ -36,7 +36,7 @@ def settle_voltages(columns: Sequence[Column]) -> None:
 
 
 def settle_told_twice(columns: Sequence[Column]) -> None:
-    """A voltage beside a column of directions is that of the reads, where these are rows of their own, or left out."""
+    """Take a voltage beside a column of directions as the voltage of reads, or leave it out."""
     directions = of_role(columns, "direction", "up", "down")
     for column in of_role(columns, "voltage") if directions else []:
         in_rows = directions[0].role == "direction" and any(
@@ -54,7 +54,7 @@ def _both_signs(column: Column) -> bool:
 
 
 def _is_read_at(voltage: Column, current: Column, *, signed: bool) -> bool:
-    """Whether currents that jump with a voltage are smooth when they are divided by it.
+    """Return True if currents that jump with a voltage are smooth when they are divided by it.
 
     Args:
         voltage: the column.

@@ -21,7 +21,7 @@ from mho.measurements.vocabulary import WORDS
 
 
 def find_roles(grid: Grid, form: Format, notes: Notes) -> list[Column]:
-    """The columns of a table with their roles, as given or found out.
+    """Return the columns of a table with their roles, as given or found out.
 
     Raises:
         InvalidValue: when the given columns are not those of the file, or the table is not one of pulses.
@@ -77,7 +77,7 @@ def _note_roles(columns: Sequence[Column], notes: Notes) -> None:
 
 
 def _settle_devices(columns: Sequence[Column]) -> None:
-    """One column says which device a row is of; or two, its row and column in an array."""
+    """Find the column that says which device a row is of, or the two columns with its row and column in an array."""
     found = of_role(columns, "device")
     addresses = [column for column in found if column.words & WORDS["address"]]
     if len(addresses) == 1 and len(found) == 1 and column_is_alone(addresses[0]):
@@ -94,12 +94,12 @@ def _settle_devices(columns: Sequence[Column]) -> None:
 
 
 def column_is_alone(column: Column) -> bool:
-    """Whether a name such as x or y alone is too little to take a column for an address."""
+    """Return True if a name such as x or y alone is too little to take a column for an address."""
     return column.words <= {"x", "y", "row", "column", "col"} and column.grid.width <= 2
 
 
 def _settle_differences(columns: Sequence[Column]) -> None:
-    """Columns that only repeat another one: its differences from row to row, or itself a row later."""
+    """Mark columns that repeat another column: its differences from row to row, or its values a row later."""
     readings = [c for c in of_role(columns, "reading", "up", "down", "?", "before") if len(c.finite) > 3]
     for column in readings:
         for other in readings:
@@ -110,7 +110,7 @@ def _settle_differences(columns: Sequence[Column]) -> None:
 
 
 def _settle_leakage(columns: Sequence[Column]) -> None:
-    """The current of a gate is leakage where another current is read."""
+    """Mark the current of a gate as leakage where another current is read."""
     currents = [column for column in of_role(columns, "reading") if column.kind == "A"]
     gates = [column for column in currents if column.words & {"gate", "bulk", "substrate"}]
     for column in gates if len(gates) < len(currents) else []:
@@ -118,7 +118,7 @@ def _settle_leakage(columns: Sequence[Column]) -> None:
 
 
 def _follows(values: Floats, expected: Floats) -> bool:
-    """Whether values are those expected but for rounding."""
+    """Return True if values equal the expected ones up to rounding."""
     known = np.isfinite(values) & np.isfinite(expected)
     if known.sum() < 3 or known.sum() < 0.5 * len(values):
         return False
@@ -155,7 +155,7 @@ def _settle_unknown(columns: Sequence[Column]) -> None:
 
 
 def _one_kind(columns: Sequence[Column]) -> None:
-    """Where columns hold several quantities keep the conductances, else what tells conductances best."""
+    """Keep the conductances where columns hold several quantities, else the quantity from which they follow best."""
     readings = of_role(columns, *READINGS)
     read_at = bool(of_role(columns, "read_voltage", "voltage"))
     order = ("S", "A", "ohm", "") if read_at else ("S", "ohm", "A", "")

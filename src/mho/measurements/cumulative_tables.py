@@ -55,7 +55,7 @@ class Block:
 
     @property
     def place(self) -> int:
-        """The first line."""
+        """First line."""
         return self.rows[0][0]
 
 
@@ -352,13 +352,13 @@ def _roles(file: Path) -> set[Role]:
 
 
 def _has_table(files: Sequence[Path]) -> bool:
-    """Whether files hold a table of probabilities and an axis to it."""
+    """Return True if files hold a table of probabilities and an axis to it."""
     roles = {role for file in files for role in _roles(file)}
     return bool(roles & CDFS) and any(part != "cdf" for _, part in roles)
 
 
 def _files_in(folder: Path) -> list[Path]:
-    """Return what lies in a folder; nothing where it cannot be read, which is told when it is asked for pulses."""
+    """Return the files in a folder; none if it cannot be read, which is reported when pulses are read from it."""
     try:
         return sorted(folder.iterdir())
     except OSError:

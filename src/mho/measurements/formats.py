@@ -33,7 +33,8 @@ class Format:
     Attributes:
         columns: what each column is, in order, one of `ROLES`; a list, or one text with commas: "number,reading".
         direction: "up" or "down", of all pulses; with `turns` of the first ramp.
-        turns: the last reading of each ramp but the last, counted from 1 in each device; empty: there is one ramp.
+        turns: turning points: the last reading of each ramp but the last, counted from 1 in each device; empty: one
+            ramp.
         every: pulses between one reading and the next, where no column counts them.
         delimiter: comma, semicolon, tab, blank or none, or the character itself.
         decimal: "." or ",".
@@ -139,7 +140,7 @@ class Format:
         if len({"sent_up", "sent_down"} & set(roles)) == 1:
             faults.add("columns: sent_up and sent_down belong together; name both")
         if {"direction", "phase"} <= set(roles):
-            faults.add("columns: direction and phase both tell pulses from reads; skip one of them")
+            faults.add("columns: direction and phase both distinguish pulses from reads; skip one of them")
         if not set(roles) & set(READINGS):
             faults.add(f"columns are {','.join(roles)}, without readings; name one of {', '.join(READINGS)}")
 

@@ -8,7 +8,7 @@ from mho.measurements.units import conductance
 
 
 def jump_table_device(tables: JumpTables, *, w_max: float = 0.6) -> tuple[JumpTable, float, float]:
-    """The device that draws its steps from measured jump tables.
+    """Make the device that draws its steps from measured jump tables.
 
     Args:
         tables: of conductances.

@@ -34,7 +34,7 @@ from mho.measurements.vocabulary import DOWN, UP, fold
 
 
 def read_file(file: str | os.PathLike[str], form: Format, way: int, notes: Notes) -> tuple[list[list[Series]], str]:
-    """The devices of one file, each as its parts, and their unit.
+    """Return the devices of one file, each as its parts, and their unit.
 
     Args:
         file: to read.
@@ -78,7 +78,7 @@ def read_file(file: str | os.PathLike[str], form: Format, way: int, notes: Notes
 
 
 def _grid(file: str | os.PathLike[str], form: Format, notes: Notes) -> Grid:
-    """The table of a file, with rows as columns where each row is a device, and columns reversed that are to be."""
+    """Return the grid of a file, transposed where each row is a device, with the chosen columns reversed."""
     grid = read_grid(file, form)
     faults = FileFaults(grid.file)
     if not grid.lines:
@@ -108,7 +108,7 @@ def _grid(file: str | os.PathLike[str], form: Format, notes: Notes) -> Grid:
 
 
 def _reversed(grid: Grid, form: Format, notes: Notes) -> tuple[tuple[int, list[str]], ...]:
-    """The rows of a table with the cells of some columns from the last to the first."""
+    """Return the rows of a table with the cells of some columns from the last to the first."""
     rows = [list(row) for _, row in grid.rows]
     bare = [split_unit(name)[0] for name in grid.names]
     for name in form.reversed:
@@ -153,7 +153,7 @@ def _rows_of_table(
     *,
     begun: bool,
 ) -> Rows:
-    """All rows of the table, with the pulses and the direction of each as far as the file says them.
+    """Return all rows of the table, with the pulses and the direction of each as far as the file says them.
 
     Args:
         grid: the table.
@@ -191,7 +191,7 @@ def _rows_of_table(
 
 
 def _by_device(grid: Grid, columns: Sequence[Column], table: Rows, actions: Actions | None) -> dict[str, Rows]:
-    """The readings of each device by its name, with the pulses between them."""
+    """Return the readings of each device by its name, with the pulses between them."""
     named = of_role(columns, "device")
     names = [" ".join(row[column.number] for column in named) for _, row in grid.rows]
     rows_of: dict[str, list[int]] = {}
@@ -228,7 +228,7 @@ def _turned(voltage: Column, groups: dict[str, Rows], first: int, notes: Notes) 
 
 
 def _count(column: Column, faults: FileFaults) -> Floats:
-    """A column that counts pulses; what is not whole is a fault."""
+    """Return the numbers of a column that counts pulses, after noting a fault for numbers that are not whole."""
     grid = column.grid
     numbers = grid.numbers(column.number, faults)
     with np.errstate(invalid="ignore"):
@@ -302,6 +302,6 @@ def _columns_of(grid: Grid, roles: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _bare(name: str) -> str:
-    """The name of a column without unit and without up or down."""
+    """Return the name of a column without unit and without up or down."""
     parts = re.findall(r"[^\W\d_]+|\d+", split_unit(name)[0])
     return " ".join(part for part in parts if fold(part) not in UP | DOWN)

@@ -27,7 +27,7 @@ MOST_NOTES = 12
 def read_pulses(files: File | Sequence[File], form: Format | None = None, **options: Any) -> Measurement:
     """Read conductances of devices between pulses.
 
-    Delimiter, decimal sign, heading, units and layout are found out, and what was found is told in the notes and the
+    Delimiter, decimal sign, heading, units and layout are found out, and reported in the notes and the
     decisions: one column of readings, whose turning points are found; a column that counts pulses, or those sent before
     each reading; a column up and a column down; a column that says the direction, or the voltage, of the pulse before
     each reading, or that the row is a read; devices by a column of names, by columns, by rows, or by files. Currents I
@@ -73,7 +73,7 @@ def read_pulses(files: File | Sequence[File], form: Format | None = None, **opti
 
 
 def format_of(form: Format | None, options: Mapping[str, Any]) -> Format:
-    """The format with the options in place of its fields.
+    """Return the format with the options in place of its fields.
 
     Raises:
         InvalidValue: for an option that is no field of `Format`.
@@ -93,7 +93,7 @@ def _measurement(
     notes: Notes,
     form: Format,
 ) -> Measurement:
-    """Traces of all devices; their faults are told together."""
+    """Return the traces of all devices; faults of all are raised together."""
     names = list(groups)
     if form.devices is not None:
         if len(form.devices) != len(groups):
@@ -127,7 +127,7 @@ def _raise_all(owners: Sequence[FileFaults]) -> None:
 
 
 def _names_of(found: Sequence[list[Series]], stem: str, paired: bool, several: bool) -> list[str]:
-    """The devices of one file by name; that of the file where it has one."""
+    """Return the devices of one file by name; that of the file where it has one."""
     if paired:
         stem = " ".join(word for word in words(stem) if word not in UP | DOWN) or "device"
     names = [parts[0].device for parts in found]

@@ -40,7 +40,7 @@ AS_CSV = "export its table as CSV"
 
 
 class FileFaults:
-    """What is wrong with one file, by line and column."""
+    """Faults of a file, by line and column."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -62,12 +62,12 @@ class FileFaults:
 
 
 def shown(cell: str) -> str:
-    """A cell as an error quotes it."""
+    """Return a cell as an error quotes it."""
     return repr(cell if len(cell) <= 40 else cell[:37] + "...")
 
 
 def read_lines(file: str | os.PathLike[str], encoding: str | None = None) -> tuple[list[str], Sequence[str]]:
-    """The lines of a text file, line 1 first, and notes about its encoding.
+    """Return the lines of a text file, line 1 first, and notes about its encoding.
 
     Raises:
         InvalidValue: naming the file, when it is missing, a folder, empty, too large, or no text.

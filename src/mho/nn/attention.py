@@ -35,7 +35,7 @@ class MultiheadAttention(Composite):
     Args:
         rpu: what the arrays are made of.
         layers: other RPUs by pattern of a part's name, {"out*": other_rpu}.
-        seed: seed of replica 0, the others get seed + 1, ...; or one seed a replica.
+        seed: seed of replica 0, the others get seed + 1, ...; or one seed per replica.
         replicas: R.
         name: names the draws.
 
@@ -125,8 +125,8 @@ class MultiheadAttention(Composite):
 
         Args:
             query: (R·B, T, embed_dim) where `batch_first`, else (T, B, embed_dim), or (T, embed_dim).
-            key: of S steps of kdim numbers, likewise.
-            value: of S steps of vdim numbers, likewise.
+            key: of S steps of kdim numbers, (S, B, kdim) or (R, S, B, kdim); with batch_first as the query.
+            value: of S steps of vdim numbers, in the form of `key`.
             key_padding_mask: (R·B, S), or (S,): True where a key is left out, or numbers that are added.
             need_weights: whether to return the weights, (R·B, T, S).
             attn_mask: (T, S), or (R·B·num_heads, T, S), likewise.

@@ -64,7 +64,7 @@ class Part:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerKind(metaclass=InWords):
-    """All that conversion, tables of arrays and drivers know of one kind of layer.
+    """Kind of layers on arrays: all that conversion, tables of arrays and drivers need to know of it.
 
     Attributes:
         replaces: torch type whose modules become such layers. Subclasses of it do not: they may compute something else.

@@ -58,7 +58,7 @@ class Memory:
         self._waiting: Waiting | None = None
 
     def number(self) -> int:
-        """Return the number of a use that begins.
+        """Return the number of the use of an array that begins.
 
         A use inside a backward is one that a checkpoint recomputes. It comes before all that backwards have met since
         the last forward: it gets the lowest number of these, and `in_order` tells equal numbers apart.

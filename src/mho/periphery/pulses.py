@@ -38,7 +38,7 @@ class Pulses(metaclass=InWords):
         x_gain: C_x in place of √(η / (BL·Δw_min)).
         d_gain: C_δ in place of √(η / (BL·Δw_min)).
 
-    The gains may be lists of one number a replica.
+    The gains may be lists of one number per replica.
 
     Raises:
         InvalidValue: for a value out of range.

@@ -171,7 +171,7 @@ class AnalogOptimizer(ArrayOptimizer):
         groups, needed = state_dict.get("param_groups", []), {*self._inner.defaults, "layer"}
         if len(groups) != len(self.param_groups) or not all(needed <= set(group) for group in groups):
             raise InvalidValue(
-                f"the state is not that of an AnalogOptimizer with {type(self._inner).__name__} for a model of "
+                f"the state does not belong to an AnalogOptimizer with {type(self._inner).__name__} for a model of "
                 f"{len(self._layers)} array layers; make the optimizer as it was made when the state was stored"
             )
         super().load_state_dict(state_dict)
@@ -310,12 +310,12 @@ def _checked_kind(kind: Any, options: Mapping[str, Any]) -> type[torch.optim.Opt
     closure = inspect.signature(kind.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
         raise InvalidValue(
-            f"{kind.__name__} evaluates the loss several times a step, with weights in between that arrays would have "
-            "to be programmed to; give an optimizer that steps by one gradient, such as torch.optim.Adam"
+            f"{kind.__name__} evaluates the loss several times per step, with weights in between that arrays would "
+            "have to be programmed to; give an optimizer that steps by one gradient, such as torch.optim.Adam"
         )
     if issubclass(kind, torch.optim.SparseAdam):
         raise InvalidValue(
-            "SparseAdam takes sparse gradients, and those of arrays have all entries; give torch.optim.Adam"
+            "SparseAdam takes sparse gradients, and gradients of arrays have all entries; give torch.optim.Adam"
         )
     known = inspect.signature(kind).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):

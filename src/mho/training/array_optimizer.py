@@ -72,11 +72,11 @@ class ArrayOptimizer(torch.optim.Optimizer, abc.ABC, metaclass=InWords):
 
     @property
     def clips(self) -> bool:
-        """Whether a step limits gradients first."""
+        """Return True if a step limits gradients first."""
         return self.clip_norm is not None or self.clip_value is not None
 
     def advance(self, loss: float | Sequence[float]) -> None:
-        """Tell the arrays the mean loss of an epoch, on which cells may act: `mho.cells.Residual` with a warm start.
+        """Report the mean loss of an epoch to the arrays, as `mho.cells.Residual` needs it for its warm start.
 
         `mho train` and `mho.training.fit` do so after each epoch; a script of your own calls it there.
 

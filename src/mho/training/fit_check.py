@@ -67,7 +67,7 @@ def check_fit(model: nn.Module, name: str, task: Task, data: Dataset) -> None:
 
 
 def _place(inside: list[tuple[str, nn.Module, tuple[int, ...]]]) -> str:
-    """Which layer raised, what it takes, and what it got."""
+    """Return which layer raised, what shapes it takes, and what it was given."""
     if not inside:
         return ""
     path, module, shape = inside[-1]

@@ -56,7 +56,7 @@ class ArrayCouplings(Couplings):
 
     @property
     def arrays(self) -> dict[str, Crossbar | TiledArray]:
-        """All arrays by name."""
+        """Return all arrays by name."""
         return {array.name: array for array in (*self._arrays, *self._down) if array is not None}
 
     def drive(self, layer: int, states: States, *, inside: bool = True) -> Tensor | None:

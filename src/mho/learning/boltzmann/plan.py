@@ -161,7 +161,7 @@ def _check_arrays(p: dict[str, Any], structure: Structure, faults: Faults) -> No
         faults.add(f"rpu is {p['rpu']!r}; give a mho.RPU, for example mho.presets.gokmen_2017()")
         return
     if p["rpu"].replicas is not None:
-        faults.add("rpu has lists of one value a replica, and a machine is one; give rpu.of_replica(0)")
+        faults.add("rpu has lists of one value per replica, and a machine has a single replica; give rpu.of_replica(0)")
     if p["dtype"] != "float32":
         faults.add(f"dtype is {p['dtype']!r}, and arrays compute in float32; leave it out")
     try:

@@ -101,7 +101,7 @@ def unpack(file: Path, tensors: dict[str, Tensor], notes: Mapping[str, Any]) -> 
     """
     if notes.get("kind") != KIND:
         raise CheckpointError(
-            f"{file} is a checkpoint of mho train, not of a BoltzmannMachine; give one that save wrote"
+            f"{file} is a checkpoint of mho train, not of a BoltzmannMachine; give a file that its save wrote"
         )
     parameters = {name: _unpacked(value, tensors) for name, value in notes["parameters"].items()}
     return Stored(file, parameters, Progress(**notes["progress"]), notes["visible"], notes["names"], tensors)

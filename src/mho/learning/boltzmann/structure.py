@@ -89,7 +89,7 @@ class Structure:
 
     @functools.cached_property
     def groups(self) -> tuple[tuple[Tensor, ...], ...]:
-        """For each layer, units that may be drawn together given all others: greedy colouring of the links inside.
+        """Return for each layer its groups of units without links inside, which are drawn together (greedy colouring).
 
         A layer without links inside is one group; one in which all units are linked has a group a unit.
         """

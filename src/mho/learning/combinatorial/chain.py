@@ -54,7 +54,7 @@ class Layer:
 
     @property
     def places(self) -> slice:
-        """Where its weights stand among all."""
+        """Return the places of its weights among those of the network."""
         return slice(self.first, self.first + self.out * (self.fan_in + 1))
 
 
@@ -79,7 +79,7 @@ class Chain:
 
     @property
     def inputs(self) -> int:
-        """Numbers of an example."""
+        """Return how many numbers an example has."""
         return math.prod(self.shape)
 
     @property
@@ -213,7 +213,7 @@ class _Reading:
             raise InvalidValue(f"{type(self.model).__name__} has no layer to train; CoNNTrA trains Linear and Conv2d")
         if self.value.dim() != 2:
             raise InvalidValue(
-                f"the model returns {tuple(self.value.shape[1:])} numbers an example; flatten them into one row"
+                f"the model returns {tuple(self.value.shape[1:])} numbers per example; flatten them into one row"
             )
         return Chain(np.array(self.rows, np.int64), tuple(self.layers), self.shape, self.value.shape[1], self.weights)
 

@@ -13,7 +13,7 @@ NAME = "spectral rnn"
 
 
 class Purpose(enum.IntEnum):
-    """What numbers are drawn for. The values are part of every result: never renumber."""
+    """Purpose of random numbers. The values are part of every result: never renumber."""
 
     RESTARTS = 0
 

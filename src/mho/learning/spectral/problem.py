@@ -77,7 +77,7 @@ class Problem:
 
     @property
     def density(self) -> str:
-        """What the estimator is told of the inputs."""
+        """Return the density of the inputs, as the estimator gets it."""
         return "markov" if self.memory else "gaussian"
 
 

@@ -173,7 +173,7 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
 
     @property
     def weights_(self) -> Weights:
-        """The three matrices as one record."""
+        """Return the three matrices as a record."""
         return self._solved()[0]
 
     @property

@@ -70,7 +70,7 @@ def unpack(
         InvalidValue: if a function is needed and None, or given and not needed.
     """
     if notes.get("kind") != KIND:
-        raise CheckpointError(f"{file} is not a checkpoint of a SpectralRNN; give one that its save wrote")
+        raise CheckpointError(f"{file} is not a checkpoint of a SpectralRNN; give a file that its save wrote")
     parameters = dict(notes["parameters"])
     parameters["density"] = _density(file, parameters["density"], tensors, function)
     stream = Stream(make_setting(parameters, notes["inputs"], notes["outputs"]))

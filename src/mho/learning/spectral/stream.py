@@ -28,7 +28,7 @@ CHANGE = 25.0
 @final
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What a stream has to know of the network and its inputs.
+    """Setting of a stream: the network and its inputs.
 
     Attributes:
         inputs: d_x.

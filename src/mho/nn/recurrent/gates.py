@@ -47,7 +47,7 @@ class Gates(abc.ABC):
 
         Args:
             given: what the input matrix answers to the step's input, (S, rows·H), its bias included.
-            recurrent: what the recurrent matrix answers to the output of the step before, likewise.
+            recurrent: answer of the recurrent matrix to the output of the step before, in the form of `given`.
             states: of the step before.
         """
 

@@ -170,7 +170,7 @@ def form_of(x: Tensor | PackedSequence, inputs: int, *, replicas: int, batch_fir
 
 def _check_width(x: Tensor, inputs: int, name: str, give: str) -> None:
     if x.shape[-1] != inputs:
-        raise InvalidValue(f"{name}: input {_told(x)} has {x.shape[-1]} numbers a step; {give}")
+        raise InvalidValue(f"{name}: input {_told(x)} has {x.shape[-1]} numbers per step; {give}")
 
 
 def _told(x: object) -> str:

@@ -42,7 +42,7 @@ def rule(
 
     Args:
         name: of `RULES`.
-        offset: standard deviation of the error of the reference, or one a replica.
+        offset: standard deviation of the error of the reference, or one per replica.
         mean: mean of that error.
         fast: device of the fast bank.
         every: vectors from one transfer to the next.

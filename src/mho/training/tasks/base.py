@@ -18,7 +18,7 @@ from mho.training.tasks.chance import Chance
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Task(abc.ABC, metaclass=InWords):
-    """What a network is trained for. Subclass it: annotated fields are options, then `loss` and `error`.
+    """Task of a training: loss, error and batches. Subclass it: annotated fields are options, then `loss` and `error`.
 
     Options have defaults; a config sets them in its section [task]. A subclass is a frozen dataclass without further
     words. Its name in a config is `module:Class`, or, in this room, the name of its file.

@@ -85,7 +85,7 @@ class Regression(Task):
         if out.shape != y.shape:
             raise InvalidValue(
                 f"the network gives outputs of shape {example_shape(out)} and the targets have {example_shape(y)}; "
-                "regression takes equal shapes, (n, 1) for one number an example"
+                "regression takes equal shapes, (n, 1) for one number per example"
             )
 
 

@@ -1,4 +1,4 @@
-"""What a field may be: what its check enforces, messages say, and `mho config` lists."""
+"""Allowed values of fields, recorded from their checks, for messages and `mho config`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Allowed:
         return self.low <= value <= self.high and value > self.above and is_below
 
     def __str__(self) -> str:
-        """In words, behind "give": "an integer from 1 to 64, or None"."""
+        """Return the allowed values in words that follow "give", such as "an integer from 1 to 64, or None"."""
         if self.flag:
             return "true or false"
         if self.choices:
@@ -99,7 +99,7 @@ class Allowed:
 @final
 @dataclasses.dataclass(frozen=True)
 class Recorded:
-    """What checks allow, by the subject whose faults they collect, such as "Read", and the name of the field.
+    """Record of what checks allow, by the subject whose faults they collect, such as "Read", and by field.
 
     Attributes:
         allowed: what each field may be.

@@ -24,7 +24,7 @@ T = TypeVar("T")
 @final
 @dataclasses.dataclass
 class Silence:
-    """Whether this process shows no progress, as under `mho VERB --quiet`."""
+    """Switch for the progress bars of this process: off under `mho VERB --quiet`."""
 
     on: bool = False
 
@@ -44,7 +44,7 @@ class Bar(abc.ABC, Generic[T]):
 
     Args:
         words: before the bar, with fields as rich writes them: "epoch {task.fields[epoch]}".
-        numbers: behind it, likewise; the time left follows.
+        numbers: behind the bar, with fields in this form; the time left follows.
         total: amount of work.
         done: amount that is done already.
         show: whether anything is shown.

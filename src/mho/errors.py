@@ -1,4 +1,4 @@
-"""What the user did, the rule it breaks, and the cure."""
+"""Errors of mho, which say what was given, which rule it breaks, and what to do."""
 
 from __future__ import annotations
 
@@ -209,12 +209,12 @@ class Faults:
         """Note a fault unless `value` is a number in [low, high], greater than `above` and smaller than `below`.
 
         Args:
-            name: of the field.
+            name: name of the field.
             value: what it was given.
             low: smallest number.
             high: largest number.
             above: bound that is no value itself.
-            below: likewise.
+            below: bound that is no value itself.
             optional: whether None is a value.
             integer: whether numbers are integers.
             also: words that are values too.

@@ -137,7 +137,7 @@ def find_class(key: str, name: str, room: Mapping[str, type[T]], base: type[T], 
 
     Args:
         key: what a file calls it, for messages: "law", "kind".
-        name: of the class.
+        name: name of the class.
         room: those that mho has.
         base: the class that it must be.
         called: the name of `base` for users, for example "mho.Device".

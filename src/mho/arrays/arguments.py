@@ -51,7 +51,7 @@ def as_matrix(name: str, values: Tensor, what: str, shape: tuple[int, int, int])
     """Return values as one float32 (R, out, in).
 
     Args:
-        name: of the array, for messages.
+        name: name of the array, for messages.
         values: (R, out, in), or (out, in) for all replicas alike.
         what: the values in a word, for messages.
         shape: (R, out, in).
@@ -74,7 +74,7 @@ def as_vectors(name: str, values: Tensor, label: str, replicas: int, width: int)
     """Return vectors as contiguous float32 NumPy (R, T, width).
 
     Args:
-        name: of the array, for messages.
+        name: name of the array, for messages.
         values: (R, T, width), or (T, width) where R = 1.
         label: the argument: x or p for inputs, d or q for outputs.
         replicas: R.

@@ -235,7 +235,7 @@ class Crossbar(Array):
         """Return some replicas for plans, on the array's memory.
 
         Args:
-            replicas: which.
+            replicas: the replicas, a slice.
             numbers: for each bank the numbers of its next vectors, which plans read; None: the banks' own.
         """
         is_whole = numbers is None and replicas == slice(None)

@@ -21,7 +21,7 @@ def fault_of(bank: Bank, name: str, x: Floats | None, d: Floats | None, *, relax
 
     Args:
         bank: whose devices the kernel read or moved.
-        name: of the array, as its replica has it.
+        name: name of the array, as its replica has it.
         x: inputs (R, T, in) of the cycle; None: it had none.
         d: δ (R, T, out) of the cycle; None: it had none.
         relaxing: whether time passed, and there was no cycle.

@@ -27,7 +27,7 @@ def own_cells(
     Args:
         rpu: with fields that have values of their own (`mho.per_cell(values=...)`), or none.
         given: further fields by name, which come before those of the rpu; of the law's tables too.
-        name: of the array, for messages.
+        name: name of the array, for messages.
         replicas: R.
         rows: M, outputs of the array.
         columns: N, its inputs.

@@ -32,7 +32,7 @@ class Factors:
 
     Attributes:
         whole: largest factor of each replica, (R,).
-        shares: of each output, (R, out); None where all are 1.
+        shares: shares of each output, (R, out); None where all are 1.
     """
 
     whole: Floats
@@ -68,7 +68,7 @@ class ScaledCycles(Cycles):
 
     Args:
         inner: cycles of the array itself.
-        factor: of all replicas of the array, (R, 1) or (R, out): a buffer that changes only as a whole.
+        factor: factor of all replicas of the array, (R, 1) or (R, out): a buffer that changes only as a whole.
         replicas: which are these.
     """
 
@@ -138,8 +138,8 @@ def scaled_reads(
     Args:
         factors: returns the factors as they are now; they are asked for once before runs.
         plan: plans the reads of the array itself.
-        inputs: of the layer.
-        outputs: of the layer.
+        inputs: inputs of the layer.
+        outputs: outputs of the layer.
         backward: the direction.
     """
     now, width = factors(), outputs.shape[2]

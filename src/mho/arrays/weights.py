@@ -188,7 +188,7 @@ class HeldWeights(FactoredArray):
         """Report the mean loss of an epoch to the cells, as `mho.cells.Residual` needs it for its warm start.
 
         Args:
-            loss: of all replicas, or one of each, (R,).
+            loss: mean loss of all replicas, or of each replica, (R,).
 
         Raises:
             InvalidValue: for a loss that is no number, or another number of them than replicas.
@@ -235,9 +235,9 @@ class HeldWeights(FactoredArray):
 
         pulses: voltage pulses on rows and columns; coincidences: steps of cross-points;
         saturated_probabilities: lines whose pulse probability would have exceeded 1; bound_hits: steps
-        clipped at a device's bound; clipped_reads: outputs that stayed clipped; halvings: rounds of bound
-        management; evaluation_...: likewise in evaluation; then those of each bank by its name, such as slow.pulses,
-        where a cell has several, and the counters of the cell, such as the refreshes of `OneSided`.
+        clipped at a device's bound; clipped_reads: outputs that stayed clipped; halvings: rounds of bound management;
+        evaluation_...: these counts in evaluation; then those of each bank by its name, such as slow.pulses, where a
+        cell has several, and the counters of the cell, such as the refreshes of `OneSided`.
         """
         totals = self._counts()
         return {name: totals[:, i].clone() for i, name in enumerate(count.COUNTERS)} | self._cell_counts()

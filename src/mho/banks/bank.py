@@ -39,7 +39,7 @@ class Bank(nn.Module):
     Args:
         spec: law, lines of a weight, pulses.
         shape: M, N of the matrix.
-        seeds: of the replicas, R.
+        seeds: seeds of the replicas, R.
         names: under which each replica draws, R.
         backend: computes.
         own: fields and tables that cells do not draw: name to (R, devices, M, N, ...).
@@ -109,8 +109,8 @@ class Bank(nn.Module):
         """Return some replicas for plans, on the bank's memory.
 
         Args:
-            replicas: which.
-            numbers: of the next vector of each operation, which plans read; None: the bank's own, `vectors`.
+            replicas: the replicas, a slice.
+            numbers: numbers of the next vector of each operation, which plans read; None: the bank's own, `vectors`.
         """
         reference = None if self.subtracted is None else self.memory(self.subtracted)[replicas]
         return BankPart(

@@ -50,8 +50,8 @@ class Stream:
     """Random numbers of what pulses a bank.
 
     Attributes:
-        key: of each replica, (R, 2).
-        number: of the first vector, (1,), read at each run.
+        key: keys of each replica, (R, 2).
+        number: number of the first vector, (1,), read at each run.
     """
 
     key: npt.NDArray[np.uint32]
@@ -97,7 +97,7 @@ class BankPart:
         return [(self.bank.keys(o)[self.replicas], self.numbers[int(o) : int(o) + 1]) for o in Operation]
 
     def count_on(self, operation: Operation, vectors: int) -> None:
-        """Number the vectors that an operation has seen."""
+        """Add `vectors` to the number of the next vector of an operation."""
         self.numbers[int(operation)] += vectors
 
     def plan_read(
@@ -112,7 +112,7 @@ class BankPart:
             out: takes the outputs.
             circuit: the circuit.
             operation: whose stream the noise is of.
-            number: of the first vector; None: the operation's own running number.
+            number: number of the first vector; None: the operation's own running number.
             backward: whether columns answer to rows.
         """
         return self.bank.backend.plan_read(

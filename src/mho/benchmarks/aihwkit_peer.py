@@ -23,7 +23,7 @@ MODULES = ("aihwkit.nn.conversion", "aihwkit.optim", "aihwkit.simulator.configs"
 
 
 def missing() -> str | None:
-    """Why aihwkit cannot take part, with the cure, in one line; None if it can."""
+    """Return why aihwkit cannot take part, with the cure, in one line; None if it can."""
     try:
         for name in MODULES:
             importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""What a law and a cell cost: nanoseconds a pair and bytes per cross-point."""
+"""Cost of laws and cells: nanoseconds per weight-vector pair, and bytes per cross-point."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Case:
         return f"{self.rows}×{self.columns}, T = {self.vectors}"
 
     def record(self) -> dict[str, int]:
-        """For JSON."""
+        """Return the sizes as a record for JSON."""
         return dataclasses.asdict(self)
 
 

@@ -27,7 +27,7 @@ _calls: dict[Case, Call] = {}
 
 
 def left_out() -> str | None:
-    """Why there is nothing to compare on this machine, or None."""
+    """Return why there is nothing to compare on this machine, or None."""
     if not has_avx512():
         return "This CPU has no AVX-512: every time here is without it."
     chosen = [name for name in SETTINGS if name in os.environ]

@@ -195,7 +195,7 @@ class OnArrays:
 
     Attributes:
         model: converted; what has no array form is left digital.
-        driver: of its training steps.
+        driver: driver of its training steps.
     """
 
     model: nn.Module

@@ -1,4 +1,4 @@
-"""What a benchmark is told: which suites, on what, how often."""
+"""Plan of a benchmark: which suites, on what, how often."""
 
 from __future__ import annotations
 

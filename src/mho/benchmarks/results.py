@@ -1,4 +1,4 @@
-"""What a suite hands over: records for JSON, tables and charts for people."""
+"""Result of a suite: records for JSON, tables and charts for people."""
 
 from __future__ import annotations
 

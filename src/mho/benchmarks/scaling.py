@@ -1,4 +1,4 @@
-"""How the time of a call grows with one size: series of calls, their exponents, records and charts."""
+"""Growth of the time of a call with a size: series of calls, their exponents, records and charts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Series:
     points: tuple[Point, ...]
 
     def names(self) -> tuple[str, ...]:
-        """Of the contestants, one a point."""
+        """Return the names of the contestants, one per point."""
         return tuple(f"{self.what} against {self.over}: {point.size:g}" for point in self.points)
 
     def calls(self) -> dict[str, Call]:

@@ -34,7 +34,7 @@ class Samples:
         return float(low), float(high)
 
     def scaled(self, factor: float) -> Samples:
-        """In another unit."""
+        """Return the samples in another unit, `factor` times as large."""
         return Samples(tuple(value * factor for value in self.values))
 
     def over(self, other: Samples) -> Samples:
@@ -42,7 +42,7 @@ class Samples:
         return Samples(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
 
     def record(self, name: str) -> dict[str, Any]:
-        """For JSON: median, quartiles, extremes and every value, under names that begin with `name`."""
+        """Return a record for JSON: median, quartiles, extremes and all values, under names that begin with `name`."""
         return {
             name: self.median,
             f"{name}_quartiles": list(self.quartiles),

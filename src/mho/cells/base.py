@@ -1,4 +1,4 @@
-"""What a cell is: how banks of devices make a weight, and how vectors move them."""
+"""Base of cells: how banks of devices make a weight, and how vectors move them."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ class Cell(abc.ABC, metaclass=InWords):
         """Return the banks: first the bank that updates pulse.
 
         Args:
-            device: of the RPU.
-            update: of the RPU.
+            device: device of the RPU.
+            update: update of the RPU.
         """
 
     def reads(self) -> tuple[tuple[Term, ...], ...]:
@@ -143,7 +143,7 @@ class Cell(abc.ABC, metaclass=InWords):
         Args:
             lr: learning rate of the array.
             steps: nominal step of each bank.
-            columns: of the array, or of its widest tile.
+            columns: columns of the array, or of its widest tile.
         """
         return ()
 
@@ -348,7 +348,7 @@ class Cell(abc.ABC, metaclass=InWords):
         """Return the cell's map of this name with the names of all that it is given.
 
         Args:
-            name: of the static function.
+            name: name of the static function.
             memory: names of the buffers per weight by the names that h has for them; None: all, by their own.
         """
         buffers = {name: buffer for name, buffer in self.buffers().items() if not buffer.counter}

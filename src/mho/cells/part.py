@@ -72,6 +72,6 @@ class CellPart:
             bank.touch()
 
     def count_reads(self, operation: Operation, vectors: int) -> None:
-        """Number the vectors that a read has sent."""
+        """Add `vectors` to the number of the next vector of a read."""
         for each in self.sums:
             each.reader.count_on(operation, vectors)

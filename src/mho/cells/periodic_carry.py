@@ -50,7 +50,7 @@ class PeriodicCarry(Cell):
 
     Attributes:
         n: digits, at least 2.
-        base: of the number system, above 1.
+        base: base of the number system, above 1.
         every: vectors from one reading of the lowest digit to the next, at least 1.
         slower: how many times rarer the next higher digit is read, at least 1.
         carry_at: share of the nominal range at which a digit is carried, above 0, at most 1.

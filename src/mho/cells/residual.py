@@ -64,7 +64,7 @@ class Residual(Cell):
         transfer_lr: what a reading moves the next bank by, above 0.
         scale_transfer_lr: multiply `transfer_lr` by the learning rate of the update.
         buffer: whether readings go through a digital mean.
-        threshold: of the mean, in nominal steps of the bank that is pulsed, above 0.
+        threshold: threshold of the mean, in nominal steps of the bank that is pulsed, above 0.
         smoothing: share of a reading in the mean, above 0, at most 1.
         warm_start: let the gradient move the coarsest bank first, and the next finer one after each plateau of the
             loss: with an epoch whose loss has risen, from the fourth bank on with two such epochs of five. The loss

@@ -24,8 +24,8 @@ class Summand:
 
     Attributes:
         bank: whose matrix.
-        gain: of each replica, (R,).
-        signs: of each column, (R, N), or None.
+        gain: gain of each replica, (R,).
+        signs: signs of each column, (R, N), or None.
         less: what is subtracted from the matrix first, (R, M, N), or None.
     """
 
@@ -95,7 +95,7 @@ class Sum:
             circuit: the circuit.
             operation: whose stream the noise is of.
             backward: whether columns answer to rows.
-            number: of the first vector, (1,); None: the operation's own running number.
+            number: number of the first vector, (1,); None: the operation's own running number.
         """
         first = self.reader.number(operation) if number is None else number
         if not self.varies:

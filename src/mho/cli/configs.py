@@ -1,4 +1,4 @@
-"""What configs and options describe: TOML files, --preset, --device and --set as the tables of an experiment."""
+"""Experiments from configs and options: TOML files, --preset, --device and --set as the tables of an experiment."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 
 def _ratio(report: DeviceReport, noise: float | None) -> float | None:
-    """Mean step over its noise; None where there is no noise, or it is not known."""
+    """Return the mean step over its noise; None if there is no noise, or it is not known."""
     return (report.step_up + report.step_down) / 2 / noise if noise else None
 
 

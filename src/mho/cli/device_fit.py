@@ -128,7 +128,7 @@ def find_laws(names: Sequence[str] | None) -> list[type[Device]]:
 
 @final
 class FitBar(Bar[tuple[str, int, int]]):
-    """What is being fitted and how many parts are done on a terminal; a line every `EVERY` seconds elsewhere."""
+    """Progress of a fit: on a terminal a bar with the part that is fitted, elsewhere a line every `EVERY` seconds."""
 
     def __init__(self) -> None:
         super().__init__("{task.fields[what]}", "left about", total=1, what="fitting")

@@ -144,7 +144,7 @@ def improve(
 
 @final
 class ImproveBar(Bar[tuple[str, float, int]]):
-    """What is being trained and how many trainings are done on a terminal; a line for every tenth elsewhere."""
+    """Progress of trainings: on a terminal a bar with the training that runs, elsewhere a line for every tenth."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -81,7 +81,7 @@ class EpochBars:
         """Show how many epochs of a training are done; its bar is made when it is first named.
 
         Args:
-            name: of the training, or `WHOLE`, whose bar stays below all others.
+            name: name of the training, or `WHOLE`, whose bar stays below all others.
             done, total: epochs.
             told: behind the bar.
         """

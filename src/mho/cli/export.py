@@ -18,7 +18,9 @@ def export(
     ] = "weights",
     format: Annotated[str, typer.Option(help="npz, or csv with a row per device.")] = "npz",
     zero: Annotated[float | None, typer.Option(help="Siemens of w = 0, where the run's device does not say.")] = None,
-    unit: Annotated[float | None, typer.Option(help="Siemens of one unit of weight, likewise.")] = None,
+    unit: Annotated[
+        float | None, typer.Option(help="Siemens of one unit of weight, where the run's device does not say.")
+    ] = None,
     checkpoint: Annotated[str, typer.Option(help="last, or best: of the lowest validation error.")] = "last",
 ) -> None:
     """Export the devices of a run: states, drawn fields of the law, hidden states, of every array.

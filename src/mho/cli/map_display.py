@@ -1,4 +1,4 @@
-"""What mho map says, for readers: tables on a terminal."""
+"""Output of mho map for readers: tables on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What mho map says below its tables, in sentences."""
+"""Notes of mho map below its tables, in sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all verbs have in common: numbers and options in the words of their users, folders that exist, and --quiet."""
+"""Base of all verbs: numbers and options as users type them, folders that exist, and --quiet."""
 
 from __future__ import annotations
 

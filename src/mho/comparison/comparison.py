@@ -143,8 +143,8 @@ class Comparison:
         Args:
             out: a file whose ending says what it gets: .png, .svg, .pdf: the error curves; .csv: every epoch. Or a
                 folder, which gets the page report.html, both tables as CSV, and each figure.
-            style: of figures, "page" or "paper".
-            width: of figures in inches; None: that of the style.
+            style: style of figures, "page" or "paper".
+            width: width of figures in inches; None: that of the style.
 
         Returns:
             The files, each replaced at once or not at all.

@@ -1,4 +1,4 @@
-"""How long a process has compiled kernels, or read compiled ones from the disk: no part of the time of a training."""
+"""Clock of compilation: seconds in which a process has compiled kernels or loaded them, no part of training."""
 
 from __future__ import annotations
 

@@ -206,6 +206,6 @@ def _renamed(node: ast.stmt | ast.Module, names: dict[str, str]) -> ast.stmt | a
 
 
 def _outside(table: symtable.SymbolTable) -> set[str]:
-    """Names that a text takes from around it or defines, its functions' own variables left out."""
+    """Return the names that a text takes from outside or defines, without the variables of its functions."""
     names = {s.get_name() for s in table.get_symbols() if s.is_global() or table.get_type() == "module"}
     return names.union(*(_outside(child) for child in table.get_children()))

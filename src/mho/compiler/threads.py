@@ -153,5 +153,5 @@ def run(kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[
 
 @functools.cache
 def _pool(process: int, count: int) -> concurrent.futures.ThreadPoolExecutor:
-    """A pool a process: threads do not survive a fork."""
+    """Return the pool of threads of a process, by its id: threads do not survive a fork."""
     return concurrent.futures.ThreadPoolExecutor(max(1, count - 1), thread_name_prefix="mho")

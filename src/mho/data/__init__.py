@@ -116,7 +116,7 @@ def fetch(name: str, folder: Path | None = None) -> Dataset:
     """Return a data set from files, which is downloaded to the user's cache and checked unless it is on this machine.
 
     Args:
-        name: of a data set that is read from files, such as "mnist".
+        name: name of a data set that is read from files, such as "mnist".
         folder: where files are looked for, in place of $MHO_DATA and the cache; nothing is downloaded then.
 
     Raises:

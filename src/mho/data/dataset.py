@@ -22,7 +22,7 @@ class Dataset:
         name: for titles and folders.
         symbols: what the indices of classes or characters stand for, such as ("a", "b"); () where nobody says.
         x_scale: mean and deviation by which inputs were standardised, each (m,) of m columns; None where they were not.
-        y_scale: likewise of targets, each (1,).
+        y_scale: mean and deviation by which targets were standardised, each (1,); None where they were not.
         notes: sentences on how the data were made, for the user: parts, target, what was standardised.
 
     Raises:

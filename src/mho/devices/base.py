@@ -1,4 +1,4 @@
-"""What a device law is: fields, one scalar function, and where its source comes from."""
+"""Base of device laws: fields, a scalar function `pulse`, and the source of its code."""
 
 from __future__ import annotations
 

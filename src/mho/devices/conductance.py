@@ -1,4 +1,4 @@
-"""Which conductance a weight of a device is."""
+"""Map from the weights of a device to conductances."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class MeasuredCells(PerCell):
 
     Attributes:
         mean: the nominal value, which sets pulse gains and is what a device without cells is asked with.
-        values: of the cells.
+        values: values of the cells.
     """
 
     values: CellMap = dataclasses.field(kw_only=True)

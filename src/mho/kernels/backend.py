@@ -48,8 +48,8 @@ class Backend(abc.ABC):
             out: takes y, (R, T, M), the mean over the P/M devices of a weight after the converter; backward z = Wᵀ δ,
                 (R, T, N).
             circuit: noise, bounds, converters, noise and bound management.
-            key: of the stream that names the noise.
-            number: of the first vector.
+            key: keys of the stream that names the noise.
+            number: number of the first vector.
             counts: clipped outputs, halvings, and values that are not finite are added.
             backward: the direction.
             evaluation: True counts clipped outputs and halvings as those of evaluation.
@@ -68,8 +68,8 @@ class Backend(abc.ABC):
             d: δ, (R, T, M).
             lines: P; each of the P/M devices of a weight gets a train of its own.
             drive: gains, length and management.
-            key: of the stream.
-            number: of the first vector.
+            key: keys of the stream.
+            number: number of the first vector.
             counts: pulses, saturated probabilities, and vectors that are not finite are added.
 
         Returns:
@@ -87,8 +87,8 @@ class Backend(abc.ABC):
             state: weights that reads see, (R, P, N); updated.
             population: the law with its fields and hidden states; these are updated.
             drawn: trains, from `plan_trains` or `plan_column_trains`.
-            key: of the stream from which the trains were drawn.
-            number: of the first vector, as for the trains.
+            key: keys of the stream from which the trains were drawn.
+            number: number of the first vector, as for the trains.
             counts: coincidences, bound hits, and steps that are not finite are added.
             window: which vectors each column takes part in; None: all.
         """
@@ -147,8 +147,8 @@ class Backend(abc.ABC):
         Args:
             state: (R, P, N).
             population: the law with its fields.
-            key: of the stream of the reads.
-            number: of the read's first vector, which names the draws.
+            key: keys of the stream of the reads.
+            number: number of the read's first vector, which names the draws.
             counts: values that are not finite are added; the state is read in their places.
             out: takes the weights, (R, P, N).
         """
@@ -162,7 +162,7 @@ class Backend(abc.ABC):
         Args:
             state: weights that reads see, (R, P, N); updated.
             population: the law with its fields and hidden states; these are updated.
-            key: of the stream of time.
+            key: keys of the stream of time.
             number: names the draws, (1,).
             counts: weights that are not finite are added, and stay as they were.
             dt: time in optimizer steps, (1,).

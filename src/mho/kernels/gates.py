@@ -55,7 +55,7 @@ def lstm_back(d: LstmErrors, gates: Floats, tanh_c: Floats, c: Floats, *, d_c: F
         d: δ of h and of c', (S, H) each.
         gates: as `lstm` has written them, (S, 4H).
         tanh_c: as `lstm` has written it, (S, H).
-        c: of the time step before, (S, H).
+        c: memory c of the time step before, (S, H).
         d_c: takes δ of c, (S, H).
         errors: takes δ of given and of answer, (S, 4H).
     """
@@ -68,7 +68,7 @@ def gru(given: Floats, answer: Floats, h: Floats, *, gates: Floats, new_h: Float
     Args:
         given: (S, 3H), in the order r, z, n.
         answer: (S, 3H).
-        h: of the time step before, (S, H).
+        h: output h of the time step before, (S, H).
         gates: takes r, z, n, (S, 3H).
         new_h: takes h', (S, H).
     """
@@ -82,7 +82,7 @@ def gru_back(d: Floats, gates: Floats, answer: Floats, h: Floats, errors: GruErr
         d: δ of h', (S, H).
         gates: as `gru` has written them, (S, 3H).
         answer: as `gru` was given it, (S, 3H).
-        h: of the time step before, (S, H).
+        h: output h of the time step before, (S, H).
         errors: takes δ of given, of answer, and of h past the recurrent array.
     """
     return plain(MODULE, "gru_back", len(d), errors.answer.size, d, gates, answer, h, errors)

@@ -176,7 +176,7 @@ def check_addresses(name: str, lines: int, columns: int, fields: int = 1) -> Non
     """Raise InvalidValue if kernels cannot address the array.
 
     Args:
-        name: of the array, for the message.
+        name: name of the array, for the message.
         lines: physical lines P of a replica.
         columns: N.
         fields: numbers of a cross-point that lie side by side in memory.
@@ -310,11 +310,11 @@ def plain(module: str, entry: str, lines: int, work: int, *arguments: Any, numbe
     """Return a call of a kernel of `mho.kernels.cpu` that counts nothing.
 
     Args:
-        module: of the kernel, inside `mho.kernels.cpu`.
+        module: module of the kernel, inside `mho.kernels.cpu`.
         entry: name of the kernel.
         lines: independent parts that threads may share.
         work: numbers that the kernel passes over, by which a program decides how many threads it takes.
-        arguments: of the kernel, behind `start`, `stop` and `counts`.
+        arguments: arguments of the kernel, behind `start`, `stop` and `counts`.
         number: (1,) number of the first vector, for kernels that take it.
     """
     return Call(compiler.load(f"mho.kernels.cpu.{module}", entry), lines, work, NO_COUNTS, arguments, number)

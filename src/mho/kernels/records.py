@@ -136,7 +136,7 @@ class Chopping(NamedTuple):
     """Choppers of the replicas: when the signs of columns change.
 
     Attributes:
-        probability: of a change per reading, (R,) float32, 0 to 1; 0: signs stay.
+        probability: probability of a change per reading, (R,) float32, 0 to 1; 0: signs stay.
         period: readings from a change to the next, (R,) int64; 0: changes are drawn.
         keys: keys of the draws, (R, 2) uint32.
     """

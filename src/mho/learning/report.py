@@ -1,4 +1,4 @@
-"""What zero-shifting did and what it left."""
+"""Report of zero-shifting: pulses sent, and distances left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Distances:
     """Signed distances from symmetry points, over the cells whose points are known: in the units of the weights.
 
     Attributes:
-        mean: of the distances.
+        mean: mean of the distances.
         std: their standard deviation.
         largest: the largest without its sign.
     """
@@ -44,8 +44,9 @@ class ArrayShift:
         array: its name.
         pulses: sent to each device, one number per replica.
         settled: whether the tolerance was reached in every replica; None where none was given.
-        residual: of the conductances from their symmetry points after the pulses.
-        left: of the references likewise, hence of W = 0: write error and bounds of the reference devices included.
+        residual: distance of the conductances from their symmetry points after the pulses.
+        left: distance of the references from the symmetry points, hence of W = 0: with the write error and the bounds
+            of the reference devices.
         without_point: share of devices that have no symmetry point.
         clipped: share of weight devices that their bounds kept from g_ref + W.
         references_clipped: share of reference devices that cannot hold what they were given.

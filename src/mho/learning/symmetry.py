@@ -40,7 +40,7 @@ def symmetry_points(device: Any, fields: dict[str, Floats]) -> SymmetryPoints:
     """The points of all cells where the law has a closed form, `symmetry(cell)`; else those of a sample.
 
     Args:
-        device: of one replica, with numbers only.
+        device: device of one replica, with numbers only.
         fields: every field of the law, flat arrays of one length; tables with their own axes behind.
     """
     cells = np.arange(len(fields["w_max"]))

@@ -37,7 +37,7 @@ class LearnedWeights:
         vectors: numbers of vectors after which the error was measured, (K,).
         curve: errors then, (K, R).
         pulses: steps a device has made per vector, by the name of its bank, (R,).
-        seconds: of the whole run.
+        seconds: seconds of the whole run.
     """
 
     error: Numbers
@@ -183,8 +183,8 @@ def learn_weights(
         size: rows and columns, at least 1.
         lr: learning rate, above 0.
         target_std: standard deviation of the targets, above 0.
-        seeds: of each replica: of devices and noise, targets and vectors.
-        points: of the curve, at least 1.
+        seeds: seeds of each replica: of devices and noise, targets and vectors.
+        points: number of points of the curve, at least 1.
         watch: called with the number of vectors done, about every thousand vectors.
 
     Raises:

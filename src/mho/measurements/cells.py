@@ -47,7 +47,7 @@ def is_gap(cell: str) -> bool:
 
 
 def names_unit(cell: str) -> bool:
-    """Whether a cell of a heading line is a unit, or says that there is none: "(nS)", "[cycles]", "(-)", "#", ""."""
+    """Return True if a cell of a heading line is a unit, or says there is none: "(nS)", "[cycles]", "(-)", "#", ""."""
     bare = cell.strip().strip("()[]").strip()
     bracketed = cell.strip()[:1] in ("(", "[") and OTHERS.fullmatch(bare) is not None
     return is_unit(cell) or bracketed or is_gap(bare) or bare in ("", "#")

@@ -54,7 +54,7 @@ class Column:
     why: str = ""
     meanings: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
-    def settle(self, role: str, why: str) -> None:
+    def decide(self, role: str, why: str) -> None:
         """Give the column a role, and say why."""
         self.role, self.why = role, why
 

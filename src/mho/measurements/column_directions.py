@@ -20,11 +20,11 @@ FEWEST = 3
 
 
 def keep_one_direction(columns: Sequence[Column]) -> None:
-    """Of columns that say directions keep the first, or the first that also names reads."""
+    """Keep the first column that says directions, or the first that also names reads."""
     found = of_role(columns, "direction")
     found.sort(key=lambda column: not any(map(says_read, column.grid.cells(column.number)[:1000])))
     for column in found[1:]:
-        column.settle("second direction", f"column {found[0].label} says directions")
+        column.decide("second direction", f"column {found[0].label} says directions")
 
 
 def find_opposites(columns: Sequence[Column]) -> None:
@@ -51,7 +51,7 @@ def _by_the_known(column: Column, names: Sequence[str]) -> bool:
         return False
     known, other = (0, 1) if ways[0] else (1, 0)
     column.meanings = {names[known]: ways[known], names[other]: -ways[known]}
-    column.settle("direction", f"{names[known]!r} is a direction, so {names[other]!r} is the opposite")
+    column.decide("direction", f"{names[known]!r} is a direction, so {names[other]!r} is the opposite")
     return True
 
 
@@ -78,5 +78,5 @@ def _by_trend(column: Column, cells: Sequence[str], columns: Sequence[Column]) -
         ways = {name: -way for name, way in ways.items()}
     column.meanings = ways
     risen, fallen = sorted(ways, key=ways.__getitem__, reverse=True)
-    column.settle("direction", f"one series: conductances rise at {risen!r} and fall at {fallen!r}")
+    column.decide("direction", f"one series: conductances rise at {risen!r} and fall at {fallen!r}")
     return True

@@ -1,4 +1,4 @@
-"""What a column is by its own name, unit and cells."""
+"""Role of a column by its own name, unit and cells."""
 
 from __future__ import annotations
 

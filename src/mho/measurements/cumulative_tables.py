@@ -100,7 +100,7 @@ def read_cumulative_tables(files: Sequence[str | os.PathLike[str]]) -> JumpTable
     lies beyond the first or last change is at it. It is kept as quantiles at 161 points of the distribution.
 
     Args:
-        files: of one device.
+        files: files of one device.
 
     Raises:
         InvalidValue: naming what is missing, or file, line and column of every fault.

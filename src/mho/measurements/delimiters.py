@@ -1,4 +1,4 @@
-"""Which delimiter and which decimal sign a table has."""
+"""Detection of the delimiter and the decimal sign of a table."""
 
 from __future__ import annotations
 

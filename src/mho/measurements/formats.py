@@ -1,4 +1,4 @@
-"""What the user says about a file of pulses, where the file does not say it itself."""
+"""Format of a file of pulses, as the user gives it where the file does not say it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Format:
         delimiter: comma, semicolon, tab, blank or none, or the character itself.
         decimal: "." or ",".
         header: lines above the table.
-        encoding: of the text, for example "utf-16".
-        unit: of the readings.
+        encoding: encoding of the text, for example "utf-16".
+        unit: unit of the readings.
         devices: their names, in the order of the file.
         reverse: columns that are read from the last row to the first, by name or by number from 1 on, such as the
             mirrored depression branch of NeuroSim's fitting tool.

@@ -289,7 +289,7 @@ def _heading_rows(body: Sequence[Row], width: int, decimal: str) -> int:
 
 
 def _names(heading: Sequence[Row], width: int, decimal: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names and units of the columns, by the last lines of the heading that have as many cells as the table.
+    """Return names and units of the columns, by the last lines of the heading with as many cells as the table.
 
     A line above names that occur twice tells them apart: devices above LTP and LTD, for example.
     """

@@ -37,7 +37,7 @@ class JumpTables:
         states_down: as `states_up`, for down pulses.
         points_down: points of the distribution of down pulses, (Q,).
         jumps_down: changes by down pulses, (B, Q); most are negative.
-        unit: of states and jumps.
+        unit: unit of states and jumps.
         notes: how the files were read, a sentence each, for the user.
     """
 
@@ -79,8 +79,8 @@ def read_jump_table(increasing: str | os.PathLike[str], decreasing: str | os.Pat
     column for each conductance.
 
     Args:
-        increasing: of up pulses.
-        decreasing: of down pulses.
+        increasing: table of up pulses.
+        decreasing: table of down pulses.
 
     Raises:
         InvalidValue: naming the file, and line and column of every fault.

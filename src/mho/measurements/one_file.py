@@ -62,7 +62,7 @@ def read_file(file: str | os.PathLike[str], form: Format, way: int, notes: Notes
     for column in (
         of_role(columns, "number") if actions is not None and actions.parted and table.numbers is None else []
     ):
-        column.settle("count of rows", "pulses stand in rows of their own")
+        column.decide("count of rows", "pulses stand in rows of their own")
     notes.decisions += [column.decision for column in columns if not grid.is_empty(column.number)]
     groups = _by_device(grid, columns, table, actions)
     voltage = next(iter(of_role(columns, "voltage")), None)

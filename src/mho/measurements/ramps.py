@@ -1,4 +1,4 @@
-"""Where a series of readings turns from up to down, and back."""
+"""Ramps of a series of readings, and the turning points between them."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def _even_turn(number: int, ramps: int, readings: int) -> list[int]:
     L pulses a ramp make ramps·L readings, each after its pulse, or one more with the reading before the first pulse.
 
     Args:
-        number: of the turn, from 1.
+        number: number of the turn, from 1.
         ramps: how many there are.
         readings: how many there are.
     """

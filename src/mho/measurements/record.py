@@ -1,4 +1,4 @@
-"""What was measured: pulses of one direction or the other, and conductances before and after them."""
+"""Record of a measurement: pulses of either direction, and conductances before and after them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Measurement:
     Attributes:
         source: the file.
         traces: one a device.
-        unit: of the readings, for example "S" or "a.u.".
+        unit: unit of the readings, for example "S" or "a.u.".
         notes: how the file was read, a sentence each, for the user.
         warnings: those of the notes that tell of a contradiction.
         decisions: what each column of the file was taken as.

@@ -1,4 +1,4 @@
-"""What each row of a table is: a pulse, a read, or both; and rows as readings with pulses between them."""
+"""Actions of the rows of a table: pulse, read, or both; and rows as readings with pulses between them."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ class Rows:
 
 
 def followed(rows: Rows, reads: npt.NDArray[np.bool_], blank: npt.NDArray[np.bool_]) -> Rows:
-    """Rows of reads alone, each with the pulses that were sent since the read before.
+    """Return the rows of reads alone, each with the pulses that were sent since the read before.
 
     Reads without a pulse between them are averaged. Pulses of both directions between two reads are not followed.
 
@@ -259,14 +259,14 @@ def _averaged(rows: Rows, groups: Sequence[Sequence[int]]) -> Rows:
 
 
 def begun_before(rows: Rows, column: int, before: Floats) -> Rows:
-    """Rows with the readings before pulses that stand in a column of their own.
+    """Return rows with the readings before pulses, which stand in a column of their own.
 
     Where each is the reading of the row above, only the first is new; else each row is a step of its own, which is not
     connected to the row above.
 
     Args:
         rows: with the pulses before each reading.
-        column: of the readings after the pulses.
+        column: column of the readings after the pulses.
         before: (N,) readings before them.
     """
     assert rows.moves is not None

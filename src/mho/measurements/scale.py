@@ -36,7 +36,7 @@ def scaled(
     """Return the readings of a grid as conductances where the file says how, else as they stand.
 
     Args:
-        columns: of the table.
+        columns: columns of the table.
         form: what the user gives.
         reads: (N,) the rows that hold readings, if others hold what was measured during a pulse.
         faults: where cells that are no numbers are noted.

@@ -33,7 +33,7 @@ class Series:
 
     Attributes:
         device: its name.
-        label: of the column, for errors and notes.
+        label: label of the column, for errors and notes.
         lines: (N,) on which they stand.
         values: (N,), NaN for gaps.
         counts: (N - 1,) pulses between one and the next, 0 where they are not connected.
@@ -51,7 +51,7 @@ class Series:
 
 
 def counted(numbers: Floats) -> tuple[Ints, tuple[int, ...], bool]:
-    """Pulses between rows by a column that counts them, where it starts anew, and whether it also counts down.
+    """Return pulses between rows by a column that counts them, where it restarts, and whether it also counts down.
 
     Args:
         numbers: (N,) whole or NaN.

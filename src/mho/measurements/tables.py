@@ -84,7 +84,7 @@ def _rises_to_one(values: Floats) -> bool:
 
 
 def _levels(values: Floats) -> npt.NDArray[np.int64]:
-    """Values as whole numbers of a hundredth of the largest."""
+    """Return values as whole numbers of hundredths of the largest."""
     found: npt.NDArray[np.int64] = np.round(values / (CLOSE * np.max(np.abs(values)))).astype(np.int64)
     return found
 
@@ -114,7 +114,7 @@ def _sweep(columns: Sequence[Column]) -> Refusal | None:
 
 
 def _unequal_pulses(columns: Sequence[Column]) -> Refusal | None:
-    """Pulses of another voltage in nearly every row."""
+    """Return the fault of a table whose pulses have another voltage in nearly every row."""
     for column in of_role(columns, "voltage") if of_role(columns, *READINGS) else []:
         if _changes(column.finite) and _even(np.diff(column.finite)) < 0.7:
             return column, (

@@ -1,4 +1,4 @@
-"""What recurrent networks share: characters or rows of an image through recurrent layers to logits."""
+"""Base of recurrent networks: characters or rows of an image through recurrent layers to logits."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Transformer(nn.Module):
         characters: different ones.
         context: longest sequence, in characters.
         width: numbers of a character between the layers.
-        heads: of the attention, which share the width.
+        heads: heads of the attention, which share the width.
         layers: how many.
 
     Raises:

@@ -125,11 +125,11 @@ class MultiheadAttention(Composite):
 
         Args:
             query: (R·B, T, embed_dim) where `batch_first`, else (T, B, embed_dim), or (T, embed_dim).
-            key: of S steps of kdim numbers, (S, B, kdim) or (R, S, B, kdim); with batch_first as the query.
-            value: of S steps of vdim numbers, in the form of `key`.
+            key: (R·B, S, kdim) where `batch_first`, else (S, B, kdim), or (S, kdim).
+            value: (R·B, S, vdim) where `batch_first`, else (S, B, vdim), or (S, vdim).
             key_padding_mask: (R·B, S), or (S,): True where a key is left out, or numbers that are added.
             need_weights: whether to return the weights, (R·B, T, S).
-            attn_mask: (T, S), or (R·B·num_heads, T, S), likewise.
+            attn_mask: (T, S), or (R·B·num_heads, T, S): True where a key is left out, or numbers that are added.
             average_attn_weights: whether weights are means over heads, and not (R·B, num_heads, T, S).
             is_causal: says that `attn_mask` is causal, and changes nothing.
 

@@ -108,9 +108,9 @@ class PartRPUs:
     """RPU of each part of a composite layer.
 
     Args:
-        rpu: of all parts that no pattern names.
+        rpu: RPU of all parts that no pattern names.
         layers: other RPUs by pattern of the part's name.
-        names: of the parts.
+        names: names of the parts.
 
     Raises:
         InvalidValue: for a pattern that matches no part.

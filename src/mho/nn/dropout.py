@@ -74,7 +74,7 @@ class Dropout(nn.Module, metaclass=InWords):
         return factors
 
     def count_on(self, samples: int) -> None:
-        """Number the samples that were dropped from."""
+        """Add `samples` to the number of the next sample."""
         self.samples += samples
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:

@@ -71,8 +71,8 @@ class LayerKind(metaclass=InWords):
         layer: the layer on arrays, or a `Composite` of several.
         make: makes a layer for a module of that type; the keywords rpu, seed, replicas and name are for `ArrayLayer`.
             A composite gets the keyword `layers` beside, a dict of other RPUs by the name of a part.
-        matrices: of a module of that type, one for each array of its layer, in order, all of one shape. Only shapes
-            count where weights are on torch's meta device.
+        matrices: matrices of a module of that type, one for each array of its layer, in order, all of one shape. Only
+            shapes count where weights are on torch's meta device.
         parts: in place of `matrices`, where the layer is a composite: what each layer inside gets, by its path there,
             in the order of the composite.
         vectors: shapes of an input and of its output, the batch included, to the vectors that each array gets.

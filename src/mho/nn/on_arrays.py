@@ -20,7 +20,7 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
 
     Attributes:
         replaces: type of the torch module in whose place `mho.convert` put this layer; None for a layer made by hand.
-        name: of the layer, which names its draws.
+        name: name of the layer, which names its draws.
         replicas: R.
     """
 

@@ -27,7 +27,7 @@ class Ties:
     """Layers of a digital model that share parameters.
 
     Attributes:
-        owners: of a layer without arrays of its own, the layer whose arrays it uses.
+        owners: for each layer without arrays of its own, the layer whose arrays it uses.
         faults: what is wrong with parameters that no one array can serve.
     """
 
@@ -98,7 +98,7 @@ def one_rpu(given: Mapping[str, RPU | None], usual: RPU) -> RPU:
 
     Args:
         given: the RPU that patterns give to each layer that uses the array, by path; None: no pattern matches.
-        usual: of layers that no pattern matches.
+        usual: RPU of layers that no pattern matches.
 
     Raises:
         InvalidValue: where the layers have different RPUs.

@@ -33,7 +33,7 @@ class Row:
 
     Attributes:
         verdict: on the curve.
-        label: of the curve.
+        label: label of the curve.
         paper: what the paper says of it; a dash where the figure shows another quantity than is judged.
         measured: mean of the figure's quantity; None if the curve was not trained.
         judged: name of the quantity that is judged, where the figure shows another; else "".

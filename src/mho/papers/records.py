@@ -31,7 +31,7 @@ class Record:
         curve: name.
         command: what trains it again.
         physics: version of the physics that the results are valid for, `mho.PHYSICS_VERSION` of their training.
-        version: of mho.
+        version: version of mho.
         images: training images an epoch; 0 for a study without images.
         arrays: the network as a table of arrays, as in summary.json; empty for a study that has none there.
         seeds: seed to its lines of metrics, one an epoch: named numbers, of equal names in all lines.
@@ -128,7 +128,7 @@ def read_records(folder: Path) -> dict[str, Record]:
 @final
 @dataclasses.dataclass(frozen=True)
 class Included:
-    """What a file of results has, by its beginnings: the physics of the first line, and the seeds of the others."""
+    """Contents of a file of results: the physics of its first line, and the seeds of the others."""
 
     physics: int
     seeds: int

@@ -91,7 +91,7 @@ class Reproduction:
 
         Args:
             engine: what trains.
-            threads: of each run.
+            threads: threads of each run.
             data_folder: folder with the data set's files; None: where `mho.data.load` looks.
             on_start: sees the runs that are missing.
             on_tick: called a few times a second.

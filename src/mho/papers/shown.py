@@ -1,4 +1,4 @@
-"""What a paper shows: its figures and curves, their numbers, and what a training of them must keep."""
+"""Contents of a paper: its figures and curves, their numbers, and checks of their trainings."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class Figure:
     """A figure of the paper.
 
     Attributes:
-        title: of the figure.
+        title: title of the figure.
         paper: its number in the paper, where its name is not that, with the source of the number, "4H [r]".
         curves: names of its curves in order.
         quantity: what the vertical axis shows.
@@ -157,7 +157,7 @@ class Figure:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a paper shows.
+    """Figures and curves of a paper.
 
     Attributes:
         title: authors, title and place of the paper.
@@ -167,7 +167,7 @@ class Expected:
         curves: by name.
         quick: what a short training must keep, by name of the curve.
         numbers_available: whether the paper's numbers are known to us.
-        captions: of pictures, by the name that studies give them.
+        captions: captions of pictures, by the name that studies give them.
     """
 
     title: str

@@ -43,7 +43,7 @@ ROUNDING = 1e-6
 @final
 @dataclasses.dataclass(frozen=True)
 class DeviceReport:
-    """What `check_device` measured on a law that keeps the contract.
+    """Report of `check_device` on a law that keeps the contract.
 
     Attributes:
         law: its class.

@@ -63,7 +63,7 @@ class AnalogOptimizer(ArrayOptimizer):
         clip_norm: as of `AnalogSGD`.
         clip_value: before each step, limit the entries of gradients to ± this; greater than 0. None: do not.
         layers: other learning rates by pattern of the layer's path, for example {"conv*": 0.02}; 0: such a layer stays.
-        options: of `kind`: betas, momentum, weight_decay, ...
+        options: options of `kind`: betas, momentum, weight_decay, ...
 
     Raises:
         InvalidValue: for another kind or value, or a pattern that matches nothing.
@@ -235,13 +235,13 @@ class AnalogOptimizer(ArrayOptimizer):
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Move:
-    """What the torch optimizer makes of the weights of an array, on its way to the devices.
+    """Change of the weights of an array by the torch optimizer, on its way to the devices.
 
     Attributes:
         array: whose weights.
         matrices: the weights of each replica, (out, in), as the torch optimizer moves them.
         start: the weights before, (R, out, in).
-        scale: of the array before the step, or None.
+        scale: scale of the array before the step, or None.
         remainder: for each replica what waits for a whole nominal step, (out, in) in units of the devices; None where
             rounding is stochastic, or updates are exact.
     """

@@ -1,4 +1,4 @@
-"""What optimizers of arrays share: parameter groups by layer, clipping, and what they refuse."""
+"""Base of optimizers of arrays: parameter groups by layer, clipping, and the models that they refuse."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ArrayOptimizer(torch.optim.Optimizer, abc.ABC, metaclass=InWords):
         `mho train` and `mho.training.fit` do so after each epoch; a script of your own calls it there.
 
         Args:
-            loss: of all replicas, or one of each.
+            loss: mean loss of all replicas, or of each replica.
 
         Raises:
             InvalidValue: for a loss that is no number, or another number of them than replicas.

@@ -30,7 +30,7 @@ class TensorBoard(metaclass=InWords):
     it with each line of `mho.load(folder).history`. Close it at the end, or use it in a `with` statement.
 
     Args:
-        folder: of TensorBoard's event files, which is made: `tensorboard --logdir FOLDER` shows it.
+        folder: folder of TensorBoard's event files, which is made: `tensorboard --logdir FOLDER` shows it.
 
     Raises:
         InvalidValue: without the package tensorboard, naming the extra that brings it.

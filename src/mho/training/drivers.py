@@ -1,4 +1,4 @@
-"""Who drives a step: autograd, which takes any model, or the graph of an online driver, which costs less."""
+"""Drivers of a step: autograd, which takes any model, or the graph of an online driver, which costs less time."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def choose_driver(
 
     Args:
         model: as `mho.convert` returned it.
-        optimizer: of this model.
+        optimizer: optimizer of this model.
         loss: mean over a batch, as `torch.nn.functional.cross_entropy`.
         sample: a batch as the steps will get it; with it the choice is certain before the first step.
         prefer: "auto", or "online" or "autograd" to have that one.

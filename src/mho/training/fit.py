@@ -39,7 +39,7 @@ def fit(
 
     Args:
         model: as `mho.convert` returned it.
-        optimizer: of this model.
+        optimizer: optimizer of this model.
         data: a `mho.data.Dataset`, ((x_train, y_train), (x_test, y_test)), or a mapping with these four names.
         epochs: passes over the training examples, at least 1.
         task: what is trained for: a task, such as `mho.training.Regression()`, or its name as in a config,

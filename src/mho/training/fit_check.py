@@ -1,4 +1,4 @@
-"""Whether a network, data and a task go together, found before the first step."""
+"""Check that a network, data and a task fit together, before the first step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_fit(model: nn.Module, name: str, task: Task, data: Dataset) -> None:
 
     Args:
         model: not converted; it is left as it is, in its mode.
-        name: of the model, for messages.
+        name: name of the model, for messages.
         task: prepared.
         data: prepared.
 

@@ -62,11 +62,11 @@ class Loop:
 
     Args:
         model: as `mho.convert` returned it.
-        optimizer: of this model.
+        optimizer: optimizer of this model.
         data: examples, as `task.prepare` returned them; `settings.validation` of those to train on are held out.
         settings: epochs, rates, order, driver.
         task: what is trained for, as `prepare` returned it.
-        names: of the replicas, for the lines of metrics.jsonl; (): they have none there.
+        names: names of the replicas, for the lines of metrics.jsonl; (): they have none there.
 
     Attributes:
         data: the examples, without those that are held out.

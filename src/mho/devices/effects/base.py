@@ -1,4 +1,4 @@
-"""What an effect is: fields, and static functions that stand at hooks beside the law."""
+"""Base of effects: fields, and static functions for the hooks beside the law."""
 
 from __future__ import annotations
 

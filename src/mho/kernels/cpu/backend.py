@@ -31,8 +31,8 @@ class PackedTrains:
     """Trains as lists of the lines that pulse.
 
     Attributes:
-        columns: of the lines driven by x.
-        rows: of the lines driven by d.
+        columns: trains of the columns, driven by x.
+        rows: trains of the rows, driven by δ.
         words: 32-bit words of slots that a vector takes.
         vectors: T.
     """

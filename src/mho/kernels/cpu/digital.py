@@ -141,7 +141,7 @@ def normalise(
         means: `mho.kernels.records.Means`, updated.
         vectors: number of vectors over which the means are taken, at most.
         new_x: takes x over its mean, (R, T, N); 0 as long as there is no mean.
-        new_d: takes δ over its mean, (R, T, M); 0 likewise.
+        new_d: takes δ over its mean, (R, T, M); 0 as long as there is no mean.
     """
     for q in range(start, stop):
         r = np.uintp(q)

@@ -171,7 +171,7 @@ def lstm_back(
         d: `mho.kernels.records.LstmErrors`, δ of h and of c'.
         gates: i, f, g, o as `lstm` has written them, (S, 4H).
         tanh_c: tanh c' as `lstm` has written it, (S, H).
-        c: of the time step before, (S, H).
+        c: memory c of the time step before, (S, H).
         d_c: takes δ of c, (S, H).
         errors: takes δ of given and of answer, (S, 4H).
     """
@@ -230,7 +230,7 @@ def gru(start: Any, stop: Any, counts: Any, given: Any, answer: Any, h: Any, gat
         counts: not added to.
         given: (S, 3H), in the order r, z, n.
         answer: (S, 3H), in this order.
-        h: of the time step before, (S, H) at least.
+        h: output h of the time step before, (S, H) at least.
         gates: takes r, z, n side by side, (S, 3H).
         new_h: takes h', (S, H) at least.
     """
@@ -263,7 +263,7 @@ def gru_back(start: Any, stop: Any, counts: Any, d: Any, gates: Any, answer: Any
         d: δ of h', (S, H).
         gates: r, z, n as `gru` has written them, (S, 3H).
         answer: as `gru` was given it, (S, 3H).
-        h: of the time step before, (S, H) at least.
+        h: output h of the time step before, (S, H) at least.
         errors: takes δ of given, of answer and of h, `mho.kernels.records.GruErrors`.
     """
     hidden = d.shape[1]

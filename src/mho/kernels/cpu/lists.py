@@ -92,8 +92,8 @@ def list_driven(
         at: first number that is looked at.
         size: how many numbers are looked at.
         gain: C_x or C_δ of the vector, a float32 seen as uint32.
-        key_0: of the vector.
-        key_1: of the vector.
+        key_0: first key word of the vector.
+        key_1: second key word of the vector.
         line: number of the line of drive[at].
     """
     if COMPRESSES:
@@ -134,8 +134,8 @@ def draw_single(
         at: first number that is looked at.
         size: how many numbers are looked at.
         gain: C_x or C_δ of the vector, a float32 seen as uint32.
-        key_0: of the vector.
-        key_1: of the vector.
+        key_0: first key word of the vector.
+        key_1: second key word of the vector.
         line: number of the line of drive[at].
     """
     if COMPRESSES:

@@ -19,7 +19,7 @@ class ReadScratch(NamedTuple):
         driven: numbers of the lines that a backward read drives, (P,) uintp.
         scaled: inputs behind the input stage, (1, chunk, inputs) float32.
         scales: s of each vector, (chunk,) float32.
-        keys: of each vector, (4, chunk) uint32.
+        keys: keys of each vector, (4, chunk) uint32.
     """
 
     sums: Any
@@ -68,11 +68,11 @@ class TrainSides(NamedTuple):
 class TrainScratch(NamedTuple):
     """Memory of the drawing of trains for a chunk of vectors.
 
-    Attributes:
-        work: notes of the listed lines, column behind column, uint32.
-        keys: key words of each vector, (4, chunk) uint32: two for the columns, two for the rows.
-        gains: C_x and C_δ of each vector, (2, chunk) float32.
-        lengths: of each vector, (2, chunk) uint32: slots of its trains, and the bits of the slots in the current word.
+        Attributes:
+            work: notes of the listed lines, column behind column, uint32.
+            keys: key words of each vector, (4, chunk) uint32: two for the columns, two for the rows.
+            gains: C_x and C_δ of each vector, (2, chunk) float32.
+    lengths: for each vector, (2, chunk) uint32: slots of its trains, and the bits of the slots in the current word.
     """
 
     work: Any
@@ -129,7 +129,7 @@ class Places(NamedTuple):
     """Numbers of the trains of some vectors.
 
     Attributes:
-        first: of the first vector.
+        first: number of the first vector.
         step: from a vector to the next.
         end: how many trains have their lists before these in memory.
     """
@@ -214,7 +214,7 @@ class Devices(NamedTuple):
         replica: its number.
         weights: weights that reads see, flat (P·N,) float32.
         fields: as in `mho.kernels.records.DeviceArrays`, of all replicas.
-        strides: likewise.
+        strides: as in `mho.kernels.records.DeviceArrays`.
         hidden: hidden states of all replicas, flat float32.
         tables: as in `mho.kernels.records.DeviceArrays`, of all replicas.
     """
@@ -234,7 +234,7 @@ class Sides(NamedTuple):
         x_lines: lists of the columns, flat uint32: L lines, then L words.
         x_extents: where each list begins and how many lines it has, (T·W, 2) int64.
         d_lines: lists of the rows, flat uint32.
-        d_extents: of the rows, (T·W, 2) int64.
+        d_extents: extents of the lists of the rows, (T·W, 2) int64.
         columns: columns of the array, N.
     """
 

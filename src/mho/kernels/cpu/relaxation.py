@@ -26,7 +26,7 @@ def visible(start: Any, stop: Any, counts: Any, state: Any, devices: Any, keys: 
         counts: (R, SIZE); NaN are added to NOT_FINITE, and replaced by the state.
         state: (R, P, N).
         devices: `mho.kernels.records.DeviceArrays`.
-        keys: of the stream of the reads, (R, 2) uint32.
+        keys: keys of the stream of the reads, (R, 2) uint32.
         out: takes the weights, (R, P, N).
         first: number of the read's first vector, which names the draws.
     """
@@ -57,7 +57,7 @@ def pass_time(start: Any, stop: Any, counts: Any, state: Any, devices: Any, keys
         counts: (R, SIZE); NaN are added to NOT_FINITE, and their weights stay as they were.
         state: weights that reads see, (R, P, N); updated, as the hidden written weights are.
         devices: `mho.kernels.records.DeviceArrays`.
-        keys: of the stream of time, (R, 2) uint32.
+        keys: keys of the stream of time, (R, 2) uint32.
         dt: the time in optimizer steps, (1,) float32.
         first: number that names the draws.
     """

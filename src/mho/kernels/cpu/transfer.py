@@ -36,7 +36,7 @@ def transfer_columns(
         start: first replica.
         stop: the replica behind the last.
         counts: not added to.
-        buffers: of the weights, a tuple of (R, M, N); updated.
+        buffers: buffers of the weights, a tuple of (R, M, N); updated.
         lines: buffers of the columns, a tuple of (R, N).
         settings: numbers of the cell (R, S), and of the transfer (R, 2).
         omega: readings, (R, K, M).

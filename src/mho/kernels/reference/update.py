@@ -86,7 +86,7 @@ def move(
         n: coincidences, at least 1.
         up: True for pulses up.
         cell: record of the device's fields.
-        keys: of the pulses.
+        keys: keys of the pulses.
         counts: (SIZE,) of the replica; bound hits and steps that are not finite are added.
 
     Returns:

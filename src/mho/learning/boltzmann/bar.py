@@ -15,7 +15,7 @@ class LearningBar(Bar[Progress]):
     """Epoch, examples a second, what the rule measures and time left on a terminal; one line an epoch elsewhere.
 
     Args:
-        plan: of the machine.
+        plan: plan of the machine.
         examples: that make an epoch.
         progress: where learning begins.
     """

@@ -61,7 +61,7 @@ class BoltzmannMachine(EnergyModel, ClassNamePrefixFeaturesOutMixin, Transformer
             of the first examples (Hinton 2012, section 8).
         threshold: units are 1 where the data are above; None: the data must be binary.
         dtype: "float32" or "float64", of states and couplings in floating point.
-        seed: of initial couplings, order, states, devices, noise and pulses.
+        seed: seed of initial couplings, order, states, devices, noise and pulses.
         verbose: show a progress bar on standard error.
 
     Attributes:

@@ -30,7 +30,7 @@ class ArrayCouplings(Couplings):
     Args:
         structure: layers and blocks; no links inside layers, and no masks.
         rpu: what the arrays are made of.
-        seed: of devices, noise and pulses.
+        seed: seed of devices, noise and pulses.
         kind: "symmetric" or "asymmetric".
 
     Raises:

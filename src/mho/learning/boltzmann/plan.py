@@ -30,9 +30,9 @@ class Plan:
 
     Attributes:
         structure: layers and blocks.
-        rule: of learning.
-        dtype: of states, drives and biases.
-        rpu: of the arrays; None: floating point.
+        rule: rule of learning.
+        dtype: type of states, drives and biases.
+        rpu: RPU of the arrays; None: floating point.
         coupling: "symmetric" or "asymmetric" arrays.
         lr: learning rate.
         lr_end: learning rate at the end of the last epoch; None: `lr`.
@@ -40,7 +40,7 @@ class Plan:
         epochs: passes over the data.
         weight_std: standard deviation of the initial couplings.
         visible_bias: where the biases of visible units begin.
-        seed: of all draws.
+        seed: seed of all draws.
     """
 
     structure: Structure

@@ -1,4 +1,4 @@
-"""Which units of a Boltzmann machine are linked: layers, and a block of couplings for each linked pair of them."""
+"""Structure of a Boltzmann machine: layers, and a block of couplings for each linked pair of layers."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Batch:
         x: (n, inputs) float32 or float64.
         targets: (n, outputs), 1 at the class of an example and 0 elsewhere, or numbers.
         level_values: (layers, L), what the levels of each layer are worth.
-        loss: of `mho.learning.combinatorial.kernels.codes`.
+        loss: loss of `mho.learning.combinatorial.kernels.codes`.
 
     Attributes:
         memory: what the kernels work on.

@@ -66,7 +66,7 @@ class Chain:
     Attributes:
         operations: (operations, COLUMNS) int64; see `mho.learning.combinatorial.memory`.
         layers: those with weights, in order.
-        shape: of one example.
+        shape: shape of one example.
         outputs: how many numbers the network returns for an example.
         weights: how many places for weights there are, those of missing biases included.
     """

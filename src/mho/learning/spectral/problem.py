@@ -87,10 +87,10 @@ class Sequence:
 
     Args:
         problem: the problem.
-        seed: of the network, the inputs and the noise.
+        seed: seed of the network, the inputs and the noise.
 
     Attributes:
-        weights: of the network.
+        weights: weights of the network.
     """
 
     def __init__(self, problem: Problem, seed: int) -> None:

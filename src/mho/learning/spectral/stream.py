@@ -67,13 +67,13 @@ class Stream:
     """Statistics and moments of a sequence, and its last rows, which belong to the next block.
 
     Args:
-        setting: of the network.
+        setting: setting of the network.
 
     Attributes:
         seen: rows so far.
         blocks: finished blocks.
         moments: sums over the finished blocks.
-        statistics: of their inputs; None where the density is known.
+        statistics: statistics of their inputs; None where the density is known.
         rows: x and y of the last times, not yet in a finished block.
         held: blocks (x, y) that wait for a basis.
         y_sums: count, sum and sum of squares of the outputs in finished blocks, (1 + 2·d_y,).

@@ -1,4 +1,4 @@
-"""Which frequencies a band-limited convolution keeps."""
+"""Band of frequencies that a band-limited convolution keeps."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Limited:
     """Row of a table of `band_limit`: one convolution, and what became of it.
 
     Attributes:
-        name: of the layer in its model.
+        name: name of the layer in its model.
         kind: its type.
         became: what it is now, in words.
     """

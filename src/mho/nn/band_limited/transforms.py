@@ -19,11 +19,11 @@ COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 @final
 @dataclasses.dataclass(frozen=True)
 class Taps:
-    """Where a filter's taps and its outputs lie on the maps: output i is Σ_a w[a]·x[i·stride + a·dilation − before].
+    """Places of a filter's taps and outputs on the maps: output i is Σ_a w[a]·x[i·stride + a·dilation − before].
 
     Attributes:
-        stride: of both axes.
-        dilation: of both axes.
+        stride: stride of both axes.
+        dilation: dilation of both axes.
         before: zeros above the first row and left of the first column.
         out: H' and W' of the output.
     """
@@ -115,7 +115,7 @@ def _waves(shape: Sequence[int], band: Band, taps: Taps, like: Tensor) -> tuple[
     """Return exp(−2πi·f·place/n) of the kept frequencies f and the taps' places: (rows, K_h) and (k_w, K_w).
 
     Args:
-        shape: of the filters (O, C/groups, K_h, K_w).
+        shape: shape of the filters (O, C/groups, K_h, K_w).
         band: the frequencies, and n of each axis.
         taps: the places a·dilation − before.
         like: a real tensor of the filters' type and device.

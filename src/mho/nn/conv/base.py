@@ -319,7 +319,7 @@ def register_convolution(
     Args:
         replaces: the torch type.
         layer: the layer on arrays.
-        axes: of a map.
+        axes: number of axes of a map.
         passage: for the online driver; None: by the layer's own methods.
     """
     make = cast(Callable[..., Convolution], layer)

@@ -144,7 +144,7 @@ class TransposedConvolution(Composite):
 
         Args:
             input: maps.
-            output_size: of the output, the last axes or all; None: as `output_padding` says.
+            output_size: size of the output, the last axes or all; None: as `output_padding` says.
 
         Raises:
             InvalidValue: for maps of another shape, or a size that the stride cannot give.

@@ -16,7 +16,7 @@ from mho.errors import InvalidValue, shown
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Steps:
-    """Which of S sequences, those of a replica together, go on at each of T steps.
+    """Sequences that go on at each of T time steps, out of S, which are grouped by replica.
 
     Vectors of an array lie step after step, at each step in the order of the batch.
 

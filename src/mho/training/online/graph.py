@@ -29,7 +29,7 @@ class Graph:
     """Forward, backward and update of a whole model on buffers made once.
 
     Args:
-        recipe: of the model, for batches of one shape.
+        recipe: recipe of the model, for batches of one shape.
         batch: B.
         parts: number of shares into which the replicas are split.
 
@@ -67,7 +67,7 @@ class Graph:
         Args:
             images: (B, ...), shared, or (R, B, ...), contiguous.
             targets: (R, B, ...).
-            loss: of the outputs.
+            loss: loss of the outputs.
             rates: learning rate of each array layer; 0 leaves it as it is.
         """
         answer = self._answer()
@@ -112,8 +112,8 @@ class Graph:
 
         Args:
             images: (K, ...), as K times those of `step`.
-            targets: of K batches, each (R, B, ...).
-            loss: of the outputs.
+            targets: targets of K batches, each (R, B, ...).
+            loss: loss of the outputs.
             rates: as for `step`.
         """
         answers = [self._answer() for _ in range(len(images))]

@@ -31,7 +31,7 @@ class Form:
 
     Attributes:
         samples: S.
-        sizes: of one sample: (n,), or (C, H, W) in whichever order the numbers lie.
+        sizes: sizes of one sample: (n,), or (C, H, W) in whichever order the numbers lie.
         last: whether channels lie last.
     """
 
@@ -62,7 +62,7 @@ class Node(abc.ABC):
     """A compiled node of a graph.
 
     Attributes:
-        form: of the value that it answers.
+        form: form of the value that it answers.
     """
 
     form: Form

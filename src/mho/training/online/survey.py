@@ -33,10 +33,10 @@ class Fact:
     """Facts about a value of a traced model.
 
     Attributes:
-        shape: of a float32 tensor; None for anything else.
+        shape: shape of a float32 tensor; None for anything else.
         grad: whether errors come back to it and are needed there.
         constant: whether it follows from shapes alone, and what it is.
-        value: of a constant.
+        value: value of a constant.
     """
 
     shape: tuple[int, ...] | None
@@ -50,9 +50,9 @@ class Survey:
     """Facts about all values of a traced model.
 
     Args:
-        graph: of the model.
+        graph: graph of the model.
         model: as `mho.convert` returned it.
-        shape: of the batch, replicas folded into it.
+        shape: shape of the batch, replicas folded into it.
 
     Attributes:
         facts: by operation.

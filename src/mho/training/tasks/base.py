@@ -1,4 +1,4 @@
-"""What a task is: a loss, errors and further metrics, and how an epoch's batches are drawn."""
+"""Base of tasks: a loss, errors and further metrics, and how an epoch's batches are drawn."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Task(abc.ABC, metaclass=InWords):
             count: symbols to draw, at least 1.
             prompt: what the text begins with.
             temperature: by which the logits are divided; 0: the likeliest symbol each time.
-            seed: of the draws.
+            seed: seed of the draws.
 
         Raises:
             InvalidValue: where the task does not learn a text, or for a prompt with an unknown symbol.
@@ -133,7 +133,7 @@ class Task(abc.ABC, metaclass=InWords):
             epoch: counted from 0.
             count: examples there are.
             batch_size: examples a step.
-            seed: of the data order.
+            seed: seed of the data order.
         """
         return epoch_order(seed, epoch, count)
 
@@ -142,7 +142,7 @@ class Task(abc.ABC, metaclass=InWords):
 
         Args:
             count: examples there are.
-            batch_size: of the largest batch.
+            batch_size: number of examples of the largest batch.
         """
         batches: tuple[Tensor, ...] = torch.arange(count).split(batch_size)
         return batches

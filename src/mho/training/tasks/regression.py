@@ -24,8 +24,8 @@ class Regression(Task):
     their mean gives. metrics.jsonl has the mean squared error itself as train_loss and test_loss.
 
     Attributes:
-        variance: of the targets, greater than 0; None: that of the training targets about their mean, over all of
-            them and all outputs.
+        variance: variance of the targets, greater than 0; None: that of the training targets about their mean, over all
+            of them and all outputs.
     """
 
     measure = "unexplained variance"

@@ -103,6 +103,6 @@ class Bar(abc.ABC, Generic[T]):
         self._bar.update(self._task, completed=done, **fields)
 
     def say(self, line: str) -> None:
-        """Show a line, above the bar if there is one; whole where it is read by a file or a program."""
+        """Show a line above the bar, if a bar is shown; whole where a file or a program reads it."""
         if self._show:
             self._console.print(line, highlight=False, soft_wrap=not self._console.is_terminal)

@@ -32,7 +32,7 @@ class MhoError(Exception):
 
 
 class InvalidValue(MhoError, ValueError):
-    """A value outside its range; `faults` lists every one that was found."""
+    """A value outside its range; `faults` lists all that were found."""
 
     def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
         super().__init__(message)

@@ -42,7 +42,7 @@ def check_lr(lr: float) -> None:
 
 
 def check_time(name: str, dt: float) -> None:
-    """Raise unless dt, in optimizer steps, is a finite number of at least 0; `name` is the array's."""
+    """Raise InvalidValue unless dt, a time in optimizer steps, is finite and at least 0; `name` names the array."""
     if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 <= dt < float("inf"):
         raise InvalidValue(f"{name}: dt is {dt!r}; give a number of optimizer steps of at least 0")
 

@@ -172,7 +172,7 @@ class Cell(abc.ABC, metaclass=InWords):
         """Program the devices to weights (R, M, N).
 
         Default: the first bank that reads see with a gain takes weight/gain on each of its lines, above its reference
-        if it has one; every other bank and every buffer goes back to its start.
+        if there is a reference; every other bank and every buffer goes back to its start.
         """
         nothing = np.zeros_like(weights)
         wanted = dict.fromkeys(part.banks, nothing)

@@ -80,5 +80,5 @@ class Choppers:
 
 
 def regular_period(probability: Any) -> Any:
-    """Return the readings from one change of a sign to the next where changes of this probability are regular."""
+    """Return the readings from a change of sign to the next for choppers that are regular with this probability."""
     return np.maximum(np.ceil(1 / np.asarray(probability, np.float32).astype(np.float64) - ROUNDING), 2)

@@ -119,7 +119,8 @@ class CellCost:
         banks: first the bank that updates pulse.
         events: events of an update.
         answers: rows of a weight that forward reads convert, whose answers are added digitally, at least 1.
-        sums: sums of banks that are read one by one, at least 1: columns that backward reads convert for each input.
+        sums: number of sums of banks that are read separately, at least 1: columns that backward reads convert for each
+            input.
         slots: slots of the pulse trains of a vector, at least 0; 0 where the gradient of vectors adds up digitally.
         per_weight: numbers of digital memory for each weight, at least 0.
         per_row: numbers of digital memory for each row, at least 0.

@@ -34,7 +34,7 @@ def compare(
 ) -> None:
     """Compare devices: states, asymmetry, symmetry point and its spread, steps, noise.
 
-    Signal to noise is the mean step in the middle over the noise of one.
+    Signal to noise is the mean step in the middle of the range over the noise of a step.
     Values that may have been meant in per cent are asked about below.
 
     Examples: mho device compare SoftBounds ConstantStep; mho device compare

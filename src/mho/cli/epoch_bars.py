@@ -92,6 +92,6 @@ class EpochBars:
         self._bars.update(self._tasks[name], completed=done, told=told)
 
     def forget(self, name: str) -> None:
-        """Take the bar of a training away, if it has one."""
+        """Remove the bar of a training."""
         if name in self._tasks:
             self._bars.remove_task(self._tasks.pop(name))

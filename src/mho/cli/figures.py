@@ -34,7 +34,7 @@ class Figures:
     """Options of figures: `--figures`, `--format`, `--style` and `--width`.
 
     Raises:
-        InvalidValue: for a format, style or width that there is not, or one without a folder.
+        InvalidValue: for an unknown format or style, a width that is not possible, or any of them without a folder.
     """
 
     folder: Path | None

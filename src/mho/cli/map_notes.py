@@ -13,7 +13,7 @@ from mho.hardware import LayerCost, Placed, TrainingCost
 from mho.text import cycle_time, per_cent, si
 
 FEW = 4
-"""So many layers are named one by one."""
+"""Largest number of layers that are all named."""
 UNKNOWN = (
     "Not known and not counted: buffers and wiring between arrays, pooling, normalisation and control, what circuits "
     "draw while they wait, voltage that drops along lines, sneak paths, how conductances are spread."

@@ -27,7 +27,7 @@ def number(text: Any) -> float:
 
 
 def share_or_number(text: Any) -> float:
-    """Return the number that a text gives, an integer where it is one."""
+    """Return the number that a text gives, as an integer if it is whole."""
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)

@@ -21,7 +21,7 @@ from mho.runs.sweep import Row, Sweep
 from mho.runs.work import FOLDERS
 
 SHOWN = 3
-"""So many values of a field are named one by one."""
+"""Largest number of values of a field that are all named."""
 MOST = 60
 """Points of the table at the end."""
 

@@ -178,7 +178,7 @@ class _Share:
 
 @final
 class Repeated:
-    """Steps that are run again and again, each time on the next record of a block of memory.
+    """Steps that run once for every record of a block of memory.
 
     Where all steps are small calls, they run as one native program over all records: what points into the block moves
     with the records. Else each record is copied to where the steps are bound, which costs as little beside large
@@ -186,7 +186,7 @@ class Repeated:
 
     Args:
         steps: bound to `pattern`.
-        pattern: (2, size) float32, contiguous: a record and the one behind it.
+        pattern: (2, size) float32, contiguous: a record and the record behind it.
         numbers: numbers of vectors that calls read, (1,) each, which grow with every record.
         vectors: by how much they grow.
     """

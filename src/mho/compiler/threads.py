@@ -81,7 +81,7 @@ class Team:
         self._pool = concurrent.futures.ThreadPoolExecutor(max(1, size - 1), thread_name_prefix="mho-team")
 
     def run(self, sequences: Sequence[npt.NDArray[np.int64]], failed: npt.NDArray[np.int64]) -> list[int] | None:
-        """Run a sequence on each thread, the first on this one; they may meet.
+        """Run a sequence on each thread, the first on the calling thread; they may meet.
 
         Args:
             sequences: (n, 2) each, as `sequence_runner` takes them.

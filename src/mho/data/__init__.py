@@ -58,7 +58,7 @@ def check_name(name: str) -> None:
 
 
 def file_of(name: str) -> NamedFile | None:
-    """Return the file that a name of data means, or None for one that means no file."""
+    """Return the file that a name of data means; None if it means no file."""
     return named_file(name, FILE_FORMATS)
 
 

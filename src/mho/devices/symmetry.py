@@ -141,7 +141,7 @@ def symmetry_points(law: Any, cells: Mapping[str, npt.ArrayLike], *, closed_form
     Args:
         law: a device.
         cells: its fields, of shapes that broadcast; the answer has their common shape.
-        closed_form: whether to use the law's, if it has one.
+        closed_form: True uses the law's closed form `symmetry`, if it has it.
     """
     tables = {name: np.asarray(cells.get(name, table.values)) for name, table in law.tables().items()}
     numbers = {name: np.asarray(values, np.float64) for name, values in cells.items() if name not in tables}

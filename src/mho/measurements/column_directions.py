@@ -31,7 +31,7 @@ def find_opposites(columns: Sequence[Column]) -> None:
     """Take two words for opposite directions where one is known, or where readings rise at one and fall at the other.
 
     A language or a laboratory may have its own words for potentiation and depression. Read as names they would make two
-    devices, one that only rises and one that only falls.
+    devices, of which one only rises and another only falls.
     """
     if of_role(columns, "direction", "phase", "up", "down", "voltage"):
         return
@@ -56,7 +56,7 @@ def _by_the_known(column: Column, names: Sequence[str]) -> bool:
 
 
 def _by_trend(column: Column, cells: Sequence[str], columns: Sequence[Column]) -> bool:
-    """Give each word the direction in which the readings go, where each run begins about where the one before ended."""
+    """Give each word the direction in which readings go, where each run begins about where the run before ended."""
     readings = of_role(columns, *READINGS)
     if len(readings) != 1:
         return False

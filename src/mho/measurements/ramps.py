@@ -90,7 +90,7 @@ def find_ramps(values: Floats) -> Ramps:
 
     Readings are smoothed as far as their noise asks, extremes are told apart by a swing of a quarter of the range or
     more, and each turn is put where a rising and a falling curve, both free in form, fit best. Where several places
-    fit within the noise, as on a plateau, the one that makes ramps of equal length wins.
+    fit within the noise, as on a plateau, the place that makes ramps of equal length wins.
 
     Args:
         values: (K,) finite.

@@ -20,7 +20,7 @@ from mho.measurements.vocabulary import DOWN, UP, direction_of, words
 
 File = str | os.PathLike[str]
 MOST_NOTES = 12
-"""Notes of one file; of many devices not every one is told."""
+"""Largest number of notes that are shown of a file with many devices."""
 
 
 @in_words
@@ -127,7 +127,7 @@ def _raise_all(owners: Sequence[FileFaults]) -> None:
 
 
 def _names_of(found: Sequence[list[Series]], stem: str, paired: bool, several: bool) -> list[str]:
-    """Return the devices of one file by name; that of the file where it has one."""
+    """Return the devices of a file by name; a file with a single device gives it its own name."""
     if paired:
         stem = " ".join(word for word in words(stem) if word not in UP | DOWN) or "device"
     names = [parts[0].device for parts in found]

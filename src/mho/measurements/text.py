@@ -47,7 +47,7 @@ class FileFaults:
         self.found: list[str] = []
 
     def add(self, fault: str, line: int | None = None, column: str | None = None) -> None:
-        """Note a fault; `column` is its number, and its name where it has one."""
+        """Note a fault; `column` is the number of the column, with its name if it has a name."""
         place = f"line {line}" if line is not None else ""
         if column is not None:
             place += f"{', ' if place else ''}column {column}"

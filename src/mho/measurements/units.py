@@ -70,7 +70,7 @@ def power(unit: str) -> int | None:
 
 
 def conductance(zero: float, unit: float, name: str) -> Conductance:
-    """Return the map of a device whose readings are zero + unit·w in the unit `name`; in siemens where that is one."""
+    """Return the map of a device whose readings are zero + unit·w in the unit `name`, in siemens where possible."""
     exponent = power(name) if kind_of(name) == "S" else None
     factor = 1.0 if exponent is None else 10.0**exponent
     zero, unit = (float(f"{value * factor:.9g}") for value in (zero, unit))
@@ -90,7 +90,7 @@ def inverse_ohms(unit: str) -> str:
 
 
 def per_volt(current: str, voltage: str) -> str | None:
-    """Return the unit of I/V for a current and a voltage in these units; None where one of them is unknown."""
+    """Return the unit of I/V for a current and a voltage in these units; None if either is unknown."""
     above, below = power(current), power(voltage)
     return None if above is None or below is None else siemens(above - below)
 

@@ -73,7 +73,7 @@ class Composite(OnArrays):
         )
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        """Program the weights of the torch layer that this one stands for, where a state_dict has these."""
+        """Program the weights of the torch layer that this layer replaces, if a state_dict has these."""
         from mho.nn.kinds import kind_of_layer  # here, as kinds are made of layers
 
         _, _, missing, _, faults = arguments

@@ -1,4 +1,4 @@
-"""From an ordinary torch model to one whose layers are arrays."""
+"""Conversion of a torch model to a model whose layers are arrays."""
 
 from __future__ import annotations
 

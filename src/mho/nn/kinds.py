@@ -192,7 +192,7 @@ def kind_of(module: nn.Module) -> LayerKind | None:
 
 
 def kind_of_layer(layer: OnArrays) -> LayerKind | None:
-    """Return the kind of a layer on arrays: the one that made it, or the first that makes such layers, or None."""
+    """Return the kind of a layer on arrays: the kind that made it, or the first that makes such layers, or None."""
     kinds = (kind for kind in LAYER_KINDS.values() if kind.layer is type(layer))
     return next(kinds, None) if layer.replaces is None else LAYER_KINDS.get(layer.replaces)
 

@@ -38,7 +38,7 @@ def scale_faults(layer: ArrayLayer, state: dict[str, Any], prefix: str) -> list[
 
 
 def load_digital(layer: ArrayLayer, state: dict[str, Any], prefix: str, missing: list[str], faults: list[str]) -> None:
-    """Program the weights of the torch layer that this one stands for, where a state_dict has these."""
+    """Program the weights of the torch layer that this layer replaces, if a state_dict has these."""
     keys = [f"{prefix}{name}" for name in (("weight", "bias") if layer.has_bias else ("weight",))]
     if keys[0] not in state or any(key.startswith(f"{prefix}arrays.") for key in state):
         return

@@ -60,7 +60,7 @@ class Memory:
     def number(self) -> int:
         """Return the number of the use of an array that begins.
 
-        A use inside a backward is one that a checkpoint recomputes. It comes before all that backwards have met since
+        A use inside a backward is a recomputation by a checkpoint. It comes before all that backwards have met since
         the last forward: it gets the lowest number of these, and `in_order` tells equal numbers apart.
         """
         if _backward() == -1:

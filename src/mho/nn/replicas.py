@@ -1,4 +1,4 @@
-"""R networks in one: the replica axis at the door of a converted model, and the loss over it."""
+"""Replicas of a network: the replica axis of the inputs and outputs of a converted model, and the loss over it."""
 
 from __future__ import annotations
 

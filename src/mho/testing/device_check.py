@@ -49,7 +49,8 @@ class DeviceReport:
         law: its class.
         states: (w_max - w_min) of the nominal device over the mean of its up and down step in the middle.
         asymmetry: difference of the up and the down step in the middle, over their mean.
-        symmetry_point: where an up and a down step of the nominal device cancel; None if in no state or in every one.
+        symmetry_point: where an up and a down step of the nominal device cancel; None if they cancel in no state or in
+            every state.
         symmetry_spread: standard deviation of the symmetry points of cells as drawn; None if some have none.
         always_symmetric: whether up and down steps cancel in every state.
         step_up: nominal up step at w = 0, or in the middle of the range if 0 is outside it.

@@ -203,7 +203,7 @@ def digital_parameters(model: nn.Module, arrays: Iterable[ArrayLayer]) -> list[n
 
 
 def own_rates(layers: Mapping[str, float] | None, arrays: Iterable[str]) -> dict[str, float]:
-    """Return the learning rates of layers that have one of their own, from rates by pattern of the path.
+    """Return the learning rates of layers with rates of their own, from rates by pattern of the path.
 
     Raises:
         InvalidValue: for a pattern that matches nothing, or a rate below 0.

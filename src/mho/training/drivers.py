@@ -228,14 +228,14 @@ def choose_driver(
         optimizer: optimizer of this model.
         loss: mean over a batch, as `torch.nn.functional.cross_entropy`.
         sample: a batch as the steps will get it; with it the choice is certain before the first step.
-        prefer: "auto", or "online" or "autograd" to have that one.
+        prefer: "auto", or "online" or "autograd" to choose that driver.
         per_replica: whether every batch is (R, B, ...), or False: (B, ...), shared by the replicas; None: as its shape
             says, and a shape that may be either raises.
 
     Raises:
         InvalidValue: for another `prefer`, or `per_replica=True` where R = 1.
         WrongUse: if "online" is asked for and the model cannot be driven so, or if the optimizer is not of this model,
-            as where this one was not converted.
+            as if this model was not converted.
     """
     if prefer not in DRIVERS:
         raise InvalidValue(f"prefer is {prefer!r}{nearest(prefer, DRIVERS)}")

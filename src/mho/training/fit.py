@@ -58,7 +58,7 @@ def fit(
 
     Raises:
         InvalidValue: for settings out of range, or data that do not go with the task.
-        WrongUse: if the optimizer is not of this model, as where this one was not converted.
+        WrongUse: if the optimizer belongs to another model, as when `model` was not converted.
     """
     if not isinstance(callbacks, Sequence):
         raise InvalidValue(f"callbacks is {shown(callbacks)}; give a list of functions, for example callbacks=[print]")

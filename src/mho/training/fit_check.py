@@ -24,7 +24,7 @@ def check_fit(model: nn.Module, name: str, task: Task, data: Dataset) -> None:
         data: prepared.
 
     Raises:
-        InvalidValue: with the shape that the data have, and the one that the network or the task takes.
+        InvalidValue: with the shape of the data, and the shape that the network or the task takes.
     """
     x = data.x_train[:EXAMPLES]
     inside: list[tuple[str, nn.Module, tuple[int, ...]]] = []

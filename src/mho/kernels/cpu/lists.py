@@ -47,7 +47,7 @@ def append(
         words: bits of the slots in which each line pulses, flat uint32.
         word_at: first word that is looked at.
         size: how many lines and words are looked at.
-        test: bits of which a word must have one.
+        test: bits; an entry is kept if its word has any of them.
         keep: bits of a word that are kept.
         base: added to a line, which makes it the number of a cross-point.
         flip: exclusive-or with the sum: the highest bit reverses the direction.

@@ -91,6 +91,8 @@ def gather_images(
     line = sw * frame_size(sizes, geometry)[1]
     for b in range(start, stop):
         pass_pixels(pixels, b, sizes, geometry, frame, False)
+        # `base` moves down the frame with each row of patches, and `t` along a line: a patch differs from the first one
+        # by an offset that all of its numbers share
         for first in range(0, vectors, across):
             base = first // across * sh * line
             for t in range(0, across, SQUARE):
@@ -136,6 +138,7 @@ def gather_pixels(start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geom
             for i in range(kh):
                 for j in range(kw):
                     y, x = y0 + i * dh, x0 + j * dw
+                    # an index outside the map is computed, but not read
                     inside = 0 <= y < height and 0 <= x < width
                     place = ((b * channels + c) * height + y) * width + x
                     out[np.uintp(at)] = pixels[np.uintp(place)] if inside else ZERO
@@ -188,6 +191,7 @@ def set_sums(sums: Any, across: Any, width: Any, geometry: Any) -> Any:
         The step from an element of a run to the next, and the number of runs.
     """
     kw, sw, dw, patches = geometry.kw, geometry.sw, geometry.dw, geometry.across
+    # elements of the kernel that lie a multiple of the stride apart meet the same part of a frame's line
     step = 1
     while step * dw % sw != 0:
         step += 1
@@ -216,6 +220,8 @@ def scatter_images(
     for b in range(start, stop):
         for i in range(frame.shape[0]):
             frame[np.uintp(i)] = ZERO
+        # rows of patches in the outer loop, so that a pixel adds the errors of upper patches first: the order of
+        # vectors
         for row in range(vectors // patches):
             for c in range(0, channels, TOGETHER):
                 end = min(c + TOGETHER, channels)

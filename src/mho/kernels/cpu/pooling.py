@@ -54,6 +54,7 @@ def pool_largest(
             for ox in range(wide):
                 y0, x0 = max(oy * sh - top, 0), max(ox * sw - left, 0)
                 y1, x1 = min(oy * sh - top + kh, height), min(ox * sw - left + kw, width)
+                # the first pixel of the window is chosen if all of its numbers are -inf, as in torch
                 for c in range(channels):
                     best[np.uintp(c)] = LOWEST
                     places[np.uintp(c)] = np.int32(y0 * width + x0)

@@ -67,6 +67,7 @@ def copy_panel(panel: Any, weights: Any, at: Any, columns: Any, lines: Any, size
 
 def transpose_panel(panel: Any, weights: Any, at: Any, columns: Any, size: Any, step: Any) -> None:
     """Pack rows of the weights, transposed: panel[j·step + l] = weights[at + l·columns + j] for l < size, else 0."""
+    # narrower than a square: number by number
     if columns < SQUARE:
         for j in range(columns):
             for lane in range(step):
@@ -113,6 +114,7 @@ def row_outputs(raw: Any, state: Any, r: Any, x: Any) -> None:
             s7 = fma(state[r, i + np.uintp(7), at], v, s7)
         raw[i], raw[i + np.uintp(1)], raw[i + np.uintp(2)], raw[i + np.uintp(3)] = s0, s1, s2, s3
         raw[i + np.uintp(4)], raw[i + np.uintp(5)], raw[i + np.uintp(6)], raw[i + np.uintp(7)] = s4, s5, s6, s7
+    # the rest of the lines, with the same roundings
     for p in range(eights, lines):
         total = ZERO
         for j in range(columns):

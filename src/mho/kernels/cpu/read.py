@@ -45,6 +45,7 @@ def read(start: Any, stop: Any, counts: Any, weights: Any, x: Any, out: Any, rea
     lines, columns, vectors, width = weights.shape[1], weights.shape[2], x.shape[1], x.shape[2]
     outputs, terms = (columns, lines) if reading.backward else (lines, columns)
     padded = (outputs + LANES - 1) // LANES * LANES  # whole vectors, and whole groups of a block
+    # a chunk bounds the memory of a call, whatever T
     chunk = CHUNK if vectors >= FEW else 1
     sums = np.empty(chunk * padded, np.float32)
     panel = np.empty(terms * BLOCK_GROUPS * BLOCK_LANES if chunk > 1 else 1, np.float32)
@@ -61,7 +62,21 @@ def read(start: Any, stop: Any, counts: Any, weights: Any, x: Any, out: Any, rea
 def read_vectors(
     start: Any, stop: Any, counts: Any, weights: Any, x: Any, out: Any, reading: Any, first: Any, scratch: Any
 ) -> None:
-    """Loop over chunks of vectors, outside the kernel: only helpers are free of Numba's reference counts."""
+    """Read vectors `start` to `stop` in chunks; `read` has the equation, and the arguments up to `first`.
+
+    The loop stands outside the kernel, as only helpers are free of Numba's reference counts.
+
+    Args:
+        start: first vector, counted over replicas times T.
+        stop: the vector behind the last.
+        counts: as for `read`.
+        weights: (R, P, N).
+        x: forward (R, T, N); backward (R, T, M).
+        out: forward (R, T, M); backward (R, T, N).
+        reading: `mho.kernels.records.Reading`.
+        first: number of the first vector.
+        scratch: `mho.kernels.cpu.records.ReadScratch`.
+    """
     sums, padded, scales, keys = scratch.sums, scratch.padded, scratch.scales, scratch.keys
     vectors, width = x.shape[1], x.shape[2]
     q = start
@@ -75,6 +90,7 @@ def read_vectors(
         for i in range(count):
             at, inputs = np.uintp(i), x[r, np.uintp(t0 + i)]
             scales[at] = largest(inputs) if reading.noise_management else ONE
+            # a clip or a step of the input converter acts on x/s, so scaled inputs must be computed
             if not linear and scales[at] != ZERO:
                 counts[r, NOT_FINITE] += input_stage(scratch.scaled[0, at], inputs, scales[at], circuit)
         sent, begin = (x, q * width) if linear else (scratch.scaled, 0)
@@ -145,6 +161,7 @@ def read_vector(counts: Any, weights: Any, x: Any, out: Any, reading: Any, vecto
             if not linear:
                 counts[NOT_FINITE] += input_stage(scaled, inputs, scale, circuit)
                 products(sums, weights, r, scaled, backward, scratch.driven)
+        # of a linear input stage the sums are W x, and only the scale of noise, bound and steps changes by a halving
         clipped, bad = output_stage(seen, sums, size, scale if linear else ONE, circuit, k0, k1)
         counts[NOT_FINITE] += bad
         if clipped == 0 or halving == reading.halvings:

@@ -33,6 +33,7 @@ def visible(start: Any, stop: Any, counts: Any, state: Any, devices: Any, keys: 
     lines, columns = state.shape[1], state.shape[2]
     for q in range(start, stop):
         r, p = q // lines, q % lines
+        # words 0 and 1 are the keys of the law's normals, words 2 and 3 those of effects
         words = vector_keys(keys[r, 0], keys[r, 1], np.uint64(first), READING_BLOCK)
         for j in range(columns):
             index = np.uint32(p * columns + j)
@@ -64,6 +65,7 @@ def pass_time(start: Any, stop: Any, counts: Any, state: Any, devices: Any, keys
     lines, columns = state.shape[1], state.shape[2]
     for q in range(start, stop):
         r, p = q // lines, q % lines
+        # words 0 and 1 are the keys of the law's normals, words 2 and 3 those of effects
         words = vector_keys(keys[r, 0], keys[r, 1], np.uint64(first), RESTING_BLOCK)
         for j in range(columns):
             index = np.uint32(p * columns + j)

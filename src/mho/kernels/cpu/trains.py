@@ -75,7 +75,21 @@ def trains(start: Any, stop: Any, counts: Any, x: Any, d: Any, drive: Any, colum
 def draw_vectors(
     start: Any, stop: Any, counts: Any, x: Any, d: Any, drive: Any, sides: Any, first: Any, scratch: Any
 ) -> None:
-    """Loop over chunks of vectors, outside the kernel: only helpers are free of Numba's reference counts."""
+    """Draw the trains of vectors `start` to `stop` in chunks; `trains` has the equation.
+
+    The loop stands outside the kernel, as only helpers are free of Numba's reference counts.
+
+    Args:
+        start: first vector, counted over replicas times T.
+        stop: the vector behind the last.
+        counts: as for `trains`.
+        x: (R, T, N).
+        d: δ, (R, T, M).
+        drive: `mho.kernels.records.TrainDrive`.
+        sides: takes the trains, `mho.kernels.cpu.records.TrainSides`.
+        first: number of the first vector.
+        scratch: `mho.kernels.cpu.records.TrainScratch`.
+    """
     columns, rows = sides.columns, sides.rows
     length, deterministic = drive.length, drive.deterministic
     work, keys, gains, lengths = scratch.work, scratch.keys, scratch.gains, scratch.lengths

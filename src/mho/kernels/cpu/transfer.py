@@ -70,7 +70,7 @@ def send_columns(start: Any, stop: Any, counts: Any, pulses: Any, columns: Any, 
     for r in range(start, stop):
         place = 0
         for k in range(columns.shape[0]):
-            most = 0
+            most = 0  # pulses of the busiest row, which the column has to match
             d.extents[r, k, 0] = place
             for copy in range(copies):
                 for i in range(rows):
@@ -82,12 +82,14 @@ def send_columns(start: Any, stop: Any, counts: Any, pulses: Any, columns: Any, 
                     if size > 0:
                         sign = NEGATIVE if n < 0 else np.uint32(0)
                         d.lines[r, 0, place] = np.uint32(np.uint32(copy * rows + i) | sign)
+                        # the lowest `size` bits are set: which slots they are does not matter, as long as both sides
+                        # agree
                         d.lines[r, 1, place] = np.uint32(EVERY_BIT >> np.uint32(LONGEST - size))
                         counts[r, PULSES] += size
                         most = max(most, size)
                         place += 1
             d.extents[r, k, 1] = place - d.extents[r, k, 0]
-            place += SLACK
+            place += SLACK  # kernels read whole vectors of a list, and may look behind its end
             begin = k * (1 + SLACK)
             x.extents[r, k, 0] = begin
             x.extents[r, k, 1] = 1 if most > 0 else 0

@@ -60,6 +60,7 @@ def update(
     begin_train, end_train = pulses.span[0] * words, pulses.span[1] * words
     if not any_pulses(columns.extents, begin_train, end_train):
         return
+    # memory for the whole call, made in the kernel: helpers allocate nothing
     block = min(lines, max(1, BLOCK // width))
     lanes = np.empty(SLOTS * ROOM, np.float32)
     items = np.empty(ITEMS, np.uint32)

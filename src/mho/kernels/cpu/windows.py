@@ -43,7 +43,7 @@ def select(start: Any, stop: Any, counts: Any, trains: Any, window: Any, words: 
                     kept.lines[r, 1, place] = trains.lines[r, 1, i]
                     place += 1
             kept.extents[r, k, 1] = place - kept.extents[r, k, 0]
-            place += SLACK
+            place += SLACK  # kernels read whole vectors of a list, and may look behind its end
 
 
 def halt(start: Any, stop: Any, counts: Any, window: Any, events: Any, every: Any, first: Any) -> None:
@@ -61,6 +61,7 @@ def halt(start: Any, stop: Any, counts: Any, window: Any, events: Any, every: An
         every: vectors from one event to the next.
         first: number of the first vector of the update.
     """
+    # columns without an event in this halt get an empty window: their vectors come with a later one
     begin, end = window.begin, window.end
     for j in range(begin.shape[0]):
         begin[j] = end[j]

@@ -218,7 +218,7 @@ class _Reading:
         return Chain(np.array(self.rows, np.int64), tuple(self.layers), self.shape, self.value.shape[1], self.weights)
 
     def _add(self, node: fx.Node, last: fx.Node | None) -> None:
-        """Add an operation, which must take the value of the one before it and nothing else."""
+        """Add an operation, which must take the value of the operation before it and nothing else."""
         module = self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
         target: Any = type(module) if module is not None else node.target
         name = str(node.target) if module is not None else node.name

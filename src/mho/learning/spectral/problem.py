@@ -15,7 +15,7 @@ CHUNK = 50_000
 AHEAD = 300
 """Inputs after a piece from which a backward state starts: it forgets its start by a factor of about 5 a step."""
 CONDITION = 2.5
-"""Condition number of A₁ above which another one is drawn: for nearly equal rows 10⁵ samples are too few."""
+"""Condition number of A₁ above which another A₁ is drawn: for nearly equal rows 10⁵ samples are too few."""
 TRIES = 200
 """Draws of A₁, of which the best is kept, where there are so many units that none has this condition number."""
 SINGULAR = (1.5, 0.5)

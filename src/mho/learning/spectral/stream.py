@@ -18,7 +18,7 @@ from mho.learning.spectral.tensors import subspace
 BLOCK = 2048
 """Times that are summed at once. Sums are made block by block, so results do not depend on how a sequence is cut."""
 HELD = 16
-"""Blocks that wait for a basis of the mixed moments, where one is needed: it is found from their main moments."""
+"""Blocks that wait for a basis of the mixed moments, if a basis is needed: it is found from their main moments."""
 FULL = 3
 """Directions of the mixed moments for each hidden unit: with as many inputs or fewer, all inputs are directions."""
 CHANGE = 25.0

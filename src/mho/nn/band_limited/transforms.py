@@ -40,7 +40,16 @@ class Taps:
 
 
 def map_spectrum(x: Tensor, groups: int, band: Band) -> Tensor:
-    """Return the kept spectrum (F, groups, B, C/groups) of real maps (B, C, H, W)."""
+    """Return the kept spectrum of real maps.
+
+    Args:
+        x: maps (B, C, H, W), float32 or float64; padded with zeros to the size of the band.
+        groups: groups of the convolution, which divide C.
+        band: the frequencies that are kept, F of them.
+
+    Returns:
+        Complex coefficients (F, groups, B, C/groups).
+    """
     (height, width), (k_h, k_w) = band.size, band.kept
     samples, channels = x.shape[:2]
     kept = x.new_empty(band.rows, k_w, groups, samples, channels // groups, dtype=COMPLEX[x.dtype])

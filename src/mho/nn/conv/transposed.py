@@ -140,7 +140,7 @@ class TransposedConvolution(Composite):
         return share
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        """Return maps (R·B, out, ...) for maps (R·B, in, ...), or one sample for one without a batch.
+        """Return maps (R·B, out, ...) for maps (R·B, in, ...), or a sample (out, ...) for a sample (in, ...).
 
         Args:
             input: maps.

@@ -95,7 +95,7 @@ class Padded(Form):
 
 @final
 class Alone(Form):
-    """A tensor (T, n): one sequence without a batch."""
+    """A sequence without a batch: input (T, n), output (T, H), states (layers, H)."""
 
     def __init__(self, x: Tensor) -> None:
         self.values, self.steps = x.unsqueeze(1), Steps(1, 1)

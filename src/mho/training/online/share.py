@@ -301,7 +301,7 @@ class Share:
         self._count_on(rates)
 
     def forget(self) -> None:
-        """Clear the error flags of the arrays: they show in the arrays behind the one to blame, too."""
+        """Clear the error flags of the arrays, which are also set in arrays behind the array at fault."""
         for cycles in self._numbers:
             cycles.forget()
 

@@ -87,7 +87,7 @@ class LawFit:
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fitted:
-    """What `fit_laws` found.
+    """Result of `fit_laws`.
 
     Attributes:
         measurement: the data.
@@ -119,18 +119,18 @@ class Fitted:
 
     @property
     def worth(self) -> Worth:
-        """What the best law's device is worth for training."""
+        """Return the numbers of the best law's device that training depends on."""
         directions = {int(sign) for trace in self.traces for sign in np.sign(trace.pulses) if sign}
         return worth_of(self.best.device, both=directions == {1, -1})
 
     @property
     def verdict(self) -> str:
-        """How near the best law's simulated devices come to the measured ones, and what comes nearer."""
+        """Return how near the best law's simulated devices come to the measured ones, and what comes nearer."""
         return verdict(self.best, self.judged[1:])
 
     @property
     def shown_unit(self) -> tuple[float, str]:
-        """What readings are multiplied by to be shown, and the unit that they then have: µS in place of 10⁻⁶ S."""
+        """Return the factor and the unit in which readings are shown: µS in place of 10⁻⁶ S."""
         return readable(max(float(np.abs(t.values).max()) for t in self.measurement.traces), self.measurement.unit)
 
 
@@ -216,7 +216,7 @@ def fit_laws(
 def _fits(
     laws: Sequence[type[Device]], traces: Sequence[WeightTrace], extrapolate: bool, progress: Progress
 ) -> tuple[dict[type[Device], tuple[TraceFit, ...]], list[str]]:
-    """Every law's fits, with noise that lasts if the best of them says so, and why laws are left out."""
+    """Return every law's fits, with noise that lasts if the best of them says so, and why laws are left out."""
     found: dict[type[Device], tuple[TraceFit, ...]] = {}
     for law in laws:
         progress(f"fitting {law.__name__}")
@@ -249,7 +249,7 @@ def _fits(
 
 
 def runs_away(fit: TraceFit) -> bool:
-    """Whether a law's steps on the measured range are tiny parts of its nominal step."""
+    """Return True if a law's steps on the measured range are tiny parts of its nominal step."""
     nominal = fit.values.get("dw_min")
     if nominal is None:
         return False
@@ -261,7 +261,7 @@ def runs_away(fit: TraceFit) -> bool:
 
 
 def _best(found: Mapping[type[Device], Sequence[TraceFit]]) -> Sequence[TraceFit]:
-    """The fits of the law under which the readings are the most likely."""
+    """Return the fits of the law under which the readings are the most likely."""
     return max(found.values(), key=lambda fits: sum(fit.log_likelihood for fit in fits))
 
 
@@ -277,7 +277,7 @@ def _law_fit(
     scale: Scale,
     cells: int,
 ) -> LawFit:
-    """The device that fits make, in weights in which its range is ±w_max."""
+    """Return the device that fits make, in weights in which its range is ±w_max."""
     means = {p.name: p.value for p in parameters_of(fits)}
     bounds = (means["w_min"], means["w_max"])
     measured = tuple(float(np.mean([fit.series.range[k] for fit in fits])) for k in (0, 1))

@@ -54,7 +54,7 @@ def quiet_path(fit: TraceFit, values: dict[str, float] | None = None) -> tuple[F
 
 
 def misses(fits: Sequence[TraceFit]) -> list[str]:
-    """A sentence for each device whose line misses the readings where least squares of the same law does not."""
+    """Return a sentence for each device whose line misses the readings where least squares of the same law does not."""
     told = []
     for fit in fits:
         if CYCLE not in fit.problem.fields:

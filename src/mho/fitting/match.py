@@ -1,4 +1,4 @@
-"""How near simulated devices come to the measured ones: laws, and tables of steps, by one measure."""
+"""Distance of simulated devices from the measured ones, for laws and for tables of steps, by a single measure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Match:
 
     @property
     def expected(self) -> float:
-        """What the distance would be if the measured devices were some of the simulated ones: noise alone."""
+        """Return what the distance would be if the measured devices were some of the simulated ones: noise alone."""
         return float(np.mean([one.expected for one in self.replays]))
 
     @property
@@ -131,7 +131,7 @@ class Judged(Protocol):
 
 
 def verdict(chosen: Judged, others: Sequence[Judged]) -> str:
-    """How near the best law's simulated devices come to the measured ones, and what comes nearer, in words."""
+    """Return how near the best law's simulated devices come to the measured ones, and what comes nearer, in words."""
     best, name = chosen.match, chosen.name
     unseen = "" if best.unseen is None else f", and by {100 * best.unseen:.2g} % in a cycle that its fit has not seen"
     said = (

@@ -83,5 +83,5 @@ def fit_devices(
 
 
 def faint(problem: Problem, end: End) -> bool:
-    """Whether read noise is so small that it may be 0."""
+    """Return True if read noise is so small that it may be 0."""
     return problem.values(end.places)[NOISE] < LEAST * problem.floor

@@ -42,7 +42,7 @@ class Parameter:
 
 
 def parameters_of(fits: Sequence[TraceFit], factor: float = 1.0) -> tuple[Parameter, ...]:
-    """Parameters over devices, with weights made `factor` times as large."""
+    """Return the mean and the spread of parameters over devices, with weights made `factor` times as large."""
     return tuple(
         _over_devices(name, [fit.estimates[name] for fit in fits], factor if name in LENGTHS else 1.0)
         for name in fits[0].estimates
@@ -50,7 +50,7 @@ def parameters_of(fits: Sequence[TraceFit], factor: float = 1.0) -> tuple[Parame
 
 
 def device_of(law: type[Device], parameters: Sequence[Parameter], spread: float | None) -> Device:
-    """The device of these parameters.
+    """Return the device of these parameters.
 
     Args:
         law: its class.
@@ -77,19 +77,19 @@ def device_of(law: type[Device], parameters: Sequence[Parameter], spread: float 
 
 
 def unit_factor(law: type[Device], fits: Sequence[TraceFit], w_max: float, bounds: tuple[float, float]) -> float:
-    """What weights are multiplied by so that the mean of the bounds' sizes is `w_max`; 1 if a law forbids it."""
+    """Return the factor of weights with which the mean of the bounds' sizes is `w_max`; 1 if a law forbids it."""
     if not _scales(law, fits[0].values):
         return 1.0
     return w_max / float(np.mean(np.abs(bounds)))
 
 
 def rescaled(scale: Scale, factor: float) -> Scale:
-    """The map from conductance when weights are `factor` times as large."""
+    """Return the map from conductance when weights are `factor` times as large."""
     return Scale(scale.zero, scale.unit / factor)
 
 
 def _scales(law: type[Device], values: dict[str, float]) -> bool:
-    """Whether twice the bounds and twice the step make twice the weight: so in laws of mho, perhaps not a user's."""
+    """Return True if twice the bounds and twice the step make twice the weight, as in laws of mho."""
     twice = {name: 2 * value if name in LENGTHS else value for name, value in values.items()}
     one, two = (types.SimpleNamespace(**v) for v in (values, twice))
     for w in np.linspace(values["w_min"], values["w_max"], 7)[1:-1]:

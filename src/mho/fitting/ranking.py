@@ -36,7 +36,7 @@ NOTHING = 0.5
 @final
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """How well a law predicts.
+    """Score of a law: how well it predicts.
 
     Attributes:
         total: log density of all readings, each predicted one step ahead from those before it by parameters as a fit
@@ -54,7 +54,7 @@ class Score:
 
     @property
     def as_good(self) -> bool:
-        """Whether the law is within one standard error of the best, or so near that no data could tell."""
+        """True if the law is within one standard error of the best, or so near that no data could tell."""
         return self.behind <= max(min(self.error, DECISIVE * math.sqrt(self.devices)), NOTHING)
 
 

@@ -155,7 +155,7 @@ def nodes_of(w: Floats, step: Floats, low: float, high: float, count: int, weigh
 
 
 def _range(traces: Sequence[WeightTrace]) -> tuple[float, float]:
-    """The lowest and the highest state that was measured on any device."""
+    """Return the lowest and the highest state that was measured on any device."""
     return min(trace.range[0] for trace in traces), max(trace.range[1] for trace in traces)
 
 

@@ -170,7 +170,7 @@ def _residuals(fits: Sequence[TraceFit]) -> list[str]:
 
 
 def _uneven(fits: Sequence[TraceFit]) -> list[str]:
-    """Whether noise grows or falls with the state, of all devices together: a fit has one noise for all states."""
+    """Return how noise grows or falls with the state, of all devices together: fits have one noise for all states."""
     halves: dict[bool, list[Floats]] = {True: [], False: []}
     for fit in fits:
         there = np.isfinite(fit.residuals)

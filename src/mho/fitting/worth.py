@@ -29,7 +29,7 @@ imbalance of steps at w = 0 and noise of a step at most (Gokmen and Vlasov 2016;
 @final
 @dataclasses.dataclass(frozen=True)
 class Worth:
-    """The numbers of a device that training hangs on, nominal values without spreads.
+    """Numbers of a device that training depends on, nominal values without spreads.
 
     Attributes:
         states: the range over the mean of an up and a down step in its middle, as `mho.testing.check_device` counts.
@@ -50,7 +50,7 @@ class Worth:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The numbers beside what a network bears, and what limits training, most first, with what to do."""
+        """Numbers beside what a network bears, and what limits training, most first, with what to do."""
         place = "w = 0" if self.ends[0] < 0 < self.ends[1] else "the middle of the range"
         balance = "nothing is known of the balance of steps, as one direction was measured"
         if self.imbalance is not None:
@@ -96,7 +96,7 @@ class Worth:
 
 
 def worth_of(device: Device, *, both: bool = True) -> Worth:
-    """The numbers of a device that training hangs on.
+    """Return the numbers of a device that training depends on.
 
     Args:
         device: with bounds and a law of one normal per pulse, of numbers, not lists.

@@ -57,7 +57,7 @@ class Row:
 
     @property
     def counted(self) -> bool:
-        """Whether there is anything of what the arrays counted, or a diagnosis."""
+        """True if there is anything of what the arrays counted, or a diagnosis."""
         return self.diagnosis not in ("", "–") or any(count is not None for count in self.counts.values())
 
 

@@ -135,7 +135,7 @@ class Included:
 
     @property
     def valid(self) -> bool:
-        """Whether this mho gives these results too."""
+        """True if this mho gives these results too."""
         return self.physics == PHYSICS_VERSION
 
 

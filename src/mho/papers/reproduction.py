@@ -57,7 +57,7 @@ class Reproduction:
 
     @property
     def results(self) -> Path:
-        """The folder of the results."""
+        """Folder of the results."""
         return self.folder / self.scale.kind
 
     def epochs(self, one: Job) -> int:

@@ -66,7 +66,7 @@ class Curve:
 
     @property
     def paper(self) -> str:
-        """The paper's statement or number with its mark, or a dash: it may have numbers of other quantities only."""
+        """Paper's statement or number with its mark, or a dash: it may have numbers of other quantities only."""
         if self.number is None and not self.says:
             return "–"
         ends = self.number if isinstance(self.number, tuple) else (self.number,)
@@ -205,7 +205,7 @@ class Expected:
 
     @property
     def span(self) -> str:
-        """The epochs of the mean, in words."""
+        """Epochs of the mean, in words."""
         return "at the last epoch" if self.epochs is None else f"mean over epochs {self.epochs[0]} to {self.epochs[1]}"
 
     def paper(self, curve: str) -> str:

@@ -102,7 +102,7 @@ def _quantity(name: str) -> str:
 
 
 def _names(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every name of the lines, in the order in which they first come."""
+    """Return every name of the lines, in the order in which they first come."""
     return list(dict.fromkeys(name for line in lines for name in line))
 
 

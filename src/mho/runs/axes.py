@@ -51,7 +51,7 @@ class Draw:
         faults.raise_any()
 
     def value(self, seed: int, field: str, number: int) -> float | int:
-        """The value of draw `number`: it depends on these three only, not on other fields or draws."""
+        """Return the value of draw `number`: it depends on these three only, not on other fields or draws."""
         u = _uniform(seed, field, number)
         top = self.high + 1 if self.integer else self.high
         drawn = self.low * (top / self.low) ** u if self.log else self.low + (top - self.low) * u
@@ -113,7 +113,7 @@ class Axes:
         return math.prod(map(len, self.grid.values())) * rows * (self.count if self.draws else 1)
 
     def points(self) -> Iterator[Point]:
-        """Every point; the last of the grid's fields changes faster than the first, draws fastest."""
+        """Yield every point; the last of the grid's fields changes faster than the first, draws fastest."""
         rows = list(zip(*self.columns.values(), strict=True)) if self.columns else [()]
         drawings = self._drawings()
         for values in itertools.product(*self.grid.values()):
@@ -121,7 +121,7 @@ class Axes:
                 yield dict(zip(self.fields, (*values, *row, *drawn), strict=True))
 
     def _drawings(self) -> list[tuple[Value, ...]]:
-        """The draws, each once: whole numbers may come again, and a point is trained once."""
+        """Return the draws, each once: whole numbers may come again, and a point is trained once."""
         numbers = range(self.count) if self.draws else [0]
         each = [tuple(d.value(self.draw_seed, name, n) for name, d in self.draws.items()) for n in numbers]
         return list(dict.fromkeys(each))

@@ -95,7 +95,7 @@ class Experiment:
         return tables
 
     def to_toml(self) -> str:
-        """The complete config."""
+        """Return the complete config."""
         return write_toml(self.to_dict())
 
     @classmethod
@@ -223,7 +223,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config with the fields and sections that it lacks, being too old or off."""
+    """Return a config with the fields and sections that it lacks, being too old or off."""
     whole = {"scale": NO_SCALE} | {**config, "training": LATER | dict(config.get("training", {}))}
     if "layers" in config:
         whole["layers"] = {pattern: {"scale": NO_SCALE} | table for pattern, table in config["layers"].items()}

@@ -39,7 +39,7 @@ class Interval:
 
     @property
     def is_gain(self) -> bool:
-        """Whether the whole interval is above 0."""
+        """True if the whole interval is above 0."""
         return self.low > 0
 
     def __str__(self) -> str:
@@ -118,12 +118,12 @@ class Gains:
 
     @property
     def clear(self) -> tuple[Tried, ...]:
-        """The improvements whose gain is above 0 over its whole interval, the largest first."""
+        """Improvements whose gain is above 0 over its whole interval, the largest first."""
         return tuple(one for one in self.tried if one.gain is not None and one.gain.is_gain)
 
     @property
     def rate_helps(self) -> bool:
-        """Whether another learning rate alone gains for sure."""
+        """True if another learning rate alone gains for sure."""
         return self.rate.gain is not None and self.rate.gain.is_gain
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Gains:
 
     @property
     def sentence(self) -> str:
-        """What to improve first, or that nothing of what was tried helps, and what that is worth."""
+        """Return what to improve first, or that nothing of what was tried helps, and what that is worth."""
         words = [self._rate_first()] if self.rate_helps else []
         best = self.clear[0] if self.clear else None
         if best is not None and best.gain is not None:

@@ -92,7 +92,7 @@ class RayEngine(Engine):
 
 
 def _last_line(error: Exception) -> str:
-    """What Ray's error ends with: above it are the traces of its own processes."""
+    """Return what Ray's error ends with: above it are the traces of its own processes."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[-1].strip()}"
 

@@ -143,7 +143,7 @@ class Results:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The rows so far, sorted: point, swept fields, seed, and what `Result` has."""
+        """Rows so far, sorted: point, swept fields, seed, and what `Result` has."""
         return [
             {"point": row.point, **row.values, "seed": row.seed, **self._records[row.number]}
             for row in (self._rows[number] for number in sorted(self._records))
@@ -333,7 +333,7 @@ def result_of(
 
 
 def _swept_column(pa: Any, values: Sequence[Value], all_values: Sequence[Value]) -> Any:
-    """A column with the type that fits every value of the field; among numbers, "none" is null."""
+    """Return a column with the type that fits every value of the field; among numbers, "none" is null."""
     kinds: set[type] = {type(value) for value in all_values if value != NONE}
     types: list[tuple[set[type], Any]] = [({bool}, pa.bool_()), ({int}, pa.int64()), ({int, float}, pa.float64())]
     kind = next((kind for fitting, kind in types if kinds and kinds <= fitting), None)

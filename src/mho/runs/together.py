@@ -47,7 +47,7 @@ class Group:
     """Experiments that are the replicas of one run.
 
     Attributes:
-        places: of the experiments among those that were given; replica r is places[r].
+        places: numbers of the experiments among the given ones; replica r is places[r].
         experiment: the run.
     """
 

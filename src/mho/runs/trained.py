@@ -69,7 +69,7 @@ class TrainedRun:
 
     @property
     def data(self) -> Dataset:
-        """The examples that the run trained on, those held out for validation included, and was tested on.
+        """Examples that the run trained on, those held out for validation included, and was tested on.
 
         They are loaded when they are first asked for.
 
@@ -81,7 +81,7 @@ class TrainedRun:
 
     @functools.cached_property
     def history(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, one mapping an epoch.
+        """Lines of metrics.jsonl, one mapping an epoch.
 
         Raises:
             InvalidValue: if the file is missing or damaged.
@@ -90,7 +90,7 @@ class TrainedRun:
 
     @functools.cached_property
     def float_history(self) -> list[dict[str, Any]]:
-        """The lines of the same network in floating point, as `history`; [] without `mho train --compare float`.
+        """Lines of the same network in floating point, as `history`; [] without `mho train --compare float`.
 
         `mho.load(run.folder / "float")` is its model.
 
@@ -102,7 +102,7 @@ class TrainedRun:
 
     @property
     def replicas(self) -> list[str]:
-        """The names of the replicas: the values in which they differ ("forward.noise = 0.06"), or else their seeds."""
+        """Names of the replicas: the values in which they differ ("forward.noise = 0.06"), or else their seeds."""
         return replica_names(self.config)
 
     def sample(self, n: int = 200, *, prompt: str = "", temperature: float = 1.0, seed: int = 0) -> str | list[str]:

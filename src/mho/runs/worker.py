@@ -99,7 +99,7 @@ def run_task(task: Task, stop: Callable[[], bool] = lambda: False) -> Answer:
 
 
 def installed_version() -> str:
-    """The version of mho where this is called."""
+    """Return the version of mho where this is called."""
     return VERSION
 
 

@@ -91,7 +91,7 @@ class Bar(abc.ABC, Generic[T]):
         return self._show and self._console.is_terminal
 
     def due(self) -> bool:
-        """Return whether it is time to update a live bar again: at most four times a second."""
+        """Return whether it is time to update a live bar again: at most four times per second."""
         now = time.monotonic()
         if not self.is_live or now < self._next:
             return False

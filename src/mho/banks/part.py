@@ -47,7 +47,7 @@ class UpdatePlan:
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stream:
-    """Random numbers of what pulses a bank.
+    """Stream of the random numbers of the pulses that a bank gets.
 
     Attributes:
         key: keys of each replica, (R, 2).
@@ -88,7 +88,7 @@ class BankPart:
         return self._streams[operation][0]
 
     def number(self, operation: Operation) -> Counts:
-        """Return the place where the number of the operation's next vector stands, (1,)."""
+        """Return the memory, (1,), of the number of the operation's next vector."""
         return self._streams[operation][1]
 
     @functools.cached_property

@@ -59,7 +59,7 @@ def aihwkit(rpu: RPU, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]
 
 
 def rpu_config(rpu: RPU) -> Any:
-    """Return the spec in aihwkit's words: constant-step devices, one a weight, the bias as a column of the array."""
+    """Return the spec in aihwkit's words: constant-step devices, one per weight, the bias as a column of the array."""
     configs = importlib.import_module(MODULES[2])
     if not isinstance(rpu.device, ConstantStep) or not isinstance(rpu.cell, Single):
         raise InvalidValue("only ConstantStep devices in Single cells are compared with aihwkit")

@@ -62,7 +62,7 @@ class CellPart:
         return self.settings[:, place]
 
     def prepare(self) -> None:
-        """Bring what reads see up to date: before a forward read and the backward read that follows it."""
+        """Update the weights that reads see, before a forward read and the backward read that follows it."""
         for each in self.sums:
             each.refresh()
 

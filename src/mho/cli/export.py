@@ -26,7 +26,7 @@ def export(
     """Export the devices of a run: states, drawn fields of the law, hidden states, of every array.
 
     NPZ holds arrays (replicas, devices, outputs, inputs) and a table of their
-    units; CSV a row a device, with the units in the heading.
+    units; CSV a row per device, with the units in the heading.
 
     Examples: mho export runs/digits-1 --out devices; mho export runs/digits-1
     --out devices --units siemens --format csv --zero 3e-6 --unit 2e-6.

@@ -70,8 +70,8 @@ def conntra(
     """Train a network whose weights are a few levels, without gradients (Date et al. 2020).
 
     Without options: ternary 784-64-10 on the embedded digits. Weights are visited in random order, and each gets the
-    level of the lowest loss; sweep after sweep, until nothing changes. The run folder gets config.toml,
-    metrics.jsonl (a line a sweep), checkpoint.safetensors, summary.json, and weights.safetensors: two bits a weight.
+    level of the lowest loss; sweep after sweep, until nothing changes. The run folder gets config.toml, metrics.jsonl
+    (a line per sweep), checkpoint.safetensors, summary.json, and weights.safetensors: two bits per weight.
 
     Examples: mho learn conntra; mho learn conntra --data iris --hidden 8 --sweeps 50;
     mho learn conntra --data mnist --set conntra.train_images=8000 --set conntra.validation=0.1;

@@ -82,7 +82,7 @@ def reproduce(
     """Train the curves of a paper's figures and compare them with the paper.
 
     Finished curves are kept: stopped, killed or given more epochs or seeds, the same command does what is missing, with
-    the same bits. It writes small files, one a curve, into --out/results, and a page, --out/report.html.
+    the same bits. It writes small files, one per curve, into --out/results, and a page, --out/report.html.
 
     The verdict is on the mean over the epochs that the paper quotes, or on the last epoch; a training that has not come
     so far has none. Exit status 1 if a verdict fails.

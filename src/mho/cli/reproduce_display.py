@@ -23,7 +23,7 @@ from mho.runs.folder import State
 
 @final
 class ReproduceDisplay:
-    """A bar a curve and one for the whole on a terminal; one line an epoch elsewhere."""
+    """A bar per curve and one for the whole on a terminal; one line per epoch elsewhere."""
 
     def __init__(self, work: Reproduction) -> None:
         self.work, self.bars = work, EpochBars()

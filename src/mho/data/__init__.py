@@ -1,4 +1,4 @@
-"""Data sets as tensors, one a file; and a user's own, from a function or from a file.
+"""Data sets as tensors, one per file; and a user's own, from a function or from a file.
 
 A file of this room registers its data set by a constant DATA_SET, or a kind of files with a user's data by a constant
 FILE_FORMAT; its name, or the prefix of a file's, is the name of the module.

@@ -61,7 +61,7 @@ class Table(NamedTuple):
 
 
 def csv(file: Path, column: str = "") -> Dataset:
-    """Make data of a table: a row an example, numbers in every column; the first line may have names.
+    """Make data of a table: a row per example, numbers in every column; the first line may have names.
 
     The cells of a line lie between commas, semicolons or tabulators. Words, or integers without a point, in the column
     of the target are classes, y (n,) int64, in the order of `Dataset.symbols`; other numbers are values, y (n, 1)

@@ -17,7 +17,7 @@ def as_per_cell(value: Any) -> PerCell:
 
 
 def is_on(value: PerCell) -> bool:
-    """Return whether a field does anything: whether it is not 0 in every cell."""
+    """Return True if a field has an effect: if it is not 0 in every device."""
     means = value.mean if isinstance(value.mean, tuple) else (value.mean,)
     return value.varies or any(mean != 0 for mean in means)
 

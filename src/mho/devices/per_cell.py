@@ -124,7 +124,7 @@ def per_cell(
     """Declare a field of a law that differs from device to device.
 
     Args:
-        mean: the nominal value; like spread and std a number, or a list of one a replica. With `values` their mean,
+        mean: the nominal value; like spread and std a number, or a list of one per replica. With `values` their mean,
             unless it is given.
         spread: relative standard deviation, at least 0; at most 0.577 for a uniform distribution.
         std: absolute standard deviation, at least 0; use it where the mean is 0.

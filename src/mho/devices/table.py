@@ -67,7 +67,7 @@ def table(values: npt.ArrayLike, *, spread: float = 0.0) -> Any:
 
     Args:
         values: 1 to 3 axes of finite numbers.
-        spread: relative device-to-device spread of every number, at least 0; memory is then as many numbers a cell.
+        spread: relative device-to-device spread of every number, at least 0; memory is then as many numbers per cell.
 
     Raises:
         InvalidValue: for anything else.

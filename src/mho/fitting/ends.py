@@ -97,7 +97,7 @@ def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ..
     """Fits of the best law; of a single device with errors of read noise and c2c that cover what the data allow.
 
     Args:
-        fits: one a device; those of several have their errors.
+        fits: one per device; those of several have their errors.
         ends: what `noise_ends` found; None: c2c is told by three standard errors, and only its likelihood is skew: it
             falls more slowly upwards, about evenly in the logarithm of c2c.
     """

@@ -76,7 +76,7 @@ def match_law(fits: Sequence[TraceFit], *, within: bool, cells: int) -> Match:
     """Simulate every measured device as a law was fitted to it.
 
     Args:
-        fits: one a device.
+        fits: one per device.
         within: whether devices end where the measurement does, though their law's bounds lie beyond.
         cells: that are simulated of each.
     """
@@ -102,9 +102,9 @@ def match_tables(traces: Sequence[WeightTrace], noise: ReadingNoise, conductance
     """Simulate every measured device with the devices that the binned steps of all of them make.
 
     Args:
-        traces: one a device.
+        traces: one per device.
         noise: of readings.
-        conductance: which one a weight is.
+        conductance: which one per weight is.
     """
     begins = [held_out_from(trace) for trace in traces]
     cut = [_until(trace, begin) for trace, begin in zip(traces, begins, strict=True) if begin is not None]

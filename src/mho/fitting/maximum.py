@@ -41,7 +41,7 @@ def fit_devices(
 
     Args:
         law: its class.
-        traces: one a device.
+        traces: one per device.
         extrapolate: whether every bound may lie beyond the readings; else only those that shape the law's steps.
         slow_from: fits without noise that lasts over readings, to which such noise is to be added; None: there is none.
 

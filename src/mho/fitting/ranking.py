@@ -72,7 +72,7 @@ class Profile:
     Read noise follows in each device by itself.
 
     Args:
-        fits: one a device, with the c2c that each has.
+        fits: one per device, with the c2c that each has.
 
     Attributes:
         evidence: log likelihood of all devices, adjusted for the parameters of the mean steps, by places in `CYCLES`;

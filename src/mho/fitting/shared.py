@@ -29,7 +29,7 @@ class Shared:
     """Fits of several devices whose noises are the same numbers.
 
     Attributes:
-        fits: one a device, with these noises held.
+        fits: one per device, with these noises held.
         sizes: read noise and c2c, as far as devices share them.
         minus: minus the log likelihood, of several devices adjusted for the parameters of the mean steps of each.
         errors: standard errors of the logarithms of those that were searched for.

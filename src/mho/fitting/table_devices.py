@@ -35,9 +35,9 @@ def table_devices(
     their means, with one c2c, and the noise of single readings as write noise.
 
     Args:
-        traces: one a device.
+        traces: one per device.
         noise: of readings.
-        conductance: which one a weight is.
+        conductance: which one per weight is.
     """
     if not all(any((np.sign(trace.pulses) == sign).any() for trace in traces) for sign in (1, -1)):
         return ()

@@ -30,7 +30,7 @@ def untold(fits: Sequence[TraceFit], parameters: Sequence[Parameter], ends: Ends
     """Sentences on what the best law's fit leaves open.
 
     Args:
-        fits: one a device.
+        fits: one per device.
         parameters: over devices.
         ends: of read noise and c2c where they can hardly be told apart.
     """

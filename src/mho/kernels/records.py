@@ -1,6 +1,6 @@
 """Records that compiled kernels take: named tuples, which Numba keeps as plain numbers and arrays.
 
-Shapes: R replicas, T vectors, P lines, M outputs, N inputs, W words of 32 slots a vector. Records that kernels
+Shapes: R replicas, T vectors, P lines, M outputs, N inputs, W words of 32 slots per vector. Records that kernels
 make for their helpers stand in `mho.kernels.cpu.records`.
 """
 

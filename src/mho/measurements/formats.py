@@ -44,7 +44,7 @@ class Format:
         devices: their names, in the order of the file.
         reverse: columns that are read from the last row to the first, by name or by number from 1 on, such as the
             mirrored depression branch of NeuroSim's fitting tool.
-        transpose: rows and columns change places, for files with one row a device.
+        transpose: rows and columns change places, for files with one row per device.
         read_voltage: volts of the read; currents I become conductances I/V.
     """
 

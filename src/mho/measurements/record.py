@@ -90,7 +90,7 @@ class Measurement:
 
     Attributes:
         source: the file.
-        traces: one a device.
+        traces: one per device.
         unit: unit of the readings, for example "S" or "a.u.".
         notes: how the file was read, a sentence each, for the user.
         warnings: those of the notes that tell of a contradiction.

@@ -152,7 +152,7 @@ class TiedEmbedding(OnArrays):
 
     @property
     def embedding_dim(self) -> int:
-        """Numbers of a vector."""
+        """Number of entries of a vector."""
         return self.owner.in_features
 
     @property

@@ -1,4 +1,4 @@
-"""The tables of a paper's page: a row a curve, a row an array, and the pictures."""
+"""The tables of a paper's page: a row per curve, a row per array, and the pictures."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Scale:
 
     Attributes:
         epochs: epochs of each run; the paper's own number if None.
-        seeds: runs a curve, with seeds from 0 on.
+        seeds: runs per curve, with seeds from 0 on.
         quick: the quick version of each study, judged by the paper's quick checks.
         train_images: only the first so many training images; 0 is all, and what a verdict needs.
         test_images: only the first so many test images; 0 is all, and what a verdict needs.

@@ -197,7 +197,7 @@ def _totals(arrays: Sequence[ArrayRow]) -> dict[str, int]:
 
 
 def _counters(run: RunFolder) -> dict[str, Any]:
-    """Names of the columns, one row a layer, and the row of sums."""
+    """Names of the columns, one row per layer, and the row of sums."""
     names = [name for name in MEANINGS if any(name in row for row in run.counters.values())]
     names += sorted({name for row in run.counters.values() for name in row} - set(names))
     sums = {name: sum(row.get(name, 0) for row in run.counters.values()) for name in names}

@@ -68,7 +68,7 @@ class Axes:
 
     Attributes:
         grid: field to its values.
-        columns: field to its values, one a row.
+        columns: field to its values, one per row.
         draws: field to how it is drawn.
         count: draws; 0 without any. One that comes again gives no second point.
         draw_seed: seed of the draws.

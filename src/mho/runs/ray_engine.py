@@ -23,7 +23,7 @@ START = "start one with: ray start --head"
 
 @final
 class RayEngine(Engine):
-    """One task a batch on an existing cluster; Ray begins a task again whose worker or node died.
+    """One task per batch on an existing cluster; Ray begins a task again whose worker or node died.
 
     Args:
         address: HOST:PORT of the cluster's head, or None for the one that this machine belongs to.

@@ -42,7 +42,7 @@ class Result:
         epoch: epochs trained.
         train_error, test_error: the task's error in the last epoch, in per cent.
         train_loss: mean of the last epoch.
-        test_errors: in per cent, one an epoch.
+        test_errors: in per cent, one per epoch.
         seconds: training time, the row's share of its batch.
         chance: test error of guessing, in per cent.
         guessing: whether a test of its size cannot tell `test_error` from that.

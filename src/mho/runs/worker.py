@@ -60,7 +60,7 @@ class Answer:
     """The outcome of a task.
 
     Attributes:
-        results: one a replica; empty if the task failed, was stopped, or has its results in the folder only.
+        results: one per replica; empty if the task failed, was stopped, or has its results in the folder only.
         fault: why the task failed, or "".
         stopped: whether the task stopped on demand, at a checkpoint.
         files: the run folder's files, where the worker does not see the coordinator's folder.

@@ -38,7 +38,7 @@ class AnalogOptimizer(ArrayOptimizer):
     of the weights, in digital memory, and sends that to the devices as single pulses: of a change of q = ΔW/(s·ε)
     nominal steps, ε the nominal step of the device and s the scale of the array, a weight gets a whole number. With
     rounding "stochastic" it is ⌊|q| + u⌋ with a random number u, which is right in the mean and keeps nothing; with
-    "buffer" what is left over waits in a digital number a weight for the next step, below one nominal step of either
+    "buffer" what is left over waits in a digital number per weight for the next step, below one nominal step of either
     sign. With `mho.Exact` updates ΔW is added as it is. Digital parameters, and scales that are learned, step by the
     same optimizer.
 

@@ -44,7 +44,7 @@ class Progress:
             read from the disk.
         losses: sum of the losses of this epoch's examples, one per replica.
         errors: sum of the task's errors of this epoch's examples when they were trained on, one per replica.
-        metrics: one entry an epoch, as in metrics.jsonl.
+        metrics: one entry per epoch, as in metrics.jsonl.
     """
 
     epoch: int = 0

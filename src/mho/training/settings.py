@@ -43,7 +43,7 @@ class Training(metaclass=InWords):
             torch's CosineAnnealingLR; then `epochs` cannot be changed when a run is resumed.
         augment: random changes of the images in training, in turn: "crop" (margin of 4, random part) and "flip" (left
             for right); drawn by `data_seed`.
-        batch_size: examples a step; 1 is the hardware's own mode and the papers' protocol.
+        batch_size: examples per step; 1 is the hardware's own mode and the papers' protocol.
         seed: seed of devices, weights and noise; replica r has seed + r. Or a list of one seed per replica.
         data_seed: seed of the order of the examples, shared by the replicas.
         replicas: networks trained side by side.

@@ -35,7 +35,7 @@ LARGEST = np.finfo(np.float32).max
 @final
 @dataclasses.dataclass(frozen=True)
 class BitTrains:
-    """Pulse trains of T vectors, a bit a slot.
+    """Pulse trains of T vectors, a bit per slot.
 
     Attributes:
         columns: True where a column pulses, (R, T, N, BL).

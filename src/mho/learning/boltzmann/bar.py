@@ -12,7 +12,7 @@ from mho.learning.boltzmann.training import Progress
 
 @final
 class LearningBar(Bar[Progress]):
-    """Epoch, examples a second, what the rule measures and time left on a terminal; one line an epoch elsewhere.
+    """Epoch, examples per second, what the rule measures and time left on a terminal; one line per epoch elsewhere.
 
     Args:
         plan: plan of the machine.

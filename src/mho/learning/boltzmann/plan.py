@@ -36,7 +36,7 @@ class Plan:
         coupling: "symmetric" or "asymmetric" arrays.
         lr: learning rate.
         lr_end: learning rate at the end of the last epoch; None: `lr`.
-        batch_size: examples a step.
+        batch_size: examples per step.
         epochs: passes over the data.
         weight_std: standard deviation of the initial couplings.
         visible_bias: where the biases of visible units begin.

@@ -91,7 +91,7 @@ class Structure:
     def groups(self) -> tuple[tuple[Tensor, ...], ...]:
         """Return for each layer its groups of units without links inside, which are drawn together (greedy colouring).
 
-        A layer without links inside is one group; one in which all units are linked has a group a unit.
+        A layer without links inside is one group; one in which all units are linked has a group per unit.
         """
         return tuple(_colours(size, self._inside_mask(layer)) for layer, size in enumerate(self.sizes))
 

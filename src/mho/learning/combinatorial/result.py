@@ -104,7 +104,7 @@ class ConntraResult:
         """Write the packed weights, with all that `load_conntra` needs to make the network again.
 
         Returns:
-            Bytes of the weights within the file: ⌈W·bits/8⌉, two bits a weight for ternary levels.
+            Bytes of the weights within the file: ⌈W·bits/8⌉, two bits per weight for ternary levels.
         """
         trained = self.chain.trained()
         packed = torch.from_numpy(pack(self.indices[trained], len(self.levels)))

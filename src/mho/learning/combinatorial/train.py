@@ -81,7 +81,7 @@ def conntra(
         checkpoint: a file that is written as the training goes on. If it exists the training continues from it, with
             the bits that it would have had; it may have more `sweeps` than before.
         checkpoint_every: seconds between two writes of it, at least 0.
-        callback: called with a `Progress` about ten times a second; returns true to stop.
+        callback: called with a `Progress` about ten times per second; returns true to stop.
         on_sweep: called after each sweep with its record, to which it may add, and the model as it is, in float64.
 
     Returns:

@@ -13,7 +13,7 @@ from mho.learning.spectral.arrays import Floats
 CHUNK = 50_000
 """Times that are drawn at once."""
 AHEAD = 300
-"""Inputs after a piece from which a backward state starts: it forgets its start by a factor of about 5 a step."""
+"""Inputs after a piece from which a backward state starts: it forgets its start by a factor of about 5 per step."""
 CONDITION = 2.5
 """Condition number of A₁ above which another A₁ is drawn: for nearly equal rows 10⁵ samples are too few."""
 TRIES = 200

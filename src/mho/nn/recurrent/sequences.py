@@ -149,7 +149,7 @@ def form_of(x: Tensor | PackedSequence, inputs: int, *, replicas: int, batch_fir
         InvalidValue: for another shape.
     """
     if isinstance(x, PackedSequence):
-        _check_width(x.data, inputs, name, f"pack sequences of {inputs} numbers a step")
+        _check_width(x.data, inputs, name, f"pack sequences of {inputs} numbers per step")
         return Packed(x, replicas, name)
     axes = "(batch, time" if batch_first else "(time, batch"
     give = f"give {axes}, {inputs}), (time, {inputs}) or a PackedSequence"

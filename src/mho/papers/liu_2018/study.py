@@ -74,7 +74,7 @@ class Pictures(Study):
         lr_end: at the end; None: `lr`.
         weight_std: standard deviation of the initial couplings.
         visible_bias: where the biases of visible units begin.
-        batch_size: examples a step.
+        batch_size: examples per step.
         train_images: the first so many of MNIST's training images; 0: all.
         test_images: the first so many of its test images.
         rpu: arrays of the couplings; None: floating point.

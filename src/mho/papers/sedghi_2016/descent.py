@@ -153,7 +153,7 @@ class Starts(Study):
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Refined(Study):
-    """Backpropagation through time, a pass an epoch, from the spectral answer or from a random start.
+    """Backpropagation through time, a pass per epoch, from the spectral answer or from a random start.
 
     Attributes:
         start: "spectral" or "random".

@@ -132,7 +132,7 @@ class Task(abc.ABC, metaclass=InWords):
         Args:
             epoch: counted from 0.
             count: examples there are.
-            batch_size: examples a step.
+            batch_size: examples per step.
             seed: seed of the data order.
         """
         return epoch_order(seed, epoch, count)

@@ -1,4 +1,4 @@
-"""What options of several verbs share: numbers whose mistakes are told in our words, and the folder of a run."""
+"""Options that several verbs share: numbers with errors in mho's words, and the folder of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the up and down steps of a law cancel: `find_balance` is the one search for symmetry points."""
+"""Symmetry points: weights at which up and down steps of a law cancel; `find_balance` is the only search for them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NOISE = 1e-6
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Balance:
-    """Where pulses that are up as often as down take a device.
+    """Balance of up and down steps of a device: where pulses that are up as often as down take it.
 
     Attributes:
         point: the symmetry point; NaN for a device without a single one.
         low: the lower bound of its weights.
         high: the upper bound.
         at_low: a step up and a step down together at the lower bound; 0 where they cancel, NaN where undefined.
-        at_high: likewise at the upper bound.
+        at_high: a step up and a step down together at the upper bound; 0 where they cancel, NaN where undefined.
     """
 
     point: float
@@ -40,12 +40,12 @@ class Balance:
 
     @property
     def everywhere(self) -> bool:
-        """Whether steps cancel at both bounds, so that every state between them is taken for a symmetry point."""
+        """True if steps cancel at both bounds, so that every state between them is taken for a symmetry point."""
         return self.at_low == 0 == self.at_high
 
     @property
     def end(self) -> float:
-        """The symmetry point; without one the bound that steps push to; NaN where they push to both, or to none."""
+        """Symmetry point; without one the bound that steps push to; NaN where they push to both, or to none."""
         if not math.isnan(self.point) or self.everywhere:
             return self.point
         if self.at_low >= 0 and self.at_high >= 0:

@@ -28,7 +28,7 @@ GRID = np.array([0.0, *np.geomspace(0.02, 4.0, 16)])
 @final
 @dataclasses.dataclass(frozen=True)
 class Ends:
-    """What the data of one device allow with 95 %.
+    """Ends of the parameters of a fit: the range that the data of a device allow with 95 %.
 
     Attributes:
         cycles: (least, most) c2c.

@@ -1,4 +1,4 @@
-"""What a fit of a law to a device is: its parameters with their errors, and how it follows the readings."""
+"""Fit of a law to a device: its parameters with their errors, and how it follows the readings."""
 
 from __future__ import annotations
 

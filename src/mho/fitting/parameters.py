@@ -31,7 +31,7 @@ NEAR = 1e-4
 @final
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """Where a parameter may lie, and how a free number v says where.
+    """Interval of a parameter, and its map from a free number v.
 
     Ends that a value can reach are turning points (squares, and the square of a sine between two ends), so that
     a search passes through them and comes back; an end that it cannot reach is infinitely far, as a logarithm.

@@ -1,4 +1,4 @@
-"""How far a fit has come."""
+"""Progress of a fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the data could not tell, in sentences for the page of a fit."""
+"""Questions that the data of a fit leave open, in sentences for its page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a device is worth for training, told from its numbers before a network is trained."""
+"""Worth of a device for training, judged from its numbers before a network is trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where devices have their symmetry points."""
+"""Symmetry points of the devices of an array."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SymmetryPoints:
 
 
 def symmetry_points(device: Any, fields: dict[str, Floats]) -> SymmetryPoints:
-    """The points of all cells where the law has a closed form, `symmetry(cell)`; else those of a sample.
+    """Return the symmetry points of all devices if the law has a closed form, `symmetry(cell)`, else of a sample.
 
     Args:
         device: device of one replica, with numbers only.

@@ -1,4 +1,4 @@
-"""Which column says the direction of pulses, and what its words mean where they are not in the vocabulary."""
+"""Column that says the direction of pulses, and the meaning of its words that are not in the vocabulary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run cost its arrays."""
+"""Costs of a run: time and energy of its arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the values of a swept field lie on an axis."""
+"""Axes of swept fields in figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOG_SPAN = 5.0
 @final
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """How the values of a field lie: `values` sorted, numbers before words; what kind of axis shows them."""
+    """Axis of a swept field: its `values` sorted, numbers before words, and the kind of axis that shows them."""
 
     field: str
     values: list[Value]

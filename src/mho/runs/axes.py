@@ -64,7 +64,7 @@ class Draw:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Axes:
-    """What is swept; every combination of the grid with every row of the lists and every draw is a point.
+    """Swept fields; every combination of the grid with every row of the lists and every draw is a point.
 
     Attributes:
         grid: field to its values.

@@ -1,4 +1,4 @@
-"""Which rows of a sweep are trained side by side, as the replicas of one run."""
+"""Batches of a sweep: rows that are trained side by side, as the replicas of a run."""
 
 from __future__ import annotations
 

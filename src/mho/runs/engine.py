@@ -1,4 +1,4 @@
-"""What trains the batches of a sweep: a queue that gives answers in any order."""
+"""Engines, which train the batches of a sweep: a queue that gives answers in any order."""
 
 from __future__ import annotations
 

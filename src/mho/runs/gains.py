@@ -1,4 +1,4 @@
-"""What improvements of an array have gained: paired differences over seeds, and what follows from them in words."""
+"""Gains of improvements of an array: paired differences over seeds, and the conclusions in words."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Tried:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gains:
-    """What every improvement of an array gains; print it, or its `sentence`.
+    """Gains of the improvements of an array; print them, or their `sentence`.
 
     Gains of improvements are counted from the array as given at the best of the learning rates tried, so that none of
     them is due to the rate; the gain of `rate` is that of this rate over the given one.

@@ -1,4 +1,4 @@
-"""What `mho config` prints beside keys: its head, examples, and what sections are for."""
+"""Words of `mho config` beside keys: its head, examples, and the purpose of sections."""
 
 from __future__ import annotations
 

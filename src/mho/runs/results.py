@@ -35,7 +35,7 @@ SHOWN = 12
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one row came to.
+    """Result of a row of a sweep.
 
     Attributes:
         status: "done" or "failed"; a failed row has its reason in `message` and no numbers.
@@ -121,7 +121,7 @@ class Results:
         return sorted({record["folder"] for record in self._records.values() if record["status"] == DONE})
 
     def test_error(self, number: int) -> float | None:
-        """Of the last epoch of a row."""
+        """Return the test error of the last epoch of a row."""
         error: float | None = self._records[number]["test_error"]
         return error
 

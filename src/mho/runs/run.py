@@ -95,7 +95,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch is done, or the patience is over."""
+        """True if every epoch is done, or the patience is over."""
         return self.loop.finished
 
     def diagnose(self) -> Diagnosis | MhoError | None:
@@ -127,7 +127,7 @@ class Run:
 
     @property
     def verdict(self) -> list[str]:
-        """What the training has come to, in sentences, the result first; [] before the first epoch has ended."""
+        """Return the verdict on the training in sentences, the result first; [] before the first epoch has ended."""
         metrics, task = self.loop.progress.metrics, self.loop.task
         if not metrics:
             return []
@@ -136,7 +136,7 @@ class Run:
 
     @property
     def concluded(self) -> bool:
-        """Whether summary.json has the diagnosis of the finished run."""
+        """True if summary.json has the diagnosis of the finished run."""
         return self.finished and read_summary(self.folder).get("diagnosis") is not None
 
     def conclude(self) -> Diagnosis | MhoError | None:

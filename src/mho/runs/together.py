@@ -28,7 +28,7 @@ SIDE_BY_SIDE = 8
 @final
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a training ended.
+    """Outcome of a training.
 
     Attributes:
         test_error: after the last epoch, in per cent; NaN where it failed.

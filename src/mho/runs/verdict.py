@@ -1,4 +1,4 @@
-"""What a training came to, in sentences: its error beside what guessing and floating point reach."""
+"""Verdict on a training, in sentences: its error beside the errors of guessing and of floating point."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class RunFolder:
 
     @property
     def verdict(self) -> list[str]:
-        """What the training came to, in sentences, the result first; [] without an epoch."""
+        """Return the verdict on the training in sentences, the result first; [] without an epoch."""
         if not self.metrics:
             return []
         twin = self.twin[-1] if self.twin else None
@@ -85,7 +85,7 @@ class RunFolder:
 
     @property
     def values_differ(self) -> bool:
-        """Whether replicas differ in a value, and not in their seeds only."""
+        """True if replicas differ in a value, and not in their seeds only."""
         return any(" = " in name for name in self.names)
 
 

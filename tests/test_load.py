@@ -296,7 +296,7 @@ def spoil_version(run: Path) -> Path:
     [
         (
             spoil_no_folder,
-            r"there is no run folder .*digits-2.*give one that mho train wrote; did you mean .*digits-1\?",
+            r"there is no run folder .*digits-2.*give a folder that mho train wrote; did you mean .*digits-1\?",
         ),
         (spoil_case, r"there is no run folder .*V .*; did you mean .*v\?"),
         (spoil_file, r"config\.toml is a file; give the run folder that it is in: .*digits-1"),

@@ -48,7 +48,7 @@ def device_toml(fitted: Fitted, fit: LawFit, command: str) -> str:
         lines.append(f"a reading has noise of standard deviation {noise.value:.4g}: write noise and read noise as one")
     lines += fit.restated
     if count > 1:
-        lines.append(f"spreads are those of {count} devices")
+        lines.append(f"spreads are over {count} devices")
     elif fitted.spread is None:
         lines.append("d2d not measured: spread = 0")
     else:

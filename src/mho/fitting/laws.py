@@ -324,7 +324,7 @@ def _check(measurement: Measurement, laws: Sequence[type[Device]], w_max: float,
     faults.number("w_max", w_max, above=0.0)
     faults.number("spread", spread, low=0.0, optional=True)
     if spread is not None and len(measurement.traces) > 1:
-        faults.add(f"spread is {spread!r}, and {len(measurement.traces)} devices tell it themselves; leave it out")
+        faults.add(f"spread is {spread!r}, and {len(measurement.traces)} devices show it themselves; leave it out")
     for trace in measurement.traces:
         sent = int(np.abs(trace.pulses.astype(np.int64)).sum())
         if sent > MOST:

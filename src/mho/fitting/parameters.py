@@ -112,7 +112,7 @@ def defaults(law: type[Device]) -> dict[str, float]:
         parameters = law().parameters()
     except TypeError:
         raise LawError(
-            f"{law.__name__} has fields without defaults; a fit starts from defaults, so give each one"
+            f"{law.__name__} has fields without defaults; a fit starts from defaults, so give each field a default"
         ) from None
     values = {name: parameter.mean for name, parameter in parameters.items()}
     more = [name for name in ("read", "rest") if hasattr(law, name)]
@@ -122,7 +122,7 @@ def defaults(law: type[Device]) -> dict[str, float]:
             "fitted to laws that are a function of w; give such a law"
         )
     if not law.pulse_driven:
-        raise LawError(f"{law.__name__} takes no pulses, so no pulses can tell its parameters")
+        raise LawError(f"{law.__name__} takes no pulses, so no pulses can determine its parameters")
     if not all(isinstance(v, float) and math.isfinite(v) for v in values.values()):
         raise LawError(f"{law.__name__} has defaults that are lists or infinite; a fit starts from finite numbers")
     return values

@@ -76,7 +76,7 @@ def _noise(fits: Sequence[TraceFit], parameters: Sequence[Parameter], ends: Ends
             "pulses, to tell them apart."
         )
     elif values[NOISE].value == 0:
-        told.append("Readings show no noise beside that of the steps, down to their resolution.")
+        told.append("Readings show no noise beside the noise of the steps, down to their resolution.")
     if values[NOISE].value:
         told.append(
             "Write noise and read noise cannot be told apart: each state was read once after its pulse. The device "
@@ -142,7 +142,7 @@ def _points(traces: Sequence[WeightTrace]) -> list[str]:
             f"{gaps} gap{'s' if gaps > 1 else ''} between readings: what happened in them is not part of the fit."
         )
     if any((np.abs(trace.pulses) > 1).any() for trace in traces):
-        told.append("Readings are several pulses apart: the noise of single pulses is told only by its sum.")
+        told.append("Readings are several pulses apart: the noise of single pulses is seen only in its sum.")
     return told
 
 

@@ -89,7 +89,7 @@ class Axes:
         lengths = {name: len(values) for name, values in self.columns.items() if isinstance(values, (list, tuple))}
         if len(set(lengths.values())) > 1:
             each = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            faults.add(f"sweep.list has columns of different lengths: {each}; give each one value a row")
+            faults.add(f"sweep.list has columns of different lengths: {each}; give each one value per row")
         elif not faults.found:
             _check_rows(self.columns, faults)
         if self.draws:

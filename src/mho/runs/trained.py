@@ -184,7 +184,7 @@ class TrainedRun:
         task, data = self._prepared
         inputs, targets = (data.x_test, data.y_test) if x is None else (self._inputs(x), self._targets(y))
         if len(inputs) != len(targets):
-            raise InvalidValue(f"x has {len(inputs)} examples and y has {len(targets)}; give one target an example")
+            raise InvalidValue(f"x has {len(inputs)} examples and y has {len(targets)}; give one target per example")
         out = self._outputs(inputs, task if x is None else None)
         task.check(out[0], targets)
         scores = [task.score(own, targets) for own in out]
@@ -282,7 +282,7 @@ def _run_folder(given: object) -> Path:
         near = difflib.get_close_matches(path.name.lower(), beside, n=1)
         hint = f"; did you mean {beside[near[0]]}?" if near else ""
         raise InvalidValue(
-            f"there is no run folder {path} (looked in {Path.cwd()}); give one that mho train wrote{hint}"
+            f"there is no run folder {path} (looked in {Path.cwd()}); give a folder that mho train wrote{hint}"
         )
     if (path / CONFIG).exists():
         return path

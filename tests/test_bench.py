@@ -94,7 +94,7 @@ def test_six_per_cent_of_the_pairs_coincide(driven):
     """Measured on the pulses themselves: weights that moved in a single vector."""
     array = loads.array_of(gokmen_2017(pulses=LENGTH), Case(200, 300, 1))
     array.write(torch.zeros(200, 300))
-    call = loads.updater(array, 1, driven_rows=driven)
+    call = loads.update_call(array, 1, driven_rows=driven)
     moved = 0
     for _ in range(20):
         before = array.weight.clone()
@@ -109,7 +109,7 @@ def test_weights_stay_where_they_are_however_long_one_measures():
     """400 vectors of one sign would move them by 0.025; as many of either walk 0.005."""
     array = loads.array_of(gokmen_2017(pulses=LENGTH), Case(40, 50, 1))
     before = array.weight.clone()
-    call = loads.updater(array, 1)
+    call = loads.update_call(array, 1)
     for _ in range(400):
         call()
     assert 0 < float((array.weight - before).abs().mean()) < 0.01
@@ -120,7 +120,7 @@ def test_update_parts_are_the_kernels_that_ran(monkeypatch):
     monkeypatch.setattr(loads, "time", types.SimpleNamespace(perf_counter=map(float, itertools.count()).__next__))
     array = loads.array_of(gokmen_2017(), Case(16, 17, 4))
     before = threads.run
-    times = loads.kernel_times(loads.updater(array, 4), seconds=0.0)
+    times = loads.kernel_times(loads.update_call(array, 4), seconds=0.0)
     assert times == {"trains": 1.0, "update": 1.0}
     assert threads.run is before
 

@@ -183,7 +183,7 @@ def show_warning(message: Warning | str, *_: object) -> None:
 
 
 class Faults:
-    """Collects what is wrong with one description, so that all of it is told at once."""
+    """Collector of the faults of a description, so that all of them are raised at once."""
 
     def __init__(self, subject: str) -> None:
         self.subject = subject

@@ -120,7 +120,7 @@ def _check_numbers(name: str, values: Sequence[object], faults: Faults) -> None:
 
 
 def _check_each(part: DataclassInstance, replicas: int, faults: Faults) -> None:
-    """Note what is wrong with each replica's own; what is wrong with all is told once."""
+    """Note what is wrong with each replica's own; what is wrong with all is noted once."""
     each: list[Sequence[str]] = []
     for replica in range(replicas):
         try:

@@ -91,7 +91,7 @@ class VisibleWeights:
     def plan_columns(self, columns: Counts, out: Floats) -> Step:
         """Plan a copy of K columns (K,) as reads see them to out (R, P, K); not where they vary from read to read.
 
-        Pulses since the last read are seen, whether or not somebody has told of them.
+        Pulses since the last read are seen, whether or not `touch` was called for them.
         """
         if not (self._population.shows or self._pairs):  # no need to compute all others anew
             return stops.take_columns(self._state, self._reference, columns, out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mho.benchmarks.loads import ACTIVE, LENGTH, Case, array_of, cross_point_bytes, updater
+from mho.benchmarks.loads import ACTIVE, LENGTH, Case, array_of, cross_point_bytes, update_call
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, percent, span
 from mho.benchmarks.scaling import pair_time
@@ -43,7 +43,7 @@ def run(plan: Plan, tell: Tell) -> Result:
     case = plan.pick(CASE, QUICK_CASE)
     arrays = {name: array_of(rpu, case) for name, rpu in contestants().items()}
     tell(f"devices: {plan.rounds} rounds of {len(arrays)} laws and cells")
-    calls = {name: updater(array, case.vectors) for name, array in arrays.items()}
+    calls = {name: update_call(array, case.vectors) for name, array in arrays.items()}
     taken = alternate(blocks_of(calls, plan.pick(0.02, 0.001)), plan.rounds)
     rows: list[dict[str, Any]] = []
     for name, array in arrays.items():

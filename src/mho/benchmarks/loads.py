@@ -64,7 +64,7 @@ def line_probability(active: float = ACTIVE) -> float:
     return math.sqrt(1 - (1 - active) ** (1 / LENGTH))
 
 
-def updater(array: Crossbar, vectors: int, *, driven_rows: float = 1.0) -> Call:
+def update_call(array: Crossbar, vectors: int, *, driven_rows: float = 1.0) -> Call:
     """Update cycles in which `ACTIVE` of the pairs coincide at BL = 10.
 
     Every driven line has |value| = p / C, so that it pulses in a slot with probability p at BL = 10, signs at

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 import torch
 
-from mho.benchmarks.loads import Call, Case, array_of, updater
+from mho.benchmarks.loads import Call, Case, array_of, update_call
 from mho.benchmarks.machine import has_avx512
 from mho.benchmarks.timing import Block, repeat
 from mho.compiler.threads import set_threads
@@ -58,7 +58,7 @@ def _prepare(rpu: RPU, cases: tuple[Case, ...], threads: int) -> None:
     set_threads(threads)
     torch.set_num_threads(threads)
     for case in cases:
-        _calls[case] = updater(array_of(rpu, case), case.vectors)
+        _calls[case] = update_call(array_of(rpu, case), case.vectors)
 
 
 def _turn(case: Case, seconds: float) -> float:

@@ -128,7 +128,7 @@ def show(advice: Advice) -> None:
             f"{rule.seconds:.0f} s",
         )
     console.print(table)
-    told = [
+    words = [
         "\nmemory: devices (reference devices included) + numbers of a weight",
         "pulses: of a device in 1,000 vectors, bank by bank",
         "lines: columns read or written between 1,000 vectors",
@@ -137,7 +137,7 @@ def show(advice: Advice) -> None:
         *(["↓: still falling"] if any(rule.falling for rule in advice.learned) else []),
         *(["*: the outer product is digital"] if any(rule.digital for rule in advice.learned) else []),
     ]
-    console.print("; ".join(told), markup=False)
+    console.print("; ".join(words), markup=False)
     for rule in advice.rules:
         if rule.refused:
             console.print(f"not {rule.rule}: {rule.refused}", markup=False)

@@ -32,7 +32,7 @@ BEST, REPORT = "device.toml", "report.html"
 EVERY = 5.0
 """Seconds between lines on progress where standard error is no terminal."""
 MUCH = 1e5
-"""A difference that is told by its size alone."""
+"""A difference that is described by its size alone."""
 
 
 @reads_pulses
@@ -132,13 +132,13 @@ class FitBar(Bar[tuple[str, int, int]]):
 
     def __init__(self) -> None:
         super().__init__("{task.fields[what]}", "left about", total=1, what="fitting")
-        self.told = time.monotonic()
+        self.shown_at = time.monotonic()
 
     def step(self, progress: tuple[str, int, int]) -> None:
         what, done, parts = progress
         self.update(done / parts, what=what)
-        if not self.is_live and time.monotonic() - self.told > EVERY:
-            self.told = time.monotonic()
+        if not self.is_live and time.monotonic() - self.shown_at > EVERY:
+            self.shown_at = time.monotonic()
             self.say(f"{what} ({done} of {parts} parts done)")
 
 

@@ -108,7 +108,7 @@ def conntra(
     if as_json:
         print(json.dumps(run.metrics[-1]) if run.metrics else "{}")
     elif ended:
-        print(_told(run))
+        print(_summary(run))
     if not ended:
         print(f"stopped; continue with  mho learn conntra --out {shlex.quote(str(folder))} --resume", file=sys.stderr)
         raise typer.Exit(130)
@@ -159,7 +159,7 @@ def _watch(run: LevelsRun) -> bool:
         return run.train(after)
 
 
-def _told(run: LevelsRun) -> str:
+def _summary(run: LevelsRun) -> str:
     found = run.summary
     why = {"converged": "a sweep changed nothing", "sweeps": "all sweeps are done", "time": "the time is over"}
     return "\n".join(

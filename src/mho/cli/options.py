@@ -35,7 +35,7 @@ def share_or_number(text: Any) -> float:
 
 
 def whole(*, help: str) -> Any:  # named as in typer
-    """Make an option that takes an integer, whose mistakes are told in our words."""
+    """Make an option that takes an integer, whose faults are reported in mho's words."""
     return typer.Option(help=help, parser=integer, metavar="INTEGER")
 
 

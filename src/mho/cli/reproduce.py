@@ -235,8 +235,8 @@ def _judge_results(
         raise InvalidValue(f"there are no results {where}; {cure}")
     others = {name: record.physics for name, record in found.items() if name not in records}
     if others:
-        told = ", ".join(f"{name} ({physics})" for name, physics in others.items())
-        ignored = f"results of another version of the physics than this mho's, {PHYSICS_VERSION}: {told}"
+        names = ", ".join(f"{name} ({physics})" for name, physics in others.items())
+        ignored = f"results of another version of the physics than this mho's, {PHYSICS_VERSION}: {names}"
         if not records:
             raise InvalidValue(f"{folder} has only {ignored}; {cure}")
         print(f"ignored: {ignored}; {cure}", file=sys.stderr)

@@ -84,12 +84,13 @@ def conclude(run: Run) -> None:
     if not run.concluded:
         progress_console().print("looking for what limits the training (Ctrl-C leaves this out)")
     try:
-        told = run.conclude()
+        findings = run.conclude()
     except KeyboardInterrupt:
         again = f"mho train --out {shlex.quote(str(run.folder))} --resume"
         print(f"\ndiagnosis left out; the run is complete, and  {again}  makes it", file=sys.stderr)
     else:
-        print(f"diagnosis: not possible, {told}" if isinstance(told, Exception) else str(told), file=sys.stderr)
+        failed = isinstance(findings, Exception)
+        print(f"diagnosis: not possible, {findings}" if failed else str(findings), file=sys.stderr)
     write_report(run.folder)
 
 

@@ -24,12 +24,13 @@ PARSERS = {int: (integer, "INTEGER"), float: (number, "NUMBER")}
 def as_verb(function: Callable[..., None], *, progress: bool = False) -> Callable[..., None]:
     """Return a function as typer takes it for a verb.
 
-    A value that is no number is told in our words, a fault of the library about an option names it as it is typed, and
-    a folder of data that does not exist is told at once.
+    A value that is no number is reported in mho's words, a fault of the library about an option names it as it is
+    typed, and
+        a folder of data that does not exist is reported at once.
 
-    Args:
-        function: the verb.
-        progress: whether it shows how far its work has come, so that --quiet silences that.
+        Args:
+            function: the verb.
+            progress: whether it shows how far its work has come, so that --quiet silences that.
     """
 
     @functools.wraps(function)
@@ -65,7 +66,7 @@ def as_verb(function: Callable[..., None], *, progress: bool = False) -> Callabl
 
 @final
 class SettingVerb(TyperCommand):
-    """A verb with --set: an option that it does not have, but that is the last part of a setting's key, is told so."""
+    """A verb with --set: an unknown option that is the last part of a setting's key is pointed to --set."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = list(args)

@@ -158,7 +158,7 @@ def fit_laws(
         spread: relative spread of `dw_min` and the bounds from device to device; only where one device was measured.
         extrapolate: whether devices get bounds beyond the measured range, as the law has them. False: a device ends
             where the measurement does, and is restated (`within`) if its law's bounds lie farther out.
-        watch: is told what is being done, how many parts are done, and how many there are.
+        watch: called with the work in progress, the parts that are done, and the number of parts.
 
     Raises:
         InvalidValue: naming every fault: too few readings, readings that never change, options out of range; or no law
@@ -332,9 +332,9 @@ def _check(measurement: Measurement, laws: Sequence[type[Device]], w_max: float,
                 f"device {trace.device} got {sent:,} pulses, and a fit follows each of them; give at most {MOST:,}: "
                 "leave out readings that follow many pulses, or count trains of pulses in place of pulses"
             )
-        told = int((trace.pulses != 0).sum())
-        if told < FEWEST:
-            faults.add(f"device {trace.device} has {told} readings after a pulse; a fit needs at least {FEWEST}")
+        readings = int((trace.pulses != 0).sum())
+        if readings < FEWEST:
+            faults.add(f"device {trace.device} has {readings} readings after a pulse; a fit needs at least {FEWEST}")
         elif not np.ptp(trace.values) > 0:
             faults.add(f"all readings of device {trace.device} are {trace.values[0]:g}: no step to fit")
         elif not np.diff(trace.values)[trace.pulses != 0].any():

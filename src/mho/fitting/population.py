@@ -112,13 +112,14 @@ def _over_devices(name: str, found: Sequence[Estimate], factor: float) -> Parame
     used = ended or found
     values = np.array([e.value for e in used]) * factor
     mean = float(values.mean())
-    told = [e for e in found if e.error is not None]
-    note = "" if len(told) == len(found) else f"determined by {len(told)} of {len(found)} devices; {_note(found)}"
+    determined = [e for e in found if e.error is not None]
+    some = f"determined by {len(determined)} of {len(found)} devices; {_note(found)}"
+    note = "" if len(determined) == len(found) else some
     shared = float(np.mean([e.shared for e in used])) * factor
-    if len(told) < 2:
-        error = told[0].error if told else None
+    if len(determined) < 2:
+        error = determined[0].error if determined else None
         return Parameter(name, mean, None if error is None else error * factor, None, note)
-    explained = float(np.mean([(e.error or 0.0) ** 2 - e.shared**2 for e in told])) * factor**2
+    explained = float(np.mean([(e.error or 0.0) ** 2 - e.shared**2 for e in determined])) * factor**2
     variance = max(float(values.var(ddof=1)) - explained, 0.0)
     spread = math.sqrt(variance) / abs(mean) if mean else None
     return Parameter(name, mean, math.hypot(float(values.std(ddof=1)) / math.sqrt(len(values)), shared), spread, note)

@@ -25,7 +25,7 @@ UNLIKELY = 10.0
 BLOCKS = 20
 """Contiguous blocks that each device's readings are cut into."""
 SHARED = math.sqrt(1 + BLOCKS / (BLOCKS - 1))
-"""Factor of a standard error over blocks: each is predicted by what the others, most of them the same, have told."""
+"""Factor of a standard error over blocks: each is predicted from the others, which overlap between predictions."""
 DECISIVE = 10.0
 """A difference in log density of a device that decides whatever its standard error, which a single hard block may make
 large. Of several devices it is larger, as chance differences are, by the root of their number."""

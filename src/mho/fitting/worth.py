@@ -138,24 +138,24 @@ def hard_to_train(device: Device) -> list[str]:
     values: dict[str, Any] = {name: parameter.mean for name, parameter in device.parameters().items()}
     if "dw_min" not in values:
         return []
-    told, states = [], worth_of(device).states
+    said, states = [], worth_of(device).states
     step = float(values["w_max"] - values["w_min"]) / states
     wanted = RATE / (LENGTH * step)
     if wanted > SATURATED:
-        told.append(
+        said.append(
             f"Pulse probabilities saturate: with steps of {step:.2g}, a learning rate of {RATE:g} and {LENGTH} pulses "
             f"per train, updates call for up to {wanted:.0f} pulses in a slot, and 1 is sent. Give a smaller "
             "training.lr, longer trains (update.length, at most 64), or a larger range with --w-max."
         )
     if states < COARSE:
-        told.append(
+        said.append(
             f"{states:.0f} states are few: one pulse moves a weight by as much as a typical weight is worth. Use "
             "several devices per weight (cell.kind = Replicated with cell.n)."
         )
     if float(values.get("c2c", 0.0)) > WILD:
-        told.append(
+        said.append(
             f"The noise of a step is {values['c2c']:.2g} times the step: a pulse hardly goes the way it should. "
             "Measure each state several times to see whether this is noise of readings, or use several devices per "
             "weight (cell.kind = Replicated with cell.n)."
         )
-    return told
+    return said

@@ -75,9 +75,9 @@ class Column:
     def unit(self) -> str:
         """Unit of the column, by its heading, or by the one word that stands in the next column."""
         grid, number = self.grid, self.number
-        told = grid.units[number].strip("()[] ") or split_unit(self.name)[1]
+        stated = grid.units[number].strip("()[] ") or split_unit(self.name)[1]
         beside = {cell for cell in grid.cells(number + 1) if cell} if number + 1 < grid.width else set()
-        return beside.pop() if not told and len(beside) == 1 and all(map(is_unit, beside)) else told
+        return beside.pop() if not stated and len(beside) == 1 and all(map(is_unit, beside)) else stated
 
     @functools.cached_property
     def kind(self) -> str:

@@ -131,11 +131,11 @@ def _reversed(grid: Grid, form: Format, notes: Notes) -> tuple[tuple[int, list[s
 
 def _check_options(grid: Grid, columns: Sequence[Column], form: Format, faults: FileFaults) -> None:
     """Options that would do nothing."""
-    told = next(iter(of_role(columns, "direction", "voltage", "up", "down")), None)
+    directed = next(iter(of_role(columns, "direction", "voltage", "up", "down")), None)
     for option, value in (("direction", form.direction), ("turns", form.turns)):
-        if value is not None and told is not None:
-            fault = f"{option} is given, but this column says it ({told.role}); leave it out"
-            faults.add(fault, grid.lines[0], told.label)
+        if value is not None and directed is not None:
+            fault = f"{option} is given, but this column says it ({directed.role}); leave it out"
+            faults.add(fault, grid.lines[0], directed.label)
     counts = next(iter(of_role(columns, "number", "sent", "sent_up")), None)
     if form.every is not None and counts is not None:
         fault = "every is given, but this column counts the pulses; leave it out"

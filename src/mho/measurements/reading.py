@@ -102,18 +102,18 @@ def _measurement(
                 f"({', '.join(names[:8])}); give one name each"
             )
         names = list(form.devices)
-    traces, told = [], Notes()
+    traces, of_devices = [], Notes()
     for name, (key, parts) in zip(names, groups.items(), strict=True):
         own = Notes()
         named = [dataclasses.replace(part, device=name) for part in parts]
         trace = trace_of(named, form, owners[key], own)
-        told.include(own, f"{name}: " if len(groups) > 1 and not any(name in note for note in own.found) else "")
+        of_devices.include(own, f"{name}: " if len(groups) > 1 and not any(name in note for note in own.found) else "")
         if trace is not None:
             traces.append(trace)
     _raise_all(list(owners.values()))
-    more = len(told.found) - MOST_NOTES
-    notes.add(*told.found[:MOST_NOTES], *([f"and {more} more notes on devices"] if more > 0 else []))
-    warnings = tuple(dict.fromkeys([*notes.warnings, *told.warnings[:MOST_NOTES]]))
+    more = len(of_devices.found) - MOST_NOTES
+    notes.add(*of_devices.found[:MOST_NOTES], *([f"and {more} more notes on devices"] if more > 0 else []))
+    warnings = tuple(dict.fromkeys([*notes.warnings, *of_devices.warnings[:MOST_NOTES]]))
     found = tuple(dict.fromkeys([*notes.found, *warnings]))
     return Measurement(source, tuple(traces), unit, found, warnings, tuple(notes.decisions))
 

@@ -186,9 +186,9 @@ RETENTION = (
 )
 
 
-def _apart(readings: Sequence[Column], told: Sequence[Column]) -> bool:
+def _apart(readings: Sequence[Column], directed: Sequence[Column]) -> bool:
     """Return True if columns hold a state each that does not move, far from the others."""
-    if len(readings) < 2 or told or min(len(c.finite) for c in readings) < MANY:
+    if len(readings) < 2 or directed or min(len(c.finite) for c in readings) < MANY:
         return False
     ways = {c.role for c in readings}
     if ways != {"up", "down"} or any(moves(c.finite) for c in readings):

@@ -13,7 +13,7 @@ from mho.toml_files import no_such_file
 
 MOST_BYTES = 256 * 2**20
 SHOWN = 10
-"""So many faults of a file are told in full."""
+"""Largest number of faults of a file that are reported in full."""
 FOREIGN = {
     b"PK\x03\x04": "a spreadsheet or an archive (.xlsx, .ods, .zip)",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet (.xls)",

@@ -192,8 +192,8 @@ class MultiheadAttention(Composite):
                 )
             alone = " or (time, " + f"{width})" if self.replicas == 1 else ""
             if given is None or len(given) not in ((2, 3) if self.replicas == 1 else (3,)) or given[-1] != width:
-                told = shown(x) if given is None else f"of shape {given}"
-                raise InvalidValue(f"{self.name}: {label} {told}; give {axes}{width}){alone}")
+                words = shown(x) if given is None else f"of shape {given}"
+                raise InvalidValue(f"{self.name}: {label} {words}; give {axes}{width}){alone}")
         query, key, value = (tuple(x.shape) for x in inputs)
         batch = 0 if self.batch_first else 1
         if len({len(query), len(key), len(value)}) > 1 or (len(query) == 3 and query[batch] != key[batch]):
@@ -245,8 +245,8 @@ class MultiheadAttention(Composite):
             "vdim": (self.vdim, self.embed_dim),
             "batch_first": (self.batch_first, False),
         }
-        told = (f", {name}={value}" for name, (value, usual) in options.items() if value != usual)
-        return f"{self.embed_dim}, {self.num_heads}{''.join(told)}"
+        words = (f", {name}={value}" for name, (value, usual) in options.items() if value != usual)
+        return f"{self.embed_dim}, {self.num_heads}{''.join(words)}"
 
 
 def _closed(mask: Tensor) -> Tensor:

@@ -336,8 +336,8 @@ def _section_toml(section: Section, *, brief: bool) -> str:
         missing = key.default is None
         value = "" if missing else _value(key.default)
         line = f"{'# ' if missing and not off else off}{key.name} ={' ' * bool(value)}{value}"
-        told = ("has to be given; " if missing else "") + key.range()
-        lines.append(line + (f"  # {told}" if told else ""))
+        remark = ("has to be given; " if missing else "") + key.range()
+        lines.append(line + (f"  # {remark}" if remark else ""))
     return "\n".join(lines) + "\n"
 
 

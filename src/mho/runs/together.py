@@ -71,7 +71,7 @@ def train_together(
         experiments: of one replica and one seed each.
         data: their data set, as `mho.data.load` gives it.
         side_by_side: largest number of replicas of a run; no result depends on it.
-        watch: is told how many of the trainings are done, parts of one included.
+        watch: called with the number of trainings that are done, with fractions.
     """
     found: dict[int, Outcome] = {}
     for group in groups(experiments, side_by_side):
@@ -161,7 +161,7 @@ def _train(experiment: Experiment, data: Dataset, watch: Callable[[float], None]
     Args:
         experiment: what to train.
         data: its data set.
-        watch: is told the share that is done.
+        watch: called with the share that is done.
     """
     settings = experiment.training
     task, examples = experiment.task.prepare(data)

@@ -17,8 +17,8 @@ def has_avx2() -> bool:
 
 
 def _has(feature: str) -> bool:
-    told = getattr(config, "CPU_FEATURES")  # noqa: B009  (set while Numba is imported)
-    return f"+{feature}" in str(told).split(",") if told is not None else bool(cpu_features().get(feature))
+    chosen = getattr(config, "CPU_FEATURES")  # noqa: B009  (set while Numba is imported)
+    return f"+{feature}" in str(chosen).split(",") if chosen is not None else bool(cpu_features().get(feature))
 
 
 def cpu_features() -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""A whole run folder of mho train, read and checked, every fault told at once."""
+"""A whole run folder of mho train, read and checked, with all faults raised at once."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from mho.benchmarks import aihwkit_peer, band_limited, lenet, loads, narrow, roo
 from mho.benchmarks.loads import ACTIVE, LENGTH, Case
 from mho.benchmarks.plan import SUITES, Plan, make_plan
 from mho.benchmarks.runner import Outcome, open_folder, run_plan, write_outcome
-from mho.benchmarks.steps import DRIVERS, turns
+from mho.benchmarks.steps import DRIVERS, timed_block
 from mho.benchmarks.timing import Samples, alternate, exponent, repeat
 from mho.benchmarks.user_law import OwnSoftBounds, PowerLaw
 from mho.cells import Replicated
@@ -177,7 +177,7 @@ def test_every_contestant_meets_the_same_images_in_the_same_order():
         return lambda images, labels: seen[name].append(int(labels))
 
     for name in seen:
-        block = turns(step(name), pictures, 3, warm_up=2)
+        block = timed_block(step(name), pictures, 3, warm_up=2)
         block()
         block()
     assert seen["a"] == seen["b"] == [int(pictures.train_labels[i % 4]) for i in range(8)]

@@ -80,7 +80,7 @@ DRIVERS: dict[str, Driver] = {"mho online": mho_online, "mho autograd": mho_auto
 """How arrays can be driven, by the contestant's name."""
 
 
-def turns(step: Step, pictures: Dataset, images: int, *, warm_up: int) -> Block:
+def timed_block(step: Step, pictures: Dataset, images: int, *, warm_up: int) -> Block:
     """Return a block that trains on the next `images` images and returns the median seconds of a step.
 
     Every contestant meets the same images in the same order.

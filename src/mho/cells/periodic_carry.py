@@ -43,10 +43,10 @@ class PeriodicCarry(Cell):
 
     Every `every` vectors the lowest digit of all weights is read; where a reading has come to the share `carry_at` of
     the nominal range, the higher digit gets reading/(base·Δ) pulses, and the device is set back to 0; every
-    `slower`·`every` vectors likewise the next digit, and so on. A step of the lowest digit is base^(n-1) times smaller
-    in W than that of one device, so that devices of few states hold fine weights; it needs accurate setting back, and
-    none of the asymmetry and symmetry points that transfers depend on. `write(w)` sets the highest digit. Memory per
-    weight: n devices.
+    `slower`·`every` vectors the next digit is read, and so on. A step of the lowest digit is base^(n-1) times
+    smaller in W than that of one device, so that devices of few states hold fine weights; it needs accurate setting
+    back, and none of the asymmetry and symmetry points that transfers depend on. `write(w)` sets the highest digit.
+    Memory per weight: n devices.
 
     Attributes:
         n: digits, at least 2.

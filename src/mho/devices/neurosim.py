@@ -92,7 +92,7 @@ def from_neurosim(
     """Return the device that NeuroSim describes: its curves exactly, on the range -w_max to w_max.
 
     Args:
-        nl_ltp: NL_LTP, 0 (a straight line) to 9. Above some 8.3 the device cannot be told from soft bounds any more.
+        nl_ltp: NL_LTP, 0 (a straight line) to 9. Above about 8.3 the device is hardly different from soft bounds.
         nl_ltd: NL_LTD, 0 to -9. NeuroSim's sign: with a negative label the steps down shrink towards G_min, as in most
             devices. Where a source prints the sizes of both labels, give the depression label with a minus.
         levels: pulses across the range, at least 2: maxNumLevelLTP and maxNumLevelLTD, or one number for both.

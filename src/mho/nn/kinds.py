@@ -198,7 +198,7 @@ def kind_of_layer(layer: OnArrays) -> LayerKind | None:
 
 
 def layers_inside(layer: OnArrays) -> list[ArrayLayer]:
-    """Return the layers on arrays of which a composite is made, in order; an `ArrayLayer` is its own only one."""
+    """Return the layers on arrays of which a composite is made, in order; an `ArrayLayer` gives itself."""
     return [module for module in layer.modules() if isinstance(module, ArrayLayer)]
 
 

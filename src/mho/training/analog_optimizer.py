@@ -205,7 +205,7 @@ class AnalogOptimizer(ArrayOptimizer):
         return moves
 
     def _step_torch(self) -> None:
-        """Let the torch optimizer step, with the settings and the state that this one holds; both may change."""
+        """Let the torch optimizer step, with the settings and the state of this optimizer; both may change."""
         for outer, inner in zip(self.param_groups, self._inner.param_groups, strict=True):
             inner.update(_settings(outer))
         state = self._inner.state

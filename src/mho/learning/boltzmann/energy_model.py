@@ -141,7 +141,7 @@ class EnergyModel(abc.ABC, metaclass=InWords):
         """Return visible units (n, size) after Gibbs sweeps of as many independent chains.
 
         Args:
-            n: chains; None: 100, or one an example of `start`.
+            n: chains; None: 100, or one per example of `start`.
             sweeps: over all layers, at least 1.
             temperature: T of all units, above 0.
             start: examples (n, visible) to start from, in place of random units.
@@ -250,7 +250,7 @@ class EnergyModel(abc.ABC, metaclass=InWords):
         return like(X, annealing.pseudo_log_likelihood(network.exact(network.dtype), self._examples(X, reset=False)))
 
     def _states(self, states: Any) -> list[Tensor]:
-        """Return states of all units, one tensor (n, size) a layer."""
+        """Return states of all units, a tensor (n, size) per layer."""
         network = self._network()
         rows = np.atleast_2d(as_rows(states))
         check_state_width(rows.shape[1], network.structure)

@@ -127,7 +127,7 @@ class Means:
 
     @property
     def biases(self) -> list[Tensor]:
-        """Mean of each unit, one tensor (size,) a layer."""
+        """Mean of each unit, a tensor (size,) per layer."""
         return [self.probabilities @ states for states in self.states]
 
     def moves(self, sign: float) -> list[Move]:

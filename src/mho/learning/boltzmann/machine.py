@@ -203,7 +203,7 @@ class BoltzmannMachine(EnergyModel, ClassNamePrefixFeaturesOutMixin, Transformer
         return self.log_likelihood(X).mean
 
     def hidden(self, X: Any) -> list[Any]:
-        """Return the probabilities of each hidden layer's units being 1, one (n, size) a layer.
+        """Return the probabilities of each hidden layer's units being 1, a tensor (n, size) per layer.
 
         Exact for one hidden layer without links inside; otherwise mean field. On arrays they are noisy.
 

@@ -30,7 +30,7 @@ class Step:
 
     Attributes:
         moves: to the couplings.
-        biases: to the biases, one tensor (size,) a layer.
+        biases: to the biases, a tensor (size,) per layer.
         loss: sum over the examples of what the rule measures.
     """
 

@@ -71,7 +71,7 @@ class Structure:
         return tuple(slice(end - size, end) for end, size in zip(ends, self.sizes, strict=True))
 
     def split(self, states: Tensor) -> list[Tensor]:
-        """Return states (n, units) as one tensor (n, size) a layer."""
+        """Return states (n, units) as a tensor (n, size) per layer."""
         return [states[:, part] for part in self.slices]
 
     def block(self, lower: int, upper: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Verdict on a training, in sentences: its error beside the errors of guessing and of floating point."""
+"""What a training came to, in sentences: its error beside what guessing and floating point reach."""
 
 from __future__ import annotations
 

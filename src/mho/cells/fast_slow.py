@@ -52,8 +52,7 @@ class FastSlow(Cell, abc.ABC):
         reference: weight that every read of the fast bank subtracts: "symmetry_point" of each device, or "zero".
         reference_mean: mean error of that reference, in weights.
         reference_std: standard deviation of its error, at least 0, in weights.
-        slow_reference: reference that every read of the slow bank subtracts, in the words of `reference`, without an
-            error.
+        slow_reference: weight that every read of the slow bank subtracts, without an error: "symmetry_point" or "zero".
         auto_scale: pulse the fast bank at the rate fast_lr·BL·Δ/(μ_x·μ_δ) in place of fast_lr·η, μ the running means
             of the largest |x| and |δ| of a vector, Δ the nominal step, BL the length of the RPU's pulse trains: vectors
             of mean size then move the most driven weights by about BL steps, however small the gradient is.

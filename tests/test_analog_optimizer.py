@@ -283,7 +283,9 @@ def test_the_last_optimizer_of_a_model_has_it():
 def test_states_of_another_kind_are_refused():
     model = converted(PLAIN)
     state = mho.AnalogOptimizer(model, SGD, lr=0.1).state_dict()
-    with pytest.raises(InvalidValue, match="not that of an AnalogOptimizer with Adam for a model of 2 array layers"):
+    with pytest.raises(
+        InvalidValue, match="does not belong to an AnalogOptimizer with Adam for a model of 2 array layers"
+    ):
         mho.AnalogOptimizer(model, ADAM).load_state_dict(state)
 
 

@@ -20,7 +20,7 @@ from mho.benchmarks import aihwkit_peer, band_limited, lenet, loads, narrow, roo
 from mho.benchmarks.loads import ACTIVE, LENGTH, Case
 from mho.benchmarks.plan import SUITES, Plan, make_plan
 from mho.benchmarks.runner import Outcome, open_folder, run_plan, write_outcome
-from mho.benchmarks.steps import DRIVERS, turns
+from mho.benchmarks.steps import DRIVERS, timed_block
 from mho.benchmarks.timing import Samples, alternate, exponent, repeat
 from mho.benchmarks.user_law import OwnSoftBounds, PowerLaw
 from mho.cells import Replicated
@@ -94,7 +94,7 @@ def test_six_per_cent_of_the_pairs_coincide(driven):
     """Measured on the pulses themselves: weights that moved in a single vector."""
     array = loads.array_of(gokmen_2017(pulses=LENGTH), Case(200, 300, 1))
     array.write(torch.zeros(200, 300))
-    call = loads.updater(array, 1, driven_rows=driven)
+    call = loads.update_call(array, 1, driven_rows=driven)
     moved = 0
     for _ in range(20):
         before = array.weight.clone()
@@ -109,7 +109,7 @@ def test_weights_stay_where_they_are_however_long_one_measures():
     """400 vectors of one sign would move them by 0.025; as many of either walk 0.005."""
     array = loads.array_of(gokmen_2017(pulses=LENGTH), Case(40, 50, 1))
     before = array.weight.clone()
-    call = loads.updater(array, 1)
+    call = loads.update_call(array, 1)
     for _ in range(400):
         call()
     assert 0 < float((array.weight - before).abs().mean()) < 0.01
@@ -120,7 +120,7 @@ def test_update_parts_are_the_kernels_that_ran(monkeypatch):
     monkeypatch.setattr(loads, "time", types.SimpleNamespace(perf_counter=map(float, itertools.count()).__next__))
     array = loads.array_of(gokmen_2017(), Case(16, 17, 4))
     before = threads.run
-    times = loads.kernel_times(loads.updater(array, 4), seconds=0.0)
+    times = loads.kernel_times(loads.update_call(array, 4), seconds=0.0)
     assert times == {"trains": 1.0, "update": 1.0}
     assert threads.run is before
 
@@ -177,7 +177,7 @@ def test_every_contestant_meets_the_same_images_in_the_same_order():
         return lambda images, labels: seen[name].append(int(labels))
 
     for name in seen:
-        block = turns(step(name), pictures, 3, warm_up=2)
+        block = timed_block(step(name), pictures, 3, warm_up=2)
         block()
         block()
     assert seen["a"] == seen["b"] == [int(pictures.train_labels[i % 4]) for i in range(8)]
@@ -457,7 +457,7 @@ def test_bench_as_a_user_types_it(tmp_path):
     done = mho("bench", "devices", "--quick", "--out", "bench", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "ConstantStep" in done.stdout
-    assert "bytes a cross-point" in done.stdout
+    assert "bytes per cross-point" in done.stdout
     assert "bench/bench.html" in done.stdout
     assert {file.name for file in (tmp_path / "bench").iterdir()} == {"bench.json", "bench.html"}
     again = mho("bench", "devices", "--quick", "--out", "bench", cwd=tmp_path)

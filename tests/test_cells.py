@@ -251,7 +251,7 @@ def test_a_map_that_asks_for_what_is_not_there_is_refused(backend: str) -> None:
 
 
 def test_a_field_may_not_take_the_name_of_a_method() -> None:
-    with pytest.raises(LawError, match=r"Taken\.sums: this name is that of a method of every cell; rename it"):
+    with pytest.raises(LawError, match=r"Taken\.sums: a method of every cell has this name; rename it"):
 
         class Taken(Cell):
             sums: int = 3

@@ -351,7 +351,7 @@ NAN = torch.where(torch.arange(4) == 2, float("nan"), X)
         (lambda: wrong(y=torch.full((12,), -1)), "label -1"),
         (lambda: wrong(y=torch.full((12,), 0.5)), "no classes"),
         (lambda: wrong(y=torch.zeros(12, 3)), "loss='squared'"),
-        (lambda: wrong(y=torch.zeros(12, 2), loss="squared"), "2 numbers an example, and the network has 3"),
+        (lambda: wrong(y=torch.zeros(12, 2), loss="squared"), "2 numbers per example, and the network has 3"),
         (lambda: wrong(y=torch.zeros(11)), "for 12 examples"),
         (lambda: wrong(nn.Sequential(nn.Linear(4, 3), nn.GELU())), r"1 \(GELU\) is not supported"),
         (lambda: wrong(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))), r"1 \(BatchNorm1d\) is not supported"),

@@ -206,8 +206,8 @@ class Choosy(Hooks):
 
 def test_which_devices_hold_is_asked_singly_where_it_must() -> None:
     fields = {"w_max": np.float32([[[0.4, 0.6]]]), "w_min": np.float32([[[-1, -1]]])}
-    assert ops.held(DeviceModel(ConstantStep, (Choosy,)), fields).tolist() == [[[False, True]]]
-    assert ops.held(DeviceModel(ConstantStep), fields) is None
+    assert ops.stuck_devices(DeviceModel(ConstantStep, (Choosy,)), fields).tolist() == [[[False, True]]]
+    assert ops.stuck_devices(DeviceModel(ConstantStep), fields) is None
 
 
 def test_chains_keep_their_order() -> None:

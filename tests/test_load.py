@@ -296,7 +296,7 @@ def spoil_version(run: Path) -> Path:
     [
         (
             spoil_no_folder,
-            r"there is no run folder .*digits-2.*give one that mho train wrote; did you mean .*digits-1\?",
+            r"there is no run folder .*digits-2.*give a folder that mho train wrote; did you mean .*digits-1\?",
         ),
         (spoil_case, r"there is no run folder .*V .*; did you mean .*v\?"),
         (spoil_file, r"config\.toml is a file; give the run folder that it is in: .*digits-1"),
@@ -367,7 +367,7 @@ def test_wrong_inputs_are_told_with_what_is_taken(digits_run, x, words):
     [
         (2, None, "score got x without y; give both, or neither"),
         (None, [1], "score got y without x"),
-        (2, [1, 2, 3], "x has 2 examples and y has 3; give one target an example"),
+        (2, [1, 2, 3], "x has 2 examples and y has 3; give one target per example"),
         (2, [[1], [2]], r"y has shape \(2, 1\), and the run .* takes \(n,\)"),
         (2, [1.0, 2.0], r"y is torch\.float32, and the run .* takes whole numbers \(n,\); give int64"),
         (2, [1, 12], "gives 10 logits and the data have classes up to 12"),

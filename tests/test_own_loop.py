@@ -160,7 +160,7 @@ def test_curves_hold_the_numbers_and_a_decade_makes_the_axis_logarithmic():
 @pytest.mark.parametrize(
     ("history", "out", "words"),
     [
-        ([], "page.html", "the history has no lines; give one mapping of names to numbers a line"),
+        ([], "page.html", "the history has no lines; give one mapping of names to numbers per line"),
         (3, "page.html", "the history is 3; give one mapping"),
         ([3], "page.html", "line 1 of the history is 3; give a mapping of names to numbers"),
         ([{"epoch": 1, "loss": "low"}], "page.html", "line 1 of the history has loss 'low'; give a number"),

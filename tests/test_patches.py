@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mho.kernels import ops
+from mho.kernels import feature_maps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Case:
         return tuple(w // step + 1 if w >= 0 else 0 for w, step in zip(whole, self.stride, strict=True))
 
     @property
-    def geometry(self) -> ops.Geometry:
-        return ops.Geometry(self.kernel, self.stride, self.dilation, self.padding, self.out)
+    def geometry(self) -> feature_maps.Geometry:
+        return feature_maps.Geometry(self.kernel, self.stride, self.dilation, self.padding, self.out)
 
     @property
     def torch_options(self) -> dict[str, tuple[int, int]]:
@@ -75,7 +75,7 @@ def guarded(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
 def check_gathered(case: Case) -> None:
     maps = maps_of(case)
     whole, out = guarded((case.batch, int(np.prod(case.out)), case.channels * int(np.prod(case.kernel)) + case.bias))
-    ops.gather_patches(maps.numpy(), case.geometry, bias=case.bias, out=out)
+    feature_maps.gather_patches(maps.numpy(), case.geometry, bias=case.bias, out=out)
     patches = F.unfold(maps, **case.torch_options).transpose(1, 2)
     if case.bias:
         patches = F.pad(patches, (0, 1), value=1.0)
@@ -90,7 +90,7 @@ def check_scattered(case: Case) -> None:
     vectors = torch.randn(case.batch, int(np.prod(case.out)), columns + case.bias, generator=generator)
     whole, out = guarded((case.batch, case.channels, *case.size))
     out.fill(0.0)
-    ops.scatter_patches(vectors.numpy(), out, case.geometry)
+    feature_maps.scatter_patches(vectors.numpy(), out, case.geometry)
     assert np.array_equal(out, scattered(case, vectors.numpy()))
     assert np.isnan(whole[:32]).all()
     assert np.isnan(whole[-32:]).all()

@@ -365,7 +365,7 @@ def test_layers_of_a_network_share_what_lies_between_their_kernels():
     model = mho.convert(torch.nn.Sequential(*layers), mho.presets.gokmen_2017(), seed=0, quiet=True)
     driver = mho.training.choose_driver(model, mho.AnalogSGD(model, lr=0.01))
     driver.step(torch.rand(8, 40), torch.arange(8))
-    (lane,) = driver.graph(torch.rand(8, 40)).lanes
-    downwards = [array.cycles[0].downwards for array in lane.arrays]
+    (share,) = driver.graph(torch.rand(8, 40)).shares
+    downwards = [array.cycles[0].downwards for array in share.arrays]
     assert len({values.ctypes.data for values in downwards}) == 1
-    assert len({array.cycles[0].inputs.ctypes.data for array in lane.arrays}) == len(layers)
+    assert len({array.cycles[0].inputs.ctypes.data for array in share.arrays}) == len(layers)

@@ -468,7 +468,7 @@ def test_a_layer_made_by_hand(kind):
 
 
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
-    "width": (lambda: mho.nn.GRU(3, 4, rpu=EXACT)(torch.ones(2, 2, 5)), r"5 numbers a step; give \(time, batch, 3\)"),
+    "width": (lambda: mho.nn.GRU(3, 4, rpu=EXACT)(torch.ones(2, 2, 5)), r"5 numbers per step; give \(time, batch, 3\)"),
     "axes": (lambda: mho.nn.GRU(3, 4, rpu=EXACT)(torch.ones(3)), r"input of shape \(3,\); give"),
     "empty": (lambda: mho.nn.GRU(3, 4, rpu=EXACT)(torch.ones(0, 2, 3)), "no step or no sequence"),
     "packed": (

@@ -340,7 +340,7 @@ def test_a_state_with_another_kind_of_scale_says_which_rpu_takes_it():
     for given in models:
         for taking in models:
             if given is not taking:
-                with pytest.raises(RuntimeError, match=r"the state is that of arrays with.* mho\.to_digital"):
+                with pytest.raises(RuntimeError, match=r"the state belongs to arrays with.* mho\.to_digital"):
                     taking.load_state_dict(given.state_dict())
     models[0].load_state_dict(mho.to_digital(models[1]).state_dict())
 

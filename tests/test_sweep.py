@@ -131,7 +131,7 @@ def test_all_faults_are_told_at_once():
         "training.seed cannot be swept: write seeds",
         "noise cannot be swept: write section.key",
         "sweep.grid: cell.n is an empty list",
-        "device.dw_min.mean has 2, training.lr has 1; give each one value a row",
+        "device.dw_min.mean has 2, training.lr has 1; give each one value per row",
         "sweep.list: backward.bound is 3; give a list of values",
         "sweep.random: backward.noise is 0.1; write { low",
         "sweep.random: forward.bound: low is 2 and high is 1; low must be below high",

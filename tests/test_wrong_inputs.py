@@ -55,7 +55,7 @@ CONVERT = {
     "a list of layers": (convert(layers=["0"]), "layers is ['0'] | give a dict of names and RPUs"),
     "a layer without an rpu": (convert(layers={"0": None}), "layers['0'] is None | give a mho.RPU"),
     "a fraction of a seed": (convert(seed=1.5), "seed is 1.5 | an integer of at least 0"),
-    "too few seeds": (convert(seed=[0], replicas=2), "1 seeds for 2 replicas | give one seed a replica"),
+    "too few seeds": (convert(seed=[0], replicas=2), "1 seeds for 2 replicas | give one seed per replica"),
     "no replicas": (convert(replicas=0), "replicas is 0 | give an integer of at least 1"),
     "digital replicas": (convert(NORMED, replicas=2), "1 would stay digital | use replicas=1"),
     "lists of two values": (
@@ -147,7 +147,7 @@ PARTS = {
     ),
     "lists of two lengths": (
         rpu(forward=LISTS, backward=mho.Read(noise=[0.0, 0.1, 0.2])),
-        "forward.noise has 2, backward.noise has 3 | give each one value a replica",
+        "forward.noise has 2, backward.noise has 3 | give each one value per replica",
     ),
     "noise below 0": (lambda: mho.Read(noise=-1), "noise is -1 | give a number from 0"),
     "trains too long": (lambda: mho.Pulses(length=100), "length is 100 | give an integer from 1 to 64"),

@@ -1,4 +1,4 @@
-"""What a field may be: what its check enforces, messages say, and `mho config` lists."""
+"""Allowed values of fields, recorded from their checks, for messages and `mho config`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Allowed:
         return self.low <= value <= self.high and value > self.above and is_below
 
     def __str__(self) -> str:
-        """In words, behind "give": "an integer from 1 to 64, or None"."""
+        """Return the allowed values in words that follow "give", such as "an integer from 1 to 64, or None"."""
         if self.flag:
             return "true or false"
         if self.choices:
@@ -90,7 +90,7 @@ class Allowed:
         return " " + " and ".join(ends) if ends else ""
 
     def __and__(self, other: Allowed) -> Allowed:
-        """What both allow: a field may be checked in two places, once more closely."""
+        """Return what both allow: a field may be checked in two places, once more closely."""
         return Allowed(
             low=max(self.low, other.low),
             high=min(self.high, other.high),
@@ -108,11 +108,11 @@ class Allowed:
 @final
 @dataclasses.dataclass(frozen=True)
 class Recorded:
-    """What checks allow, by the subject whose faults they collect, such as "Read", and the name of the field.
+    """Record of what checks allow, by the subject whose faults they collect, such as "Read", and by field.
 
     Attributes:
         allowed: what each field may be.
-        several: the fields that may be lists of one value a replica.
+        several: the fields that may be lists of one value per replica.
     """
 
     allowed: dict[tuple[str, str], Allowed] = dataclasses.field(default_factory=dict)
@@ -142,7 +142,7 @@ def record(subject: str, name: str, allowed: Allowed) -> None:
 
 
 def record_several(subject: str, names: Iterable[str]) -> None:
-    """Note which fields may be lists of one value a replica, for those who record."""
+    """Note which fields may be lists of one value per replica, for those who record."""
     found = _recorded.get()
     if found is not None:
         found.several.update((subject, name) for name in names)

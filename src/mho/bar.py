@@ -24,7 +24,7 @@ T = TypeVar("T")
 @final
 @dataclasses.dataclass
 class Silence:
-    """Whether this process shows no progress, as under `mho VERB --quiet`."""
+    """Switch for the progress bars of this process: off under `mho VERB --quiet`."""
 
     on: bool = False
 
@@ -44,7 +44,7 @@ class Bar(abc.ABC, Generic[T]):
 
     Args:
         words: before the bar, with fields as rich writes them: "epoch {task.fields[epoch]}".
-        numbers: behind it, likewise; the time left follows.
+        numbers: behind the bar, with fields in this form; the time left follows.
         total: amount of work.
         done: amount that is done already.
         show: whether anything is shown.
@@ -87,11 +87,11 @@ class Bar(abc.ABC, Generic[T]):
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a bar that moves: elsewhere `say` shows lines."""
+        """True if there is a bar that moves: elsewhere `say` shows lines."""
         return self._show and self._console.is_terminal
 
     def due(self) -> bool:
-        """Return whether it is time to update a live bar again: at most four times a second."""
+        """Return whether it is time to update a live bar again: at most four times per second."""
         now = time.monotonic()
         if not self.is_live or now < self._next:
             return False
@@ -103,6 +103,6 @@ class Bar(abc.ABC, Generic[T]):
         self._bar.update(self._task, completed=done, **fields)
 
     def say(self, line: str) -> None:
-        """Show a line, above the bar if there is one; whole where it is read by a file or a program."""
+        """Show a line above the bar, if a bar is shown; whole where a file or a program reads it."""
         if self._show:
             self._console.print(line, highlight=False, soft_wrap=not self._console.is_terminal)

@@ -25,7 +25,7 @@ class RPU(metaclass=InWords):
 
     The defaults are the RPU-baseline of Gokmen 2017, Table 1, without management, which `mho train` has (its preset is
     `mho.presets.gokmen_2017()`). Numbers of the device, `noise`, `bound` and `input_bound` of the reads, `x_gain` and
-    `d_gain` of the update, and `scale` may be lists of one value a replica, all of one length.
+    `d_gain` of the update, and `scale` may be lists of one value per replica, all of one length.
 
     Attributes:
         tile: (rows, columns) of the largest array that is built, in physical lines; a layer that is larger is
@@ -82,7 +82,7 @@ class RPU(metaclass=InWords):
 
     @property
     def banks(self) -> tuple[BankSpec, ...]:
-        """The banks of an array: first the bank that updates pulse."""
+        """Banks of an array: first the bank that updates pulse."""
         return self.cell.banks(self.device, self.update)
 
     @property
@@ -107,7 +107,7 @@ class RPU(metaclass=InWords):
 
     @property
     def scaling(self) -> Scale | None:
-        """The factor between weights and arrays with all its options; None where there is none."""
+        """Factor between weights and arrays with all its options; None where there is none."""
         return self.scale if isinstance(self.scale, Scale) or self.scale is None else Scale(self.scale)
 
     @property
@@ -116,7 +116,7 @@ class RPU(metaclass=InWords):
         return next(iter(lengths(self).values()), None)
 
     def of_replica(self, replica: int) -> RPU:
-        """What one replica gets: numbers in place of lists.
+        """Return the description of one replica, with numbers in place of lists.
 
         Raises:
             InvalidValue: if the lists have no such replica.
@@ -131,7 +131,7 @@ class RPU(metaclass=InWords):
         return map_lists(self, lambda values: tuple(value for value in values for _ in range(times)))
 
     def replace(self, **parts: Any) -> RPU:
-        """A copy with some parts exchanged, for example `rpu.replace(cell=mho.cells.Replicated(13))`."""
+        """Return a copy with some parts exchanged, for example `rpu.replace(cell=mho.cells.Replicated(13))`."""
         return dataclasses.replace(self, **parts)
 
     def words(self) -> list[str]:
@@ -213,7 +213,7 @@ class RPU(metaclass=InWords):
 
 
 def replicas_fault(rpu: RPU, replicas: int) -> str | None:
-    """What is wrong if an RPU's lists do not fit this number of replicas."""
+    """Return what is wrong if an RPU's lists do not fit this number of replicas."""
     found = lengths(rpu)
     if rpu.replicas in (None, replicas):
         return None
@@ -233,7 +233,7 @@ def _plain(part: Any) -> dict[str, Any]:
 
 
 def _tile(value: Any, faults: Faults) -> Tile | None:
-    """A Tile from what a user gave: a pair, a Tile, or None; without any limit it is None."""
+    """Return a Tile from a pair, a Tile or None; None if it has no limit."""
     if isinstance(value, (tuple, list)) and len(value) == 2:
         try:
             value = Tile(rows=value[0], columns=value[1])
@@ -248,7 +248,7 @@ def _tile(value: Any, faults: Faults) -> Tile | None:
 
 
 def _scale(value: Any, faults: Faults) -> Scale | float | str | None:
-    """What a user gave as a scale, checked; a `Scale` of a value alone is that value."""
+    """Return a given scale, checked; a `Scale` of a value alone is that value."""
     if value is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What docstrings say, for messages and references."""
+"""Reading of docstrings, for messages and references."""
 
 from __future__ import annotations
 

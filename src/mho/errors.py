@@ -1,4 +1,4 @@
-"""What the user did, the rule it breaks, and the cure."""
+"""Errors of mho, which say what was given, which rule it breaks, and what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 CAN_DIFFER = (
     "the fields of a device, noise, bound and input_bound of a Read, x_gain and d_gain of Pulses, and scale can"
 )
-"""Which fields take a list of one value a replica."""
+"""Which fields take a list of one value per replica."""
 
 
 SHORT = 60
@@ -32,7 +32,7 @@ class MhoError(Exception):
 
 
 class InvalidValue(MhoError, ValueError):
-    """A value outside its range; `faults` lists every one that was found."""
+    """A value outside its range; `faults` lists all that were found."""
 
     def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -131,7 +131,7 @@ class InWords(abc.ABCMeta):
 
     @property
     def __signature__(cls) -> inspect.Signature:
-        """What editors show: the arguments of the class itself, not those of this type."""
+        """Return what editors show: the arguments of the class itself, not those of this type."""
         whole = inspect.signature(cls.__init__)  # type: ignore[misc]
         return whole.replace(parameters=list(whole.parameters.values())[1:])
 
@@ -183,7 +183,7 @@ def show_warning(message: Warning | str, *_: object) -> None:
 
 
 class Faults:
-    """Collects what is wrong with one description, so that all of it is told at once."""
+    """Collector of the faults of a description, so that all of them are raised at once."""
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
@@ -209,12 +209,12 @@ class Faults:
         """Note a fault unless `value` is a number in [low, high], greater than `above` and smaller than `below`.
 
         Args:
-            name: of the field.
+            name: name of the field.
             value: what it was given.
             low: smallest number.
             high: largest number.
             above: bound that is no value itself.
-            below: likewise.
+            below: bound that is no value itself.
             optional: whether None is a value.
             integer: whether numbers are integers.
             also: words that are values too.

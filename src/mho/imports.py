@@ -98,7 +98,7 @@ def inhabitants(room: str, folders: Sequence[str], mark: str) -> dict[str, Any]:
 
 
 def classes_in(package: str, base: type[T]) -> dict[str, type[T]]:
-    """Return the classes of a room by their names: every one that a module of the package defines and that can be made.
+    """Return the classes of a room by their names: all that a module of the package defines and that can be made.
 
     Args:
         package: the room, for example "mho.devices.effects"; its modules are imported.
@@ -137,7 +137,7 @@ def find_class(key: str, name: str, room: Mapping[str, type[T]], base: type[T], 
 
     Args:
         key: what a file calls it, for messages: "law", "kind".
-        name: of the class.
+        name: name of the class.
         room: those that mho has.
         base: the class that it must be.
         called: the name of `base` for users, for example "mho.Device".

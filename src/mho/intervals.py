@@ -1,4 +1,4 @@
-"""What stands behind a mean: the one meaning of ± in terminals, pages and files."""
+"""Confidence intervals: the single meaning of ± in terminals, pages and files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Interval:
     """A mean, and the interval beside it.
 
     Attributes:
-        mean: of the values.
+        mean: mean of the values.
         low, high: ends of the interval: of the 95 % confidence interval of the mean from three values on, cut at the
             least and the greatest value that is possible; the values themselves where there are two; None for one.
         count: number of values.

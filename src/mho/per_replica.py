@@ -1,4 +1,4 @@
-"""Fields that differ between replicas: a tuple of one number a replica in place of a number.
+"""Fields that differ between replicas: a tuple of one number per replica in place of a number.
 
 A description is a frozen dataclass, or one made of others, by themselves or in tuples; any other tuple in it is such a
 list.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Number = float | Sequence[float]
-"""A number, or one a replica; lists are stored as tuples."""
+"""A number, or one per replica; lists are stored as tuples."""
 T = TypeVar("T", bound="DataclassInstance")
 
 
@@ -95,11 +95,11 @@ def check_lengths(found: Mapping[str, int], faults: Faults) -> None:
     """Note a fault unless all lists have one length."""
     if len(set(found.values())) > 1:
         each = ", ".join(f"{name} has {length}" for name, length in found.items())
-        faults.add(f"lists of different lengths: {each}; give each one value a replica")
+        faults.add(f"lists of different lengths: {each}; give each one value per replica")
 
 
 def map_lists(part: T, change: Callable[[tuple[float, ...]], Any]) -> T:
-    """The description with `change` applied to each of its lists; itself if it has none."""
+    """Return the description with `change` applied to each of its lists; itself if it has none."""
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
@@ -122,7 +122,7 @@ def _is_parts(value: object) -> bool:
 
 
 def of_replica(part: T, replica: int) -> T:
-    """What one replica gets: the description with numbers only."""
+    """Return the description of one replica, with numbers in place of lists."""
     return map_lists(part, lambda values: values[replica])
 
 
@@ -134,13 +134,13 @@ def power(number: Number, exponent: int) -> Number:
 def _check_numbers(name: str, values: Sequence[object], faults: Faults) -> None:
     wrong = [value for value in values if isinstance(value, bool) or not isinstance(value, (int, float))]
     if not values:
-        faults.add(f"{name} is an empty list; give one number a replica")
+        faults.add(f"{name} is an empty list; give one number per replica")
     elif wrong:
-        faults.add(f"{name} is {list(values)!r}: a list holds one number a replica, and {wrong[0]!r} is none")
+        faults.add(f"{name} is {list(values)!r}: a list holds one number per replica, and {wrong[0]!r} is none")
 
 
 def _check_each(part: DataclassInstance, replicas: int, faults: Faults) -> None:
-    """Note what is wrong with each replica's own; what is wrong with all is told once."""
+    """Note what is wrong with each replica's own; what is wrong with all is noted once."""
     each: list[Sequence[str]] = []
     for replica in range(replicas):
         try:

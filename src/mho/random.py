@@ -1,10 +1,10 @@
-"""Counter-based random streams: the value of a draw depends on its name, never on its turn.
+"""Counter-based random streams: the value of a draw depends on its name, never on the order of draws.
 
-A draw is named by (seed, array, operation, vector number, line or cell, draw). The first four
+A draw is named by (seed, array, operation, vector number, line or cross-point, draw). The first four
 pass through Philox4x32-10 (Salmon et al. 2011) and give 64-bit keys; the rest is one counter in a
 keyed 32-bit mix (triple32, C. Wellons 2018, avalanche bias 0.021), whose second key word enters
 between its rounds. Related keys (equal second word, first words close together) would give shifted copies
-of one stream; keys come from Philox, where a pair is related by chance of about 2⁻⁴⁸.
+of a single stream; keys come from Philox, where two are related with a probability of about 2⁻⁴⁸.
 
 Every function below works on NumPy arrays as it stands (the reference) and is inlined into the
 compiled kernels from this very source: `np.uint32(...)` around a result is the wrap to 32 bits
@@ -76,7 +76,7 @@ LN2_32 = np.float32(32 * 0.6931471805599453)
 
 
 class Operation(enum.IntEnum):
-    """What a stream is drawn for. The numbers are part of every result: never renumber."""
+    """Purpose of a random stream. The numbers are part of every result: never renumber."""
 
     DEVICES = 0
     INITIAL = 1
@@ -91,7 +91,11 @@ class Operation(enum.IntEnum):
 
 
 def philox(c0: Words, c1: Words, c2: Words, c3: Words, k0: Words, k1: Words) -> Any:
-    """Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key."""
+    """Return four random 32-bit words of a 128-bit counter (c0..c3) and a 64-bit key (k0, k1), by Philox4x32-10.
+
+    Source: J. Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011. Arguments are uint32, scalars or
+    arrays.
+    """
     for _ in range(10):
         p0 = PHILOX_M0 * np.uint64(c0)
         p1 = PHILOX_M1 * np.uint64(c2)
@@ -103,14 +107,17 @@ def philox(c0: Words, c1: Words, c2: Words, c3: Words, k0: Words, k1: Words) -> 
 
 
 def vector_keys(s0: Words, s1: Words, vector: Any, block: Words) -> Any:
-    """Four key words of the vector with this number (uint64) in the stream of key (s0, s1)."""
+    """Return four key words, uint32 each, of a vector in the stream of key (s0, s1).
+
+    `vector` is its number (uint64), `block` (uint32) distinguishes uses of a vector, such as words of slots.
+    """
     low = np.uint32(vector & LOW_WORD)
     high = np.uint32(vector >> WORD)
     return philox(low, high, block, np.uint32(block ^ block), s0, s1)
 
 
 def mix(counter: Words, k0: Words, k1: Words) -> Words:
-    """32 random bits for a counter under a 64-bit key (k0, k1)."""
+    """Return 32 random bits for a counter (uint32) under a 64-bit key (k0, k1): triple32 of C. Wellons (2018)."""
     h = np.uint32(counter + k0)
     h = np.uint32(h ^ (h >> np.uint32(17)))
     h = np.uint32(h * np.uint32(0xED5AD4BB))
@@ -123,7 +130,7 @@ def mix(counter: Words, k0: Words, k1: Words) -> Words:
 
 
 def normal(bits: Words) -> Any:
-    """Standard normal (float32, |z| < 6.5) by inverting Φ at the tail probability in the upper 31 bits.
+    """Return a standard normal (float32, |z| < 6.5) of 32 random bits, by inverting Φ at the tail of the upper 31.
 
     The lowest bit is the sign, so the argument of the logarithm is at most ½ and exact in its
     relative size: no draw can round to probability 0 or 1. Quantiles are true to 1e-5: what they say is less than a
@@ -141,32 +148,32 @@ def normal(bits: Words) -> Any:
 
 
 def uniform(bits: Words) -> Any:
-    """Uniform float32 in (0, 1): the middles of 2²³ equal steps."""
+    """Return a uniform float32 in (0, 1) of 32 random bits: the middles of 2²³ equal steps."""
     return (np.float32(np.int32(bits >> np.uint32(9))) + HALF) * UNIFORM_SCALE
 
 
 def threshold(probability: Any) -> Words:
-    """The 31-bit integer that `bits >> 1` is below with this probability (float32 in [0, 1])."""
+    """Return the 31-bit integer below which `bits >> 1` lies with a given probability (float32 in [0, 1])."""
     return np.uint32(np.rint(probability * PROBABILITY_SCALE))
 
 
 def upper_threshold(limit: Words) -> Words:
-    """The upper seven bits of a threshold; at most 127, so that all of a probability of 1 is left to the lower."""
+    """Return the upper seven bits of a threshold, at most 127: a probability of 1 is decided by the lower bits."""
     return np.uint32(np.minimum(limit >> LOWER_BITS, UPPER_BITS))
 
 
 def lower_threshold(limit: Words) -> Words:
-    """The rest of a threshold, 0 to 2²⁴."""
+    """Return the rest of a threshold behind its upper seven bits, 0 to 2²⁴."""
     return np.uint32(limit - np.uint32(upper_threshold(limit) << LOWER_BITS))
 
 
 def array_number(name: str) -> int:
-    """64-bit number of an array: a hash of its layer's qualified name."""
+    """Return the 64-bit number of an array: a hash of its layer's qualified name."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 def stream_key(seed: int, array: int, operation: Operation) -> npt.NDArray[np.uint32]:
-    """Key (2 words) of the stream of one array and operation under a 64-bit seed."""
+    """Return the key, two uint32 words, of the stream of an array and operation under a 64-bit seed."""
     counter = [_words(w) for w in (array & 0xFFFFFFFF, array >> 32, int(operation), 0x6D686F)]
     key = [_words(w) for w in (seed & 0xFFFFFFFF, seed >> 32)]
     out = philox(*counter, *key)
@@ -174,40 +181,40 @@ def stream_key(seed: int, array: int, operation: Operation) -> npt.NDArray[np.ui
 
 
 def field_normals(seed: int, array: int, field: str, cells: int) -> npt.NDArray[np.float32]:
-    """One standard normal for every cell (cells,), the same whatever other fields a law has."""
+    """Draw a standard normal for every cross-point, (cells,) float32, whatever other fields a law has."""
     return np.asarray(normal(_cell_bits(seed, array, Operation.DEVICES, field, cells)))
 
 
 def field_uniforms(seed: int, array: int, field: str, cells: int) -> npt.NDArray[np.float32]:
-    """One uniform in (0, 1) for every cell (cells,), likewise."""
+    """Draw a uniform number in (0, 1) for every cross-point, (cells,) float32, whatever other fields a law has."""
     return np.asarray(uniform(_cell_bits(seed, array, Operation.DEVICES, field, cells)))
 
 
 def initial_uniforms(seed: int, array: int, cells: int) -> npt.NDArray[np.float32]:
-    """One uniform in (-1, 1) for every cell (cells,): where an array's weights start."""
+    """Draw a uniform number in (-1, 1) for every cross-point, (cells,) float32, from which its weight starts."""
     bits = _cell_bits(seed, array, Operation.INITIAL, "weight", cells)
     return np.asarray(TWO * uniform(bits) - ONE)
 
 
 def programming_normals(key: npt.NDArray[np.uint32], number: int, cells: int) -> npt.NDArray[np.float32]:
-    """One standard normal for every cell (cells,): the error of one programming of an array.
+    """Draw a standard normal for every cross-point, (cells,) float32: the error of a programming of an array.
 
     Args:
-        key: (2,), of the array's stream of `Operation.PROGRAMMING`.
-        number: of the programming, counted by the array.
-        cells: how many.
+        key: key of the array's stream of `Operation.PROGRAMMING`, (2,) uint32.
+        number: number of the programming, counted by the array.
+        cells: number of cross-points.
     """
     keys = vector_keys(key[:1], key[1:], np.array([number], np.uint64), _words(0))
     return np.asarray(normal(mix(np.arange(cells, dtype=np.uint32), keys[0], keys[1])))
 
 
 def rounding_uniforms(key: npt.NDArray[np.uint32], number: int, cells: int) -> npt.NDArray[np.float64]:
-    """Return one uniform in (0, 1) for every cell (cells,), by which a change is rounded: middles of 2³² equal steps.
+    """Draw a uniform float64 in (0, 1) for every cross-point, (cells,), by which a change is rounded stochastically.
 
     Args:
-        key: (2,), of the stream.
-        number: of the change, counted by the array.
-        cells: how many.
+        key: key of the stream, (2,) uint32.
+        number: number of the change, counted by the array.
+        cells: number of cross-points.
     """
     keys = vector_keys(key[:1], key[1:], np.array([number], np.uint64), _words(0))
     bits = mix(np.arange(cells, dtype=np.uint32), keys[0], keys[1])

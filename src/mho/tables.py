@@ -88,7 +88,7 @@ def cell_from_table(table: Mapping[str, Any]) -> Cell:
 
 
 def device_table(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of a device file: its [device], or all of it if it has none."""
+    """Return the table of a device file: its [device], or all of it if it has none."""
     table = tables.get("device", tables)
     if not isinstance(table, Mapping):
         raise InvalidValue(f"device is {table!r}; write a section [device]")

@@ -102,7 +102,7 @@ def shortened(names: Sequence[str], width: int) -> list[str]:
     as they are.
 
     Args:
-        names: of layers, such as "encoder.layers.0.self_attn.q_proj"; each once.
+        names: names of layers, such as "encoder.layers.0.self_attn.q_proj"; each once.
         width: letters, at least 5.
     """
     if all(len(name) <= width for name in names):

@@ -1,4 +1,4 @@
-"""How large an array can be built."""
+"""Size of the largest array that can be built."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def key_lines(text: str) -> dict[Key, int]:
 
 
 def _keys_of(tables: Any) -> Iterator[Key]:
-    """Every key of nested tables; of a list of tables those of its last."""
+    """Yield every key of nested tables; of a list of tables the keys of its last table."""
     if isinstance(tables, list) and tables:
         yield from _keys_of(tables[-1])
     if isinstance(tables, dict):

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
-    """One seed a replica: seed, seed + 1, ..., or the list given.
+    """Return a seed for each replica: seed, seed + 1, ..., or the given list.
 
     Raises:
         InvalidValue: for a list of another length, or a seed outside 0 to 2⁶³ - 1.
@@ -27,9 +27,9 @@ def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:
     elif isinstance(seed, Sequence) and not isinstance(seed, str):
         seeds = list(seed)
     else:
-        raise InvalidValue(f"seed is {seed!r}; give an integer of at least 0, or one a replica")
+        raise InvalidValue(f"seed is {seed!r}; give an integer of at least 0, or a seed per replica")
     if len(seeds) != replicas:
-        raise InvalidValue(f"{len(seeds)} seeds for {replicas} replicas; give one seed a replica")
+        raise InvalidValue(f"{len(seeds)} seeds for {replicas} replicas; give one seed per replica")
     if not all(isinstance(s, int) and 0 <= s < 2**63 for s in seeds):
         raise InvalidValue(f"seed is {seed!r}; give integers from 0 to 2**63 - 1")
     return seeds
@@ -42,7 +42,7 @@ def check_lr(lr: float) -> None:
 
 
 def check_time(name: str, dt: float) -> None:
-    """Raise unless dt, in optimizer steps, is a finite number of at least 0; `name` is the array's."""
+    """Raise InvalidValue unless dt, a time in optimizer steps, is finite and at least 0; `name` names the array."""
     if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 <= dt < float("inf"):
         raise InvalidValue(f"{name}: dt is {dt!r}; give a number of optimizer steps of at least 0")
 
@@ -51,7 +51,7 @@ def as_matrix(name: str, values: Tensor, what: str, shape: tuple[int, int, int])
     """Return values as one float32 (R, out, in).
 
     Args:
-        name: of the array, for messages.
+        name: name of the array, for messages.
         values: (R, out, in), or (out, in) for all replicas alike.
         what: the values in a word, for messages.
         shape: (R, out, in).
@@ -74,7 +74,7 @@ def as_vectors(name: str, values: Tensor, label: str, replicas: int, width: int)
     """Return vectors as contiguous float32 NumPy (R, T, width).
 
     Args:
-        name: of the array, for messages.
+        name: name of the array, for messages.
         values: (R, T, width), or (T, width) where R = 1.
         label: the argument: x or p for inputs, d or q for outputs.
         replicas: R.

@@ -37,10 +37,16 @@ class Array(HeldWeights):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Forward cycle: x (R, T, in) to y (R, T, out), or without R where R = 1.
+        """Forward cycle: read x to y = W x through the periphery of the RPU's `forward`: converters, noise, bound.
 
-        In evaluation mode (`eval()`) the noise comes from a stream of its own, so that evaluating
-        never changes training.
+        In evaluation mode (`eval()`) the noise comes from a stream of its own, so that evaluating never changes
+        training.
+
+        Args:
+            x: inputs, (R, T, in) or (T, in) for a single replica, finite.
+
+        Returns:
+            y, (R, T, out), or (T, out).
 
         Raises:
             InvalidValue: for a wrong shape, or NaN or infinite values.
@@ -48,15 +54,25 @@ class Array(HeldWeights):
         return self._cycle(x, backward=False)
 
     def backward(self, d: Tensor) -> Tensor:
-        """Backward cycle: δ (R, T, out) to Wᵀδ (R, T, in), or without R where R = 1."""
+        """Backward cycle: read δ to z = Wᵀδ through the periphery of the RPU's `backward`: converters, noise, bound.
+
+        Args:
+            d: δ, (R, T, out) or (T, out) for a single replica, finite.
+
+        Returns:
+            z, (R, T, in), or (T, in).
+
+        Raises:
+            InvalidValue: for a wrong shape, or NaN or infinite values.
+        """
         return self._cycle(d, backward=True)
 
     def update(self, x: Tensor, d: Tensor, lr: float, *, dt: float = 1.0) -> None:
         """Update cycle: W += lr·δ xᵀ in expectation, one vector after another.
 
         Args:
-            x: (R, T, in) inputs, or (T, in) where R = 1.
-            d: (R, T, out) = -∂L/∂y, likewise.
+            x: inputs, (R, T, in), or (T, in) for a single replica.
+            d: δ = -∂L/∂y, (R, T, out), or (T, out) for a single replica.
             lr: learning rate η, greater than 0.
             dt: time that passes after the vectors, in optimizer steps, at least 0: vectors that are split into several
                 calls end alike if only the last lets time pass.
@@ -78,7 +94,7 @@ class Array(HeldWeights):
 
         Args:
             p: columns, (R, T, in) or (T, in) where R = 1, from -1 to 1.
-            q: rows, (R, T, out) likewise. A cross-point moves up where p and q have the same sign.
+            q: rows, (R, T, out) or (T, out). A cross-point moves up where p and q have the same sign.
             length: slots of a vector's trains, at least 1; None: as the RPU's update has them. With 1, probabilities
                 of 1 are one pulse per vector to every cross-point.
             dt: time that passes after the vectors, in optimizer steps, at least 0.
@@ -207,7 +223,7 @@ class Array(HeldWeights):
         """Return the three cycles of some replicas, bound to memory for so many vectors, to be run again and again.
 
         Args:
-            replicas: which.
+            replicas: the replicas, a slice.
             vectors: T.
             before: cycles of this array and these replicas that come before in every step; they share the numbers of
                 the vectors.

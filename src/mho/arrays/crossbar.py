@@ -198,7 +198,7 @@ class Crossbar(Array):
 
     def pass_time(self, dt: float) -> None:
         if "relaxing" not in self._kept:
-            self._kept["relaxing"] = [bank for bank in self.part().banks.values() if bank.cells.ages]
+            self._kept["relaxing"] = [bank for bank in self.part().banks.values() if bank.population.ages]
         relaxing = self._kept["relaxing"]
         if not relaxing:
             return
@@ -235,7 +235,7 @@ class Crossbar(Array):
         """Return some replicas for plans, on the array's memory.
 
         Args:
-            replicas: which.
+            replicas: the replicas, a slice.
             numbers: for each bank the numbers of its next vectors, which plans read; None: the banks' own.
         """
         is_whole = numbers is None and replicas == slice(None)
@@ -363,7 +363,7 @@ class Crossbar(Array):
             raise WrongUse(f"{self.name}: arrays live on the CPU, and cannot be moved ({error})") from None
         if probe.device.type != "cpu" or probe.dtype != torch.float32:
             raise WrongUse(
-                f"{self.name}: arrays live on the CPU in float32, and were asked to move to {probe.device} as "
+                f"{self.name}: arrays live on the CPU in float32, and cannot move to {probe.device} as "
                 f"{probe.dtype}; move the digital layers on their own, or leave the model where it is"
             )
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -43,7 +43,7 @@ class CrossbarCycles(Cycles):
         self._plan = cell.plan_update(part, self.inputs, self.errors)
         self.update = [*self._plan.draw, *self._plan.move]
         one = np.ones(1, np.float32)
-        self._relaxing = [(bank, bank.plan_relaxation(one)) for bank in part.banks.values() if bank.cells.ages]
+        self._relaxing = [(bank, bank.plan_relaxation(one)) for bank in part.banks.values() if bank.population.ages]
         self.relax = [step for _, steps in self._relaxing for step in steps]
 
     def prepare(self) -> None:
@@ -59,7 +59,7 @@ class CrossbarCycles(Cycles):
         for name, numbers in self._numbers.items():
             numbers[...] = self._own[name]
 
-    def settle(self) -> None:
+    def store_numbers(self) -> None:
         for name, numbers in self._numbers.items():
             self._own[name][...] = numbers
 

@@ -20,8 +20,8 @@ class Cycles(abc.ABC):
     """Forward, backward and update of T vectors as steps, on the state of an array, without checks or new memory.
 
     Cycles of different replicas may be at different steps, so each numbers its vectors itself: from `begin` on, until
-    `settle` gives the numbers to the array. Several uses of an array within a step share the numbers of one of them,
-    and each counts its vectors on before the next is run.
+    `store_numbers` writes the numbers back to the array. Several uses of an array within a step share the numbers of
+    one of them, and each counts its vectors on before the next is run.
 
     Attributes:
         inputs: (R, T, in), read by `forward` and `update`; all 1 at first.
@@ -46,41 +46,46 @@ class Cycles(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self) -> None:
-        """Bring what reads see up to date: before a forward and the backward that follows it."""
+        """Update the weights that reads see, before a forward and the backward that follows it."""
 
     @abc.abstractmethod
     def touch(self) -> None:
-        """Note that an update is about to move the devices."""
+        """Invalidate the cached visible weights before an update."""
 
     @abc.abstractmethod
     def set_rate(self, lr: Rate) -> None:
-        """Take this learning rate for the updates that follow: one for all replicas, or (R,)."""
+        """Set the learning rate of the following updates: a number for all replicas, or (R,)."""
 
     @abc.abstractmethod
     def begin(self) -> None:
-        """Take the numbers of the array's next vectors."""
+        """Copy the numbers of the next vectors from the array."""
 
     @abc.abstractmethod
-    def settle(self) -> None:
-        """Give the array the numbers that these cycles have come to."""
+    def store_numbers(self) -> None:
+        """Write the numbers of the next vectors back to the array."""
 
     @abc.abstractmethod
     def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
-        """Number the T vectors that these cycles have sent, in each direction that is named."""
+        """Add T to the number of the next vector of each named direction."""
 
     @abc.abstractmethod
     def count_time(self) -> None:
-        """Number the time of one optimizer step that has passed."""
+        """Add 1 to the number of optimizer steps in which devices have changed by themselves."""
 
     @property
     @abc.abstractmethod
     def stale(self) -> bool:
-        """Return whether the array has got other memory or other seeds since, as by `load_state_dict`."""
+        """Return True if the array got other memory or seeds since the cycles were planned, as by `load_state_dict`."""
 
     @abc.abstractmethod
     def fault(self, *, x: bool, d: bool) -> MhoError | None:
-        """Return what the kernels of a cycle have found wrong; x and d say which of its vectors it took."""
+        """Return the error that the flags of the kernels mean, or None.
+
+        Args:
+            x: True if the cycle took input vectors, which are then searched for the cause.
+            d: True if it took errors δ.
+        """
 
     @abc.abstractmethod
     def forget(self) -> None:
-        """Clear the error flags of the kernels; they have been reported."""
+        """Clear the error flags of the kernels, after they have been reported."""

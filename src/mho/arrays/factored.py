@@ -92,7 +92,7 @@ class FactoredArray(nn.Module, abc.ABC, metaclass=InWords):
         return values if factor is None else values * factor.detach()[:, :, None]
 
     def _add_scale(self, scaling: Scale | None) -> None:
-        """Make the memory of the scale: a buffer, or a parameter that holds the logarithm of one that is learned."""
+        """Make the memory of the scale: a buffer, or, if it is learned, a parameter that holds its logarithm."""
         self.learns_scale = scaling is not None and scaling.learned
         if scaling is None:
             return

@@ -21,7 +21,7 @@ def fault_of(bank: Bank, name: str, x: Floats | None, d: Floats | None, *, relax
 
     Args:
         bank: whose devices the kernel read or moved.
-        name: of the array, as its replica has it.
+        name: name of the array, as its replica has it.
         x: inputs (R, T, in) of the cycle; None: it had none.
         d: δ (R, T, out) of the cycle; None: it had none.
         relaxing: whether time passed, and there was no cycle.
@@ -40,7 +40,7 @@ def fault_of(bank: Bank, name: str, x: Floats | None, d: Floats | None, *, relax
             f"{name}: {type(bank.spec.device).__name__}.pulse returned NaN; {kept}. "
             "mho.testing.check_device(device) shows at which states"
         )
-    if bank.cells().shows:
+    if bank.population().shows:
         return LawError(f"{name}: {bank.asked('read', 'seen')} returned NaN, at a state it must have a value for")
     return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
 

@@ -27,7 +27,7 @@ def own_cells(
     Args:
         rpu: with fields that have values of their own (`mho.per_cell(values=...)`), or none.
         given: further fields by name, which come before those of the rpu; of the law's tables too.
-        name: of the array, for messages.
+        name: name of the array, for messages.
         replicas: R.
         rows: M, outputs of the array.
         columns: N, its inputs.
@@ -109,9 +109,7 @@ def _refused(bank: BankSpec, field: str, values: Floats) -> str | None:
         return next(filter(None, (_fault_of_table(device, field, values, end) for end in (np.min, np.max))), None)
     if device.parameters()[field].distribution == "bernoulli":
         wrong = (values != 0) & (values != 1)
-        return (
-            f"{_count(wrong, values)}; give 1 for a device that is, and 0 for one that is not" if wrong.any() else None
-        )
+        return f"{_count(wrong, values)}; give 1 for a device that is, else 0" if wrong.any() else None
     for wrong, fault in _refusals(device, field, values):
         return f"{_count(wrong, values)}; {fault.partition('; ')[2]}"
     return None

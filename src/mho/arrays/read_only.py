@@ -1,4 +1,4 @@
-"""Tensors that only tell: what an array computes or draws, which writing into would not change."""
+"""Tensors with copies of the values of an array: writing into them would not change the array."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor
 from mho.errors import WrongUse
 
 
-class Told(Tensor):
-    """Values of an array, or numbers computed of them: no gradient leads to the array.
+class ArrayValues(Tensor):
+    """Values of an array, or numbers computed from them: no gradient leads to the array.
 
     Autograd takes them into a loss without a word, as constants: the backward of that loss raises WrongUse, unless they
     are detached. Copies, by `clone`, `deepcopy` or a file, are plain tensors.
@@ -50,7 +50,7 @@ class Told(Tensor):
 
 
 @final
-class Computed(Told):
+class Computed(ArrayValues):
     """Numbers computed of values of an array, such as a penalty: one's own to write into."""
 
     @classmethod
@@ -65,7 +65,7 @@ class Computed(Told):
 
 
 @final
-class ReadOnly(Told):
+class ReadOnly(ArrayValues):
     """A copy of values of an array. Reading, computing and saving work as with any tensor; writing raises WrongUse.
 
     Results of operations are tensors of one's own, views of it are read-only too, and so is what `numpy()` returns.
@@ -78,7 +78,7 @@ class ReadOnly(Told):
         options = dict(kwargs or {})
         if func in LAYERS and torch.is_grad_enabled() and any(_trains(value) for value in (*args, *options.values())):
             raise WrongUse(
-                f"a product with values that only tell trains nothing; call the layer. They are {_cure(args)}"
+                f"a product with a copy of the values trains nothing; call the layer. They are {_cure(args)}"
             )
         written = _written(func, args, options)
         for target in written:
@@ -108,7 +108,7 @@ def _each(values: Iterable[Any]) -> Iterator[Any]:
 
 
 def _cure(args: tuple[Any, ...]) -> str:
-    return next((value.cure for value in _each(args) if isinstance(value, Told)), "a copy of an array's")
+    return next((value.cure for value in _each(args) if isinstance(value, ArrayValues)), "a copy of an array's")
 
 
 def _watch(answer: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
@@ -120,8 +120,10 @@ def _watch(answer: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> No
         return
     given = [value for value in _each((*args, *options.values())) if isinstance(value, Tensor)]
     with torch._C.DisableTorchFunctionSubclass():
-        constant = any(isinstance(value, Told) and not (value.requires_grad or value.detached) for value in given)
-        if constant and any(value.grad_fn is not None for value in given if not isinstance(value, Told)):
+        constant = any(
+            isinstance(value, ArrayValues) and not (value.requires_grad or value.detached) for value in given
+        )
+        if constant and any(value.grad_fn is not None for value in given if not isinstance(value, ArrayValues)):
             for each in _each([answer]):
                 if isinstance(each, Tensor) and each.requires_grad:
                     each.register_hook(functools.partial(_refuse, _cure(args)))
@@ -141,11 +143,11 @@ def _marked(func: Callable[..., Any], answer: Any, args: tuple[Any, ...]) -> Any
         answer.detached = True
     if type(answer) is not Tensor or not answer.is_floating_point() or answer.requires_grad:
         return answer
-    told = [value for value in _each(args) if isinstance(value, Told)]
-    own = name == "clone" or any(answer is value for value in args) or all(value.detached for value in told)
+    copies = [value for value in _each(args) if isinstance(value, ArrayValues)]
+    own = name == "clone" or any(answer is value for value in args) or all(value.detached for value in copies)
     if own or not torch.is_grad_enabled():
         return answer
-    made = Computed.of(answer, told[0].cure)
+    made = Computed.of(answer, copies[0].cure)
     made.detached = name == "detach"
     return made
 

@@ -20,7 +20,7 @@ class Reads:
     """A read of T vectors, to be run again and again as long as the array is bound to the same memory.
 
     Attributes:
-        steps: of one run.
+        steps: steps of one run.
         numbers: memory from which the steps take the number of their first vector, (1,) each. Whoever runs them adds T
             to each afterwards.
         prepare: to be called once before runs, behind whatever has moved devices.

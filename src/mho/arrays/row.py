@@ -30,7 +30,7 @@ class ArrayRow:
         vectors: vectors that an example sends through each matrix (the weight sharing factor T), in all its uses.
         groups: matrices of this size that the layer has.
         replicas: networks side by side.
-        tiles: crossbars that one matrix is spread over; 1 where it is one.
+        tiles: number of crossbars that a matrix is spread over.
         tile_out: rows of weights of the largest of them.
         tile_inputs: columns of the largest of them.
         uses: how often an example goes through the layer.

@@ -32,7 +32,7 @@ class Factors:
 
     Attributes:
         whole: largest factor of each replica, (R,).
-        shares: of each output, (R, out); None where all are 1.
+        shares: shares of each output, (R, out); None where all are 1.
     """
 
     whole: Floats
@@ -68,7 +68,7 @@ class ScaledCycles(Cycles):
 
     Args:
         inner: cycles of the array itself.
-        factor: of all replicas of the array, (R, 1) or (R, out): a buffer that changes only as a whole.
+        factor: factor of all replicas of the array, (R, 1) or (R, out): a buffer that changes only as a whole.
         replicas: which are these.
     """
 
@@ -81,14 +81,14 @@ class ScaledCycles(Cycles):
         self._factors = factors
         forward = factors.outputs(self.outputs.shape[2])
         back = np.repeat(factors.whole[:, None], columns, axis=1)
-        self.forward = [*inner.forward, ops.stretch(inner.outputs, forward, self.outputs)]
+        self.forward = [*inner.forward, ops.multiply_columns(inner.outputs, forward, self.outputs)]
         sent, pulsed = [], []
         if factors.shares is None:
             self.errors = inner.errors
         else:
-            sent = [ops.stretch(self.errors, factors.shares, inner.errors)]
-            pulsed = [ops.shrink(self.errors, factors.shares, inner.errors)]
-        self.backward = [*sent, *inner.backward, ops.stretch(inner.downwards, back, self.downwards)]
+            sent = [ops.multiply_columns(self.errors, factors.shares, inner.errors)]
+            pulsed = [ops.divide_columns(self.errors, factors.shares, inner.errors)]
+        self.backward = [*sent, *inner.backward, ops.multiply_columns(inner.downwards, back, self.downwards)]
         self.update = [*pulsed, *inner.update]
         self.relax = inner.relax
 
@@ -104,8 +104,8 @@ class ScaledCycles(Cycles):
     def begin(self) -> None:
         self.inner.begin()
 
-    def settle(self) -> None:
-        self.inner.settle()
+    def store_numbers(self) -> None:
+        self.inner.store_numbers()
 
     def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
         self.inner.count_on(forward=forward, backward=backward, update=update)
@@ -138,8 +138,8 @@ def scaled_reads(
     Args:
         factors: returns the factors as they are now; they are asked for once before runs.
         plan: plans the reads of the array itself.
-        inputs: of the layer.
-        outputs: of the layer.
+        inputs: inputs of the layer.
+        outputs: outputs of the layer.
         backward: the direction.
     """
     now, width = factors(), outputs.shape[2]
@@ -148,7 +148,7 @@ def scaled_reads(
     sent, shares = inputs, now.shares
     if backward and shares is not None:
         shares, sent = shares.copy(), np.empty_like(inputs)
-        before = [ops.stretch(inputs, shares, sent)]
+        before = [ops.multiply_columns(inputs, shares, sent)]
     inner = plan(sent, outputs, backward=backward)
 
     def prepare() -> None:
@@ -158,4 +158,4 @@ def scaled_reads(
             np.copyto(shares, own.shares)
         inner.prepare()
 
-    return Reads([*before, *inner.steps, ops.stretch(outputs, after, outputs)], inner.numbers, prepare)
+    return Reads([*before, *inner.steps, ops.multiply_columns(outputs, after, outputs)], inner.numbers, prepare)

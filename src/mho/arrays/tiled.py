@@ -165,7 +165,7 @@ class TiledArray(Array):
             yield batch, _cut(x, [p.columns for p in alike]), _cut(d, [p.rows for p in alike])
 
     def _read(self, inputs: Floats, read: Callable[[Crossbar, Floats], Floats], *, backward: bool) -> Floats:
-        """Read every tile and add the partial sums: those of one output in the order of their inputs."""
+        """Read every tile and add the partial sums of each output in the order of their inputs."""
         partial: list[tuple[Place, Floats]] = []
         for batch, alike in zip(self.batches, self.places, strict=True):
             sums = read(batch, _cut(inputs, [p.rows if backward else p.columns for p in alike]))
@@ -174,8 +174,8 @@ class TiledArray(Array):
         width = self.in_features if backward else self.out_features
         out = np.empty((*inputs.shape[:2], width), np.float32)
         for place, sums in sorted(partial, key=lambda part: (part[0].i, part[0].j)):
-            outputs, turn = (place.columns, place.i) if backward else (place.rows, place.j)
-            if turn == 0:
+            outputs, summand = (place.columns, place.i) if backward else (place.rows, place.j)
+            if summand == 0:
                 out[:, :, outputs] = sums
             else:
                 out[:, :, outputs] += sums
@@ -271,9 +271,9 @@ class TiledCycles(Cycles):
         for part in self._parts:
             part.begin()
 
-    def settle(self) -> None:
+    def store_numbers(self) -> None:
         for part in self._parts:
-            part.settle()
+            part.store_numbers()
 
     def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
         for part in self._parts:
@@ -324,15 +324,15 @@ def _cut_into(
 
 
 def _add_from(each: Sequence[Floats], whole: Floats, places_of: Sequence[Sequence[Place]], *, backward: bool) -> None:
-    """Add the partial sums (R·K, T, ...) of every batch to (R, T, width): those of one output in ascending order."""
+    """Add the partial sums (R·K, T, ...) of every batch to (R, T, width), in ascending order for each output."""
     of = _columns if backward else _rows
 
-    def turn(tile: tuple[int, Place, Floats]) -> tuple[int, int]:
+    def order(tile: tuple[int, Place, Floats]) -> tuple[int, int]:
         return (tile[1].i, tile[1].j) if backward else (tile[1].j, tile[1].i)
 
-    for tile in sorted(_tiles(len(whole), each, places_of), key=turn):
+    for tile in sorted(_tiles(len(whole), each, places_of), key=order):
         k, place, own = tile
-        if turn(tile)[0] == 0:
+        if order(tile)[0] == 0:
             whole[:, :, of(place)] = own[:, k]
         else:
             whole[:, :, of(place)] += own[:, k]
@@ -360,7 +360,7 @@ def build_array(
     backend: str = "cpu",
     cell_parameters: Mapping[str, Any] | None = None,
 ) -> Crossbar | TiledArray:
-    """A `Crossbar` where the matrix fits the RPU's tile, else a `TiledArray`; arguments as theirs."""
+    """Make a `Crossbar` if the matrix fits the RPU's tile, else a `TiledArray`; arguments and errors are theirs."""
     fits = not isinstance(rpu, RPU) or len(places(rpu, max(1, out_features), max(1, in_features))) == 1
     kind: type[Crossbar] | type[TiledArray] = Crossbar if fits else TiledArray
     return kind(
@@ -381,6 +381,6 @@ def _together(parts: list[Tensor]) -> Tensor:
 
 
 def _cells_of(values: Floats, alike: Sequence[Place]) -> Floats:
-    """Return the cells (R·K, devices, rows, columns, ...) of K tiles of one shape out of a whole matrix."""
+    """Return the fields (R·K, devices, rows, columns, ...) of K tiles of equal shape, cut out of those of a matrix."""
     parts = np.stack([values[:, :, place.rows, place.columns] for place in alike], axis=1)
     return parts.reshape(-1, *parts.shape[2:])

@@ -127,7 +127,7 @@ class HeldWeights(FactoredArray):
         scaling, present = self.rpu.scaling, self.scale
         if scaling is not None and scaling.is_chosen:
             return (
-                "the scale is that of the weights before them: load_state_dict of a digital model, mho.convert and "
+                "the scale belongs to the weights before them: load_state_dict of a digital model, mho.convert and "
                 "Crossbar.adopt choose it anew"
             )
         reach = self._reach()
@@ -185,10 +185,10 @@ class HeldWeights(FactoredArray):
 
     @final
     def advance(self, loss: float | Sequence[float]) -> None:
-        """Tell the cells the mean loss of an epoch, on which some act: `mho.cells.Residual` with a warm start.
+        """Report the mean loss of an epoch to the cells, as `mho.cells.Residual` needs it for its warm start.
 
         Args:
-            loss: of all replicas, or one of each, (R,).
+            loss: mean loss of all replicas, or of each replica, (R,).
 
         Raises:
             InvalidValue: for a loss that is no number, or another number of them than replicas.
@@ -235,9 +235,9 @@ class HeldWeights(FactoredArray):
 
         pulses: voltage pulses on rows and columns; coincidences: steps of cross-points;
         saturated_probabilities: lines whose pulse probability would have exceeded 1; bound_hits: steps
-        clipped at a device's bound; clipped_reads: outputs that stayed clipped; halvings: rounds of bound
-        management; evaluation_...: likewise in evaluation; then those of each bank by its name, such as slow.pulses,
-        where a cell has several, and the counters of the cell, such as the refreshes of `OneSided`.
+        clipped at a device's bound; clipped_reads: outputs that stayed clipped; halvings: rounds of bound management;
+        evaluation_...: these counts in evaluation; then those of each bank by its name, such as slow.pulses, where a
+        cell has several, and the counters of the cell, such as the refreshes of `OneSided`.
         """
         totals = self._counts()
         return {name: totals[:, i].clone() for i, name in enumerate(count.COUNTERS)} | self._cell_counts()
@@ -261,11 +261,11 @@ class HeldWeights(FactoredArray):
 
     @abc.abstractmethod
     def _evaluate(self, inputs: Floats) -> Floats:
-        """A forward read from the stream of evaluation: (R, T, in) to (R, T, out)."""
+        """Read forward with the stream of evaluation: x (R, T, in) to y (R, T, out)."""
 
     @abc.abstractmethod
     def _advance(self, loss: Floats) -> None:
-        """Tell the cells the loss of each replica, (R,)."""
+        """Report the loss of each replica, (R,), to the cells."""
 
     @abc.abstractmethod
     def _counts(self) -> Tensor:

@@ -20,7 +20,7 @@ from mho.compiler.law import WRITTEN
 from mho.errors import InvalidValue
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend
-from mho.kernels.ops import Cells, Counts, check_addresses, held
+from mho.kernels.ops import Counts, Population, check_addresses, stuck_devices
 from mho.per_replica import of_replica
 from mho.random import Operation
 
@@ -39,7 +39,7 @@ class Bank(nn.Module):
     Args:
         spec: law, lines of a weight, pulses.
         shape: M, N of the matrix.
-        seeds: of the replicas, R.
+        seeds: seeds of the replicas, R.
         names: under which each replica draws, R.
         backend: computes.
         own: fields and tables that cells do not draw: name to (R, devices, M, N, ...).
@@ -109,15 +109,15 @@ class Bank(nn.Module):
         """Return some replicas for plans, on the bank's memory.
 
         Args:
-            replicas: which.
-            numbers: of the next vector of each operation, which plans read; None: the bank's own, `vectors`.
+            replicas: the replicas, a slice.
+            numbers: numbers of the next vector of each operation, which plans read; None: the bank's own, `vectors`.
         """
         reference = None if self.subtracted is None else self.memory(self.subtracted)[replicas]
         return BankPart(
             bank=self,
             state=self.memory("state")[replicas],
             reference=reference,
-            cells=self.cells().part(replicas),
+            population=self.population().part(replicas),
             counts=self.memory("totals")[replicas],
             numbers=self.memory("vectors") if numbers is None else numbers,
             visible=self.visible().part(replicas),
@@ -135,12 +135,12 @@ class Bank(nn.Module):
             self._kept[buffer] = self.backend.memory(getattr(self, buffer))
         return self._kept[buffer]
 
-    def cells(self) -> Cells:
+    def population(self) -> Population:
         """Return the law with all its fields and hidden states, as kernels take them."""
-        if "cells" not in self._kept:
-            self._kept["cells"] = self._made_cells()
-        cells: Cells = self._kept["cells"]
-        return cells
+        if "population" not in self._kept:
+            self._kept["population"] = self._made_population()
+        population: Population = self._kept["population"]
+        return population
 
     def visible(self) -> VisibleWeights:
         """Return what reads see of the devices."""
@@ -148,7 +148,7 @@ class Bank(nn.Module):
             self._kept["visible"] = VisibleWeights(
                 self.state,
                 None if self.subtracted is None else getattr(self, self.subtracted),
-                self.cells(),
+                self.population(),
                 self.memory("totals"),
                 self.backend,
                 pairs=self.spec.difference,
@@ -197,7 +197,7 @@ class Bank(nn.Module):
         """Return every field of the law as drawn: name to (R, devices, M, N); a reference device comes last."""
         shape = (self.replicas, -1, self.rows, self.columns)
         shared = {name for name in self.spec.device.tables() if not self._differs(name)}
-        fields = self.cells().broadcast(tuple(self.state.shape))
+        fields = self.population().broadcast(tuple(self.state.shape))
         fields = {name: values for name, values in fields.items() if name not in {*shared, *self.spec.line_fields}}
         if self.spec.reference:
             others = self.reference_fields() | self._reference_part(self._drawn_tables())
@@ -211,7 +211,7 @@ class Bank(nn.Module):
 
     def program(self, values: Floats) -> None:
         """Program the pulsed devices to values (R, P, N), each clipped to its bounds; stuck devices stay."""
-        kept = self._within(values, self.cells().broadcast(tuple(self.state.shape)), self._stuck_at()[0])
+        kept = self._within(values, self.population().broadcast(tuple(self.state.shape)), self._stuck_at()[0])
         self.state.copy_(torch.from_numpy(kept))
         for k, name in enumerate(self.model.hidden):
             if name == WRITTEN:
@@ -240,7 +240,7 @@ class Bank(nn.Module):
             for field in self.spec.device.parameters()
         }
         nothing = np.empty((0, 0, 0, 0), np.float32)
-        return Cells(self.model, each, NO_TABLES, nothing).broadcast(tuple(self.reference.shape))
+        return Population(self.model, each, NO_TABLES, nothing).broadcast(tuple(self.reference.shape))
 
     def asked(self, function: str, hook: str) -> str:
         """Return the names of the law's function and the hooks that are asked at one place, for messages."""
@@ -263,7 +263,7 @@ class Bank(nn.Module):
             for name in [name for name in self._buffers if name.startswith("cell_")]:
                 destination[prefix + name] = destination[prefix + name].clone()
 
-    def _made_cells(self) -> Cells:
+    def _made_population(self) -> Population:
         fields: dict[str, Floats] = {}
         for field in self.spec.device.parameters():
             if self._differs(field):
@@ -276,7 +276,7 @@ class Bank(nn.Module):
         tables = {field: self._table(field) for field in self.spec.device.tables()}
         nothing = np.empty((self.replicas, 0, *self.state.shape[1:]), np.float32)
         hidden = self.memory("hidden") if self.model.hidden else nothing
-        return Cells(self.model, fields, tables, hidden)
+        return Population(self.model, fields, tables, hidden)
 
     def _table(self, field: str) -> Floats:
         """Return a table of the law as kernels take it, (R, P·N, ...)."""
@@ -291,7 +291,7 @@ class Bank(nn.Module):
         """Draw the reference of each weight, (R, M, N)."""
         at = np.zeros(tuple(self.state.shape))
         if spec.at == "symmetry_point":
-            at = self.spec.device.symmetry_point(self.cells().broadcast(at.shape) | self._drawn_tables())
+            at = self.spec.device.symmetry_point(self.population().broadcast(at.shape) | self._drawn_tables())
             without = np.isnan(at)
             if without.any():
                 raise InvalidValue(
@@ -310,7 +310,7 @@ class Bank(nn.Module):
         kept: Floats = np.asarray(values, np.float32)
         if "w_max" in fields:
             kept = np.clip(kept, fields["w_min"], fields["w_max"])
-        stuck = held(self.model, fields)
+        stuck = stuck_devices(self.model, fields)
         if stuck is not None:
             low, high = fields["w_min"], fields["w_max"]
             kept = np.where(stuck, low + (high - low) * stuck_at, kept)

@@ -61,7 +61,7 @@ def fields_of(
     Args:
         device: with lists of R values, or none.
         seeds: R of them.
-        numbers: of the arrays as which the replicas draw.
+        numbers: numbers of the arrays as which the replicas draw.
         shape: (R, P, N).
         own: fields that are not drawn, (R, P, N).
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mho.banks.visible import VisibleWeights
 from mho.compiler.law import WRITTEN
 from mho.compiler.program import Step
-from mho.kernels.ops import Cells, Circuit, Counts, Drive
+from mho.kernels.ops import Circuit, Counts, Drive, Population
 from mho.kernels.records import Window
 from mho.random import Operation
 
@@ -47,11 +47,11 @@ class UpdatePlan:
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stream:
-    """Random numbers of what pulses a bank.
+    """Stream of the random numbers of the pulses that a bank gets.
 
     Attributes:
-        key: of each replica, (R, 2).
-        number: of the first vector, (1,), read at each run.
+        key: keys of each replica, (R, 2).
+        number: number of the first vector, (1,), read at each run.
     """
 
     key: npt.NDArray[np.uint32]
@@ -67,7 +67,7 @@ class BankPart:
         bank: whose part it is.
         state: (R, P, N).
         reference: (R, M, N), what reads subtract, or None.
-        cells: the law with its fields and hidden states.
+        population: the law with its fields and hidden states.
         counts: counters (R, SIZE).
         numbers: number of the next vector of each operation; whoever runs a plan counts them on.
         visible: what reads see.
@@ -77,7 +77,7 @@ class BankPart:
     bank: Bank
     state: Floats
     reference: Floats | None
-    cells: Cells
+    population: Population
     counts: Counts
     numbers: Counts
     visible: VisibleWeights
@@ -88,7 +88,7 @@ class BankPart:
         return self._streams[operation][0]
 
     def number(self, operation: Operation) -> Counts:
-        """Return the place where the number of the operation's next vector stands, (1,)."""
+        """Return the memory, (1,), of the number of the operation's next vector."""
         return self._streams[operation][1]
 
     @functools.cached_property
@@ -97,7 +97,7 @@ class BankPart:
         return [(self.bank.keys(o)[self.replicas], self.numbers[int(o) : int(o) + 1]) for o in Operation]
 
     def count_on(self, operation: Operation, vectors: int) -> None:
-        """Number the vectors that an operation has seen."""
+        """Add `vectors` to the number of the next vector of an operation."""
         self.numbers[int(operation)] += vectors
 
     def plan_read(
@@ -112,7 +112,7 @@ class BankPart:
             out: takes the outputs.
             circuit: the circuit.
             operation: whose stream the noise is of.
-            number: of the first vector; None: the operation's own running number.
+            number: number of the first vector; None: the operation's own running number.
             backward: whether columns answer to rows.
         """
         return self.bank.backend.plan_read(
@@ -145,14 +145,14 @@ class BankPart:
 
     def plan_relaxation(self, dt: Floats) -> list[Step]:
         """Plan the passing of a time dt[0] without pulses; nothing for devices that do not change by themselves."""
-        if not self.cells.ages:
+        if not self.population.ages:
             return []
         key, number = self.key(Operation.TIME), self.number(Operation.TIME)
-        return [self.bank.backend.plan_relaxation(self.state, self.cells, key, number, self.counts, dt)]
+        return [self.bank.backend.plan_relaxation(self.state, self.population, key, number, self.counts, dt)]
 
     def hidden_by_name(self) -> dict[str, Floats]:
         """Return the states that reads do not see by name, each (R, P, N)."""
-        return {name: self.cells.hidden[:, k] for k, name in enumerate(self.cells.model.hidden)}
+        return {name: self.population.hidden[:, k] for k, name in enumerate(self.population.model.hidden)}
 
     def put(self, values: Floats, where: npt.NDArray[np.bool_]) -> None:
         """Program some devices, where (R, P, N), to values (R, P, N), which lie within their bounds."""
@@ -209,7 +209,7 @@ class BankPart:
         draw, drawn = backend.plan_trains(x, d, self.state.shape[1], drive, key, number, self.counts)
 
         def moves(window: Window | None = None) -> list[Step]:
-            return backend.plan_moves(self.state, self.cells, drawn, key, number, self.counts, window=window)
+            return backend.plan_moves(self.state, self.population, drawn, key, number, self.counts, window=window)
 
         return UpdatePlan([draw], moves(), set_rate, moves)
 

@@ -1,4 +1,4 @@
-"""Description of a bank: what a cell asks of one population of devices."""
+"""Description of a bank: the population of devices that a cell needs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class FixedReference:
 
     Attributes:
         at: "symmetry_point", that of each device, or "zero".
-        mean: of the error, in weights.
-        std: standard deviation of the error, at least 0, in weights. Both may be lists of one number a replica.
+        mean: mean of the error, in weights.
+        std: standard deviation of the error, at least 0, in weights. Both may be lists of one number per replica.
 
     Source: M. J. Rasch et al., Nat. Commun. 15:7133 (2024): r = SP + N(μ_R, σ_R).
     """
@@ -59,8 +59,8 @@ class BankSpec:
     or with `difference` the first device less the second, or with `fixed` the device less numbers that stay.
 
     Attributes:
-        name: of the bank; unique in its cell. The first bank of a cell draws under the array's name, every other under
-            the array's name with its own appended.
+        name: name of the bank; unique in its cell. The first bank of a cell draws under the array's name, every other
+            under the array's name with its own appended.
         device: law of the devices.
         update: how lines are driven when vectors update the bank.
         lines: pulsed devices of a weight, at least 1.

@@ -12,7 +12,7 @@ from mho.compiler.program import Step
 from mho.kernels import counts as count
 from mho.kernels import stops
 from mho.kernels.backend import Backend
-from mho.kernels.ops import Cells, Counts
+from mho.kernels.ops import Counts, Population
 
 Floats = npt.NDArray[np.float32]
 UNMADE = -1
@@ -36,7 +36,7 @@ class VisibleWeights:
         self,
         state: Tensor,
         reference: Tensor | None,
-        cells: Cells,
+        population: Population,
         counts: Counts,
         backend: Backend,
         *,
@@ -45,11 +45,11 @@ class VisibleWeights:
         self._tensors = (state,) if reference is None else (state, reference)
         self._state: Floats = backend.memory(state)
         self._reference: Floats | None = None if reference is None else backend.memory(reference)
-        self._cells, self._counts, self._backend = cells, counts, backend
+        self._population, self._counts, self._backend = population, counts, backend
         self._pairs = pairs
-        self.varies = cells.varies
-        self.plain = not cells.shows and not pairs and reference is None
-        self._shown: Floats = np.empty_like(self._state) if pairs and cells.shows else self._state
+        self.varies = population.varies
+        self.plain = not population.shows and not pairs and reference is None
+        self._shown: Floats = np.empty_like(self._state) if pairs and population.shows else self._state
         half = self._state.shape[1] // 2
         shape = self._state[:, :half] if pairs else self._state
         self.values: Floats = self._state if self.plain else np.empty_like(shape)
@@ -64,7 +64,7 @@ class VisibleWeights:
         part.varies, part.plain, part._pairs = self.varies, self.plain, self._pairs
         part._state, part._shown = self._state[replicas], self._shown[replicas]
         part._reference = None if self._reference is None else self._reference[replicas]
-        part._cells, part._counts = self._cells.part(replicas), self._counts[replicas]
+        part._population, part._counts = self._population.part(replicas), self._counts[replicas]
         part.values, part._made = self.values[replicas], self._made[replicas]
         part._changes = self._changes[replicas]
         part._number = np.zeros(1, np.int64)
@@ -91,9 +91,9 @@ class VisibleWeights:
     def plan_columns(self, columns: Counts, out: Floats) -> Step:
         """Plan a copy of K columns (K,) as reads see them to out (R, P, K); not where they vary from read to read.
 
-        Pulses since the last read are seen, whether or not somebody has told of them.
+        Pulses since the last read are seen, whether or not `touch` was called for them.
         """
-        if not (self._cells.shows or self._pairs):  # no need to compute all others anew
+        if not (self._population.shows or self._pairs):  # no need to compute all others anew
             return stops.take_columns(self._state, self._reference, columns, out)
 
         def copy() -> None:
@@ -108,10 +108,10 @@ class VisibleWeights:
         if self.plain:
             return
         shown: Any = self._state
-        if self._cells.shows:
+        if self._population.shows:
             self._number[0] = vector
             shown = self._shown if self._pairs else self.values
-            self._backend.plan_visible(self._state, self._cells, key, self._number, self._counts, shown)()
+            self._backend.plan_visible(self._state, self._population, key, self._number, self._counts, shown)()
         if self._pairs:
             half = shown.shape[1] // 2
             np.subtract(shown[:, :half], shown[:, half:], out=self.values)

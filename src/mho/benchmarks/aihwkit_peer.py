@@ -23,7 +23,7 @@ MODULES = ("aihwkit.nn.conversion", "aihwkit.optim", "aihwkit.simulator.configs"
 
 
 def missing() -> str | None:
-    """Why aihwkit cannot take part, with the cure, in one line; None if it can."""
+    """Return why aihwkit cannot take part, with the cure, in one line; None if it can."""
     try:
         for name in MODULES:
             importlib.import_module(name)
@@ -40,7 +40,7 @@ def missing() -> str | None:
 
 
 def aihwkit(rpu: RPU, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> Step:
-    """The same network, spec and optimiser in aihwkit.
+    """Return the same network, spec and optimiser in aihwkit.
 
     Raises:
         InvalidValue: for a spec that aihwkit cannot express.
@@ -59,7 +59,7 @@ def aihwkit(rpu: RPU, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor]
 
 
 def rpu_config(rpu: RPU) -> Any:
-    """The spec in aihwkit's words: constant-step devices, one a weight, the bias as a column of the array."""
+    """Return the spec in aihwkit's words: constant-step devices, one per weight, the bias as a column of the array."""
     configs = importlib.import_module(MODULES[2])
     if not isinstance(rpu.device, ConstantStep) or not isinstance(rpu.cell, Single):
         raise InvalidValue("only ConstantStep devices in Single cells are compared with aihwkit")

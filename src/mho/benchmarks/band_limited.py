@@ -30,7 +30,7 @@ class Layer:
 
     Attributes:
         batch: maps at once.
-        channels: of input and output.
+        channels: channels of input and output.
         side: height and width of the maps.
         kernel: height and width of the filters, odd.
     """

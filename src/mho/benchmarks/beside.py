@@ -24,7 +24,7 @@ def beside_torch(times: Times, *, row: str, example: str, note: str = "") -> Fou
     """Return records, a table and a chart of times with their ratios to plain torch.
 
     Args:
-        times: of all contestants.
+        times: times of all contestants.
         row: what a row is, "spec" or "load".
         example: what is trained on in a step, "image" or "example".
         note: what a reader of the table must know besides.

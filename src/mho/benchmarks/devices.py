@@ -1,10 +1,10 @@
-"""What a law and a cell cost: nanoseconds a pair and bytes a cross-point."""
+"""Cost of laws and cells: nanoseconds per weight-vector pair, and bytes per cross-point."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mho.benchmarks.loads import ACTIVE, LENGTH, Case, array_of, cross_point_bytes, updater
+from mho.benchmarks.loads import ACTIVE, LENGTH, Case, array_of, cross_point_bytes, update_call
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, percent, span
 from mho.benchmarks.scaling import pair_time
@@ -22,7 +22,7 @@ COPIES = 4
 
 
 def contestants() -> dict[str, RPU]:
-    """Every law with its defaults, ConstantStep with every spread on and in copies, and laws of a user's own."""
+    """Return every law with its defaults, ConstantStep with every spread on and in copies, and laws of a user's own."""
     found = {name: law() for name, law in LAWS.items()} | {
         "PowerLaw (a user's own)": PowerLaw(),
         OWN: OwnSoftBounds(),
@@ -43,7 +43,7 @@ def run(plan: Plan, tell: Tell) -> Result:
     case = plan.pick(CASE, QUICK_CASE)
     arrays = {name: array_of(rpu, case) for name, rpu in contestants().items()}
     tell(f"devices: {plan.rounds} rounds of {len(arrays)} laws and cells")
-    calls = {name: updater(array, case.vectors) for name, array in arrays.items()}
+    calls = {name: update_call(array, case.vectors) for name, array in arrays.items()}
     taken = alternate(blocks_of(calls, plan.pick(0.02, 0.001)), plan.rounds)
     rows: list[dict[str, Any]] = []
     for name, array in arrays.items():
@@ -87,7 +87,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     own = next(row["ratio_to_soft_bounds"] for row in rows if row["law"] == OWN)
     return Table(
         title="Nanoseconds and bytes",
-        columns=("law", "several pulses", "ns a pair (quartiles)", f"ratio to {BASE}", "bytes a cross-point"),
+        columns=("law", "several pulses", "ns a pair (quartiles)", f"ratio to {BASE}", "bytes per cross-point"),
         rows=tuple(
             (
                 row["law"],

@@ -6,7 +6,7 @@ from mho.benchmarks import aihwkit_peer
 from mho.benchmarks.beside import AIHWKIT, TORCH, beside_torch
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Result, Tell
-from mho.benchmarks.steps import DRIVERS, plain_torch, turns
+from mho.benchmarks.steps import DRIVERS, plain_torch, timed_block
 from mho.benchmarks.steps import lenet as network
 from mho.benchmarks.timing import Samples, alternate
 from mho.presets import gokmen_2017
@@ -29,7 +29,7 @@ def run(plan: Plan, tell: Tell) -> Result:
         if absent is None:
             steps[AIHWKIT] = aihwkit_peer.aihwkit(rpu, network())
         warm_up = plan.pick(WARM_UP, 2)
-        blocks = {who: turns(step, plan.pictures(), plan.images, warm_up=warm_up) for who, step in steps.items()}
+        blocks = {who: timed_block(step, plan.pictures(), plan.images, warm_up=warm_up) for who, step in steps.items()}
         times[name] = {who: taken.scaled(1e6) for who, taken in alternate(blocks, plan.rounds).items()}
     return Result(
         suite="lenet",
@@ -37,7 +37,7 @@ def run(plan: Plan, tell: Tell) -> Result:
         method=(
             f"Forward, backward and update of one image at a time, {plan.data}, {plan.threads} thread(s). All "
             "contestants start from the same weights, train on the same images in the same order, and take turns of "
-            f"{plan.images} images in one process, {plan.rounds} rounds; a turn's value is the median of its steps. "
+            f"{plan.images} images in one process, {plan.rounds} rounds; a round's value is the median of its steps. "
             "Ratios are taken round by round."
         ),
         notes=() if absent is None else (absent,),

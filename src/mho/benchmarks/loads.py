@@ -55,7 +55,7 @@ class Case:
         return f"{self.rows}×{self.columns}, T = {self.vectors}"
 
     def record(self) -> dict[str, int]:
-        """For JSON."""
+        """Return the sizes as a record for JSON."""
         return dataclasses.asdict(self)
 
 
@@ -64,7 +64,7 @@ def line_probability(active: float = ACTIVE) -> float:
     return math.sqrt(1 - (1 - active) ** (1 / LENGTH))
 
 
-def updater(array: Crossbar, vectors: int, *, driven_rows: float = 1.0) -> Call:
+def update_call(array: Crossbar, vectors: int, *, driven_rows: float = 1.0) -> Call:
     """Update cycles in which `ACTIVE` of the pairs coincide at BL = 10.
 
     Every driven line has |value| = p / C, so that it pulses in a slot with probability p at BL = 10, signs at
@@ -92,7 +92,7 @@ def reader(array: Crossbar, vectors: int, *, backward: bool) -> Call:
 
 
 def array_of(rpu: RPU, case: Case) -> Crossbar:
-    """An array of a case's size."""
+    """Return an array of a case's size."""
     return Crossbar(rpu, case.rows, case.columns, seed=0)
 
 
@@ -111,7 +111,7 @@ def coincidences(array: Crossbar, call: Call, vectors: int) -> float:
 
 
 def on_threads(count: int, call: Call) -> Call:
-    """The call on so many threads; afterwards there are as many as before."""
+    """Return the call on `count` threads; afterwards there are as many as before."""
 
     def called() -> None:
         before = threads.threads()
@@ -134,7 +134,7 @@ def kernel_times(call: Call, seconds: float) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _watched(taken: dict[str, list[float]]) -> Iterator[None]:
-    """Every kernel goes through `threads.run`: stand there with a clock."""
+    """Time every kernel: all go through `threads.run`, which is replaced by a timed one meanwhile."""
     run = threads.run
 
     def clocked(kernel: Any, *arguments: Any) -> None:

@@ -43,7 +43,7 @@ def usable_cores() -> int:
 
 
 def has_avx512() -> bool:
-    """Whether the CPU has the 512-bit vectors that the kernels use where they find them."""
+    """Return True if the CPU has the 512-bit vectors that the kernels use where they find them."""
     return bool(numba_internals.cpu_features().get("avx512f", False))
 
 
@@ -58,7 +58,7 @@ def triad(size: int, seconds: float) -> tuple[Block, int]:
 
 
 def product(seconds: float) -> tuple[Block, float]:
-    """A square float32 matrix product: a block, and its operations a run, a fused product counted as one."""
+    """Return a block that runs a square float32 matrix product, and its operations per run (fused ones count once)."""
     a, b = torch.ones(PRODUCT, PRODUCT), torch.ones(PRODUCT, PRODUCT)
     out = torch.empty(PRODUCT, PRODUCT)
     return lambda: repeat(lambda: torch.mm(a, b, out=out), seconds=seconds), float(PRODUCT**3)

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 import torch
 
-from mho.benchmarks.loads import Call, Case, array_of, updater
+from mho.benchmarks.loads import Call, Case, array_of, update_call
 from mho.benchmarks.machine import has_avx512
 from mho.benchmarks.timing import Block, repeat
 from mho.compiler.threads import set_threads
@@ -27,9 +27,9 @@ _calls: dict[Case, Call] = {}
 
 
 def left_out() -> str | None:
-    """Why there is nothing to compare on this machine, or None."""
+    """Return why there is nothing to compare on this machine, or None."""
     if not has_avx512():
-        return "This CPU has no AVX-512: every time here is one without it."
+        return "This CPU has no AVX-512: every time here is without it."
     chosen = [name for name in SETTINGS if name in os.environ]
     if chosen:
         return f"{' and '.join(chosen)} is set: every time here is of the chosen CPU, and none of another is added."
@@ -38,7 +38,7 @@ def left_out() -> str | None:
 
 @contextmanager
 def narrow_blocks(rpu: RPU, cases: tuple[Case, ...], *, threads: int, seconds: float) -> Iterator[dict[Case, Block]]:
-    """A block a case that runs over there, so that both processes can take turns."""
+    """Yield a block per case that runs in the other process, so that both processes can alternate."""
     before = {name: os.environ.get(name) for name in SETTINGS}
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         # Numba reads these when it is imported, which a fresh process does after it was started.
@@ -58,7 +58,7 @@ def _prepare(rpu: RPU, cases: tuple[Case, ...], threads: int) -> None:
     set_threads(threads)
     torch.set_num_threads(threads)
     for case in cases:
-        _calls[case] = updater(array_of(rpu, case), case.vectors)
+        _calls[case] = update_call(array_of(rpu, case), case.vectors)
 
 
 def _turn(case: Case, seconds: float) -> float:

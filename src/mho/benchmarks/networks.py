@@ -31,7 +31,7 @@ SPEC = gokmen_2017(pulses=10, update_management=True)
 WARM_UP = 2
 """Turns before the first that counts: the first gradients are large, and the caches cold."""
 SECONDS = 1.0
-"""Of a turn, about."""
+"""Seconds of a round, about."""
 RANDOM = "Random inputs and labels; with others more or fewer lines pulse."
 CHARACTERS, LENGTH, CONTEXT = 82, 100, 64
 MHO = "mho"
@@ -154,7 +154,7 @@ def run(name: str, plan: Plan, tell: Tell) -> Result:
         steps: dict[str, Step] = {MHO: ours.driver.step, TORCH: torch_step(load)}
         if absent is None and load.peers:
             steps[AIHWKIT] = aihwkit_step(load)
-        blocks = {who: turns(load, own, plan) for who, own in steps.items()}
+        blocks = {who: timed_block(load, own, plan) for who, own in steps.items()}
         times[load.name] = {who: taken.scaled(1e6) for who, taken in alternate(blocks, plan.rounds).items()}
     notes = [] if absent is None or not any(load.peers for load in loads) else [absent]
     if not all(load.peers for load in loads):
@@ -167,7 +167,7 @@ def run(name: str, plan: Plan, tell: Tell) -> Result:
             f"{plan.threads} thread(s). "
             + (f"Images of {plan.data}. " if name == "batch" else f"{RANDOM} ")
             + "All contestants start from the same weights, meet the same batches in the same order, and take turns of "
-            f"about {SECONDS:g} s in one process, {plan.rounds} rounds; a turn's value is the median of its steps. "
+            f"about {SECONDS:g} s in one process, {plan.rounds} rounds; a round's value is the median of its steps. "
             f"Ratios are taken round by round. {' '.join(driven)}"
         ),
         notes=tuple(notes),
@@ -195,7 +195,7 @@ class OnArrays:
 
     Attributes:
         model: converted; what has no array form is left digital.
-        driver: of its training steps.
+        driver: driver of its training steps.
     """
 
     model: nn.Module
@@ -211,20 +211,20 @@ class OnArrays:
         return cls(model, choose_driver(model, AnalogSGD(model, lr=LR), load.loss, sample=sample))
 
     def __str__(self) -> str:
-        """The driver, and why it was chosen."""
+        """Return the driver, and why it was chosen."""
         return f"driver {self.driver.name}" + (f", as {self.driver.reason}" if self.driver.reason else "")
 
 
 def aihwkit_step(load: Load, rpu: RPU = SPEC) -> Step:
-    """The same network, spec and optimiser in aihwkit."""
+    """Return the same network, spec and optimiser in aihwkit."""
     return aihwkit_peer.aihwkit(rpu, load.made(), load.loss)
 
 
-def turns(load: Load, step: Step, plan: Plan) -> Block:
+def timed_block(load: Load, step: Step, plan: Plan) -> Block:
     """Return a block that trains on the next batches and returns the median seconds of a step, an example."""
     batches = load.batches(plan)
 
-    def turn() -> float:
+    def one_round() -> float:
         taken: list[float] = []
         while sum(taken) < plan.pick(SECONDS, 0.0) or len(taken) < 2:
             x, y = next(batches)
@@ -234,5 +234,5 @@ def turns(load: Load, step: Step, plan: Plan) -> Block:
         return statistics.median(taken) / load.batch
 
     for _ in range(plan.pick(WARM_UP, 0)):
-        turn()
-    return turn
+        one_round()
+    return one_round

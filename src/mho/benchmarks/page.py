@@ -33,7 +33,7 @@ MACHINE = {
 
 
 def render(machine: dict[str, Any], plan: Plan, results: Sequence[Result]) -> str:
-    """The page as text."""
+    """Return the page as text."""
     return render_text(
         resources.files("mho.benchmarks").joinpath("page.html").read_text("utf-8"),
         version=machine["mho"],
@@ -59,7 +59,7 @@ def _figure(name: str, chart: Chart) -> dict[str, Any]:
 
 
 def _svg(name: str, width: str, chart: Chart) -> Markup:
-    """A chart as inline SVG, in the page's own colours."""
+    """Return a chart as inline SVG, in the page's own colours."""
     bars = len(chart.lines) * len(chart.lines[0].x) if chart.bars else 0
     height = 1.1 + BAR * bars if chart.bars else 3.2
     said = f"{chart.title}; the numbers are in the tables"

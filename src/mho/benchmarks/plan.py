@@ -1,4 +1,4 @@
-"""What a benchmark is told: which suites, on what, how often."""
+"""Plan of a benchmark: which suites, on what, how often."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ class Plan:
         faults.raise_any()
 
     def pick(self, full: T, quick: T) -> T:
-        """The first, or the second in a quick benchmark."""
+        """Return the first, or the second in a quick benchmark."""
         return quick if self.quick else full
 
     def pictures(self) -> Dataset:
-        """The data set, loaded once a process.
+        """Return the data set, loaded once a process.
 
         Raises:
             DataMissing: if it is neither on this machine nor to be had from the network.
@@ -94,12 +94,12 @@ class Plan:
 
     @property
     def needs_pictures(self) -> bool:
-        """Whether a suite trains on images."""
+        """True if a suite trains on images."""
         return any(name in USED_BY["data"] for name in self.suites)
 
 
 def make_plan(suites: Sequence[str], given: Mapping[str, Any], *, quick: bool = False) -> Plan:
-    """A plan from what a user typed: "all" or suites, and options that are None where they were left out.
+    """Return a plan from the options of the command line: "all" or suites, and options, None where left out.
 
     Raises:
         InvalidValue: naming every fault at once, options that no chosen suite looks at included.

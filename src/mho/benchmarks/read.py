@@ -109,7 +109,7 @@ def _samples(row: dict[str, Any]) -> Samples:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    """A line for each array and cycle: the specs side by side, shares for the last."""
+    """Return a line for each array and cycle: the specs side by side, shares for the last."""
     lines: list[tuple[str, ...]] = []
     for first in range(0, len(rows), len(SPECS)):
         *others, last = rows[first : first + len(SPECS)]

@@ -33,11 +33,11 @@ def run(plan: Plan, tell: Tell) -> Result:
         set_threads(threads)
         inner = stretches(online(SPEC, seed=seed, replicas=replicas), plan.pictures(), plan.images, warm_up=warm_up)
 
-        def turn() -> float:
+        def one_round() -> float:
             set_threads(threads)
             return inner()
 
-        return turn
+        return one_round
 
     singles = [block(seed, 1, 1) for seed in range(max(sizes))]
     tell(f"replicas: R = {', '.join(map(str, sizes))} on {' and '.join(map(str, THREADS))} threads")
@@ -61,7 +61,7 @@ def run(plan: Plan, tell: Tell) -> Result:
         method=(
             f"LeNet, {plan.data}, mini-batch 1, BL = 10, all management, online, {TOGETHER} steps at a time as in mho "
             f"train. In turn: R networks of R seeds, {plan.images} images each, one network after another on one "
-            f"thread. Side by side: one run with replicas = R. They alternate, {plan.rounds} rounds; a turn's value is "
+            f"thread. Side by side: one run with replicas = R. They alternate, {plan.rounds} rounds; a round gives "
             "the mean of its steps, and the ratio of throughputs is taken round by round. torch has one thread."
         ),
         records=(*rows, *fits),
@@ -102,7 +102,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             "R",
             "how",
             "µs an image",
-            "µs an image and replica",
+            "µs per image and replica",
             "throughput ratio",
             "smallest to largest",
         ),

@@ -1,4 +1,4 @@
-"""What a suite hands over: records for JSON, tables and charts for people."""
+"""Result of a suite: records for JSON, tables and charts for people."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def digits(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1 in whole per cent."""
+    """Return a share from 0 to 1 in whole per cent."""
     return f"{100 * share:.0f}\u00a0%"
 
 

@@ -1,4 +1,4 @@
-"""How near a kernel comes to what the machine can do: bytes against a triad, operations against a product."""
+"""Roofline of kernels: bytes against the machine's triad bandwidth, operations against its matrix product."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOTE = (
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a call cannot avoid: bytes to and from memory, operations; and how many bytes it works on."""
+    """Least work of a call: bytes to and from memory, and operations; with the bytes that it works on."""
 
     bytes: float
     operations: float
@@ -40,7 +40,7 @@ class Work:
 
 
 def update_work(array: Crossbar, case: Case, coincidences: float) -> Work:
-    """Of an update: each cache line with a coincidence is read once, weights and fields, and its weights written.
+    """Return the work of an update: each cache line with a coincidence is read once, and its weights are written.
 
     Operations: AND and test for every pair of lines that both pulse, and the draw, law and bounds of every coincidence.
     """
@@ -58,7 +58,7 @@ def update_work(array: Crossbar, case: Case, coincidences: float) -> Work:
 
 
 def read_work(case: Case, *, backward: bool, noise: bool) -> Work:
-    """Of a read: weights, inputs and outputs once; a fused product for every pair, a draw for every output."""
+    """Return the work of a read: weights, inputs and outputs once, a fused product per pair, a draw per output."""
     outputs = case.vectors * (case.columns if backward else case.rows)
     moved = 4 * (case.cells + case.vectors * (case.rows + case.columns))
     operations = case.pairs + (OPERATIONS_A_DRAW * outputs if noise else 0)
@@ -100,7 +100,7 @@ def _share(amount: float, taken: Samples, roof: Samples, amount_there: float) ->
 
 
 def share_words(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """A record's shares and its nearer roof, for a table."""
+    """Return a record's shares and its nearer roof, for a table."""
     if "nearer_roof" not in row:
         return ("–", "–", "–")
     return (percent(row["share_of_bandwidth"]), percent(row["share_of_peak"]), str(row["nearer_roof"]))

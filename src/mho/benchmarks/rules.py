@@ -6,7 +6,7 @@ from typing import Any
 
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, span
-from mho.benchmarks.steps import mho_online, turns
+from mho.benchmarks.steps import mho_online, timed_block
 from mho.benchmarks.timing import Samples, alternate
 from mho.cells import AGAD, Cell, ERider, MixedPrecision, PeriodicCarry, Residual, Single, TikiTaka
 from mho.devices import SoftBounds
@@ -36,7 +36,7 @@ def run(plan: Plan, tell: Tell) -> Result:
     tell(f"rules: {plan.rounds} rounds of {len(RULES)} rules")
     base, warm_up = gokmen_2017(update_management=True).replace(device=SoftBounds()), plan.pick(WARM_UP, 2)
     blocks = {
-        name: turns(mho_online(base.replace(cell=cell)), plan.pictures(), plan.images, warm_up=warm_up)
+        name: timed_block(mho_online(base.replace(cell=cell)), plan.pictures(), plan.images, warm_up=warm_up)
         for name, cell in RULES.items()
     }
     times = {name: taken.scaled(1e6) for name, taken in alternate(blocks, plan.rounds).items()}
@@ -69,7 +69,7 @@ def _table(times: dict[str, Samples]) -> Table:
         rows.append((name, span(taken), digits(ratio.median), extremes))
     return Table(
         title="Microseconds an image",
-        columns=("rule", "µs an image (quartiles)", "ratio to SGD", "smallest to largest"),
+        columns=("rule", "µs per image (quartiles)", "ratio to SGD", "smallest to largest"),
         rows=tuple(rows),
         names=1,
         note="Medians over rounds.",

@@ -1,4 +1,4 @@
-"""How the time of a call grows with one size: series of calls, their exponents, records and charts."""
+"""Growth of the time of a call with a size: series of calls, their exponents, records and charts."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Series:
     points: tuple[Point, ...]
 
     def names(self) -> tuple[str, ...]:
-        """Of the contestants, one a point."""
+        """Return the names of the contestants, one per point."""
         return tuple(f"{self.what} against {self.over}: {point.size:g}" for point in self.points)
 
     def calls(self) -> dict[str, Call]:
-        """The contestants."""
+        """Return the contestants: calls of each size."""
         return dict(zip(self.names(), (point.call for point in self.points), strict=True))
 
     def fit(self, taken: Mapping[str, Samples]) -> Samples:
@@ -51,7 +51,7 @@ class Series:
         return exponent([point.size for point in self.points], [taken[name] for name in self.names()])
 
     def records(self, taken: Mapping[str, Samples]) -> list[dict[str, Any]]:
-        """One a point, and one for the exponent."""
+        """Return a record for each point, and one for the exponent."""
         about = {"what": self.what, "over": self.over}
         found: list[dict[str, Any]] = []
         for name, point in zip(self.names(), self.points, strict=True):

@@ -26,7 +26,7 @@ Step = Callable[[Tensor, Tensor], object]
 
 
 def lenet() -> LeNet:
-    """The network that every contestant starts from."""
+    """Return the network that every contestant starts from."""
     torch.manual_seed(0)
     return LeNet()
 
@@ -66,12 +66,12 @@ def online(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> OnlineDriver:
 
 
 def mho_online(rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step:
-    """The step of `online`."""
+    """Return the step of `online`."""
     return online(rpu, seed=seed, replicas=replicas).step
 
 
 class Driver(Protocol):
-    """Makes the step of converted networks, one a replica, with seeds from `seed` on."""
+    """Makes the step of converted networks, one per replica, with seeds from `seed` on."""
 
     def __call__(self, rpu: RPU, *, seed: int = 0, replicas: int = 1) -> Step: ...
 
@@ -80,8 +80,8 @@ DRIVERS: dict[str, Driver] = {"mho online": mho_online, "mho autograd": mho_auto
 """How arrays can be driven, by the contestant's name."""
 
 
-def turns(step: Step, pictures: Dataset, images: int, *, warm_up: int) -> Block:
-    """A block that trains on the next `images` images and returns the median seconds of a step.
+def timed_block(step: Step, pictures: Dataset, images: int, *, warm_up: int) -> Block:
+    """Return a block that trains on the next `images` images and returns the median seconds of a step.
 
     Every contestant meets the same images in the same order.
     """
@@ -105,7 +105,7 @@ def turns(step: Step, pictures: Dataset, images: int, *, warm_up: int) -> Block:
 
 
 def stretches(driver: OnlineDriver, pictures: Dataset, images: int, *, warm_up: int) -> Block:
-    """A block that trains on the next `images` images as `mho train` does, many steps together, and returns the mean
+    """Return a block that trains on the next `images` images as `mho train` does, many steps at once, and returns mean
     seconds of a step.
     """
     total = len(pictures.train_labels)

@@ -12,7 +12,7 @@ from mho.benchmarks.results import Result
 
 
 def show_machine(machine: Mapping[str, Any], console: Console) -> None:
-    """One line: what was timed on, and how busy it was."""
+    """Print a line: the machine, and how busy it was."""
     load = "" if machine["load_average"] is None else f", load {machine['load_average'][0]:.2f}"
     console.print(
         f"{machine['cpu']}, {machine['usable_cores']} core(s), AVX-512: {'yes' if machine['avx512'] else 'no'}, Python "
@@ -22,7 +22,7 @@ def show_machine(machine: Mapping[str, Any], console: Console) -> None:
 
 
 def show(result: Result, console: Console) -> None:
-    """The tables of a suite, with how it was measured."""
+    """Print the tables of a suite, with how it was measured."""
     console.rule(result.title, align="left")
     console.print(result.method, style="dim", markup=False, highlight=False)
     for table in result.tables:

@@ -1,4 +1,4 @@
-"""Timing on machines that do other things too: turns, medians, spreads, ratios round by round."""
+"""Timing on machines that do other things too: alternation, medians, spreads, ratios round by round."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, final
 import numpy as np
 
 Block = Callable[[], float]
-"""One turn of a contestant: runs it several times and returns the median seconds of one run."""
+"""A round of a contestant: runs it several times and returns the median seconds of one run."""
 
 
 @final
@@ -34,7 +34,7 @@ class Samples:
         return float(low), float(high)
 
     def scaled(self, factor: float) -> Samples:
-        """In another unit."""
+        """Return the samples in another unit, `factor` times as large."""
         return Samples(tuple(value * factor for value in self.values))
 
     def over(self, other: Samples) -> Samples:
@@ -42,7 +42,7 @@ class Samples:
         return Samples(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
 
     def record(self, name: str) -> dict[str, Any]:
-        """For JSON: median, quartiles, extremes and every value, under names that begin with `name`."""
+        """Return a record for JSON: median, quartiles, extremes and all values, under names that begin with `name`."""
         return {
             name: self.median,
             f"{name}_quartiles": list(self.quartiles),
@@ -53,15 +53,15 @@ class Samples:
 
 
 def alternate(contestants: Mapping[str, Block], rounds: int) -> dict[str, Samples]:
-    """Let the contestants take turns, A B A B ..., after one turn each that does not count.
+    """Let the contestants take turns, A B A B ..., after a round that does not count.
 
     Returns:
         Seconds of one run for every contestant, one value a round.
     """
     for block in contestants.values():
         block()
-    turns = [{name: block() for name, block in contestants.items()} for _ in range(rounds)]
-    return {name: Samples(tuple(turn[name] for turn in turns)) for name in contestants}
+    measured = [{name: block() for name, block in contestants.items()} for _ in range(rounds)]
+    return {name: Samples(tuple(one_round[name] for one_round in measured)) for name in contestants}
 
 
 def repeat(call: Callable[[], object], *, seconds: float, least: int = 3) -> float:
@@ -77,7 +77,7 @@ def repeat(call: Callable[[], object], *, seconds: float, least: int = 3) -> flo
 
 
 def blocks_of(calls: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, Block]:
-    """Calls as contestants whose turns take about so many seconds."""
+    """Calls as contestants whose rounds take about so many seconds."""
 
     def block(call: Callable[[], object]) -> Block:
         return lambda: repeat(call, seconds=seconds)
@@ -89,4 +89,4 @@ def exponent(sizes: Sequence[float], times: Sequence[Samples]) -> Samples:
     """b of time = a·sizeᵇ by least squares over the logarithms, fitted for each round."""
     x = [math.log(size) for size in sizes]
     rounds = zip(*(samples.values for samples in times), strict=True)
-    return Samples(tuple(float(np.polyfit(x, np.log(turn), 1)[0]) for turn in rounds))
+    return Samples(tuple(float(np.polyfit(x, np.log(one_round), 1)[0]) for one_round in rounds))

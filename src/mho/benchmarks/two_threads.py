@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mho.benchmarks.networks import Load, OnArrays, lenets, resnets, turns
+from mho.benchmarks.networks import Load, OnArrays, lenets, resnets, timed_block
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, span
 from mho.benchmarks.timing import Block, Samples, alternate
@@ -56,12 +56,12 @@ def _on(count: int, call: Callable[[], float]) -> float:
 def _block(load: Load, plan: Plan, count: int) -> Block:
     made: list[Block] = []
 
-    def turn() -> float:
+    def one_round() -> float:
         if not made:
-            made.append(turns(load, OnArrays.of(load, plan).driver.step, plan))
+            made.append(timed_block(load, OnArrays.of(load, plan).driver.step, plan))
         return made[0]()
 
-    return lambda: _on(count, turn)
+    return lambda: _on(count, one_round)
 
 
 def _weights(load: Load, plan: Plan, count: int) -> torch.Tensor:
@@ -89,7 +89,7 @@ def _table(times: dict[str, dict[int, Samples]], same: dict[str, bool]) -> Table
         (load, span(taken[1]), span(taken[2]), digits(taken[1].over(taken[2]).median), "yes" if same[load] else "no")
         for load, taken in times.items()
     )
-    columns = ("load", "µs an example, 1 thread", "2 threads", "times as fast", "same bits")
+    columns = ("load", "µs per example, 1 thread", "2 threads", "times as fast", "same bits")
     return Table(
         title="Microseconds an example", columns=columns, rows=rows, note="Medians over rounds, and quartiles."
     )

@@ -18,7 +18,7 @@ from mho.benchmarks.loads import (
     kernel_times,
     line_probability,
     on_threads,
-    updater,
+    update_call,
 )
 from mho.benchmarks.machine import usable_cores
 from mho.benchmarks.plan import Plan
@@ -94,8 +94,8 @@ def _measure(plan: Plan, tell: Tell) -> Measured:
     seconds = plan.pick(0.02, 0.001)
     cases = plan.pick(CASES, QUICK_CASES)
     arrays = {case: array_of(SPEC, case) for case in cases}
-    calls: dict[str, Call] = {str(case): updater(arrays[case], case.vectors) for case in cases}
-    calls[_pooled(cases[0])] = updater(array_of(SPEC, cases[0]), cases[0].vectors, driven_rows=POOLED)
+    calls: dict[str, Call] = {str(case): update_call(arrays[case], case.vectors) for case in cases}
+    calls[_pooled(cases[0])] = update_call(array_of(SPEC, cases[0]), cases[0].vectors, driven_rows=POOLED)
     met = {case: coincidences(arrays[case], calls[str(case)], case.vectors) for case in cases}
     works = {case: update_work(arrays[case], case, met[case]) for case in cases}
     roofs, amounts = roof_blocks(works, seconds)
@@ -122,12 +122,12 @@ def _series(plan: Plan) -> list[Series]:
 
     def point(size: float, case: Case, length: int = LENGTH) -> Point:
         rpu = SPEC if length == LENGTH else gokmen_2017(pulses=length)
-        return Point(size, case, updater(array_of(rpu, case), case.vectors))
+        return Point(size, case, update_call(array_of(rpu, case), case.vectors))
 
     longer = [Case(base.rows, base.columns, vectors) for vectors in plan.pick(VECTORS, QUICK_VECTORS)]
     wider = [Case(n, n, few) for n in plan.pick(SIDES, QUICK_SIDES)]
     counts = [n for n in THREADS if n <= max(2, usable_cores())]
-    together = updater(array_of(SPEC, shared), shared.vectors)
+    together = update_call(array_of(SPEC, shared), shared.vectors)
     points = {
         "T": [point(case.vectors, case) for case in longer],
         "BL": [point(length, base, length) for length in plan.pick(LENGTHS, QUICK_LENGTHS)],

@@ -1,4 +1,4 @@
-"""How devices make a weight: one cell per file."""
+"""Cells, which say how devices make a weight: one cell per file."""
 
 from typing import TYPE_CHECKING, NoReturn
 

@@ -52,7 +52,7 @@ class AGAD(Buffered):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """The map of a transfer: what a reading does to buffer, running mean and reference, and the pulses."""
+        """Return the new buffers (buffer, running mean, reference) and the pulses that follow from a reading."""
         total = h.buffer + gain(line) * line.sign * (omega - h.former)
         pulses = pulses_of(total, line)
         mean = h.mean + line.smoothing * (omega - h.mean)

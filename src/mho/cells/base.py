@@ -1,4 +1,4 @@
-"""What a cell is: how banks of devices make a weight, and how vectors move them."""
+"""Base of cells: how banks of devices make a weight, and how vectors move them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ OWN = ("bound", "cost", "faults", "numbers", "spread", "sums", "transfer_map")
 
 
 class Cell(abc.ABC, metaclass=InWords):
-    """How devices make a weight: a frozen description, and all behaviour that depends on it.
+    """Base of cells, which say how devices make a weight: a frozen description, and all behaviour that depends on it.
 
     Subclass it as a frozen dataclass. A cell of one bank says `banks` and is done. A cell of several says also which
     of them a read sees (`reads`), what it keeps digitally (`buffers`), and what happens every n vectors (`events`).
@@ -99,15 +99,15 @@ class Cell(abc.ABC, metaclass=InWords):
         super().__init_subclass__()
         taken = [name for name in OWN if name in inspect.get_annotations(cls) | vars(cls)]
         if taken:
-            raise LawError(f"{cls.__name__}.{taken[0]}: this name is that of a method of every cell; rename it")
+            raise LawError(f"{cls.__name__}.{taken[0]}: a method of every cell has this name; rename it")
 
     @abc.abstractmethod
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         """Return the banks: first the bank that updates pulse.
 
         Args:
-            device: of the RPU.
-            update: of the RPU.
+            device: device of the RPU.
+            update: update of the RPU.
         """
 
     def reads(self) -> tuple[tuple[Term, ...], ...]:
@@ -143,7 +143,7 @@ class Cell(abc.ABC, metaclass=InWords):
         Args:
             lr: learning rate of the array.
             steps: nominal step of each bank.
-            columns: of the array, or of its widest tile.
+            columns: columns of the array, or of its widest tile.
         """
         return ()
 
@@ -172,7 +172,7 @@ class Cell(abc.ABC, metaclass=InWords):
         """Program the devices to weights (R, M, N).
 
         Default: the first bank that reads see with a gain takes weight/gain on each of its lines, above its reference
-        if it has one; every other bank and every buffer goes back to its start.
+        if there is a reference; every other bank and every buffer goes back to its start.
         """
         nothing = np.zeros_like(weights)
         wanted = dict.fromkeys(part.banks, nothing)
@@ -348,7 +348,7 @@ class Cell(abc.ABC, metaclass=InWords):
         """Return the cell's map of this name with the names of all that it is given.
 
         Args:
-            name: of the static function.
+            name: name of the static function.
             memory: names of the buffers per weight by the names that h has for them; None: all, by their own.
         """
         buffers = {name: buffer for name, buffer in self.buffers().items() if not buffer.counter}

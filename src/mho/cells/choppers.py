@@ -30,10 +30,10 @@ NEVER = 2.0**62
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Chopper:
-    """When the signs of columns change: after the event that reads the column.
+    """Chopper: changes the sign of a column after some of the events that read the column.
 
     Attributes:
-        every: vectors from one event to the next; the columns take turns.
+        every: vectors from one event to the next; successive events read successive columns.
         probability: name of the cell's setting that is the probability of a change at each reading of a column; 0: the
             signs stay.
         regular: whether a sign changes every ⌈1/probability⌉ readings instead, at least every 2.
@@ -80,5 +80,5 @@ class Choppers:
 
 
 def regular_period(probability: Any) -> Any:
-    """Return the readings from one change of a sign to the next where changes of this probability are regular."""
+    """Return the readings from a change of sign to the next for choppers that are regular with this probability."""
     return np.maximum(np.ceil(1 / np.asarray(probability, np.float32).astype(np.float64) - ROUNDING), 2)

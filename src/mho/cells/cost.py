@@ -1,4 +1,4 @@
-"""What a cell asks of hardware: banks that reads see, events in an update, digital work and memory."""
+"""Hardware that a cell needs: banks that reads see, events in an update, digital work and memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Converters:
     """Resolution of the converters of a read, 2 to 24 bits.
 
     Attributes:
-        dac_bits: of inputs; None: the description of the array has ideal, continuous inputs.
-        adc_bits: of outputs; None: likewise.
+        dac_bits: bits of inputs; None: the description of the array has ideal, continuous inputs.
+        adc_bits: bits of outputs; None: no converter.
     """
 
     dac_bits: int | None = None
@@ -40,9 +40,9 @@ class BankCost:
     """One bank of devices, which is an array of its own.
 
     Attributes:
-        name: of the bank.
+        name: name of the bank.
         devices: cross-points of a weight, at least 1.
-        references: of `devices` those that no pulse moves, at least 0.
+        references: how many of the `devices` no pulse moves, at least 0.
         answers: rows of a weight that a read of the bank alone converts, at least 1.
         read: whether forward and backward reads see it.
         fixed_reference: whether reads subtract numbers that stay; they are not among the devices.
@@ -85,7 +85,7 @@ class EventCost:
         slots: pulse slots of a write, at least 1.
         operations: digital additions and multiplications for each weight of these columns, at least 0. Comparisons, and
             what a pulse does to a buffer, are not among them.
-        converters: of the readings.
+        converters: converters of the readings.
     """
 
     every: int
@@ -113,14 +113,15 @@ class EventCost:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CellCost:
-    """What a cell asks of hardware, for each weight, line and vector.
+    """Hardware that a cell needs, for each weight, line and vector.
 
     Attributes:
         banks: first the bank that updates pulse.
-        events: of an update.
+        events: events of an update.
         answers: rows of a weight that forward reads convert, whose answers are added digitally, at least 1.
-        sums: sums of banks that are read one by one, at least 1: columns that backward reads convert for each input.
-        slots: of the pulse trains of a vector, at least 0; 0 where the gradient of vectors adds up digitally.
+        sums: number of sums of banks that are read separately, at least 1: columns that backward reads convert for each
+            input.
+        slots: slots of the pulse trains of a vector, at least 0; 0 where the gradient of vectors adds up digitally.
         per_weight: numbers of digital memory for each weight, at least 0.
         per_row: numbers of digital memory for each row, at least 0.
         per_column: numbers of digital memory for each column, at least 0.

@@ -55,7 +55,7 @@ class ERider(Buffered):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """The map of a transfer: what a reading does to buffer, mean and reference, and the pulses."""
+        """Return the new buffers (buffer, mean, reference) and the pulses that follow from a reading."""
         total = h.buffer + gain(line) * line.sign * (omega - h.former)
         pulses = pulses_of(total, line)
         tracked = h.tracked + line.tracking * (omega - h.tracked)

@@ -1,4 +1,4 @@
-"""What happens to a cell at its own vectors, on the way through an update."""
+"""Events of a cell, such as transfers, each at a vector of its own in the course of an update."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Numbers = npt.NDArray[np.int64]
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stop:
-    """Where an update has halted for an event: memory that is written before the steps of the event run.
+    """Halt of an update for an event: memory that is written before the steps of the event run.
 
     Attributes:
         columns: those that have halted, (K,); all of the array, or one for each of K events.
-        numbers: of the events, counted from 0 since the start, (K,) for columns of their own, else (1,).
+        numbers: numbers of the events, counted from 0 since the start, (K,) for columns of their own, else (1,).
         vector: number of vectors that the array has seen when the last of these events is due, (1,).
     """
 
@@ -80,7 +80,7 @@ class Event(abc.ABC, metaclass=InWords):
         last, in a train of that bank's update.
 
         Args:
-            banks: of the cell, by name.
+            banks: banks of the cell, by name.
         """
         names = self.banks or tuple(banks)[:1]
         update = banks[names[-1]].update

@@ -1,4 +1,4 @@
-"""What cells of two banks share: a fast one that gathers the gradient, and a slow one that holds the weight."""
+"""Base of cells with two banks: a fast bank that gathers the gradient, and a slow bank that holds the weight."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class FastSlow(Cell, abc.ABC):
     A subclass says what a reading does (`transfer_event`), and which digital memory that needs.
 
     Attributes:
-        every: vectors from one transfer to the next, at least 1; the columns take turns.
+        every: vectors from one transfer to the next, at least 1; successive transfers read successive columns.
         fast: device of the fast bank; None: the RPU's.
         slow: device of the slow bank; None: the RPU's.
         transfer: circuit that reads a column of the fast bank.
-        reference: what is subtracted from every read of the fast bank: "symmetry_point" of each device, or "zero".
+        reference: weight that every read of the fast bank subtracts: "symmetry_point" of each device, or "zero".
         reference_mean: mean error of that reference, in weights.
         reference_std: standard deviation of its error, at least 0, in weights.
-        slow_reference: what is subtracted from every read of the slow bank, likewise, without an error.
+        slow_reference: weight that every read of the slow bank subtracts, without an error: "symmetry_point" or "zero".
         auto_scale: pulse the fast bank at the rate fast_lr·BL·Δ/(μ_x·μ_δ) in place of fast_lr·η, μ the running means
             of the largest |x| and |δ| of a vector, Δ the nominal step, BL the length of the RPU's pulse trains: vectors
             of mean size then move the most driven weights by about BL steps, however small the gradient is.
@@ -79,7 +79,7 @@ class FastSlow(Cell, abc.ABC):
     fast_lr: Number = 1.0
     visible: Number = 0.0
     lists: ClassVar[tuple[str, ...]] = (*SETTINGS, "fast_lr", "visible")
-    """Settings that may be lists of one number a replica."""
+    """Settings that may be lists of one number per replica."""
 
     def __post_init__(self) -> None:
         faults = Faults(type(self).__name__)
@@ -226,7 +226,7 @@ class Buffered(FastSlow, abc.ABC):
         random_chopper: draw each change; otherwise a sign changes after every ⌈1/chopper⌉ readings, at least 2.
         transfer_lr: factor of λ_H, above 0.
         buffer_scale: vectors γ₀ over which the buffer takes the mean of the gradient, above 0.
-        threshold: of the buffer, above 0.
+        threshold: threshold of the buffer, above 0.
         max_pulses: largest number of pulses of a transfer, 1 to 32.
         forget: what a pulse leaves of the buffer H: momentum·H, or without `forget` H less (1 - momentum)·n·threshold.
         momentum: share that a pulse leaves, 0 to 1.
@@ -281,7 +281,7 @@ class Buffered(FastSlow, abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """The map of a transfer, as `Transfer` describes it: the new buffers, and the pulses for the slow device."""
+        """Return the new buffers and the pulses for the slow device, by the reading of a transfer (see `Transfer`)."""
 
     def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
         numbers = types.SimpleNamespace(**self.numbers(), rate=lr, columns=columns, step=steps[SLOW], age=1.0)

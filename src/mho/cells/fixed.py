@@ -12,7 +12,7 @@ from mho.errors import Faults
 from mho.per_replica import Number, lengths, of_replica
 
 SETTINGS = ("reference_mean", "reference_std")
-"""Settings that may be lists of one number a replica."""
+"""Settings that may be lists of one number per replica."""
 
 
 class WithReference(Protocol):
@@ -20,7 +20,7 @@ class WithReference(Protocol):
 
     @property
     def reference(self) -> str:
-        """Where it stands: "zero" or "symmetry_point"."""
+        """Position of the reference: "zero" or "symmetry_point"."""
 
     @property
     def reference_mean(self) -> Number:

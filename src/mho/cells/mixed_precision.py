@@ -43,7 +43,7 @@ class MixedPrecision(Cell):
 
     Attributes:
         every: vectors from one writing to the next, at least 1.
-        threshold: nominal steps from which on χ is written, at least 1; may be a list of one number a replica.
+        threshold: nominal steps from which on χ is written, at least 1; may be a list of one number per replica.
         max_pulses: largest number of pulses of a weight at once, 1 to 32.
 
     Source: S. R. Nandakumar et al., Front. Neurosci. 14:406 (2020). The defaults are ours.
@@ -110,7 +110,7 @@ class MixedPrecision(Cell):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """The map of a writing: whole steps of the gradient become pulses."""
+        """Return the new gradient and its whole steps as pulses."""
         steps = h.gradient / line.step
         pulses = int(min(max(steps, -line.max_pulses), line.max_pulses)) if abs(steps) >= line.threshold else 0
         return h.gradient - pulses * line.step, pulses

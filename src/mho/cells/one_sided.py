@@ -21,7 +21,7 @@ from mho.compiler.hooks import Hooks
 from mho.compiler.program import Step
 from mho.devices import Device
 from mho.errors import Faults
-from mho.kernels.ops import held
+from mho.kernels.ops import stuck_devices
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
@@ -111,7 +111,7 @@ class OneSided(Cell):
 
     def program(self, part: CellPart, weights: Floats) -> None:
         bank = part.first.bank
-        fields = bank.cells().broadcast(tuple(bank.state.shape))
+        fields = bank.population().broadcast(tuple(bank.state.shape))
         bank.program(spread_over_pair(weights, lowest(fields)))
 
 
@@ -130,10 +130,10 @@ class Refresh(Event):
 
     def plan(self, part: CellPart, stop: Stop) -> list[Step]:
         bank = part.first
-        fields = bank.cells.broadcast(bank.state.shape)
+        fields = bank.population.broadcast(bank.state.shape)
         low, half = lowest(fields), bank.state.shape[1] // 2
         limit = low + np.float32(self.cell.refresh_at) * (fields["w_max"] - low)
-        stuck = held(bank.cells.model, fields)
+        stuck = stuck_devices(bank.population.model, fields)
         # a device that is stuck cannot be set back, and its partner holds the weight
         free = np.ones(limit[:, :half].shape, np.bool_) if stuck is None else ~(stuck[:, :half] | stuck[:, half:])
         read = self._reading(part)

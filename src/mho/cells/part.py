@@ -62,7 +62,7 @@ class CellPart:
         return self.settings[:, place]
 
     def prepare(self) -> None:
-        """Bring what reads see up to date: before a forward read and the backward read that follows it."""
+        """Update the weights that reads see, before a forward read and the backward read that follows it."""
         for each in self.sums:
             each.refresh()
 
@@ -72,6 +72,6 @@ class CellPart:
             bank.touch()
 
     def count_reads(self, operation: Operation, vectors: int) -> None:
-        """Number the vectors that a read has sent."""
+        """Add `vectors` to the number of the next vector of a read."""
         for each in self.sums:
             each.reader.count_on(operation, vectors)

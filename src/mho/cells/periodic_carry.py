@@ -20,7 +20,7 @@ from mho.cells.transfer import plan_map, plan_reading, plan_sending_all
 from mho.compiler.program import Step, joined
 from mho.devices import Device
 from mho.errors import Faults, shown
-from mho.kernels.ops import held
+from mho.kernels.ops import stuck_devices
 from mho.per_replica import Number, check_lists, power
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
@@ -43,21 +43,21 @@ class PeriodicCarry(Cell):
 
     Every `every` vectors the lowest digit of all weights is read; where a reading has come to the share `carry_at` of
     the nominal range, the higher digit gets reading/(base·Δ) pulses, and the device is set back to 0; every
-    `slower`·`every` vectors likewise the next digit, and so on. A step of the lowest digit is base^(n-1) times smaller
-    in W than that of one device, so that devices of few states hold fine weights; it needs accurate setting back, and
-    none of the asymmetry and symmetry points that transfers depend on. `write(w)` sets the highest digit. Memory per
-    weight: n devices.
+    `slower`·`every` vectors the next digit is read, and so on. A step of the lowest digit is base^(n-1) times
+    smaller in W than that of one device, so that devices of few states hold fine weights; it needs accurate setting
+    back, and none of the asymmetry and symmetry points that transfers depend on. `write(w)` sets the highest digit.
+    Memory per weight: n devices.
 
     Attributes:
         n: digits, at least 2.
-        base: of the number system, above 1.
+        base: base of the number system, above 1.
         every: vectors from one reading of the lowest digit to the next, at least 1.
         slower: how many times rarer the next higher digit is read, at least 1.
         carry_at: share of the nominal range at which a digit is carried, above 0, at most 1.
         reset_error: standard deviation of what setting back leaves, at least 0, in weights of the digit.
         transfer: circuit that reads a digit, column after column.
 
-    `base`, `carry_at` and `reset_error` may be lists of one number a replica.
+    `base`, `carry_at` and `reset_error` may be lists of one number per replica.
 
     Source: S. Agarwal et al., Symposium on VLSI Technology (2017).
     """
@@ -127,7 +127,7 @@ class PeriodicCarry(Cell):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """The map of a carry: how many pulses the higher digit gets for what a digit has come to; see `Carry`."""
+        """Return the pulses that the higher digit gets for the reading of a digit; see `Carry`."""
         size = omega / (line.base * line.step)
         return int(size + 0.5) if size > 0 else int(size - 0.5)
 
@@ -161,8 +161,8 @@ class Carry(Event):
         decide = joined(plan_map(part, part.cell.transfer_map("decide"), (), self.target, omega, columns, pulses))
         stream = part.banks[self.target].stream_from(self.source)
         send = plan_sending_all(part, self.target, pulses, columns, stream)
-        fields = low.cells.broadcast(low.state.shape)
-        stuck = held(low.cells.model, fields)
+        fields = low.population.broadcast(low.state.shape)
+        stuck = stuck_devices(low.population.model, fields)
         limit = (part.setting("carry_at") * _nominal_range(low))[:, None, None]
         error = part.setting("reset_error")
 

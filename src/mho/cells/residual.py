@@ -64,13 +64,13 @@ class Residual(Cell):
         transfer_lr: what a reading moves the next bank by, above 0.
         scale_transfer_lr: multiply `transfer_lr` by the learning rate of the update.
         buffer: whether readings go through a digital mean.
-        threshold: of the mean, in nominal steps of the bank that is pulsed, above 0.
+        threshold: threshold of the mean, in nominal steps of the bank that is pulsed, above 0.
         smoothing: share of a reading in the mean, above 0, at most 1.
         warm_start: let the gradient move the coarsest bank first, and the next finer one after each plateau of the
             loss: with an epoch whose loss has risen, from the fourth bank on with two such epochs of five. The loss
             comes from `mho train` and `mho.training.fit`, or from `optimizer.advance(loss)` in a script of your own.
 
-    Numbers that are factors may be lists of one number a replica.
+    Numbers that are factors may be lists of one number per replica.
 
     Source: Z. Wu et al. 2025, arXiv 2502.06309; J. Li et al. 2025, arXiv 2510.02516. The defaults are ours.
     """
@@ -239,7 +239,7 @@ class Residual(Cell):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """The map of a transfer with the buffer: the mean of what a reading asks for, and one pulse of either sign."""
+        """Return the new buffer, a running mean of readings, and a pulse of either sign where it exceeds a step."""
         mean = h.mean + line.smoothing * (
             line.transfer_lr * (line.rate if line.scale_transfer_lr > 0 else 1) * omega - h.mean
         )

@@ -1,4 +1,4 @@
-"""What a transfer makes of its readings, as the checks of a training weigh it."""
+"""Rule of a transfer: pulses that follow from readings, in the numbers that the checks of a training need."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mho.periphery import Read
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferRule:
-    """A way from one bank to another: readings of the source become pulses on the target.
+    """A transfer from a bank to another: readings of the source become pulses on the target.
 
     Attributes:
         source: bank that gathers the gradient; the target itself where it is gathered digitally.
         target: bank that is pulsed.
         every: vectors from one event to the next.
         cyclic: whether an event concerns one column, else all.
-        circuit: of the readings; None where nothing is read.
+        circuit: circuit of the readings; None where nothing is read.
         fill: thresholds of a buffer that a reading of 1 fills; None without such a buffer.
         averages: readings that are averaged before they count, at least 1.
         half_period: mean number of readings of a column from one change of its sign to the next; None without choppers.

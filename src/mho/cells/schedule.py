@@ -43,7 +43,7 @@ class _Schedule:
     def __init__(self, part: CellPart, bank: BankPart, plan: UpdatePlan, vectors: int, events: Sequence[Event]) -> None:
         self.part, self.plan, self.vectors, self.events = part, plan, vectors, events
         self.number = bank.number(Operation.UPDATE)
-        self.window = stops.no_window(part.columns)
+        self.window = stops.empty_window(part.columns)
         self.following = np.zeros(1, np.int64)
         self._stood = np.zeros(part.columns, np.int64)
         self._stops: dict[tuple[int, int], tuple[Stop, list[Step]]] = {}
@@ -63,7 +63,7 @@ class _Schedule:
         self.part.touch()
 
     def _run_in_turn(self, every: int, first: int) -> None:
-        """As `run` for one event, which halts one column after another: all that are due, each once, go together."""
+        """Run an update with a single kind of event, which halts columns in turn: all due columns halt together."""
         self.following[0] = first // every
         rounds, rest = divmod((first + self.vectors) // every - first // every, self.part.columns)
         for _ in range(rounds // ROUNDS):
@@ -88,11 +88,11 @@ class _Schedule:
 
     @functools.cached_property
     def _end(self) -> list[Step]:
-        """What moves all columns to the end of the update."""
+        """Return the steps that move all columns to the end of the update."""
         return joined([stops.finish(self.window, self.vectors), *self.plan.within(self.window)])
 
     def _run_in_order(self, first: int) -> None:
-        """As `run` for any events."""
+        """Run an update with several kinds of events, in the order of their vectors."""
         end = self.window.end
         due = sorted(
             (vector, which)

@@ -17,14 +17,14 @@ from mho.periphery import Exact, Pulses, Read
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Single(Cell):
-    """A weight is the conductance of one device, in the paper's units, less a fixed reference if there is one.
+    """A weight is the conductance of a device, in the paper's units, less a fixed reference if it has one.
 
     Attributes:
         reference: what is subtracted from every read: "zero", or "symmetry_point" of each device, which plain pulses
             then pull weights to as W = 0.
         reference_mean: mean error of the reference, in weights.
         reference_std: standard deviation of its error, drawn for each weight, at least 0. Both may be lists of one
-            number a replica.
+            number per replica.
     """
 
     reference: str = "zero"

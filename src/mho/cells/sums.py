@@ -24,8 +24,8 @@ class Summand:
 
     Attributes:
         bank: whose matrix.
-        gain: of each replica, (R,).
-        signs: of each column, (R, N), or None.
+        gain: gain of each replica, (R,).
+        signs: signs of each column, (R, N), or None.
         less: what is subtracted from the matrix first, (R, M, N), or None.
     """
 
@@ -36,7 +36,7 @@ class Summand:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the summand is the matrix of its bank."""
+        """Return True if the summand is the matrix of its bank."""
         return self.signs is None and self.less is None and bool((self.gain == 1).all())
 
     def value(self) -> Floats:
@@ -95,7 +95,7 @@ class Sum:
             circuit: the circuit.
             operation: whose stream the noise is of.
             backward: whether columns answer to rows.
-            number: of the first vector, (1,); None: the operation's own running number.
+            number: number of the first vector, (1,); None: the operation's own running number.
         """
         first = self.reader.number(operation) if number is None else number
         if not self.varies:

@@ -101,7 +101,7 @@ class TikiTaka(Buffered):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """The map of a transfer: what a reading does to the buffer, and the pulses that follow."""
+        """Return the new buffer and the pulses that follow from a reading."""
         total = h.buffer + gain(line) * line.sign * omega
         pulses = pulses_of(total, line)
         return left_of(total, pulses, line), pulses

@@ -53,7 +53,7 @@ class ColumnEvent(Event, abc.ABC):
         every: vectors from one event to the next, at least 1.
         source: bank that is read, by the circuit, with its own noise.
         target: bank that is pulsed; the draws of its pulses are named by the number of the event.
-        circuit: of the reading: converters, noise, bound.
+        circuit: circuit of the reading: converters, noise, bound.
         gate: condition; None: always.
     """
 
@@ -139,7 +139,7 @@ class PulsedTransfer(ColumnEvent):
         every: vectors from one event to the next, at least 1; each event is one column's.
         source: name of the bank whose column is read, (R, M) in the units of its weights.
         target: name of the bank that is pulsed.
-        circuit: of the reading: converters, noise, bound.
+        circuit: circuit of the reading: converters, noise, bound.
         gate: condition; None: always.
         factor: name of the cell's setting, a number per replica.
         times_rate: whether the learning rate multiplies it.
@@ -181,8 +181,8 @@ def plan_reading(
         part: replicas and their memory.
         bank: its name.
         circuit: converters, noise, bound.
-        columns: which, (K,), read at each run.
-        number: of the first of these readings since the start, (1,), likewise.
+        columns: the columns, (K,), read at each run.
+        number: number of the first of these readings since the start, (1,), read at each run.
 
     Returns:
         The steps, and where the readings lie, (R, K, M).
@@ -221,10 +221,10 @@ def plan_map(
     Args:
         part: replicas and their memory.
         map_: the map.
-        buffers: of the weights, each (R, M, N), in the order of the map.
+        buffers: buffers of the weights, each (R, M, N), in the order of the map.
         target: bank that is to be pulsed, whose nominal step the map is given.
         omega: readings, (R, K, M).
-        columns: which, (K,).
+        columns: the columns, (K,).
         pulses: takes the pulses (R, K, M), negative for pulses down.
         changing: which columns change their sign, (R, N); None: none.
     """
@@ -244,7 +244,7 @@ def plan_sending(
     target = part.banks[bank]
     backend = target.bank.backend
     draw, drawn = backend.plan_column_trains(pulses, columns, target.state.shape, target.counts)
-    return [draw, *backend.plan_moves(target.state, target.cells, drawn, stream.key, stream.number, target.counts)]
+    return [draw, *backend.plan_moves(target.state, target.population, drawn, stream.key, stream.number, target.counts)]
 
 
 def plan_sending_all(

@@ -22,9 +22,11 @@ def bench(
             autocompletion=names.complete(lambda: SUITES),
         ),
     ] = None,
-    rounds: Annotated[int | None, typer.Option(help="How often the contestants take turns (default 7).")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Number of rounds, in each of which every contestant is timed once (default 7).")
+    ] = None,
     images: Annotated[
-        int | None, typer.Option(help="Training steps a turn at mini-batch 1 (default 200; lenet, replicas, rules).")
+        int | None, typer.Option(help="Training steps per round at mini-batch 1 (default 200; lenet, replicas, rules).")
     ] = None,
     data: Annotated[
         str | None,
@@ -57,7 +59,7 @@ def bench(
     plan = make_plan(suites or [], given, quick=quick)
     shown = Figures(folder=figures, format=form, style=style, width=width)
     if figures is not None and out is None:
-        raise InvalidValue("--figures are those of the page of --out; name its folder too, --out bench-1")
+        raise InvalidValue("--figures takes the figures of the page of --out; name its folder too, --out bench-1")
 
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""What configs and options describe: TOML files, --preset, --device and --set as the tables of an experiment."""
+"""Experiments from configs and options: TOML files, --preset, --device and --set as the tables of an experiment."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ def read_experiment(
     resumed: Path | None,
     device: str | dict[str, Any] | None = None,
 ) -> Experiment:
-    """What the options describe: a config, or that of the folder to resume, over a preset; then what is given beside.
+    """Return the experiment that the options describe: a config, or that of the folder to resume, with other options.
 
-    The preset is that given, else the one that the config names, else `mho.runs.presets.DEFAULT_PRESET`. A device, by
-    its name, its file or its table, is the whole device: no field of another remains.
+    The preset is the given one, else the preset that the config names, else `mho.runs.presets.DEFAULT_PRESET`. A
+    device, by
+        its name, its file or its table, is the whole device: no field of another remains.
 
-    Raises:
-        InvalidValue: naming every fault of the file and the options at once.
+        Raises:
+            InvalidValue: naming every fault of the file and the options at once.
     """
     from mho.runs import Experiment, merged
     from mho.runs.folder import CONFIG

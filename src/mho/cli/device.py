@@ -131,14 +131,14 @@ def toml(
 
 
 def _describe(report: DeviceReport, made: Device) -> str:
-    """The report, one measure a line."""
+    """Return the report, one measure a line."""
     lines = {
         "states": f"{report.states:.4g} (range over the mean step in the middle)",
         "steps in the middle": f"{report.step_up:+.4g} up, {-report.step_down:+.4g} down",
         "asymmetry": f"{report.asymmetry:+.3g} (their difference over their mean)",
         "symmetry point": report.symmetry,
         "several pulses": "closed form" if report.closed_form else "pulse by pulse",
-        "speed": f"{report.pulses_per_second:.2g} pulses a second, one core",
+        "speed": f"{report.pulses_per_second:.2g} pulses per second on one core",
     }
     if made.conductance is not None:
         in_unit = made.conductance.for_axes()

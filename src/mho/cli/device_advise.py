@@ -56,7 +56,7 @@ def advise(
     """
     shown = Figures(folder=figures, format=picture, style=style, width=width)
     if figures is not None and out is None:
-        raise InvalidValue("--figures are those of the page of --out; name its folder too, --out advice")
+        raise InvalidValue("--figures takes the figures of the page of --out; name its folder too, --out advice")
     if out is not None:
         refuse_full(out)
 
@@ -102,7 +102,7 @@ def write_advice(advice: Advice, device: Device, name: str, folder: Path, *, num
 
 
 def show(advice: Advice) -> None:
-    """The table, the rules that cannot be used, and the advice, on standard output."""
+    """Print the table, the rules that cannot be used, and the advice, on standard output."""
     from rich.console import Console
     from rich.table import Table
 
@@ -128,8 +128,8 @@ def show(advice: Advice) -> None:
             f"{rule.seconds:.0f} s",
         )
     console.print(table)
-    told = [
-        "\nmemory: devices (those of references included) + numbers of a weight",
+    words = [
+        "\nmemory: devices (reference devices included) + numbers of a weight",
         "pulses: of a device in 1,000 vectors, bank by bank",
         "lines: columns read or written between 1,000 vectors",
         "time: of this simulation",
@@ -137,7 +137,7 @@ def show(advice: Advice) -> None:
         *(["↓: still falling"] if any(rule.falling for rule in advice.learned) else []),
         *(["*: the outer product is digital"] if any(rule.digital for rule in advice.learned) else []),
     ]
-    console.print("; ".join(told), markup=False)
+    console.print("; ".join(words), markup=False)
     for rule in advice.rules:
         if rule.refused:
             console.print(f"not {rule.rule}: {rule.refused}", markup=False)

@@ -34,7 +34,7 @@ def compare(
 ) -> None:
     """Compare devices: states, asymmetry, symmetry point and its spread, steps, noise.
 
-    Signal to noise is the mean step in the middle over the noise of one.
+    Signal to noise is the mean step in the middle of the range over the noise of a step.
     Values that may have been meant in per cent are asked about below.
 
     Examples: mho device compare SoftBounds ConstantStep; mho device compare
@@ -90,7 +90,7 @@ def conductance_range(device: Device) -> str:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """The last part of each path, and as many folders before it as tell it from the others."""
+    """Return the last part of each path, and as many folders before it as tell it from the others."""
     parts = [Path(name).parts for name in names]
     most = max(map(len, parts))
     lengths = [
@@ -100,7 +100,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 
 def _ratio(report: DeviceReport, noise: float | None) -> float | None:
-    """Mean step over its noise; None where there is no noise, or it is not known."""
+    """Return the mean step over its noise; None if there is no noise, or it is not known."""
     return (report.step_up + report.step_down) / 2 / noise if noise else None
 
 

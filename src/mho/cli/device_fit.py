@@ -32,7 +32,7 @@ BEST, REPORT = "device.toml", "report.html"
 EVERY = 5.0
 """Seconds between lines on progress where standard error is no terminal."""
 MUCH = 1e5
-"""A difference that is told by its size alone."""
+"""A difference that is described by its size alone."""
 
 
 @reads_pulses
@@ -50,7 +50,9 @@ def fit(
     ] = 0.6,
     spread: Annotated[
         float | None,
-        typer.Option(help="Assumed spread of step and bounds from device to device (0.3 = 30 %), if one was measured."),
+        typer.Option(
+            help="Assumed spread of step and bounds from device to device (0.3 = 30 %), if one device was measured."
+        ),
     ] = None,
     extrapolate: Annotated[
         bool,
@@ -126,17 +128,17 @@ def find_laws(names: Sequence[str] | None) -> list[type[Device]]:
 
 @final
 class FitBar(Bar[tuple[str, int, int]]):
-    """What is being fitted and how many parts are done on a terminal; a line every `EVERY` seconds elsewhere."""
+    """Progress of a fit: on a terminal a bar with the part that is fitted, elsewhere a line every `EVERY` seconds."""
 
     def __init__(self) -> None:
         super().__init__("{task.fields[what]}", "left about", total=1, what="fitting")
-        self.told = time.monotonic()
+        self.shown_at = time.monotonic()
 
     def step(self, progress: tuple[str, int, int]) -> None:
         what, done, parts = progress
         self.update(done / parts, what=what)
-        if not self.is_live and time.monotonic() - self.told > EVERY:
-            self.told = time.monotonic()
+        if not self.is_live and time.monotonic() - self.shown_at > EVERY:
+            self.shown_at = time.monotonic()
             self.say(f"{what} ({done} of {parts} parts done)")
 
 
@@ -157,7 +159,7 @@ def fit_shown(
 
 
 def trial_shown(device: Device) -> Trial:
-    """What a network learns on a device, with progress on standard error."""
+    """Return the result of a trial training on a device, with progress on standard error."""
     from mho.diagnosis import trial
 
     return watched(lambda watch: trial(device, watch=watch))
@@ -189,7 +191,7 @@ def write_fit(
 
 
 def show(fitted: Fitted, tried: Sequence[str] = ()) -> None:
-    """The ranking, the best law's parameters, and what the data cannot determine, on standard output."""
+    """Print the ranking, the best law's parameters, and what the data cannot determine, on standard output."""
     from rich.console import Console
     from rich.table import Table
 

@@ -49,7 +49,9 @@ def improve(
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder with the files of a data set.")] = None,
     epochs: Annotated[int, whole(help="Passes of each training over its examples.")] = SHORT["epochs"],
-    images: Annotated[int, whole(help="Training examples of each training, the first ones; 0: all.")] = SHORT["images"],
+    images: Annotated[
+        int, whole(help="Number of training examples of each training, taken from the first; 0: all.")
+    ] = SHORT["images"],
     seeds: Annotated[int, whole(help="Seeds of each array, the same for all; at least 2.")] = 4,
     only: Annotated[
         list[str] | None,
@@ -144,7 +146,7 @@ def improve(
 
 @final
 class ImproveBar(Bar[tuple[str, float, int]]):
-    """What is being trained and how many trainings are done on a terminal; a line for every tenth elsewhere."""
+    """Progress of trainings: on a terminal a bar with the training that runs, elsewhere a line for every tenth."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -166,7 +168,7 @@ class ImproveBar(Bar[tuple[str, float, int]]):
 
 
 def show(gains: Gains) -> None:
-    """The table of gains, what could not be tried, and the advice, on standard output."""
+    """Print the table of gains, what could not be tried, and the advice, on standard output."""
     from rich.console import Console
     from rich.table import Table
 

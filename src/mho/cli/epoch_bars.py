@@ -41,7 +41,7 @@ class EpochBars:
             TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=12),
             TextColumn("{task.percentage:>3.0f} %", table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[told]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True)),
             TimeRemainingColumn(table_column=Column(no_wrap=True)),
             console=self.console,
             refresh_per_second=round(1 / REFRESH),
@@ -62,7 +62,7 @@ class EpochBars:
 
     @property
     def live(self) -> bool:
-        """Whether there are bars that move: elsewhere `say` shows lines."""
+        """True if there are bars that move: elsewhere `say` shows lines."""
         return self.console.is_terminal
 
     def say(self, text: str) -> None:
@@ -77,21 +77,21 @@ class EpochBars:
         self._shown = now
         return True
 
-    def show(self, name: str, *, done: float, total: float, told: str = "") -> None:
+    def show(self, name: str, *, done: float, total: float, note: str = "") -> None:
         """Show how many epochs of a training are done; its bar is made when it is first named.
 
         Args:
-            name: of the training, or `WHOLE`, whose bar stays below all others.
+            name: name of the training, or `WHOLE`, whose bar stays below all others.
             done, total: epochs.
-            told: behind the bar.
+            note: behind the bar.
         """
         if name not in self._tasks:
             room = max(LEAST, self.console.width - BESIDE)
             shown = name if len(name) <= room else f"{name[: room - 1]}…"
-            self._tasks[name] = self._bars.add_task(shown.replace("[", "\\["), total=total, told="")
-        self._bars.update(self._tasks[name], completed=done, told=told)
+            self._tasks[name] = self._bars.add_task(shown.replace("[", "\\["), total=total, note="")
+        self._bars.update(self._tasks[name], completed=done, note=note)
 
     def forget(self, name: str) -> None:
-        """Take the bar of a training away, if it has one."""
+        """Remove the bar of a training."""
         if name in self._tasks:
             self._bars.remove_task(self._tasks.pop(name))

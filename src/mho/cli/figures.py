@@ -32,10 +32,10 @@ FigureWidth = Annotated[float | None, typer.Option("--width", help="Of each figu
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What `--figures`, `--format`, `--style` and `--width` say together.
+    """Options of figures: `--figures`, `--format`, `--style` and `--width`.
 
     Raises:
-        InvalidValue: for a format, style or width that there is not, or one without a folder.
+        InvalidValue: for an unknown format or style, a width that is not possible, or any of them without a folder.
     """
 
     folder: Path | None

@@ -38,7 +38,8 @@ def boltzmann(
     layers: Annotated[
         str | None,
         typer.Option(
-            metavar="N,N,...", help="Units of each layer, the visible first (default: those of the data, 100)."
+            metavar="N,N,...",
+            help="Units of each layer, the visible first (default: as many as the data have, then 100).",
         ),
     ] = None,
     intra_layer: Annotated[
@@ -106,7 +107,7 @@ def boltzmann(
     if as_json:
         print(json.dumps(run.metrics[-1]) if run.metrics else "{}")
     elif ended:
-        print(_told(run))
+        print(_summary(run))
     if not ended:
         print(f"stopped; continue with  mho learn boltzmann --out {shlex.quote(str(folder))} --resume", file=sys.stderr)
         raise typer.Exit(130)
@@ -181,7 +182,7 @@ def _watch(run: MachineRun) -> bool:
     return True
 
 
-def _told(run: MachineRun) -> str:
+def _summary(run: MachineRun) -> str:
     last, found = run.metrics[-1], run.likelihood
     words = [f"test pseudo-log-likelihood {last['test_pseudo_log_likelihood']:.2f} nats after epoch {last['epoch']}"]
     if found is not None:

@@ -70,8 +70,8 @@ def conntra(
     """Train a network whose weights are a few levels, without gradients (Date et al. 2020).
 
     Without options: ternary 784-64-10 on the embedded digits. Weights are visited in random order, and each gets the
-    level of the lowest loss; sweep after sweep, until nothing changes. The run folder gets config.toml,
-    metrics.jsonl (a line a sweep), checkpoint.safetensors, summary.json, and weights.safetensors: two bits a weight.
+    level of the lowest loss; sweep after sweep, until nothing changes. The run folder gets config.toml, metrics.jsonl
+    (a line per sweep), checkpoint.safetensors, summary.json, and weights.safetensors: two bits per weight.
 
     Examples: mho learn conntra; mho learn conntra --data iris --hidden 8 --sweeps 50;
     mho learn conntra --data mnist --set conntra.train_images=8000 --set conntra.validation=0.1;
@@ -108,7 +108,7 @@ def conntra(
     if as_json:
         print(json.dumps(run.metrics[-1]) if run.metrics else "{}")
     elif ended:
-        print(_told(run))
+        print(_summary(run))
     if not ended:
         print(f"stopped; continue with  mho learn conntra --out {shlex.quote(str(folder))} --resume", file=sys.stderr)
         raise typer.Exit(130)
@@ -159,7 +159,7 @@ def _watch(run: LevelsRun) -> bool:
         return run.train(after)
 
 
-def _told(run: LevelsRun) -> str:
+def _summary(run: LevelsRun) -> str:
     found = run.summary
     why = {"converged": "a sweep changed nothing", "sweeps": "all sweeps are done", "time": "the time is over"}
     return "\n".join(

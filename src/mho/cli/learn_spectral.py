@@ -85,7 +85,7 @@ def spectral(
     if as_json:
         print(json.dumps(run.metrics[-1]) if run.metrics else "{}")
     elif ended:
-        print(_told(run))
+        print(_summary(run))
     if not ended:
         print(f"stopped; continue with  mho learn spectral --out {shlex.quote(str(folder))} --resume", file=sys.stderr)
         raise typer.Exit(130)
@@ -129,7 +129,7 @@ def _watch(run: SpectralRun) -> bool:
         return run.learn(after)
 
 
-def _told(run: SpectralRun) -> str:
+def _summary(run: SpectralRun) -> str:
     last, words = run.metrics[-1], [str(run.rnn.report_)]
     true = {name: last[name] for name in ("input_error", "recurrent_error", "output_error") if name in last}
     if true:

@@ -142,7 +142,7 @@ def map_(
         "--no-bias-column": no_bias_column or None, "--config": config, "--set": settings,
     }  # fmt: skip
     if run is not None and (given := [name for name, value in plan.items() if value]):
-        raise InvalidValue(f"--run tells the arrays that the run trained; leave out {', '.join(given)}")
+        raise InvalidValue(f"--run takes the arrays that the run trained; leave out {', '.join(given)}")
     described = {"--devices": devices, "--tile": tile}
     if (config is not None or settings) and (given := [name for name, value in described.items() if value]):
         raise InvalidValue(f"{' and '.join(given)} would change what --config and --set describe; say it there")

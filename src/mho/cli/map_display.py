@@ -1,4 +1,4 @@
-"""What mho map says, for readers: tables on a terminal."""
+"""Output of mho map for readers: tables on a terminal."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ class _Display:
 
 
 def plain_table(title: str = "", caption: str = "", gap: int = 1) -> Table:
-    """Return an empty table without a frame, with a footer."""
+    """Return an empty table without a frame, with a footer; `gap` is the width between columns in characters."""
     return Table(
         title=title or None, caption=caption or None, title_justify="left", caption_justify="left",
         box=box.SIMPLE_HEAD, show_footer=True, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0),

@@ -1,4 +1,4 @@
-"""What mho map says below its tables, in sentences."""
+"""Notes of mho map below its tables, in sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mho.hardware import LayerCost, Placed, TrainingCost
 from mho.text import cycle_time, per_cent, si
 
 FEW = 4
-"""So many layers are named one by one."""
+"""Largest number of layers that are all named."""
 UNKNOWN = (
     "Not known and not counted: buffers and wiring between arrays, pooling, normalisation and control, what circuits "
     "draw while they wait, voltage that drops along lines, sneak paths, how conductances are spread."
@@ -160,7 +160,7 @@ class Notes:
         if cost.lifetime is not None:
             notes.append(
                 f"With an endurance of {cost.endurance:g} steps, the mean device of {name} is worn out after "
-                f"{cost.lifetime:,.3g} trainings like this one. How steps are spread over the devices is not counted."
+                f"{cost.lifetime:,.3g} trainings like this. How steps are spread over the devices is not counted."
             )
         notes.append(
             "Pulses of rows and columns are counted together, so what they take has a range: least if all were on the "

@@ -1,4 +1,4 @@
-"""What mho map says, for programs: JSON and CSV."""
+"""Output of mho map for programs: JSON and CSV."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _line(result: Result, layer: Placed) -> dict[str, Any]:
 
 
 def _energies(layer: LayerEnergy) -> dict[str, float]:
-    """Of an image in all groups of a layer."""
+    """Return the energies of an image in all groups of a layer."""
     cycles: tuple[tuple[str, CycleEnergy], ...] = (
         ("forward", layer.forward),
         ("backward", layer.backward),
@@ -177,7 +177,7 @@ def _areas(area: LayerArea) -> dict[str, float]:
 
 
 def _costs(layer: LayerCost) -> dict[str, float | str | None]:
-    """Of a whole run, the mean over its replicas."""
+    """Return the costs of a whole run, as means over its replicas."""
     return {
         "pulses": layer.pulses,
         "coincidences": layer.coincidences,

@@ -1,4 +1,4 @@
-"""What mho map has to show, from a model or a run folder."""
+"""Result of mho map, from a model or a run folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ IMAGE_AXES = 3
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """What a network is put on.
+    """Hardware on which a network is mapped.
 
     Attributes:
         sizes: the arrays there are.
@@ -60,15 +60,15 @@ class Result:
     """A network on arrays.
 
     Attributes:
-        name: of the model or the run.
+        name: name of the model or the run.
         example: word for what goes through the network: "image".
         time: the layers where they are put.
-        energy: of an example, layer by layer.
+        energy: energy of an example, layer by layer.
         area: layer by layer, of arrays that are trained.
         inference: totals of inference.
         training: totals of training.
         conventional: what stands beside.
-        constants: of all models.
+        constants: constants of all models.
         digital: layers with parameters that no array holds.
         idle: layers that an example does not reach.
         cost: what a run counted; None of a model.

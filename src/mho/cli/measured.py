@@ -81,7 +81,7 @@ def reads_pulses(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def words_of(form: Format | None) -> list[str]:
-    """The options of a format as they are typed."""
+    """Return the options of a format as they are typed."""
     words: list[str] = []
     for field in dataclasses.fields(form) if form is not None else ():
         value = getattr(form, field.name)
@@ -97,7 +97,7 @@ def words_of(form: Format | None) -> list[str]:
 
 
 def read_pulses_of(files: Sequence[Path], form: Format | None = None) -> Measurement:
-    """The pulses in files; how they were read is shown on standard error.
+    """Return the pulses in files; how they were read is shown on standard error.
 
     Raises:
         InvalidValue: for files that cannot be read, or hold jump tables, which leave nothing to fit.
@@ -115,7 +115,7 @@ def read_pulses_of(files: Sequence[Path], form: Format | None = None) -> Measure
 
 
 def show_reading(measurement: Measurement) -> None:
-    """What each column was taken as, the notes, and the warnings, on standard error."""
+    """Print the role of each column, the notes and the warnings, on standard error."""
     from rich.console import Console
     from rich.table import Table
 

@@ -54,9 +54,9 @@ def measured_device(
     """Return the fit to measured pulses, if laws were fitted, and the table of the device to train on.
 
     Args:
-        files: of --measured.
+        files: files of --measured.
         form: how they are written.
-        kind: of --measured-as.
+        kind: kind of --measured-as.
         extrapolate: whether bounds beyond the measured range are taken.
         full: folder that must not hold anything yet; None: any may.
     """

@@ -99,7 +99,7 @@ def _tree(file: Path) -> ast.Module:
 
 
 def _classes(file: Path) -> Iterator[tuple[str, tuple[str, ...], bool]]:
-    """Each public class of a file: its name, its bases, and whether it is final, as all are that can be made."""
+    """Yield each public class of a file: its name, its bases, and whether it is final, as all are that can be made."""
     for node in _tree(file).body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             bases = tuple(base.id for base in node.bases if isinstance(base, ast.Name))
@@ -111,7 +111,7 @@ def _classes(file: Path) -> Iterator[tuple[str, tuple[str, ...], bool]]:
 
 
 def _exact_laws(file: Path) -> list[str]:
-    """The classes of a file that say `pulse_driven = False`."""
+    """Return the classes of a file that say `pulse_driven = False`."""
     exact = "pulse_driven: ClassVar[bool] = False"
     return [
         node.name
@@ -125,7 +125,7 @@ def _final_classes(room: str) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _assigned(file: Path, name: str) -> ast.expr | None:
-    """The value of a constant of a module, or None."""
+    """Return the value of a constant of a module, or None."""
     for node in _tree(file).body:
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign):
@@ -139,7 +139,7 @@ def _assigned(file: Path, name: str) -> ast.expr | None:
 
 
 def _marked(room: str, mark: str) -> tuple[str, ...]:
-    """The files of a room that register something by a constant (`mho.imports.inhabitants`)."""
+    """Return the files of a room that register something by a constant (`mho.imports.inhabitants`)."""
     return tuple(file.stem for file in _files(room) if _assigned(file, mark) is not None)
 
 

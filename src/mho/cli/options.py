@@ -1,4 +1,4 @@
-"""What options of several verbs share: numbers whose mistakes are told in our words, and the folder of a run."""
+"""Options that several verbs share: numbers with errors in mho's words, and the folder of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def number(text: Any) -> float:
 
 
 def share_or_number(text: Any) -> float:
-    """Return the number that a text gives, an integer where it is one."""
+    """Return the number that a text gives, as an integer if it is whole."""
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)
@@ -35,7 +35,7 @@ def share_or_number(text: Any) -> float:
 
 
 def whole(*, help: str) -> Any:  # named as in typer
-    """Make an option that takes an integer, whose mistakes are told in our words."""
+    """Make an option that takes an integer, whose faults are reported in mho's words."""
     return typer.Option(help=help, parser=integer, metavar="INTEGER")
 
 
@@ -48,7 +48,7 @@ def say_if_new(folder: Path) -> None:
 
 
 def next_folder(name: str) -> Path:
-    """The first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
+    """Return the first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
     number = 1
     while (folder := Path("runs") / f"{name}-{number}").exists():
         number += 1

@@ -44,7 +44,7 @@ def reproduce(
         bool,
         typer.Option(
             "--quick",
-            help="Train 2 epochs of 5,000 images, or what is short for the study; check only what these can show.",
+            help="Train 2 epochs of 5,000 images, or a short form of the study; check only what these can show.",
         ),
     ] = False,
     train_images: Annotated[
@@ -66,7 +66,7 @@ def reproduce(
         typer.Option("--list", help="List the curves by the names to type, and what results there are; train nothing."),
     ] = False,
     timed: Annotated[
-        bool, typer.Option("--time", help="With --list: also measure how long what is not yet done takes here.")
+        bool, typer.Option("--time", help="With --list: also measure how long the rest takes on this machine.")
     ] = False,
     from_results: Annotated[
         bool, typer.Option("--from-results", help="Judge the results in --out, or those that come with mho.")
@@ -82,7 +82,7 @@ def reproduce(
     """Train the curves of a paper's figures and compare them with the paper.
 
     Finished curves are kept: stopped, killed or given more epochs or seeds, the same command does what is missing, with
-    the same bits. It writes small files, one a curve, into --out/results, and a page, --out/report.html.
+    the same bits. It writes small files, one per curve, into --out/results, and a page, --out/report.html.
 
     The verdict is on the mean over the epochs that the paper quotes, or on the last epoch; a training that has not come
     so far has none. Exit status 1 if a verdict fails.
@@ -235,8 +235,8 @@ def _judge_results(
         raise InvalidValue(f"there are no results {where}; {cure}")
     others = {name: record.physics for name, record in found.items() if name not in records}
     if others:
-        told = ", ".join(f"{name} ({physics})" for name, physics in others.items())
-        ignored = f"results of another version of the physics than this mho's, {PHYSICS_VERSION}: {told}"
+        names = ", ".join(f"{name} ({physics})" for name, physics in others.items())
+        ignored = f"results of another version of the physics than this mho's, {PHYSICS_VERSION}: {names}"
         if not records:
             raise InvalidValue(f"{folder} has only {ignored}; {cure}")
         print(f"ignored: {ignored}; {cure}", file=sys.stderr)

@@ -23,13 +23,13 @@ from mho.runs.folder import State
 
 @final
 class ReproduceDisplay:
-    """A bar a curve and one for the whole on a terminal; one line an epoch elsewhere."""
+    """A bar per curve and one for the whole on a terminal; one line per epoch elsewhere."""
 
     def __init__(self, work: Reproduction) -> None:
         self.work, self.bars = work, EpochBars()
         self.missing: list[Job] = []
         self.states: dict[str, State] = {}
-        self.told: dict[str, int] = {}
+        self.shown_epochs: dict[str, int] = {}
 
     def __enter__(self) -> ReproduceDisplay:
         self.bars.__enter__()
@@ -51,7 +51,7 @@ class ReproduceDisplay:
         self.missing = missing
         for one in self.work.jobs:
             self.states[one.name] = self.work.state(one)
-            self.told[one.name] = self.states[one.name].epoch
+            self.shown_epochs[one.name] = self.states[one.name].epoch
         done = len(self.work.jobs) - len(missing)
         already = f", {done} done before" if done else ""
         self.say(f"{self.work.paper.name}: {len(self.work.curves)} curves, {len(self.work.jobs)} runs{already}")
@@ -74,10 +74,10 @@ class ReproduceDisplay:
         for one in self.missing:
             state = self.states[one.name] = self.work.state(one)
             if not self.bars.live:
-                for line in state.metrics[self.told[one.name] :]:
+                for line in state.metrics[self.shown_epochs[one.name] :]:
                     place = f"{one.curve}, seed {one.seed}, epoch {line['epoch']}/{self.work.epochs(one)}"
                     self.say(f"{place}: {', '.join([self._value(one.curve, [line]), *_speeds(line)])}")
-            self.told[one.name] = state.epoch
+            self.shown_epochs[one.name] = state.epoch
         whole = 0.0
         for curve in self.work.curves:
             mine = [one for one in self.work.jobs if one.curve == curve]
@@ -85,7 +85,7 @@ class ReproduceDisplay:
             whole += done
             lines = [self.states[one.name].metrics[-1] for one in mine if self.states[one.name].metrics]
             total = sum(self.work.epochs(one) for one in mine)
-            self.bars.show(curve, done=done, total=total, told=self._value(curve, lines))
+            self.bars.show(curve, done=done, total=total, note=self._value(curve, lines))
         self.bars.show(WHOLE, done=whole, total=sum(self.work.epochs(one) for one in self.work.jobs))
 
     def _value(self, curve: str, lines: Sequence[Mapping[str, float]]) -> str:

@@ -44,7 +44,7 @@ def show_list(
         paper: the paper.
         curves: names of its curves.
         scale: how much of each is trained.
-        folder: of the runs of `mho reproduce`, which need not exist.
+        folder: folder of the runs of `mho reproduce`, which need not exist.
         data_dir: folder with the data set's files, for `timed`.
         timed: whether the time of the runs that are not done is measured; else nothing is trained, and no data are
             needed.

@@ -46,7 +46,7 @@ def sweep(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to make (default runs/NAME-NUMBER).")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Do what is missing in --out; what failed is tried again.")
+        bool, typer.Option("--resume", help="Run the rows that are missing in --out, and try failed rows again.")
     ] = False,
     settings: Annotated[
         list[str] | None,
@@ -135,7 +135,7 @@ def _check_options(engine: str, address: str | None, processes: int | None, thre
 
 
 def _read(file: Path | None, settings: list[str], replicas: int | None, resumed: Path | None) -> Sweep:
-    """The sweep of a file, or else of the folder to resume."""
+    """Return the sweep of a file, or else of the folder to resume."""
     from mho.runs import merged
     from mho.runs.sweep import SPEC, Sweep
 
@@ -224,7 +224,7 @@ def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path 
 
 
 def _report(folder: Path, results: Results) -> Path:
-    """The pages of the runs that have none yet, and of the sweep."""
+    """Write the pages of the runs that have none yet, and of the sweep; return them."""
     from mho.report import write_report, write_sweep_report
     from mho.runs.folder import REPORT
 
@@ -236,7 +236,7 @@ def _report(folder: Path, results: Results) -> Path:
 
 
 def _show(described: Sweep, as_json: bool) -> None:
-    """The rows of a sweep and the batch of each."""
+    """Print the rows of a sweep and the batch of each."""
     from mho.runs.batches import batches
 
     planned = batches(described)

@@ -21,7 +21,7 @@ from mho.runs.sweep import Row, Sweep
 from mho.runs.work import FOLDERS
 
 SHOWN = 3
-"""So many values of a field are named one by one."""
+"""Largest number of values of a field that are all named."""
 MOST = 60
 """Points of the table at the end."""
 
@@ -48,7 +48,7 @@ class SweepDisplay:
         self.bars.__exit__(kind, error, trace)
 
     def say(self, text: str) -> None:
-        """One line for the reader."""
+        """Print a line."""
         self.bars.say(text)
 
     def start(self, results: Results, missing: list[Batch]) -> None:
@@ -94,10 +94,10 @@ class SweepDisplay:
             total += epochs * len(one.rows)
             done += state.done(epochs) * len(one.rows)
             if state.epoch + state.fraction > 0:
-                self.bars.show(words_of(one), done=state.done(epochs), total=epochs, told=_told(state, epochs))
+                self.bars.show(words_of(one), done=state.done(epochs), total=epochs, note=_note(state, epochs))
         elapsed = int(time.monotonic() - self._began)
-        told = f"{self._ended} of {self._rows} rows" + (f", {self._failed} failed" if self._failed else "")
-        self.bars.show(WHOLE, done=done, total=total, told=f"{told}, {elapsed // 60}:{elapsed % 60:02}")
+        text = f"{self._ended} of {self._rows} rows" + (f", {self._failed} failed" if self._failed else "")
+        self.bars.show(WHOLE, done=done, total=total, note=f"{text}, {elapsed // 60}:{elapsed % 60:02}")
 
 
 def words_of(batch: Batch) -> str:
@@ -120,7 +120,7 @@ def _short(name: str, others: Mapping[str, object]) -> str:
     return last if sum(other.rpartition(".")[2] == last for other in others) == 1 else name
 
 
-def _told(state: State, epochs: int) -> str:
+def _note(state: State, epochs: int) -> str:
     words = f"epoch {min(state.epoch + 1, epochs)}/{epochs}"
     return words + (f", test error {state.metrics[-1]['test_error']:.2f} %" if state.metrics else "")
 

@@ -109,7 +109,7 @@ def train(
         bool,
         typer.Option(
             "--paired",
-            help="Give all replicas the first one's seed: those that differ in a value differ in nothing else.",
+            help="Give all replicas the seed of the first: replicas then differ in their values alone.",
         ),
     ] = False,
     compare: Annotated[

@@ -1,4 +1,4 @@
-"""What `mho train` shows of a run: what is unusual before it, its epochs, and what it came to."""
+"""Output of `mho train`: warnings before the run, its epochs, and its result."""
 
 from __future__ import annotations
 
@@ -84,12 +84,13 @@ def conclude(run: Run) -> None:
     if not run.concluded:
         progress_console().print("looking for what limits the training (Ctrl-C leaves this out)")
     try:
-        told = run.conclude()
+        findings = run.conclude()
     except KeyboardInterrupt:
         again = f"mho train --out {shlex.quote(str(run.folder))} --resume"
         print(f"\ndiagnosis left out; the run is complete, and  {again}  makes it", file=sys.stderr)
     else:
-        print(f"diagnosis: not possible, {told}" if isinstance(told, Exception) else str(told), file=sys.stderr)
+        failed = isinstance(findings, Exception)
+        print(f"diagnosis: not possible, {findings}" if failed else str(findings), file=sys.stderr)
     write_report(run.folder)
 
 
@@ -131,7 +132,7 @@ def how_to_continue(folder: Path) -> str:
 
 
 def _how_to_go_on(run: Run) -> str:
-    """Why a run is finished, where that is not its number of epochs, and what would go on."""
+    """Return why a run is finished before its last epoch, and how to continue it."""
     if not run.loop.out_of_patience:
         return "; give more --epochs to go on"
     return f", {_patience_over(run)}; give more --patience to go on, or 0 for no limit"

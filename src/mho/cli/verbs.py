@@ -1,4 +1,4 @@
-"""What all verbs have in common: numbers and options in the words of their users, folders that exist, and --quiet."""
+"""Base of all verbs: numbers and options as users type them, folders that exist, and --quiet."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ PARSERS = {int: (integer, "INTEGER"), float: (number, "NUMBER")}
 def as_verb(function: Callable[..., None], *, progress: bool = False) -> Callable[..., None]:
     """Return a function as typer takes it for a verb.
 
-    A value that is no number is told in our words, a fault of the library about an option names it as it is typed, and
-    a folder of data that does not exist is told at once.
+    A value that is no number is reported in mho's words, a fault of the library about an option names it as it is
+    typed, and
+        a folder of data that does not exist is reported at once.
 
-    Args:
-        function: the verb.
-        progress: whether it shows how far its work has come, so that --quiet silences that.
+        Args:
+            function: the verb.
+            progress: whether it shows how far its work has come, so that --quiet silences that.
     """
 
     @functools.wraps(function)
@@ -65,7 +66,7 @@ def as_verb(function: Callable[..., None], *, progress: bool = False) -> Callabl
 
 @final
 class SettingVerb(TyperCommand):
-    """A verb with --set: an option that it does not have, but that is the last part of a setting's key, is told so."""
+    """A verb with --set: an unknown option that is the last part of a setting's key is pointed to --set."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given = list(args)
@@ -96,7 +97,7 @@ def _point_to_setting(error: Any, args: Sequence[str]) -> None:
 
 
 def _parsed(annotation: Any) -> Any:
-    """An annotation of a number whose option has no parser, with one."""
+    """Return the annotation of a number with a parser, if its option has none."""
     kind, *extras = get_args(annotation) if getattr(annotation, "__metadata__", None) else (annotation,)
     types = [one for one in (get_args(kind) or (kind,)) if one is not type(None)]
     for extra in extras:
@@ -111,7 +112,7 @@ def _check_folder(folder: Path | None) -> None:
 
 
 def _by_option(error: InvalidValue, options: Mapping[str, object]) -> InvalidValue:
-    """An error whose faults are all about options, with the options as they are typed; any other as it is."""
+    """Return an error with options as they are typed, if all of its faults are about options, else unchanged."""
     named = [re.match(r"(\w+)(?= (?:is|has) )", fault) for fault in error.faults]
     if not all(found and found[1] in options for found in named):
         return error

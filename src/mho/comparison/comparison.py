@@ -76,7 +76,7 @@ class Comparison:
 
     @property
     def differences(self) -> list[Difference | None]:
-        """Each curve less the first; None for the first."""
+        """Return each curve less the first; None for the first."""
         return [None, *(_difference(curve, self.curves[0]) for curve in self.curves[1:])]
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Comparison:
 
     @property
     def quantities(self) -> list[str]:
-        """What can be drawn: the error, and the loss where two curves have it."""
+        """Return what can be drawn: the error, and the loss where two curves have it."""
         return ["error", *(["loss"] if sum(curve.has(LOSS) for curve in self.curves) > 1 else [])]
 
     def write(self, out: str | os.PathLike[str], *, style: str = "page", width: float | None = None) -> list[Path]:
@@ -143,8 +143,8 @@ class Comparison:
         Args:
             out: a file whose ending says what it gets: .png, .svg, .pdf: the error curves; .csv: every epoch. Or a
                 folder, which gets the page report.html, both tables as CSV, and each figure.
-            style: of figures, "page" or "paper".
-            width: of figures in inches; None: that of the style.
+            style: style of figures, "page" or "paper".
+            width: width of figures in inches; None: that of the style.
 
         Returns:
             The files, each replaced at once or not at all.

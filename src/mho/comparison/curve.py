@@ -15,12 +15,12 @@ Lines = Sequence[Mapping[str, Any]]
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What is known of the training behind a curve; None is not known.
+    """Origin of a curve: facts about its training, None where unknown.
 
     Attributes:
         data: name of the data set.
         measure: what the errors are, in words: "error", "distance".
-        data_seed: of the order of the examples.
+        data_seed: data seed of the order of the examples.
         train_images, test_images: the first so many examples; 0 is all.
         seeds_known: whether the numbers of the seeds are those of the trainings.
     """
@@ -52,7 +52,7 @@ class Curve:
 
     @property
     def last(self) -> int:
-        """The last epoch that every seed has."""
+        """Last epoch that every seed has."""
         return min(int(lines[-1]["epoch"]) for lines in self.seeds.values())
 
     def at(self, epoch: int, name: str = ERROR) -> dict[int, float]:
@@ -75,5 +75,5 @@ class Curve:
 
     @property
     def final(self) -> Interval:
-        """The error of the last epoch over seeds."""
+        """Error of the last epoch over seeds."""
         return error_interval(self.at(self.last).values())

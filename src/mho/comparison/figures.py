@@ -31,8 +31,8 @@ def curves_over_epochs(data: Sequence[Curve], ax: Axes, *, name: str = ERROR, la
     Args:
         data: the curves; those that lack the number are left out, and keep the others' styles as they are.
         ax: where to draw; the legend stands above it.
-        name: of the number, as in metrics.jsonl.
-        label: of the vertical axis.
+        name: name of the number, as in metrics.jsonl.
+        label: label of the vertical axis.
     """
     styles, seen = page_styles([[curve.label for curve in data]]), list[float]()
     shown = [curve for curve in data if curve.has(name)]

@@ -1,4 +1,4 @@
-"""Where curves come from: what users name, and the curves behind each name."""
+"""Sources of curves: the names that users give, and the curves behind each."""
 
 from __future__ import annotations
 

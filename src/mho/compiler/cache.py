@@ -183,7 +183,7 @@ def limit_cache(folder: Path) -> None:
 
 
 def _measure(files: list[Path]) -> tuple[int, float]:
-    """Return the size of some files in bytes and the last time at which one was written; files may vanish."""
+    """Return the total size of files in bytes, and the time of the last write to any; files may vanish meanwhile."""
     size, last = 0, 0.0
     for file in files:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""How long a process has compiled kernels, or read compiled ones from the disk: no part of the time of a training."""
+"""Clock of compilation: seconds in which a process has compiled kernels or loaded them, no part of training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """The seconds so far."""
+        """Return the seconds of compilation so far."""
         with self._lock:
             running = time.perf_counter() - self._began if self._inside else 0.0
             return self._seconds + running

@@ -42,7 +42,7 @@ def load(
         entry: its function.
         model: the law and the hooks to stand inside it, if it has places for them.
         fields: the fields of the devices, in the order in which the kernel receives them.
-        tables: their tables, likewise.
+        tables: names of the tables of the law.
         more: definitions that take the place of names in the kernel, each with its text.
     """
     machine = _machine()
@@ -57,7 +57,7 @@ def load(
 
 
 def _machine() -> dict[tuple[str, str], object]:
-    """Return what kernels are told of the machine, by the module and the name of the constant that says it."""
+    """Return the constants of kernels that depend on the machine, by module and name."""
     lanes, rows = block_shape()
     lists, products = "mho.kernels.cpu.lists", "mho.kernels.cpu.products"
     return {

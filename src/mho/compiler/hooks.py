@@ -63,10 +63,10 @@ class HookSource:
     """Hooks of a class, ready to compile.
 
     Attributes:
-        name: of the class.
+        name: name of the class.
         functions: by hook; in kernels they are called `name_hook`, and their fields as the device's.
         key: see `Hooks.draw_key`.
-        hash: of all that the functions mean.
+        hash: hash of all that the functions mean.
     """
 
     name: str

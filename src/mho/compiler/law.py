@@ -1,7 +1,7 @@
-"""A device law as source, and the places in kernels that a law fills.
+"""A device law as source, and the functions of kernels that a law replaces.
 
-The functions `pulse`, `pulses`, `reach`, ... below are these places: kernels import them by name, and
-`mho.compiler.model` puts the law's own functions there.
+Kernels import the functions `pulse`, `pulses`, `reach`, ... below by name, and `mho.compiler.model` replaces them by
+the law's own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mho.compiler.source import Function, place_of, read_function, static_functi
 from mho.errors import LawError
 
 ROOM = 928
-"""Lanes of each slot of a list of cross-points: LISTED + PIECE of `mho.kernels.cpu.update`, and room for whole
+"""Entries of each slot of a list of cross-points: LISTED + PIECE of `mho.kernels.cpu.update`, and room for whole
 vectors behind."""
 ARGUMENTS = {
     "pulse": ("w", "up", "cell", "z"),
@@ -28,41 +28,41 @@ ARGUMENTS = {
 }
 PULSE_WITH_STATES = ("w", "h", "up", "cell", "z")
 WRITTEN = "written"
-"""The hidden state of devices of which a pulse leaves something else to be read than the weight that it wrote."""
+"""Name of the hidden state of devices with write noise: the weight that a pulse wrote, not the weight that is read."""
 
 
 def pulse(w: Any, up: Any, cell: Any, z: Any) -> Any:
-    """Filled by the law."""
+    """Return the weight after a pulse; replaced by the law."""
     raise NotImplementedError
 
 
 def reach(n: Any, up: Any, cell: Any) -> Any:
-    """Filled by the law if it has a closed form."""
+    """Return how far n pulses may move a weight; replaced by the law if it has a closed form."""
     return n
 
 
 def pulses(w: Any, n: Any, up: Any, cell: Any, z: Any) -> Any:
-    """Filled by the law if it has a closed form."""
+    """Return the weight after n pulses; replaced by the law if it has a closed form."""
     return w
 
 
 def read(w: Any, cell: Any, z: Any) -> Any:
-    """Filled by the law if what is read is not the weight."""
+    """Return the weight that a read sees; replaced by the law if it has a read-out of its own."""
     return w
 
 
 def rest(w: Any, cell: Any, dt: Any, z: Any) -> Any:
-    """Filled by the law if devices change between updates."""
+    """Return the weight after a time dt without pulses; replaced by the law if its devices change with time."""
     return w
 
 
 def cell_at(lanes: Any, lane: Any, tables: Any, replica: Any, cell: Any) -> Any:
-    """Filled with a record of the device's fields, gathered from one lane of a block, and of the cell's tables."""
+    """Return the record `cell` of entry `lane` of a list: fields from `lanes`, tables of cross-point number `cell`."""
     raise NotImplementedError
 
 
 def cell_of(fields: Any, strides: Any, tables: Any, replica: Any, cell: Any, row: Any, column: Any) -> Any:
-    """Filled with a record of the fields of one cross-point where it stands."""
+    """Return the record `cell` of a cross-point, with fields read from where they lie in memory."""
     raise NotImplementedError
 
 
@@ -71,11 +71,11 @@ class Law:
     """Functions of a law, ready to compile.
 
     Attributes:
-        name: of its class.
-        functions: by name.
-        hash: of all that they mean.
+        name: name of its class.
+        functions: its functions by name.
+        hash: hash of the source of its functions, and of those that they call.
         states: names of the hidden states that pulses move beside the weight.
-        draws: normals a pulse, 1 or 2.
+        draws: normals per pulse, 1 or 2.
     """
 
     name: str
@@ -113,8 +113,8 @@ def read_law(law: type) -> Law:
         raise LawError(f"{law.__name__}: a closed form needs both pulses(w, n, up, cell, z) and reach(n, up, cell)")
     if "pulses" in names and (states or draws != 1):
         raise LawError(
-            f"{law.__name__}: pulses is a closed form of a law with one z and no state; remove it, and pulses go one "
-            "by one"
+            f"{law.__name__}: pulses is a closed form of a law with one z and no state; remove it, to apply pulses "
+            "singly"
         )
     functions: dict[str, Function] = {}
     fields = getattr(law, "__dataclass_fields__", {})

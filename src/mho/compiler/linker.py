@@ -15,11 +15,11 @@ from mho.compiler.numba_internals import APART, ENTRY, INLINE
 from mho.errors import LawError
 
 LAW = "mho.compiler.law"
-"""The module whose functions are places for a law's own."""
+"""Module whose functions a law replaces."""
 CELL = "mho.kernels.cpu.cell"
-"""The module of whose functions a law chooses, and in whose places effects and cells have their own."""
+"""Module whose functions effects and cells replace."""
 TRANSFER = "mho.kernels.cpu.transfer"
-"""The module in which a cell's transfer has a place."""
+"""Module with the function that a cell's transfer replaces."""
 HEADER = """import math
 from collections import namedtuple
 
@@ -29,7 +29,7 @@ from numba import njit
 from mho.compiler.vectors import full_width
 """
 STAYS_APART = "stay_apart"
-"""What a helper calls that is not to be inlined: see `mho.compiler.apart`."""
+"""Name of the function that a helper calls to be compiled apart from its callers: see `mho.compiler.apart`."""
 TAKEN = ("math", "namedtuple", "np", "njit", "full_width", "Cell")
 """Names of the header, and the class of a law's records."""
 
@@ -206,6 +206,6 @@ def _renamed(node: ast.stmt | ast.Module, names: dict[str, str]) -> ast.stmt | a
 
 
 def _outside(table: symtable.SymbolTable) -> set[str]:
-    """Names that a text takes from around it or defines, its functions' own variables left out."""
+    """Return the names that a text takes from outside or defines, without the variables of its functions."""
     names = {s.get_name() for s in table.get_symbols() if s.is_global() or table.get_type() == "module"}
     return names.union(*(_outside(child) for child in table.get_children()))

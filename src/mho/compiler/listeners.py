@@ -1,4 +1,4 @@
-"""Who wants to hear that a kernel is about to be compiled; apart from the compiler, which takes a second to import."""
+"""Functions that are called before a kernel is compiled; apart from the compiler, which takes a second to import."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class DeviceModel:
 
     @property
     def functions(self) -> dict[str, Function]:
-        """All functions of the model, by their names in kernels."""
+        """Return all functions of the model, by their names in kernels."""
         found: dict[str, Function] = {}
         own = list(self.law.functions.items())
         own += [(function.node.name, function) for source in self.sources for function in source.functions.values()]
@@ -97,8 +97,8 @@ def chosen(model: DeviceModel) -> dict[str, str]:
 def definitions(model: DeviceModel, fields: Sequence[str], tables: Sequence[str]) -> dict[str, str]:
     """Return the functions of a model, what chains them, and how a kernel finds the fields: by name, as text.
 
-    One array of a list holds ROOM lanes a slot; slot 0 is the weight that is read, the fields follow, then what
-    reads do not see.
+    An array of a list holds ROOM entries per slot; slot 0 is the weight that is read, the fields follow, then the
+    states that reads do not see.
     """
     law, hidden = model.law, model.hidden
     functions = {name: f"{INLINE}\n{function.text}" for name, function in model.functions.items()}
@@ -137,7 +137,7 @@ def _cells(fields: Sequence[str], tables: Sequence[str]) -> dict[str, str]:
 
 
 def _states(states: tuple[str, ...], first: int) -> dict[str, str]:
-    """Return how kernels read and keep the hidden states of a law, of which one is a number and several a record.
+    """Return functions by which kernels read and keep the hidden states of a law: a number, or a record of several.
 
     The functions stand in place of those of these names in `mho.kernels.cpu.cell`.
     """
@@ -183,7 +183,7 @@ def _joined(model: DeviceModel, call: str, word: str) -> str:
 
 
 def _nested(model: DeviceModel, hook: str, call: str, value: str, arguments: str, *, bounded: bool = False) -> str:
-    """Return a chain in which each hook changes what the one before has answered."""
+    """Return a chain in which each hook is applied to the result of the hook before."""
     lines = []
     for cls in model.filling(hook):
         key_0, key_1 = read_hooks(cls).key

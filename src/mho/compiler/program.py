@@ -1,4 +1,4 @@
-"""Kernels one after another in one call: native code finds the arguments of each in a table.
+"""Programs: several kernels in one call, whose arguments native code finds in an array of words.
 
 Between two kernels that Python calls the interpreter is entered, for 2 to 5 µs; where several threads share it, they
 wait for one another, and a wait may put a thread to sleep. A program leaves the interpreter once.
@@ -30,22 +30,22 @@ WORK_OF_A_PROGRAM = 2_000_000
 """Weight-vector pairs below which several threads gain less than it takes to let them meet: with 400,000 LeNet at
 mini-batch 1 takes 1.5 of its time, at 8 gains 1.04 in place of 1.56."""
 Step = Callable[[], None]
-"""Something to be done again and again on the same memory: a `Call`, or a function of Python."""
+"""Function without arguments that is called at every step, on memory that stays: a `Call`, or a Python function."""
 
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Call:
-    """A kernel and its arguments, to be called again and again.
+    """A kernel bound to its arguments, which is called at every step.
 
     Attributes:
-        kernel: compiled; it takes start, stop, counts, the arguments and, with `number`, one integer more.
-        lines: it is called for all of them: 0 to lines.
-        work: weight-vector pairs, which decide over how many threads it is spread.
-        counts: (R, SIZE) that it adds to.
-        arguments: arrays keep their memory; what is written there between two calls is seen.
-        number: array of one integer, read at each call.
-        explain: what an error of the compiler means to the user.
+        kernel: compiled function of start, stop, counts, the arguments and, with `number`, one more integer.
+        lines: parts of the work; a call does parts 0 to `lines`, over threads.
+        work: weight-vector pairs, which decide how many threads share the call.
+        counts: counters (R, SIZE) int64 that it adds to.
+        arguments: arrays keep their memory; numbers written there between two calls are seen.
+        number: number of the first vector, (1,) int64, read at each call; None: the kernel takes none.
+        explain: turns an error of the compiler into an error in the user's terms.
     """
 
     kernel: Any
@@ -66,7 +66,7 @@ class Call:
     def native(
         self, start: int = 0, stop: int | None = None, counts: npt.NDArray[np.int64] | None = None
     ) -> tuple[int, npt.NDArray[np.int64]]:
-        """Return the address of the kernel's native code and the table of its arguments; both need the call to live.
+        """Return the address of the kernel's native code and the words of its arguments; both need the call to live.
 
         Args:
             start: first line.
@@ -80,9 +80,9 @@ class Call:
             kinds = compile_for(self.kernel, values, numbered=numbered)
         except NumbaError as error:
             raise self._explained(error) from None
-        table = [word for kind, value in zip(kinds, values, strict=False) for word in words(kind, value)]
-        table += [] if self.number is None else [self.number.ctypes.data]
-        return entry_point(self.kernel, kinds, numbered=numbered), np.array(table, np.int64)
+        packed = [word for kind, value in zip(kinds, values, strict=False) for word in words(kind, value)]
+        packed += [] if self.number is None else [self.number.ctypes.data]
+        return entry_point(self.kernel, kinds, numbered=numbered), np.array(packed, np.int64)
 
     def _explained(self, error: NumbaError) -> Exception:
         return error if self.explain is None else self.explain(error)
@@ -90,7 +90,7 @@ class Call:
 
 @final
 class Program:
-    """Some calls, one after another.
+    """Several calls in a fixed order, which run without entering the interpreter in between.
 
     Every kernel has one entry in native code for each list of types, whatever the shapes, so a program costs no
     compilation where its kernels have run before.
@@ -134,14 +134,14 @@ class Program:
 
     def _alone(self) -> _Share:
         native = [call.native() for call in self._calls]
-        pairs = np.array([(entry, table.ctypes.data) for entry, table in native], np.int64)
-        return _Share(pairs, [table for _, table in native], self._calls, [])
+        pairs = np.array([(entry, packed.ctypes.data) for entry, packed in native], np.int64)
+        return _Share(pairs, [packed for _, packed in native], self._calls, [])
 
     def _share(self, part: int, parts: int) -> _Share:
         """Return what one of several threads runs, with a meeting behind each call."""
         meeting = np.array([self._words.ctypes.data, parts], np.int64)
         pairs: list[tuple[int, int]] = []
-        tables, calls = [meeting], list[Call]()
+        packed_arguments, calls = [meeting], list[Call]()
         private: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
         for call in self._calls:
             own = call.counts
@@ -149,13 +149,13 @@ class Program:
                 own = private.setdefault(id(own), (own, np.zeros_like(own)))[1]
             begin, end = (call.lines * k // parts for k in (part, part + 1))
             if begin < end:
-                entry, table = call.native(begin, end, own)
-                pairs.append((entry, table.ctypes.data))
-                tables.append(table)
+                entry, packed = call.native(begin, end, own)
+                pairs.append((entry, packed.ctypes.data))
+                packed_arguments.append(packed)
                 calls.append(call)
             pairs.append((meeting_point(), meeting.ctypes.data))
             calls.append(call)
-        return _Share(np.array(pairs, np.int64), tables, tuple(calls), list(private.values()))
+        return _Share(np.array(pairs, np.int64), packed_arguments, tuple(calls), list(private.values()))
 
 
 @final
@@ -164,21 +164,21 @@ class _Share:
     """Share of one thread in a program.
 
     Attributes:
-        pairs: (n, 2), entry points with their tables.
-        tables: of the arguments.
+        pairs: (n, 2), entry points with the addresses of their packed arguments.
+        packed_arguments: words of the arguments of each pair.
         calls: to which each pair belongs.
         counts: what calls add to, each beside what the thread adds to in its place.
     """
 
     pairs: npt.NDArray[np.int64]
-    tables: list[npt.NDArray[np.int64]]
+    packed_arguments: list[npt.NDArray[np.int64]]
     calls: tuple[Call, ...]
     counts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
 
 @final
 class Repeated:
-    """Steps that are run again and again, each time on the next record of a block of memory.
+    """Steps that run once for every record of a block of memory.
 
     Where all steps are small calls, they run as one native program over all records: what points into the block moves
     with the records. Else each record is copied to where the steps are bound, which costs as little beside large
@@ -186,7 +186,7 @@ class Repeated:
 
     Args:
         steps: bound to `pattern`.
-        pattern: (2, size) float32, contiguous: a record and the one behind it.
+        pattern: (2, size) float32, contiguous: a record and the record behind it.
         numbers: numbers of vectors that calls read, (1,) each, which grow with every record.
         vectors: by how much they grow.
     """
@@ -226,25 +226,26 @@ class Repeated:
 
     def _bind(self, calls: Sequence[Call]) -> None:
         native = [call.native() for call in calls]
-        words = np.concatenate([np.empty(0, np.int64), *(table for _, table in native)])
+        words = np.concatenate([np.empty(0, np.int64), *(packed for _, packed in native)])
         start, size = self._pattern.ctypes.data, self._pattern.nbytes
         self._moving = ((words >= start) & (words < start + size)).astype(np.int64)
         self._words = words - start * self._moving
         self._counted = [np.flatnonzero(words == number.ctypes.data) for number in self._numbers]
         self._entries = np.array([entry for entry, _ in native], np.int64)
-        self._starts = np.cumsum([0, *(len(table) for _, table in native[:-1])])[: len(native)] * 8
+        self._starts = np.cumsum([0, *(len(packed) for _, packed in native[:-1])])[: len(native)] * 8
         self._run = sequence_runner()
 
     def _run_native(self, block: npt.NDArray[np.float32], records: npt.NDArray[np.int64]) -> None:
         starts = block.ctypes.data + block.strides[0] * records
-        tables = self._words + starts[:, None] * self._moving
+        packed_arguments = self._words + starts[:, None] * self._moving
         grown = self._vectors * np.arange(len(records))
         counts = [number + grown for number in self._numbers]  # they live until the program has run
         for own, places in zip(counts, self._counted, strict=True):
-            tables[:, places] = (own.ctypes.data + 8 * np.arange(len(own)))[:, None]
+            packed_arguments[:, places] = (own.ctypes.data + 8 * np.arange(len(own)))[:, None]
         pairs = np.empty((len(records), len(self._entries), 2), np.int64)
         pairs[:, :, 0] = self._entries
-        pairs[:, :, 1] = tables.ctypes.data + tables.strides[0] * np.arange(len(records))[:, None] + self._starts
+        first = packed_arguments.ctypes.data + packed_arguments.strides[0] * np.arange(len(records))
+        pairs[:, :, 1] = first[:, None] + self._starts
         try:
             failed = self._run(pairs.shape[0] * pairs.shape[1], pairs.ctypes.data)
         finally:

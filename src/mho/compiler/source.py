@@ -1,4 +1,4 @@
-"""Scalar functions of users as source: read, checked, and made ready to stand inside a kernel."""
+"""Scalar functions of users as source: read, checked, and made ready for use inside a kernel."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Team:
         self._pool = concurrent.futures.ThreadPoolExecutor(max(1, size - 1), thread_name_prefix="mho-team")
 
     def run(self, sequences: Sequence[npt.NDArray[np.int64]], failed: npt.NDArray[np.int64]) -> list[int] | None:
-        """Run a sequence on each thread, the first on this one; they may meet.
+        """Run a sequence on each thread, the first on the calling thread; they may meet.
 
         Args:
             sequences: (n, 2) each, as `sequence_runner` takes them.
@@ -153,5 +153,5 @@ def run(kernel: Callable[..., None], lines: int, work: int, counts: npt.NDArray[
 
 @functools.cache
 def _pool(process: int, count: int) -> concurrent.futures.ThreadPoolExecutor:
-    """A pool a process: threads do not survive a fork."""
+    """Return the pool of threads of a process, by its id: threads do not survive a fork."""
     return concurrent.futures.ThreadPoolExecutor(max(1, count - 1), thread_name_prefix="mho")

@@ -1,4 +1,4 @@
-"""Data sets as tensors, one a file; and a user's own, from a function or from a file.
+"""Data sets as tensors, one per file; and a user's own, from a function or from a file.
 
 A file of this room registers its data set by a constant DATA_SET, or a kind of files with a user's data by a constant
 FILE_FORMAT; its name, or the prefix of a file's, is the name of the module.
@@ -58,7 +58,7 @@ def check_name(name: str) -> None:
 
 
 def file_of(name: str) -> NamedFile | None:
-    """Return the file that a name of data means, or None for one that means no file."""
+    """Return the file that a name of data means; None if it means no file."""
     return named_file(name, FILE_FORMATS)
 
 
@@ -116,7 +116,7 @@ def fetch(name: str, folder: Path | None = None) -> Dataset:
     """Return a data set from files, which is downloaded to the user's cache and checked unless it is on this machine.
 
     Args:
-        name: of a data set that is read from files, such as "mnist".
+        name: name of a data set that is read from files, such as "mnist".
         folder: where files are looked for, in place of $MHO_DATA and the cache; nothing is downloaded then.
 
     Raises:

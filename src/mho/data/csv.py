@@ -54,14 +54,14 @@ class Table(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What the targets are: "integers", "words" or "numbers"."""
+        """Return what the targets are: "integers", "words" or "numbers"."""
         if all(_is_integer(cell) for cell in self.targets):
             return "integers"
         return "numbers" if all(_number(cell) is not None for cell in self.targets) else "words"
 
 
 def csv(file: Path, column: str = "") -> Dataset:
-    """Make data of a table: a row an example, numbers in every column; the first line may have names.
+    """Make data of a table: a row per example, numbers in every column; the first line may have names.
 
     The cells of a line lie between commas, semicolons or tabulators. Words, or integers without a point, in the column
     of the target are classes, y (n,) int64, in the order of `Dataset.symbols`; other numbers are values, y (n, 1)
@@ -70,7 +70,7 @@ def csv(file: Path, column: str = "") -> Dataset:
 
     Args:
         file: the table.
-        column: of the target, its name or its number from 1; "": the last one.
+        column: column of the target, its name or its number from 1; "": the last one.
 
     Raises:
         InvalidValue: naming every fault of the file with its line, and the cure.
@@ -147,7 +147,7 @@ def _cached(file: Path, column: str, changed: int, size: int) -> Table:
     rows = rows[header:]
     if len(rows) < FEWEST:
         raise InvalidValue(
-            f"{file} has {len(rows)} rows of examples; give at least {FEWEST}, of which one in five is for the test"
+            f"{file} has {len(rows)} rows of examples; give at least {FEWEST}, of which every fifth is for the test"
         )
     width = len(names) or max(map(len, (row.cells for row in rows[:FEWEST])))
     names = names or [f"column {place}" for place in range(1, width + 1)]
@@ -184,7 +184,7 @@ def _rows(file: Path) -> list[Row]:
     try:
         return [Row(lines.line_num, cells) for cells in lines if any(cell.strip() for cell in cells)]
     except reader.Error as error:
-        raise InvalidValue(f"{file} is no table: line {lines.line_num}: {error}; write a row a line") from None
+        raise InvalidValue(f"{file} is no table: line {lines.line_num}: {error}; write one row per line") from None
 
 
 def _place(file: Path, column: str, names: Sequence[str]) -> int:

@@ -22,7 +22,7 @@ class Dataset:
         name: for titles and folders.
         symbols: what the indices of classes or characters stand for, such as ("a", "b"); () where nobody says.
         x_scale: mean and deviation by which inputs were standardised, each (m,) of m columns; None where they were not.
-        y_scale: likewise of targets, each (1,).
+        y_scale: mean and deviation by which targets were standardised, each (1,); None where they were not.
         notes: sentences on how the data were made, for the user: parts, target, what was standardised.
 
     Raises:
@@ -51,7 +51,7 @@ class Dataset:
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
             if len(x) != len(y):
-                faults.add(f"x_{part} has {len(x)} examples and y_{part} has {len(y)}; give one target an example")
+                faults.add(f"x_{part} has {len(x)} examples and y_{part} has {len(y)}; give one target per example")
         for name in ("x", "y"):
             train, test = getattr(self, f"{name}_train"), getattr(self, f"{name}_test")
             if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:

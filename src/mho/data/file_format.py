@@ -1,4 +1,4 @@
-"""What a registered kind of file is, and which file a name of data means."""
+"""Base of registered kinds of files, and the file that a name of data means."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class FileFormat:
 
     Attributes:
         load: makes the data set of a file and of a column's name or number, "" for none.
-        ending: of the names of its files, with the dot; a name of data that ends so needs no prefix.
+        ending: ending of the names of its files, with the dot; a name of data that ends so needs no prefix.
         task: returns the name of the task that a file is for, unless the user names another; arguments as of `load`.
-        axes: of an example, 1 for (n,), and 0 for the characters of a text; None where each file decides.
+        axes: number of axes of an example, 1 for (n,), and 0 for the characters of a text; None where each file
+            decides.
         column: whether a column may be named, as `prefix:FILE:COLUMN`.
     """
 
@@ -35,7 +36,7 @@ class FileFormat:
 @final
 @dataclasses.dataclass(frozen=True)
 class NamedFile:
-    """What a name of data such as "csv:house.csv:price" means: the prefix, the file as it is named, the column."""
+    """Parts of a name of data such as "csv:house.csv:price": prefix, file and column."""
 
     prefix: str
     file: str
@@ -76,7 +77,7 @@ def named_file(name: str, formats: Mapping[str, FileFormat]) -> NamedFile | None
     """Return which file a name of data means: `prefix:FILE`, `prefix:FILE:COLUMN`, or FILE with a known ending.
 
     Args:
-        name: of data.
+        name: name of data.
         formats: the kinds of files by prefix.
 
     Returns:

@@ -34,12 +34,12 @@ class IdxFiles:
     """The four files of a data set, where they are looked for and how they are known.
 
     Attributes:
-        name: of the data set and of the folder of its files.
+        name: name of the data set and of the folder of its files.
         title: as its authors write it.
         mirrors: addresses of folders with the packed files.
         packed: MD5 of each packed file (.gz).
         unpacked: MD5s that the content of each file may have; without them an unpacked file is known by its sizes.
-        sizes: of the content of each file, where `unpacked` has no MD5.
+        sizes: sizes of the content of each file, where `unpacked` has no MD5.
         beside: whether files may lie in $MHO_DATA itself too, not only in its subfolder.
     """
 
@@ -72,7 +72,7 @@ class IdxFiles:
 
     @property
     def cache(self) -> Path:
-        """The folder where downloads are kept."""
+        """Folder where downloads are kept."""
         return Path(platformdirs.user_cache_dir("mho")) / self.name
 
     def _find(self, name: str, folder: Path | None) -> Path:

@@ -23,7 +23,7 @@ def as_dataset(value: Any, name: str) -> Dataset:
         value: a Dataset; or ((x_train, y_train), (x_test, y_test)); or a mapping with these four names. Arrays of
             NumPy or tensors: floats become float32, integers int64. Integers in x are indices, such as characters;
             uint8 pixels are refused, because a network takes numbers of about [0, 1].
-        name: of a data set that has none of its own.
+        name: name of a data set that has none of its own.
 
     Raises:
         InvalidValue: naming every part that is missing, of a wrong kind, or does not go with the others.

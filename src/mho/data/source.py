@@ -1,4 +1,4 @@
-"""What a registered data set is."""
+"""Source of a registered data set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mho.data.dataset import Dataset
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a data set comes from.
+    """Source of a data set: where it comes from, and under which licence.
 
     Attributes:
         load: makes the data set; the argument is the folder with its files, or None.

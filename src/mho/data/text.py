@@ -32,7 +32,7 @@ def text(content: str, name: str = "text", *, test_share: float = TEST_SHARE) ->
         faults.add(f"{len(content)} characters are too few to train and test on; give at least {FEWEST}")
     symbols = tuple(sorted(set(content)))
     if len(symbols) == 1 and len(content) >= FEWEST:
-        faults.add(f"the text is {symbols[0]!r} throughout, and there is nothing to tell; give different characters")
+        faults.add(f"the text is {symbols[0]!r} throughout, and there is nothing to predict; give different characters")
     faults.raise_any()
     places = {character: place for place, character in enumerate(symbols)}
     codes = torch.tensor([places[character] for character in content], dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""How one cross-point answers one pulse: one law a file; what any device may do beside its law: one effect a file."""
+"""Device laws, one per file, which say how a cross-point responds to a pulse; effects, one per file, add to any law."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""What a device law is: fields, one scalar function, and where its source comes from."""
+"""Base of device laws: fields, a scalar function `pulse`, and the source of its code."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ FIRST = ("dw_min", "up_down")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Device(Options, abc.ABC, metaclass=InWords):
-    """How one cross-point answers one pulse. Subclass it: annotated fields, then `pulse`.
+    """Base of device laws: how a cross-point responds to a pulse. Subclass it: annotated fields, then `pulse`.
 
     Each field is a number, the same for the whole array, or `mho.per_cell(...)`, drawn for every
-    cell or given for each (`values=`); or a list of one number a replica; or `mho.table(...)`, an array. `w_max` and
+    cell or given for each (`values=`); or a list of one number per replica; or `mho.table(...)`, an array. `w_max` and
     `w_min` are obligatory: the array clips to them after every pulse. The fields of `Options` come with every law.
 
     A law may use its arguments, `math`, module constants that are numbers, and scalar functions of its own module or
@@ -64,8 +64,7 @@ class Device(Options, abc.ABC, metaclass=InWords):
         taken = [name for name in (*OPTIONS, *PARTS) if name in own]
         if taken:
             raise LawError(
-                f"{cls.__name__}.{taken[0]}: this name is that of an option of every device (mho.devices.Options); "
-                "rename it"
+                f"{cls.__name__}.{taken[0]}: an option of every device has this name (mho.devices.Options); rename it"
             )
         cls.shares_fields = shared
         if not shared:
@@ -135,7 +134,7 @@ class Device(Options, abc.ABC, metaclass=InWords):
         """Note what else is wrong with the values; laws with further rules override it."""
 
     def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
-        """What is wrong with fields as cells have drawn them; laws with rules that spreads can break override it."""
+        """Return the fault of drawn fields, or None; laws with rules for several fields override it."""
         return None
 
     @staticmethod
@@ -154,12 +153,12 @@ class Device(Options, abc.ABC, metaclass=InWords):
         return own | self.options()
 
     def tables(self) -> dict[str, Table]:
-        """Every field that is a table, in the order of declaration."""
+        """Return every field that is a table, by name, in the order of declaration."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Table)}
 
     def symmetry_point(self, cells: Mapping[str, npt.ArrayLike] | None = None) -> npt.NDArray[np.float64]:
-        """Where an up and a down pulse without noise cancel: training pulls weights there.
+        """Return the weight at which an up and a down pulse without noise cancel: training pulls weights there.
 
         Args:
             cells: fields as `Crossbar.cell_parameters()` gives them; without, the nominal device.
@@ -225,7 +224,7 @@ class Device(Options, abc.ABC, metaclass=InWords):
 
 
 def _take_shared_fields(cls: type[Device]) -> None:
-    """Make the fields that stand in a base for several laws fields of this one: the first before its own."""
+    """Make the fields of a base of several laws fields of this law, the first before its own."""
     shared: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         if vars(base).get("shares_fields"):

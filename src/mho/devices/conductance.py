@@ -1,4 +1,4 @@
-"""Which conductance a weight of a device is."""
+"""Map from the weights of a device to conductances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIEMENS = {"S": 1.0, "mS": 1e-3, "uS": 1e-6, "µS": 1e-6, "μS": 1e-6, "nS": 1e-
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Conductance(metaclass=InWords):
-    """The map from weights of a device to what is measured of it: g = zero + unit·w.
+    """Map from the weight of a device to its conductance: g = zero + unit·w.
 
     It changes nothing that an array computes: files, tables, figures and exports use it.
 

@@ -18,7 +18,7 @@ def doubts(device: Device) -> tuple[str, ...]:
     weights. Published devices have such values (c2c of 5 for HfO₂), so they are questions and no errors.
 
     Args:
-        device: of any law; with lists, each replica's device is looked at.
+        device: device of any law; with lists, each replica's device is looked at.
     """
     replicas = next(iter(lengths(device).values()), None)
     each = [device] if replicas is None else [of_replica(device, r) for r in range(replicas)]

@@ -1,4 +1,4 @@
-"""Fields of laws and effects: numbers, draws of every cell, or lists of one number a replica."""
+"""Fields of laws and effects: numbers, draws of every cell, or lists of one number per replica."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def as_per_cell(value: Any) -> PerCell:
 
 
 def is_on(value: PerCell) -> bool:
-    """Return whether a field does anything: whether it is not 0 in every cell."""
+    """Return True if a field has an effect: if it is not 0 in every device."""
     means = value.mean if isinstance(value.mean, tuple) else (value.mean,)
     return value.varies or any(mean != 0 for mean in means)
 
 
 def check_numbers(part: Any, faults: Faults, names: Collection[str]) -> None:
-    """Note what is wrong with fields that hold numbers, `mho.per_cell(...)`, or lists of one number a replica."""
+    """Note what is wrong with fields that hold numbers, `mho.per_cell(...)`, or lists of one number per replica."""
     for name in names:
         value = getattr(part, name)
         if isinstance(value, PerCell):
@@ -31,6 +31,6 @@ def check_numbers(part: Any, faults: Faults, names: Collection[str]) -> None:
                 faults.add(f"{name}: {fault}")
         elif isinstance(value, bool) or not isinstance(value, (int, float, list, tuple)):
             faults.add(
-                f"{name} is {value!r}; give a number or mho.per_cell(mean, spread=...), or a list of one number a "
+                f"{name} is {value!r}; give a number or mho.per_cell(mean, spread=...), or a list of one number per "
                 "replica"
             )

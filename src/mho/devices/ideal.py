@@ -9,12 +9,12 @@ from mho.devices.base import Device
 
 @final
 class Ideal(Device):
-    """Holds any float32 and adds exactly what it is told; it takes no pulses (`mho.Exact` updates)."""
+    """Ideal device: holds any float32 and adds updates exactly; it takes no pulses (`mho.Exact` updates)."""
 
     pulse_driven: ClassVar[bool] = False
 
     def mean_step(self) -> float:
-        """An ideal device has no smallest step."""
+        """Return 0: an ideal device has no smallest step."""
         return 0.0
 
     @staticmethod

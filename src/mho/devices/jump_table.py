@@ -34,7 +34,7 @@ class JumpTable(Device):
         up: jumps of up pulses, (S, Q) or, of D measured devices, (D, S, Q), at S states and Q points.
         up_states: S weights, ascending, at which up pulses were measured.
         up_points: Q points of the cumulative distribution of up jumps, ascending from 0 to 1.
-        down: jumps of down pulses, likewise, mostly negative.
+        down: jumps of down pulses, in the form of `up`, mostly negative.
         down_states: weights, ascending, at which down pulses were measured.
         down_points: points of the cumulative distribution of down jumps, ascending from 0 to 1.
         sample: which of the D measured devices a cell is: that of number ⌊`sample`·D⌋; from 0 to 1.
@@ -62,7 +62,7 @@ class JumpTable(Device):
             jumps, states, points = (self.tables()[name].values for name in (side, f"{side}_states", f"{side}_points"))
             if jumps.ndim < 2:
                 faults.add(
-                    f"{side} has shape {jumps.shape}; give rows of jumps, one row a state, or such rows a device"
+                    f"{side} has shape {jumps.shape}; give rows of jumps, one row per state, or such rows per device"
                 )
             elif jumps.ndim == 2:
                 object.__setattr__(self, side, Table(jumps[None]))
@@ -79,7 +79,7 @@ class JumpTable(Device):
                 faults.add(f"{side}: tables of measured devices have no spread; give several devices, (D, S, Q)")
 
     def mean_step(self) -> float:
-        """Mean size of a jump at the state in the middle, over both directions and all devices."""
+        """Return the mean size of a jump at the middle state, over both directions and all devices."""
         sizes = []
         for side in SIDES:
             jumps, states, points = (self.tables()[name].values for name in (side, f"{side}_states", f"{side}_points"))

@@ -57,7 +57,7 @@ class MeasuredCells(PerCell):
 
     Attributes:
         mean: the nominal value, which sets pulse gains and is what a device without cells is asked with.
-        values: of the cells.
+        values: values of the cells.
     """
 
     values: CellMap = dataclasses.field(kw_only=True)
@@ -65,7 +65,9 @@ class MeasuredCells(PerCell):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.spread or self.std or self.distribution != "normal":
-            fault = "values are those of every cell: spread, std and distribution have no effect; leave them out"
+            fault = (
+                "values give every device its own number: spread, std and distribution have no effect; leave them out"
+            )
             object.__setattr__(self, "_faults", (*self.faults, fault))
 
     @property

@@ -92,9 +92,9 @@ def from_neurosim(
     """Return the device that NeuroSim describes: its curves exactly, on the range -w_max to w_max.
 
     Args:
-        nl_ltp: NL_LTP, 0 (a straight line) to 9. Above some 8.3 the device cannot be told from soft bounds any more.
+        nl_ltp: NL_LTP, 0 (a straight line) to 9. Above about 8.3 the device is hardly different from soft bounds.
         nl_ltd: NL_LTD, 0 to -9. NeuroSim's sign: with a negative label the steps down shrink towards G_min, as in most
-            devices. Where a source prints the sizes of both labels, give this one with a minus.
+            devices. Where a source prints the sizes of both labels, give the depression label with a minus.
         levels: pulses across the range, at least 2: maxNumLevelLTP and maxNumLevelLTD, or one number for both.
         c2c: sigmaCtoC, a share of the range, at least 0: the noise of a pulse, equal in every state; n pulses have √n
             times that. With 0 the device is a `LinearStep`, else a `LinearStepAdditive`.
@@ -258,5 +258,5 @@ def _left_out(device: Device) -> list[str]:
     if effects:
         notes.append(f"left out: {', '.join(effects)}")
     if parameters["c2c"].mean and type(device) is not LinearStepAdditive:
-        notes.append("sigmaCtoC is the noise at w = 0; that of the device is a share of each step")
+        notes.append("sigmaCtoC is the noise at w = 0; the noise of the device is a share of each step")
     return notes

@@ -1,4 +1,4 @@
-"""What any device may do beside its law, as fields of the device."""
+"""Options of every device beside its law: effects as fields of the device."""
 
 from __future__ import annotations
 

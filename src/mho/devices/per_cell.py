@@ -30,7 +30,7 @@ class PerCell:
     - bernoulli: 1 with the probability m, else 0; it has neither spread nor std.
 
     m and s·|m| are the mean and the standard deviation of all three; a normal draw with `spread` is folded at 0, which
-    shifts them noticeably from s = 0.5 on. Mean, spread and std may be lists of one number a replica.
+    shifts them noticeably from s = 0.5 on. Mean, spread and std may be lists of one number per replica.
 
     What is wrong with the values is noted in `faults`; the law or effect of which this is a field raises it under the
     field's name.
@@ -83,7 +83,7 @@ class PerCell:
 
     @property
     def varies(self) -> bool:
-        """Whether cells differ at all; a parameter that does not vary takes no memory per cell."""
+        """Return True if devices differ in this parameter; else it takes no memory per device."""
         kinds = (self.mean,) if self.distribution == "bernoulli" else (self.spread, self.std)
         return any(np.any(np.array(kind) > 0) for kind in kinds)
 
@@ -124,7 +124,7 @@ def per_cell(
     """Declare a field of a law that differs from device to device.
 
     Args:
-        mean: the nominal value; like spread and std a number, or a list of one a replica. With `values` their mean,
+        mean: the nominal value; like spread and std a number, or a list of one per replica. With `values` their mean,
             unless it is given.
         spread: relative standard deviation, at least 0; at most 0.577 for a uniform distribution.
         std: absolute standard deviation, at least 0; use it where the mean is 0.

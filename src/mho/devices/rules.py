@@ -53,7 +53,7 @@ def check_zero_inside(device: Device, faults: Faults) -> None:
 
 
 def signs_refused(device: Device, cells: Mapping[str, Any]) -> str | None:
-    """What is wrong with cells of which some have drawn a bound beyond 0, which `std` allows."""
+    """Return the fault of devices that have drawn a bound on the wrong side of 0, which `std` allows, or None."""
     wrong = np.stack(np.broadcast_arrays(cells["w_max"] <= 0, cells["w_min"] >= 0))
     if not wrong.any():
         return None

@@ -1,4 +1,4 @@
-"""Where the up and down steps of a law cancel: `find_balance` is the one search for symmetry points."""
+"""Symmetry points: weights at which up and down steps of a law cancel; `find_balance` is the only search for them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NOISE = 1e-6
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Balance:
-    """Where pulses that are up as often as down take a device.
+    """Balance of up and down steps of a device: where pulses that are up as often as down take it.
 
     Attributes:
         point: the symmetry point; NaN for a device without a single one.
         low: the lower bound of its weights.
         high: the upper bound.
         at_low: a step up and a step down together at the lower bound; 0 where they cancel, NaN where undefined.
-        at_high: likewise at the upper bound.
+        at_high: a step up and a step down together at the upper bound; 0 where they cancel, NaN where undefined.
     """
 
     point: float
@@ -40,12 +40,12 @@ class Balance:
 
     @property
     def everywhere(self) -> bool:
-        """Whether steps cancel at both bounds, so that every state between them is taken for a symmetry point."""
+        """True if steps cancel at both bounds, so that every state between them is taken for a symmetry point."""
         return self.at_low == 0 == self.at_high
 
     @property
     def end(self) -> float:
-        """The symmetry point; without one the bound that steps push to; NaN where they push to both, or to none."""
+        """Symmetry point; without one the bound that steps push to; NaN where they push to both, or to none."""
         if not math.isnan(self.point) or self.everywhere:
             return self.point
         if self.at_low >= 0 and self.at_high >= 0:
@@ -98,7 +98,7 @@ def quiet_balance(law: Any, cell: Any, *, negligible: float | None = None) -> Ba
 
 
 def quiet_step(law: Any, w: float, up: bool, cell: Any) -> float:
-    """How far one pulse moves w without noise; positive is up."""
+    """Return how far a pulse moves w without noise, in weight units; positive is up."""
     return float(ask(law, w, (), up, cell, quiet(law))[0]) - w
 
 
@@ -116,13 +116,13 @@ def count_of_states(law: Any) -> float:
 
 
 def nominal_cell(law: Any) -> types.SimpleNamespace:
-    """The record that a law would see of a device without spreads."""
+    """Return the record `cell` that a law sees of a device without spreads."""
     numbers = {name: float(parameter.mean) for name, parameter in law.parameters().items()}
     return types.SimpleNamespace(**numbers, **{name: table.values for name, table in law.tables().items()})
 
 
 def cell_record(law: Any, cells: Mapping[str, Any], number: int) -> types.SimpleNamespace:
-    """The record that a law sees of one of C cells.
+    """Return the record `cell` that a law sees of a device out of C.
 
     Args:
         law: a device.
@@ -134,14 +134,14 @@ def cell_record(law: Any, cells: Mapping[str, Any], number: int) -> types.Simple
 
 
 def symmetry_points(law: Any, cells: Mapping[str, npt.ArrayLike], *, closed_form: bool = True) -> Numbers:
-    """Weight of each cell where an up and a down pulse without noise cancel; NaN where there is no one such weight.
+    """Return the weight of each device at which an up and a down pulse without noise cancel; NaN if it is not unique.
 
     Where the law has `symmetry(cell)`, this closed form; else what `find_balance` finds for steps without noise.
 
     Args:
         law: a device.
         cells: its fields, of shapes that broadcast; the answer has their common shape.
-        closed_form: whether to use the law's, if it has one.
+        closed_form: True uses the law's closed form `symmetry`, if it has it.
     """
     tables = {name: np.asarray(cells.get(name, table.values)) for name, table in law.tables().items()}
     numbers = {name: np.asarray(values, np.float64) for name, values in cells.items() if name not in tables}

@@ -39,7 +39,7 @@ class Table:
         self.values, self.spread = made, float(spread)
 
     def draw(self, z: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The tables of cells for standard normals z (cells, *shape)."""
+        """Return the tables of devices for standard normals z, (devices, *shape) as z."""
         return np.copysign(np.abs(self.values * (1 + np.float32(self.spread) * z)), self.values)
 
     def plain(self) -> Any:
@@ -63,11 +63,11 @@ class Table:
 
 @in_words
 def table(values: npt.ArrayLike, *, spread: float = 0.0) -> Any:
-    """Declare a field of a law that is an array, or give one its values.
+    """Declare a field of a law that is an array, or give such a field its values.
 
     Args:
         values: 1 to 3 axes of finite numbers.
-        spread: relative device-to-device spread of every number, at least 0; memory is then as many numbers a cell.
+        spread: relative device-to-device spread of every number, at least 0; memory is then as many numbers per cell.
 
     Raises:
         InvalidValue: for anything else.
@@ -76,7 +76,7 @@ def table(values: npt.ArrayLike, *, spread: float = 0.0) -> Any:
 
 
 def table_from(value: Any) -> Table:
-    """A table from what a file or a script gives: rows of numbers, or a mapping of `values` and `spread`."""
+    """Return a table from rows of numbers, or from a mapping with `values` and `spread`, as files give them."""
     if isinstance(value, Table):
         return value
     if not isinstance(value, Mapping):

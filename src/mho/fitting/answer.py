@@ -15,7 +15,7 @@ from mho.measurements.record import Floats
 
 
 def answer(problem: Problem, places: Floats, shared: Mapping[str, float] | None = None) -> TraceFit:
-    """The fit at these free numbers, with errors.
+    """Return the fit at these free numbers, with errors.
 
     Args:
         problem: that was searched.
@@ -79,7 +79,7 @@ def _errors(problem: Problem, places: Floats, ended: Mapping[str, float]) -> lis
 
 
 def _pulls(problem: Problem, places: Floats, shared: Mapping[str, float]) -> Floats:
-    """How far the free numbers follow noises that devices share, by the standard errors of their logarithms."""
+    """Return how far the free numbers follow noises that devices share, by the standard errors of their logarithms."""
     if not shared:
         return np.zeros(len(places))
     free, at = problem.alone(places)
@@ -91,5 +91,5 @@ def _pulls(problem: Problem, places: Floats, shared: Mapping[str, float]) -> Flo
 
 
 def _end(name: str, interval: Interval, value: float) -> float | None:
-    """The end of its range that a parameter has reached; c2c has where its likelihood is flat."""
+    """Return the end of its range that a parameter has reached; c2c has where its likelihood is flat."""
     return 0.0 if name == "c2c" and value < ASLEEP else interval.end(value)

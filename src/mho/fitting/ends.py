@@ -16,7 +16,7 @@ from mho.fitting.starts import ROUGH
 from mho.measurements.record import Floats
 
 TOLD = 3.0
-"""Standard errors from which a noise counts as told."""
+"""Standard errors from which a noise counts as determined."""
 ALLOWED, WIDE = 2.0, 4.5
 """Log likelihood below the best that 95 % and 99.7 % of what is true lie within: two and three standard errors."""
 BETTER = 0.5
@@ -28,7 +28,7 @@ GRID = np.array([0.0, *np.geomspace(0.02, 4.0, 16)])
 @final
 @dataclasses.dataclass(frozen=True)
 class Ends:
-    """What the data of one device allow with 95 %.
+    """Ends of the parameters of a fit: the range that the data of a device allow with 95 %.
 
     Attributes:
         cycles: (least, most) c2c.
@@ -47,10 +47,10 @@ class Ends:
 def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends | None]:
     """Look up both ends of c2c and read noise by the profile of the likelihood.
 
-    Returns:
-        The fits, of a single device a better one if the profile came upon it; and both ends, None where both noises
-        are told by three standard errors, or read noise by bounds that readings repeat exactly; for several devices,
-        whose fits have adjusted noises already; and for a law without `c2c`.
+        Returns:
+            The fits, of a single device a better one if the profile came upon it; and both ends, None where both noises
+    are determined by three standard errors, or read noise by bounds that readings repeat exactly; for several devices,
+            whose fits have adjusted noises already; and for a law without `c2c`.
     """
     fit, noise = fits[0], fits[0].estimates[NOISE]
     repeated = any("repeat" in e.note for e in fit.estimates.values())
@@ -97,9 +97,9 @@ def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ..
     """Fits of the best law; of a single device with errors of read noise and c2c that cover what the data allow.
 
     Args:
-        fits: one a device; those of several have their errors.
-        ends: what `noise_ends` found; None: c2c is told by three standard errors, and only its likelihood is skew: it
-            falls more slowly upwards, about evenly in the logarithm of c2c.
+        fits: one per device; those of several have their errors.
+        ends: what `noise_ends` found; None: c2c is determined by three standard errors, and only its likelihood is
+            skew: it falls more slowly upwards, about evenly in the logarithm of c2c.
     """
     fit = fits[0]
     if ends is None:

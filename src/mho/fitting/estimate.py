@@ -1,4 +1,4 @@
-"""What a fit of a law to a device is: its parameters with their errors, and how it follows the readings."""
+"""Fit of a law to a device: its parameters with their errors, and how it follows the readings."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ class TraceFit:
 
     @property
     def values(self) -> dict[str, float]:
-        """The fields of the law, without noise of readings."""
+        """Fields of the law, without noise of readings."""
         return {name: self.estimates[name].value for name in self.problem.fields}
 
     @property
     def noise(self) -> ReadingNoise:
-        """The noise of readings."""
+        """Noise of readings."""
         size = {name: self.estimates[name].value for name in (NOISE, SLOW, LASTS) if name in self.estimates}
         return ReadingNoise(size[NOISE], size.get(SLOW, 0.0), size.get(LASTS, 1.0))

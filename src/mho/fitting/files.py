@@ -39,7 +39,7 @@ def fit_files(fitted: Fitted, *, command: str, version: str, trial: Mapping[str,
 
 
 def device_toml(fitted: Fitted, fit: LawFit, command: str) -> str:
-    """A device file, with the map from conductance and what is missing in comments above it."""
+    """Return a device file, with the map from conductance and what is missing in comments above it."""
     unit, count = fitted.measurement.unit, len(fitted.traces)
     lines = [f"{fit.name} fitted to {fitted.measurement.source}", command]
     lines += [f"w = (g - {fit.scale.zero:.6g}) / {fit.scale.unit:.6g}, g in {unit}"]
@@ -48,7 +48,7 @@ def device_toml(fitted: Fitted, fit: LawFit, command: str) -> str:
         lines.append(f"a reading has noise of standard deviation {noise.value:.4g}: write noise and read noise as one")
     lines += fit.restated
     if count > 1:
-        lines.append(f"spreads are those of {count} devices")
+        lines.append(f"spreads are over {count} devices")
     elif fitted.spread is None:
         lines.append("d2d not measured: spread = 0")
     else:
@@ -61,12 +61,12 @@ def device_toml(fitted: Fitted, fit: LawFit, command: str) -> str:
 
 
 def device_table(fit: LawFit) -> dict[str, Any]:
-    """The device as `mho train --device` reads it."""
+    """Return the device as `mho train --device` reads it."""
     return table_of(fit.device)
 
 
 def fit_json(fitted: Fitted, *, command: str, version: str) -> dict[str, Any]:
-    """Every number of a fit; null where the data do not tell one."""
+    """Return every number of a fit; null where the data do not tell one."""
     measurement = fitted.measurement
     return {
         "mho": version,

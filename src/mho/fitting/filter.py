@@ -169,7 +169,7 @@ def _pushed(step, values, up, low, high, mean):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def _seen(y, mean, variance, low, high, noise):  # type: ignore[no-untyped-def]
-    """A reading of a clipped normal: log density, and mean and variance of the weight after it."""
+    """Return the log density of a reading of a clipped normal, and mean and variance of the weight after it."""
     read = noise * noise
     total = variance + read
     gain = variance / total
@@ -219,7 +219,7 @@ def _within(mean, sd, low, high):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def _follow(step, values, frame, readings, pulses, answers):  # type: ignore[no-untyped-def]
-    """The weight is (mean, variance), the slow noise (shift, width), and both of them vary together by `joint`."""
+    """Follow the weight (mean, variance) and the slow noise (shift, width), of covariance `joint`, over a pulse."""
     low, high, noise, slow, lasts = frame[0], frame[1], frame[2], frame[3], frame[4]
     read, level = noise * noise, slow * slow
     fade = math.exp(-1 / lasts) if level > 0 else 0.0

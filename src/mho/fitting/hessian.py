@@ -60,7 +60,7 @@ def standard_errors(minus: Several, best: Floats) -> list[tuple[float | None, li
 
 
 def _step(minus: Several, best: Floats, bottom: float, k: int) -> float | None:
-    """A step of parameter k that costs about `DROP`; None if even the longest costs nothing, one way or the other."""
+    """Return a step of parameter k that costs about `DROP`; None if none in either direction costs anything."""
 
     def cost(h: float) -> tuple[float, float]:
         ahead, back = best.copy(), best.copy()

@@ -87,7 +87,7 @@ class LawFit:
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fitted:
-    """What `fit_laws` found.
+    """Result of `fit_laws`.
 
     Attributes:
         measurement: the data.
@@ -119,18 +119,18 @@ class Fitted:
 
     @property
     def worth(self) -> Worth:
-        """What the best law's device is worth for training."""
+        """Return the numbers of the best law's device that training depends on."""
         directions = {int(sign) for trace in self.traces for sign in np.sign(trace.pulses) if sign}
         return worth_of(self.best.device, both=directions == {1, -1})
 
     @property
     def verdict(self) -> str:
-        """How near the best law's simulated devices come to the measured ones, and what comes nearer."""
+        """Return how near the best law's simulated devices come to the measured ones, and what comes nearer."""
         return verdict(self.best, self.judged[1:])
 
     @property
     def shown_unit(self) -> tuple[float, str]:
-        """What readings are multiplied by to be shown, and the unit that they then have: µS in place of 10⁻⁶ S."""
+        """Return the factor and the unit in which readings are shown: µS in place of 10⁻⁶ S."""
         return readable(max(float(np.abs(t.values).max()) for t in self.measurement.traces), self.measurement.unit)
 
 
@@ -158,7 +158,7 @@ def fit_laws(
         spread: relative spread of `dw_min` and the bounds from device to device; only where one device was measured.
         extrapolate: whether devices get bounds beyond the measured range, as the law has them. False: a device ends
             where the measurement does, and is restated (`within`) if its law's bounds lie farther out.
-        watch: is told what is being done, how many parts are done, and how many there are.
+        watch: called with the work in progress, the parts that are done, and the number of parts.
 
     Raises:
         InvalidValue: naming every fault: too few readings, readings that never change, options out of range; or no law
@@ -216,7 +216,7 @@ def fit_laws(
 def _fits(
     laws: Sequence[type[Device]], traces: Sequence[WeightTrace], extrapolate: bool, progress: Progress
 ) -> tuple[dict[type[Device], tuple[TraceFit, ...]], list[str]]:
-    """Every law's fits, with noise that lasts if the best of them says so, and why laws are left out."""
+    """Return every law's fits, with noise that lasts if the best of them says so, and why laws are left out."""
     found: dict[type[Device], tuple[TraceFit, ...]] = {}
     for law in laws:
         progress(f"fitting {law.__name__}")
@@ -249,7 +249,7 @@ def _fits(
 
 
 def runs_away(fit: TraceFit) -> bool:
-    """Whether a law's steps on the measured range are tiny parts of its nominal step."""
+    """Return True if a law's steps on the measured range are tiny parts of its nominal step."""
     nominal = fit.values.get("dw_min")
     if nominal is None:
         return False
@@ -261,7 +261,7 @@ def runs_away(fit: TraceFit) -> bool:
 
 
 def _best(found: Mapping[type[Device], Sequence[TraceFit]]) -> Sequence[TraceFit]:
-    """The fits of the law under which the readings are the most likely."""
+    """Return the fits of the law under which the readings are the most likely."""
     return max(found.values(), key=lambda fits: sum(fit.log_likelihood for fit in fits))
 
 
@@ -277,7 +277,7 @@ def _law_fit(
     scale: Scale,
     cells: int,
 ) -> LawFit:
-    """The device that fits make, in weights in which its range is ±w_max."""
+    """Return the device that fits make, in weights in which its range is ±w_max."""
     means = {p.name: p.value for p in parameters_of(fits)}
     bounds = (means["w_min"], means["w_max"])
     measured = tuple(float(np.mean([fit.series.range[k] for fit in fits])) for k in (0, 1))
@@ -324,7 +324,7 @@ def _check(measurement: Measurement, laws: Sequence[type[Device]], w_max: float,
     faults.number("w_max", w_max, above=0.0)
     faults.number("spread", spread, low=0.0, optional=True)
     if spread is not None and len(measurement.traces) > 1:
-        faults.add(f"spread is {spread!r}, and {len(measurement.traces)} devices tell it themselves; leave it out")
+        faults.add(f"spread is {spread!r}, and {len(measurement.traces)} devices show it themselves; leave it out")
     for trace in measurement.traces:
         sent = int(np.abs(trace.pulses.astype(np.int64)).sum())
         if sent > MOST:
@@ -332,9 +332,9 @@ def _check(measurement: Measurement, laws: Sequence[type[Device]], w_max: float,
                 f"device {trace.device} got {sent:,} pulses, and a fit follows each of them; give at most {MOST:,}: "
                 "leave out readings that follow many pulses, or count trains of pulses in place of pulses"
             )
-        told = int((trace.pulses != 0).sum())
-        if told < FEWEST:
-            faults.add(f"device {trace.device} has {told} readings after a pulse; a fit needs at least {FEWEST}")
+        readings = int((trace.pulses != 0).sum())
+        if readings < FEWEST:
+            faults.add(f"device {trace.device} has {readings} readings after a pulse; a fit needs at least {FEWEST}")
         elif not np.ptp(trace.values) > 0:
             faults.add(f"all readings of device {trace.device} are {trace.values[0]:g}: no step to fit")
         elif not np.diff(trace.values)[trace.pulses != 0].any():

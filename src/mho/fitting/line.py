@@ -54,8 +54,8 @@ def quiet_path(fit: TraceFit, values: dict[str, float] | None = None) -> tuple[F
 
 
 def misses(fits: Sequence[TraceFit]) -> list[str]:
-    """A sentence for each device whose line misses the readings where least squares of the same law does not."""
-    told = []
+    """Return a sentence for each device whose line misses the readings where least squares of the same law does not."""
+    sentences = []
     for fit in fits:
         if CYCLE not in fit.problem.fields:
             continue
@@ -75,11 +75,11 @@ def misses(fits: Sequence[TraceFit]) -> list[str]:
         near = _distance(fit, quiet_path(fit, squares.values(end.places))[0])
         if far > MORE * near:
             name = f" of device {fit.series.device}" if len(fits) > 1 else ""
-            told.append(
+            sentences.append(
                 f"The line of {fit.law.__name__}{name} misses the readings by {100 * far / span:.1f} % of the range, "
                 f"and plain least squares of the same law by {100 * near / span:.1f} %: do not trust this fit."
             )
-    return told
+    return sentences
 
 
 def _distance(fit: TraceFit, path: Floats) -> float:

@@ -1,4 +1,4 @@
-"""How near simulated devices come to the measured ones: laws, and tables of steps, by one measure."""
+"""Distance of simulated devices from the measured ones, for laws and for tables of steps, by a single measure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Match:
 
     @property
     def expected(self) -> float:
-        """What the distance would be if the measured devices were some of the simulated ones: noise alone."""
+        """Return what the distance would be if the measured devices were some of the simulated ones: noise alone."""
         return float(np.mean([one.expected for one in self.replays]))
 
     @property
@@ -76,7 +76,7 @@ def match_law(fits: Sequence[TraceFit], *, within: bool, cells: int) -> Match:
     """Simulate every measured device as a law was fitted to it.
 
     Args:
-        fits: one a device.
+        fits: one per device.
         within: whether devices end where the measurement does, though their law's bounds lie beyond.
         cells: that are simulated of each.
     """
@@ -102,9 +102,9 @@ def match_tables(traces: Sequence[WeightTrace], noise: ReadingNoise, conductance
     """Simulate every measured device with the devices that the binned steps of all of them make.
 
     Args:
-        traces: one a device.
+        traces: one per device.
         noise: of readings.
-        conductance: which one a weight is.
+        conductance: which one per weight is.
     """
     begins = [held_out_from(trace) for trace in traces]
     cut = [_until(trace, begin) for trace, begin in zip(traces, begins, strict=True) if begin is not None]
@@ -131,7 +131,7 @@ class Judged(Protocol):
 
 
 def verdict(chosen: Judged, others: Sequence[Judged]) -> str:
-    """How near the best law's simulated devices come to the measured ones, and what comes nearer, in words."""
+    """Return how near the best law's simulated devices come to the measured ones, and what comes nearer, in words."""
     best, name = chosen.match, chosen.name
     unseen = "" if best.unseen is None else f", and by {100 * best.unseen:.2g} % in a cycle that its fit has not seen"
     said = (

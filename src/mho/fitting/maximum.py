@@ -41,7 +41,7 @@ def fit_devices(
 
     Args:
         law: its class.
-        traces: one a device.
+        traces: one per device.
         extrapolate: whether every bound may lie beyond the readings; else only those that shape the law's steps.
         slow_from: fits without noise that lasts over readings, to which such noise is to be added; None: there is none.
 
@@ -83,5 +83,5 @@ def fit_devices(
 
 
 def faint(problem: Problem, end: End) -> bool:
-    """Whether read noise is so small that it may be 0."""
+    """Return True if read noise is so small that it may be 0."""
     return problem.values(end.places)[NOISE] < LEAST * problem.floor

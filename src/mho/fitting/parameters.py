@@ -31,7 +31,7 @@ NEAR = 1e-4
 @final
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """Where a parameter may lie, and how a free number v says where.
+    """Interval of a parameter, and its map from a free number v.
 
     Ends that a value can reach are turning points (squares, and the square of a sine between two ends), so that
     a search passes through them and comes back; an end that it cannot reach is infinitely far, as a logarithm.
@@ -55,7 +55,7 @@ class Interval:
         return self.high - v * v if math.isfinite(self.high) else v
 
     def free(self, value: float) -> float:
-        """The inverse; an end is taken a little inside."""
+        """Return the free number of a value; an end of the range is taken a little inside."""
         if math.isfinite(self.low) and math.isfinite(self.high):
             part = min(max((value - self.low) / (self.high - self.low), 1e-6), 1 - 1e-6)
             return math.asin(math.sqrt(part))
@@ -66,11 +66,11 @@ class Interval:
         return math.sqrt(max(self.high - value, 1e-6)) if math.isfinite(self.high) else value
 
     def slope(self, v: float) -> float:
-        """How fast the value moves with the free number."""
+        """Return how fast the value moves with the free number."""
         return (self.value(v + 1e-6) - self.value(v - 1e-6)) / 2e-6
 
     def aside(self, v: float) -> tuple[float, float]:
-        """A free number beside another, and how far their values are apart.
+        """Return a free number beside another, and how far their values are apart.
 
         Apart in parts of the interval, which a half-open one has of 1, and towards its middle: free numbers themselves
         turn at an end. Where there is no end to reach, apart in free numbers.
@@ -84,7 +84,7 @@ class Interval:
         return other, (self.value(other) - value) / size
 
     def end(self, value: float) -> float | None:
-        """The end that a value has reached, if any."""
+        """Return the end that a value has reached, if any."""
         size = self.high - self.low if math.isfinite(self.high - self.low) else 1.0
         ends = [] if self.open else [e for e in (self.low, self.high) if abs(value - e) < NEAR * size]
         return ends[0] if ends else None
@@ -112,7 +112,7 @@ def defaults(law: type[Device]) -> dict[str, float]:
         parameters = law().parameters()
     except TypeError:
         raise LawError(
-            f"{law.__name__} has fields without defaults; a fit starts from defaults, so give each one"
+            f"{law.__name__} has fields without defaults; a fit starts from defaults, so give each field a default"
         ) from None
     values = {name: parameter.mean for name, parameter in parameters.items()}
     more = [name for name in ("read", "rest") if hasattr(law, name)]
@@ -122,7 +122,7 @@ def defaults(law: type[Device]) -> dict[str, float]:
             "fitted to laws that are a function of w; give such a law"
         )
     if not law.pulse_driven:
-        raise LawError(f"{law.__name__} takes no pulses, so no pulses can tell its parameters")
+        raise LawError(f"{law.__name__} takes no pulses, so no pulses can determine its parameters")
     if not all(isinstance(v, float) and math.isfinite(v) for v in values.values()):
         raise LawError(f"{law.__name__} has defaults that are lists or infinite; a fit starts from finite numbers")
     return values
@@ -130,14 +130,14 @@ def defaults(law: type[Device]) -> dict[str, float]:
 
 @functools.cache
 def shapes_bounds(law: type[Device]) -> bool:
-    """Whether steps without noise end at the bounds, so that the bounds shape every step, as in soft bounds."""
+    """Return True if steps without noise end at the bounds, so that the bounds shape every step, as in soft bounds."""
     cell = types.SimpleNamespace(**defaults(law))
     ends = ((cell.w_max, True), (cell.w_min, False))
     return all(abs(law.pulse(w, up, cell, 0.0) - w) <= 1e-9 * abs(cell.w_max - cell.w_min) for w, up in ends)
 
 
 def evaluates(law: type[Device], values: Mapping[str, float]) -> bool:
-    """Whether the law has a finite value at every state between its bounds."""
+    """Return True if the law has a finite value at every state between its bounds."""
     cell = types.SimpleNamespace(**values)
     try:
         moved = [

@@ -42,7 +42,7 @@ class Parameter:
 
 
 def parameters_of(fits: Sequence[TraceFit], factor: float = 1.0) -> tuple[Parameter, ...]:
-    """Parameters over devices, with weights made `factor` times as large."""
+    """Return the mean and the spread of parameters over devices, with weights made `factor` times as large."""
     return tuple(
         _over_devices(name, [fit.estimates[name] for fit in fits], factor if name in LENGTHS else 1.0)
         for name in fits[0].estimates
@@ -50,7 +50,7 @@ def parameters_of(fits: Sequence[TraceFit], factor: float = 1.0) -> tuple[Parame
 
 
 def device_of(law: type[Device], parameters: Sequence[Parameter], spread: float | None) -> Device:
-    """The device of these parameters.
+    """Return the device of these parameters.
 
     Args:
         law: its class.
@@ -77,19 +77,19 @@ def device_of(law: type[Device], parameters: Sequence[Parameter], spread: float 
 
 
 def unit_factor(law: type[Device], fits: Sequence[TraceFit], w_max: float, bounds: tuple[float, float]) -> float:
-    """What weights are multiplied by so that the mean of the bounds' sizes is `w_max`; 1 if a law forbids it."""
+    """Return the factor of weights with which the mean of the bounds' sizes is `w_max`; 1 if a law forbids it."""
     if not _scales(law, fits[0].values):
         return 1.0
     return w_max / float(np.mean(np.abs(bounds)))
 
 
 def rescaled(scale: Scale, factor: float) -> Scale:
-    """The map from conductance when weights are `factor` times as large."""
+    """Return the map from conductance when weights are `factor` times as large."""
     return Scale(scale.zero, scale.unit / factor)
 
 
 def _scales(law: type[Device], values: dict[str, float]) -> bool:
-    """Whether twice the bounds and twice the step make twice the weight: so in laws of mho, perhaps not a user's."""
+    """Return True if twice the bounds and twice the step make twice the weight, as in laws of mho."""
     twice = {name: 2 * value if name in LENGTHS else value for name, value in values.items()}
     one, two = (types.SimpleNamespace(**v) for v in (values, twice))
     for w in np.linspace(values["w_min"], values["w_max"], 7)[1:-1]:
@@ -112,13 +112,14 @@ def _over_devices(name: str, found: Sequence[Estimate], factor: float) -> Parame
     used = ended or found
     values = np.array([e.value for e in used]) * factor
     mean = float(values.mean())
-    told = [e for e in found if e.error is not None]
-    note = "" if len(told) == len(found) else f"determined by {len(told)} of {len(found)} devices; {_note(found)}"
+    determined = [e for e in found if e.error is not None]
+    some = f"determined by {len(determined)} of {len(found)} devices; {_note(found)}"
+    note = "" if len(determined) == len(found) else some
     shared = float(np.mean([e.shared for e in used])) * factor
-    if len(told) < 2:
-        error = told[0].error if told else None
+    if len(determined) < 2:
+        error = determined[0].error if determined else None
         return Parameter(name, mean, None if error is None else error * factor, None, note)
-    explained = float(np.mean([(e.error or 0.0) ** 2 - e.shared**2 for e in told])) * factor**2
+    explained = float(np.mean([(e.error or 0.0) ** 2 - e.shared**2 for e in determined])) * factor**2
     variance = max(float(values.var(ddof=1)) - explained, 0.0)
     spread = math.sqrt(variance) / abs(mean) if mean else None
     return Parameter(name, mean, math.hypot(float(values.std(ddof=1)) / math.sqrt(len(values)), shared), spread, note)

@@ -74,7 +74,7 @@ class Problem:
     def replaced(
         self, *, held: Mapping[str, Estimate] | None = None, weights: Floats | None = None, blur: float = 0.0
     ) -> Problem:
-        """The same with other parameters held, other weights of the readings, or blurred readings."""
+        """Return the problem with other parameters held, other weights of the readings, or blurred readings."""
         return Problem(
             self.law,
             self.series,
@@ -86,7 +86,7 @@ class Problem:
         )
 
     def values(self, places: Floats) -> dict[str, float]:
-        """Every parameter at these free numbers."""
+        """Return every parameter at these free numbers."""
         found = {name: estimate.value for name, estimate in self.held.items()}
         return found | {n: float(i.value(float(v))) for n, i, v in zip(self.names, self.intervals, places, strict=True)}
 
@@ -154,7 +154,7 @@ class Problem:
         return 0.5 * float(np.linalg.slogdet(scores @ scores.T + np.eye(len(scores)))[1])
 
     def alone(self, places: Floats) -> tuple[Problem, Floats]:
-        """The problem in which noises that devices share are free, and these places in it."""
+        """Return the problem in which noises that devices share are free, and these places in it."""
         free = self.replaced(held={name: estimate for name, estimate in self.held.items() if estimate.note != COMMON})
         return free, free.follow(self, places)
 
@@ -174,7 +174,7 @@ class Problem:
         return slope, square[np.ix_(mine, mine)] - square[np.ix_(mine, others)] @ follow
 
     def _per_logarithm(self, places: Floats) -> Floats:
-        """How free numbers move with the logarithms of their values."""
+        """Return how free numbers move with the logarithms of their values."""
         pairs = zip(self.intervals, places.tolist(), strict=True)
         return np.array([i.value(v) / (i.slope(v) or 1.0) for i, v in pairs], np.float64)
 
@@ -187,7 +187,7 @@ class Problem:
         return scores, mine, others
 
     def extremes(self) -> tuple[float, float]:
-        """Where a lower and an upper bound stand that the readings do not show."""
+        """Return where a lower and an upper bound stand that the readings do not show."""
         series, apart = self.series, APART * self.series.resolution
         if NOISE in self.held and self.held[NOISE].value == 0:
             return float(series.readings.min()) - apart, float(series.readings.max()) + apart

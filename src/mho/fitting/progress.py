@@ -1,4 +1,4 @@
-"""How far a fit has come."""
+"""Progress of a fit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import final
 
 Watch = Callable[[str, int, int], None]
-"""Is told what is being done, how many parts are done, and how many there are."""
+"""Function that is called with the work in progress, the parts that are done, and the number of parts."""
 
 
 @final
@@ -14,7 +14,7 @@ class Progress:
     """Counts the parts of a fit.
 
     Args:
-        watch: is told of each; None: nobody is.
+        watch: called for each part; None: nothing is called.
         parts: as far as they are known.
     """
 

@@ -25,7 +25,7 @@ UNLIKELY = 10.0
 BLOCKS = 20
 """Contiguous blocks that each device's readings are cut into."""
 SHARED = math.sqrt(1 + BLOCKS / (BLOCKS - 1))
-"""Factor of a standard error over blocks: each is predicted by what the others, most of them the same, have told."""
+"""Factor of a standard error over blocks: each is predicted from the others, which overlap between predictions."""
 DECISIVE = 10.0
 """A difference in log density of a device that decides whatever its standard error, which a single hard block may make
 large. Of several devices it is larger, as chance differences are, by the root of their number."""
@@ -36,7 +36,7 @@ NOTHING = 0.5
 @final
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """How well a law predicts.
+    """Score of a law: how well it predicts.
 
     Attributes:
         total: log density of all readings, each predicted one step ahead from those before it by parameters as a fit
@@ -54,7 +54,7 @@ class Score:
 
     @property
     def as_good(self) -> bool:
-        """Whether the law is within one standard error of the best, or so near that no data could tell."""
+        """True if the law is within one standard error of the best, or so near that no data could tell."""
         return self.behind <= max(min(self.error, DECISIVE * math.sqrt(self.devices)), NOTHING)
 
 
@@ -72,7 +72,7 @@ class Profile:
     Read noise follows in each device by itself.
 
     Args:
-        fits: one a device, with the c2c that each has.
+        fits: one per device, with the c2c that each has.
 
     Attributes:
         evidence: log likelihood of all devices, adjusted for the parameters of the mean steps, by places in `CYCLES`;

@@ -29,7 +29,7 @@ ROUNDING = 1e-12
 
 
 class Likelihood(Protocol):
-    """What a search needs of a function."""
+    """Function that a search maximises."""
 
     def minus(self, places: Sequence[Floats]) -> Floats: ...
     def scores(self, places: Floats) -> Floats: ...
@@ -39,7 +39,7 @@ class Likelihood(Protocol):
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class End:
-    """Where a search ended.
+    """End of a search.
 
     Attributes:
         places: the free numbers.
@@ -53,7 +53,7 @@ class End:
 def climb(
     problem: Likelihood, start: Floats, *, steps: int = STEPS, enough: float = ENOUGH, secants: bool = False
 ) -> End:
-    """The nearest maximum from a start: Newton's method with the outer product of the scores for a Hessian, damped.
+    """Return the nearest maximum from a start: damped Newton steps with the outer product of the scores as Hessian.
 
     Far from the best a few readings rule that Hessian, and steps stay short; there secants may take over, and damped
     steps end the search.
@@ -75,7 +75,7 @@ def climb(
 
 
 def _damped(problem: Likelihood, start: Floats, steps: int, enough: float) -> tuple[End, float]:
-    """The end of damped Newton steps, and what another one promises."""
+    """Return the end of damped Newton steps, and the gain that a further step promises."""
     places, best, damping, left = start, problem(start), 0.01, 0.0
     for _ in range(steps):
         scores = problem.scores(places)

@@ -29,7 +29,7 @@ class Shared:
     """Fits of several devices whose noises are the same numbers.
 
     Attributes:
-        fits: one a device, with these noises held.
+        fits: one per device, with these noises held.
         sizes: read noise and c2c, as far as devices share them.
         minus: minus the log likelihood, of several devices adjusted for the parameters of the mean steps of each.
         errors: standard errors of the logarithms of those that were searched for.
@@ -41,7 +41,7 @@ class Shared:
     errors: dict[str, float]
 
     def reaching(self, other: Shared) -> Shared:
-        """These with errors of which three reach the noises of other fits, or none."""
+        """Return the fits with errors three of which reach the noises of other fits, or none."""
         wide = {
             name: abs(math.log(other.sizes[name] / self.sizes[name])) if name in other.sizes else 1.0
             for name in self.errors
@@ -50,7 +50,7 @@ class Shared:
 
 
 def share(found: Sequence[tuple[Problem, End]], at: Mapping[str, float], names: Sequence[str]) -> Shared:
-    """The fits with the read noise or c2c, or both, that the adjusted likelihood of all devices together has.
+    """Return the fits with the read noise or c2c, or both, that the adjusted likelihood of all devices together has.
 
     Args:
         found: fits near these.
@@ -77,7 +77,7 @@ def share(found: Sequence[tuple[Problem, End]], at: Mapping[str, float], names: 
 
 
 def held_at(problem: Problem, end: End, sizes: Mapping[str, float]) -> tuple[Problem, End]:
-    """The fit with these noises held, from a fit near it."""
+    """Return the fit with these noises held, from a fit near it."""
     held = problem.held | {name: Estimate(size, None, COMMON) for name, size in sizes.items()}
     other = problem.replaced(held=held)
     return other, climb(other, other.follow(problem, end.places), steps=TRIAL, enough=ROUGH)
@@ -100,5 +100,5 @@ def together(found: list[tuple[Problem, End]]) -> Shared:
 
 
 def _differs(law: type[Device], name: str) -> bool:
-    """Whether a law's field has a value of its own in each device."""
+    """Return True if a law's field has a value of its own in each device."""
     return any(f.name == name and isinstance(f.default, PerCell) for f in dataclasses.fields(law))

@@ -37,7 +37,7 @@ ASLEEP, AWAKE, AWAKE_NOISE = 0.02, 0.2, 0.4
 def sketch(
     problem: Problem, model: tuple[Mapping[str, float], float] | None, plain: TraceFit | None
 ) -> tuple[Floats, float]:
-    """The best end of short searches from several starts, or from the fit to another device if that fits as well.
+    """Return the best end of short searches from several starts, or from the fit to another device if it fits as well.
 
     Readings are blurred by part of a step: where a law's step and its noise vanish, single readings would
     otherwise cost millions, and hide the way to parameters that have no such place.
@@ -81,7 +81,7 @@ def sketch(
 
 
 def improved(problem: Problem, start: Floats, *, polished: bool) -> tuple[Problem, End]:
-    """The best fit from a start, with bounds that the readings do not show at the extreme readings.
+    """Return the best fit from a start, with bounds that the readings do not show at the extreme readings.
 
     Args:
         problem: whose maximum is searched for.
@@ -104,7 +104,7 @@ def improved(problem: Problem, start: Floats, *, polished: bool) -> tuple[Proble
 
 
 def awake(problem: Problem, end: End, *, steps: int = STEPS, enough: float = ENOUGH) -> End:
-    """The best of an end and those that are found from other noises, where one of them is next to 0.
+    """Return the best of an end and those that are found from other noises, where one of them is next to 0.
 
     There the likelihood is so flat in it that a search may stay, however good a larger one would be.
     """
@@ -156,7 +156,7 @@ def held_silent(law: type[Device], series: WeightTrace) -> dict[str, Estimate]:
 
 
 def held_noiseless(law: type[Device], series: WeightTrace, beyond: bool) -> dict[str, Estimate]:
-    """Those, and what is known where readings have no noise: bounds that readings repeat, or cannot pass."""
+    """Return held parameters, with bounds that noiseless readings repeat or cannot pass."""
     held = {NOISE: NONE}
     apart = APART * series.resolution
     extremes = (float(series.readings.min()) - apart, float(series.readings.max()) + apart)

@@ -35,7 +35,7 @@ class Steps:
 
 
 def single_steps(trace: WeightTrace, sign: int) -> Steps:
-    """Each step of a direction, between two readings."""
+    """Return each step of a direction, between two readings."""
     mine, pulses = np.sign(trace.pulses) == sign, np.abs(trace.pulses).astype(np.float64)
     sizes = trace.steps[mine]
     return Steps(_before(trace.states[mine], sign * sizes, pulses[mine]), sizes, pulses[mine])

@@ -14,7 +14,7 @@ from mho.measurements.units import conductance as conductance_of
 
 
 def tables_as_read(measurement: Measurement, *, w_max: float = 0.6) -> tuple[Device, ...]:
-    """The devices of `table_devices` with the noise that the readings show by themselves, without fits.
+    """Return the devices of `table_devices` with the noise that the readings show by themselves, without fits.
 
     Args:
         measurement: pulses.
@@ -29,15 +29,15 @@ def tables_as_read(measurement: Measurement, *, w_max: float = 0.6) -> tuple[Dev
 def table_devices(
     traces: Sequence[WeightTrace], noise: ReadingNoise, conductance: Conductance | None = None
 ) -> tuple[Device, ...]:
-    """The devices that binned steps make, all measured devices together; none where only one direction was measured.
+    """Return the devices that binned steps make, of all devices together; none if a direction was not measured.
 
     `JumpTable` draws the steps as they were measured, without what noise of readings adds to them; `PiecewiseStep` has
     their means, with one c2c, and the noise of single readings as write noise.
 
     Args:
-        traces: one a device.
+        traces: one per device.
         noise: of readings.
-        conductance: which one a weight is.
+        conductance: which one per weight is.
     """
     if not all(any((np.sign(trace.pulses) == sign).any() for trace in traces) for sign in (1, -1)):
         return ()

@@ -75,7 +75,7 @@ def piecewise_from(traces: Sequence[WeightTrace], *, noise: ReadingNoise, nodes:
     """Fit the mean steps of all devices together: least squares on nodes with straight lines between them.
 
     Args:
-        traces: one a device; steps of several pulses count as so many.
+        traces: one per device; steps of several pulses count as so many.
         noise: of readings.
         nodes: K, at least 2.
 
@@ -108,7 +108,7 @@ def jump_table_from(
     variance that is the noise's.
 
     Args:
-        traces: one a device.
+        traces: one per device.
         noise: of readings.
         bins: B, at least 2.
         points: Q, at least 2.
@@ -155,7 +155,7 @@ def nodes_of(w: Floats, step: Floats, low: float, high: float, count: int, weigh
 
 
 def _range(traces: Sequence[WeightTrace]) -> tuple[float, float]:
-    """The lowest and the highest state that was measured on any device."""
+    """Return the lowest and the highest state that was measured on any device."""
     return min(trace.range[0] for trace in traces), max(trace.range[1] for trace in traces)
 
 

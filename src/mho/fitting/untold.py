@@ -1,4 +1,4 @@
-"""What the data could not tell, in sentences for the page of a fit."""
+"""Questions that the data of a fit leave open, in sentences for its page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def untold(fits: Sequence[TraceFit], parameters: Sequence[Parameter], ends: Ends
     """Sentences on what the best law's fit leaves open.
 
     Args:
-        fits: one a device.
+        fits: one per device.
         parameters: over devices.
         ends: of read noise and c2c where they can hardly be told apart.
     """
@@ -64,25 +64,25 @@ def _devices(fits: Sequence[TraceFit]) -> list[str]:
 
 def _noise(fits: Sequence[TraceFit], parameters: Sequence[Parameter], ends: Ends | None) -> list[str]:
     values = {p.name: p for p in parameters}
-    told = []
+    sentences = []
     first = fits[0].values.get("dw_min", 1.0)
     factor = values["dw_min"].value / first if "dw_min" in values else 1.0
     if ends is not None:
         low, high = (f"{factor * end:.2g}" for end in ends.noise)
-        told.append(
+        sentences.append(
             f"Cycle-to-cycle noise and read noise can hardly be told apart here: any c2c from {ends.cycles[0]:.2g} to "
             f"{ends.cycles[1]:.2g}, with read noise {f'of {low}' if low == high else f'from {low} to {high}'} in "
             "weights, fits about as well (95 %). Read each state several times without a pulse, or measure more "
             "pulses, to tell them apart."
         )
     elif values[NOISE].value == 0:
-        told.append("Readings show no noise beside that of the steps, down to their resolution.")
+        sentences.append("Readings show no noise beside the noise of the steps, down to their resolution.")
     if values[NOISE].value:
-        told.append(
+        sentences.append(
             "Write noise and read noise cannot be told apart: each state was read once after its pulse. The device "
             "file has both as write noise."
         )
-    return told
+    return sentences
 
 
 def _slow(parameters: Sequence[Parameter]) -> list[str]:
@@ -113,64 +113,66 @@ def _bounds(fits: Sequence[TraceFit]) -> list[str]:
 
 
 def _weak(parameters: Sequence[Parameter]) -> list[str]:
-    told = []
+    sentences = []
     for p in parameters:
         if p.error is None and "not determined" in p.note:
-            told.append(f"{p.name} is {p.note}.")
+            sentences.append(f"{p.name} is {p.note}.")
         elif p.error is None and "end of its range" in p.note and p.name in ("w_max", "w_min"):
-            told.append(f"{p.name} was never reached: the fit ran into its limit, so its value is a guess.")
+            sentences.append(f"{p.name} was never reached: the fit ran into its limit, so its value is a guess.")
         elif p.error is None and "end of its range" in p.note and p.name not in (NOISE, "c2c"):
-            told.append(f"{p.name} is {p.note}: a simpler law may do.")
+            sentences.append(f"{p.name} is {p.note}: a simpler law may do.")
         elif p.error is not None and p.name not in (NOISE, SLOW, LASTS) and p.value and p.error / abs(p.value) > LOOSE:
-            told.append(f"{p.name} is hardly determined: {p.value:.3g} ± {p.error:.2g}.")
+            sentences.append(f"{p.name} is hardly determined: {p.value:.3g} ± {p.error:.2g}.")
         if p.name == "c2c" and p.value > WANDERS:
-            told.append(
+            sentences.append(
                 f"c2c is {p.value:.3g}: the state wanders by more than a step at each pulse. Read noise that lasts "
                 "over several pulses (1/f, telegraph noise) looks the same, so take c2c as an upper limit."
             )
-    return told
+    return sentences
 
 
 def _points(traces: Sequence[WeightTrace]) -> list[str]:
-    told = []
+    sentences = []
     count = sum(int((trace.pulses != 0).sum()) for trace in traces)
     if count < FEW:
-        told.append(f"There are few readings ({count}): similar laws can hardly be told apart.")
+        sentences.append(f"There are few readings ({count}): similar laws can hardly be told apart.")
     gaps = sum(int((trace.pulses == 0).sum()) for trace in traces)
     if gaps:
-        told.append(
+        sentences.append(
             f"{gaps} gap{'s' if gaps > 1 else ''} between readings: what happened in them is not part of the fit."
         )
     if any((np.abs(trace.pulses) > 1).any() for trace in traces):
-        told.append("Readings are several pulses apart: the noise of single pulses is told only by its sum.")
-    return told
+        sentences.append("Readings are several pulses apart: the noise of single pulses is seen only in its sum.")
+    return sentences
 
 
 def _residuals(fits: Sequence[TraceFit]) -> list[str]:
-    told = []
+    sentences = []
     for fit in fits:
         left = fit.residuals[np.isfinite(fit.residuals)]
         name = f" of device {fit.series.device}" if len(fits) > 1 else ""
         lag = lag_one(fit.residuals)
         if abs(lag) > max(CORRELATED, 3 / math.sqrt(len(left))):
-            told.append(
+            sentences.append(
                 f"Neighbouring residuals{name} are correlated ({lag:+.2f}): the law misses part of how steps go on."
             )
         time = np.linspace(-1, 1, len(left))
         trend = float((time * left).sum() / math.sqrt(float((time**2).sum())))
         if abs(trend) > TREND:
-            told.append(
+            sentences.append(
                 f"Residuals{name} drift in time ({trend:+.1f} standard errors): the device changed while it was "
                 "measured, which no law here describes."
             )
         excess = float((left**2).mean())
         if not 0.8 < excess < 1.25:
-            told.append(f"Residuals{name} have variance {excess:.2f} in place of 1: noise is not as the law has it.")
-    return told
+            sentences.append(
+                f"Residuals{name} have variance {excess:.2f} in place of 1: noise is not as the law has it."
+            )
+    return sentences
 
 
 def _uneven(fits: Sequence[TraceFit]) -> list[str]:
-    """Whether noise grows or falls with the state, of all devices together: a fit has one noise for all states."""
+    """Return how noise grows or falls with the state, of all devices together: fits have one noise for all states."""
     halves: dict[bool, list[Floats]] = {True: [], False: []}
     for fit in fits:
         there = np.isfinite(fit.residuals)

@@ -27,7 +27,7 @@ OUTLIER = 6.0
 @final
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """How conductance becomes weight: w = (g - zero) / unit.
+    """Map from conductance to weight: w = (g - zero) / unit.
 
     Attributes:
         zero: what is w = 0, in the units of the file.
@@ -102,19 +102,19 @@ class WeightTrace:
 
     @property
     def noisy(self) -> bool:
-        """Whether noise of readings hides the state before a single step; for tables and figures, not for fits."""
+        """True if noise of readings hides the state before a single step; for tables and figures, not for fits."""
         return self.noise > NOISY * self.scatter
 
     @property
     def states(self) -> Floats:
-        """Where each step began, (K - 1,): the reading, or the line through those around it if readings are noisy."""
+        """Return the state before each step, (K - 1,): the reading, or the line through its neighbours if noisy."""
         if not self.noisy:
             return self.readings[:-1]
         return smoothed(self.readings, ramps(self.pulses))[:-1]
 
 
 def scale_of(measurement: Measurement, w_max: float) -> Scale:
-    """The map that takes the range that was measured, of all devices together, to ±w_max."""
+    """Return the map that takes the range that was measured, of all devices together, to ±w_max."""
     found = [measured_range(t.values, t.pulses.astype(np.int64)) for t in measurement.traces]
     low, high = min(low for low, _ in found), max(high for _, high in found)
     return Scale(zero=float(low + high) / 2, unit=float(high - low) / (2 * w_max))
@@ -143,7 +143,7 @@ def measured_range(readings: Floats, pulses: npt.NDArray[np.int64]) -> tuple[flo
 
 
 def weight_trace(trace: Trace, scale: Scale) -> WeightTrace:
-    """A trace in weights."""
+    """Return a trace in weights."""
     readings, pulses = scale.weights(trace.values), trace.pulses.astype(np.int64)
     apart = np.diff(np.unique(readings))
     # the floor is the rounding of double precision
@@ -186,7 +186,7 @@ def smoothed(values: Floats, groups: npt.NDArray[np.int64], half: int = WINDOW /
 
 
 def line_at(readings: Floats, groups: npt.NDArray[np.int64], k: int, half: int) -> tuple[float, float]:
-    """The straight line through a value's neighbours of its group at its place, and the factor of its variance.
+    """Return the straight line through a value's neighbours of its group at its place, and the factor of its variance.
 
     Args:
         readings: (K,).
@@ -226,7 +226,7 @@ def _scatter(readings: Floats, pulses: npt.NDArray[np.int64]) -> tuple[float, fl
 
 
 def _plateau(readings: Floats, pulses: npt.NDArray[np.int64]) -> float | None:
-    """The highest reading if up pulses at it twice leave it where it is."""
+    """Return the highest reading if up pulses at it twice leave it where it is."""
     top = readings.max()
     still = (readings[1:] == top) & (readings[:-1] == top) & (pulses > 0)
     return float(top) if still.sum() >= 2 else None

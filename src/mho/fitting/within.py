@@ -18,13 +18,13 @@ NODES = 17
 
 
 def reaches(bounds: tuple[float, float], measured: tuple[float, float]) -> bool:
-    """Whether bounds lie within the measured range, or nearly so."""
+    """Return True if bounds lie within the measured range, or nearly so."""
     slack = REACHED * (measured[1] - measured[0])
     return bounds[0] >= measured[0] - slack and bounds[1] <= measured[1] + slack
 
 
 def within(device: Device, ends: tuple[float, float], spread: float | None) -> Device:
-    """The same steps and noise between `low` and `high`, for a law whose bounds shape its steps and lie beyond.
+    """Return steps and noise between `low` and `high`, for a law whose bounds lie beyond and shape its steps.
 
     Soft bounds become a `LinearStep`, exactly: its slopes at the ends of the range are what they were. Other laws
     become a `PiecewiseStep` of their steps without noise at `NODES` states, with their c2c.

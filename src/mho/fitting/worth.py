@@ -1,4 +1,4 @@
-"""What a device is worth for training, told from its numbers before a network is trained."""
+"""Worth of a device for training, judged from its numbers before a network is trained."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ imbalance of steps at w = 0 and noise of a step at most (Gokmen and Vlasov 2016;
 @final
 @dataclasses.dataclass(frozen=True)
 class Worth:
-    """The numbers of a device that training hangs on, nominal values without spreads.
+    """Numbers of a device that training depends on, nominal values without spreads.
 
     Attributes:
         states: the range over the mean of an up and a down step in its middle, as `mho.testing.check_device` counts.
@@ -50,7 +50,7 @@ class Worth:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The numbers beside what a network bears, and what limits training, most first, with what to do."""
+        """Numbers beside what a network bears, and what limits training, most first, with what to do."""
         place = "w = 0" if self.ends[0] < 0 < self.ends[1] else "the middle of the range"
         balance = "nothing is known of the balance of steps, as one direction was measured"
         if self.imbalance is not None:
@@ -96,7 +96,7 @@ class Worth:
 
 
 def worth_of(device: Device, *, both: bool = True) -> Worth:
-    """The numbers of a device that training hangs on.
+    """Return the numbers of a device that training depends on.
 
     Args:
         device: with bounds and a law of one normal per pulse, of numbers, not lists.
@@ -138,24 +138,24 @@ def hard_to_train(device: Device) -> list[str]:
     values: dict[str, Any] = {name: parameter.mean for name, parameter in device.parameters().items()}
     if "dw_min" not in values:
         return []
-    told, states = [], worth_of(device).states
+    said, states = [], worth_of(device).states
     step = float(values["w_max"] - values["w_min"]) / states
     wanted = RATE / (LENGTH * step)
     if wanted > SATURATED:
-        told.append(
+        said.append(
             f"Pulse probabilities saturate: with steps of {step:.2g}, a learning rate of {RATE:g} and {LENGTH} pulses "
             f"per train, updates call for up to {wanted:.0f} pulses in a slot, and 1 is sent. Give a smaller "
             "training.lr, longer trains (update.length, at most 64), or a larger range with --w-max."
         )
     if states < COARSE:
-        told.append(
+        said.append(
             f"{states:.0f} states are few: one pulse moves a weight by as much as a typical weight is worth. Use "
             "several devices per weight (cell.kind = Replicated with cell.n)."
         )
     if float(values.get("c2c", 0.0)) > WILD:
-        told.append(
+        said.append(
             f"The noise of a step is {values['c2c']:.2g} times the step: a pulse hardly goes the way it should. "
             "Measure each state several times to see whether this is noise of readings, or use several devices per "
             "weight (cell.kind = Replicated with cell.n)."
         )
-    return told
+    return said

@@ -8,7 +8,7 @@ from mho.kernels.cpu.backend import CPU
 from mho.kernels.reference.backend import Reference
 
 BACKENDS: dict[str, Backend] = {"cpu": CPU(), "reference": Reference()}
-"""A back end of one's own is entered here by its name."""
+"""Back ends by name; add your own here to select it with `Crossbar(..., backend="name")`."""
 
 
 def backend_of(name: str) -> Backend:

@@ -1,9 +1,9 @@
-"""Numbers of a reading circuit, in the order in which kernels have them: columns of `ops.Circuit.numbers`."""
+"""Columns of `mho.kernels.ops.Circuit.numbers`, the numbers of a reading circuit, in the array's units."""
 
 from __future__ import annotations
 
-NOISE = 0  # σ, standard deviation of an output
-BOUND = 1  # α of the outputs
-INPUT_BOUND = 2  # of the inputs, behind their scale
-INPUT_STEP = 3  # of the input converter; 0: continuous
-OUTPUT_STEP = 4  # of the output converter; 0: continuous
+NOISE = 0  # σ, standard deviation of the noise of an output
+BOUND = 1  # α, largest |output|; infinite: no bound
+INPUT_BOUND = 2  # largest |input| after division by s; infinite: no bound
+INPUT_STEP = 3  # step of the input converter (DAC); 0: continuous
+OUTPUT_STEP = 4  # step of the output converter (ADC); 0: continuous

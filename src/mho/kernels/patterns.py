@@ -1,4 +1,4 @@
-"""Deterministic pulse trains: which slots a line of n pulses takes, so that two lines coincide as often as they should.
+"""Deterministic pulse trains: the slots of a line that pulses n times, chosen so that two lines coincide n·m/BL times.
 
 Of BL slots a column of n pulses takes the first n, and a row of m pulses takes m spread evenly: slot k where
 ⌊m(k + 1)/BL + ½⌋ exceeds ⌊mk/BL + ½⌋. So the first n slots hold ⌊nm/BL + ½⌋ of the row's pulses, the product rounded.
@@ -18,13 +18,13 @@ LONGEST = 64
 
 
 def first_slots(pulses: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.bool_]:
-    """Trains of columns (lines, BL) that pulse so many times each (lines,): from the first slot on."""
+    """Return trains (lines, BL) of columns that pulse in their first slots, by their numbers of pulses (lines,)."""
     sent: npt.NDArray[np.bool_] = np.arange(length) < pulses[:, None]
     return sent
 
 
 def even_slots(pulses: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.bool_]:
-    """Trains of rows (lines, BL) that pulse so many times each (lines,): spread evenly."""
+    """Return trains (lines, BL) of rows whose pulses are spread evenly, by their numbers of pulses (lines,)."""
     before = (2 * pulses[:, None] * np.arange(length + 1) + length) // (2 * length)
     sent: npt.NDArray[np.bool_] = np.diff(before) > 0
     return sent
@@ -32,7 +32,10 @@ def even_slots(pulses: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.boo
 
 @functools.cache
 def packed() -> npt.NDArray[np.uint32]:
-    """All trains as words of bits: (2, 2, LONGEST + 1, LONGEST + 1) by side, columns first, by word, BL and pulses."""
+    """Return all trains as words of bits, (2, 2, LONGEST + 1, LONGEST + 1) uint32: by side, word, BL and pulses.
+
+    Side 0 are columns, side 1 rows.
+    """
     words = np.zeros((2, LONGEST // SLOTS_A_TRAIN, LONGEST + 1, LONGEST + 1), np.uint32)
     slots = np.arange(LONGEST)
     places = (8 * (slots % SLOTS_A_WORD) + slots % SLOTS_A_TRAIN // SLOTS_A_WORD).astype(np.uint32)

@@ -1,6 +1,6 @@
 """Records that compiled kernels take: named tuples, which Numba keeps as plain numbers and arrays.
 
-Shapes: R replicas, T vectors, P lines, M outputs, N inputs, W words of 32 slots a vector. Records that kernels
+Shapes: R replicas, T vectors, P lines, M outputs, N inputs, W words of 32 slots per vector. Records that kernels
 make for their helpers stand in `mho.kernels.cpu.records`.
 """
 
@@ -13,13 +13,13 @@ class Reading(NamedTuple):
     """A read: its stream, its circuit, and where it counts.
 
     Attributes:
-        keys: of the stream, (R, 2) uint32.
-        circuit: (R, 5) float32, a row in the order of `mho.kernels.circuit`.
-        backward: whether lines are driven and columns read.
-        noise_management: whether inputs are scaled by their largest.
+        keys: keys of the stream that names the noise, (R, 2) uint32.
+        circuit: numbers of the circuit, (R, 5) float32, in the order of `mho.kernels.circuit`.
+        backward: True if rows are driven and columns read.
+        noise_management: True if the inputs of a vector are divided by the largest |input|.
         halvings: how often bound management may halve the inputs; 0: no bound management.
-        clipped_slot: counter of clipped outputs.
-        halvings_slot: counter of halvings.
+        clipped_slot: column of `counts` for clipped outputs.
+        halvings_slot: column of `counts` for halvings.
     """
 
     keys: Any
@@ -32,13 +32,13 @@ class Reading(NamedTuple):
 
 
 class LineLists(NamedTuple):
-    """Pulse trains of one side: for each train the lines that pulse.
+    """Pulse trains of one side, rows or columns: for each train the list of lines that pulse.
 
-    Lists follow one another closely: few lines pulse, and what is not written needs no place in a cache.
+    Lists follow one another closely: few lines pulse, and memory that is not written takes no room in a cache.
 
     Attributes:
-        lines: (R, 2, L) uint32: numbers of lines in ascending order, with the highest bit set where the line is driven
-            by a negative value; and the bits of the slots in which each pulses.
+        lines: (R, 2, L) uint32. lines[:, 0] are numbers of lines, ascending within a list, with the highest bit set if
+            the line is driven by a negative value; lines[:, 1] the bits of the slots in which the line pulses.
         extents: (R, T·W, 2) int64: where the list of each train begins, and how many lines it has.
     """
 
@@ -53,12 +53,12 @@ class TrainDrive(NamedTuple):
         x_gain: C_x, (R,) float32.
         d_gain: C_δ, (R,) float32.
         length: slots of a train, BL.
-        managed: whether update management balances the two sides of each vector.
-        length_managed: whether each vector has as many slots as it needs.
-        deterministic: whether the number of pulses is rounded, and not drawn.
-        patterns: trains of deterministic lines, as `mho.kernels.patterns.packed` has them.
-        keys: of the stream, (R, 2) uint32.
-        copies: devices of a weight, each with its own train of d.
+        managed: True if update management balances the two sides of each vector.
+        length_managed: True if each vector has as many slots as it needs.
+        deterministic: True if the number of pulses is rounded instead of drawn.
+        patterns: trains of deterministic lines, from `mho.kernels.patterns.packed`.
+        keys: keys of the stream, (R, 2) uint32.
+        copies: devices of a weight, each with its own train of δ.
     """
 
     x_gain: Any
@@ -73,13 +73,13 @@ class TrainDrive(NamedTuple):
 
 
 class DeviceArrays(NamedTuple):
-    """Devices of a bank beside the state that reads see.
+    """Fields, hidden states and tables of the devices of a bank.
 
     Attributes:
-        fields: of the law, each a flat float32 array.
-        strides: how they lie, (fields, 7), as `mho.kernels.ops.Cells.strides`.
-        hidden: (R, H, P, N) float32: what reads do not see.
-        tables: of the law, each (R, P·N, ...).
+        fields: fields of the law, a tuple of flat float32 arrays.
+        strides: layout of the fields, (fields, 7) int64, see `mho.kernels.ops.Population.strides`.
+        hidden: states that reads do not see, (R, H, P, N) float32.
+        tables: tables of the law, a tuple of (R, P·N, ...) float32.
     """
 
     fields: Any
@@ -92,9 +92,9 @@ class PulseStream(NamedTuple):
     """Stream of the moves of an update, and the vectors whose trains are applied.
 
     Attributes:
-        keys: of the stream, (R, 2) uint32.
+        keys: keys of the stream, (R, 2) uint32.
         words: trains of a vector, W.
-        span: the first vector that counts, and the one behind the last, (2,) int64.
+        span: the first vector that is applied, and the vector behind the last, (2,) int64; read at each run.
     """
 
     keys: Any
@@ -107,8 +107,8 @@ class Window(NamedTuple):
 
     Attributes:
         begin: first vector of each column, (N,) int64.
-        end: the vector behind its last, (N,) int64.
-        span: the first vector of all columns, and the one behind the last, (2,): nothing beyond is looked at.
+        end: the vector behind the last of each column, (N,) int64.
+        span: the smallest `begin` and the largest `end`, (2,) int64; vectors outside are skipped.
     """
 
     begin: Any
@@ -117,13 +117,13 @@ class Window(NamedTuple):
 
 
 class Events(NamedTuple):
-    """Where a halt writes its events.
+    """Events of a halt, K of them.
 
     Attributes:
-        following: number of the event that comes next, (1,); counted on by K.
-        columns: takes the columns that halt, (K,).
-        numbers: takes the numbers of their events, (K,).
-        vector: takes how many vectors there have been at the last of them, (1,).
+        following: number of the next event, (1,) int64; a halt adds K.
+        columns: takes the columns that halt, (K,) int64.
+        numbers: takes the numbers of their events, (K,) int64.
+        vector: takes how many vectors the array has had at the last of them, (1,) int64.
     """
 
     following: Any
@@ -133,12 +133,12 @@ class Events(NamedTuple):
 
 
 class Chopping(NamedTuple):
-    """When the signs of columns change, for each replica.
+    """Choppers of the replicas: when the signs of columns change.
 
     Attributes:
-        probability: of a change after a reading, (R,) float32; 0: signs stay.
-        period: readings from one change to the next, (R,) int64; 0 where changes are drawn.
-        keys: of the draws, (R, 2) uint32.
+        probability: probability of a change per reading, (R,) float32, 0 to 1; 0: signs stay.
+        period: readings from a change to the next, (R,) int64; 0: changes are drawn.
+        keys: keys of the draws, (R, 2) uint32.
     """
 
     probability: Any
@@ -147,11 +147,11 @@ class Chopping(NamedTuple):
 
 
 class Signs(NamedTuple):
-    """Signs of columns.
+    """Signs of columns, which choppers change.
 
     Attributes:
         sign: +1 or -1, (R, N) float32.
-        age: readings since its last change, (R, N) float32.
+        age: readings since the last change of the sign, (R, N) float32.
     """
 
     sign: Any
@@ -159,12 +159,12 @@ class Signs(NamedTuple):
 
 
 class Means(NamedTuple):
-    """Running means of the largest sizes of vectors.
+    """Running means of the largest |x| and the largest |δ| of vectors.
 
     Attributes:
-        x: of the largest |x|, (R,) float32.
-        d: of the largest |δ|, (R,) float32.
-        seen: over how many vectors, (R,) float32.
+        x: mean of the largest |x|, (R,) float32.
+        d: mean of the largest |δ|, (R,) float32.
+        seen: number of vectors in the means, (R,) float32.
     """
 
     x: Any
@@ -173,7 +173,7 @@ class Means(NamedTuple):
 
 
 class LstmMemory(NamedTuple):
-    """Memory cells of an LSTM, (S, H) each: c, c' = f·c + i·g, and tanh c'."""
+    """Memory of an LSTM, (S, H) float32 each: c of the time step before, c' = f·c + i·g, and tanh c'."""
 
     c: Any
     new_c: Any
@@ -181,14 +181,20 @@ class LstmMemory(NamedTuple):
 
 
 class LstmErrors(NamedTuple):
-    """Errors that come back to a step of an LSTM, (S, H) each: δ of h, and δ of c'."""
+    """Errors that come back to a time step of an LSTM, (S, H) float32 each: δ of h, and δ of c'."""
 
     h: Any
     new_c: Any
 
 
 class GruErrors(NamedTuple):
-    """Errors that a step of a GRU sends back: δ of given and of answer (S, 3H), and δ of h (S, H) beside the matrix."""
+    """Errors that a time step of a GRU sends back, float32.
+
+    Attributes:
+        given: δ of the answer of the input array, (S, 3H).
+        answer: δ of the answer of the recurrent array, (S, 3H).
+        past: δ of h past the recurrent array, (S, H).
+    """
 
     given: Any
     answer: Any
@@ -196,7 +202,19 @@ class GruErrors(NamedTuple):
 
 
 class PatchGeometry(NamedTuple):
-    """Layout of patches on maps: kernel (kh, kw), stride (sh, sw), dilation (dh, dw), padding, output columns."""
+    """Layout of patches on maps, in pixels; see `mho.kernels.feature_maps.Geometry`.
+
+    Attributes:
+        kh: height of the kernel.
+        kw: width of the kernel.
+        sh: stride, down.
+        sw: stride, across.
+        dh: dilation, down.
+        dw: dilation, across.
+        top: zeros above the map.
+        left: zeros left of the map.
+        across: patches in a row.
+    """
 
     kh: Any
     kw: Any

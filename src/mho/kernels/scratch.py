@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 @final
 class Scratch:
-    """Blocks of memory, each for as many plans as are bound while they are lent.
+    """Blocks of memory that several plans share.
 
-    What is bound within one `lent()` gets blocks of its own; the next `lent()` begins with the first block again.
+    Plans bound within one `lent()` get different blocks; the next `lent()` begins with the first block again.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Scratch:
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[None]:
-        """Give what plans bound meanwhile ask for by `room`: they must not run while others of this memory do."""
+        """Give blocks to the plans bound inside; they must not run at the same time as other plans of this memory."""
         self._taken = 0
         token = _lender.set(self)
         try:
@@ -47,6 +47,6 @@ _lender: contextvars.ContextVar[Scratch | None] = contextvars.ContextVar("scratc
 
 
 def room(shape: Sequence[int], kind: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return memory that need not keep its content between two runs of a plan: new, or what is lent."""
+    """Return memory whose content need not survive between two runs of a plan: new, or from the Scratch that lends."""
     lender = _lender.get()
     return np.empty(shape, kind) if lender is None else lender.take(shape, kind)

@@ -1,4 +1,7 @@
-"""Plans of updates that halt: the vectors up to which columns go, what is read there, and the signs of columns."""
+"""Plans of updates that halt for events: windows of vectors, columns that are read, and choppers.
+
+Shapes: R replicas, P lines, N columns, K events of a halt. Nothing is counted.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,14 @@ from mho.kernels.records import Chopping, Events, Signs, Window
 
 
 def take_columns(values: Floats, less: Floats | None, columns: Counts, out: Floats) -> Call:
-    """Plan out (R, P, K) = columns (K,) of values (R, P, N), less those of `less` (R, P, N) where it is given."""
+    """Plan a copy of columns, less those of a reference.
+
+    Args:
+        values: (R, P, N).
+        less: reference that is subtracted, (R, P, N); None: none.
+        columns: the columns, (K,) int64.
+        out: takes them, (R, P, K).
+    """
     nothing = np.empty((len(values), 0, values.shape[2]), np.float32)
     lines = values.shape[0] * values.shape[1]
     return ops.plain(
@@ -19,16 +29,16 @@ def take_columns(values: Floats, less: Floats | None, columns: Counts, out: Floa
     )
 
 
-def no_window(columns: int) -> Window:
-    """Return a window over no vector of so many columns."""
+def empty_window(columns: int) -> Window:
+    """Return a window over `columns` columns in which none takes part in any vector."""
     return Window(np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(2, np.int64))
 
 
 def halt(window: Window, events: Events, every: int, first: Counts) -> Call:
-    """Plan to open a window up to the next events of an update, one for each of K columns in turn.
+    """Plan to open a window up to the next K events of an update, which read successive columns.
 
     Args:
-        window: over the N columns; its ends say how far the columns have come.
+        window: over N columns; its ends say how far the columns have come. Written.
         events: takes the K events.
         every: vectors from one event to the next.
         first: number of the first vector of the update, (1,).
@@ -37,30 +47,44 @@ def halt(window: Window, events: Events, every: int, first: Counts) -> Call:
 
 
 def finish(window: Window, vectors: int) -> Call:
-    """Plan to open a window from where the columns are to the end of an update of so many vectors."""
+    """Plan to open a window from the last halt of each column to the end of an update of `vectors` vectors."""
     return ops.plain("windows", "finish", 1, len(window.begin), window, vectors)
 
 
 def count_events(numbers: Counts, following: Counts) -> Call:
-    """Plan to set following (1,) to the number behind the last of events (K,)."""
+    """Plan following (1,) = the number behind the last of the events `numbers` (K,)."""
     return ops.plain("transfer", "count_events", 1, 1, numbers, following)
 
 
 def count_readings(chopping: Chopping, columns: Counts, events: Counts, age: Floats, changing: Floats) -> Call:
-    """Plan to count a reading of columns (K,) by events (K,) on age (R, N).
+    """Plan to count a reading of K columns, and to mark the columns whose signs change after it.
 
-    Sets changing (R, N) to 1 for those of these columns whose sign changes after it, else to 0.
+    Args:
+        chopping: when signs change.
+        columns: columns that are read, (K,) int64.
+        events: numbers of the events that read them, (K,) int64.
+        age: readings since the last change, (R, N); updated.
+        changing: takes 1 for columns whose sign changes, else 0, (R, N).
     """
     work = len(age) * len(columns)
     return ops.plain("choppers", "count_readings", len(age), work, columns, events, age, chopping, changing)
 
 
 def change_signs(columns: Counts, changing: Floats, signs: Signs) -> Call:
-    """Plan to change the signs of those of columns (K,) where `changing` (R, N) is 1, and to set their age to 0."""
+    """Plan to change the signs of the columns (K,) for which `changing` (R, N) is 1, and to set their age to 0."""
     sign, age = signs
     return ops.plain("choppers", "change_signs", len(age), len(age) * len(columns), columns, changing, sign, age)
 
 
 def chop(chopping: Chopping, x: Floats, signs: Signs, every: int, out: Floats, first: Counts) -> Call:
-    """Plan out = x (R, T, N) times the signs that each vector meets; `signs` are those before the first vector."""
+    """Plan the product of vectors and the signs of columns at their time.
+
+    Args:
+        chopping: when signs change.
+        x: (R, T, N).
+        signs: signs before the first vector.
+        every: vectors from one event to the next.
+        out: takes the products, (R, T, N).
+        first: number of the first vector, (1,).
+    """
     return ops.plain("choppers", "chop", len(x), x.size, x, signs, every, chopping, out, number=first)

@@ -1,4 +1,4 @@
-"""Map of a transfer: a static scalar function of a cell, with the names of all that it is given."""
+"""Map of a transfer: a static scalar function of a cell, from a reading to pulses, with the names of its arguments."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from mho.errors import LawError, nearest
 
 ARGUMENTS = ("h", "omega", "line")
 CHANGES, COLUMNS, STEP, RATE = "changes", "columns", "step", "rate"
-"""What `line` has beside the cell's own: whether the column's sign changes now; N; the nominal step of the bank that is
-pulsed; the learning rate."""
+"""Names in the record `line` beside the cell's own: 1 if the column's sign changes now, else 0; N; the nominal step
+dw_min of the bank that is pulsed; the learning rate."""
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class TransferMap:
-    """Map of a transfer: a cell's `transfer(h, omega, line)`, and the names of all that it takes.
+    """A cell's `transfer(h, omega, line)`, and the names in its records.
 
     Attributes:
-        cell: the class.
-        name: of the function.
+        cell: class of the cell.
+        name: name of the function.
         weight: names of the buffers of a weight, in the record h.
         column: names of the buffers of a column, and `changes`, in the record `line`.
         settings: names of the cell's settings that are numbers, and `rate`, in the record `line`.
@@ -39,7 +39,7 @@ class TransferMap:
 
     @functools.cached_property
     def function(self) -> Function:
-        """Return the function, read from its source, whose records have all that it uses.
+        """Return the function, read from its source, after a check that its records have all fields that it uses.
 
         Raises:
             LawError: for a wrong signature, unreadable source, or a name that the function may not use.
@@ -58,11 +58,11 @@ class TransferMap:
         return function
 
     def check(self) -> None:
-        """Raise LawError if the function cannot stand in a kernel, on whichever back end it will run."""
+        """Raise LawError if the function cannot be compiled into a kernel, whichever back end is used."""
         _ = self.function
 
     def answer(self, h: Any, omega: Any, line: Any) -> tuple[tuple[Any, ...], int]:
-        """Return the new buffers and the pulses, by the function as plain Python."""
+        """Return the new buffers and the number of pulses, computed by the function as plain Python."""
         answer = getattr(self.cell, self.name)(h, omega, line)
         if not self.weight:
             return (), int(answer)

@@ -1,4 +1,4 @@
-"""What zero-shifting did and what it left."""
+"""Report of zero-shifting: pulses sent, and distances left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Distances:
     """Signed distances from symmetry points, over the cells whose points are known: in the units of the weights.
 
     Attributes:
-        mean: of the distances.
+        mean: mean of the distances.
         std: their standard deviation.
         largest: the largest without its sign.
     """
@@ -26,7 +26,7 @@ class Distances:
 
     @classmethod
     def of(cls, distances: npt.NDArray[np.float64]) -> Distances | None:
-        """Of some distances; None for none."""
+        """Return the spread of some distances; None if there are none."""
         if not distances.size:
             return None
         return cls(float(distances.mean()), float(distances.std()), float(np.abs(distances).max()))
@@ -38,14 +38,15 @@ class Distances:
 @final
 @dataclasses.dataclass(frozen=True)
 class ArrayShift:
-    """What became of one array, over all its replicas.
+    """Result of zero-shifting for an array, over all its replicas.
 
     Attributes:
         array: its name.
-        pulses: sent to each device, one number a replica.
+        pulses: sent to each device, one number per replica.
         settled: whether the tolerance was reached in every replica; None where none was given.
-        residual: of the conductances from their symmetry points after the pulses.
-        left: of the references likewise, hence of W = 0: write error and bounds of the reference devices included.
+        residual: distance of the conductances from their symmetry points after the pulses.
+        left: distance of the references from the symmetry points, hence of W = 0: with the write error and the bounds
+            of the reference devices.
         without_point: share of devices that have no symmetry point.
         clipped: share of weight devices that their bounds kept from g_ref + W.
         references_clipped: share of reference devices that cannot hold what they were given.
@@ -83,7 +84,7 @@ class ArrayShift:
 @final
 @dataclasses.dataclass(frozen=True)
 class ZeroShiftReport:
-    """What `zero_shift` did to each array of a model; print it."""
+    """Report of `zero_shift` on each array of a model; print it."""
 
     arrays: tuple[ArrayShift, ...]
 

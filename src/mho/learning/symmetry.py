@@ -1,4 +1,4 @@
-"""Where devices have their symmetry points."""
+"""Symmetry points of the devices of an array."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class SymmetryPoints:
 
 
 def symmetry_points(device: Any, fields: dict[str, Floats]) -> SymmetryPoints:
-    """The points of all cells where the law has a closed form, `symmetry(cell)`; else those of a sample.
+    """Return the symmetry points of all devices if the law has a closed form, `symmetry(cell)`, else of a sample.
 
     Args:
-        device: of one replica, with numbers only.
+        device: device of one replica, with numbers only.
         fields: every field of the law, flat arrays of one length; tables with their own axes behind.
     """
     cells = np.arange(len(fields["w_max"]))

@@ -30,14 +30,14 @@ TARGETS, INPUTS = 1, 2
 @final
 @dataclasses.dataclass(frozen=True)
 class LearnedWeights:
-    """How close an array has come to its targets, for R replicas.
+    """Result of learning weights: how close an array has come to its targets, for R replicas.
 
     Attributes:
         error: root mean square of W - Ŵ, (R,), the mean over the last tenth of the vectors, in weights.
         vectors: numbers of vectors after which the error was measured, (K,).
         curve: errors then, (K, R).
         pulses: steps a device has made per vector, by the name of its bank, (R,).
-        seconds: of the whole run.
+        seconds: seconds of the whole run.
     """
 
     error: Numbers
@@ -103,7 +103,7 @@ class WeightProgramming(metaclass=InWords):
         Args:
             vectors: how many, at least 1.
             looks: numbers of vectors of the whole run after which the error is measured.
-            watch: is told the number of vectors of the whole run, a thousand or so from one time to the next.
+            watch: called with the number of vectors of the whole run, about every thousand vectors.
 
         Returns:
             Errors at these numbers, (K, R).
@@ -134,7 +134,7 @@ class WeightProgramming(metaclass=InWords):
             cycles.count_on(update=True)
             if vector + 1 in looks:
                 errors.append(self.error)
-        cycles.settle()
+        cycles.store_numbers()
         fault = cycles.fault(x=True, d=True)
         if fault is not None:
             raise fault
@@ -183,9 +183,9 @@ def learn_weights(
         size: rows and columns, at least 1.
         lr: learning rate, above 0.
         target_std: standard deviation of the targets, above 0.
-        seeds: of each replica: of devices and noise, targets and vectors.
-        points: of the curve, at least 1.
-        watch: is told the number of vectors done, a thousand or so from one time to the next.
+        seeds: seeds of each replica: of devices and noise, targets and vectors.
+        points: number of points of the curve, at least 1.
+        watch: called with the number of vectors done, about every thousand vectors.
 
     Raises:
         InvalidValue: for a number out of range, or lists of another length.

@@ -128,7 +128,7 @@ def _alternate(array: Array, settings: ZeroShifting) -> tuple[list[int], bool | 
 
 
 def _points(array: Array) -> list[SymmetryPoints]:
-    """The symmetry points of the weight devices of each replica.
+    """Return the symmetry points of the weight devices of each replica.
 
     Raises:
         WrongUse: for a device that takes no pulses, or where most cells have no such point.
@@ -152,7 +152,7 @@ def _points(array: Array) -> list[SymmetryPoints]:
 
 
 def _distances(values: Tensor, points: list[SymmetryPoints]) -> Distances | None:
-    """How far (R, out, in) are from the points that are known."""
+    """Return how far references (R, out, in) are from the known symmetry points."""
     flat = values.flatten(1).double().numpy()
     each = np.concatenate([flat[r, own.cells] - own.values for r, own in enumerate(points)])
     return Distances.of(each[~np.isnan(each)])

@@ -37,29 +37,29 @@ COMMENTS = ("#", "%", "//", "!")
 
 
 def clean(cell: str) -> str:
-    """A cell without blanks around it, with the minus sign of ASCII."""
+    """Return a cell without blanks around it, with the minus sign of ASCII."""
     return cell.translate(MINUS).strip().strip("\ufeff\x1a").strip()
 
 
 def is_gap(cell: str) -> bool:
-    """Whether a cell says that there is no reading."""
+    """Return True if a cell says that there is no reading."""
     return cell.lower() in GAPS
 
 
 def names_unit(cell: str) -> bool:
-    """Whether a cell of a heading line is a unit, or says that there is none: "(nS)", "[cycles]", "(-)", "#", ""."""
+    """Return True if a cell of a heading line is a unit, or says there is none: "(nS)", "[cycles]", "(-)", "#", ""."""
     bare = cell.strip().strip("()[]").strip()
     bracketed = cell.strip()[:1] in ("(", "[") and OTHERS.fullmatch(bare) is not None
     return is_unit(cell) or bracketed or is_gap(bare) or bare in ("", "#")
 
 
 def is_number(cell: str, decimal: str) -> bool:
-    """Whether a cell is a number with this decimal sign."""
+    """Return True if a cell is a number with this decimal sign."""
     return NUMBERS[decimal].fullmatch(cell) is not None
 
 
 def number(cell: str, decimal: str) -> float | None:
-    """The number in a cell; NaN for a gap, None for anything else."""
+    """Return the number in a cell; NaN for a gap, None for anything else."""
     if is_number(cell, decimal):
         value = float(cell.replace(",", "."))
         return value if abs(value) < OVERFLOW else float("nan")
@@ -67,7 +67,7 @@ def number(cell: str, decimal: str) -> float | None:
 
 
 def quantity(cell: str, decimal: str) -> tuple[float, str] | None:
-    """The number and the unit in a cell such as "12.3 uS"; None for anything else."""
+    """Return the number and the unit in a cell such as "12.3 uS"; None for anything else."""
     found = QUANTITY.fullmatch(cell)
     if found is None or not is_number(found[1], decimal):
         return None
@@ -75,12 +75,12 @@ def quantity(cell: str, decimal: str) -> tuple[float, str] | None:
 
 
 def is_stamp(cell: str) -> bool:
-    """Whether a cell is a date, a time of the day, or both."""
+    """Return True if a cell is a date, a time of the day, or both."""
     return STAMP.fullmatch(cell) is not None
 
 
 def is_junk(cell: str, decimal: str) -> bool:
-    """Whether a cell holds what another delimiter or decimal sign would take apart."""
+    """Return True if a cell holds what another delimiter or decimal sign would take apart."""
     if not cell[:1].isdigit() and cell[:1] not in "+-.,":
         return False
     if is_number(cell, decimal) or is_stamp(cell) or quantity(cell, decimal):
@@ -89,12 +89,12 @@ def is_junk(cell: str, decimal: str) -> bool:
 
 
 def is_comment(line: str) -> bool:
-    """Whether a line is a comment; a gap in a file of one column is none."""
+    """Return True if a line is a comment; a gap in a file of one column is none."""
     return line.startswith(COMMENTS) and not is_gap(line)
 
 
 def split(line: str, delimiter: str) -> list[str]:
-    """The cells of a line; "" keeps it whole, " " splits at runs of blanks and tabs.
+    """Return the cells of a line; "" keeps it whole, " " splits at runs of blanks and tabs.
 
     Every line is taken by itself: a quote that is never closed must not swallow the lines below.
     """

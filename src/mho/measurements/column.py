@@ -54,7 +54,7 @@ class Column:
     why: str = ""
     meanings: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
-    def settle(self, role: str, why: str) -> None:
+    def decide(self, role: str, why: str) -> None:
         """Give the column a role, and say why."""
         self.role, self.why = role, why
 
@@ -68,20 +68,20 @@ class Column:
 
     @functools.cached_property
     def words(self) -> frozenset[str]:
-        """The words of its name."""
+        """Words of its name."""
         return frozenset(words(self.name))
 
     @functools.cached_property
     def unit(self) -> str:
-        """The unit of the column, by its heading, or by the one word that stands in the next column."""
+        """Unit of the column, by its heading, or by the one word that stands in the next column."""
         grid, number = self.grid, self.number
-        told = grid.units[number].strip("()[] ") or split_unit(self.name)[1]
+        stated = grid.units[number].strip("()[] ") or split_unit(self.name)[1]
         beside = {cell for cell in grid.cells(number + 1) if cell} if number + 1 < grid.width else set()
-        return beside.pop() if not told and len(beside) == 1 and all(map(is_unit, beside)) else told
+        return beside.pop() if not stated and len(beside) == 1 and all(map(is_unit, beside)) else stated
 
     @functools.cached_property
     def kind(self) -> str:
-        """What it measures, by its unit or else by its name: as `kind_of`."""
+        """Quantity of the column, by its unit or else by its name, as `kind_of` names it."""
         if found := kind_of(self.unit):
             return found
         if self.words <= {"ch", "channel", "kanal"} and self.words:  # of an oscilloscope
@@ -103,17 +103,17 @@ class Column:
 
     @functools.cached_property
     def is_whole(self) -> bool:
-        """Whether its numbers are whole, and at least 0."""
+        """True if its numbers are whole, and at least 0."""
         found = self.finite
         return len(found) > 0 and bool(np.all(found == np.round(found)) and np.min(found) >= 0)
 
     @property
     def decision(self) -> Decision:
-        """The decision as it is shown."""
+        """Decision as it is shown."""
         taken = TAKEN_AS.get(self.role) or f"{self.role}, left out"
         return Decision(self.label, taken, self.unit, self.why)
 
 
 def of_role(columns: Sequence[Column], *roles: str) -> list[Column]:
-    """The columns of these roles."""
+    """Return the columns of these roles."""
     return [column for column in columns if column.role in roles]

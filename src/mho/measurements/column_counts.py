@@ -18,7 +18,7 @@ MOST_READS = 10
 
 
 def counts_up(values: Floats) -> bool:
-    """Whether numbers without a name count pulses: whole, ascending in even steps or from 0 or 1, or starting anew."""
+    """Return True if unnamed numbers count pulses: whole, and ascending in even steps or from 0 or 1, or restarting."""
     if len(values) < 3 or np.any(values != np.round(values)) or np.min(values) < 0:
         return False
     steps = np.diff(values)
@@ -30,46 +30,46 @@ def counts_up(values: Floats) -> bool:
 
 
 def is_axis(values: Floats) -> bool:
-    """Whether numbers are evenly spaced, as times are."""
+    """Return True if numbers are evenly spaced, as times are."""
     steps = np.diff(values)
     return len(steps) > 2 and bool(np.all(steps > 0) and np.ptp(steps) <= 0.01 * np.mean(steps))
 
 
-def settle_counts(columns: Sequence[Column]) -> None:
+def decide_counts(columns: Sequence[Column]) -> None:
     """Tell pulses so far, pulses sent before a reading, and cycles from each other."""
     ways = {direction_of(c.name): c for c in of_role(columns, "number", "sent") if direction_of(c.name)}
     if len(ways) == 2 and any(np.any(np.diff(column.finite) < 0) for column in ways.values()):
-        ways[1].settle("sent_up", f"its name ({ways[1].name})")
-        ways[-1].settle("sent_down", f"its name ({ways[-1].name})")
+        ways[1].decide("sent_up", f"its name ({ways[1].name})")
+        ways[-1].decide("sent_down", f"its name ({ways[-1].name})")
     found = of_role(columns, "number")
     for column in list(found):
         if _is_sent(column, alone=len(found) == 1):
-            column.settle("sent", "whole numbers that do not count on")
+            column.decide("sent", "whole numbers that do not count on")
             found.remove(column)
         elif np.any(column.finite < 0):
-            column.settle("?", "")
+            column.decide("?", "")
             found.remove(column)
     sent = of_role(columns, "sent_up") or of_role(columns, "sent")
     for column in [*sent[1:], *(found if sent else [])]:
-        column.settle(
+        column.decide(
             "cycle" if column.words & WORDS["cycle"] else "second count", "another column counts the pulses sent"
         )
     if sent or not found:
         return
     found.sort(key=lambda column: -np.count_nonzero(np.diff(column.finite)))
     for column in found[1:]:
-        column.settle(
+        column.decide(
             "cycle" if column.words & WORDS["cycle"] else "second count", f"column {found[0].label} counts the pulses"
         )
     best = found[0]
     steps = np.diff(best.finite)
     runs = len(steps) / max(int(np.count_nonzero(steps)), 1)
     if len(steps) > 2 and (runs > MOST_READS or (runs > 1.5 and best.words & WORDS["cycle"])):
-        best.settle("cycle", "it stays the same for many rows")
+        best.decide("cycle", "it stays the same for many rows")
 
 
 def _is_sent(column: Column, *, alone: bool) -> bool:
-    """Whether whole numbers are pulses sent since the reading before: they rise and fall by turns, or never change."""
+    """Return True if whole numbers are pulses since the reading before: they rise and fall in turn, or never change."""
     values = column.finite
     if column.words & WORDS["cycle"] and not column.words & WORDS["pulse"]:
         return False

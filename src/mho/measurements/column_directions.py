@@ -1,4 +1,4 @@
-"""Which column says the direction of pulses, and what its words mean where they are not in the vocabulary."""
+"""Column that says the direction of pulses, and the meaning of its words that are not in the vocabulary."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ FEWEST = 3
 
 
 def keep_one_direction(columns: Sequence[Column]) -> None:
-    """Of columns that say directions keep the first, or the first that also names reads."""
+    """Keep the first column that says directions, or the first that also names reads."""
     found = of_role(columns, "direction")
     found.sort(key=lambda column: not any(map(says_read, column.grid.cells(column.number)[:1000])))
     for column in found[1:]:
-        column.settle("second direction", f"column {found[0].label} says directions")
+        column.decide("second direction", f"column {found[0].label} says directions")
 
 
 def find_opposites(columns: Sequence[Column]) -> None:
     """Take two words for opposite directions where one is known, or where readings rise at one and fall at the other.
 
     A language or a laboratory may have its own words for potentiation and depression. Read as names they would make two
-    devices, one that only rises and one that only falls.
+    devices, of which one only rises and another only falls.
     """
     if of_role(columns, "direction", "phase", "up", "down", "voltage"):
         return
@@ -51,12 +51,12 @@ def _by_the_known(column: Column, names: Sequence[str]) -> bool:
         return False
     known, other = (0, 1) if ways[0] else (1, 0)
     column.meanings = {names[known]: ways[known], names[other]: -ways[known]}
-    column.settle("direction", f"{names[known]!r} is a direction, so {names[other]!r} is the opposite")
+    column.decide("direction", f"{names[known]!r} is a direction, so {names[other]!r} is the opposite")
     return True
 
 
 def _by_trend(column: Column, cells: Sequence[str], columns: Sequence[Column]) -> bool:
-    """Give each word the direction in which the readings go, where each run begins about where the one before ended."""
+    """Give each word the direction in which readings go, where each run begins about where the run before ended."""
     readings = of_role(columns, *READINGS)
     if len(readings) != 1:
         return False
@@ -78,5 +78,5 @@ def _by_trend(column: Column, cells: Sequence[str], columns: Sequence[Column]) -
         ways = {name: -way for name, way in ways.items()}
     column.meanings = ways
     risen, fallen = sorted(ways, key=ways.__getitem__, reverse=True)
-    column.settle("direction", f"one series: conductances rise at {risen!r} and fall at {fallen!r}")
+    column.decide("direction", f"one series: conductances rise at {risen!r} and fall at {fallen!r}")
     return True

@@ -1,4 +1,4 @@
-"""What a column is by its own name, unit and cells."""
+"""Role of a column by its own name, unit and cells."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_DEVICES = 0.5
 
 
 def role_by_name(column: Column) -> tuple[str, str]:
-    """The role that a column's name, unit and cells give it, and why; "?" for numbers of an unknown kind."""
+    """Return the role that a column's name, unit and cells give it, and why; "?" for numbers of an unknown kind."""
     if column.grid.is_empty(column.number):
         return "skip", "empty"
     found, kind = column.words, column.kind
@@ -62,7 +62,7 @@ def role_by_name(column: Column) -> tuple[str, str]:
 
 
 def _without_unit(column: Column, name: str) -> tuple[str, str]:
-    """The role of a column of numbers whose unit is not one of pulses."""
+    """Return the role of a column of numbers whose unit is not one of pulses."""
     found, values = column.words, column.finite
     signs = set(np.unique(values[:10_000]).tolist())
     if signs <= {-1.0, 0.0, 1.0} and (
@@ -82,7 +82,7 @@ def _without_unit(column: Column, name: str) -> tuple[str, str]:
 
 
 def _of_words(column: Column) -> tuple[str, str]:
-    """The role of a column of words."""
+    """Return the role of a column of words."""
     full = [cell for cell in column.grid.cells(column.number) if not is_gap(cell) or cell in ("-", "none")]
     if full and sum(map(is_stamp, full)) > 0.8 * len(full):
         return "time", "dates and times"
@@ -95,7 +95,7 @@ def _of_words(column: Column) -> tuple[str, str]:
         and all(read or says_pulse(cell) for cell, read in reads.items())
         and not all(reads.values())
     ):
-        return "phase", "words that tell pulses from reads"
+        return "phase", "words that distinguish pulses from reads"
     if all(map(is_unit, full)):
         return "unit", "words of units"
     if len(set(full)) == 1 and not column.words & WORDS["device"]:

@@ -15,7 +15,7 @@ from mho.measurements.vocabulary import (
 )
 
 
-def settle_voltages(columns: Sequence[Column]) -> None:
+def decide_voltages(columns: Sequence[Column]) -> None:
     """Tell voltages of pulses from those of reads, and keep one of each."""
     for column in of_role(columns, "voltage"):
         currents = [c for c in of_role(columns, "reading", "up", "down") if c.kind == "A"]
@@ -23,20 +23,20 @@ def settle_voltages(columns: Sequence[Column]) -> None:
         if any(_is_read_at(column, current, signed=signed) for current in currents) and not of_role(
             columns, "read_voltage"
         ):
-            column.settle("read_voltage", "currents are even only when divided by it")
+            column.decide("read_voltage", "currents are even only when divided by it")
     pulses = of_role(columns, "voltage")
     pulses.sort(key=lambda c: (not c.words & WORDS["pulse"], not _both_signs(c), c.number))
     for column in pulses[1:]:
-        column.settle("second voltage", f"column {pulses[0].label} is the voltage of pulses")
+        column.decide("second voltage", f"column {pulses[0].label} is the voltage of pulses")
     for column in pulses[:1]:
         if np.ptp(column.finite) <= 0.02 * np.max(np.abs(column.finite)):
-            column.settle("constant", "one voltage")
+            column.decide("constant", "one voltage")
     for column in of_role(columns, "read_voltage")[1:]:
-        column.settle("second voltage", "another column is the voltage of the read")
+        column.decide("second voltage", "another column is the voltage of the read")
 
 
-def settle_told_twice(columns: Sequence[Column]) -> None:
-    """A voltage beside a column of directions is that of the reads, where these are rows of their own, or left out."""
+def decide_direction_voltages(columns: Sequence[Column]) -> None:
+    """Take a voltage beside a column of directions as the voltage of reads, or leave it out."""
     directions = of_role(columns, "direction", "up", "down")
     for column in of_role(columns, "voltage") if directions else []:
         in_rows = directions[0].role == "direction" and any(
@@ -44,9 +44,9 @@ def settle_told_twice(columns: Sequence[Column]) -> None:
         )
         currents = any(c.kind == "A" for c in of_role(columns, *READINGS))
         if in_rows and currents and not of_role(columns, "read_voltage"):
-            column.settle("read_voltage", f"the voltage of each row; column {directions[0].label} tells reads")
+            column.decide("read_voltage", f"the voltage of each row; column {directions[0].label} tells reads")
         else:
-            column.settle("second voltage", f"column {directions[0].label} says directions")
+            column.decide("second voltage", f"column {directions[0].label} says directions")
 
 
 def _both_signs(column: Column) -> bool:
@@ -54,7 +54,7 @@ def _both_signs(column: Column) -> bool:
 
 
 def _is_read_at(voltage: Column, current: Column, *, signed: bool) -> bool:
-    """Whether currents that jump with a voltage are smooth when they are divided by it.
+    """Return True if currents that jump with a voltage are smooth when they are divided by it.
 
     Args:
         voltage: the column.

@@ -55,7 +55,7 @@ class Block:
 
     @property
     def place(self) -> int:
-        """The first line."""
+        """First line."""
         return self.rows[0][0]
 
 
@@ -100,7 +100,7 @@ def read_cumulative_tables(files: Sequence[str | os.PathLike[str]]) -> JumpTable
     lies beyond the first or last change is at it. It is kept as quantiles at 161 points of the distribution.
 
     Args:
-        files: of one device.
+        files: files of one device.
 
     Raises:
         InvalidValue: naming what is missing, or file, line and column of every fault.
@@ -132,8 +132,8 @@ def read_cumulative_tables(files: Sequence[str | os.PathLike[str]]) -> JumpTable
         except InvalidValue as error:
             faults.append(error)
     if faults:
-        told = dict.fromkeys(map(str, faults))
-        raise InvalidValue("; ".join(told), [fault for error in faults for fault in error.faults])
+        messages = dict.fromkeys(map(str, faults))
+        raise InvalidValue("; ".join(messages), [fault for error in faults for fault in error.faults])
     means = {way: float(np.mean(jumps)) for way, (_, jumps, _) in sides.items()}
     if means["set"] < 0 < means["reset"]:
         raise InvalidValue(
@@ -190,32 +190,32 @@ def _side(states: Block, changes: Block, table: Block) -> tuple[Floats, Floats, 
     if faults:
         raise InvalidValue("; ".join(map(str, faults)), [fault for error in faults for fault in error.faults])
     g, dg = axes
-    told = FileFaults(table.file)
+    of_table = FileFaults(table.file)
     turned = cdf.shape == (len(dg), len(g)) and (len(g) != len(dg) or _rising(cdf.T) > _rising(cdf))
     if cdf.shape != (len(g), len(dg)) and not turned:
-        told.add(
+        of_table.add(
             f"the probabilities are {cdf.shape[0]} rows of {cdf.shape[1]}, for {len(g)} states ({states.file}) and "
-            f"{len(dg)} changes ({changes.file}); give a row a state and a column a change",
+            f"{len(dg)} changes ({changes.file}); give a row per state and a column per change",
             table.place,
         )
-    told.raise_any()
+    of_table.raise_any()
     rows = cdf.T if turned else cdf
     for b, k in np.argwhere((rows < -ROUNDING) | (rows > 1 + ROUNDING)).tolist():
-        told.add(f"{rows[b, k]:g} is no probability; give 0 to 1", *_where(table, b, k, turned))
+        of_table.add(f"{rows[b, k]:g} is no probability; give 0 to 1", *_where(table, b, k, turned))
     for b, k in np.argwhere(np.diff(rows, axis=1) < -ROUNDING).tolist():
-        told.add(
+        of_table.add(
             f"{rows[b, k + 1]:g} is less than {rows[b, k]:g} at the change before; cumulative probabilities never fall",
             *_where(table, b, k + 1, turned),
         )
     rows = np.maximum.accumulate(np.clip(rows, 0, 1), axis=1)
     held = rows[:, -1] - rows[:, 0]
     for b in np.flatnonzero(held < LEAST).tolist():
-        told.add(
+        of_table.add(
             f"the changes hold {100 * held[b]:.0f} % of the distribution at the state {g[b]:g}; give an axis of "
             "changes that holds more",
             *_where(table, b, 0, turned),
         )
-    told.raise_any()
+    of_table.raise_any()
     notes = [f"{len(g)} states, {len(dg)} changes{', turned round' if turned else ''}"]
     if held.min() < 1 - ROUNDING:
         notes.append(
@@ -352,13 +352,13 @@ def _roles(file: Path) -> set[Role]:
 
 
 def _has_table(files: Sequence[Path]) -> bool:
-    """Whether files hold a table of probabilities and an axis to it."""
+    """Return True if files hold a table of probabilities and an axis to it."""
     roles = {role for file in files for role in _roles(file)}
     return bool(roles & CDFS) and any(part != "cdf" for _, part in roles)
 
 
 def _files_in(folder: Path) -> list[Path]:
-    """Return what lies in a folder; nothing where it cannot be read, which is told when it is asked for pulses."""
+    """Return the files in a folder; none if it cannot be read, which is reported when pulses are read from it."""
     try:
         return sorted(folder.iterdir())
     except OSError:

@@ -1,4 +1,4 @@
-"""Which delimiter and which decimal sign a table has."""
+"""Detection of the delimiter and the decimal sign of a table."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ NAMES = {",": "comma", ";": "semicolon", "\t": "tab", " ": "blanks", "": "none (
 def find_delimiter(
     lines: Sequence[str], delimiter: str | None, decimal: str | None
 ) -> tuple[str, str, tuple[str, ...]] | None:
-    """Delimiter, decimal sign and notes; None where no reading of the lines gives a number.
+    """Return delimiter, decimal sign and notes; None if no reading of the lines gives a number.
 
     csv.Sniffer is not asked: it takes the most regular character for the delimiter, the comma of decimals included.
 
     Args:
         lines: without blank ones and comments.
         delimiter: if it is given.
-        decimal: likewise.
+        decimal: sign of decimals, "." or ","; None: found out.
     """
     sample = lines[:: max(len(lines) // SAMPLE, 1)]
     pairs = [pair for pair in CANDIDATES if delimiter in (None, pair[0]) and decimal in (None, pair[1])]
@@ -64,7 +64,7 @@ def find_delimiter(
 
 
 def _score(lines: Sequence[str], delimiter: str, decimal: str) -> float:
-    """The share of lines that are rows of one table: as wide as most, with numbers where most have them.
+    """Return the share of lines that are rows of one table: as wide as most, with numbers where most have them.
 
     A title with a number in it is no such row, whatever cuts it into cells.
     """
@@ -90,12 +90,12 @@ def _score(lines: Sequence[str], delimiter: str, decimal: str) -> float:
 
 
 def _is_value(cell: str, row: Sequence[str], decimal: str) -> bool:
-    """Whether a cell is a number, with a unit or without; in a row of one cell blanks delimit the unit."""
+    """Return True if a cell is a number, with a unit or without; in a row of one cell blanks delimit the unit."""
     return is_number(cell, decimal) or (quantity(cell, decimal) is not None and (len(row) > 1 or " " not in cell))
 
 
 def _commas_are_decimal(lines: Sequence[str]) -> bool:
-    """Whether lines such as 12,5 are one number each, and not two."""
+    """Return True if lines such as 12,5 are one number each, and not two."""
     cells = [line.strip().strip('"').split(",") for line in lines]
     pairs = [(cell[0].strip(), cell[1].strip()) for cell in cells if len(cell) == 2 and not is_gap(cell[0])]
     if any(len(cell) > 1 and not cell[0][:1].lstrip("+-").isdigit() for cell in cells[:3]):

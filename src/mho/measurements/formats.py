@@ -1,4 +1,4 @@
-"""What the user says about a file of pulses, where the file does not say it itself."""
+"""Format of a file of pulses, as the user gives it where the file does not say it."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ class Format:
     Attributes:
         columns: what each column is, in order, one of `ROLES`; a list, or one text with commas: "number,reading".
         direction: "up" or "down", of all pulses; with `turns` of the first ramp.
-        turns: the last reading of each ramp but the last, counted from 1 in each device; empty: there is one ramp.
+        turns: turning points: the last reading of each ramp but the last, counted from 1 in each device; empty: one
+            ramp.
         every: pulses between one reading and the next, where no column counts them.
         delimiter: comma, semicolon, tab, blank or none, or the character itself.
         decimal: "." or ",".
         header: lines above the table.
-        encoding: of the text, for example "utf-16".
-        unit: of the readings.
+        encoding: encoding of the text, for example "utf-16".
+        unit: unit of the readings.
         devices: their names, in the order of the file.
         reverse: columns that are read from the last row to the first, by name or by number from 1 on, such as the
             mirrored depression branch of NeuroSim's fitting tool.
-        transpose: rows and columns change places, for files with one row a device.
+        transpose: rows and columns change places, for files with one row per device.
         read_voltage: volts of the read; currents I become conductances I/V.
     """
 
@@ -142,7 +143,7 @@ class Format:
         if len({"sent_up", "sent_down"} & set(roles)) == 1:
             faults.add("columns: sent_up and sent_down belong together; name both")
         if {"direction", "phase"} <= set(roles):
-            faults.add("columns: direction and phase both tell pulses from reads; skip one of them")
+            faults.add("columns: direction and phase both distinguish pulses from reads; skip one of them")
         if not set(roles) & set(READINGS):
             faults.add(f"columns are {','.join(roles)}, without readings; name one of {', '.join(READINGS)}")
 

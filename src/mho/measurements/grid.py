@@ -69,28 +69,28 @@ class Grid:
 
     @functools.cached_property
     def lines(self) -> list[int]:
-        """The line of every row."""
+        """Line of every row."""
         return [line for line, _ in self.rows]
 
     def label(self, column: int) -> str:
-        """A column as errors and notes call it, counted from 1."""
+        """Return a column as errors and notes call it, counted from 1."""
         name = self.names[column]
         return f"{column + 1} ({shown(name)})" if name else str(column + 1)
 
     def cells(self, column: int) -> list[str]:
-        """The cells of a column."""
+        """Return the cells of a column."""
         return [row[column] for _, row in self.rows]
 
     def is_numeric(self, column: int) -> bool:
-        """Whether more of its cells are numbers than words."""
+        """Return True if more of its cells are numbers than words."""
         return _balance(self.cells(column), self.decimal) > 0
 
     def is_empty(self, column: int) -> bool:
-        """Whether all of its cells are gaps."""
+        """Return True if all of its cells are gaps."""
         return all(is_gap(cell) for cell in self.cells(column))
 
     def numbers(self, column: int, faults: FileFaults) -> npt.NDArray[np.float64]:
-        """The column as numbers, NaN for gaps; every cell that is neither is a fault."""
+        """Return the column as numbers, NaN for gaps; every cell that is neither is a fault."""
         values = np.full(len(self.rows), np.nan)
         for place, (line, row) in enumerate(self.rows):
             value = number(row[column], self.decimal)
@@ -167,7 +167,7 @@ def read_grid(file: str | os.PathLike[str], form: Format) -> Grid:
 
 
 def _turned(name: str, body: Sequence[Row]) -> list[Row]:
-    """The table with rows and columns changed."""
+    """Return the transposed grid."""
     body = [row for row in body if any(row[1])]
     longest = max((_trimmed(row) for _, row in body), default=0)
     if len(body) > MOST_COLUMNS:
@@ -180,7 +180,7 @@ def _turned(name: str, body: Sequence[Row]) -> list[Row]:
 
 
 def _without_headings(body: list[Row], heading: Sequence[Row]) -> tuple[list[Row], tuple[str, ...]]:
-    """The rows with a gap wherever the heading is repeated, as in exports that were put one below the other."""
+    """Return the rows with a gap wherever the heading is repeated, as in exports that were put one below the other."""
     own = [row for _, row in heading if sum(map(bool, row)) > 1]
     places = [place for place, (_, row) in enumerate(body) if row in own]
     if not places:
@@ -215,7 +215,7 @@ def _has_number(row: list[str], decimal: str) -> bool:
 
 
 def _trimmed(row: list[str]) -> int:
-    """The number of cells without empty ones at the end."""
+    """Return the number of cells of a row, not counting empty ones at the end."""
     return max((place for place, cell in enumerate(row, 1) if cell), default=0)
 
 
@@ -227,7 +227,7 @@ def check_width(name: str, lines: Sequence[str]) -> None:
             if cells > MOST_COLUMNS:
                 raise InvalidValue(
                     f"{name}: line {at}, column {MOST_COLUMNS + 1}: the line has {cells} columns, and at most "
-                    f"{MOST_COLUMNS} are read; give readings one below the other, a column a device"
+                    f"{MOST_COLUMNS} are read; give readings one below the other, a column per device"
                 )
 
 
@@ -243,24 +243,24 @@ def _width(body: Sequence[Row], decimal: str) -> int:
 
 
 def _widened(width: int, heading: Sequence[Row], body: Sequence[Row], decimal: str) -> int:
-    """As many columns as the line of words above the table names, where the rows have so many cells, if empty ones."""
+    """Return the number of columns that the line of names above the rows has, if rows have as many entries."""
     if not heading or _has_number(heading[-1][1], decimal):
         return width
     return max(width, min(_trimmed(heading[-1][1]), max((len(row) for _, row in body), default=0)))
 
 
 def _balance(cells: Sequence[str], decimal: str) -> int:
-    """Numbers less words; dates and times count as words."""
+    """Return how many more numbers than words there are; dates and times count as words."""
     return sum(1 if _is_value(cell, decimal) else 0 if is_gap(cell) else -1 for cell in cells)
 
 
 def _is_value(cell: str, decimal: str) -> bool:
-    """Whether a cell is a number, with its unit or without."""
+    """Return True if a cell is a number, with its unit or without."""
     return is_number(cell, decimal) or quantity(cell, decimal) is not None
 
 
 def _heading_rows(body: Sequence[Row], width: int, decimal: str) -> int:
-    """How many rows stand above the table: down to the last line of words before its first rows.
+    """Return how many rows stand above the table: down to the last line of words before its first rows.
 
     A line of words in every column of numbers ends what stood above it, where that was a row or two that only happen
     to fit, such as sizes and settings of an instrument.
@@ -289,7 +289,7 @@ def _heading_rows(body: Sequence[Row], width: int, decimal: str) -> int:
 
 
 def _names(heading: Sequence[Row], width: int, decimal: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names and units of the columns, by the last lines of the heading that have as many cells as the table.
+    """Return names and units of the columns, by the last lines of the heading with as many cells as the table.
 
     A line above names that occur twice tells them apart: devices above LTP and LTD, for example.
     """
@@ -313,7 +313,7 @@ def _names(heading: Sequence[Row], width: int, decimal: str) -> tuple[tuple[str,
 
 
 def _groups(heading: Sequence[Row], width: int, names: Sequence[str], decimal: str) -> list[str]:
-    """The line of words above the names, each for the columns up to the next; empty where there is none."""
+    """Return the line of words above the names, each for the columns up to the next; empty where there is none."""
     rows = [row for _, row in heading]
     at = next((place for place in range(len(rows) - 1, 0, -1) if tuple(rows[place][:width]) == tuple(names)), 0)
     if not at or not 2 <= _trimmed(rows[at - 1]) <= width or _has_number(rows[at - 1], decimal):
@@ -360,13 +360,13 @@ def _without_units(
 
 
 def _without_spacing(body: Sequence[Row]) -> Sequence[Row]:
-    """The rows, without blank lines where these are many."""
+    """Return the rows without blank lines, if these are many."""
     blank = sum(not any(row) for _, row in body)
     return [row for row in body if any(row[1])] if blank > SPACED * len(body) else body
 
 
 def _fitted(name: str, body: Sequence[Row], width: int, decimal: str) -> tuple[Row, ...]:
-    """The rows with exactly `width` cells."""
+    """Return the rows with exactly `width` cells."""
     faults = FileFaults(name)
     for line, row in body:
         for column, cell in enumerate(row[width:], width + 1):

@@ -8,10 +8,10 @@ from mho.measurements.units import conductance
 
 
 def jump_table_device(tables: JumpTables, *, w_max: float = 0.6) -> tuple[JumpTable, float, float]:
-    """The device that draws its steps from measured jump tables.
+    """Make the device that draws its steps from measured jump tables.
 
     Args:
-        tables: of conductances.
+        tables: tables of conductances.
         w_max: the range of the states, up and down together, becomes ±w_max.
 
     Returns:

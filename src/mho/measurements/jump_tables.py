@@ -35,9 +35,9 @@ class JumpTables:
         points_up: (Q,) of the cumulative distribution, ascending within [0, 1].
         jumps_up: (B, Q) changes at one up pulse, in the units of the states.
         states_down: as `states_up`, for down pulses.
-        points_down: likewise.
-        jumps_down: likewise; most are negative.
-        unit: of states and jumps.
+        points_down: points of the distribution of down pulses, (Q,).
+        jumps_down: changes by down pulses, (B, Q); most are negative.
+        unit: unit of states and jumps.
         notes: how the files were read, a sentence each, for the user.
     """
 
@@ -79,8 +79,8 @@ def read_jump_table(increasing: str | os.PathLike[str], decreasing: str | os.Pat
     column for each conductance.
 
     Args:
-        increasing: of up pulses.
-        decreasing: of down pulses.
+        increasing: table of up pulses.
+        decreasing: table of down pulses.
 
     Raises:
         InvalidValue: naming the file, and line and column of every fault.
@@ -104,7 +104,7 @@ def read_jump_table(increasing: str | os.PathLike[str], decreasing: str | os.Pat
 
 
 def is_jump_table(file: str | os.PathLike[str]) -> bool:
-    """Whether a text is a jump table: below its title ascending numbers, then as many or more from 0 to 1, then rows.
+    """Return True if a text is a jump table: a title, ascending numbers, numbers from 0 to 1, then rows.
 
     Raises:
         InvalidValue: when the file is no text.
@@ -121,7 +121,7 @@ def is_jump_table(file: str | os.PathLike[str]) -> bool:
 
 
 def mean_jump(file: str | os.PathLike[str]) -> float:
-    """The mean of all jumps of a table, which tells the increasing one from the other.
+    """Return the mean of all jumps of a table, by which the increasing table is recognised.
 
     Raises:
         InvalidValue: as `read_jump_table`.
@@ -135,7 +135,7 @@ def _title(file: str | os.PathLike[str]) -> str:
 
 
 def _rows(name: str, most: int | None = None) -> tuple[list[Row], str, Sequence[str]]:
-    """The rows below the title, without empty ones, and their decimal sign.
+    """Return the rows below the title, without empty ones, and their decimal sign.
 
     Args:
         most: rows to read.
@@ -206,7 +206,7 @@ def _read_table(file: str | os.PathLike[str]) -> tuple[Floats, Floats, Floats]:
 
 
 def ascending(line: int, cells: Sequence[str], decimal: str, what: str, faults: FileFaults) -> Floats:
-    """A row of numbers that ascend; a fault where they do not."""
+    """Return a row of ascending numbers, after noting a fault if they do not ascend."""
     values = np.full(len(cells), np.nan)
     for column, cell in enumerate(cells):
         value = number(cell, decimal)

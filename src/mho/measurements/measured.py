@@ -66,7 +66,7 @@ def _refuse_form(file: Path, form: Format) -> None:
 
 
 def _partner(file: Path) -> Path | None:
-    """The file beside this one with the other direction in its name."""
+    """Return the file beside this file with the other direction in its name."""
     for word, other in PARTNER.items():
         if word in file.name.lower():
             begin = file.name.lower().index(word)
@@ -77,7 +77,7 @@ def _partner(file: Path) -> Path | None:
 
 
 def _pair_in(folder: Path) -> list[Path]:
-    """The pair of jump tables in a folder."""
+    """Return the pair of jump tables in a folder."""
     try:
         files = sorted(file for file in folder.iterdir() if file.is_file())
     except OSError as error:
@@ -97,12 +97,12 @@ def _pair_in(folder: Path) -> list[Path]:
 
 
 def _ordered(given: Sequence[Path]) -> tuple[Path, Path]:
-    """The increasing and the decreasing table."""
+    """Return the jump tables in the order increasing, decreasing."""
     if len(given) == 1:
         partner = _partner(given[0])
         if partner is None:
             raise InvalidValue(
-                f"{given[0]}: it is one jump table, and a device has two; name the increasing and the decreasing one"
+                f"{given[0]}: it is one jump table, and a device has two; name the increasing and the decreasing table"
             )
         if not partner.is_file():
             raise InvalidValue(

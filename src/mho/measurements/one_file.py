@@ -34,7 +34,7 @@ from mho.measurements.vocabulary import DOWN, UP, fold
 
 
 def read_file(file: str | os.PathLike[str], form: Format, way: int, notes: Notes) -> tuple[list[list[Series]], str]:
-    """The devices of one file, each as its parts, and their unit.
+    """Return the devices of one file, each as its parts, and their unit.
 
     Args:
         file: to read.
@@ -62,7 +62,7 @@ def read_file(file: str | os.PathLike[str], form: Format, way: int, notes: Notes
     for column in (
         of_role(columns, "number") if actions is not None and actions.parted and table.numbers is None else []
     ):
-        column.settle("count of rows", "pulses stand in rows of their own")
+        column.decide("count of rows", "pulses stand in rows of their own")
     notes.decisions += [column.decision for column in columns if not grid.is_empty(column.number)]
     groups = _by_device(grid, columns, table, actions)
     voltage = next(iter(of_role(columns, "voltage")), None)
@@ -78,7 +78,7 @@ def read_file(file: str | os.PathLike[str], form: Format, way: int, notes: Notes
 
 
 def _grid(file: str | os.PathLike[str], form: Format, notes: Notes) -> Grid:
-    """The table of a file, with rows as columns where each row is a device, and columns reversed that are to be."""
+    """Return the grid of a file, transposed where each row is a device, with the chosen columns reversed."""
     grid = read_grid(file, form)
     faults = FileFaults(grid.file)
     if not grid.lines:
@@ -108,7 +108,7 @@ def _grid(file: str | os.PathLike[str], form: Format, notes: Notes) -> Grid:
 
 
 def _reversed(grid: Grid, form: Format, notes: Notes) -> tuple[tuple[int, list[str]], ...]:
-    """The rows of a table with the cells of some columns from the last to the first."""
+    """Return the rows of a table with the cells of some columns from the last to the first."""
     rows = [list(row) for _, row in grid.rows]
     bare = [split_unit(name)[0] for name in grid.names]
     for name in form.reversed:
@@ -131,11 +131,11 @@ def _reversed(grid: Grid, form: Format, notes: Notes) -> tuple[tuple[int, list[s
 
 def _check_options(grid: Grid, columns: Sequence[Column], form: Format, faults: FileFaults) -> None:
     """Options that would do nothing."""
-    told = next(iter(of_role(columns, "direction", "voltage", "up", "down")), None)
+    directed = next(iter(of_role(columns, "direction", "voltage", "up", "down")), None)
     for option, value in (("direction", form.direction), ("turns", form.turns)):
-        if value is not None and told is not None:
-            fault = f"{option} is given, but this column says it ({told.role}); leave it out"
-            faults.add(fault, grid.lines[0], told.label)
+        if value is not None and directed is not None:
+            fault = f"{option} is given, but this column says it ({directed.role}); leave it out"
+            faults.add(fault, grid.lines[0], directed.label)
     counts = next(iter(of_role(columns, "number", "sent", "sent_up")), None)
     if form.every is not None and counts is not None:
         fault = "every is given, but this column counts the pulses; leave it out"
@@ -153,7 +153,7 @@ def _rows_of_table(
     *,
     begun: bool,
 ) -> Rows:
-    """All rows of the table, with the pulses and the direction of each as far as the file says them.
+    """Return all rows of the table, with the pulses and the direction of each as far as the file says them.
 
     Args:
         grid: the table.
@@ -191,7 +191,7 @@ def _rows_of_table(
 
 
 def _by_device(grid: Grid, columns: Sequence[Column], table: Rows, actions: Actions | None) -> dict[str, Rows]:
-    """The readings of each device by its name, with the pulses between them."""
+    """Return the readings of each device by its name, with the pulses between them."""
     named = of_role(columns, "device")
     names = [" ".join(row[column.number] for column in named) for _, row in grid.rows]
     rows_of: dict[str, list[int]] = {}
@@ -228,7 +228,7 @@ def _turned(voltage: Column, groups: dict[str, Rows], first: int, notes: Notes) 
 
 
 def _count(column: Column, faults: FileFaults) -> Floats:
-    """A column that counts pulses; what is not whole is a fault."""
+    """Return the numbers of a column that counts pulses, after noting a fault for numbers that are not whole."""
     grid = column.grid
     numbers = grid.numbers(column.number, faults)
     with np.errstate(invalid="ignore"):
@@ -302,6 +302,6 @@ def _columns_of(grid: Grid, roles: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _bare(name: str) -> str:
-    """The name of a column without unit and without up or down."""
+    """Return the name of a column without unit and without up or down."""
     parts = re.findall(r"[^\W\d_]+|\d+", split_unit(name)[0])
     return " ".join(part for part in parts if fold(part) not in UP | DOWN)

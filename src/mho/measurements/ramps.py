@@ -1,4 +1,4 @@
-"""Where a series of readings turns from up to down, and back."""
+"""Ramps of a series of readings, and the turning points between them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Turn:
 @final
 @dataclasses.dataclass(frozen=True)
 class Ramps:
-    """How K readings fall into ramps.
+    """Ramps of K readings.
 
     Attributes:
         first: +1, the first ramp goes up, or -1.
@@ -90,7 +90,7 @@ def find_ramps(values: Floats) -> Ramps:
 
     Readings are smoothed as far as their noise asks, extremes are told apart by a swing of a quarter of the range or
     more, and each turn is put where a rising and a falling curve, both free in form, fit best. Where several places
-    fit within the noise, as on a plateau, the one that makes ramps of equal length wins.
+    fit within the noise, as on a plateau, the place that makes ramps of equal length wins.
 
     Args:
         values: (K,) finite.
@@ -115,7 +115,7 @@ def find_ramps(values: Floats) -> Ramps:
 
 
 def moves(values: Floats) -> bool:
-    """Whether readings follow each other more closely than white noise does.
+    """Return True if readings follow each other more closely than white noise does.
 
     The mean square of steps over the variance is 2 ± 2/√K for white noise, and near 0 for ramps (J. von Neumann 1941,
     Annals of Mathematical Statistics 12, 367).
@@ -131,13 +131,13 @@ def moves(values: Floats) -> bool:
 
 
 def _sign(values: Floats) -> int:
-    """The direction of a whole series, by the means of its ends."""
+    """Return the direction of a whole series, by the means of its ends."""
     part = max(len(values) // 4, 1)
     return 1 if np.mean(values[-part:]) >= np.mean(values[:part]) else -1
 
 
 def _moves(values: Floats) -> bool:
-    """Whether the ends of a ramp differ by more than four times their noise."""
+    """Return True if the ends of a ramp differ by more than four times their noise."""
     part = max(len(values) // 4, 1)
     noise = _noise(values) / np.sqrt(part)
     return bool(abs(np.mean(values[-part:]) - np.mean(values[:part])) > 4 * noise)
@@ -170,7 +170,7 @@ def _smoothed(values: Floats) -> tuple[Floats, float]:
 
 
 def _extremes(values: Floats, swing: float) -> tuple[int, list[int]]:
-    """The first direction (0: no swing), and the readings from which the series comes back by a swing."""
+    """Return the first direction (0: no swing), and the readings from which the series comes back by a swing."""
     way = first = low = high = 0
     turns: list[int] = []
     for place, value in enumerate(values.tolist()):
@@ -189,7 +189,7 @@ def _extremes(values: Floats, swing: float) -> tuple[int, list[int]]:
 
 
 def _placed(values: Floats, rough: Sequence[int], first: int) -> list[Turn]:
-    """Each turn between the one before it and the extreme after it."""
+    """Return the turning points, each placed between the turning point before it and the extreme after it."""
     turns: list[Turn] = []
     ends = [0, *rough, len(values) - 1]
     for number in range(1, len(ends) - 1):
@@ -209,12 +209,12 @@ def _placed(values: Floats, rough: Sequence[int], first: int) -> list[Turn]:
 
 
 def _even_turn(number: int, ramps: int, readings: int) -> list[int]:
-    """Where ramps of equal length turn, one place where the number of readings says it.
+    """Return the turning point of ramps of equal length, exactly where the number of readings determines it.
 
     L pulses a ramp make ramps·L readings, each after its pulse, or one more with the reading before the first pulse.
 
     Args:
-        number: of the turn, from 1.
+        number: number of the turn, from 1.
         ramps: how many there are.
         readings: how many there are.
     """
@@ -226,14 +226,14 @@ def _even_turn(number: int, ramps: int, readings: int) -> list[int]:
 
 
 def _even(cost: Floats, places: Sequence[int], variance: float) -> int | None:
-    """The place that makes ramps of equal length, if it fits."""
+    """Return the place that makes ramps of equal length, if it fits."""
     near = [place for place in places if 0 <= place < len(cost)]
     best = min(near, key=lambda place: (cost[place], place), default=None)
     return best if best is not None and cost[best] <= np.min(cost) + EVEN * variance + EXACT else None
 
 
 def _rising_cost(values: Floats) -> Floats:
-    """(K,) the least sum of squares of a curve that never falls, through the first 1, 2, ... K values.
+    """Return the least sums of squares (K,) of a curve that never falls, through the first 1, 2, ... K values.
 
     Pools of adjacent violators, whose cost is kept as they grow (Stout 2008, Computational Statistics & Data Analysis
     53, 289): isotonic_regression of scipy gives it for one length at a time.

@@ -20,14 +20,14 @@ from mho.measurements.vocabulary import DOWN, UP, direction_of, words
 
 File = str | os.PathLike[str]
 MOST_NOTES = 12
-"""Notes of one file; of many devices not every one is told."""
+"""Largest number of notes that are shown of a file with many devices."""
 
 
 @in_words
 def read_pulses(files: File | Sequence[File], form: Format | None = None, **options: Any) -> Measurement:
     """Read conductances of devices between pulses.
 
-    Delimiter, decimal sign, heading, units and layout are found out, and what was found is told in the notes and the
+    Delimiter, decimal sign, heading, units and layout are found out, and reported in the notes and the
     decisions: one column of readings, whose turning points are found; a column that counts pulses, or those sent before
     each reading; a column up and a column down; a column that says the direction, or the voltage, of the pulse before
     each reading, or that the row is a read; devices by a column of names, by columns, by rows, or by files. Currents I
@@ -73,7 +73,7 @@ def read_pulses(files: File | Sequence[File], form: Format | None = None, **opti
 
 
 def format_of(form: Format | None, options: Mapping[str, Any]) -> Format:
-    """The format with the options in place of its fields.
+    """Return the format with the options in place of its fields.
 
     Raises:
         InvalidValue: for an option that is no field of `Format`.
@@ -93,7 +93,7 @@ def _measurement(
     notes: Notes,
     form: Format,
 ) -> Measurement:
-    """Traces of all devices; their faults are told together."""
+    """Return the traces of all devices; faults of all are raised together."""
     names = list(groups)
     if form.devices is not None:
         if len(form.devices) != len(groups):
@@ -102,18 +102,18 @@ def _measurement(
                 f"({', '.join(names[:8])}); give one name each"
             )
         names = list(form.devices)
-    traces, told = [], Notes()
+    traces, of_devices = [], Notes()
     for name, (key, parts) in zip(names, groups.items(), strict=True):
         own = Notes()
         named = [dataclasses.replace(part, device=name) for part in parts]
         trace = trace_of(named, form, owners[key], own)
-        told.include(own, f"{name}: " if len(groups) > 1 and not any(name in note for note in own.found) else "")
+        of_devices.include(own, f"{name}: " if len(groups) > 1 and not any(name in note for note in own.found) else "")
         if trace is not None:
             traces.append(trace)
     _raise_all(list(owners.values()))
-    more = len(told.found) - MOST_NOTES
-    notes.add(*told.found[:MOST_NOTES], *([f"and {more} more notes on devices"] if more > 0 else []))
-    warnings = tuple(dict.fromkeys([*notes.warnings, *told.warnings[:MOST_NOTES]]))
+    more = len(of_devices.found) - MOST_NOTES
+    notes.add(*of_devices.found[:MOST_NOTES], *([f"and {more} more notes on devices"] if more > 0 else []))
+    warnings = tuple(dict.fromkeys([*notes.warnings, *of_devices.warnings[:MOST_NOTES]]))
     found = tuple(dict.fromkeys([*notes.found, *warnings]))
     return Measurement(source, tuple(traces), unit, found, warnings, tuple(notes.decisions))
 
@@ -127,7 +127,7 @@ def _raise_all(owners: Sequence[FileFaults]) -> None:
 
 
 def _names_of(found: Sequence[list[Series]], stem: str, paired: bool, several: bool) -> list[str]:
-    """The devices of one file by name; that of the file where it has one."""
+    """Return the devices of a file by name; a file with a single device gives it its own name."""
     if paired:
         stem = " ".join(word for word in words(stem) if word not in UP | DOWN) or "device"
     names = [parts[0].device for parts in found]

@@ -1,4 +1,4 @@
-"""What was measured: pulses of one direction or the other, and conductances before and after them."""
+"""Record of a measurement: pulses of either direction, and conductances before and after them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Trace:
 @final
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What a column of a file was taken as.
+    """Decision on what a column of a file is.
 
     Attributes:
         column: its number and name.
@@ -60,7 +60,7 @@ class Decision:
 
 @final
 class Notes:
-    """How files are read, gathered while they are: sentences, those of them that are warnings, decisions on columns."""
+    """Notes on how files are read: sentences, which of them are warnings, and decisions on columns."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
@@ -72,7 +72,7 @@ class Notes:
         self.found += notes
 
     def warn(self, warning: str) -> None:
-        """Note a sentence about a contradiction, which is told before a device is believed."""
+        """Note a sentence about a contradiction, which users see before they rely on the device."""
         self.found.append(warning)
         self.warnings.append(warning)
 
@@ -90,8 +90,8 @@ class Measurement:
 
     Attributes:
         source: the file.
-        traces: one a device.
-        unit: of the readings, for example "S" or "a.u.".
+        traces: one per device.
+        unit: unit of the readings, for example "S" or "a.u.".
         notes: how the file was read, a sentence each, for the user.
         warnings: those of the notes that tell of a contradiction.
         decisions: what each column of the file was taken as.

@@ -1,4 +1,4 @@
-"""What each row of a table is: a pulse, a read, or both; and rows as readings with pulses between them."""
+"""Actions of the rows of a table: pulse, read, or both; and rows as readings with pulses between them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SMALL = 0.6
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Actions:
-    """What happens in each of N rows.
+    """Actions of N rows: pulses, reads and their directions.
 
     Attributes:
         signs: (N,) +1, -1 or 0, the direction of the row's pulses; None: it is in the readings.
@@ -44,7 +44,7 @@ class Actions:
 
 
 def find_actions(grid: Grid, columns: Sequence[Column], faults: FileFaults, notes: Notes) -> Actions | None:
-    """What the rows are, by a column of directions or by the voltage; None where neither stands in the table."""
+    """Return the actions of rows, by a column of directions or by the voltage; None without both."""
     direction = next(iter(of_role(columns, "direction")), None)
     voltage = next(iter(of_role(columns, "voltage")), None)
     phase = next(iter(of_role(columns, "phase")), None)
@@ -86,7 +86,7 @@ def _by_words(grid: Grid, direction: Column, columns: Sequence[Column], faults: 
 
 
 def _elsewhere(values: Floats, reads: npt.NDArray[np.bool_], pulses: npt.NDArray[np.bool_]) -> bool:
-    """Whether what stands in the rows of pulses is far from all reads."""
+    """Return True if the readings in rows of pulses are far from all reads."""
     sizes = np.abs(values)
     read, pulse = sizes[reads & np.isfinite(sizes)], sizes[pulses & np.isfinite(sizes)]
     if len(read) < SEVERAL or len(pulse) == 0:
@@ -95,14 +95,14 @@ def _elsewhere(values: Floats, reads: npt.NDArray[np.bool_], pulses: npt.NDArray
 
 
 def _smaller(column: Column, reads: npt.NDArray[np.bool_], pulses: npt.NDArray[np.bool_]) -> bool:
-    """Whether the voltage of reads is smaller than that of pulses."""
+    """Return True if the voltage of reads is smaller than that of pulses."""
     sizes = np.abs(column.values)
     read, pulse = sizes[reads & np.isfinite(sizes)], sizes[pulses & np.isfinite(sizes)]
     return len(read) > 0 and len(pulse) > 0 and bool(np.median(read) <= SMALL * np.median(pulse))
 
 
 def _by_voltage(grid: Grid, voltage: Column, columns: Sequence[Column], notes: Notes) -> Actions:
-    """Actions by the pulse's voltage; rows of a small voltage of one size are reads."""
+    """Return actions by the voltage of pulses; rows of one small voltage are reads."""
     volts = np.nan_to_num(voltage.values)
     sizes = np.abs(volts) / max(float(np.max(np.abs(volts))), 1e-300)
     reads = (sizes <= SMALL) & np.array([any(row) for _, row in grid.rows])
@@ -114,7 +114,7 @@ def _by_voltage(grid: Grid, voltage: Column, columns: Sequence[Column], notes: N
 
 
 def signs_of_words(grid: Grid, column: Column, faults: FileFaults) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """(N,) +1, -1 or 0 by words such as up and reset, or by the sign of numbers; beside 1 alone 0 is down.
+    """Return directions (N,), +1, -1 or 0, by words such as up and reset or by the sign of numbers; 0 beside 1 is down.
 
     Returns:
         The signs, and (N,) whether the word is one of a read.
@@ -188,7 +188,7 @@ class Rows:
     signs: Ints | None
 
     def at(self, kept: Sequence[int]) -> Rows:
-        """Some of the rows."""
+        """Return some of the rows."""
         own = np.array(kept, dtype=np.int64)
         return Rows(
             tuple(self.lines[place] for place in kept),
@@ -200,7 +200,7 @@ class Rows:
 
 
 def followed(rows: Rows, reads: npt.NDArray[np.bool_], blank: npt.NDArray[np.bool_]) -> Rows:
-    """Rows of reads alone, each with the pulses that were sent since the read before.
+    """Return the rows of reads alone, each with the pulses that were sent since the read before.
 
     Reads without a pulse between them are averaged. Pulses of both directions between two reads are not followed.
 
@@ -236,7 +236,7 @@ def followed(rows: Rows, reads: npt.NDArray[np.bool_], blank: npt.NDArray[np.boo
 
 
 def averaged_by_count(rows: Rows) -> Rows:
-    """Rows with one average for each run of readings at the same count of pulses."""
+    """Return rows with the average of each run of readings at an equal count of pulses."""
     assert rows.numbers is not None
     groups: list[list[int]] = []
     for place, value in enumerate(rows.numbers.tolist()):
@@ -259,14 +259,14 @@ def _averaged(rows: Rows, groups: Sequence[Sequence[int]]) -> Rows:
 
 
 def begun_before(rows: Rows, column: int, before: Floats) -> Rows:
-    """Rows with the readings before pulses that stand in a column of their own.
+    """Return rows with the readings before pulses, which stand in a column of their own.
 
     Where each is the reading of the row above, only the first is new; else each row is a step of its own, which is not
     connected to the row above.
 
     Args:
         rows: with the pulses before each reading.
-        column: of the readings after the pulses.
+        column: column of the readings after the pulses.
         before: (N,) readings before them.
     """
     assert rows.moves is not None

@@ -33,10 +33,10 @@ class Scaled:
 def scaled(
     columns: Sequence[Column], form: Format, reads: Sequence[bool] | None, faults: FileFaults, notes: Notes
 ) -> Scaled:
-    """The readings of a table as conductances where the file tells how, else as they stand.
+    """Return the readings of a grid as conductances where the file says how, else as they stand.
 
     Args:
-        columns: of the table.
+        columns: columns of the table.
         form: what the user gives.
         reads: (N,) the rows that hold readings, if others hold what was measured during a pulse.
         faults: where cells that are no numbers are noted.
@@ -69,7 +69,7 @@ def scaled(
 
 
 def _one_unit(readings: Sequence[Column], faults: FileFaults) -> str:
-    """The unit of all readings."""
+    """Return the unit of all readings."""
     for column in readings:
         _check_beside(column, faults)
     named = [column for column in readings if column.unit]
@@ -134,7 +134,7 @@ def _of_currents(
 
 
 def _at_the_pulse(columns: Sequence[Column], readings: Sequence[Column]) -> Column | None:
-    """The column of the pulse's voltage, if currents change sign with it."""
+    """Return the column of the pulse's voltage, if currents change sign with it."""
     for column in of_role(columns, "voltage"):
         for reading in readings:
             product = np.sign(column.values * reading.values)

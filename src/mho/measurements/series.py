@@ -33,7 +33,7 @@ class Series:
 
     Attributes:
         device: its name.
-        label: of the column, for errors and notes.
+        label: label of the column, for errors and notes.
         lines: (N,) on which they stand.
         values: (N,), NaN for gaps.
         counts: (N - 1,) pulses between one and the next, 0 where they are not connected.
@@ -51,7 +51,7 @@ class Series:
 
 
 def counted(numbers: Floats) -> tuple[Ints, tuple[int, ...], bool]:
-    """Pulses between rows by a column that counts them, where it starts anew, and whether it also counts down.
+    """Return pulses between rows by a column that counts them, where it restarts, and whether it also counts down.
 
     Args:
         numbers: (N,) whole or NaN.
@@ -66,7 +66,7 @@ def counted(numbers: Floats) -> tuple[Ints, tuple[int, ...], bool]:
 
 
 def trace_of(parts: Sequence[Series], form: Format, faults: FileFaults, notes: Notes) -> Trace | None:
-    """The trace of one device from its parts, one after another without pulses between.
+    """Return the trace of one device from its parts, one after another without pulses between.
 
     Notes faults, and gives no trace, where there are too few readings, all are equal, or they are not those of a
     staircase.
@@ -160,7 +160,7 @@ def _signs(part: Series, form: Format, faults: FileFaults, notes: Notes) -> Ints
 
 
 def _given_turns(part: Series, form: Format, faults: FileFaults) -> Ints:
-    """The directions that `turns` gives."""
+    """Return the directions that `turns` gives."""
     rows = len(part.values)
     turns = list(form.turns or ())
     beyond = [turn for turn in turns if turn >= rows]
@@ -177,7 +177,7 @@ def _given_turns(part: Series, form: Format, faults: FileFaults) -> Ints:
 
 
 def _contradiction(part: Series) -> str:
-    """What is wrong where readings go against the directions of their pulses; "" where nothing is."""
+    """Return how readings contradict the directions of their pulses; "" if they do not."""
     assert part.signs is not None
     ways = np.unique(part.signs)
     values = part.values[np.isfinite(part.values)]

@@ -1,4 +1,4 @@
-"""What a table is that is no staircase of identical pulses: told by its name, with what would be needed."""
+"""Names of tables that are no staircase of identical pulses, for errors that say what would be needed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from mho.measurements.vocabulary import WORDS, words
 
 NEEDED = (
     "laws are fitted to a staircase: readings at one read voltage after identical pulses, a row each; if the table "
-    "is one "
-    'nonetheless, say what its columns are (columns="...")'
+    'is a staircase nonetheless, say what its columns are (columns="...")'
 )
 MANY = 8
 """A series of fewer rows tells too little of what it is."""
@@ -57,7 +56,7 @@ Refusal = tuple[Column, str]
 
 
 def _distribution(columns: Sequence[Column]) -> Refusal | None:
-    """A matrix of probabilities that rise from 0 to 1 along rows or columns."""
+    """Return the fault of a table that is a matrix of probabilities, which rise from 0 to 1 along rows or columns."""
     for column in columns:
         if column.words & {"cdf", "probability", "percentile", "quantile"} and _rises_to_one(column.finite):
             return column, DISTRIBUTION
@@ -85,13 +84,13 @@ def _rises_to_one(values: Floats) -> bool:
 
 
 def _levels(values: Floats) -> npt.NDArray[np.int64]:
-    """Values as whole numbers of a hundredth of the largest."""
+    """Return values as whole numbers of hundredths of the largest."""
     found: npt.NDArray[np.int64] = np.round(values / (CLOSE * np.max(np.abs(values)))).astype(np.int64)
     return found
 
 
 def _sweep(columns: Sequence[Column]) -> Refusal | None:
-    """A voltage that moves in even steps, up and down."""
+    """Return the fault of a table with a voltage that moves in even steps, up and down: a sweep."""
     for column in columns:
         voltage = column.role in ("voltage", "read_voltage")
         # without a name only steps that turn round at a voltage are told from times and counts
@@ -115,7 +114,7 @@ def _sweep(columns: Sequence[Column]) -> Refusal | None:
 
 
 def _unequal_pulses(columns: Sequence[Column]) -> Refusal | None:
-    """Pulses of another voltage in nearly every row."""
+    """Return the fault of a table whose pulses have another voltage in nearly every row."""
     for column in of_role(columns, "voltage") if of_role(columns, *READINGS) else []:
         if _changes(column.finite) and _even(np.diff(column.finite)) < 0.7:
             return column, (
@@ -126,7 +125,7 @@ def _unequal_pulses(columns: Sequence[Column]) -> Refusal | None:
 
 
 def _changes(voltage: Floats) -> bool:
-    """Whether a voltage is another one in most rows, and has more levels than pulses and reads have."""
+    """Return True if a voltage changes in most rows, and has more values than pulses and reads need."""
     if len(voltage) < MANY or not voltage.any():
         return False
     levels = _levels(voltage)
@@ -134,7 +133,7 @@ def _changes(voltage: Floats) -> bool:
 
 
 def _even(steps: Floats) -> float:
-    """The share of steps that are as large as most."""
+    """Return the share of steps that are as large as most."""
     sizes = np.abs(steps)
     return float(np.mean(np.abs(sizes - np.median(sizes)) <= 0.1 * np.median(sizes)))
 
@@ -178,19 +177,18 @@ def _two_states(columns: Sequence[Column]) -> Refusal | None:
 
 
 ENDURANCE = (
-    "the table is one of endurance: the low and the high state of every cycle, without pulses between them; it tells "
-    "the "
-    "range of the device and its spread (w_min, w_max), and no step"
+    "the table shows endurance: the low and the high state of every cycle, without pulses between them; it gives "
+    "the range of the device and its spread (w_min, w_max), and no step"
 )
 RETENTION = (
-    "the table is one of retention: states against time, without pulses; it tells decay and drift (the device's decay, "
+    "the table shows retention: states against time, without pulses; it gives decay and drift (the device's decay, "
     "drift), and no step"
 )
 
 
-def _apart(readings: Sequence[Column], told: Sequence[Column]) -> bool:
-    """Whether columns hold a state each that does not move, far from the others."""
-    if len(readings) < 2 or told or min(len(c.finite) for c in readings) < MANY:
+def _apart(readings: Sequence[Column], directed: Sequence[Column]) -> bool:
+    """Return True if columns hold a state each that does not move, far from the others."""
+    if len(readings) < 2 or directed or min(len(c.finite) for c in readings) < MANY:
         return False
     ways = {c.role for c in readings}
     if ways != {"up", "down"} or any(moves(c.finite) for c in readings):
@@ -217,7 +215,7 @@ def _retention(columns: Sequence[Column]) -> Refusal | None:
 
 
 def alternates(values: Floats) -> bool:
-    """Whether readings jump from one end of their range to the other in nearly every row."""
+    """Return True if readings jump from one end of their range to the other in nearly every row."""
     steps = np.diff(values)
     if len(steps) < MANY:
         return False
@@ -227,7 +225,7 @@ def alternates(values: Floats) -> bool:
 
 
 def rows_are_devices(grid: Grid) -> str:
-    """What tells that each row is a device: "ramps" or "alternation" along the rows; "" where nothing tells it."""
+    """Return the evidence that each row is a device, "ramps" or "alternation" along the rows; "" without evidence."""
     numeric = [
         column
         for column in range(grid.width)
@@ -261,5 +259,5 @@ def rows_are_devices(grid: Grid) -> str:
 
 
 def _is_index(name: str) -> bool:
-    """Whether the name of a column only counts: "3", "P3", "pulse 3"."""
+    """Return True if the name of a column only counts: "3", "P3", "pulse 3"."""
     return any(map(str.isdigit, name)) and set(name.lower().rstrip("0123456789 _#.")) <= set("pulse#n _r")

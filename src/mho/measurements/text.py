@@ -13,7 +13,7 @@ from mho.toml_files import no_such_file
 
 MOST_BYTES = 256 * 2**20
 SHOWN = 10
-"""So many faults of a file are told in full."""
+"""Largest number of faults of a file that are reported in full."""
 FOREIGN = {
     b"PK\x03\x04": "a spreadsheet or an archive (.xlsx, .ods, .zip)",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet (.xls)",
@@ -40,14 +40,14 @@ AS_CSV = "export its table as CSV"
 
 
 class FileFaults:
-    """What is wrong with one file, by line and column."""
+    """Faults of a file, by line and column."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.found: list[str] = []
 
     def add(self, fault: str, line: int | None = None, column: str | None = None) -> None:
-        """Note a fault; `column` is its number, and its name where it has one."""
+        """Note a fault; `column` is the number of the column, with its name if it has a name."""
         place = f"line {line}" if line is not None else ""
         if column is not None:
             place += f"{', ' if place else ''}column {column}"
@@ -62,12 +62,12 @@ class FileFaults:
 
 
 def shown(cell: str) -> str:
-    """A cell as an error quotes it."""
+    """Return a cell as an error quotes it."""
     return repr(cell if len(cell) <= 40 else cell[:37] + "...")
 
 
 def read_lines(file: str | os.PathLike[str], encoding: str | None = None) -> tuple[list[str], Sequence[str]]:
-    """The lines of a text file, line 1 first, and notes about its encoding.
+    """Return the lines of a text file, line 1 first, and notes about its encoding.
 
     Raises:
         InvalidValue: naming the file, when it is missing, a folder, empty, too large, or no text.

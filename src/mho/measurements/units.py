@@ -27,12 +27,12 @@ TEMPERATURES = re.compile(r"[°º]?C|degC|K")
 
 
 def is_unit(text: str) -> bool:
-    """Whether a text is a unit that measured pulses have."""
+    """Return True if a text is a unit that measured pulses have."""
     return UNIT.fullmatch(text.strip().strip("()[]")) is not None
 
 
 def split_unit(name: str) -> tuple[str, str]:
-    """The name of a column without its unit, and the unit: "G (uS)", "G [µS]", "G / uS", "G_uS"; "" without one."""
+    """Return the name of a column, and its unit or "": from "G (uS)", "G [µS]", "G / uS" or "G_uS"."""
     for pattern, wide in (
         (r"(.*?)\s*[(\[{]([^()\[\]{}]*)[)\]}]\s*(.*)", True),
         (r"(.*?)\s*/\s*(\S+)\s*()", True),
@@ -48,7 +48,7 @@ def split_unit(name: str) -> tuple[str, str]:
 
 
 def kind_of(unit: str) -> str:
-    """What a unit measures: "S", "A", "V", "s", "ohm", "K", "?" for another quantity, or "" for no unit."""
+    """Return what a unit measures: "S", "A", "V", "s", "ohm", "K", "?" for another quantity, or "" for no unit."""
     if re.fullmatch(rf"{PREFIX}({MHO})|[a-z]*siemens", unit):
         return "S"
     if re.fullmatch(rf"{PREFIX}({OHM})|[a-z]*ohms?", unit):
@@ -64,13 +64,13 @@ def kind_of(unit: str) -> str:
 
 
 def power(unit: str) -> int | None:
-    """The power of ten of a unit of siemens, amperes, volts, ohms or seconds by its prefix; None where it has none."""
+    """Return the power of ten of a prefixed unit of siemens, amperes, volts, ohms or seconds; None without a prefix."""
     found = PREFIXED.fullmatch(unit)
     return PREFIXES.get(found[1]) if found else None
 
 
 def conductance(zero: float, unit: float, name: str) -> Conductance:
-    """Return the map of a device whose readings are zero + unit·w in the unit `name`; in siemens where that is one."""
+    """Return the map of a device whose readings are zero + unit·w in the unit `name`, in siemens where possible."""
     exponent = power(name) if kind_of(name) == "S" else None
     factor = 1.0 if exponent is None else 10.0**exponent
     zero, unit = (float(f"{value * factor:.9g}") for value in (zero, unit))
@@ -78,25 +78,25 @@ def conductance(zero: float, unit: float, name: str) -> Conductance:
 
 
 def siemens(exponent: int) -> str | None:
-    """The unit of 10^exponent siemens; None where no prefix has that power."""
+    """Return the unit of 10^exponent siemens; None where no prefix has that power."""
     prefix = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k"}.get(exponent)
     return None if prefix is None else f"{prefix}S"
 
 
 def inverse_ohms(unit: str) -> str:
-    """The unit of 1/R for R in `unit`."""
+    """Return the unit of 1/R for R in `unit`."""
     found = power(unit)
     return (siemens(-found) if found is not None else None) or "1/" + unit
 
 
 def per_volt(current: str, voltage: str) -> str | None:
-    """The unit of I/V for a current and a voltage in these units; None where one of them is unknown."""
+    """Return the unit of I/V for a current and a voltage in these units; None if either is unknown."""
     above, below = power(current), power(voltage)
     return None if above is None or below is None else siemens(above - below)
 
 
 def readable(largest: float, unit: str) -> tuple[float, str]:
-    """What to multiply values by, and the unit that they then have, so that the largest lies between 1 and 1,000.
+    """Return the factor and the unit with which the largest value lies between 1 and 1,000.
 
     Args:
         largest: size of the largest value.

@@ -10,7 +10,7 @@ from mho.measurements.units import split_unit
 
 
 def fold(text: str) -> str:
-    """A text in small letters, without accents, as words are listed here."""
+    """Return a text in small letters, without accents, as words are listed here."""
     plain = "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
     return unicodedata.normalize("NFC", plain).casefold()
 
@@ -114,7 +114,7 @@ BETWEEN_CJK = re.compile("(" + "|".join(map(re.escape, CJK)) + ")")
 
 @functools.lru_cache(maxsize=4096)
 def words(name: str) -> tuple[str, ...]:
-    """The words of a column's name, without its unit and without quantities such as 0.5V, as they are listed here."""
+    """Return the words of a column's name as they are listed here, without unit and quantities such as 0.5V."""
     bare = re.sub(r"[\d.,]*\d\s?[munµkM]?[VAs]\b", " ", split_unit(name)[0])
     return _words(bare)
 
@@ -138,7 +138,7 @@ def direction_of(name: str) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def sentence(cell: str) -> int:
-    """The direction in a phrase such as "SET pulse", "Write -" or "erase pulse"."""
+    """Return the direction in a phrase such as "SET pulse", "Write -" or "erase pulse"."""
     found = set(_words(cell))
     way = bool(found & UP) - bool(found & DOWN)
     if way == 0 and cell.rstrip()[-1:] in ("+", "-"):
@@ -149,11 +149,11 @@ def sentence(cell: str) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def says_read(cell: str) -> bool:
-    """Whether a cell says that its row is a reading: "read", "Lesen", "read after SET"."""
+    """Return True if a cell says that its row is a reading: "read", "Lesen", "read after SET"."""
     return bool(set(_words(cell)) & READ)
 
 
 @functools.lru_cache(maxsize=4096)
 def says_pulse(cell: str) -> bool:
-    """Whether a cell says that its row is a pulse, and not in which direction: "pulse", "Write"."""
+    """Return True if a cell says that its row is a pulse, and not in which direction: "pulse", "Write"."""
     return bool(set(_words(cell)) & (WORDS["pulse"] | {"write", "program", "prog", "stimulus", "stress"}))

@@ -1,4 +1,4 @@
-"""The papers' networks in plain torch, one a file, and a user's own by `module:Net`.
+"""The papers' networks in plain torch, one per file, and a user's own by `module:Net`.
 
 A file of this room registers its network by a constant NETWORK; its name is the file's.
 """

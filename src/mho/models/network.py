@@ -1,4 +1,4 @@
-"""What a registered network is, and the sizes of the data that it is built for."""
+"""Base of registered networks, and the sizes of the data that they are built for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mho.errors import InvalidValue
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What a network must know of data to be built for them.
+    """Sizes of data that a network is built for.
 
     Attributes:
         example: shape of one input, for example (channels, height, width), or (T,) of a sequence of indices.
@@ -29,7 +29,7 @@ class Sizes:
     every_step: bool = False
 
     def __str__(self) -> str:
-        """The shape of an input in words."""
+        """Return the shape of an input in words."""
         shape = "×".join(map(str, self.example)) or "a single number"
         return f"sequences of {shape} indices" if self.indices else f"inputs {shape}"
 
@@ -65,8 +65,8 @@ class Network:
         """Return the network for data of some sizes; one of a single size is built as it is.
 
         Args:
-            name: of the network, for messages.
-            sizes: of the data.
+            name: name of the network, for messages.
+            sizes: sizes of the data.
             options: those that are not as their defaults.
 
         Raises:

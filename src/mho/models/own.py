@@ -19,7 +19,7 @@ def find_builder(name: str, *, built: bool = False) -> Callable[[], nn.Module]:
     """Return what builds a network: its class, or a function without arguments.
 
     Args:
-        name: of a network in `NETWORKS`, or `module:Net`, a class or a function in a user's module.
+        name: name of a network in `NETWORKS`, or `module:Net`, a class or a function in a user's module.
         built: take a model that is built already, too, which nobody may train: no seed decides its weights.
 
     Raises:
@@ -47,7 +47,7 @@ def check_options(name: str, options: Mapping[str, object], faults: Faults) -> N
     """Note options that a network does not have, and values out of range.
 
     Args:
-        name: of the network.
+        name: name of the network.
         options: from a config's section [model].
         faults: gets the faults.
     """
@@ -68,8 +68,8 @@ def build_model(name: str, sizes: Sizes | None = None, options: Mapping[str, int
 
     Args:
         name: as of `find_builder`.
-        sizes: of the data that the network is for; None: those of the network's paper. A user's own has its own.
-        options: of a network of mho's, where they are not their defaults; they need sizes.
+        sizes: sizes of the data that the network is for; None: those of the network's paper. A user's own has its own.
+        options: options of a network of mho's, where they are not their defaults; they need sizes.
 
     Raises:
         InvalidValue: for an unknown name, a network that is not for such data, or if building raises or returns

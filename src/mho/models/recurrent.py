@@ -1,4 +1,4 @@
-"""What recurrent networks share: characters or rows of an image through recurrent layers to logits."""
+"""Base of recurrent networks: characters or rows of an image through recurrent layers to logits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RecurrentNetwork(Stateful):
     *Training LSTM networks with resistive cross-point devices*, train it on arrays: characters as vectors of zeros and
     a single one, two layers of 64 units, and sequences of 100 characters. With `carries` the hidden state goes on from
     each batch to the next as in both sources, while gradients end at the sequence's first character; the task
-    next_character reads a text so that each sequence follows the one before.
+    next_character reads a text so that each sequence follows the sequence before.
 
     Takes indices (B, T); numbers (B, T, inputs); or images (B, channels, height, width) row by row, as a sequence of
     `height` vectors of channels·width numbers.

@@ -1,4 +1,4 @@
-"""What residual networks share: their block, and the family for images of 32×32."""
+"""Base of residual networks: their block, and the family for images of 32×32."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Block(nn.Module):
     Args:
         inputs: channels that come in.
         width: channels that go out.
-        stride: of the first convolution.
+        stride: stride of the first convolution.
         projected: where the size changes, the shortcut is a 1×1 convolution (option B of He et al. 2016); else it takes
             every `stride`-th pixel, and zeros for the channels that are new (option A).
     """

@@ -129,7 +129,7 @@ class ArrayLayer(LearningLayer):
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the weight of the torch layer that this one stands for, out first."""
+        """Shape of the weight of the torch layer that this layer replaces, out first."""
         held = self._held
         return (len(held) * held[0].out_features, held[0].in_features - self.has_bias)
 
@@ -229,7 +229,7 @@ class ArrayLayer(LearningLayer):
         return list(self.arrays)  # type: ignore[arg-type]
 
     def _shaped(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Return a copy of values of all replicas in a shape, without an axis of replicas where there is one."""
+        """Return a copy of values of all replicas in a shape, without the replica axis if there is a single replica."""
         whole = values.reshape(self.replicas, *shape).clone()
         return whole if self.replicas > 1 else whole[0]
 

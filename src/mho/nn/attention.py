@@ -35,7 +35,7 @@ class MultiheadAttention(Composite):
     Args:
         rpu: what the arrays are made of.
         layers: other RPUs by pattern of a part's name, {"out*": other_rpu}.
-        seed: seed of replica 0, the others get seed + 1, ...; or one seed a replica.
+        seed: seed of replica 0, the others get seed + 1, ...; or one seed per replica.
         replicas: R.
         name: names the draws.
 
@@ -125,11 +125,11 @@ class MultiheadAttention(Composite):
 
         Args:
             query: (R·B, T, embed_dim) where `batch_first`, else (T, B, embed_dim), or (T, embed_dim).
-            key: of S steps of kdim numbers, likewise.
-            value: of S steps of vdim numbers, likewise.
+            key: (R·B, S, kdim) where `batch_first`, else (S, B, kdim), or (S, kdim).
+            value: (R·B, S, vdim) where `batch_first`, else (S, B, vdim), or (S, vdim).
             key_padding_mask: (R·B, S), or (S,): True where a key is left out, or numbers that are added.
             need_weights: whether to return the weights, (R·B, T, S).
-            attn_mask: (T, S), or (R·B·num_heads, T, S), likewise.
+            attn_mask: (T, S), or (R·B·num_heads, T, S): True where a key is left out, or numbers that are added.
             average_attn_weights: whether weights are means over heads, and not (R·B, num_heads, T, S).
             is_causal: says that `attn_mask` is causal, and changes nothing.
 
@@ -192,8 +192,8 @@ class MultiheadAttention(Composite):
                 )
             alone = " or (time, " + f"{width})" if self.replicas == 1 else ""
             if given is None or len(given) not in ((2, 3) if self.replicas == 1 else (3,)) or given[-1] != width:
-                told = shown(x) if given is None else f"of shape {given}"
-                raise InvalidValue(f"{self.name}: {label} {told}; give {axes}{width}){alone}")
+                words = shown(x) if given is None else f"of shape {given}"
+                raise InvalidValue(f"{self.name}: {label} {words}; give {axes}{width}){alone}")
         query, key, value = (tuple(x.shape) for x in inputs)
         batch = 0 if self.batch_first else 1
         if len({len(query), len(key), len(value)}) > 1 or (len(query) == 3 and query[batch] != key[batch]):
@@ -245,8 +245,8 @@ class MultiheadAttention(Composite):
             "vdim": (self.vdim, self.embed_dim),
             "batch_first": (self.batch_first, False),
         }
-        told = (f", {name}={value}" for name, (value, usual) in options.items() if value != usual)
-        return f"{self.embed_dim}, {self.num_heads}{''.join(told)}"
+        words = (f", {name}={value}" for name, (value, usual) in options.items() if value != usual)
+        return f"{self.embed_dim}, {self.num_heads}{''.join(words)}"
 
 
 def _closed(mask: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ class Composite(OnArrays):
         )
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        """Program the weights of the torch layer that this one stands for, where a state_dict has these."""
+        """Program the weights of the torch layer that this layer replaces, if a state_dict has these."""
         from mho.nn.kinds import kind_of_layer  # here, as kinds are made of layers
 
         _, _, missing, _, faults = arguments
@@ -108,9 +108,9 @@ class PartRPUs:
     """RPU of each part of a composite layer.
 
     Args:
-        rpu: of all parts that no pattern names.
+        rpu: RPU of all parts that no pattern names.
         layers: other RPUs by pattern of the part's name.
-        names: of the parts.
+        names: names of the parts.
 
     Raises:
         InvalidValue: for a pattern that matches no part.

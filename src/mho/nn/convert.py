@@ -1,4 +1,4 @@
-"""From an ordinary torch model to one whose layers are arrays."""
+"""Conversion of a torch model to a model whose layers are arrays."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def convert(
     Args:
         model: an ordinary torch model on the CPU; it is left as it is.
         rpu: what the arrays are made of; layers larger than its tile are spread over several.
-        seed: seed of replica 0, the others get seed + 1, ...; or one seed a replica.
+        seed: seed of replica 0, the others get seed + 1, ...; or one seed per replica.
         layers: other RPUs for layers whose qualified name matches a pattern ("conv2", "block*.fc"), or for single
             arrays of a recurrent layer ("lstm.hh*").
         exclude: patterns of layers that stay digital.
@@ -83,7 +83,7 @@ def convert(
             `exclude` answers them.
 
     Raises:
-        InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value a replica, a
+        InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value per replica, a
             model without a layer to convert, one that is converted already, weights that layers share which no one
             array can serve or to which `layers` gives two RPUs, or weights that a pruning or a norm makes of other
             parameters.
@@ -169,7 +169,7 @@ def _path(*steps: str) -> str:
 
 
 def unmatched(patterns: Iterable[str], names: Sequence[str]) -> list[str]:
-    """A fault for each pattern that matches none of the names of layers."""
+    """Yield a fault for each pattern that matches no name of a layer."""
     return [
         f"{pattern!r} matches no layer{nearest(pattern, names)}"
         if isinstance(pattern, str)
@@ -292,7 +292,7 @@ class _Conversion(Replacement):
         return layer
 
     def _tied(self, module: nn.Module, name: str) -> nn.Module:
-        """Return what stands in the place of a layer that uses the arrays of another one."""
+        """Return the module that replaces a layer which shares the arrays of another layer."""
         owner = self.ties.owners[module]
         layer = self.walk(owner, self.paths[owner])
         assert isinstance(layer, OnArrays)

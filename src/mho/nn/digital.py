@@ -28,7 +28,7 @@ def to_digital(model: nn.Module, *, read: bool = False, replica: int | None = No
     weights are float32.
 
     Args:
-        model: as `mho.convert` returned it, or one that contains such models or layers; it is left as it is.
+        model: a model from `mho.convert`, or a module that contains such models or layers; it is left as it is.
         read: take the weights as one noisy forward read of unit vectors sees them, in place of the exact ones. The
             noise is that of the next evaluation: two calls without one between them give equal weights.
         replica: which replica, from 0; has to be given where there are several.

@@ -74,7 +74,7 @@ class Dropout(nn.Module, metaclass=InWords):
         return factors
 
     def count_on(self, samples: int) -> None:
-        """Number the samples that were dropped from."""
+        """Add `samples` to the number of the next sample."""
         self.samples += samples
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:
@@ -83,7 +83,7 @@ class Dropout(nn.Module, metaclass=InWords):
         super()._load_from_state_dict(state, prefix, *arguments)
 
     def twin(self) -> nn.Module:
-        """Return the module of torch in whose place this one is."""
+        """Return the torch module that this module replaces."""
         return nn.Dropout2d(self.p) if self.channels else nn.Dropout(self.p)
 
     def extra_repr(self) -> str:

@@ -61,11 +61,11 @@ def export(
     format: str | None = None,
     conductance: Conductance | None = None,
 ) -> list[Path]:
-    """Write the devices of arrays to files, one an array: states, drawn fields of the law, hidden states.
+    """Write the devices of arrays to files, one per array: states, drawn fields of the law, hidden states.
 
     A file .npz holds arrays (R, devices, out, in), `state` and each field by its name; `weight` (R, out, in), which the
     cell makes of the states, always in weights; `scale` (R, out) where the layer is scale × weight; and `units`, texts
-    (K, 2): name and unit. A file .csv has a row a device: first the numbers of its replica, device, output and input,
+    (K, 2): name and unit. A file .csv has a row per device: first the numbers of its replica, device, output and input,
     from 0, then state and fields, with the unit in the heading, as "state (S)"; NaN where a device has no such field.
 
     Devices of one weight come in the order of `device_weights`: with `OneSided` g⁺ and g⁻, with `Referenced` the weight
@@ -204,7 +204,7 @@ def _npz(array: Array, columns: list[Column]) -> bytes:
 
 
 def _csv(array: Array, columns: list[Column]) -> bytes:
-    """Return a file .csv of an array: a row a device."""
+    """Return a file .csv of an array: a row per device."""
     shape = columns[0].values.shape
     names, rows = [*PLACE], [*np.indices(shape).reshape(len(PLACE), -1)]
     forms = ["%d"] * len(PLACE)

@@ -64,15 +64,15 @@ class Part:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerKind(metaclass=InWords):
-    """All that conversion, tables of arrays and drivers know of one kind of layer.
+    """Kind of layers on arrays: all that conversion, tables of arrays and drivers need to know of it.
 
     Attributes:
         replaces: torch type whose modules become such layers. Subclasses of it do not: they may compute something else.
         layer: the layer on arrays, or a `Composite` of several.
         make: makes a layer for a module of that type; the keywords rpu, seed, replicas and name are for `ArrayLayer`.
             A composite gets the keyword `layers` beside, a dict of other RPUs by the name of a part.
-        matrices: of a module of that type, one for each array of its layer, in order, all of one shape. Only shapes
-            count where weights are on torch's meta device.
+        matrices: matrices of a module of that type, one for each array of its layer, in order, all of one shape. Only
+            shapes count where weights are on torch's meta device.
         parts: in place of `matrices`, where the layer is a composite: what each layer inside gets, by its path there,
             in the order of the composite.
         vectors: shapes of an input and of its output, the batch included, to the vectors that each array gets.
@@ -192,13 +192,13 @@ def kind_of(module: nn.Module) -> LayerKind | None:
 
 
 def kind_of_layer(layer: OnArrays) -> LayerKind | None:
-    """Return the kind of a layer on arrays: the one that made it, or the first that makes such layers, or None."""
+    """Return the kind of a layer on arrays: the kind that made it, or the first that makes such layers, or None."""
     kinds = (kind for kind in LAYER_KINDS.values() if kind.layer is type(layer))
     return next(kinds, None) if layer.replaces is None else LAYER_KINDS.get(layer.replaces)
 
 
 def layers_inside(layer: OnArrays) -> list[ArrayLayer]:
-    """Return the layers on arrays of which a composite is made, in order; an `ArrayLayer` is its own only one."""
+    """Return the layers on arrays of which a composite is made, in order; an `ArrayLayer` gives itself."""
     return [module for module in layer.modules() if isinstance(module, ArrayLayer)]
 
 

@@ -24,7 +24,7 @@ def refuse_averages(layer: ArrayLayer, state: dict[str, Any], prefix: str) -> No
 
 
 def scale_faults(layer: ArrayLayer, state: dict[str, Any], prefix: str) -> list[str]:
-    """Return a fault where a state of arrays has no scale and this layer has one, or the other way round."""
+    """Return a fault if a state of arrays has no scale and this layer does, or the other way round."""
     stored = [key for key in state if key.startswith(f"{prefix}arrays.") and key.endswith("factor")]
     own = [f"{prefix}arrays.{name}" for name in layer.arrays.state_dict() if name.endswith("factor")]
     if not any(key.startswith(f"{prefix}arrays.") for key in state) or sorted(stored) == sorted(own):
@@ -32,13 +32,13 @@ def scale_faults(layer: ArrayLayer, state: dict[str, Any], prefix: str) -> list[
     kinds = {"": "without a scale", "factor": "with a scale", "log_factor": "with a scale that is learned"}
     there, here = (kinds[keys[0].rsplit(".", 1)[-1] if keys else ""] for keys in (stored, own))
     return [
-        f"{layer.name}: the state is that of arrays {there}, and these are {here}; convert with the RPU of the "
+        f"{layer.name}: the state belongs to arrays {there}, and these are {here}; convert with the RPU of the "
         "state (scale=...), or load the state_dict of mho.to_digital(model), which any RPU takes"
     ]
 
 
 def load_digital(layer: ArrayLayer, state: dict[str, Any], prefix: str, missing: list[str], faults: list[str]) -> None:
-    """Program the weights of the torch layer that this one stands for, where a state_dict has these."""
+    """Program the weights of the torch layer that this layer replaces, if a state_dict has these."""
     keys = [f"{prefix}{name}" for name in (("weight", "bias") if layer.has_bias else ("weight",))]
     if keys[0] not in state or any(key.startswith(f"{prefix}arrays.") for key in state):
         return

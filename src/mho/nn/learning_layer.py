@@ -22,7 +22,7 @@ class LearningLayer(OnArrays, abc.ABC):
         arrays: a crossbar, or tiles, for each group.
         crossbars: as `arrays`, as a list; what counts reads may stand in the place of an array.
         anchor: an empty parameter, whose gradient says that a backward has ended, and when gradients were zeroed.
-        memory: of vectors and gradients.
+        memory: memory of vectors and gradients.
         learns_scale: whether the digital factor between weights and arrays is a parameter of the layer.
     """
 

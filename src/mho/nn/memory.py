@@ -22,7 +22,7 @@ class Use:
     """One use of a layer in a forward, and the errors that a backward brought to it.
 
     Attributes:
-        number: of the use, counted by forwards.
+        number: number of the use, counted by forwards.
         met: number of the use as backwards meet them.
         x: inputs (R, T, in) of each array.
         d: δ = -∂L/∂y (R, T, out) of each array.
@@ -58,9 +58,9 @@ class Memory:
         self._waiting: Waiting | None = None
 
     def number(self) -> int:
-        """Return the number of a use that begins.
+        """Return the number of the use of an array that begins.
 
-        A use inside a backward is one that a checkpoint recomputes. It comes before all that backwards have met since
+        A use inside a backward is a recomputation by a checkpoint. It comes before all that backwards have met since
         the last forward: it gets the lowest number of these, and `in_order` tells equal numbers apart.
         """
         if _backward() == -1:
@@ -170,7 +170,7 @@ class Anchor(nn.Parameter):
     silently pass the arrays by. Its `numel()` is the number of weights that it stands for.
 
     Attributes:
-        weights: of the layer, in all replicas.
+        weights: weights of the layer, in all replicas.
     """
 
     weights: int

@@ -20,7 +20,7 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
 
     Attributes:
         replaces: type of the torch module in whose place `mho.convert` put this layer; None for a layer made by hand.
-        name: of the layer, which names its draws.
+        name: name of the layer, which names its draws.
         replicas: R.
     """
 
@@ -59,7 +59,7 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
     def apply(self, fn: Callable[[nn.Module], None]) -> Self:
         """Apply a function to this layer, as `torch.nn.Module.apply` does.
 
-        The function is called with the torch layer, too, that this one stands for: weights or biases that it sets
+        The function is also called with the torch layer that this layer replaces: weights or biases that it sets
         there are programmed into all replicas, and new weights choose a scale anew that the RPU leaves open. If it
         leaves this layer as it is, mode, `requires_grad` and hooks that it gives the torch layer are taken over too.
         """
@@ -79,7 +79,7 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
         return marks | {"requires_grad": [parameter.requires_grad for parameter in self.parameters()]}
 
     def _initialise(self, fn: Callable[[nn.Module], None], *, alone: bool) -> bool:
-        """Take over what a function does to the torch layer that this one stands for; return whether it sets weights.
+        """Apply a function to the torch layer that this layer replaces; return True if it set weights.
 
         Args:
             fn: the function.

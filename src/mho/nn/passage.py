@@ -27,7 +27,7 @@ class Passage:
 
     Attributes:
         vectors: T, vectors of a sample.
-        sizes: of one output, as torch has it: (n,), or (C, H, W).
+        sizes: sizes of one output, as torch has it: (n,), or (C, H, W).
         channels_last: whether outputs lie as (H, W, C).
         send: from samples (S, ...) to the inputs (S, T, in) of each array, in which the bias column holds 1 already.
         receive_back: from δ of each array's inputs (S, T, in) to δ of the samples (S, ...).

@@ -41,7 +41,7 @@ class Replacement(abc.ABC):
 
     @abc.abstractmethod
     def replace(self, module: nn.Module, name: str) -> nn.Module:
-        """Return the module to take the place of this one, which is met for the first time."""
+        """Return the module that replaces this module, at its first occurrence."""
 
     def inside(self, module: nn.Module, name: str) -> None:
         """Walk over the children of a module."""

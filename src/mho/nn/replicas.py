@@ -1,4 +1,4 @@
-"""R networks in one: the replica axis at the door of a converted model, and the loss over it."""
+"""Replicas of a network: the replica axis of the inputs and outputs of a converted model, and the loss over it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class ReplicaModel(nn.Module):
         out = self.model(batch.reshape(-1, *batch.shape[2:]))
         if not isinstance(out, Tensor):
             raise InvalidValue(
-                f"a model with replicas must return one tensor, and this one returned {type(out).__name__}"
+                f"a model with replicas must return one tensor, and this model returned {type(out).__name__}"
             )
         whole = out.reshape(self.replicas, -1, *out.shape[1:])
         return whole if torch.compiler.is_compiling() else whole.as_subclass(ReplicaOutput)

@@ -27,7 +27,7 @@ class Ties:
     """Layers of a digital model that share parameters.
 
     Attributes:
-        owners: of a layer without arrays of its own, the layer whose arrays it uses.
+        owners: for each layer without arrays of its own, the layer whose arrays it uses.
         faults: what is wrong with parameters that no one array can serve.
     """
 
@@ -35,7 +35,7 @@ class Ties:
     faults: list[str]
 
     def names(self, owner: nn.Module, paths: dict[nn.Module, str]) -> list[str]:
-        """Return the paths of all layers that use the arrays of one, its own first."""
+        """Return the paths of all layers that share the arrays of a layer, its own first."""
         return [paths[owner], *(paths[layer] for layer, own in self.owners.items() if own is owner)]
 
 
@@ -81,7 +81,7 @@ def find_ties(model: nn.Module, stays: Callable[[str], bool]) -> Ties:
 
 
 def _serves(owner: nn.Module, other: nn.Module) -> bool:
-    """Return whether the arrays of a layer can serve another one that shares a parameter."""
+    """Return True if the arrays of a layer can serve another layer that shares a parameter with it."""
     if type(owner) is nn.Linear and type(other) is nn.Embedding:
         return other.weight is owner.weight
     held = [[id(parameter) for parameter in layer.parameters()] for layer in (owner, other)]
@@ -98,7 +98,7 @@ def one_rpu(given: Mapping[str, RPU | None], usual: RPU) -> RPU:
 
     Args:
         given: the RPU that patterns give to each layer that uses the array, by path; None: no pattern matches.
-        usual: of layers that no pattern matches.
+        usual: RPU of layers that no pattern matches.
 
     Raises:
         InvalidValue: where the layers have different RPUs.
@@ -152,7 +152,7 @@ class TiedEmbedding(OnArrays):
 
     @property
     def embedding_dim(self) -> int:
-        """Numbers of a vector."""
+        """Number of entries of a vector."""
         return self.owner.in_features
 
     @property
@@ -213,7 +213,7 @@ class TiedEmbedding(OnArrays):
         return answer.squeeze(0) if alone else answer
 
     def twin(self, owner: nn.Linear) -> nn.Embedding:
-        """Return the torch layer that this one stands for, with the weight of the owner's twin."""
+        """Return the torch layer that this layer replaces, with the weight of the owner's twin."""
         twin = nn.Embedding(self.num_embeddings, self.embedding_dim, self.padding_idx, _weight=owner.weight.detach())
         twin.weight = owner.weight
         return twin

@@ -21,7 +21,7 @@ def horizontal_axis(ax: Axes, x: Quantity, places: Sequence[float], *, room: flo
     Args:
         ax: the axes.
         x: what the axis shows.
-        places: of the points.
+        places: places of the points.
         room: for marks at the right edge, as a share of the axis.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a curve must keep: bounds on its mean, alone or compared with another curve."""
+"""Checks of curves: bounds on a mean, alone or compared with another curve."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Check:
         """Return whether a mean keeps the bounds.
 
         Args:
-            mean: of the curve.
+            mean: mean of the curve.
             other: mean of the other curve, if the check has one.
         """
         value = mean

@@ -55,11 +55,11 @@ def paper_figure(
     Args:
         data: the curves.
         ax: where to draw; the legend stands above it.
-        quantity: of the vertical axis.
-        x: of the horizontal axis.
+        quantity: quantity of the vertical axis.
+        x: label of the horizontal axis.
         window: first and last epoch of the mean that is judged, shaded; None: no epochs are.
         compared: whether the paper's numbers are drawn, where it has any.
-        columns: of the legend.
+        columns: columns of the legend.
     """
     points = list(itertools.chain(*(seed for curve in data for seed in curve.seeds)))
     longest = max((len(seed) for curve in data for seed in curve.seeds), default=1)

@@ -1,4 +1,4 @@
-"""Runs of a paper's curves: one a seed, in a folder whose name has a hash of what decides its result."""
+"""Runs of a paper's curves: one per seed, in a folder whose name has a hash of what decides its result."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class MatrixRow:
 
     Attributes:
         label: at the left.
-        means: of each quantity, over the seeds; NaN where there is none.
+        means: means of each quantity, over the seeds; NaN where there is none.
     """
 
     label: str
@@ -43,7 +43,7 @@ def matrix_figure(
         columns: labels of the columns.
         row_axis: what differs from row to row.
         column_axis: what differs from column to column.
-        quantity: of all means: how numbers are shown, and what the figure is called.
+        quantity: quantity of all means: how numbers are shown, and what the figure is called.
     """
     table = np.array([row.means for row in data], float)
     finite = table[np.isfinite(table)]

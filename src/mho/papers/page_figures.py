@@ -35,7 +35,7 @@ def drawings(
 
     Args:
         paper: the paper.
-        name: of the figure.
+        name: name of the figure.
         records: our results by curve.
         windows: first and last epoch of the mean of each curve.
         compared: whether the paper's numbers are drawn, and the epochs of the mean shaded: they are of whole trainings.

@@ -1,4 +1,4 @@
-"""The tables of a paper's page: a row a curve, a row an array, and the pictures."""
+"""The tables of a paper's page: a row per curve, a row per array, and the pictures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Row:
 
     Attributes:
         verdict: on the curve.
-        label: of the curve.
+        label: label of the curve.
         paper: what the paper says of it; a dash where the figure shows another quantity than is judged.
         measured: mean of the figure's quantity; None if the curve was not trained.
         judged: name of the quantity that is judged, where the figure shows another; else "".
@@ -57,7 +57,7 @@ class Row:
 
     @property
     def counted(self) -> bool:
-        """Whether there is anything of what the arrays counted, or a diagnosis."""
+        """True if there is anything of what the arrays counted, or a diagnosis."""
         return self.diagnosis not in ("", "–") or any(count is not None for count in self.counts.values())
 
 

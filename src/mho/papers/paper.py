@@ -35,12 +35,12 @@ class Paper:
 
     @functools.cached_property
     def expected(self) -> Expected:
-        """What the paper shows, as its expected.toml has it."""
+        """Return the figures and curves of the paper, as its expected.toml has them."""
         return read_expected(self.folder / "expected.toml")
 
     @property
     def results(self) -> Path:
-        """The folder of the results that come with mho."""
+        """Folder of the results that come with mho."""
         return self.folder / "results"
 
     def study(self, curve: str) -> Study:

@@ -1,4 +1,4 @@
-"""Results of a paper's curves as small files: one a curve, with one line an epoch of each seed, and pictures beside."""
+"""Results of a paper's curves as small files, one per curve: a line per epoch of each seed, and pictures beside."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Record:
         curve: name.
         command: what trains it again.
         physics: version of the physics that the results are valid for, `mho.PHYSICS_VERSION` of their training.
-        version: of mho.
-        images: training images an epoch; 0 for a study without images.
+        version: version of mho.
+        images: training images per epoch; 0 for a study without images.
         arrays: the network as a table of arrays, as in summary.json; empty for a study that has none there.
-        seeds: seed to its lines of metrics, one an epoch: named numbers, of equal names in all lines.
+        seeds: seed to its lines of metrics, one per epoch: named numbers, of equal names in all lines.
         counters: seed to layer to counter, totals at the last epoch; evaluation's apart.
         diagnoses: seed to its diagnosis, as in summary.json.
         pictures: seed to its pictures by name, PNG.
@@ -128,14 +128,14 @@ def read_records(folder: Path) -> dict[str, Record]:
 @final
 @dataclasses.dataclass(frozen=True)
 class Included:
-    """What a file of results has, by its beginnings: the physics of the first line, and the seeds of the others."""
+    """Contents of a file of results: the physics of its first line, and the seeds of the others."""
 
     physics: int
     seeds: int
 
     @property
     def valid(self) -> bool:
-        """Whether this mho gives these results too."""
+        """True if this mho gives these results too."""
         return self.physics == PHYSICS_VERSION
 
 

@@ -57,7 +57,7 @@ class Reproduction:
 
     @property
     def results(self) -> Path:
-        """The folder of the results."""
+        """Folder of the results."""
         return self.folder / self.scale.kind
 
     def epochs(self, one: Job) -> int:
@@ -91,12 +91,12 @@ class Reproduction:
 
         Args:
             engine: what trains.
-            threads: of each run.
+            threads: threads of each run.
             data_folder: folder with the data set's files; None: where `mho.data.load` looks.
             on_start: sees the runs that are missing.
-            on_tick: called a few times a second.
+            on_tick: called a few times per second.
             on_end: sees each run that ends, when its curve's results are written; `faults` says which runs failed.
-            stop: asked a few times a second; True ends everything at checkpoints.
+            stop: asked a few times per second; True ends everything at checkpoints.
 
         Returns:
             True if every run came to its end, or failed, before `stop` said so.

@@ -1,4 +1,4 @@
-"""How much of a paper's curves is trained: whole, quick, or a trial of some images."""
+"""Scale of a reproduction: whole curves, quick ones, or a trial on some images."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ QUICK_EPOCHS, QUICK_IMAGES = 2, 5000
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How much is trained.
+    """Scale of the trainings of a reproduction.
 
     Attributes:
-        epochs: of each run; the paper's own number if None.
-        seeds: runs a curve, with seeds from 0 on.
+        epochs: epochs of each run; the paper's own number if None.
+        seeds: runs per curve, with seeds from 0 on.
         quick: the quick version of each study, judged by the paper's quick checks.
         train_images: only the first so many training images; 0 is all, and what a verdict needs.
         test_images: only the first so many test images; 0 is all, and what a verdict needs.

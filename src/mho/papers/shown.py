@@ -1,4 +1,4 @@
-"""What a paper shows: its figures and curves, their numbers, and what a training of them must keep."""
+"""Contents of a paper: its figures and curves, their numbers, and checks of their trainings."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Curve:
 
     @property
     def paper(self) -> str:
-        """The paper's statement or number with its mark, or a dash: it may have numbers of other quantities only."""
+        """Paper's statement or number with its mark, or a dash: it may have numbers of other quantities only."""
         if self.number is None and not self.says:
             return "–"
         ends = self.number if isinstance(self.number, tuple) else (self.number,)
@@ -136,7 +136,7 @@ class Figure:
     """A figure of the paper.
 
     Attributes:
-        title: of the figure.
+        title: title of the figure.
         paper: its number in the paper, where its name is not that, with the source of the number, "4H [r]".
         curves: names of its curves in order.
         quantity: what the vertical axis shows.
@@ -157,7 +157,7 @@ class Figure:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a paper shows.
+    """Figures and curves of a paper.
 
     Attributes:
         title: authors, title and place of the paper.
@@ -167,7 +167,7 @@ class Expected:
         curves: by name.
         quick: what a short training must keep, by name of the curve.
         numbers_available: whether the paper's numbers are known to us.
-        captions: of pictures, by the name that studies give them.
+        captions: captions of pictures, by the name that studies give them.
     """
 
     title: str
@@ -205,7 +205,7 @@ class Expected:
 
     @property
     def span(self) -> str:
-        """The epochs of the mean, in words."""
+        """Epochs of the mean, in words."""
         return "at the last epoch" if self.epochs is None else f"mean over epochs {self.epochs[0]} to {self.epochs[1]}"
 
     def paper(self, curve: str) -> str:

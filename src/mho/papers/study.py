@@ -78,7 +78,7 @@ class Study(abc.ABC):
 
         Args:
             folder: the run folder, which exists; its name is unlike that of any other study or seed.
-            seed: of all draws.
+            seed: seed of all draws.
             data_folder: folder with the data set's files; None: where `mho.data.load` looks.
             on_progress: to be called often with the number of finished epochs, and the finished share (0 to 1) of the
                 next.

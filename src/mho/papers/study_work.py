@@ -21,7 +21,7 @@ class StudyWork(Work):
 
     Attributes:
         study: pickled, so that a worker that cannot import the class reports it, instead of ending.
-        seed: of the run.
+        seed: seed of the run.
     """
 
     study: bytes

@@ -58,8 +58,8 @@ def sweep_figure(
         ax: where to draw; the legend stands above it.
         axis: label of the axis of the values.
         log: whether it is logarithmic; 0 then stands left of the smallest other value.
-        quantity: of the vertical axis; a logarithmic one is linear where the means span little.
-        columns: of the legend.
+        quantity: quantity of the vertical axis; a logarithmic one is linear where the means span little.
+        columns: columns of the legend.
     """
     seen = [mean for line in data for _, means in line.points for mean in means]
     seen += [number for line in data for _, number in line.paper]

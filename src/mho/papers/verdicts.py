@@ -42,7 +42,7 @@ class Measured:
 
     @property
     def seeds(self) -> int:
-        """How many there are."""
+        """Return how many there are."""
         return self.interval.count
 
     def __str__(self) -> str:

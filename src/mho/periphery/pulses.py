@@ -38,7 +38,7 @@ class Pulses(metaclass=InWords):
         x_gain: C_x in place of √(η / (BL·Δw_min)).
         d_gain: C_δ in place of √(η / (BL·Δw_min)).
 
-    The gains may be lists of one number a replica.
+    The gains may be lists of one number per replica.
 
     Raises:
         InvalidValue: for a value out of range.
@@ -71,7 +71,7 @@ class Pulses(metaclass=InWords):
         faults.raise_any()
 
     def gains(self, lr: float, mean_step: float) -> tuple[float, float]:
-        """C_x and C_δ of one replica at learning rate `lr`, for devices whose nominal step is `mean_step`.
+        """Return C_x and C_δ of a replica at learning rate `lr`, for devices of nominal step `mean_step` in weights.
 
         With length management, which finds those of each vector, their product is η/Δw_min.
         """

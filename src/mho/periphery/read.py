@@ -24,7 +24,7 @@ class Read(metaclass=InWords):
         dac_bits: resolution of the input, 2 to 24 bits over ± `input_bound`; None: continuous.
         adc_bits: resolution of the output, 2 to 24 bits over ± `bound`; None: continuous.
 
-    `noise`, `bound` and `input_bound` may be lists of one number a replica. A converter of b bits has 2ᵇ − 1
+    `noise`, `bound` and `input_bound` may be lists of one number per replica. A converter of b bits has 2ᵇ − 1
     levels: zero, and as many above as below it.
 
     Raises:
@@ -63,5 +63,5 @@ class Read(metaclass=InWords):
 
     @classmethod
     def exact(cls) -> Read:
-        """A read without noise, bounds or converters."""
+        """Return a read without noise, bounds or converters."""
         return cls(noise=0.0, bound=None)

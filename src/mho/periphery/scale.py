@@ -25,7 +25,7 @@ class Scale(metaclass=InWords):
     large. Read noise, bounds and steps that stand in an RPU are in the units of A.
 
     Attributes:
-        value: the factor, greater than 0, or a list of one number a replica; "max" or "std": chosen for the weights
+        value: the factor, greater than 0, or a list of one number per replica; "max" or "std": chosen for the weights
             when a layer is converted or made.
         per: "layer": one factor for an array; "output": one for each of its rows, chosen no smaller than a tenth of the
             largest.
@@ -64,7 +64,7 @@ class Scale(metaclass=InWords):
 
     @property
     def is_chosen(self) -> bool:
-        """Whether the factor is chosen for the weights of each array."""
+        """Return True if the factor is chosen for the weights of each array."""
         return isinstance(self.value, str)
 
     def target(self) -> float:

@@ -235,7 +235,7 @@ def device_toml(name: str) -> str:
     """Return a published device as a device file: the docstring with its source as comments, then the fields.
 
     Args:
-        name: of `DEVICES`.
+        name: name of `DEVICES`.
 
     Raises:
         InvalidValue: for another name, with the nearest.

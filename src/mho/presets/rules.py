@@ -17,7 +17,7 @@ def tiki_taka_v1(*, device: Device | None = None) -> RPU:
     """Tiki-Taka without a buffer (T. Gokmen, W. Haensch, Front. Neurosci. 14:103, 2020).
 
     Args:
-        device: of both banks, with a symmetry point; None: `mho.presets.rasch_2024()`, of 100 states.
+        device: device of both banks, with a symmetry point; None: `mho.presets.rasch_2024()`, of 100 states.
     """
     return _rule(device, TikiTaka(buffer=False, auto_scale=False))
 
@@ -27,7 +27,7 @@ def tiki_taka_v2(*, device: Device | None = None) -> RPU:
     """Tiki-Taka with a digital buffer (T. Gokmen, Front. Artif. Intell. 4:699148, 2021).
 
     Args:
-        device: of both banks, with a symmetry point; None: `mho.presets.rasch_2024()`, of 100 states.
+        device: device of both banks, with a symmetry point; None: `mho.presets.rasch_2024()`, of 100 states.
     """
     return _rule(device, TikiTaka())
 
@@ -37,7 +37,7 @@ def tiki_taka_chopped(*, device: Device | None = None) -> RPU:
     """Tiki-Taka with a buffer and choppers, c-TTv2 (M. J. Rasch et al., Nat. Commun. 15:7133, 2024).
 
     Args:
-        device: of both banks, with a symmetry point; None: `mho.presets.rasch_2024()`, of 100 states.
+        device: device of both banks, with a symmetry point; None: `mho.presets.rasch_2024()`, of 100 states.
     """
     return _rule(device, TikiTaka(chopper=0.1))
 
@@ -47,7 +47,7 @@ def agad(*, device: Device | None = None) -> RPU:
     """Analog gradient accumulation with dynamic reference (M. J. Rasch et al., Nat. Commun. 15:7133, 2024).
 
     Args:
-        device: of both banks; it needs no symmetry point. None: `mho.presets.rasch_2024()`, of 100 states.
+        device: device of both banks; it needs no symmetry point. None: `mho.presets.rasch_2024()`, of 100 states.
     """
     return _rule(device, AGAD())
 
@@ -57,7 +57,8 @@ def e_rider(*, device: Device | None = None) -> RPU:
     """Learning with a tracked symmetry point, E-RIDER (Xiao et al. 2026, arXiv 2602.21321).
 
     Args:
-        device: of both banks; its symmetry point need not be known. None: `mho.presets.rasch_2024()`, of 100 states.
+        device: device of both banks; its symmetry point need not be known. None: `mho.presets.rasch_2024()`, of 100
+            states.
     """
     return _rule(device, ERider())
 
@@ -67,7 +68,7 @@ def residual(*, device: Device | None = None) -> RPU:
     """Residual learning of two banks (Z. Wu et al. 2025, arXiv 2502.06309).
 
     Args:
-        device: of both banks, with a symmetry point; None: `mho.presets.rasch_2024()`, of 100 states.
+        device: device of both banks, with a symmetry point; None: `mho.presets.rasch_2024()`, of 100 states.
     """
     return _rule(device, Residual())
 

@@ -1,4 +1,4 @@
-"""What learning rules make of a device, as one HTML page that needs nothing but itself, and its figure."""
+"""Page of mho device advise: learning rules on a device, as a self-contained HTML page, and its figure."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def with_tables(text: str) -> str:
-    """Return a text with the tables between its marks made anew."""
+    """Return a page's text with the tables between its marks written anew."""
     for name, table in TABLES.items():
         first, last = f"<!-- {name} -->", f"<!-- end of {name} -->"
         if first in text:

@@ -1,4 +1,4 @@
-"""What a run cost its arrays."""
+"""Costs of a run: time and energy of its arrays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mho.runs.folder import RunFolder
 
 
 def run_rows(run: RunFolder) -> list[ArrayRow]:
-    """The layers of a run, for `mho.hardware.network_time`.
+    """Return the layers of a run, for `mho.hardware.network_time`.
 
     Raises:
         InvalidValue: if every layer stayed digital.

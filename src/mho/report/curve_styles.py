@@ -1,4 +1,4 @@
-"""How the curves of a page look: each has one colour, marker and dashes in all figures, on light and on dark paper."""
+"""Styles of the curves of a page: each has one colour, marker and dashes in all figures, on light and dark paper."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def step_against_state(data: PulseResponse, ax: Axes) -> Axes:
 
 
 def symmetry_histogram(data: PulseResponse, ax: Axes) -> Axes:
-    """Where up and down steps of each cell cancel, as a histogram; in words where it would be one bar or none."""
+    """Draw a histogram of the symmetry points of the cells; if it has at most one bar, write them in words."""
     points = data.symmetry_points[~np.isnan(data.symmetry_points)]
     cells = len(data.symmetry_points)
     ax.set_xlabel("symmetry point (weight)")

@@ -33,7 +33,7 @@ STYLE: Any = {**PAGE, **dict.fromkeys(INKED, INK)}
 
 
 def svg(draw: Callable[[Axes], Any], *, size: tuple[float, float], name: str, label: str, kind: str = "") -> Markup:
-    """What `draw` draws, as one <svg> element.
+    """Return the drawing of `draw` as an <svg> element.
 
     Args:
         draw: draws on the axes that it is given.
@@ -83,7 +83,7 @@ def save_panels(
     *,
     size: tuple[float, float],
 ) -> None:
-    """The same with several panels: `places` has the name of each in rows, repeated where a panel is wide."""
+    """Save a figure of several panels: `places` has their names in rows, repeated where a panel is wide."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(PAGE)

@@ -83,7 +83,7 @@ def binned(steps: Steps) -> tuple[Any, Any, Any]:
 
 
 def _largest_step(fitted: Fitted, up: bool) -> float:
-    """The largest step of the best law on the first device, in the units of the file."""
+    """Return the largest step of the best law on the first device, in the units of the file."""
     fit = fitted.best.fits[0]
     cell: Any = types.SimpleNamespace(**fit.values)
     places = np.clip(np.linspace(*fit.series.range, PLACES), cell.w_min, cell.w_max)

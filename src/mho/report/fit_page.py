@@ -32,7 +32,7 @@ MEANINGS = {
 
 
 def fit_page(fitted: Fitted, *, command: str, version: str, device_toml: str, tried: Sequence[str] = ()) -> str:
-    """The page of a fit; the same fit gives the same page.
+    """Return the page of a fit; the same fit gives the same page.
 
     Args:
         fitted: of `fit_laws`.

@@ -35,7 +35,7 @@ def write_history_report(history: History, out: str | os.PathLike[str], *, title
     are thin lines beside the curve NAME. Times (names with `second`) are in the table only.
 
     Args:
-        history: one mapping of names to numbers a line, as a loop of one's own, `mho.training.fit` or
+        history: one mapping of names to numbers per line, as a loop of one's own, `mho.training.fit` or
             `mho.load(folder).history` gives them; or the path of a metrics.jsonl. They are drawn against `epoch`, or
             `step`, or else the place of the line.
         out: the file to write, replaced at once or not at all. The same history gives the same bytes.
@@ -102,7 +102,7 @@ def _quantity(name: str) -> str:
 
 
 def _names(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every name of the lines, in the order in which they first come."""
+    """Return every name of the lines, in the order in which they first come."""
     return list(dict.fromkeys(name for line in lines for name in line))
 
 
@@ -111,7 +111,7 @@ def _checked(lines: Any) -> list[dict[str, Any]]:
     if not isinstance(lines, Sequence) or not lines:
         what = "has no lines" if isinstance(lines, Sequence) else f"is {lines!r}"
         raise InvalidValue(
-            f"the history {what}; give one mapping of names to numbers a line, or the path of a metrics.jsonl"
+            f"the history {what}; give one mapping of names to numbers per line, or the path of a metrics.jsonl"
         )
     found = []
     for number, line in enumerate(lines, 1):

@@ -21,7 +21,7 @@ def image_grid(
     Args:
         images: (n, height, width).
         ax: where to draw.
-        columns: pictures a row; None: about as many as rows.
+        columns: pictures per row; None: about as many as rows.
         limit: values from -limit (blue) to limit (red), as for weights; None: from 0 (black) to 1 (white).
         title: above them.
     """

@@ -1,4 +1,4 @@
-"""What to improve in a device, as one HTML page that needs nothing but itself, and its figure."""
+"""Page of mho device improve: gains of improvements, as a self-contained HTML page, and its figure."""
 
 from __future__ import annotations
 

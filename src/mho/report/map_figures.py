@@ -1,4 +1,4 @@
-"""What layers take on arrays, as functions (data, ax) -> ax."""
+"""Figures of a mapping: time, energy and area of layers on arrays, as functions (data, ax) -> ax."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _headlines(run: RunFolder) -> list[tuple[str, str, str]]:
 
 
 def _best(run: RunFolder) -> Mapping[str, Any] | None:
-    """The line of the lowest validation error; None without validation."""
+    """Return the line of the lowest validation error; None without validation."""
     best = best_line(run.metrics)
     return None if best is None else run.metrics[best]
 
@@ -159,14 +159,14 @@ def _heading(run: RunFolder, name: str) -> str:
 
 
 def _column(metrics: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    """A number of every epoch, or nothing where one lacks it."""
+    """Return a number of every epoch, or nothing where one lacks it."""
     values = [line.get(name) for line in metrics]
     numbers = [value for value in values if isinstance(value, (int, float)) and math.isfinite(value)]
     return numbers if len(numbers) == len(values) else []
 
 
 def _window(metrics: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """The last epochs that a mean is taken over: at most half of all, none where that is less than two."""
+    """Return the last epochs that a mean is taken over: at most half of all, none where that is less than two."""
     length = min(LAST_EPOCHS, len(metrics) // 2)
     return metrics[-length:] if length >= 2 else []
 
@@ -184,7 +184,7 @@ def _replicas(run: RunFolder) -> list[dict[str, Any]]:
 
 
 def _named(run: RunFolder) -> bool:
-    """Whether the curves of replicas are drawn one by one, with their names."""
+    """Return True if the curves of replicas are drawn one by one, with their names."""
     return run.values_differ and len(run.names) <= MOST_NAMED
 
 
@@ -197,7 +197,7 @@ def _totals(arrays: Sequence[ArrayRow]) -> dict[str, int]:
 
 
 def _counters(run: RunFolder) -> dict[str, Any]:
-    """Names of the columns, one row a layer, and the row of sums."""
+    """Names of the columns, one row per layer, and the row of sums."""
     names = [name for name in MEANINGS if any(name in row for row in run.counters.values())]
     names += sorted({name for row in run.counters.values() for name in row} - set(names))
     sums = {name: sum(row.get(name, 0) for row in run.counters.values()) for name in names}
@@ -236,7 +236,7 @@ def _curves(run: RunFolder, name: str) -> Markup:
 
 
 def _has_losses(run: RunFolder) -> bool:
-    """Whether losses of training and test are measured in units that the task names."""
+    """Return True if losses of training and test are measured in units that the task names."""
     return "loss" in run.units and bool(_column(run.metrics, "test_loss"))
 
 

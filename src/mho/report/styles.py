@@ -1,4 +1,4 @@
-"""How figures look as files: like those of pages, or ready for a paper's column."""
+"""Styles of figures as files: like those of pages, or ready for a paper's column."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PAPER: Any = MappingProxyType(
 @final
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """How a figure looks as a file.
+    """Style of a figure as a file.
 
     Attributes:
         name: "page" or "paper".

@@ -1,4 +1,4 @@
-"""How the values of a swept field lie on an axis."""
+"""Axes of swept fields in figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOG_SPAN = 5.0
 @final
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """How the values of a field lie: `values` sorted, numbers before words; what kind of axis shows them."""
+    """Axis of a swept field: its `values` sorted, numbers before words, and the kind of axis that shows them."""
 
     field: str
     values: list[Value]
@@ -25,12 +25,12 @@ class Axis:
     log: bool
 
     def place(self, value: Value) -> float:
-        """Where a value stands on the axis."""
+        """Return where a value stands on the axis."""
         return float(self.values.index(value)) if self.categorical else float(value)
 
 
 def axis(field: str, points: Sequence[PointErrors], log: bool | None = None) -> Axis:
-    """The axis of a field; logarithmic where its values are drawn so, else where they lie so."""
+    """Return the axis of a field; logarithmic where its values are drawn so, else where they lie so."""
     found = {(isinstance(v, bool), v): v for v in (point.values[field] for point in points)}.values()
     numbers = sorted(v for v in found if isinstance(v, (int, float)) and not isinstance(v, bool))
     words = sorted((v for v in found if isinstance(v, (bool, str))), key=str)
@@ -41,7 +41,7 @@ def axis(field: str, points: Sequence[PointErrors], log: bool | None = None) -> 
 
 
 def _log_spaced(values: Sequence[float]) -> bool:
-    """Whether the median of positive values is nearer to the middle by ratio than by difference."""
+    """Return True if the median of positive values is nearer to the middle by ratio than by difference."""
     low, middle, high = values[0], statistics.median(values), values[-1]
     if low <= 0 or high / low < LOG_SPAN:
         return False

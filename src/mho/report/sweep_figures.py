@@ -198,12 +198,12 @@ def color_range(points: Sequence[PointErrors], errors: Sequence[float]) -> Norma
 
 
 def is_scattered(x: Axis, y: Axis, filled: int) -> bool:
-    """Whether too few pairs of values occur for a table."""
+    """Return True if too few pairs of values occur for a table."""
     return not (x.categorical or y.categorical) and filled < 0.4 * len(x.values) * len(y.values)
 
 
 def label(field: str) -> str:
-    """A field's name, with its unit where it has one."""
+    """Return a field's name, with its unit where it has one."""
     words = field.split(".")
     # device.dw_min.mean has the unit of device.dw_min, its spread has none
     unit = UNITS.get(words[-1]) or (UNITS.get(words[-2]) if words[-1] in ("mean", "std") else None)
@@ -235,7 +235,7 @@ def _value_axis(side: Any, which: Axis, ax: Axes) -> None:
 
 
 def _apart(values: Sequence[float], *, log: bool) -> bool:
-    """Whether labels at these values would not overlap."""
+    """Return True if labels at these values would not overlap."""
     places = [math.log(value) for value in values] if log else list(values)
     span = places[-1] - places[0]
     return all(b - a > 0.13 * span for a, b in itertools.pairwise(places))
@@ -257,7 +257,7 @@ def _name_values(side: Any, which: Axis, places: Sequence[float]) -> None:
 
 
 def _write_errors(ax: Axes, means: dict[tuple[int, int], float], scale: Normalize) -> None:
-    """Every cell's error, in the colour that can be read on it."""
+    """Write the error of every cell of a table, in a colour that can be read on it."""
     for (row, column), mean in means.items():
         red, green, blue, _ = MAP(scale(mean))
         light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5

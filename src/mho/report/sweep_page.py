@@ -30,7 +30,7 @@ CURE = "restore it, or write it again with: mho sweep --resume --out {folder}"
 
 
 def is_sweep(folder: Path) -> bool:
-    """Whether a folder is that of a sweep."""
+    """Return True if a folder is that of a sweep."""
     return (folder / RESULTS).exists()
 
 
@@ -135,7 +135,7 @@ def _planned(table: ResultTable) -> int:
 
 
 def _chance(table: ResultTable) -> list[tuple[str, str, str]]:
-    """The chance level as a headline, where it is known."""
+    """Return the chance level as a headline, where it is known."""
     level, _, guessing = chance_in_words(table.records).removeprefix("chance ").partition(": ")
     return [(level.replace(" %", PER_CENT), "chance: test error of guessing", guessing)] if level else []
 

@@ -16,12 +16,12 @@ PER_CENT = "\u00a0%"
 
 
 def render(template: str, **values: Any) -> str:
-    """A page of this room: its template with the common style sheet and these values."""
+    """Return a page of this room: its template with the common style sheet and these values."""
     return render_text(_text(template), **values)
 
 
 def render_text(text: str, **values: Any) -> str:
-    """A page from the text of a template, which may extend `base.html`: head, style sheet and frame of every page."""
+    """Return a page from the text of a template, which may extend `base.html`, the frame of every page."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         loader=jinja2.FunctionLoader(_text),
@@ -45,7 +45,7 @@ def error(value: float | None) -> str:
 
 
 def share(part: float | None) -> str:
-    """A share from 0 to 1 in per cent."""
+    """Return a share from 0 to 1 in per cent."""
     if part is None:
         return "–"
     digits = "0" if part == 0 else f"{100 * part:.2g}" if part < 0.1 else f"{100 * part:.1f}"
@@ -53,12 +53,12 @@ def share(part: float | None) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A dotted name that may go on in the next line after a dot or an underscore."""
+    """Return a dotted name that may go on in the next line after a dot or an underscore."""
     return Markup(str(escape(name)).replace(".", ".<wbr>").replace("_", "_<wbr>"))
 
 
 def options(sentence: str) -> Markup:
-    """A sentence whose command-line options do not break at their dashes."""
+    """Return a sentence whose command-line options do not break at their dashes."""
     marked = re.sub(
         r"--[a-z][a-z-]*( [a-z_]+\.[a-z_]+=[\w.]+)?", r'<code class="option">\g<0></code>', str(escape(sentence))
     )

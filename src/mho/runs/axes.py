@@ -51,7 +51,7 @@ class Draw:
         faults.raise_any()
 
     def value(self, seed: int, field: str, number: int) -> float | int:
-        """The value of draw `number`: it depends on these three only, not on other fields or draws."""
+        """Return the value of draw `number`: it depends on these three only, not on other fields or draws."""
         u = _uniform(seed, field, number)
         top = self.high + 1 if self.integer else self.high
         drawn = self.low * (top / self.low) ** u if self.log else self.low + (top - self.low) * u
@@ -64,11 +64,11 @@ class Draw:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Axes:
-    """What is swept; every combination of the grid with every row of the lists and every draw is a point.
+    """Swept fields; every combination of the grid with every row of the lists and every draw is a point.
 
     Attributes:
         grid: field to its values.
-        columns: field to its values, one a row.
+        columns: field to its values, one per row.
         draws: field to how it is drawn.
         count: draws; 0 without any. One that comes again gives no second point.
         draw_seed: seed of the draws.
@@ -89,7 +89,7 @@ class Axes:
         lengths = {name: len(values) for name, values in self.columns.items() if isinstance(values, (list, tuple))}
         if len(set(lengths.values())) > 1:
             each = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            faults.add(f"sweep.list has columns of different lengths: {each}; give each one value a row")
+            faults.add(f"sweep.list has columns of different lengths: {each}; give each one value per row")
         elif not faults.found:
             _check_rows(self.columns, faults)
         if self.draws:
@@ -113,7 +113,7 @@ class Axes:
         return math.prod(map(len, self.grid.values())) * rows * (self.count if self.draws else 1)
 
     def points(self) -> Iterator[Point]:
-        """Every point; the last of the grid's fields changes faster than the first, draws fastest."""
+        """Yield every point; the last of the grid's fields changes faster than the first, draws fastest."""
         rows = list(zip(*self.columns.values(), strict=True)) if self.columns else [()]
         drawings = self._drawings()
         for values in itertools.product(*self.grid.values()):
@@ -121,7 +121,7 @@ class Axes:
                 yield dict(zip(self.fields, (*values, *row, *drawn), strict=True))
 
     def _drawings(self) -> list[tuple[Value, ...]]:
-        """The draws, each once: whole numbers may come again, and a point is trained once."""
+        """Return the draws, each once: whole numbers may come again, and a point is trained once."""
         numbers = range(self.count) if self.draws else [0]
         each = [tuple(d.value(self.draw_seed, name, n) for name, d in self.draws.items()) for n in numbers]
         return list(dict.fromkeys(each))

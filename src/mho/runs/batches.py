@@ -1,4 +1,4 @@
-"""Which rows of a sweep are trained side by side, as the replicas of one run."""
+"""Batches of a sweep: rows that are trained side by side, as the replicas of a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Batch:
 
 
 def batches(sweep: Sweep, *, done: Collection[int] = ()) -> list[Batch]:
-    """The batches of a sweep, without the rows whose numbers are `done`.
+    """Return the batches of a sweep, without the rows whose numbers are `done`.
 
     Rows are split before the done ones are left out, so that a sweep that is started again finds the run folders of
     its unfinished batches.
@@ -67,7 +67,7 @@ def groups(sweep: Sweep) -> list[list[Row]]:
 
 
 def batch(sweep: Sweep, rows: Sequence[Row]) -> Batch:
-    """The batch of some rows of one group."""
+    """Return the batch of some rows of one group."""
     seeds = [row.seed for row in rows]
     changes: dict[str, Any] = {"training.seed": seeds if len(rows) > 1 else seeds[0], "training.replicas": len(rows)}
     for name, value in rows[0].values.items():
@@ -82,7 +82,7 @@ def batch(sweep: Sweep, rows: Sequence[Row]) -> Batch:
 
 
 def _may_be_list(sweep: Sweep, row: Row, name: str) -> bool:
-    """Whether replicas may differ in a field: the description itself is asked."""
+    """Return True if replicas may differ in a field: the description itself is asked."""
     value = row.values[name]
     if not _is_number(value):
         return False

@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def finished(self) -> bool:
-        """Whether the run is finished, and its twin has as many epochs."""
+        """True if the run is finished, and its twin has as many epochs."""
         return self.run.finished and self.twin.loop.progress.epoch >= self.run.loop.progress.epoch
 
     def train(self, *, on_step: Callable[[Progress], bool], on_epoch: Callable[[Progress], None]) -> bool:

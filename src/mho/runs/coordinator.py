@@ -33,7 +33,7 @@ class Ended:
 
     Attributes:
         batch: that ended.
-        results: one a row; none where the rows are tried again.
+        results: one per row; none where the rows are tried again.
         again: why they are.
         instead: the batches of single rows that take its place.
     """
@@ -83,9 +83,9 @@ class Coordinator:
             threads: of each batch.
             data_folder: folder with the data set's files; None: where `mho.data.load` looks.
             on_start: sees the results so far, and the batches to come.
-            on_tick: called a few times a second.
+            on_tick: called a few times per second.
             on_end: sees each batch when its results are written.
-            stop: asked a few times a second; True ends the sweep at checkpoints.
+            stop: asked a few times per second; True ends the sweep at checkpoints.
         """
         with self._alone():
             results = Results(self.folder, self.sweep)

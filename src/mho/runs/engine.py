@@ -1,4 +1,4 @@
-"""What trains the batches of a sweep: a queue that gives answers in any order."""
+"""Engines, which train the batches of a sweep: a queue that gives answers in any order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ATTEMPTS = 3
 
 
 class Engine(abc.ABC):
-    """Takes tasks, and gives each one's answer once.
+    """Engine of a sweep: takes tasks, and gives the answer of each once.
 
     A worker that dies is replaced, and its task continued, up to `ATTEMPTS` times in all.
     """
@@ -39,5 +39,5 @@ class Engine(abc.ABC):
 
 
 def died(attempts: int, reason: str) -> Answer:
-    """The answer for a task whose worker died every time."""
+    """Return the answer for a task whose worker died every time."""
     return Answer(fault=f"its worker died {attempts} times ({reason}); is there enough memory?")

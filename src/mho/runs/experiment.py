@@ -19,7 +19,7 @@ from mho.training import Task, Training, find_task
 
 T = TypeVar("T")
 MAY_GROW = ("training.epochs", "training.checkpoint_every", "training.patience")
-"""What a resumed run may be told anew: it changes nothing of what is done."""
+"""Settings that a resumed run may change: they change nothing of what is done."""
 WHERE_ON: dict[str, Any] = {"validation": 0, "patience": 0, "schedule": "constant", "augment": ()}
 """Fields of [training] that a config has where they are not these, so that runs without them keep their addresses."""
 LATER: dict[str, Any] = {"model": "lenet", "lr_steps": {}, "task": "classification", **WHERE_ON}
@@ -96,7 +96,7 @@ class Experiment:
         return tables
 
     def to_toml(self) -> str:
-        """The complete config."""
+        """Return the complete config."""
         return write_toml(self.to_dict())
 
     @classmethod
@@ -225,7 +225,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config with the fields and sections that it lacks, being too old or off."""
+    """Return a config with the fields and sections that it lacks, being too old or off."""
     whole = {"scale": NO_SCALE} | {**config, "training": LATER | dict(config.get("training", {}))}
     if "layers" in config:
         whole["layers"] = {pattern: {"scale": NO_SCALE} | table for pattern, table in config["layers"].items()}
@@ -243,7 +243,7 @@ def changes(stored: Mapping[str, Any], experiment: Experiment) -> list[str]:
 
 
 def lasting(tables: Mapping[str, Any]) -> set[str]:
-    """Return the names in `MAY_GROW` that a resumed run of a config may not be told anew after all."""
+    """Return the names in `MAY_GROW` that a resumed run of a config may not change after all."""
     return {"training.epochs"} if tables.get("training", {}).get("schedule", "constant") != "constant" else set()
 
 

@@ -1,4 +1,4 @@
-"""What improvements of an array have gained: paired differences over seeds, and what follows from them in words."""
+"""Gains of improvements of an array: paired differences over seeds, and the conclusions in words."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Interval:
 
     @property
     def is_gain(self) -> bool:
-        """Whether the whole interval is above 0."""
+        """True if the whole interval is above 0."""
         return self.low > 0
 
     @property
@@ -112,7 +112,7 @@ class Tried:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gains:
-    """What every improvement of an array gains; print it, or its `sentence`.
+    """Gains of the improvements of an array; print them, or their `sentence`.
 
     Gains of improvements are counted from the array as given at the best of the learning rates tried, so that none of
     them is due to the rate; the gain of `rate` is that of this rate over the given one.
@@ -150,7 +150,7 @@ class Gains:
 
     @property
     def clear(self) -> tuple[Tried, ...]:
-        """The improvements whose gain is above 0 over its whole interval, the largest first."""
+        """Improvements whose gain is above 0 over its whole interval, the largest first."""
         return tuple(one for one in self.tried if one.gain is not None and one.gain.is_gain)
 
     @property
@@ -176,7 +176,7 @@ class Gains:
 
     @property
     def rate_helps(self) -> bool:
-        """Whether another learning rate alone gains for sure."""
+        """True if another learning rate alone gains for sure."""
         return self.rate.gain is not None and self.rate.gain.is_gain
 
     def to_dict(self) -> dict[str, Any]:

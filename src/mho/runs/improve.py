@@ -30,7 +30,7 @@ SLOW = "learning rules start slowly, and short trainings rank them too low; name
 FLOATING = 1
 """Place of floating point among the arrays; the improvements follow."""
 Watch = Callable[[str, float, int], None]
-"""Is told what is being done, how many trainings are done, parts of one included, and how many there are."""
+"""Function that is called with the work in progress, the trainings that are done, with fractions, and their number."""
 
 
 @in_words
@@ -67,7 +67,7 @@ def improve(
         images: training examples of each, the first ones; 0: all; None: those of the experiment.
         factors: of the learning rate; (1,) keeps the given one for every array, and then no rate is searched.
         data: the data set of the experiment; None: it is loaded.
-        watch: is told how far the trainings have come.
+        watch: called with the progress of the trainings.
 
     Returns:
         The gains: print their `sentence`. Only clear gains and clear losses are in an order.

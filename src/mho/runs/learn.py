@@ -68,17 +68,17 @@ class MachineRun:
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch is done."""
+        """True if every epoch is done."""
         return self.machine.finished
 
     @property
     def anneals(self) -> bool:
-        """Whether the log-likelihood is estimated by annealing, which takes a while."""
+        """True if the log-likelihood is estimated by annealing, which takes a while."""
         return not self._exact and self.experiment.machine.temperatures > 0
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """One entry an epoch, as in metrics.jsonl."""
+        """Return an entry per epoch, as in metrics.jsonl."""
         return self.machine.progress_.history if hasattr(self.machine, "progress_") else []
 
     @property

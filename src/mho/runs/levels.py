@@ -241,7 +241,7 @@ class LevelsRun:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the run ended with, as summary.json has it."""
+        """Return the end of the run, as summary.json has it."""
         return read_summary(self.folder)
 
 

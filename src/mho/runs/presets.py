@@ -1,4 +1,4 @@
-"""What an experiment is where its config is silent: the preset over which the config is laid."""
+"""Preset of an experiment, over which its config is laid."""
 
 from __future__ import annotations
 

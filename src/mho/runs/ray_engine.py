@@ -23,7 +23,7 @@ START = "start one with: ray start --head"
 
 @final
 class RayEngine(Engine):
-    """One task a batch on an existing cluster; Ray begins a task again whose worker or node died.
+    """One task per batch on an existing cluster; Ray begins a task again whose worker or node died.
 
     Args:
         address: HOST:PORT of the cluster's head, or None for the one that this machine belongs to.
@@ -92,7 +92,7 @@ class RayEngine(Engine):
 
 
 def _last_line(error: Exception) -> str:
-    """What Ray's error ends with: above it are the traces of its own processes."""
+    """Return what Ray's error ends with: above it are the traces of its own processes."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[-1].strip()}"
 

@@ -116,7 +116,7 @@ class Section:
 
 
 def _default_tables() -> dict[str, Any]:
-    """The tables of an experiment with all defaults; its task is left to the data."""
+    """Return the tables of an experiment with all defaults; its task is left to the data."""
     tables = Experiment.from_dict(over_preset({})).to_dict()
     del tables["training"]["task"]
     return tables
@@ -215,7 +215,7 @@ def _section(section: str, name: str) -> Section:
 
 
 def _made(section: str, kind_name: str, kind: type, values: Mapping[str, Any], *, off: bool = False) -> Section:
-    """A section that one description makes, with the defaults of the description where there are no values."""
+    """Return a section that one description makes, with the defaults of the description where there are no values."""
     required = [field.name for field in dataclasses.fields(kind) if is_required(field)]
     known = values or {name: value for name, value in _defaults(kind).items() if name not in required}
     words = documented(kind)
@@ -318,12 +318,12 @@ def allowed_by(kind: type, **values: Any) -> tuple[dict[str, Allowed], set[str]]
 
 
 def _same(subject: str, name: str) -> bool:
-    """Whether faults of a subject, such as "zero_shifting", are those of a class, `ZeroShifting`."""
+    """Return True if faults of a subject, such as "zero_shifting", are those of a class, `ZeroShifting`."""
     return subject.replace("_", "").lower() == name.replace("_", "").lower()
 
 
 def _section_toml(section: Section, *, brief: bool) -> str:
-    """A section as TOML, off behind #; brief: of each key the first sentence."""
+    """Return a section as TOML, off behind #; brief: of each key the first sentence."""
     lines = [*_comment(section.words)]
     if section.kinds:
         named, others = KINDS[section.name][0], ", ".join(section.kinds)
@@ -338,8 +338,8 @@ def _section_toml(section: Section, *, brief: bool) -> str:
         missing = key.default is None
         value = "" if missing else _value(key.default)
         line = f"{'# ' if missing and not off else off}{key.name} ={' ' * bool(value)}{value}"
-        told = ("has to be given; " if missing else "") + key.range()
-        lines.append(line + (f"  # {told}" if told else ""))
+        remark = ("has to be given; " if missing else "") + key.range()
+        lines.append(line + (f"  # {remark}" if remark else ""))
     return "\n".join(lines) + "\n"
 
 
@@ -348,7 +348,7 @@ def _comment(text: str) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """A value as TOML on one line."""
+    """Return a value as TOML on one line."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{name} = {_value(one)}' for name, one in value.items())} }}" if value else "{}"
     if isinstance(value, list):
@@ -357,7 +357,7 @@ def _value(value: Any) -> str:
 
 
 def _defaults(kind: type) -> dict[str, Any]:
-    """The defaults of the fields of a description that have one."""
+    """Return the defaults of the fields of a description that have one."""
     return {
         field.name: field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         for field in dataclasses.fields(kind)
@@ -366,7 +366,7 @@ def _defaults(kind: type) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as TOML has it."""
+    """Return a value as TOML has it."""
     if dataclasses.is_dataclass(value):
         return table_of(value)
     if isinstance(value, (tuple, list)):

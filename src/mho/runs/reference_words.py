@@ -1,4 +1,4 @@
-"""What `mho config` prints beside keys: its head, examples, and what sections are for."""
+"""Words of `mho config` beside keys: its head, examples, and the purpose of sections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TITLES = {
     "backward": "The read of the backward cycle.",
     "update": "The update cycle.",
     "tile": "The largest array that is built.",
-    "scale": "The digital factor between the weights of a layer and those of its array.",
+    "scale": "The digital factor between the weights of a layer and the weights of its array.",
     "layers": "Sections device, cell, forward, backward, update, tile and scale of some layers, by name or pattern.",
     "sweep": "Of mho sweep: the experiments that a config describes at once.",
 }

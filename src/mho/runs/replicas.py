@@ -1,4 +1,4 @@
-"""What the replicas of an experiment are called, and replicas that share their seeds."""
+"""Names of the replicas of an experiment, and replicas that share their seeds."""
 
 from __future__ import annotations
 

@@ -35,14 +35,14 @@ SHOWN = 12
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one row came to.
+    """Result of a row of a sweep.
 
     Attributes:
         status: "done" or "failed"; a failed row has its reason in `message` and no numbers.
         epoch: epochs trained.
         train_error, test_error: the task's error in the last epoch, in per cent.
         train_loss: mean of the last epoch.
-        test_errors: in per cent, one an epoch.
+        test_errors: in per cent, one per epoch.
         seconds: training time, the row's share of its batch.
         chance: test error of guessing, in per cent.
         guessing: whether a test of its size cannot tell `test_error` from that.
@@ -121,7 +121,7 @@ class Results:
         return sorted({record["folder"] for record in self._records.values() if record["status"] == DONE})
 
     def test_error(self, number: int) -> float | None:
-        """Of the last epoch of a row."""
+        """Return the test error of the last epoch of a row."""
         error: float | None = self._records[number]["test_error"]
         return error
 
@@ -143,7 +143,7 @@ class Results:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The rows so far, sorted: point, swept fields, seed, and what `Result` has."""
+        """Rows so far, sorted: point, swept fields, seed, and what `Result` has."""
         return [
             {"point": row.point, **row.values, "seed": row.seed, **self._records[row.number]}
             for row in (self._rows[number] for number in sorted(self._records))
@@ -333,7 +333,7 @@ def result_of(
 
 
 def _swept_column(pa: Any, values: Sequence[Value], all_values: Sequence[Value]) -> Any:
-    """A column with the type that fits every value of the field; among numbers, "none" is null."""
+    """Return a column with the type that fits every value of the field; among numbers, "none" is null."""
     kinds: set[type] = {type(value) for value in all_values if value != NONE}
     types: list[tuple[set[type], Any]] = [({bool}, pa.bool_()), ({int}, pa.int64()), ({int, float}, pa.float64())]
     kind = next((kind for fitting, kind in types if kinds and kinds <= fitting), None)

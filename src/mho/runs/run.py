@@ -95,7 +95,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch is done, or the patience is over."""
+        """True if every epoch is done, or the patience is over."""
         return self.loop.finished
 
     def diagnose(self) -> Diagnosis | MhoError | None:
@@ -136,7 +136,7 @@ class Run:
 
     @property
     def concluded(self) -> bool:
-        """Whether summary.json has the diagnosis of the finished run."""
+        """True if summary.json has the diagnosis of the finished run."""
         return self.finished and read_summary(self.folder).get("diagnosis") is not None
 
     def conclude(self) -> Diagnosis | MhoError | None:

@@ -126,7 +126,7 @@ class Sweep:
         ]
 
     def config(self, values: Point, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """The config of a point as tables, with further `changes` by dotted name."""
+        """Return the config of a point as tables, with further `changes` by dotted name."""
         tables = self.base
         named = {**values, **changes}
         # another law or kind starts its section afresh, so it comes before the section's fields
@@ -135,7 +135,7 @@ class Sweep:
         return tables
 
     def experiment(self, values: Point, changes: Mapping[str, Any]) -> Experiment:
-        """What `config` describes."""
+        """Return the experiment that `config` describes."""
         return Experiment.from_dict(self.config(values, changes))
 
     @property
@@ -152,7 +152,7 @@ class Sweep:
         return list(found.values())
 
     def content(self) -> dict[str, Any]:
-        """All that decides a result but epochs, which may grow; it does not depend on how the file is written."""
+        """Return all that decides a result but epochs, which may grow, however the file is written."""
         points = [self._lasting(experiment) for experiment in self.experiments]
         base = {name: value for name, value in flat(points[0]).items() if not self._swept(name)}
         return {
@@ -167,7 +167,7 @@ class Sweep:
         }
 
     def _lasting(self, experiment: Experiment) -> dict[str, Any]:
-        """A point's complete config without seeds, and without what changes no result or may grow."""
+        """Return a point's complete config without seeds, and without what changes no result or may grow."""
         config = experiment.to_dict()
         for name in ("seed", "replicas", "checkpoint_every", *(() if self._swept("training.epochs") else ["epochs"])):
             del config["training"][name]
@@ -224,7 +224,7 @@ def _hash(content: object) -> str:
 
 
 def _base(tables: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
-    """The config of every point, without what differs between replicas: that is the sweep's own business."""
+    """Return the config of every point, without what differs between replicas: that is the sweep's own business."""
     base = {name: table for name, table in tables.items() if name not in ("sweep", "preset")}
     for name, value in flat(base).items():
         if name == "training.replicas" and value != 1:
@@ -252,7 +252,7 @@ def _without(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _parts(table: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
-    """What `Axes` is made of, as far as the table tells."""
+    """Return what `Axes` is made of, as far as the table tells."""
     parts: dict[str, Any] = {}
     for key, name in (("grid", "grid"), ("list", "columns"), ("random", "draws")):
         value = table.get(key, {})

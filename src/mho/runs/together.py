@@ -28,7 +28,7 @@ SIDE_BY_SIDE = 8
 @final
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a training ended.
+    """Outcome of a training.
 
     Attributes:
         test_error: after the last epoch, in per cent; NaN where it failed.
@@ -47,7 +47,7 @@ class Group:
     """Experiments that are the replicas of one run.
 
     Attributes:
-        places: of the experiments among those that were given; replica r is places[r].
+        places: numbers of the experiments among the given ones; replica r is places[r].
         experiment: the run.
     """
 
@@ -71,7 +71,7 @@ def train_together(
         experiments: of one replica and one seed each.
         data: their data set, as `mho.data.load` gives it.
         side_by_side: largest number of replicas of a run; no result depends on it.
-        watch: is told how many of the trainings are done, parts of one included.
+        watch: called with the number of trainings that are done, with fractions.
     """
     found: dict[int, Outcome] = {}
     for group in groups(experiments, side_by_side):
@@ -161,7 +161,7 @@ def _train(experiment: Experiment, data: Dataset, watch: Callable[[float], None]
     Args:
         experiment: what to train.
         data: its data set.
-        watch: is told the share that is done.
+        watch: called with the share that is done.
     """
     settings = experiment.training
     task, examples = experiment.task.prepare(data)

@@ -69,7 +69,7 @@ class TrainedRun:
 
     @property
     def data(self) -> Dataset:
-        """The examples that the run trained on, those held out for validation included, and was tested on.
+        """Examples that the run trained on, those held out for validation included, and was tested on.
 
         They are loaded when they are first asked for.
 
@@ -81,7 +81,7 @@ class TrainedRun:
 
     @functools.cached_property
     def history(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, one mapping an epoch.
+        """Lines of metrics.jsonl, one mapping an epoch.
 
         Raises:
             InvalidValue: if the file is missing or damaged.
@@ -90,7 +90,7 @@ class TrainedRun:
 
     @functools.cached_property
     def float_history(self) -> list[dict[str, Any]]:
-        """The lines of the same network in floating point, as `history`; [] without `mho train --compare float`.
+        """Lines of the same network in floating point, as `history`; [] without `mho train --compare float`.
 
         `mho.load(run.folder / "float")` is its model.
 
@@ -102,7 +102,7 @@ class TrainedRun:
 
     @property
     def replicas(self) -> list[str]:
-        """The names of the replicas: the values in which they differ ("forward.noise = 0.06"), or else their seeds."""
+        """Names of the replicas: the values in which they differ ("forward.noise = 0.06"), or else their seeds."""
         return replica_names(self.config)
 
     def sample(self, n: int = 200, *, prompt: str = "", temperature: float = 1.0, seed: int = 0) -> str | list[str]:
@@ -184,7 +184,7 @@ class TrainedRun:
         task, data = self._prepared
         inputs, targets = (data.x_test, data.y_test) if x is None else (self._inputs(x), self._targets(y))
         if len(inputs) != len(targets):
-            raise InvalidValue(f"x has {len(inputs)} examples and y has {len(targets)}; give one target an example")
+            raise InvalidValue(f"x has {len(inputs)} examples and y has {len(targets)}; give one target per example")
         out = self._outputs(inputs, task if x is None else None)
         task.check(out[0], targets)
         scores = [task.score(own, targets) for own in out]
@@ -282,7 +282,7 @@ def _run_folder(given: object) -> Path:
         near = difflib.get_close_matches(path.name.lower(), beside, n=1)
         hint = f"; did you mean {beside[near[0]]}?" if near else ""
         raise InvalidValue(
-            f"there is no run folder {path} (looked in {Path.cwd()}); give one that mho train wrote{hint}"
+            f"there is no run folder {path} (looked in {Path.cwd()}); give a folder that mho train wrote{hint}"
         )
     if (path / CONFIG).exists():
         return path

@@ -60,7 +60,7 @@ class Answer:
     """The outcome of a task.
 
     Attributes:
-        results: one a replica; empty if the task failed, was stopped, or has its results in the folder only.
+        results: one per replica; empty if the task failed, was stopped, or has its results in the folder only.
         fault: why the task failed, or "".
         stopped: whether the task stopped on demand, at a checkpoint.
         files: the run folder's files, where the worker does not see the coordinator's folder.
@@ -99,7 +99,7 @@ def run_task(task: Task, stop: Callable[[], bool] = lambda: False) -> Answer:
 
 
 def installed_version() -> str:
-    """The version of mho where this is called."""
+    """Return the version of mho where this is called."""
     return VERSION
 
 

@@ -25,7 +25,7 @@ ROUNDING = 1e-5
 @final
 @dataclasses.dataclass(frozen=True)
 class CellReport:
-    """What `check_cell` found.
+    """Report of `check_cell`.
 
     Attributes:
         kind: name of the cell.
@@ -59,7 +59,7 @@ def check_cell(cell: Cell, *, device: Device = DEVICE, seed: int = 0) -> CellRep
     Args:
         cell: to be checked.
         device: law of the RPU; it must suit the cell, and hold weights of ±0.2.
-        seed: of devices and vectors.
+        seed: seed of devices and vectors.
 
     Returns:
         What was measured; `print` it.

@@ -43,13 +43,14 @@ ROUNDING = 1e-6
 @final
 @dataclasses.dataclass(frozen=True)
 class DeviceReport:
-    """What `check_device` measured on a law that keeps the contract.
+    """Report of `check_device` on a law that keeps the contract.
 
     Attributes:
         law: its class.
         states: (w_max - w_min) of the nominal device over the mean of its up and down step in the middle.
         asymmetry: difference of the up and the down step in the middle, over their mean.
-        symmetry_point: where an up and a down step of the nominal device cancel; None if in no state or in every one.
+        symmetry_point: where an up and a down step of the nominal device cancel; None if they cancel in no state or in
+            every state.
         symmetry_spread: standard deviation of the symmetry points of cells as drawn; None if some have none.
         always_symmetric: whether up and down steps cancel in every state.
         step_up: nominal up step at w = 0, or in the middle of the range if 0 is outside it.
@@ -81,7 +82,7 @@ class DeviceReport:
 
     @property
     def symmetry(self) -> str:
-        """The symmetry point in words."""
+        """Symmetry point in words."""
         if self.symmetry_point is None:
             return "in every state" if self.always_symmetric else "none"
         # points of cells that do not differ are apart by rounding only
@@ -183,7 +184,7 @@ def _check_values(device: Device, cell: Any, *, nominal: bool) -> None:
 
 
 def _pulse(device: Device, w: np.float32, up: bool, cell: Any, z: float) -> np.float32:
-    """One pulse as the reference computes it."""
+    """Return one pulse as the reference computes it."""
     try:
         with np.errstate(all="ignore"):
             pair = np.float32(z) if device.draws == 1 else (np.float32(z), np.float32(-z))
@@ -228,7 +229,7 @@ def _check_effects(device: Device, cell: Any) -> None:
 
 
 def _of(cell: Any, nominal: bool) -> str:
-    """Which cell it was, where it is not the nominal one."""
+    """Return which device it was, for messages; nothing for the nominal device."""
     return (
         ""
         if nominal
@@ -280,7 +281,7 @@ def _check_arrays(device: Device, seed: int) -> None:
         )
     _check_hooks(device, arrays)
     bounds = arrays[0].cell_parameters()
-    held = ops.held(device.model(), {name: values.numpy() for name, values in bounds.items()})
+    held = ops.stuck_devices(device.model(), {name: values.numpy() for name, values in bounds.items()})
     if held is not None and not torch.equal(arrays[0].weight[held[:, 0]], started[held[:, 0]]):
         raise LawError(f"{type(device).__name__}: devices that hold their weight have moved")
     if bool((compiled > bounds["w_max"][:, 0]).any() or (compiled < bounds["w_min"][:, 0]).any()):
@@ -301,7 +302,7 @@ def _check_hooks(device: Device, arrays: list[Crossbar]) -> None:
 
 
 def _always_symmetric(device: Device, cell: Any) -> bool:
-    """Whether an up and a down step cancel wherever one looks."""
+    """Return True if an up and a down step cancel at every state."""
     for w in np.linspace(cell.w_min, cell.w_max, PLACES):
         up, down = (quiet_step(device, float(w), way, cell) for way in (True, False))
         if abs(up + down) > ROUNDING * max(abs(up), abs(down)):

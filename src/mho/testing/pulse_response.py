@@ -54,7 +54,7 @@ class PulseResponse:
         """Up and down steps without noise against the state: (w, up, down), each (S,), both steps as sizes.
 
         Args:
-            number: of the cell; without, the nominal device.
+            number: number of the cell; without, the nominal device.
         """
         cell = nominal_cell(self.device) if number is None else cell_record(self.device, self.cells, number)
         places = np.linspace(cell.w_min, cell.w_max, PLACES)
@@ -69,8 +69,9 @@ def pulse_response(device: Device, *, cells: int = 500, pulses: int | None = Non
     Args:
         device: its law takes pulses, and its bounds are finite.
         cells: C, 2 to 100,000.
-        pulses: of each direction, 1 to 20,000; by default one and a half times the nominal number of states.
-        seed: of the cells and the noise.
+        pulses: number of pulses of each direction, 1 to 20,000; by default one and a half times the nominal number of
+            states.
+        seed: seed of the cells and the noise.
 
     Raises:
         InvalidValue: for numbers out of range, or a device that cannot be driven from bound to bound.
@@ -103,7 +104,7 @@ def _check(device: object, cells: object, pulses: object) -> None:
     faults.number("cells", cells, low=2, high=100_000, integer=True)
     faults.number("pulses", pulses, low=1, high=MOST_PULSES, integer=True, optional=True)
     if not isinstance(device, Device) or not device.pulse_driven:
-        faults.add(f"device is {device!r}; give one that takes pulses, for example mho.devices.SoftBounds()")
+        faults.add(f"device is {device!r}; give a device that takes pulses, for example mho.devices.SoftBounds()")
         faults.raise_any()
     assert isinstance(device, Device)
     found = lengths(device)

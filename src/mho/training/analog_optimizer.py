@@ -38,7 +38,7 @@ class AnalogOptimizer(ArrayOptimizer):
     of the weights, in digital memory, and sends that to the devices as single pulses: of a change of q = ΔW/(s·ε)
     nominal steps, ε the nominal step of the device and s the scale of the array, a weight gets a whole number. With
     rounding "stochastic" it is ⌊|q| + u⌋ with a random number u, which is right in the mean and keeps nothing; with
-    "buffer" what is left over waits in a digital number a weight for the next step, below one nominal step of either
+    "buffer" what is left over waits in a digital number per weight for the next step, below one nominal step of either
     sign. With `mho.Exact` updates ΔW is added as it is. Digital parameters, and scales that are learned, step by the
     same optimizer.
 
@@ -63,7 +63,7 @@ class AnalogOptimizer(ArrayOptimizer):
         clip_norm: as of `AnalogSGD`.
         clip_value: before each step, limit the entries of gradients to ± this; greater than 0. None: do not.
         layers: other learning rates by pattern of the layer's path, for example {"conv*": 0.02}; 0: such a layer stays.
-        options: of `kind`: betas, momentum, weight_decay, ...
+        options: options of `kind`: betas, momentum, weight_decay, ...
 
     Raises:
         InvalidValue: for another kind or value, or a pattern that matches nothing.
@@ -171,7 +171,7 @@ class AnalogOptimizer(ArrayOptimizer):
         groups, needed = state_dict.get("param_groups", []), {*self._inner.defaults, "layer"}
         if len(groups) != len(self.param_groups) or not all(needed <= set(group) for group in groups):
             raise InvalidValue(
-                f"the state is not that of an AnalogOptimizer with {type(self._inner).__name__} for a model of "
+                f"the state does not belong to an AnalogOptimizer with {type(self._inner).__name__} for a model of "
                 f"{len(self._layers)} array layers; make the optimizer as it was made when the state was stored"
             )
         super().load_state_dict(state_dict)
@@ -205,7 +205,7 @@ class AnalogOptimizer(ArrayOptimizer):
         return moves
 
     def _step_torch(self) -> None:
-        """Let the torch optimizer step, with the settings and the state that this one holds; both may change."""
+        """Let the torch optimizer step, with the settings and the state of this optimizer; both may change."""
         for outer, inner in zip(self.param_groups, self._inner.param_groups, strict=True):
             inner.update(_settings(outer))
         state = self._inner.state
@@ -235,13 +235,13 @@ class AnalogOptimizer(ArrayOptimizer):
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Move:
-    """What the torch optimizer makes of the weights of an array, on its way to the devices.
+    """Change of the weights of an array by the torch optimizer, on its way to the devices.
 
     Attributes:
         array: whose weights.
         matrices: the weights of each replica, (out, in), as the torch optimizer moves them.
         start: the weights before, (R, out, in).
-        scale: of the array before the step, or None.
+        scale: scale of the array before the step, or None.
         remainder: for each replica what waits for a whole nominal step, (out, in) in units of the devices; None where
             rounding is stochastic, or updates are exact.
     """
@@ -310,12 +310,12 @@ def _checked_kind(kind: Any, options: Mapping[str, Any]) -> type[torch.optim.Opt
     closure = inspect.signature(kind.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
         raise InvalidValue(
-            f"{kind.__name__} evaluates the loss several times a step, with weights in between that arrays would have "
-            "to be programmed to; give an optimizer that steps by one gradient, such as torch.optim.Adam"
+            f"{kind.__name__} evaluates the loss several times per step, with weights in between that arrays would "
+            "have to be programmed to; give an optimizer that steps by one gradient, such as torch.optim.Adam"
         )
     if issubclass(kind, torch.optim.SparseAdam):
         raise InvalidValue(
-            "SparseAdam takes sparse gradients, and those of arrays have all entries; give torch.optim.Adam"
+            "SparseAdam takes sparse gradients, and gradients of arrays have all entries; give torch.optim.Adam"
         )
     known = inspect.signature(kind).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):

@@ -1,4 +1,4 @@
-"""What optimizers of arrays share: parameter groups by layer, clipping, and what they refuse."""
+"""Base of optimizers of arrays: parameter groups by layer, clipping, and the models that they refuse."""
 
 from __future__ import annotations
 
@@ -72,16 +72,16 @@ class ArrayOptimizer(torch.optim.Optimizer, abc.ABC, metaclass=InWords):
 
     @property
     def clips(self) -> bool:
-        """Whether a step limits gradients first."""
+        """Return True if a step limits gradients first."""
         return self.clip_norm is not None or self.clip_value is not None
 
     def advance(self, loss: float | Sequence[float]) -> None:
-        """Tell the arrays the mean loss of an epoch, on which cells may act: `mho.cells.Residual` with a warm start.
+        """Report the mean loss of an epoch to the arrays, as `mho.cells.Residual` needs it for its warm start.
 
         `mho train` and `mho.training.fit` do so after each epoch; a script of your own calls it there.
 
         Args:
-            loss: of all replicas, or one of each.
+            loss: mean loss of all replicas, or of each replica.
 
         Raises:
             InvalidValue: for a loss that is no number, or another number of them than replicas.
@@ -203,7 +203,7 @@ def digital_parameters(model: nn.Module, arrays: Iterable[ArrayLayer]) -> list[n
 
 
 def own_rates(layers: Mapping[str, float] | None, arrays: Iterable[str]) -> dict[str, float]:
-    """Return the learning rates of layers that have one of their own, from rates by pattern of the path.
+    """Return the learning rates of layers with rates of their own, from rates by pattern of the path.
 
     Raises:
         InvalidValue: for a pattern that matches nothing, or a rate below 0.

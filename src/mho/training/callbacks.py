@@ -15,7 +15,7 @@ Line = Mapping[str, Any]
 Callback = Callable[[Line], object]
 """What a loop calls after each epoch with its numbers."""
 REPLICAS = "_replicas"
-"""Ends the name of a list of one number a replica, whose mean has the name without it."""
+"""Ends the name of a list of one number per replica, whose mean has the name without it."""
 NAMES = "replicas"
 """Key of a line's list of names of the replicas, where they differ in a value: "forward.noise = 0.06"."""
 
@@ -30,7 +30,7 @@ class TensorBoard(metaclass=InWords):
     it with each line of `mho.load(folder).history`. Close it at the end, or use it in a `with` statement.
 
     Args:
-        folder: of TensorBoard's event files, which is made: `tensorboard --logdir FOLDER` shows it.
+        folder: folder of TensorBoard's event files, which is made: `tensorboard --logdir FOLDER` shows it.
 
     Raises:
         InvalidValue: without the package tensorboard, naming the extra that brings it.

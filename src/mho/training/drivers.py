@@ -1,4 +1,4 @@
-"""Who drives a step: autograd, which takes any model, or the graph of an online driver, which costs less."""
+"""Drivers of a step: autograd, which takes any model, or the graph of an online driver, which costs less time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GRAPHS = 8
 @final
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a step says: each replica's mean loss, and the outputs (R, B, ...) that it had before the update."""
+    """Result of a step: the mean loss of each replica, and the outputs (R, B, ...) before the update."""
 
     losses: list[float]
     out: Floats
@@ -50,7 +50,7 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
-        """Train on a batch: images (B, ...), shared by the replicas, or (R, B, ...); targets likewise.
+        """Train on a batch: images and targets, each (B, ...), shared by the replicas, or (R, B, ...).
 
         Which of the two they are is what the driver was made for, `per_replica`, or what each one's shape says.
 
@@ -61,7 +61,7 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def steps(self, images: Tensor, targets: Tensor) -> list[Outcome]:
-        """Train on K batches: images (K, B, ...) or (K, R, B, ...), targets likewise; the same bits as K steps.
+        """Train on K batches: images and targets, each (K, B, ...) or (K, R, B, ...); bit-identical to K steps.
 
         Replicas may take all their steps one after another, which is faster: if one raises, others may be ahead.
 
@@ -165,7 +165,7 @@ class OnlineDriver(Driver):
         return [Outcome(*answer) for answer in answers]
 
     def graph(self, images: Tensor, parts: int = 1) -> Graph:
-        """Return the graph for batches of this shape, its replicas split into so many lanes.
+        """Return the graph for batches of this shape, its replicas split into so many shares.
 
         Raises:
             NoGraph: if the model cannot be driven online with such batches.
@@ -196,7 +196,7 @@ class OnlineDriver(Driver):
             ) from None
 
     def _check_layers(self) -> None:
-        """What only autograd can leave out of a step."""
+        """Return the reason why only autograd can train this model: layers that a step leaves out."""
         for name, module in self._modules:
             if not module.training and name:
                 raise WrongUse(
@@ -225,24 +225,24 @@ def choose_driver(
 
     Args:
         model: as `mho.convert` returned it.
-        optimizer: of this model.
+        optimizer: optimizer of this model.
         loss: mean over a batch, as `torch.nn.functional.cross_entropy`.
         sample: a batch as the steps will get it; with it the choice is certain before the first step.
-        prefer: "auto", or "online" or "autograd" to have that one.
+        prefer: "auto", or "online" or "autograd" to choose that driver.
         per_replica: whether every batch is (R, B, ...), or False: (B, ...), shared by the replicas; None: as its shape
             says, and a shape that may be either raises.
 
     Raises:
         InvalidValue: for another `prefer`, or `per_replica=True` where R = 1.
         WrongUse: if "online" is asked for and the model cannot be driven so, or if the optimizer is not of this model,
-            as where this one was not converted.
+            as if this model was not converted.
     """
     if prefer not in DRIVERS:
         raise InvalidValue(f"prefer is {prefer!r}{nearest(prefer, DRIVERS)}")
     if per_replica and not isinstance(getattr(model, "_orig_mod", model), ReplicaModel):
         raise InvalidValue("per_replica=True, and the model has one replica; leave it out")
     if prefer == "autograd":
-        return AutogradDriver(model, optimizer, loss, "it was asked for", per_replica=per_replica)
+        return AutogradDriver(model, optimizer, loss, "it was requested", per_replica=per_replica)
     try:
         driver = OnlineDriver(model, optimizer, loss, per_replica=per_replica)
         if sample is not None:

@@ -39,12 +39,12 @@ def fit(
 
     Args:
         model: as `mho.convert` returned it.
-        optimizer: of this model.
+        optimizer: optimizer of this model.
         data: a `mho.data.Dataset`, ((x_train, y_train), (x_test, y_test)), or a mapping with these four names.
         epochs: passes over the training examples, at least 1.
         task: what is trained for: a task, such as `mho.training.Regression()`, or its name as in a config,
             "regression"; None: classification.
-        batch_size: examples a step.
+        batch_size: examples per step.
         data_seed: seed of the order of the examples, and of those that are held out.
         validation: training examples that are held out: a share between 0 and 1, or a number; 0: none.
         patience: epochs without a lower validation error after which the training stops; 0: it does not stop early.
@@ -53,12 +53,12 @@ def fit(
             `mho.training.TensorBoard`, a function of one's own.
 
     Returns:
-        One line an epoch, with the keys of metrics.jsonl: `epoch`, `train_error`, `test_error`, `train_loss`, ...
+        One line per epoch, with the keys of metrics.jsonl: `epoch`, `train_error`, `test_error`, `train_loss`, ...
         `mho.report` makes a page of them.
 
     Raises:
         InvalidValue: for settings out of range, or data that do not go with the task.
-        WrongUse: if the optimizer is not of this model, as where this one was not converted.
+        WrongUse: if the optimizer belongs to another model, as when `model` was not converted.
     """
     if not isinstance(callbacks, Sequence):
         raise InvalidValue(f"callbacks is {shown(callbacks)}; give a list of functions, for example callbacks=[print]")

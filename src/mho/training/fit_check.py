@@ -1,4 +1,4 @@
-"""Whether a network, data and a task go together, found before the first step."""
+"""Check that a network, data and a task fit together, before the first step."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def check_fit(model: nn.Module, name: str, task: Task, data: Dataset) -> None:
 
     Args:
         model: not converted; it is left as it is, in its mode.
-        name: of the model, for messages.
+        name: name of the model, for messages.
         task: prepared.
         data: prepared.
 
     Raises:
-        InvalidValue: with the shape that the data have, and the one that the network or the task takes.
+        InvalidValue: with the shape of the data, and the shape that the network or the task takes.
     """
     x = data.x_train[:EXAMPLES]
     inside: list[tuple[str, nn.Module, tuple[int, ...]]] = []
@@ -67,7 +67,7 @@ def check_fit(model: nn.Module, name: str, task: Task, data: Dataset) -> None:
 
 
 def _place(inside: list[tuple[str, nn.Module, tuple[int, ...]]]) -> str:
-    """Which layer raised, what it takes, and what it got."""
+    """Return which layer raised, what shapes it takes, and what it was given."""
     if not inside:
         return ""
     path, module, shape = inside[-1]

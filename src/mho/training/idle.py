@@ -14,7 +14,7 @@ def idle_settings(settings: Training, data: Dataset, *, trained: int, words: str
     """Return in sentences which settings of a training have no effect, or less than they say.
 
     Args:
-        settings: of the training.
+        settings: settings of the training.
         data: all examples, as the task prepared them.
         trained: examples of an epoch.
         words: what examples of these data are called, in the plural.
@@ -44,7 +44,7 @@ def idle_of(settings: Training, task: Task, data: Dataset) -> list[str]:
     """Return `idle_settings` of a training before it begins.
 
     Args:
-        settings: of the training.
+        settings: settings of the training.
         task: its task, not yet prepared.
         data: its data set, as `mho.data.load` gives it.
     """
@@ -59,7 +59,7 @@ def with_part_noted(data: Dataset, settings: Training, task: Task) -> Dataset:
 
     Args:
         data: as `task.prepare` returned them.
-        settings: of the training.
+        settings: settings of the training.
         task: as `prepare` returned it.
     """
     part, words = data.first(settings.train_images, settings.test_images), task.examples_of(data)

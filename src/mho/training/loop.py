@@ -34,7 +34,7 @@ STATE = "state"
 @final
 @dataclasses.dataclass
 class Progress:
-    """Where a run is; what a display shows and what a checkpoint holds beside the tensors.
+    """Progress of a run: what a display shows and a checkpoint holds, beside the tensors.
 
     Attributes:
         epoch: epochs finished.
@@ -42,9 +42,9 @@ class Progress:
         steps: steps since the start.
         seconds: training time of the current epoch, without tests and without the time in which kernels are compiled or
             read from the disk.
-        losses: sum of the losses of this epoch's examples, one a replica.
-        errors: sum of the task's errors of this epoch's examples when they were trained on, one a replica.
-        metrics: one entry an epoch, as in metrics.jsonl.
+        losses: sum of the losses of this epoch's examples, one per replica.
+        errors: sum of the task's errors of this epoch's examples when they were trained on, one per replica.
+        metrics: one entry per epoch, as in metrics.jsonl.
     """
 
     epoch: int = 0
@@ -62,11 +62,11 @@ class Loop:
 
     Args:
         model: as `mho.convert` returned it.
-        optimizer: of this model.
+        optimizer: optimizer of this model.
         data: examples, as `task.prepare` returned them; `settings.validation` of those to train on are held out.
         settings: epochs, rates, order, driver.
         task: what is trained for, as `prepare` returned it.
-        names: of the replicas, for the lines of metrics.jsonl; (): they have none there.
+        names: names of the replicas, for the lines of metrics.jsonl; (): they have none there.
 
     Attributes:
         data: the examples, without those that are held out.
@@ -131,28 +131,28 @@ class Loop:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or the patience is over."""
+        """Return True if the last epoch is done, or the patience is over."""
         return self.progress.epoch >= self.settings.epochs or self.out_of_patience
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether `settings.patience` epochs have passed since the lowest validation error."""
+        """Return True if `settings.patience` epochs have passed since the lowest validation error."""
         metrics, patience = self.progress.metrics, self.settings.patience
         best = best_line(metrics)
         return patience > 0 and best is not None and len(metrics) - 1 - best >= patience
 
     @property
     def is_best(self) -> bool:
-        """Whether the last epoch that was finished has the lowest validation error so far."""
+        """Return True if the last finished epoch has the lowest validation error so far."""
         metrics = self.progress.metrics
         return bool(metrics) and best_line(metrics) == len(metrics) - 1
 
     def test_errors(self) -> list[float]:
-        """Return the test error in per cent, one a replica, read through the arrays in evaluation mode."""
+        """Return the test error in per cent, one per replica, read through the arrays in evaluation mode."""
         return self._means(self.data.x_test, self.data.y_test, self._measured)["error"]
 
     def tensors(self) -> dict[str, Tensor]:
-        """All state that the future depends on, by name."""
+        """Return by name all tensors that the rest of the training depends on."""
         found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         if self.optimizer.state:
             for i, state in self.optimizer.state_dict()["state"].items():
@@ -226,7 +226,7 @@ class Loop:
     def _means(
         self, x: Tensor, y: Tensor, measure: Callable[[Tensor, Tensor], dict[str, Tensor]]
     ) -> dict[str, list[float]]:
-        """Return means over examples of what a function measures of each, one a replica; of the error in per cent."""
+        """Return means over examples of what a function measures of each, one per replica; of the error in per cent."""
         replicas = self.settings.replicas
         sums: collections.defaultdict[str, list[float]] = collections.defaultdict(lambda: [0.0] * replicas)
         self.model.eval()

@@ -27,8 +27,8 @@ class AnalogSGD(ArrayOptimizer):
     Args:
         model: the converted model itself, not its parameters.
         lr: learning rate η, greater than 0.
-        momentum: of digital parameters only; raises if the model has none.
-        weight_decay: likewise.
+        momentum: momentum of digital parameters only; raises if the model has none.
+        weight_decay: weight decay of digital parameters only; raises if the model has none.
         clip_norm: before each step, scale all gradients down to this norm if theirs is larger, as
             `torch.nn.utils.clip_grad_norm_` does; greater than 0. None: do not.
         clip_value: before each step, limit the entries of gradients to ± this, as `clip_grad_value_` does; greater

@@ -1,4 +1,4 @@
-"""What a training run is told, beside the arrays."""
+"""Settings of a training run, beside the arrays."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Training(metaclass=InWords):
             torch's CosineAnnealingLR; then `epochs` cannot be changed when a run is resumed.
         augment: random changes of the images in training, in turn: "crop" (margin of 4, random part) and "flip" (left
             for right); drawn by `data_seed`.
-        batch_size: examples a step; 1 is the hardware's own mode and the papers' protocol.
-        seed: seed of devices, weights and noise; replica r has seed + r. Or a list of one seed a replica.
+        batch_size: examples per step; 1 is the hardware's own mode and the papers' protocol.
+        seed: seed of devices, weights and noise; replica r has seed + r. Or a list of one seed per replica.
         data_seed: seed of the order of the examples, shared by the replicas.
         replicas: networks trained side by side.
         driver: "online" (a static graph of nodes), "autograd", or "auto": online where the model allows it.
@@ -111,13 +111,13 @@ class Training(metaclass=InWords):
 
     @property
     def seeds(self) -> list[int]:
-        """The seed of each replica."""
+        """Return the seed of each replica."""
         if isinstance(self.seed, tuple):
             return list(self.seed)
         return [self.seed + replica for replica in range(self.replicas)]
 
     def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch, counted from 1."""
+        """Return the learning rate of an epoch, counted from 1."""
         if self.schedule != "constant":
             return rates(self.schedule, self.lr, self.epochs)[epoch - 1]
         begun = [int(start) for start in self.lr_steps if int(start) <= epoch]
@@ -125,7 +125,7 @@ class Training(metaclass=InWords):
 
     @property
     def changes_rate(self) -> bool:
-        """Whether epochs differ in their learning rates."""
+        """Return True if epochs differ in their learning rates."""
         return bool(self.lr_steps) or self.schedule != "constant"
 
     def _choose_task(self, faults: Faults) -> None:
@@ -245,7 +245,7 @@ class Training(metaclass=InWords):
         if len(seeds) != self.replicas:
             faults.add(
                 f"seed has {len(seeds)} values, and replicas is {self.replicas}; give replicas = {len(seeds)}, "
-                "or one seed a replica"
+                "or one seed per replica"
             )
         for place, seed in enumerate(seeds):
             faults.number(f"seed {place} of the list", seed, low=0, high=MAX_SEED, integer=True)

@@ -26,7 +26,7 @@ def held_out(count: int, validation: float, *, seed: int, shuffled: bool) -> tup
     Args:
         count: training examples there are.
         validation: the share that is held out, between 0 and 1, or their number, an integer of at least 1.
-        seed: of the data order, which draws them.
+        seed: seed of the data order, which draws them.
         shuffled: whether the task draws the order of its examples; if not, as with a text, the last are held out.
 
     Raises:

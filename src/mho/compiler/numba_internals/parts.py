@@ -71,7 +71,7 @@ def set_parts(module: ModuleType) -> None:
     """Make the helpers of a generated module, all compiled functions in it, parts of its kernel.
 
     Parts are named by what they mean, as their kernel's file in the cache has to be understood by processes that do
-    not know the module. A helper that another module has too is replaced by that one, which may be compiled.
+    not know the module. A helper that another module has too is replaced by that module's, which may be compiled.
     """
     digests: dict[int, str] = {}
     for name, value in list(vars(module).items()):

@@ -1,4 +1,4 @@
-"""What LLVM does not make of a machine's vectors by itself: intrinsics for kernels."""
+"""Intrinsics for kernels: vector instructions that LLVM does not generate from plain loops."""
 
 from mho.compiler.vectors.blocks import BLOCK_GROUPS, block
 from mho.compiler.vectors.lists import compress, draw_lines, gather, gather_fours, list_lines
@@ -7,8 +7,8 @@ from mho.compiler.vectors.rows import (
     SQUARE,
     add_lines,
     largest_word,
-    turn_gathered,
-    turn_spread,
+    transpose_gathered,
+    transpose_spread,
 )
 
 __all__ = [
@@ -24,6 +24,6 @@ __all__ = [
     "gather_fours",
     "largest_word",
     "list_lines",
-    "turn_gathered",
-    "turn_spread",
+    "transpose_gathered",
+    "transpose_spread",
 ]

@@ -20,11 +20,11 @@ def block(
     typingctx: Any, out: Any, to: Any, out_step: Any, panel: Any, at: Any, step: Any, groups: Any, values: Any,
     first: Any, value_step: Any, rows: Any, terms: Any, more: Any,
 ) -> Any:  # fmt: skip
-    """out[to + v·out_step + l] = Σ_k values[first + v·value_step + k] · panel[at + k·step + l], row by row.
+    """Compute out[to + v·out_step + l] = Σ_k values[first + v·value_step + k] · panel[at + k·step + l].
 
-    v runs over the rows of a block, of which those from `rows` on repeat the last; l over the lanes of `groups`, at
-    most BLOCK_GROUPS. Terms are added one by one in index order, each product with one rounding; to what stands in
-    `out` if `more`.
+    v runs over the rows of a block (rows from `rows` on repeat the last), k over `terms`, l over the lanes of `groups`,
+    at most BLOCK_GROUPS. Terms are added in index order, each product with a single rounding; with `more` to the
+    numbers that stand in `out`. The sums stay in registers.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

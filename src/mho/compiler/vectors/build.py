@@ -1,4 +1,4 @@
-"""What intrinsics are built of: vectors of LLVM, and loads and stores of them."""
+"""Building blocks of intrinsics: LLVM's vectors, and loads and stores of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
 def pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """How an intrinsic reaches the numbers of its arrays."""
+    """Return a function that gives the pointer to a number of an array argument."""
 
     def pointer(place: int, offset: Any) -> Any:
         start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
@@ -26,7 +26,7 @@ def pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 
 def masked_load(builder: Any, start: Any, mask: Any, instead: Any) -> Any:
-    """A vector from memory; what is masked out is not read."""
+    """Load a vector from memory; lanes that are masked out are not read, and get those of `instead`."""
     kind = instead.type
     load = cgutils.get_or_insert_function(
         builder.module,
@@ -37,12 +37,12 @@ def masked_load(builder: Any, start: Any, mask: Any, instead: Any) -> Any:
 
 
 def _mangled(kind: Any) -> str:
-    """A vector type in the name of an intrinsic."""
+    """Return how a vector type is written in the name of an intrinsic."""
     return f"v{kind.count}{'f32' if kind.element == ir.FloatType() else 'i32'}"
 
 
 def splat(builder: Any, value: Any, lanes: int = LANES) -> Any:
-    """A vector of one value."""
+    """Return a vector with one value in all lanes."""
     kind = ir.VectorType(WORD, lanes)
     undefined = ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(undefined, value, ir.Constant(WORD, 0))
@@ -50,12 +50,12 @@ def splat(builder: Any, value: Any, lanes: int = LANES) -> Any:
 
 
 def constant(word: int) -> Any:
-    """A vector of one number."""
+    """Return a constant vector with one number in all lanes."""
     return ir.Constant(VECTOR, [word] * LANES)
 
 
 def chosen(builder: Any, mask: Any, kind: Any) -> Any:
-    """Number of chosen lanes."""
+    """Return the number of lanes that a mask chooses."""
     return builder.zext(builder.ctpop(builder.bitcast(mask, ir.IntType(mask.type.count))), kind)
 
 
@@ -100,5 +100,5 @@ def _orders(module: Any) -> Any:
 
 
 def shuffled(builder: Any, a: Any, b: Any, places: Sequence[int]) -> Any:
-    """The lanes of two vectors, counted one behind the other, at these places."""
+    """Return a vector of chosen lanes of two vectors, numbered from the first lane of `a` to the last lane of `b`."""
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(WORD, len(places)), list(places)))

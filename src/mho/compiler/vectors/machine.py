@@ -1,4 +1,4 @@
-"""What Numba does not offer of the machine."""
+"""Instructions and attributes that Numba does not offer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def full_width(typingctx: Any) -> Any:
 
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """a·b + c, rounded once: half the work of two operations. `mho.kernels.reference.rounding.fused` is its truth."""
+    """Return a·b + c, rounded once, in one instruction. `mho.kernels.reference.rounding.fused` is the truth."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fma(*arguments)

@@ -14,7 +14,7 @@ EIGHT = ir.VectorType(ir.FloatType(), SQUARE)
 
 @intrinsic
 def largest_word(typingctx: Any, words: Any, at: Any, size: Any) -> Any:
-    """Largest of words[at : at + size] without their highest bits; LLVM leaves short rows to scalar code."""
+    """Return the largest of words[at : at + size] without their highest bits; LLVM leaves short rows to scalar code."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
@@ -37,10 +37,10 @@ def largest_word(typingctx: Any, words: Any, at: Any, size: Any) -> Any:
 
 
 @intrinsic
-def turn_gathered(
+def transpose_gathered(
     typingctx: Any, out: Any, to: Any, out_step: Any, rows: Any, source: Any, places: Any, first: Any, base: Any
 ) -> Any:
-    """out[to + t·out_step + k] = source[places[first + k] + base + t] for k < SQUARE and t < rows ≤ SQUARE.
+    """Transpose a square: out[to + t·out_step + k] = source[places[first + k] + base + t] for k < SQUARE and t < rows.
 
     SQUARE numbers are read from each place.
     """
@@ -53,10 +53,10 @@ def turn_gathered(
             place = builder.load(pointer(5, builder.add(first, first.type(k))))
             lines.append(_load_eight(builder, pointer(4, builder.add(place, base))))
         last = builder.sub(rows, rows.type(1))
-        turned = _turned(builder, lines)
+        transposed = _transposed(builder, lines)
         for t in reversed(range(SQUARE)):  # lines that are too many are written where the last one comes behind them
             line = builder.select(builder.icmp_signed("<", rows.type(t), rows), rows.type(t), last)
-            _store_eight(builder, turned[t], pointer(0, builder.add(to, builder.mul(out_step, line))))
+            _store_eight(builder, transposed[t], pointer(0, builder.add(to, builder.mul(out_step, line))))
         return context.get_dummy_value()
 
     index = types.intp
@@ -64,8 +64,10 @@ def turn_gathered(
 
 
 @intrinsic
-def turn_spread(typingctx: Any, out: Any, to: Any, out_step: Any, source: Any, at: Any, step: Any, rows: Any) -> Any:
-    """out[to + k·out_step + t] = source[at + t·step + k] for k and t < SQUARE, with zeros from t = rows on."""
+def transpose_spread(
+    typingctx: Any, out: Any, to: Any, out_step: Any, source: Any, at: Any, step: Any, rows: Any
+) -> Any:
+    """Transpose a square: out[to + k·out_step + t] = source[at + t·step + k] for k, t < SQUARE; 0 from t = rows on."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
@@ -78,7 +80,7 @@ def turn_spread(typingctx: Any, out: Any, to: Any, out_step: Any, source: Any, a
         numbers = ir.Constant(ir.VectorType(WORD, SQUARE), list(range(SQUARE)))
         inside = builder.icmp_signed("<", numbers, splat(builder, builder.trunc(rows, WORD), SQUARE))
         zeros = ir.Constant(EIGHT, [0.0] * SQUARE)
-        for k, line in enumerate(_turned(builder, lines)):
+        for k, line in enumerate(_transposed(builder, lines)):
             start = pointer(0, builder.add(to, builder.mul(out_step, out_step.type(k))))
             _store_eight(builder, builder.select(inside, line, zeros), start)
         return context.get_dummy_value()
@@ -89,7 +91,7 @@ def turn_spread(typingctx: Any, out: Any, to: Any, out_step: Any, source: Any, a
 
 @intrinsic
 def add_lines(typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, step: Any, count: Any) -> Any:
-    """out[to + i] += source[at + i + m·step] for m from 0 to `count`, one after another; i < size.
+    """Add lines: out[to + i] += source[at + i + m·step] for m = 0, 1, ..., count - 1 in this order, and i < size.
 
     The size is a multiple of SQUARE. Sums stay in registers: a load that meets two stores before it would wait for
     both.
@@ -120,15 +122,15 @@ def _store_eight(builder: Any, value: Any, start: Any) -> None:
     builder.store(value, builder.bitcast(start, EIGHT.as_pointer()), align=4)
 
 
-def _turned(builder: Any, lines: Sequence[Any]) -> list[Any]:
-    """Return as many vectors as each has lanes, with rows and lanes exchanged."""
+def _transposed(builder: Any, lines: Sequence[Any]) -> list[Any]:
+    """Return the transpose of a square of vectors: as many vectors as each has lanes."""
     count, lines = len(lines), list(lines)
     for width in (1 << place for place in range(count.bit_length() - 1)):
-        turned = list(lines)  # squares of this width change places across the diagonal
+        transposed = list(lines)  # squares of this width change places across the diagonal
         for i in (i for i in range(count) if not i & width):
             upper = [j if not j & width else count + j - width for j in range(count)]
             lower = [j + width if not j & width else count + j for j in range(count)]
-            turned[i] = shuffled(builder, lines[i], lines[i + width], upper)
-            turned[i + width] = shuffled(builder, lines[i], lines[i + width], lower)
-        lines = turned
+            transposed[i] = shuffled(builder, lines[i], lines[i + width], upper)
+            transposed[i + width] = shuffled(builder, lines[i], lines[i + width], lower)
+        lines = transposed
     return lines

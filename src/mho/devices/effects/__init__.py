@@ -1,4 +1,4 @@
-"""What any device may do beside its law: one effect a file."""
+"""Effects that any device may have beside its law, one per file."""
 
 from mho.devices.effects.base import Effect
 from mho.imports import classes_in

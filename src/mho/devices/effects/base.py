@@ -1,4 +1,4 @@
-"""What an effect is: fields, and static functions that stand at hooks beside the law."""
+"""Base of effects: fields, and static functions for the hooks beside the law."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Effect(Hooks, metaclass=InWords):
     z ~ N(0, 1) is fresh each time and drawn under keys of the effect's own name. `cell` has the effect's fields, and
     the device's `w_max` and `w_min`. What stands at a hook follows the rules of laws (`mho.Device`).
 
-    A field is a number, `mho.per_cell(...)`, or a list of one number a replica; the array calls it
+    A field is a number, `mho.per_cell(...)`, or a list of one number per replica; the array calls it
     `Sag.rate`, after the class and the field. Put effects on any law: `ConstantStep(effects=(Sag(rate=0.01),))`; they
     act in this order, after those of mho.
     """
@@ -43,7 +43,7 @@ class Effect(Hooks, metaclass=InWords):
         super().__init_subclass__(**options)
         taken = [name for name in SHARED if name in inspect.get_annotations(cls)]
         if taken:
-            raise LawError(f"{cls.__name__}.{taken[0]}: this name is that of a field of every device; rename it")
+            raise LawError(f"{cls.__name__}.{taken[0]}: a field of every device has this name; rename it")
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:

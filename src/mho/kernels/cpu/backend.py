@@ -14,7 +14,7 @@ from mho.compiler.program import Call, Step
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
 from mho.kernels.cpu.lists import SLACK
-from mho.kernels.ops import NO_COUNTS, Cells, Circuit, Counts, Drive, Floats
+from mho.kernels.ops import NO_COUNTS, Circuit, Counts, Drive, Floats, Population
 from mho.kernels.patterns import packed
 from mho.kernels.records import LineLists, PulseStream, Reading, TrainDrive, Window
 from mho.kernels.scratch import room
@@ -31,8 +31,8 @@ class PackedTrains:
     """Trains as lists of the lines that pulse.
 
     Attributes:
-        columns: of the lines driven by x.
-        rows: of the lines driven by d.
+        columns: trains of the columns, driven by x.
+        rows: trains of the rows, driven by δ.
         words: 32-bit words of slots that a vector takes.
         vectors: T.
     """
@@ -78,7 +78,7 @@ class CPU(Backend):
         return Call(kernel, replicas * vectors, (x.size + d.size) * drive.length, counts, given, number), drawn
 
     def plan_moves(
-        self, state: Floats, cells: Cells, drawn: PackedTrains, key: Keys, number: Counts, counts: Counts,
+        self, state: Floats, population: Population, drawn: PackedTrains, key: Keys, number: Counts, counts: Counts,
         *, window: Window | None = None,
     ) -> list[Step]:  # fmt: skip
         steps: list[Step] = []
@@ -89,10 +89,10 @@ class CPU(Backend):
             select = compiler.load("mho.kernels.cpu.windows", "select")
             chosen = (drawn.columns, window, drawn.words, columns)
             steps.append(Call(select, len(state), drawn.columns.lines.size, counts, chosen))
-        kernel = cells.kernel("mho.kernels.cpu.update", "update")
-        given = (state, cells.arrays, columns, drawn.rows, PulseStream(key, drawn.words, span))
+        kernel = population.kernel("mho.kernels.cpu.update", "update")
+        given = (state, population.arrays, columns, drawn.rows, PulseStream(key, drawn.words, span))
         lines, work = len(state) * state.shape[1], state.size * drawn.vectors
-        return [*steps, Call(kernel, lines, work, counts, given, number, cells.explain)]
+        return [*steps, Call(kernel, lines, work, counts, given, number, population.explain)]
 
     def plan_transfer(
         self, function: TransferMap, buffers: tuple[Floats, ...], lines: tuple[Floats, ...],
@@ -115,13 +115,15 @@ class CPU(Backend):
         kernel = compiler.load("mho.kernels.cpu.outer", "outer")
         return Call(kernel, x.shape[0] * state.shape[1], state.size * x.shape[1], counts, (state, x, d, rate))
 
-    def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:
-        return _elementwise("visible", state, cells, counts, number, key, out)
+    def plan_visible(
+        self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, out: Floats
+    ) -> Step:
+        return _elementwise("visible", state, population, counts, number, key, out)
 
     def plan_relaxation(
-        self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, dt: Floats
+        self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, dt: Floats
     ) -> Step:
-        return _elementwise("pass_time", state, cells, counts, number, key, dt)
+        return _elementwise("pass_time", state, population, counts, number, key, dt)
 
 
 def _room(replicas: int, trains: int, lines: int) -> LineLists:
@@ -129,7 +131,9 @@ def _room(replicas: int, trains: int, lines: int) -> LineLists:
     return LineLists(room((replicas, 2, trains * (lines + SLACK)), np.uint32), room((replicas, trains, 2), np.int64))
 
 
-def _elementwise(entry: str, state: Floats, cells: Cells, counts: Counts, number: Counts, *arguments: Any) -> Call:
+def _elementwise(
+    entry: str, state: Floats, population: Population, counts: Counts, number: Counts, *arguments: Any
+) -> Call:
     """Build a call of a kernel that passes over all cross-points of state (R, P, N), with a law in it."""
-    kernel, lines = cells.kernel("mho.kernels.cpu.relaxation", entry), state.shape[0] * state.shape[1]
-    return Call(kernel, lines, state.size, counts, (state, cells.arrays, *arguments), number, cells.explain)
+    kernel, lines = population.kernel("mho.kernels.cpu.relaxation", entry), state.shape[0] * state.shape[1]
+    return Call(kernel, lines, state.size, counts, (state, population.arrays, *arguments), number, population.explain)

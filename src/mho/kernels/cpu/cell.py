@@ -1,7 +1,9 @@
-"""One cross-point: the places where a law, effects and cells change what a kernel does.
+"""One cross-point: the functions that a law, an effect or a cell may replace in a kernel.
 
-Kernels import the functions below, which change nothing. `mho.compiler.model` puts others in their places where a law,
-an effect or a cell asks for it, so that a plain device costs nothing for what others need.
+The functions below are those of a plain device: no effect, no hidden state, one normal per pulse. `mho.compiler.model`
+replaces a function where a law, an effect or a cell asks for it, so that a plain device costs nothing for what others
+need. Arguments: w, the weight (float32); up, the direction of a pulse; cell, the record of the device's fields; index,
+the number of the cross-point in its replica (uint32); key_0 and key_1, the keys of the draw (uint32).
 """
 
 from __future__ import annotations
@@ -15,17 +17,18 @@ from mho.random import SECOND_DRAW, mix, normal
 
 
 def draw_one(index: Any, key_0: Any, key_1: Any) -> Any:
-    """Return the z of a pulse."""
+    """Return the standard normal z of a pulse."""
     return normal(mix(index, key_0, key_1))
 
 
 def draw_pair(index: Any, key_0: Any, key_1: Any) -> Any:
-    """Return the pair z of a pulse of a law with draws = 2; the first is that of other laws."""
+    """Return the pair of standard normals z of a pulse, for a law with draws = 2."""
+    # the first normal is that of a law with one draw, so that an added draw changes no other
     return normal(mix(index, key_0, key_1)), normal(mix(np.uint32(index | SECOND_DRAW), key_0, key_1))
 
 
 def effect_normal(index: Any, key_0: Any, key_1: Any, own_0: Any, own_1: Any) -> Any:
-    """Return the z of a hook whose class mixes its own two words into the keys."""
+    """Return the standard normal z of a hook, whose class mixes its own two words into the keys."""
     return normal(mix(index, np.uint32(key_0 ^ own_0), np.uint32(key_1 ^ own_1)))
 
 
@@ -40,17 +43,17 @@ def step_hidden(w: Any, h: Any, up: Any, cell: Any, z: Any) -> Any:
 
 
 def states_at(lanes: Any, lane: Any) -> Any:
-    """Return the hidden states of the law in one lane: a number, or a record of several."""
+    """Return the hidden states of the listed cross-point `lane`: a number, or a record of several."""
     return np.float32(0)
 
 
 def next_states(new: Any, old: Any, moves: Any) -> Any:
-    """Return hidden states as float32: `new` where the device moves, else `old`."""
+    """Return the hidden states as float32: `new` if the device moves, else `old`."""
     return old
 
 
 def keep_states(lanes: Any, lane: Any, h: Any) -> None:
-    """Write hidden states h into one lane."""
+    """Write the hidden states h of the listed cross-point `lane`."""
 
 
 def accepts_pulse(up: Any, cell: Any) -> Any:
@@ -69,12 +72,12 @@ def holds(cell: Any) -> Any:
 
 
 def moved(new: Any, w: Any, cell: Any) -> Any:
-    """Return the weight of a device that is to move from w to `new`."""
+    """Return the weight after a move from w to `new`: w if the device never moves."""
     return w if holds(cell) else new
 
 
 def written(w: Any, cell: Any, index: Any, key_0: Any, key_1: Any) -> Any:
-    """Return the weight to be read after a pulse has written w, within the bounds."""
+    """Return the weight to be read after a pulse has written w, for example with write noise."""
     return w
 
 
@@ -84,5 +87,5 @@ def seen(w: Any, cell: Any, index: Any, key_0: Any, key_1: Any) -> Any:
 
 
 def aged(w: Any, cell: Any, dt: Any, index: Any, key_0: Any, key_1: Any) -> Any:
-    """Return the weight w after a time dt in which nothing else happens to the device."""
+    """Return the weight w after a time dt, in optimizer steps, without pulses."""
     return w

@@ -1,4 +1,8 @@
-"""Digital arithmetic between arrays: copies, factors, and the slopes of activation functions."""
+"""Digital arithmetic between arrays: copies, factors, and the derivatives of activation functions.
+
+Flat kernels (add, clear, slope_*) do all of their work in the call whose part is not empty: they are too short to
+share.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,15 @@ LARGEST = np.float32(3.4028235e38)
 
 
 def copy_columns(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
-    """Copy the columns that both have, rows `start` to `stop` of values (n, k) into those of out (n, m)."""
+    """Copy the columns that two matrices share.
+
+    Args:
+        start: first row.
+        stop: the row behind the last.
+        counts: not added to.
+        values: (n, k).
+        out: (n, m); the first min(k, m) columns of these rows are written.
+    """
     columns = min(values.shape[1], out.shape[1])
     for i in range(start, stop):
         row, target = values[np.uintp(i)], out[np.uintp(i)]
@@ -21,19 +33,43 @@ def copy_columns(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> N
 
 
 def add(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
-    """Add values to out; flat."""
+    """Compute out += values.
+
+    Args:
+        start: 0.
+        stop: 1; equal to `start`: nothing is done.
+        counts: not added to.
+        values: flat.
+        out: flat, of the same size.
+    """
     for i in range(values.size if stop > start else 0):
         out[np.uintp(i)] += values[np.uintp(i)]
 
 
 def clear(start: Any, stop: Any, counts: Any, values: Any) -> None:
-    """Set all values to 0; flat."""
+    """Set all values to 0.
+
+    Args:
+        start: 0.
+        stop: 1; equal to `start`: nothing is done.
+        counts: not added to.
+        values: flat.
+    """
     for i in range(values.size if stop > start else 0):
         values[np.uintp(i)] = ZERO
 
 
-def stretch(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: Any) -> None:
-    """Write out (R, T, n) = values (R, T, n) times factors (R, n), rows `start` to `stop` of R·T."""
+def multiply_columns(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: Any) -> None:
+    """Multiply every column by its factor.
+
+    Args:
+        start: first vector, counted over replicas times T.
+        stop: the vector behind the last.
+        counts: not added to.
+        values: (R, T, n).
+        factors: (R, n).
+        out: takes values·factors, (R, T, n).
+    """
     vectors, columns = values.shape[1], values.shape[2]
     for q in range(start, stop):
         r, t = np.uintp(q // vectors), np.uintp(q % vectors)
@@ -41,8 +77,17 @@ def stretch(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: 
             out[r, t, np.uintp(j)] = values[r, t, np.uintp(j)] * factors[r, np.uintp(j)]
 
 
-def shrink(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: Any) -> None:
-    """Write out (R, T, n) = values (R, T, n) divided by factors (R, n), rows `start` to `stop` of R·T."""
+def divide_columns(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: Any) -> None:
+    """Divide every column by its factor.
+
+    Args:
+        start: first vector, counted over replicas times T.
+        stop: the vector behind the last.
+        counts: not added to.
+        values: (R, T, n).
+        factors: (R, n), none of them 0.
+        out: takes values/factors, (R, T, n).
+    """
     vectors, columns = values.shape[1], values.shape[2]
     for q in range(start, stop):
         r, t = np.uintp(q // vectors), np.uintp(q % vectors)
@@ -51,21 +96,30 @@ def shrink(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: A
 
 
 def slope_tanh(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:
-    """Write out = errors (1 - y²); flat."""
+    """Compute out = errors·(1 - y²), the backward pass of y = tanh x.
+
+    Args:
+        start: 0.
+        stop: 1; equal to `start`: nothing is done.
+        counts: not added to.
+        errors: δ of y, flat.
+        y: values of the function, flat.
+        out: takes δ of x, flat.
+    """
     for i in range(y.size if stop > start else 0):
         value = y[np.uintp(i)]
         out[np.uintp(i)] = errors[np.uintp(i)] * (ONE - value * value)
 
 
 def slope_sigmoid(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:
-    """Write out = errors y (1 - y); flat."""
+    """Compute out = errors·y·(1 - y), the backward pass of y = 1/(1 + e⁻ˣ); arguments as of `slope_tanh`."""
     for i in range(y.size if stop > start else 0):
         value = y[np.uintp(i)]
         out[np.uintp(i)] = errors[np.uintp(i)] * (value * (ONE - value))
 
 
 def slope_relu(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:
-    """Write out = errors where y is above 0, else 0; flat."""
+    """Compute out = errors where y > 0, else 0, the backward pass of y = max(x, 0); arguments as of `slope_tanh`."""
     for i in range(y.size if stop > start else 0):
         out[np.uintp(i)] = errors[np.uintp(i)] * (ONE if y[np.uintp(i)] > ZERO else ZERO)
 
@@ -73,21 +127,21 @@ def slope_relu(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any
 def normalise(
     start: Any, stop: Any, counts: Any, x: Any, d: Any, means: Any, vectors: Any, new_x: Any, new_d: Any
 ) -> None:
-    """Divide x and δ by running means of their largest sizes, vector after vector.
+    """Divide x and δ of each vector by the running means of the largest |x| and the largest |δ|.
 
-    The means are plain means over the first `vectors` vectors, and move by 1/`vectors` of the difference after that; a
-    vector without a finite largest |x| and |δ| above 0 leaves them.
+    The means are plain means over the first `vectors` vectors, and move by 1/`vectors` of the difference after that. A
+    vector updates them before it is divided, unless its largest |x| or |δ| is 0, infinite or NaN.
 
     Args:
         start: first replica.
         stop: the replica behind the last.
         counts: not added to.
-        x: (R, T, N) float32.
-        d: δ, (R, T, M) float32.
+        x: (R, T, N).
+        d: δ, (R, T, M).
         means: `mho.kernels.records.Means`, updated.
-        vectors: over how many the means are taken at most.
+        vectors: number of vectors over which the means are taken, at most.
         new_x: takes x over its mean, (R, T, N); 0 as long as there is no mean.
-        new_d: takes δ over its mean, (R, T, M).
+        new_d: takes δ over its mean, (R, T, M); 0 as long as there is no mean.
     """
     for q in range(start, stop):
         r = np.uintp(q)
@@ -98,6 +152,7 @@ def normalise(
                 x_max = max(x_max, abs(x[r, t, np.uintp(j)]))
             for j in range(d.shape[2]):
                 d_max = max(d_max, abs(d[r, t, np.uintp(j)]))
+            # NaN or infinity must not enter a mean, in which it would stay
             if ZERO < x_max <= LARGEST and ZERO < d_max <= LARGEST:
                 means.seen[r] = min(means.seen[r] + ONE, np.float32(vectors))
                 means.x[r] += (x_max - means.x[r]) / means.seen[r]

@@ -1,8 +1,11 @@
-"""Digital arithmetic of a step of a recurrent layer, and its adjoint: rows are sequences.
+"""Digital arithmetic of a time step of a recurrent layer, and its adjoint: rows are sequences.
+
+Equations are those of torch.nn.RNN, LSTM and GRU. `given` is the answer of the array that reads the inputs, `answer`
+that of the recurrent array. S sequences, H units; all arrays are float32.
 
 Each kernel makes several passes over a row, each over few fields: LLVM checks before a loop that what it writes
 overlaps nothing it reads, and leaves loops over many fields to scalar code. A step of an LSTM of 64 units on 10
-sequences takes 1.7 µs forward and 0.6 µs backward; operations of torch, one by one, took 34 and 74 µs.
+sequences takes 1.7 µs forward and 0.6 µs backward; single operations of torch took 34 and 74 µs.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy as np
 ZERO = np.float32(0.0)
 ONE = np.float32(1.0)
 HALF = np.float32(0.5)
-FAR = np.float32(4.6)  # beyond twice this tanh is ±1 in float32
+FAR = np.float32(4.6)  # beyond twice this argument tanh is ±1 in float32
 # Lambert's continued fraction of tanh y, cut after y⁷: y (A0 + A1 y² + A2 y⁴ + y⁶) / (A0 + B1 y² + B2 y⁴ + B3 y⁶)
 A0 = np.float32(135135.0)
 A1 = np.float32(17325.0)
@@ -24,11 +27,13 @@ B2 = np.float32(3150.0)
 B3 = np.float32(28.0)
 
 
-def bend(values: Any, at: Any, size: Any, scale: Any, offset: Any) -> None:
-    """Write values[at + j] = offset + scale·tanh(scale·values[at + j]), for j < size: tanh for 1 and 0, σ for ½ and ½.
+def squash(values: Any, at: Any, size: Any, scale: Any, offset: Any) -> None:
+    """Apply v → offset + scale·tanh(scale·v) to values[at : at + size]; NaN stays NaN.
 
-    From tanh y = n/d at half the argument follows tanh 2y = 2nd/(n² + d²): within 2·10⁻⁷, with one division. NaN stays.
+    Scale 1 and offset 0 give tanh v; ½ and ½ give the logistic function σ(v). The error is at most 2·10⁻⁷.
     """
+    # tanh y = n/d is computed at half the argument, where the fraction converges, and tanh 2y = 2nd/(n² + d²) follows:
+    # a single division per number
     for j in range(size):
         place = np.uintp(at + j)
         v = values[place]
@@ -53,13 +58,32 @@ def copy_row(values: Any, out: Any, size: Any) -> None:
 
 
 def add_columns(start: Any, stop: Any, counts: Any, a: Any, b: Any, out: Any) -> None:
-    """Write out (S, n) = a + b, of which only the first n columns are taken; rows `start` to `stop`."""
+    """Compute out = a + b over the first n columns.
+
+    Args:
+        start: first row, a sequence.
+        stop: the row behind the last.
+        counts: not added to.
+        a: (S, n) at least.
+        b: (S, n) at least.
+        out: takes the sums, (S, n).
+    """
     for i in range(start, stop):
         add_row(a[np.uintp(i)], b[np.uintp(i)], out[np.uintp(i)], out.shape[1])
 
 
 def elman(start: Any, stop: Any, counts: Any, given: Any, answer: Any, rectified: Any, h: Any) -> None:
-    """Write h = f(given + answer), rows `start` to `stop` of (S, H) at least; f is tanh, or ReLU where `rectified`."""
+    """Step an Elman network: h = f(given + answer).
+
+    Args:
+        start: first row, a sequence.
+        stop: the row behind the last.
+        counts: not added to.
+        given: (S, H).
+        answer: (S, H).
+        rectified: True for f = ReLU, False for tanh.
+        h: takes the output, (S, H) at least.
+    """
     hidden = given.shape[1]
     for i in range(start, stop):
         row = h[np.uintp(i)]
@@ -67,18 +91,28 @@ def elman(start: Any, stop: Any, counts: Any, given: Any, answer: Any, rectified
         if rectified:
             rectify(row, hidden)
         else:
-            bend(row, 0, hidden, ONE, ZERO)
+            squash(row, 0, hidden, ONE, ZERO)
 
 
 def rectify(values: Any, size: Any) -> None:
-    """Write values[j] = max(values[j], 0) for j < size; NaN stays."""
+    """Write values[j] = max(values[j], 0) for j < size; NaN stays NaN."""
     for j in range(size):
         v = values[np.uintp(j)]
         values[np.uintp(j)] = ZERO if v < ZERO else v
 
 
 def elman_back(start: Any, stop: Any, counts: Any, d: Any, h: Any, rectified: Any, errors: Any) -> None:
-    """Write δ of the argument, errors (S, H), from δ of h, d (S, H), and h; rows `start` to `stop`."""
+    """Compute the backward pass of `elman`: errors = d·f'(argument).
+
+    Args:
+        start: first row, a sequence.
+        stop: the row behind the last.
+        counts: not added to.
+        d: δ of h, (S, H).
+        h: output of `elman`, (S, H) at least, from which f' follows.
+        rectified: True for ReLU, False for tanh.
+        errors: takes δ of given and of answer, (S, H).
+    """
     for i in range(start, stop):
         own, row, out = d[np.uintp(i)], h[np.uintp(i)], errors[np.uintp(i)]
         if rectified:
@@ -90,15 +124,15 @@ def elman_back(start: Any, stop: Any, counts: Any, d: Any, h: Any, rectified: An
 
 
 def lstm(start: Any, stop: Any, counts: Any, given: Any, answer: Any, gates: Any, memory: Any, h: Any) -> None:
-    """Step an LSTM: gates i, f, g, o of given + answer; c' = f·c + i·g, h = o·tanh c'; rows `start` to `stop`.
+    """Step an LSTM: i, f, o = σ(given + answer), g = tanh(given + answer); c' = f·c + i·g, h = o·tanh c'.
 
     Args:
         start: first row, a sequence.
         stop: the row behind the last.
         counts: not added to.
-        given: (S, 4H) float32, of the inputs.
-        answer: (S, 4H), of the recurrent matrix.
-        gates: takes i, f, g, o, (S, 4H).
+        given: (S, 4H), in the order i, f, g, o.
+        answer: (S, 4H), in this order.
+        gates: takes i, f, g, o side by side, (S, 4H).
         memory: `mho.kernels.records.LstmMemory`; c' and tanh c' are written.
         h: takes the output, (S, H) at least.
     """
@@ -107,18 +141,18 @@ def lstm(start: Any, stop: Any, counts: Any, given: Any, answer: Any, gates: Any
         own, new, bent = gates[np.uintp(i)], memory.new_c[np.uintp(i)], memory.tanh_c[np.uintp(i)]
         out = h[np.uintp(i)]
         add_row(given[np.uintp(i)], answer[np.uintp(i)], own, 4 * hidden)
-        bend(own, 0, 2 * hidden, HALF, HALF)
-        bend(own, 2 * hidden, hidden, ONE, ZERO)
-        bend(own, 3 * hidden, hidden, HALF, HALF)
+        squash(own, 0, 2 * hidden, HALF, HALF)
+        squash(own, 2 * hidden, hidden, ONE, ZERO)
+        squash(own, 3 * hidden, hidden, HALF, HALF)
         remember(own, memory.c[np.uintp(i)], new)
         copy_row(new, bent, hidden)
-        bend(bent, 0, hidden, ONE, ZERO)
+        squash(bent, 0, hidden, ONE, ZERO)
         for j in range(hidden):
             out[np.uintp(j)] = own[np.uintp(3 * hidden + j)] * bent[np.uintp(j)]
 
 
 def remember(gates: Any, c: Any, new: Any) -> None:
-    """Write new = f·c + i·g for gates i, f, g, o side by side."""
+    """Write new (H,) = f·c + i·g for gates i, f, g, o side by side (4H,) and c (H,)."""
     hidden = new.shape[0]
     for j in range(hidden):
         i, f, g = gates[np.uintp(j)], gates[np.uintp(hidden + j)], gates[np.uintp(2 * hidden + j)]
@@ -128,21 +162,22 @@ def remember(gates: Any, c: Any, new: Any) -> None:
 def lstm_back(
     start: Any, stop: Any, counts: Any, d: Any, gates: Any, tanh_c: Any, c: Any, d_c: Any, errors: Any
 ) -> None:
-    """Send errors back through a step of an LSTM, the adjoint of `lstm`; rows `start` to `stop`.
+    """Compute the backward pass of `lstm`.
 
     Args:
         start: first row, a sequence.
         stop: the row behind the last.
         counts: not added to.
         d: `mho.kernels.records.LstmErrors`, δ of h and of c'.
-        gates: as `lstm` left them, (S, 4H).
-        tanh_c: likewise, (S, H).
-        c: of the step before, (S, H).
+        gates: i, f, g, o as `lstm` has written them, (S, 4H).
+        tanh_c: tanh c' as `lstm` has written it, (S, H).
+        c: memory c of the time step before, (S, H).
         d_c: takes δ of c, (S, H).
         errors: takes δ of given and of answer, (S, 4H).
     """
     for i in range(start, stop):
         own, bent, back, out = gates[np.uintp(i)], tanh_c[np.uintp(i)], d_c[np.uintp(i)], errors[np.uintp(i)]
+        # `back` holds δ of c' until the gates have used it, and then becomes δ of c
         lstm_to_memory(d.h[np.uintp(i)], d.new_c[np.uintp(i)], own, bent, back)
         lstm_to_input(back, own, out)
         lstm_to_forget(back, own, c[np.uintp(i)], out)
@@ -153,7 +188,7 @@ def lstm_back(
 
 
 def lstm_to_memory(d: Any, d_next: Any, gates: Any, tanh_c: Any, back: Any) -> None:
-    """Write back = δ of c', from that of the next step and through h."""
+    """Write back = δ of c': what the next time step sends back, and what comes through h."""
     hidden = back.shape[0]
     for j in range(hidden):
         bent = tanh_c[np.uintp(j)]
@@ -188,17 +223,25 @@ def lstm_to_output(d: Any, gates: Any, tanh_c: Any, errors: Any) -> None:
 
 
 def gru(start: Any, stop: Any, counts: Any, given: Any, answer: Any, h: Any, gates: Any, new_h: Any) -> None:
-    """Step a GRU: r, z = σ(given + answer), n = tanh(given + r·answer); h' = n + z (h - n); rows `start` to `stop`.
+    """Step a GRU: r, z = σ(given + answer), n = tanh(given + r·answer), h' = n + z·(h - n).
 
-    given, answer (S, 3H), h, new_h (S, H) at least; gates (S, 3H) takes r, z, n.
+    Args:
+        start: first row, a sequence.
+        stop: the row behind the last.
+        counts: not added to.
+        given: (S, 3H), in the order r, z, n.
+        answer: (S, 3H), in this order.
+        h: output h of the time step before, (S, H) at least.
+        gates: takes r, z, n side by side, (S, 3H).
+        new_h: takes h', (S, H) at least.
     """
     hidden = gates.shape[1] // 3
     for i in range(start, stop):
         own, old, out = gates[np.uintp(i)], h[np.uintp(i)], new_h[np.uintp(i)]
         add_row(given[np.uintp(i)], answer[np.uintp(i)], own, 2 * hidden)
-        bend(own, 0, 2 * hidden, HALF, HALF)
+        squash(own, 0, 2 * hidden, HALF, HALF)
         propose(given[np.uintp(i)], answer[np.uintp(i)], own, hidden)
-        bend(own, 2 * hidden, hidden, ONE, ZERO)
+        squash(own, 2 * hidden, hidden, ONE, ZERO)
         for j in range(hidden):
             z, n = own[np.uintp(hidden + j)], own[np.uintp(2 * hidden + j)]
             out[np.uintp(j)] = n + z * (old[np.uintp(j)] - n)
@@ -212,17 +255,17 @@ def propose(given: Any, answer: Any, gates: Any, hidden: Any) -> None:
 
 
 def gru_back(start: Any, stop: Any, counts: Any, d: Any, gates: Any, answer: Any, h: Any, errors: Any) -> None:
-    """Send errors back through a step of a GRU, the adjoint of `gru`; rows `start` to `stop`.
+    """Compute the backward pass of `gru`.
 
     Args:
         start: first row, a sequence.
         stop: the row behind the last.
         counts: not added to.
-        d: δ of h', (S, H) float32.
-        gates: r, z, n as `gru` left them, (S, 3H).
-        answer: of the recurrent matrix, (S, 3H).
-        h: of the step before, (S, H).
-        errors: `mho.kernels.records.GruErrors`, written.
+        d: δ of h', (S, H).
+        gates: r, z, n as `gru` has written them, (S, 3H).
+        answer: as `gru` was given it, (S, 3H).
+        h: output h of the time step before, (S, H) at least.
+        errors: takes δ of given, of answer and of h, `mho.kernels.records.GruErrors`.
     """
     hidden = d.shape[1]
     for i in range(start, stop):
@@ -234,6 +277,8 @@ def gru_back(start: Any, stop: Any, counts: Any, d: Any, gates: Any, answer: Any
             z, n = own[np.uintp(hidden + j)], own[np.uintp(2 * hidden + j)]
             row[np.uintp(2 * hidden + j)] = back[np.uintp(j)] * (ONE - z) * (ONE - n * n)
         gru_to_reset(row, own, answer[np.uintp(i)], hidden)
+        # r multiplies the answer in the candidate only: δ of given and of answer differ there, and are equal for r and
+        # z
         out = errors.answer[np.uintp(i)]
         copy_row(row, out, 2 * hidden)
         for j in range(hidden):

@@ -1,4 +1,9 @@
-"""Lists of lines that pulse, and of cross-points that coincide."""
+"""Lists of lines that pulse, and of cross-points that coincide.
+
+Few lines pulse in a slot, so lists of them are shorter than bit masks, and loops over lists run in full vectors. Each
+function has a plain loop, and an intrinsic of `mho.compiler.vectors` with equal results for machines that have AVX2 or
+AVX-512. A list is written ahead of its end: a store of a whole vector costs less than a masked one.
+"""
 
 from __future__ import annotations
 
@@ -29,20 +34,33 @@ def append(
     base: Any,
     flip: Any,
 ) -> Any:
-    """Pack ((line + base) ^ flip, word & keep) of the words that have a bit of `test`; returns how many.
+    """Append to a list the lines whose words have a bit of `test` set; return how many.
 
-    Looks at `size` lines and words, from line_at and word_at on; writes both into `out`, from line_to and word_to
-    on, with SLACK words of junk behind. All arrays are flat uint32. In vectors it takes a third to a quarter of the
-    time of the loop below.
+    In vectors this takes a third to a quarter of the time of the loop.
+
+    Args:
+        out: takes the list, flat uint32, with SLACK words of junk behind its end.
+        line_to: where in `out` the entries (line + base) ^ flip begin.
+        word_to: where in `out` the entries word & keep begin.
+        lines: numbers of lines, flat uint32.
+        line_at: first number that is looked at.
+        words: bits of the slots in which each line pulses, flat uint32.
+        word_at: first word that is looked at.
+        size: how many lines and words are looked at.
+        test: bits; an entry is kept if its word has any of them.
+        keep: bits of a word that are kept.
+        base: added to a line, which makes it the number of a cross-point.
+        flip: exclusive-or with the sum: the highest bit reverses the direction.
     """
     whole = 0
     found = 0
     if COMPRESSES:
+        # whole vectors are read: where the last one would leave the arrays, the loop does it
         padded = (size + SLACK - 1) // SLACK * SLACK
         inside = word_at + padded <= words.size and line_at + padded <= lines.size
         whole = size if inside else padded - SLACK
         found = compress(out, line_to, word_to, lines, line_at, words, word_at, whole, test, keep, base, flip)
-    for i in range(whole, size):  # without a branch, whose outcome no machine could guess
+    for i in range(whole, size):  # every entry is written, and the end moves or not: a branch could not be predicted
         word = words[np.uintp(word_at + i)]
         out[np.uintp(line_to + found)] = np.uint32(np.uint32(lines[np.uintp(line_at + i)] + base) ^ flip)
         out[np.uintp(word_to + found)] = np.uint32(word & keep)
@@ -62,11 +80,21 @@ def list_driven(
     key_1: Any,
     line: Any,
 ) -> Any:
-    """List the lines of a vector that are driven: not 0 in drive[at : at + size]; returns the new length of the list.
+    """Append to a list the lines of a vector that are driven, drive[at : at + size] ≠ 0; return its new length.
 
-    Four columns of `room` words, one behind another: the line's number, counted from `line`, with the sign of its
-    drive in the highest bit; its probability, the drive times `gain`; its first counter, 128 a line, plus
-    `key_0`; `key_1`. Behind the end of the list SLACK words of junk are written. All are uint32.
+    Args:
+        out: takes four columns of `room` uint32 words each, one behind another, and SLACK words of junk behind the end
+            of the list in each: the number of the line with the sign of its drive in the highest bit; its probability
+            drive·gain as a float32; its first counter, 128 per line, plus key_0; key_1.
+        found: length of the list before.
+        room: words of a column.
+        drive: x or δ, flat float32 seen as uint32.
+        at: first number that is looked at.
+        size: how many numbers are looked at.
+        gain: C_x or C_δ of the vector, a float32 seen as uint32.
+        key_0: first key word of the vector.
+        key_1: second key word of the vector.
+        line: number of the line of drive[at].
     """
     if COMPRESSES:
         return list_lines(out, found, room, drive, at, size, gain, key_0, key_1, line)
@@ -93,11 +121,22 @@ def draw_single(
     key_1: Any,
     line: Any,
 ) -> Any:
-    """Draw the only slot of the lines driven by drive[at : at + size], its 31 bits from one word each.
+    """Draw trains of a single slot; return how many lines pulse, and how many have a probability above 1.
 
-    Writes the numbers of those that pulse, counted from `line`, with the signs of their drives, and words of 1; behind
-    their end SLACK words of junk. Returns how many pulse, and how many have a probability above 1. Listed
-    first, 64 vectors of 401 take 30 µs instead of 12.
+    The 31 bits of a draw come from one word. Drawing all lines at once takes 12 µs for 64 vectors of 401 lines; with a
+    list of the driven lines first it took 30.
+
+    Args:
+        out: takes the list of lines that pulse, with SLACK words of junk behind its end, flat uint32.
+        line_to: where in `out` the numbers of lines begin, with the sign of the drive in the highest bit.
+        word_to: where in `out` their bits begin, each 1.
+        drive: x or δ, flat float32 seen as uint32.
+        at: first number that is looked at.
+        size: how many numbers are looked at.
+        gain: C_x or C_δ of the vector, a float32 seen as uint32.
+        key_0: first key word of the vector.
+        key_1: second key word of the vector.
+        line: number of the line of drive[at].
     """
     if COMPRESSES:
         return draw_lines(out, line_to, word_to, drive, at, size, gain, key_0, key_1, line)
@@ -113,28 +152,32 @@ def draw_single(
     return found, saturated
 
 
-def take(out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size: Any) -> None:
-    """out[to + i] = source[base + step·cell i] for the first `size` cells; their highest bits say something else.
+def take(out: Any, to: Any, source: Any, base: Any, step: Any, points: Any, size: Any) -> None:
+    """Gather out[to + i] = source[base + step·points[i]] for i < size.
 
-    With AVX-512 whole vectors are taken: the cells behind must be cells too.
+    The highest bit of an entry of `points` (uint32) is not part of its number. With AVX-512 whole vectors are gathered:
+    the entries behind `size` must be valid numbers too.
     """
-    if step == 0:
+    if step == 0:  # the field is one number for the whole array
         for i in range(size):
             out[np.uintp(to + i)] = source[np.uintp(base)]
     elif GATHERS:
-        gather(out, to, source, base, step, cells, size)
+        gather(out, to, source, base, step, points, size)
     else:
         for i in range(size):
-            cell = np.uintp(cells[np.uintp(i)] & np.uint32(0x7FFFFFFF))
-            out[np.uintp(to + i)] = source[np.uintp(base) + np.uintp(step) * cell]
+            point = np.uintp(points[np.uintp(i)] & np.uint32(0x7FFFFFFF))
+            out[np.uintp(to + i)] = source[np.uintp(base) + np.uintp(step) * point]
 
 
-def take_fours(out: Any, to: Any, source: Any, base: Any, cells: Any, size: Any) -> None:
-    """out[to[f] + i] = source[base + 4·cell i + f] for f from 0 to 3: as four times `take`."""
+def take_fours(out: Any, to: Any, source: Any, base: Any, points: Any, size: Any) -> None:
+    """Gather out[to[f] + i] = source[base + 4·points[i] + f] for f from 0 to 3 and i < size: four interleaved fields.
+
+    Other conditions are those of `take`.
+    """
     if GATHERS:
-        gather_fours(out, to, source, base, cells, size)
+        gather_fours(out, to, source, base, points, size)
     else:
         for i in range(size):
-            cell = np.uintp(base) + np.uintp(4) * np.uintp(cells[np.uintp(i)] & np.uint32(0x7FFFFFFF))
+            first = np.uintp(base) + np.uintp(4) * np.uintp(points[np.uintp(i)] & np.uint32(0x7FFFFFFF))
             for f in range(4):
-                out[np.uintp(to[f] + i)] = source[cell + np.uintp(f)]
+                out[np.uintp(to[f] + i)] = source[first + np.uintp(f)]

@@ -1,4 +1,10 @@
-"""Listed coincidences move their cross-points: once by one pulse, several times by a closed form or pulse by pulse."""
+"""Moves of listed cross-points: by one pulse where pulses coincide once, else by a closed form or pulse by pulse.
+
+A list has `found` entries, filled up to whole vectors of 16. `lanes` has what changes or is read of each entry, one
+slot of ROOM float32 numbers behind another: the weight that reads see, the fields of the law, then hidden states.
+`items` has what is noted of each coincidence, one note of ROOM uint32 words behind another. So each loop below runs
+over neighbours in memory, in vectors of 16 cross-points.
+"""
 
 from __future__ import annotations
 
@@ -25,115 +31,123 @@ from mho.kernels.cpu.cell import step_plain as step
 from mho.kernels.cpu.lists import take, take_fours
 from mho.random import BLOCKS_A_WORD, mix, normal, vector_keys
 
-FEW = 4  # where fewer than one in so many of a list has another pulse, cross-points are moved one by one
+FEW = (
+    4  # below one pulse in so many cross-points of a list, a loop over vectors is slower than a loop over cross-points
+)
 
 # Set by the device's model.
-CLOSED_FORM = True
-FIELDS = 2
-W_MAX = ROOM
-W_MIN = 2 * ROOM
-WRITTEN = 0  # where the weight is that pulses move: with write noise not the one that is read
-HIDDEN = 0  # lanes of what reads do not see: the written weight, then the hidden states of the law
-SLOTS = 3
+CLOSED_FORM = True  # whether the law says in one step what n pulses do
+FIELDS = 2  # fields of the law
+W_MAX = ROOM  # slot of the upper bound
+W_MIN = 2 * ROOM  # slot of the lower bound
+WRITTEN = 0  # slot of the weight that pulses move: with write noise it is not the weight that is read
+HIDDEN = 0  # slots that reads do not see: the written weight, then the hidden states of the law
+SLOTS = 3  # slots of `lanes`
 
-NEGATIVE = np.uint32(0x80000000)
-INDEX = np.uint32(0x7FFFFFFF)
+NEGATIVE = np.uint32(0x80000000)  # bit of a pulse down
+INDEX = np.uint32(0x7FFFFFFF)  # bits of the number of a cross-point
 
-# What is noted of each coincidence, side by side in one array of words.
-CELL = 0
-BITS = 928
-KEY_0 = 1856
+# Notes of a coincidence: where each begins in `items`.
+POINT = 0  # number of the cross-point in its replica, and the direction in the highest bit
+BITS = 928  # slots in which both lines pulse
+KEY_0 = 1856  # keys of the first pulse
 KEY_1 = 2784
-VECTOR = 3712
-NOTES = 5
-LEFT = 4640
-ASIDE = 5568
+VECTOR = 3712  # number of the train
+NOTES = 5  # how many notes above belong to the coincidence; those below are scratch
+LEFT = 4640  # not 0: pulses are left that the closed form may not replace
+ASIDE = 5568  # copies of points and bits, while an earlier list is moved
 ASIDE_BITS = 6496
-PULSE_KEY_0 = 7424
+PULSE_KEY_0 = 7424  # keys of a further pulse
 PULSE_KEY_1 = 8352
-ITEMS = 9280
+ITEMS = 9280  # words of `items`
 
 
-Lane = namedtuple("Lane", ["w", "low", "high", "index", "up", "cell"])  # a listed cross-point: see `lane_at`
+# A cross-point of a list: the weight that pulses move, its bounds, number, direction, and the record of its fields.
+ListedPoint = namedtuple("ListedPoint", ["w", "low", "high", "index", "up", "cell"])
 
 
 def move(counts: Any, found: Any, devices: Any, stream: Any, scratch: Any) -> None:
-    """Apply the `found` listed coincidences to their cross-points, no two of them the same.
+    """Move the cross-points of a list; no two entries may name the same cross-point.
 
     Args:
         counts: (SIZE,) of the replica; coincidences, bound hits, and steps that are not finite are added.
-        found: coincidences, noted in the items of `scratch`.
-        devices: `mho.kernels.records.Devices`.
-        stream: `mho.kernels.records.Stream`.
-        scratch: `mho.kernels.records.MoveScratch`.
+        found: entries of the list, noted in the items of `scratch`.
+        devices: `mho.kernels.cpu.records.Devices`; its weights and hidden states are updated.
+        stream: `mho.kernels.cpu.records.Stream`.
+        scratch: `mho.kernels.cpu.records.MoveScratch`.
     """
     lanes, items, weights = scratch.lanes, scratch.items, devices.weights
+    # entries that fill the last vector name cross-point 0 and have no pulse, so they may be computed like the others
     full = (found + 15) // 16 * 16
     for i in range(found, full):
-        items[np.uintp(CELL + i)], items[np.uintp(BITS + i)] = np.uint32(0), np.uint32(0)
+        items[np.uintp(POINT + i)], items[np.uintp(BITS + i)] = np.uint32(0), np.uint32(0)
     load_lanes(lanes, items, full, devices)
     coincidences, several = move_single(counts, lanes, items, full, devices)
     counts[COINCIDENCES] += coincidences
     if several > 0:
+        # many: loop over the whole list; few: copy them into a short list first
         if 4 * several > found:
             merge(counts, lanes, items, found, devices)
             left_by_pulses(lanes, items, found, stream, counts, devices)
         else:
             move_several(counts, found, stream, scratch, devices)
+    # only now is anything written: no cross-point stands twice in the list, so order does not matter
     for i in range(found):
-        weights[np.uintp(items[np.uintp(CELL + i)] & INDEX)] = lanes[np.uintp(i)]
+        weights[np.uintp(items[np.uintp(POINT + i)] & INDEX)] = lanes[np.uintp(i)]
     for k in range(HIDDEN):
         base = (devices.replica * HIDDEN + k) * weights.size
         for i in range(found):
-            cell = np.uintp(items[np.uintp(CELL + i)] & INDEX)
-            devices.hidden[np.uintp(base) + cell] = lanes[np.uintp(ROOM * (1 + FIELDS + k) + i)]
+            index = np.uintp(items[np.uintp(POINT + i)] & INDEX)
+            devices.hidden[np.uintp(base) + index] = lanes[np.uintp(ROOM * (1 + FIELDS + k) + i)]
 
 
-def lane_at(lanes: Any, items: Any, i: Any, devices: Any) -> Any:
-    """Return the cross-point in lane i: the weight that pulses move, its bounds, its index, direction and fields."""
-    at, word = np.uintp(i), items[np.uintp(CELL + i)]
+def point_at(lanes: Any, items: Any, i: Any, devices: Any) -> Any:
+    """Return entry i of a list as a ListedPoint."""
+    at, word = np.uintp(i), items[np.uintp(POINT + i)]
     index = np.uint32(word & INDEX)
     cell = cell_at(lanes, at, devices.tables, devices.replica, index)
     w, low, high = lanes[np.uintp(WRITTEN + i)], lanes[np.uintp(W_MIN + i)], lanes[np.uintp(W_MAX + i)]
-    return Lane(w, low, high, index, word < NEGATIVE, cell)
+    return ListedPoint(w, low, high, index, word < NEGATIVE, cell)
 
 
-def pulse_lane(lanes: Any, i: Any, lane: Any, now: Any, key_0: Any, key_1: Any) -> Any:
-    """Apply one pulse of the law to lane i, if `now`; returns as `keep_weight`."""
+def pulse_point(lanes: Any, i: Any, point: Any, now: Any, key_0: Any, key_1: Any) -> Any:
+    """Apply one pulse of the law to entry i, if `now`; return as `keep_weight` does."""
+    # law and states are computed either way, and kept or not: a branch would leave the loop to scalar code
     h = states_at(lanes, i)
-    up, z = moves_up(lane.up, lane.cell), draw(lane.index, key_0, key_1)
-    answer, state = step(lane.w, h, up, lane.cell, z)
-    keep_states(lanes, i, next_states(state, h, now & (not holds(lane.cell))))
-    return keep_weight(lanes, i, lane, np.float32(answer), now, key_0, key_1)
+    up, z = moves_up(point.up, point.cell), draw(point.index, key_0, key_1)
+    answer, state = step(point.w, h, up, point.cell, z)
+    keep_states(lanes, i, next_states(state, h, now & (not holds(point.cell))))
+    return keep_weight(lanes, i, point, np.float32(answer), now, key_0, key_1)
 
 
-def keep_weight(lanes: Any, i: Any, lane: Any, new: Any, now: Any, key_0: Any, key_1: Any) -> Any:
-    """Write a law's answer `new` to lane i, if `now`: clipped to the bounds, and what reads see of it by the keys.
+def keep_weight(lanes: Any, i: Any, point: Any, new: Any, now: Any, key_0: Any, key_1: Any) -> Any:
+    """Write a law's answer `new` to entry i, if `now`, clipped to the bounds, and with write noise drawn by the keys.
 
-    NaN leaves the weight. Returns whether a bound was hit, and whether the answer was NaN, 0 or 1 each.
+    NaN leaves the weight as it is. Return whether a bound was hit, and whether the answer was NaN, 0 or 1 each.
     """
     at = np.uintp(i)
-    sound = moved(new if new == new else lane.w, lane.w, lane.cell)
-    kept = min(max(sound, lane.low), lane.high)
+    sound = moved(new if new == new else point.w, point.w, point.cell)
+    kept = min(max(sound, point.low), point.high)
     if WRITTEN > 0:
-        shown = moved(np.float32(written(kept, lane.cell, lane.index, key_0, key_1)), lanes[at], lane.cell)
+        shown = moved(np.float32(written(kept, point.cell, point.index, key_0, key_1)), lanes[at], point.cell)
         lanes[at] = shown if now else lanes[at]
-    lanes[np.uintp(WRITTEN + i)] = kept if now else lane.w
+    lanes[np.uintp(WRITTEN + i)] = kept if now else point.w
     return np.int32(now & (kept != sound)), np.int32(now & (new != new))
 
 
 def move_single(counts: Any, lanes: Any, items: Any, full: Any, devices: Any) -> Any:
-    """Move the cross-points that coincide once; return all coincidences, and how many cross-points coincide more often.
+    """Move the cross-points whose lines coincide once; return all coincidences, and the cross-points with several.
 
-    Most coincide once, and one pulse needs neither a root nor a look at how far several would reach.
+    Most coincide once, and a single pulse needs neither a root nor a look at how far several would reach.
     """
+    # sums in 32 bits: with 64-bit sums LLVM halves the vectors
     hits, bad, several, coincidences = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
     for i in range(full):
-        lane = lane_at(lanes, items, i, devices)
-        bits = items[np.uintp(BITS + i)] if accepts_pulse(lane.up, lane.cell) else np.uint32(0)
+        point = point_at(lanes, items, i, devices)
+        bits = items[np.uintp(BITS + i)] if accepts_pulse(point.up, point.cell) else np.uint32(0)
         items[np.uintp(BITS + i)] = bits
         n = np.int32(popcount(bits))
-        hit, nan = pulse_lane(lanes, i, lane, n == 1, items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)])
+        hit, nan = pulse_point(lanes, i, point, n == 1, items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)])
         hits, bad = np.int32(hits + hit), np.int32(bad + nan)
         several = np.int32(several + np.int32(n > 1))
         coincidences = np.int32(coincidences + n)
@@ -143,14 +157,15 @@ def move_single(counts: Any, lanes: Any, items: Any, full: Any, devices: Any) ->
 
 
 def move_several(counts: Any, found: Any, stream: Any, scratch: Any, devices: Any) -> None:
-    """Move the cross-points that coincide more than once: by the closed form away from bounds, else by each pulse.
+    """Move the cross-points whose lines coincide more than once, which are few, in a short list of their own.
 
-    They are few among the listed ones, and are put together first.
+    The closed form moves those away from their bounds, and single pulses the others.
     """
     lanes, items, places = scratch.few_lanes, scratch.few_items, scratch.chosen
     several = 0
     for i in range(found):
         bits = scratch.items[np.uintp(BITS + i)]
+        # bits & (bits - 1) clears the lowest set bit: not 0 if there are two
         places[np.uintp(several)] = i
         several += (bits & np.uint32(bits - np.uint32(1))) != 0
     for k in range(several):
@@ -168,7 +183,7 @@ def move_several(counts: Any, found: Any, stream: Any, scratch: Any, devices: An
 
 
 def left_by_pulses(lanes: Any, items: Any, found: Any, stream: Any, counts: Any, devices: Any) -> None:
-    """Move what the closed form left, pulse by pulse: all cross-points by one, as long as it concerns many of them."""
+    """Apply the pulses that the closed form has left, pulse k of all cross-points together while many have it."""
     pulse, active = 0, 0
     for i in range(found):
         active += items[np.uintp(LEFT + i)] != 0
@@ -184,7 +199,7 @@ def left_by_pulses(lanes: Any, items: Any, found: Any, stream: Any, counts: Any,
 
 
 def keys_of_train(train: Any, pulse: Any, stream: Any) -> Any:
-    """Return the keys of the pulse of this number of a train."""
+    """Return the two keys of pulse number `pulse` of a train, counted from 0."""
     vector = np.uint64(stream.first + np.uint64(train // stream.words))
     block = 1 + BLOCKS_A_WORD * (train % stream.words)
     words = vector_keys(stream.key_0, stream.key_1, vector, np.uint32(block + pulse))
@@ -192,7 +207,8 @@ def keys_of_train(train: Any, pulse: Any, stream: Any) -> Any:
 
 
 def keys_of_pulse(items: Any, found: Any, pulse: Any, stream: Any) -> None:
-    """Note the keys of a pulse of each listed cross-point; neighbours in a list are mostly of the same vector."""
+    """Note the keys of pulse number `pulse` of each listed cross-point."""
+    # ten rounds of Philox for each train, not for each entry: neighbours in a list are mostly of the same vector
     last = np.int64(-1)
     key_0, key_1 = np.uint32(0), np.uint32(0)
     for i in range(found):
@@ -205,14 +221,14 @@ def keys_of_pulse(items: Any, found: Any, pulse: Any, stream: Any) -> None:
 
 
 def move_by_one(counts: Any, lanes: Any, items: Any, found: Any, pulse: Any, devices: Any) -> Any:
-    """Apply the pulse of this number to the cross-points left that have it; return how many have a further one."""
+    """Apply pulse number `pulse` to the cross-points that have pulses left; return how many have a further pulse."""
     hits, bad, more = np.int32(0), np.int32(0), np.int32(0)
     number = np.int32(pulse)
     for i in range(found):
         n, left = np.int32(popcount(items[np.uintp(BITS + i)])), items[np.uintp(LEFT + i)] != 0
-        lane, now = lane_at(lanes, items, i, devices), left & (number < n)
+        point, now = point_at(lanes, items, i, devices), left & (number < n)
         key_0, key_1 = items[np.uintp(PULSE_KEY_0 + i)], items[np.uintp(PULSE_KEY_1 + i)]
-        hit, nan = pulse_lane(lanes, i, lane, now, key_0, key_1)
+        hit, nan = pulse_point(lanes, i, point, now, key_0, key_1)
         hits, bad = np.int32(hits + hit), np.int32(bad + nan)
         more = np.int32(more + np.int32(left & (np.int32(number + np.int32(1)) < n)))
     counts[BOUND_HITS] += hits
@@ -221,23 +237,25 @@ def move_by_one(counts: Any, lanes: Any, items: Any, found: Any, pulse: Any, dev
 
 
 def merge(counts: Any, lanes: Any, items: Any, found: Any, devices: Any) -> None:
-    """Move by the closed form what coincides n > 1 times and has no bound within reach; note what is left.
+    """Move cross-points with n > 1 coincidences by the law's closed form, w += n·step + √n·spread·z with one normal z.
 
-    w += n·step + √n·spread·z, with one normal z: exact where no partial sum can reach a bound.
+    The closed form has the distribution of n single pulses as long as no partial sum can reach a bound; where a bound
+    is within `reach`, the pulses are noted as left.
     """
     if not CLOSED_FORM:
+        # any second bit means pulses that must be applied singly
         for i in range(found):
             bits = items[np.uintp(BITS + i)]
             items[np.uintp(LEFT + i)] = np.uint32(bits & np.uint32(bits - np.uint32(1)))
         return
     hits, bad = np.int32(0), np.int32(0)
     for i in range(found):
-        lane, n = lane_at(lanes, items, i, devices), np.int32(popcount(items[np.uintp(BITS + i)]))
+        point, n = point_at(lanes, items, i, devices), np.int32(popcount(items[np.uintp(BITS + i)]))
         key_0, key_1, count = items[np.uintp(KEY_0 + i)], items[np.uintp(KEY_1 + i)], np.float32(n)
-        up = moves_up(lane.up, lane.cell)
-        far = (n > 1) & (min(lane.high - lane.w, lane.w - lane.low) > reach(count, up, lane.cell))
-        new = np.float32(pulses(lane.w, count, up, lane.cell, normal(mix(lane.index, key_0, key_1))))
-        hit, nan = keep_weight(lanes, i, lane, new, far, key_0, key_1)
+        up = moves_up(point.up, point.cell)
+        far = (n > 1) & (min(point.high - point.w, point.w - point.low) > reach(count, up, point.cell))
+        new = np.float32(pulses(point.w, count, up, point.cell, normal(mix(point.index, key_0, key_1))))
+        hit, nan = keep_weight(lanes, i, point, new, far, key_0, key_1)
         hits, bad = np.int32(hits + hit), np.int32(bad + nan)
         items[np.uintp(LEFT + i)] = np.uint32((n > 1) & (not far))
     counts[BOUND_HITS] += hits
@@ -245,22 +263,23 @@ def merge(counts: Any, lanes: Any, items: Any, found: Any, devices: Any) -> None
 
 
 def pulse_by_pulse(lanes: Any, i: Any, first: Any, items: Any, stream: Any, counts: Any, devices: Any) -> None:
-    """Apply the pulses of lane i from number `first` on, each with its own normal, clipped to the bounds after it."""
+    """Apply the pulses of entry i from number `first` on, each with a normal of its own, clipped to the bounds."""
     train = np.int64(items[np.uintp(VECTOR + i)])
     for pulse in range(first, popcount(items[np.uintp(BITS + i)])):
         key_0, key_1 = keys_of_train(train, pulse, stream)
-        hit, nan = pulse_lane(lanes, i, lane_at(lanes, items, i, devices), True, key_0, key_1)
+        hit, nan = pulse_point(lanes, i, point_at(lanes, items, i, devices), True, key_0, key_1)
         counts[BOUND_HITS] += hit
         counts[NOT_FINITE] += nan
 
 
 def load_lanes(lanes: Any, items: Any, found: Any, devices: Any) -> None:
-    """Gather weights, fields and hidden states of the listed cells; four fields that lie side by side come together."""
+    """Gather weights, hidden states and fields of the first `found` listed cross-points into `lanes`."""
     r, weights, fields, strides = devices.replica, devices.weights, devices.fields, devices.strides
     take(lanes, 0, weights, 0, 1, items, found)
     for k in range(HIDDEN):
         take(lanes, ROOM * (1 + FIELDS + k), devices.hidden, (r * HIDDEN + k) * weights.size, 1, items, found)
     for f in range(FIELDS):
+        # four interleaved fields come with one load of 16 bytes per cross-point; the other three of them are skipped
         if strides[f, 3] == 1:
             slots = (ROOM * (1 + f), ROOM * strides[f, 4], ROOM * strides[f, 5], ROOM * strides[f, 6])
             take_fours(lanes, slots, fields[f], r * strides[f, 0], items, found)

@@ -1,10 +1,9 @@
 """A convolution as vectors through an array: gather the patches of maps, and scatter errors back.
 
-What a row of patches takes for one element of the kernel is a run of neighbours in the maps, and what it takes for
-one patch a run of neighbours in the vectors: between both, squares of eight by eight change places across their
-diagonal. Maps are copied into a frame first, with zeros around them, and with every stride-th pixel side by side: so
-runs are dense and end nowhere. 0.2 ns a number in place of 1.0 with masked runs of the kernel's width, and 2.0 where
-a machine has no AVX-512.
+The numbers that a row of patches takes for one element of the kernel are neighbours in the maps, and the numbers that
+belong to one patch are neighbours in the vectors: squares of eight by eight are transposed between the two. Maps are
+copied into a frame first, with zeros around them, and with every stride-th pixel side by side: so runs are dense and
+need no mask. This takes 0.2 ns per number; masked runs of the kernel's width took 1.0, and 2.0 without AVX-512.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from mho.compiler.vectors import SQUARE, add_lines, turn_gathered, turn_spread
+from mho.compiler.vectors import SQUARE, add_lines, transpose_gathered, transpose_spread
 from mho.kernels.cpu.records import MapSizes, ScatterForm, ScatterRoom
 
-TOGETHER = 8  # channels whose errors are turned together: whole squares of any kernel
+TOGETHER = 8  # channels whose errors are transposed together: whole squares of any kernel
 ZERO = np.float32(0.0)
 ONE = np.float32(1.0)
 
@@ -28,13 +27,14 @@ def gather_patches(start: Any, stop: Any, counts: Any, maps: Any, out: Any, geom
         start: first image.
         stop: the image behind the last.
         counts: not added to.
-        maps: (B, C, H, W) float32.
-        out: takes the vectors, (B, L, N) float32, N = C·kh·kw, and with `bias` a last column of ones.
+        maps: (B, C, H, W).
+        out: takes the vectors, (B, L, N), N = C·kh·kw, and with `bias` a last column of ones.
         geometry: `mho.kernels.records.PatchGeometry`; padding reads 0.
-        bias: whether there is a column of ones.
+        bias: True writes a column of ones.
     """
     sizes = MapSizes(maps.shape[1], maps.shape[2], maps.shape[3], out.shape[1], out.shape[2])
     taken = sizes.columns - 1 if bias else sizes.columns
+    # a patch smaller than a square has nothing to transpose
     if taken < SQUARE:
         gather_pixels(start, stop, maps.reshape(-1), out.reshape(-1), sizes, geometry)
     else:
@@ -48,8 +48,10 @@ def gather_patches(start: Any, stop: Any, counts: Any, maps: Any, out: Any, geom
 
 
 def frame_size(sizes: Any, geometry: Any) -> Any:
-    """Return the lines of a map's frame, and the numbers of each of its `stride` parts: with a SQUARE more than patches
-    reach, as runs are read in whole squares."""
+    """Return the lines of a map's frame, and the numbers in each of the `sw` parts of a line.
+
+    A part has a SQUARE more numbers than patches reach, as runs are read in whole squares.
+    """
     kh, kw, sh, sw, dh, dw, across = (
         geometry.kh,
         geometry.kw,
@@ -64,7 +66,7 @@ def frame_size(sizes: Any, geometry: Any) -> Any:
 
 
 def set_places(places: Any, sizes: Any, geometry: Any) -> None:
-    """Write where the first patch finds each of its numbers in a frame."""
+    """Write the places in a frame of the N numbers of the first patch; other patches add an offset."""
     kh, kw, sw, dh, dw = geometry.kh, geometry.kw, geometry.sw, geometry.dh, geometry.dw
     lines, across = frame_size(sizes, geometry)
     for c in range(sizes.channels):
@@ -75,7 +77,7 @@ def set_places(places: Any, sizes: Any, geometry: Any) -> None:
 
 
 def set_bias(out: Any, first: Any, last: Any, columns: Any) -> None:
-    """Write the ones of a bias into the last column of vectors `first` to `last`."""
+    """Write ones into the last column of vectors `first` to `last`."""
     for v in range(first, last):
         out[np.uintp((v + 1) * columns - 1)] = ONE
 
@@ -83,12 +85,14 @@ def set_bias(out: Any, first: Any, last: Any, columns: Any) -> None:
 def gather_images(
     start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geometry: Any, frame: Any, places: Any
 ) -> None:
-    """Loop over images, rows of patches and squares."""
+    """Gather the patches of images `start` to `stop`, square by square along each row of patches."""
     vectors, columns, taken = sizes.vectors, sizes.columns, places.shape[0]
     sh, sw, across = geometry.sh, geometry.sw, geometry.across
     line = sw * frame_size(sizes, geometry)[1]
     for b in range(start, stop):
         pass_pixels(pixels, b, sizes, geometry, frame, False)
+        # `base` moves down the frame with each row of patches, and `t` along a line: a patch differs from the first one
+        # by an offset that all of its numbers share
         for first in range(0, vectors, across):
             base = first // across * sh * line
             for t in range(0, across, SQUARE):
@@ -96,11 +100,14 @@ def gather_images(
                 to = (b * vectors + first + t) * columns
                 for column in range(0, taken, SQUARE):
                     k = min(column, taken - SQUARE)  # the last square may overlap the one before
-                    turn_gathered(out, to + k, columns, rows, frame, places, k, base + t)
+                    transpose_gathered(out, to + k, columns, rows, frame, places, k, base + t)
 
 
 def pass_pixels(pixels: Any, b: Any, sizes: Any, geometry: Any, frame: Any, back: Any) -> None:
-    """Copy the maps of image b into their frames, or add `back` from there; what no patch reaches is left out."""
+    """Copy the maps of image b into their frames or, with `back`, add the frames to the maps.
+
+    Pixels that no patch reaches are left out.
+    """
     channels, height, width = sizes.channels, sizes.height, sizes.width
     sw, top, left = geometry.sw, geometry.top, geometry.left
     lines, across = frame_size(sizes, geometry)
@@ -121,7 +128,7 @@ def pass_pixels(pixels: Any, b: Any, sizes: Any, geometry: Any, frame: Any, back
 
 
 def gather_pixels(start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geometry: Any) -> None:
-    """Gather patches smaller than a square, number by number."""
+    """Gather the patches of images `start` to `stop` number by number."""
     channels, height, width, vectors, columns = sizes
     kh, kw, sh, sw, dh, dw, top, left, across = geometry
     for v in range(start * vectors, stop * vectors):
@@ -131,6 +138,7 @@ def gather_pixels(start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geom
             for i in range(kh):
                 for j in range(kw):
                     y, x = y0 + i * dh, x0 + j * dw
+                    # an index outside the map is computed, but not read
                     inside = 0 <= y < height and 0 <= x < width
                     place = ((b * channels + c) * height + y) * width + x
                     out[np.uintp(at)] = pixels[np.uintp(place)] if inside else ZERO
@@ -138,36 +146,52 @@ def gather_pixels(start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geom
 
 
 def scatter_patches(start: Any, stop: Any, counts: Any, vectors: Any, maps: Any, geometry: Any) -> None:
-    """Add the errors of patches into maps, in the order of the vectors: the adjoint of `gather_patches`.
+    """Add the errors of patches to maps, in the order of the vectors: the adjoint of `gather_patches`.
 
-    vectors (B, L, N), maps (B, C, H, W) float32, zero at first; a bias column is left out.
+    Args:
+        start: first image.
+        stop: the image behind the last.
+        counts: not added to.
+        vectors: errors, (B, L, N); a bias column is ignored.
+        maps: (B, C, H, W); added to.
+        geometry: `mho.kernels.records.PatchGeometry`; errors of padding are dropped.
     """
     sizes = MapSizes(maps.shape[1], maps.shape[2], maps.shape[3], vectors.shape[1], vectors.shape[2])
     taken = sizes.channels * geometry.kh * geometry.kw
     if taken < SQUARE:
         scatter_pixels(start, stop, vectors.reshape(-1), maps.reshape(-1), sizes, geometry)
         return
+    # helpers allocate nothing: Numba's reference counts are atomic, so all memory is made here, in the kernel
     lines, across = frame_size(sizes, geometry)
     frame = np.empty(sizes.channels * lines * geometry.sw * across, np.float32)
     beside = (geometry.kw - 1) * geometry.dw // geometry.sw + SQUARE
     width = beside + (geometry.across + SQUARE - 1) // SQUARE * SQUARE + beside
-    turned = np.zeros(max(SQUARE, min(TOGETHER, sizes.channels) * geometry.kh * geometry.kw) * width, np.float32)
+    transposed = np.zeros(max(SQUARE, min(TOGETHER, sizes.channels) * geometry.kh * geometry.kw) * width, np.float32)
     sums = np.empty((geometry.kw, 4), np.int64)
     step, runs = set_sums(sums, across, width, geometry)
     form = ScatterForm(width, beside, step * geometry.dw // geometry.sw - step * width, runs)
-    room = ScatterRoom(frame, turned, sums)
+    room = ScatterRoom(frame, transposed, sums)
     scatter_images(start, stop, vectors.reshape(-1), maps.reshape(-1), sizes, geometry, room, form)
 
 
 def set_sums(sums: Any, across: Any, width: Any, geometry: Any) -> Any:
-    """Write how a row of the kernel adds to a line of a frame, in runs of elements that meet the same part of it.
+    """Write how a row of the kernel adds to a line of a frame, in runs of elements that meet the same part of the line.
 
-    A pixel meets one row of the kernel in a row of patches, and its patches from the left to the right if the
-    elements of that row are taken from the right to the left: it takes its errors in the order of the vectors.
-    Of each run: where it begins in the line, how many numbers, where its last element lies, and how many elements it
-    has. Returns the step from an element to the next, and the number of runs.
+    The elements of a row of the kernel are taken from right to left, so that each pixel adds its errors from the left
+    patch to the right one: in the order of the vectors, as the reference does, which fixes the rounding.
+
+    Args:
+        sums: takes for each run where it begins in the line, its length in numbers, where its last element lies in the
+            transposed errors, and its number of elements, (kw, 4) int64.
+        across: numbers of a part of a line, from `frame_size`.
+        width: numbers of a line of transposed errors.
+        geometry: `mho.kernels.records.PatchGeometry`.
+
+    Returns:
+        The step from an element of a run to the next, and the number of runs.
     """
     kw, sw, dw, patches = geometry.kw, geometry.sw, geometry.dw, geometry.across
+    # elements of the kernel that lie a multiple of the stride apart meet the same part of a frame's line
     step = 1
     while step * dw % sw != 0:
         step += 1
@@ -185,14 +209,19 @@ def set_sums(sums: Any, across: Any, width: Any, geometry: Any) -> Any:
 def scatter_images(
     start: Any, stop: Any, errors: Any, pixels: Any, sizes: Any, geometry: Any, room: Any, form: Any
 ) -> None:
-    """Loop over images, rows of patches and channels; `room` and `form` are `ScatterRoom` and `ScatterForm`."""
+    """Scatter the errors of images `start` to `stop`, by rows of patches and groups of channels.
+
+    `room` and `form` are `ScatterRoom` and `ScatterForm` of `mho.kernels.cpu.records`.
+    """
     channels, vectors, columns = sizes.channels, sizes.vectors, sizes.columns
     kh, kw, sh, sw, dh, patches = geometry.kh, geometry.kw, geometry.sh, geometry.sw, geometry.dh, geometry.across
     lines, across = frame_size(sizes, geometry)
-    frame, turned, width, beside = room.frame, room.turned, form.width, form.beside
+    frame, transposed, width, beside = room.frame, room.transposed, form.width, form.beside
     for b in range(start, stop):
         for i in range(frame.shape[0]):
             frame[np.uintp(i)] = ZERO
+        # rows of patches in the outer loop, so that a pixel adds the errors of upper patches first: the order of
+        # vectors
         for row in range(vectors // patches):
             for c in range(0, channels, TOGETHER):
                 end = min(c + TOGETHER, channels)
@@ -201,19 +230,21 @@ def scatter_images(
                     rows, at = min(SQUARE, patches - t), (b * vectors + row * patches + t) * columns
                     for column in range(low, end * kh * kw, SQUARE):
                         k = min(column, end * kh * kw - SQUARE)  # the last square may overlap the one before
-                        turn_spread(turned, (k - low) * width + beside + t, width, errors, at + k, columns, rows)
+                        transpose_spread(
+                            transposed, (k - low) * width + beside + t, width, errors, at + k, columns, rows
+                        )
                 for own in range(c, end):
                     for i in range(kh):
                         to = (own * lines + row * sh + i * dh) * sw * across
                         at = ((own * kh + i) * kw - low) * width + beside
                         for k in range(form.runs):
                             run = room.runs[np.uintp(k)]
-                            add_lines(frame, to + run[0], run[1], turned, at + run[2], form.step, run[3])
+                            add_lines(frame, to + run[0], run[1], transposed, at + run[2], form.step, run[3])
         pass_pixels(pixels, b, sizes, geometry, frame, True)
 
 
 def scatter_pixels(start: Any, stop: Any, errors: Any, pixels: Any, sizes: Any, geometry: Any) -> None:
-    """Scatter the errors of patches smaller than a square, number by number."""
+    """Scatter the errors of images `start` to `stop` number by number."""
     channels, height, width, vectors, columns = sizes
     kh, kw, sh, sw, dh, dw, top, left, across = geometry
     for v in range(start * vectors, stop * vectors):

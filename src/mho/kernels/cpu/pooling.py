@@ -1,6 +1,6 @@
-"""Pooling of maps that come in either order: channels first, as torch has them, or last, as arrays answer.
+"""Pooling of maps in either order: channels first, as in torch, or channels last, as arrays write them.
 
-Maps are reached through steps: channel c at y·W + x = s lies at c·step_c + s·step_s of its image.
+Number (c, y, x) of an image lies at c·step_c + (y·W + x)·step_s. The kernels work on flat arrays.
 """
 
 from __future__ import annotations
@@ -14,14 +14,25 @@ LOWEST = np.float32(-np.inf)
 
 
 def steps(maps: Any, last: Any) -> Any:
-    """Channels, height and width of maps, and the steps to the next channel and to the next place."""
+    """Return channels, height and width of maps, and the steps to the next channel and to the next pixel."""
     if last:
         return maps.shape[3], maps.shape[1], maps.shape[2], 1, maps.shape[3]
     return maps.shape[1], maps.shape[2], maps.shape[3], maps.shape[2] * maps.shape[3], 1
 
 
 def max_pool(start: Any, stop: Any, counts: Any, maps: Any, out: Any, chosen: Any, window: Any, last: Any) -> None:
-    """Images `start` to `stop`; see `mho.kernels.ops.max_pool`."""
+    """Find the largest number of each window.
+
+    Args:
+        start: first image.
+        stop: the image behind the last.
+        counts: not added to.
+        maps: (B, C, H, W), or (B, H, W, C) with `last`.
+        out: takes the maxima, (B, C, H', W').
+        chosen: takes the pixel y·W + x of each, (B, C, H', W') int32; of equal numbers the first.
+        window: the numbers of `mho.kernels.feature_maps.Pooling`.
+        last: True if channels are the last axis of `maps`.
+    """
     sizes = steps(maps, last)
     scratch = (np.empty(sizes[0], np.float32), np.empty(sizes[0], np.int32))
     pool_largest(start, stop, maps.reshape(-1), out.reshape(-1), chosen.reshape(-1), window, sizes, scratch)
@@ -30,7 +41,10 @@ def max_pool(start: Any, stop: Any, counts: Any, maps: Any, out: Any, chosen: An
 def pool_largest(
     start: Any, stop: Any, maps: Any, out: Any, chosen: Any, window: Any, sizes: Any, scratch: Any
 ) -> None:
-    """On flat arrays, all channels of a window together: 20 to 8 µs for 16 channels of 24×24, last."""
+    """Find the maxima on flat arrays, for all channels of a window together.
+
+    16 channels of 24×24 pixels, channels last, take 8 µs; channel by channel they took 20.
+    """
     best, places = scratch
     kh, kw, sh, sw, top, left, high, wide = window
     channels, height, width, step_c, step_s = sizes
@@ -40,6 +54,7 @@ def pool_largest(
             for ox in range(wide):
                 y0, x0 = max(oy * sh - top, 0), max(ox * sw - left, 0)
                 y1, x1 = min(oy * sh - top + kh, height), min(ox * sw - left + kw, width)
+                # the first pixel of the window is chosen if all of its numbers are -inf, as in torch
                 for c in range(channels):
                     best[np.uintp(c)] = LOWEST
                     places[np.uintp(c)] = np.int32(y0 * width + x0)
@@ -56,7 +71,8 @@ def pool_largest(
 def keep_larger(
     best: Any, places: Any, maps: Any, image: Any, step_c: Any, step_s: Any, place: Any, channels: Any
 ) -> None:
-    """Let what lies at a place take the lead where it is larger, or no number."""
+    """Replace the maximum of each channel by the number at pixel `place` where that is larger or NaN."""
+    # two loops: a step that LLVM knows to be 1 makes it load whole vectors. `v != v` is true for NaN only
     first = np.uintp(image + np.int64(place) * step_s)
     if step_c == 1:
         for c in range(channels):
@@ -73,13 +89,23 @@ def keep_larger(
 
 
 def max_unpool(start: Any, stop: Any, counts: Any, errors: Any, chosen: Any, maps: Any, last: Any) -> None:
-    """Images `start` to `stop`; see `mho.kernels.ops.max_unpool`."""
+    """Add each error to the pixel whose number was the maximum: the adjoint of `max_pool`.
+
+    Args:
+        start: first image.
+        stop: the image behind the last.
+        counts: not added to.
+        errors: (B, C, H', W').
+        chosen: pixels as `max_pool` has written them, (B, C, H', W') int32.
+        maps: (B, C, H, W), or (B, H, W, C) with `last`; added to.
+        last: True if channels are the last axis of `maps`.
+    """
     size = errors.shape[2] * errors.shape[3]
     unpool_largest(start, stop, errors.reshape(-1), chosen.reshape(-1), maps.reshape(-1), size, steps(maps, last))
 
 
 def unpool_largest(start: Any, stop: Any, errors: Any, chosen: Any, maps: Any, size: Any, sizes: Any) -> None:
-    """On flat arrays."""
+    """Add errors to the chosen pixels on flat arrays; `size` is H'·W'."""
     channels, height, width, step_c, step_s = sizes
     for b in range(start, stop):
         image, answer = b * channels * height * width, b * channels * size
@@ -92,12 +118,23 @@ def unpool_largest(start: Any, stop: Any, errors: Any, chosen: Any, maps: Any, s
 def mean_pool(
     start: Any, stop: Any, counts: Any, maps: Any, out: Any, window: Any, last: Any, count_padding: Any
 ) -> None:
-    """Images `start` to `stop`; see `mho.kernels.ops.mean_pool`."""
+    """Compute the mean of each window.
+
+    Args:
+        start: first image.
+        stop: the image behind the last.
+        counts: not added to.
+        maps: (B, C, H, W), or (B, H, W, C) with `last`.
+        out: takes the means, (B, C, H', W').
+        window: the numbers of `mho.kernels.feature_maps.Pooling`.
+        last: True if channels are the last axis of `maps`.
+        count_padding: True divides by the pixels of a window with its padding, False by those inside the map.
+    """
     pool_mean(start, stop, maps.reshape(-1), out.reshape(-1), window, steps(maps, last), count_padding)
 
 
 def pool_mean(start: Any, stop: Any, maps: Any, out: Any, window: Any, sizes: Any, count_padding: Any) -> None:
-    """On flat arrays."""
+    """Compute means of windows on flat arrays; `sizes` are those of `steps`."""
     kh, kw, sh, sw, top, left, high, wide = window
     channels, height, width, step_c, step_s = sizes
     for b in range(start, stop):
@@ -116,7 +153,7 @@ def pool_mean(start: Any, stop: Any, maps: Any, out: Any, window: Any, sizes: An
 
 
 def divisor(oy: Any, ox: Any, window: Any, height: Any, width: Any, count_padding: Any) -> Any:
-    """By what torch divides the sum of a window: its size, cut at the padding's edge or at the image's."""
+    """Return the number by which torch divides the sum of a window: its pixels inside the padding or inside the map."""
     kh, kw, sh, sw, top, left = window[0], window[1], window[2], window[3], window[4], window[5]
     y0, x0 = oy * sh - top, ox * sw - left
     if count_padding:
@@ -127,12 +164,23 @@ def divisor(oy: Any, ox: Any, window: Any, height: Any, width: Any, count_paddin
 def mean_unpool(
     start: Any, stop: Any, counts: Any, errors: Any, maps: Any, window: Any, last: Any, count_padding: Any
 ) -> None:
-    """Images `start` to `stop`; see `mho.kernels.ops.mean_unpool`."""
+    """Spread each error evenly over its window: the adjoint of `mean_pool`.
+
+    Args:
+        start: first image.
+        stop: the image behind the last.
+        counts: not added to.
+        errors: (B, C, H', W').
+        maps: (B, C, H, W), or (B, H, W, C) with `last`; added to.
+        window: the numbers of `mho.kernels.feature_maps.Pooling`.
+        last: True if channels are the last axis of `maps`.
+        count_padding: as for `mean_pool`.
+    """
     unpool_mean(start, stop, errors.reshape(-1), maps.reshape(-1), window, steps(maps, last), count_padding)
 
 
 def unpool_mean(start: Any, stop: Any, errors: Any, maps: Any, window: Any, sizes: Any, count_padding: Any) -> None:
-    """On flat arrays."""
+    """Spread errors over windows on flat arrays; `sizes` are those of `steps`."""
     kh, kw, sh, sw, top, left, high, wide = window
     channels, height, width, step_c, step_s = sizes
     for b in range(start, stop):

@@ -1,7 +1,8 @@
-"""Vector-matrix products in a fixed order: every output sums its terms one by one, in index order.
+"""Vector-matrix products in a fixed order: every output adds its terms singly, in index order.
 
-Every product is added with one rounding, and none is reassociated, so a result depends neither on the number of
-vectors in a call nor on threads or vector width, and equals the reference to the bit.
+Each product is added with one rounding (a fused multiply-add), and no sum is reassociated. So a result depends neither
+on the number of vectors in a call, nor on threads, nor on the width of the machine's vectors, and equals
+`mho.kernels.reference.rounding.product` to the bit. Speed comes from several outputs or vectors at a time.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mho.compiler.vectors import BLOCK_GROUPS, SQUARE, block, fma, turn_spread
+from mho.compiler.vectors import BLOCK_GROUPS, SQUARE, block, fma, transpose_spread
 
 ZERO = np.float32(0.0)
 
-# Set by the compiler: the lanes of a group, and the vectors of a block, whose sums stay in registers.
+# Set by the compiler for the machine: the lanes of a group, and the vectors of a block, whose sums stay in registers.
 BLOCK_LANES = 16
 BLOCK_ROWS = 8
 
@@ -22,12 +23,21 @@ BLOCK_ROWS = 8
 def many_outputs(
     raw: Any, panel: Any, state: Any, r: Any, x: Any, first: Any, count: Any, backward: Any, padded: Any
 ) -> None:
-    """raw[i·padded + o] = the sums of `count` vectors of the flat array x, whose first number is x[first].
+    """Multiply `count` vectors by the weights of a replica: forward Σ_j w_pj x_j, backward Σ_p w_pj d_p.
 
-    Forward Σ_j w_oj x_ij, o over lines; backward Σ_p w_po d_ip, o over columns. Outputs lie in lanes: a panel of
-    weights, as many outputs side by side as a block has lanes, meets all vectors. raw has room for whole blocks of
-    vectors, `padded` a vector; `panel` for BLOCK_GROUPS·BLOCK_LANES numbers a term.
+    Args:
+        raw: takes the sums, `padded` numbers per vector, flat with room for whole blocks of BLOCK_ROWS vectors.
+        panel: scratch, flat, BLOCK_GROUPS·BLOCK_LANES numbers per term of a sum.
+        state: weights, (R, P, N).
+        r: replica.
+        x: vectors, any shape whose last axis is a vector: N numbers forward, M backward.
+        first: place of the first number of the first vector in flat x.
+        count: vectors.
+        backward: the direction.
+        padded: outputs of a vector in `raw`, filled up to whole groups.
     """
+    # A panel holds the weights of up to 48 outputs, with outputs side by side, so that each lane sums its own output.
+    # It is packed once and stays in the first-level cache while all vectors pass.
     lines, columns = state.shape[1], state.shape[2]
     outputs, terms = (columns, lines) if backward else (lines, columns)
     width = x.shape[2]
@@ -39,7 +49,7 @@ def many_outputs(
         if backward:
             copy_panel(panel, weights, base + begin, columns, lines, size, step)
         else:
-            turn_panel(panel, weights, base + begin * columns, columns, size, step)
+            transpose_panel(panel, weights, base + begin * columns, columns, size, step)
         for i in range(0, count, BLOCK_ROWS):
             to, at, rows = i * padded + begin, first + i * width, min(BLOCK_ROWS, count - i)
             for term in range(0, terms, width):  # backward, the devices of a weight see the same values
@@ -47,7 +57,7 @@ def many_outputs(
 
 
 def copy_panel(panel: Any, weights: Any, at: Any, columns: Any, lines: Any, size: Any, step: Any) -> None:
-    """panel[p·step + l] = weights[at + p·columns + l] for l < size, else 0."""
+    """Pack columns of the weights: panel[p·step + l] = weights[at + p·columns + l] for l < size, else 0."""
     for p in range(lines):
         for lane in range(size):
             panel[np.uintp(p * step + lane)] = weights[np.uintp(at + p * columns + lane)]
@@ -55,8 +65,9 @@ def copy_panel(panel: Any, weights: Any, at: Any, columns: Any, lines: Any, size
             panel[np.uintp(p * step + lane)] = ZERO
 
 
-def turn_panel(panel: Any, weights: Any, at: Any, columns: Any, size: Any, step: Any) -> None:
-    """panel[j·step + l] = weights[at + l·columns + j] for l < size, else 0."""
+def transpose_panel(panel: Any, weights: Any, at: Any, columns: Any, size: Any, step: Any) -> None:
+    """Pack rows of the weights, transposed: panel[j·step + l] = weights[at + l·columns + j] for l < size, else 0."""
+    # narrower than a square: number by number
     if columns < SQUARE:
         for j in range(columns):
             for lane in range(step):
@@ -67,8 +78,8 @@ def turn_panel(panel: Any, weights: Any, at: Any, columns: Any, size: Any, step:
         rows = min(SQUARE, size - lane)
         if rows > 0:
             for column in range(0, columns, SQUARE):
-                j = min(column, columns - SQUARE)
-                turn_spread(panel, j * step + lane, step, weights, at + lane * columns + j, columns, rows)
+                j = min(column, columns - SQUARE)  # the last square may overlap the square before it
+                transpose_spread(panel, j * step + lane, step, weights, at + lane * columns + j, columns, rows)
         else:
             for j in range(columns):
                 for k in range(SQUARE):
@@ -76,7 +87,15 @@ def turn_panel(panel: Any, weights: Any, at: Any, columns: Any, size: Any, step:
 
 
 def row_outputs(raw: Any, state: Any, r: Any, x: Any) -> None:
-    """raw[p] = Σ_j w_pj x_j for one vector, eight rows at a time to hide the latency of the sum."""
+    """Multiply one vector by the weights, forward: raw[p] = Σ_j w_pj x_j.
+
+    Args:
+        raw: takes the sums, (P,) at least.
+        state: weights, (R, P, N).
+        r: replica.
+        x: (N,).
+    """
+    # Eight sums at a time: each addition waits four cycles for the one before, and eight independent chains fill them.
     lines, columns = state.shape[1], state.shape[2]
     eights = lines // 8 * 8
     for p in range(0, eights, 8):
@@ -95,6 +114,7 @@ def row_outputs(raw: Any, state: Any, r: Any, x: Any) -> None:
             s7 = fma(state[r, i + np.uintp(7), at], v, s7)
         raw[i], raw[i + np.uintp(1)], raw[i + np.uintp(2)], raw[i + np.uintp(3)] = s0, s1, s2, s3
         raw[i + np.uintp(4)], raw[i + np.uintp(5)], raw[i + np.uintp(6)], raw[i + np.uintp(7)] = s4, s5, s6, s7
+    # the rest of the lines, with the same roundings
     for p in range(eights, lines):
         total = ZERO
         for j in range(columns):
@@ -103,15 +123,25 @@ def row_outputs(raw: Any, state: Any, r: Any, x: Any) -> None:
 
 
 def column_outputs(raw: Any, state: Any, r: Any, d: Any, driven: Any) -> None:
-    """raw[j] = Σ_p w_pj d_p for one vector; rows with d = 0 are skipped; `driven` is scratch."""
+    """Multiply one vector by the weights, backward: raw[j] = Σ_p w_pj d_p.
+
+    Args:
+        raw: takes the sums, (N,) at least.
+        state: weights, (R, P, N).
+        r: replica.
+        d: (M,); the P/M devices of a weight see the same number.
+        driven: scratch, (P,) uintp.
+    """
+    # Lines with d = 0 are skipped, which behind a ReLU are most. Adding w·0 would change no sum of finite numbers.
     lines, columns, rows = state.shape[1], state.shape[2], d.shape[0]
     found = 0
     for copy in range(0, lines, rows):
-        for p in range(rows):  # without a branch, whose outcome no machine could guess
+        for p in range(rows):  # without a branch, which could not be predicted
             driven[np.uintp(found)] = np.uintp(copy + p)
             found += d[np.uintp(p)] != ZERO
     for j in range(columns):
         raw[np.uintp(j)] = ZERO
+    # four lines at a time load and store each sum once for four products, which are still added in order
     fours = found // 4 * 4
     for i in range(0, fours, 4):
         pa, pb = driven[np.uintp(i)], driven[np.uintp(i + 1)]

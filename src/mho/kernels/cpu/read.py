@@ -9,7 +9,7 @@ import numpy as np
 from mho.compiler.vectors import BLOCK_GROUPS
 from mho.kernels.circuit import BOUND, INPUT_BOUND, INPUT_STEP, NOISE, OUTPUT_STEP
 from mho.kernels.counts import NOT_FINITE
-from mho.kernels.cpu.bits import tile_keys
+from mho.kernels.cpu.bits import fill_keys
 from mho.kernels.cpu.products import BLOCK_LANES, column_outputs, many_outputs, row_outputs
 from mho.kernels.cpu.records import ReadScratch, ReadVector
 from mho.kernels.cpu.trains import largest
@@ -19,36 +19,40 @@ ZERO = np.float32(0.0)
 ONE = np.float32(1.0)
 LARGEST = np.float32(3.4028235e38)
 CHUNK = 64  # vectors whose keys are drawn together
-FEW = 4  # vectors below which each has its products by itself
-LANES = 16
-SPARSE = 3  # backward, vectors in which fewer than one in so many values is driven have their products by themselves
+FEW = 4  # fewer vectors are multiplied singly: packing a panel of weights would cost more than it saves
+LANES = 16  # float32 numbers of the widest vector
+SPARSE = 3  # backward vectors with fewer than one driven line in so many are multiplied singly, line by driven line
 
 
 def read(start: Any, stop: Any, counts: Any, weights: Any, x: Any, out: Any, reading: Any, first: Any) -> None:
-    """Read vectors `start` to `stop`, counted over replicas times T: y = s·2ⁿ·clip(W x/(s·2ⁿ) + σξ, ±α).
+    """Read vectors through the array and its periphery: y = s·2ⁿ·clip(W x/(s·2ⁿ) + σξ, ±α).
 
-    Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, noise and bound management.
+    s is the largest |input| under noise management, else 1; n the number of halvings by bound management; ξ standard
+    normals. Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, noise and bound management.
     `mho.kernels.reference.read` is the truth.
 
     Args:
-        start: first vector.
+        start: first vector, counted over replicas times T.
         stop: the vector behind the last.
-        counts: (R, SIZE); clipped outputs, halvings, and values that are not finite are added.
-        weights: (R, P, N) float32.
+        counts: (R, SIZE); clipped outputs and halvings are added to the counters that `reading` names, values that are
+            not finite to NOT_FINITE.
+        weights: as reads see them, (R, P, N).
         x: forward (R, T, N); backward (R, T, M), which drives all P = M·devices lines.
-        out: forward (R, T, M), P lines averaged over the devices; backward (R, T, N), sums divided by the devices.
+        out: forward (R, T, M), the mean over the devices of a weight; backward (R, T, N), sums divided by the devices.
         reading: `mho.kernels.records.Reading`.
         first: number of the first vector, which names its noise.
     """
     lines, columns, vectors, width = weights.shape[1], weights.shape[2], x.shape[1], x.shape[2]
     outputs, terms = (columns, lines) if reading.backward else (lines, columns)
     padded = (outputs + LANES - 1) // LANES * LANES  # whole vectors, and whole groups of a block
+    # a chunk bounds the memory of a call, whatever T
     chunk = CHUNK if vectors >= FEW else 1
     sums = np.empty(chunk * padded, np.float32)
     panel = np.empty(terms * BLOCK_GROUPS * BLOCK_LANES if chunk > 1 else 1, np.float32)
     seen, driven = np.empty(padded, np.float32), np.empty(lines, np.uintp)
     scaled, scales = np.empty((1, chunk, width), np.float32), np.empty(chunk, np.float32)
     keys = np.empty((4, chunk), np.uint32)
+    # outputs that only fill the last vector are computed too, and must be numbers
     for i in range(sums.shape[0]):
         sums[np.uintp(i)] = ZERO
     scratch = ReadScratch(sums, padded, panel, seen, driven, scaled, scales, keys)
@@ -58,7 +62,21 @@ def read(start: Any, stop: Any, counts: Any, weights: Any, x: Any, out: Any, rea
 def read_vectors(
     start: Any, stop: Any, counts: Any, weights: Any, x: Any, out: Any, reading: Any, first: Any, scratch: Any
 ) -> None:
-    """Loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
+    """Read vectors `start` to `stop` in chunks; `read` has the equation, and the arguments up to `first`.
+
+    The loop stands outside the kernel, as only helpers are free of Numba's reference counts.
+
+    Args:
+        start: first vector, counted over replicas times T.
+        stop: the vector behind the last.
+        counts: as for `read`.
+        weights: (R, P, N).
+        x: forward (R, T, N); backward (R, T, M).
+        out: forward (R, T, M); backward (R, T, N).
+        reading: `mho.kernels.records.Reading`.
+        first: number of the first vector.
+        scratch: `mho.kernels.cpu.records.ReadScratch`.
+    """
     sums, padded, scales, keys = scratch.sums, scratch.padded, scratch.scales, scratch.keys
     vectors, width = x.shape[1], x.shape[2]
     q = start
@@ -67,13 +85,14 @@ def read_vectors(
         count = min(scales.shape[0], vectors - t0, stop - q)
         circuit = reading.circuit[r]
         number = np.uint64(np.uint64(first) + np.uint64(t0))
-        tile_keys(keys, reading.keys[r, 0], reading.keys[r, 1], number, 0, count, np.uint32(0))
+        fill_keys(keys, reading.keys[r, 0], reading.keys[r, 1], number, 0, count, np.uint32(0))
         linear = is_linear(circuit)
         for i in range(count):
             at, inputs = np.uintp(i), x[r, np.uintp(t0 + i)]
             scales[at] = largest(inputs) if reading.noise_management else ONE
+            # a clip or a step of the input converter acts on x/s, so scaled inputs must be computed
             if not linear and scales[at] != ZERO:
-                counts[r, NOT_FINITE] += scale_input(scratch.scaled[0, at], inputs, scales[at], circuit)
+                counts[r, NOT_FINITE] += input_stage(scratch.scaled[0, at], inputs, scales[at], circuit)
         sent, begin = (x, q * width) if linear else (scratch.scaled, 0)
         summed = count >= FEW
         if summed and reading.backward:
@@ -91,7 +110,10 @@ def read_vectors(
 
 
 def is_linear(circuit: Any) -> Any:
-    """Return whether the input stage neither clips nor rounds: then s·clip(W(x/s) + σξ, ±α) = clip(Wx + sσξ, ±sα)."""
+    """Return True if the input stage neither clips nor rounds.
+
+    Then s·clip(W(x/s) + σξ, ±α) = clip(W x + sσξ, ±sα), so a halving needs no new products.
+    """
     return circuit[INPUT_BOUND] > LARGEST and circuit[INPUT_STEP] == ZERO
 
 
@@ -104,7 +126,17 @@ def driven_values(values: Any, begin: Any, size: Any) -> Any:
 
 
 def read_vector(counts: Any, weights: Any, x: Any, out: Any, reading: Any, vector: Any, scratch: Any) -> None:
-    """Read one vector, with the halvings of bound management; counts (SIZE,) are those of its replica."""
+    """Read one vector, with the halvings of bound management.
+
+    Args:
+        counts: (SIZE,) of the replica.
+        weights: (R, P, N).
+        x: as for `read`.
+        out: as for `read`.
+        reading: `mho.kernels.records.Reading`.
+        vector: `mho.kernels.cpu.records.ReadVector`.
+        scratch: `mho.kernels.cpu.records.ReadScratch`.
+    """
     r, t, scale, backward = vector.replica, vector.t, vector.scale, reading.backward
     inputs, outputs = x[r, np.uintp(t)], out[r, np.uintp(t)]
     size = weights.shape[2] if backward else weights.shape[1]
@@ -112,7 +144,7 @@ def read_vector(counts: Any, weights: Any, x: Any, out: Any, reading: Any, vecto
     devices = weights.shape[1] // rows
     circuit = reading.circuit[r]
     linear = is_linear(circuit)
-    if scale == ZERO:
+    if scale == ZERO:  # no line is driven: nothing is read, and no noise is drawn
         for i in range(outputs.shape[0]):
             outputs[np.uintp(i)] = ZERO
         return
@@ -122,20 +154,22 @@ def read_vector(counts: Any, weights: Any, x: Any, out: Any, reading: Any, vecto
     clipped = 0
     for halving in range(reading.halvings + 1):
         k0, k1 = vector.key_0, vector.key_1
-        if halving > 0:
+        if halving > 0:  # the array is read again, with noise of its own
             number = np.uint64(vector.first + np.uint64(t))
             words = vector_keys(reading.keys[r, 0], reading.keys[r, 1], number, np.uint32(halving))
             k0, k1 = words[0], words[1]
             if not linear:
-                counts[NOT_FINITE] += scale_input(scaled, inputs, scale, circuit)
+                counts[NOT_FINITE] += input_stage(scaled, inputs, scale, circuit)
                 products(sums, weights, r, scaled, backward, scratch.driven)
-        clipped, bad = answer(seen, sums, size, scale if linear else ONE, circuit, k0, k1)
+        # of a linear input stage the sums are W x, and only the scale of noise, bound and steps changes by a halving
+        clipped, bad = output_stage(seen, sums, size, scale if linear else ONE, circuit, k0, k1)
         counts[NOT_FINITE] += bad
         if clipped == 0 or halving == reading.halvings:
             break
         counts[reading.halvings_slot] += 1
         scale = scale * np.float32(2.0)
     counts[reading.clipped_slot] += clipped
+    # the lines of a weight's devices are added in digital, in index order; a backward read has added them in the array
     share = (ONE if linear else scale) / np.float32(devices)
     for i in range(outputs.shape[0]):
         total = seen[np.uintp(i)]
@@ -145,32 +179,33 @@ def read_vector(counts: Any, weights: Any, x: Any, out: Any, reading: Any, vecto
 
 
 def products(sums: Any, weights: Any, r: Any, inputs: Any, backward: Any, driven: Any) -> None:
-    """Write the products of weights (R, P, N) and the inputs of one vector."""
+    """Multiply the inputs of one vector by the weights (R, P, N) of replica r, into `sums`."""
     if backward:
         column_outputs(sums, weights, r, inputs, driven)
     else:
         row_outputs(sums, weights, r, inputs)
 
 
-def scale_input(scaled: Any, x: Any, scale: Any, circuit: Any) -> Any:
-    """Send x through the input stage: x/s, clipped to the input bound, rounded; return how many are not finite."""
+def input_stage(scaled: Any, x: Any, scale: Any, circuit: Any) -> Any:
+    """Send x through the input stage: scaled = round(clip(x/s, ±bound)); return how many numbers are not finite."""
     bound, step = circuit[INPUT_BOUND], circuit[INPUT_STEP]
     bad = 0
     for i in range(x.shape[0]):
         at = np.uintp(i)
         v = x[at] / scale
-        bad += not (abs(v) <= LARGEST)
+        bad += not (abs(v) <= LARGEST)  # in this form NaN counts too
         v = min(max(v, -bound), bound)
         scaled[at] = np.rint(v / step) * step if step > ZERO else v
     return bad
 
 
-def answer(seen: Any, sums: Any, size: Any, scale: Any, circuit: Any, k0: Any, k1: Any) -> Any:
-    """Send sums through the output stage: noise, clip and rounding, in the scale of the vector.
+def output_stage(seen: Any, sums: Any, size: Any, scale: Any, circuit: Any, k0: Any, k1: Any) -> Any:
+    """Send sums through the output stage: noise, clip and rounding, in units of `scale`.
 
-    Both arrays have room for whole vectors of LANES. Returns how many of the first `size` outputs were clipped, and how
+    Both arrays have room for whole vectors of LANES. Return how many of the first `size` outputs were clipped, and how
     many are not finite.
     """
+    # the loops run to whole vectors, and what lies behind `size` is not counted: no scalar rest remains
     noise, bound, step = scale * circuit[NOISE], scale * circuit[BOUND], scale * circuit[OUTPUT_STEP]
     clipped, bad = np.int32(0), np.int32(0)
     full = (size + LANES - 1) // LANES * LANES

@@ -1,4 +1,7 @@
-"""Records that compiled kernels make for their helpers; shapes as in `mho.kernels.records`."""
+"""Records that compiled kernels make for their helpers; shapes as in `mho.kernels.records`.
+
+A record costs nothing in a kernel: its fields are plain numbers and arrays to LLVM.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ class ReadScratch(NamedTuple):
     """Memory of a read for a chunk of vectors.
 
     Attributes:
-        sums: flat, `padded` numbers a vector: the products of weights and inputs.
+        sums: products of weights and inputs, flat, `padded` float32 numbers per vector.
         padded: outputs of a vector, filled up to whole vectors of lanes.
-        panel: weights of a block with outputs in lanes.
-        seen: outputs of one vector behind noise, bound and converter.
-        driven: numbers of the lines that a backward read drives.
-        scaled: inputs behind the input stage, (1, chunk, inputs).
-        scales: s of each vector.
-        keys: of each vector, (4, chunk).
+        panel: weights of a block with outputs side by side, flat float32.
+        seen: outputs of a vector behind noise, bound and converter, (padded,) float32.
+        driven: numbers of the lines that a backward read drives, (P,) uintp.
+        scaled: inputs behind the input stage, (1, chunk, inputs) float32.
+        scales: s of each vector, (chunk,) float32.
+        keys: keys of each vector, (4, chunk) uint32.
     """
 
     sums: Any
@@ -33,15 +36,15 @@ class ReadVector(NamedTuple):
     """One vector of a read.
 
     Attributes:
-        replica: r.
-        t: its place among the vectors of a replica.
-        first: number of the first vector.
-        scale: s, the largest of its inputs, or 1; 0: nothing is driven.
-        key_0: of its noise.
-        key_1: of its noise.
-        summed: whether `sums` holds its products already.
-        sums: (padded,).
-        scaled: its inputs behind the input stage.
+        replica: number of its replica.
+        t: its place among the vectors of the replica.
+        first: number of the replica's first vector.
+        scale: s, the largest |input| under noise management, else 1; 0: no line is driven.
+        key_0: first key word of its noise.
+        key_1: second key word of its noise.
+        summed: True if `sums` holds its products already.
+        sums: its products, (padded,) float32.
+        scaled: its inputs behind the input stage, (inputs,) float32.
     """
 
     replica: Any
@@ -65,11 +68,11 @@ class TrainSides(NamedTuple):
 class TrainScratch(NamedTuple):
     """Memory of the drawing of trains for a chunk of vectors.
 
-    Attributes:
-        work: what is noted of each listed line, column behind column, uint32.
-        keys: of each vector, (4, chunk): two of the columns, two of the rows.
-        gains: of each vector, (2, chunk) float32: of the columns, of the rows.
-        lengths: of each vector, (2, chunk) uint32: slots of its trains, and the bits of those of one word.
+        Attributes:
+            work: notes of the listed lines, column behind column, uint32.
+            keys: key words of each vector, (4, chunk) uint32: two for the columns, two for the rows.
+            gains: C_x and C_δ of each vector, (2, chunk) float32.
+    lengths: for each vector, (2, chunk) uint32: slots of its trains, and the bits of the slots in the current word.
     """
 
     work: Any
@@ -82,11 +85,11 @@ class TrainSide(NamedTuple):
     """One side of an update, columns or rows, of one replica.
 
     Attributes:
-        drive: x or δ of all vectors, flat, as words.
-        lines: takes the lists, flat, L lines and L words.
-        extents: takes their places, (T·W, 2).
+        drive: x or δ of all vectors, flat float32 seen as uint32.
+        lines: takes the lists, flat uint32: L lines, then L words.
+        extents: takes where each list begins and how many lines it has, (T·W, 2) int64.
         values: numbers of a vector.
-        width: physical lines, `values` times the devices of a weight.
+        width: physical lines: `values` times the trains of a number.
         first: place of the first vector in `drive`.
     """
 
@@ -99,13 +102,13 @@ class TrainSide(NamedTuple):
 
 
 class TrainWord(NamedTuple):
-    """A word of slots that trains of one side have.
+    """A word of slots of the trains of one side.
 
     Attributes:
-        slots: of this word.
-        most: the most of them that a vector sends.
-        noting: whether `noted` matters.
-        noted: of each vector, the bits of the slots that it sends; for deterministic trains all its slots.
+        slots: slots of this word, 1 to 32.
+        most: the largest number of them that a vector sends.
+        noting: True if `noted` is used.
+        noted: for each vector the bits of the slots that it sends; for deterministic trains the length of its train.
         deterministic: as in `TrainDrive`.
         patterns: as in `TrainDrive`.
         side: 0 for columns, 1 for rows.
@@ -123,7 +126,13 @@ class TrainWord(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Numbers of the trains of some vectors: the first, from one vector to the next, and behind the last."""
+    """Numbers of the trains of some vectors.
+
+    Attributes:
+        first: number of the first vector.
+        step: from a vector to the next.
+        end: how many trains have their lists before these in memory.
+    """
 
     first: Any
     step: Any
@@ -131,7 +140,15 @@ class Places(NamedTuple):
 
 
 class MapSizes(NamedTuple):
-    """Sizes of maps (C, H, W), and of their vectors: L vectors an image of N numbers, a bias column included."""
+    """Sizes of maps and of their patches.
+
+    Attributes:
+        channels: C.
+        height: H in pixels.
+        width: W in pixels.
+        vectors: patches of an image, L.
+        columns: numbers of a patch, a bias column included, N.
+    """
 
     channels: Any
     height: Any
@@ -141,15 +158,28 @@ class MapSizes(NamedTuple):
 
 
 class ScatterRoom(NamedTuple):
-    """Memory of a scatter: the frame of an image, errors with patches in lanes, and runs of a kernel's row."""
+    """Memory of a scatter.
+
+    Attributes:
+        frame: sums of an image, flat float32.
+        transposed: errors with patches side by side, flat float32.
+        runs: runs of a row of the kernel, (kw, 4) int64, see `mho.kernels.cpu.patches.set_sums`.
+    """
 
     frame: Any
-    turned: Any
+    transposed: Any
     runs: Any
 
 
 class ScatterForm(NamedTuple):
-    """Form of a scatter: numbers of a line of `turned`, zeros at its sides, step to the element before, and runs."""
+    """Layout of a scatter, in numbers.
+
+    Attributes:
+        width: length of a line of `ScatterRoom.transposed`.
+        beside: zeros at each side of a line.
+        step: step from an element of a run to the element before it.
+        runs: how many runs a row of the kernel has.
+    """
 
     width: Any
     beside: Any
@@ -161,12 +191,12 @@ class MoveScratch(NamedTuple):
     """Memory of an update for lists of cross-points that coincide.
 
     Attributes:
-        lanes: weights, fields and hidden states of the listed cross-points, slot behind slot, float32.
-        items: what is noted of each of them, note behind note, uint32.
-        stamps: for each cross-point of a block the number of the list that last had it.
-        few_lanes: as `lanes`, of those that coincide several times.
-        few_items: as `items`, of those.
-        chosen: their places in the whole list.
+        lanes: weights, fields and hidden states of the listed cross-points, slot behind slot, flat float32.
+        items: notes of the listed coincidences, note behind note, flat uint32.
+        stamps: for each cross-point of a block the number of the list that last had it, uint32.
+        few_lanes: as `lanes`, for cross-points with several coincidences.
+        few_items: as `items`, for cross-points with several coincidences.
+        chosen: places of the cross-points with several coincidences in the whole list, int64.
     """
 
     lanes: Any
@@ -178,7 +208,16 @@ class MoveScratch(NamedTuple):
 
 
 class Devices(NamedTuple):
-    """Devices of one replica: its number, the weights that reads see and hidden states, flat, and as `DeviceArrays`."""
+    """Devices of one replica.
+
+    Attributes:
+        replica: its number.
+        weights: weights that reads see, flat (P·N,) float32.
+        fields: as in `mho.kernels.records.DeviceArrays`, of all replicas.
+        strides: as in `mho.kernels.records.DeviceArrays`.
+        hidden: hidden states of all replicas, flat float32.
+        tables: as in `mho.kernels.records.DeviceArrays`, of all replicas.
+    """
 
     replica: Any
     weights: Any
@@ -189,7 +228,15 @@ class Devices(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """Trains of one replica, as `LineLists` of columns and rows, and the columns of the array."""
+    """Trains of one replica.
+
+    Attributes:
+        x_lines: lists of the columns, flat uint32: L lines, then L words.
+        x_extents: where each list begins and how many lines it has, (T·W, 2) int64.
+        d_lines: lists of the rows, flat uint32.
+        d_extents: extents of the lists of the rows, (T·W, 2) int64.
+        columns: columns of the array, N.
+    """
 
     x_lines: Any
     x_extents: Any
@@ -199,7 +246,14 @@ class Sides(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """Keys of one replica's stream, the number of the first vector, and trains of a vector."""
+    """Stream of the moves of one replica.
+
+    Attributes:
+        key_0: first word of the stream's key.
+        key_1: second word.
+        first: number of the first vector.
+        words: trains of a vector, W.
+    """
 
     key_0: Any
     key_1: Any
@@ -208,7 +262,14 @@ class Stream(NamedTuple):
 
 
 class Trains(NamedTuple):
-    """Trains that are applied: from `begin` to `end`, with their keys (4, T·W) and places in the lists of lines."""
+    """Trains that are applied.
+
+    Attributes:
+        begin: first train.
+        end: the train behind the last.
+        keys: keys of the moves of each train, (4, T·W) uint32.
+        cursors: place of the next row of each train in its list, (T·W,) int64.
+    """
 
     begin: Any
     end: Any
@@ -217,7 +278,15 @@ class Trains(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """Pending list of a block: where train `train` begins in it, its length, its number, the block's first cell."""
+    """Pending list of coincidences of a block.
+
+    Attributes:
+        train: the train whose coincidences were listed last.
+        begin: where they begin in the list.
+        found: length of the list.
+        number: number of the list, by which it stamps its cross-points.
+        base: number of the block's first cross-point.
+    """
 
     train: Any
     begin: Any

@@ -1,4 +1,4 @@
-"""Pulse trains: for each vector, the lines that pulse and one word of bits for each."""
+"""Pulse trains: for each vector the list of lines that pulse, with a word of bits per line, one bit per slot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from mho.compiler.vectors import largest_word
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
-from mho.kernels.cpu.bits import popcount, tile_keys
+from mho.kernels.cpu.bits import fill_keys, popcount
 from mho.kernels.cpu.lists import SLACK, append, draw_single, list_driven, take
 from mho.kernels.cpu.records import Places, TrainScratch, TrainSide, TrainSides, TrainWord
 from mho.random import BLOCKS_A_WORD, LOWER_BITS, LOWER_COUNTER, ONE, SLOTS_A_TRAIN, UPPER_BITS, mix, threshold
@@ -26,43 +26,45 @@ CHUNK = 64  # vectors whose keys are drawn together
 PIECE = 512  # lines looked at in one go
 LISTED = 512  # lines drawn together: what is noted of them stays in the first-level cache
 
-# What is noted of each line in a list, side by side in one array of words; the first four as `list_driven` has them.
+# Notes of the lines in a list, one column of ROOM words behind another in one array: with separate arrays LLVM gives up
+# proving that they do not overlap, and leaves the loops to scalar code. The first four are those of `list_driven`.
 ROOM = 1056  # LISTED + PIECE, and room for whole vectors behind
-LINE = 0
-PROBABILITY = 1056
-COUNTER = 2112
-KEY = 3168
-PLACE = 4224  # of the vectors in the list: which, and where the lines of each end
-BITS = 5280
-OPEN = 6336
-INDEX = 7392
-END = 8448
-TIED = 9504
+LINE = 0  # number of the line, with the sign of its drive in the highest bit
+PROBABILITY = 1056  # gain·drive, with its sign
+COUNTER = 2112  # first counter of its draws
+KEY = 3168  # second key word of its vector
+PLACE = 4224  # number of the train, for each vector in the list
+BITS = 5280  # slots in which the line pulses
+OPEN = 6336  # slots that the upper seven bits of a draw left undecided
+INDEX = 7392  # 0, 1, 2, ...
+END = 8448  # where the lines of each vector end in the list
+TIED = 9504  # places of the lines with undecided slots, and copies of their notes
 TIED_BITS = 10560
 TIED_COUNTER = 11616
 TIED_KEY = 12672
 TIED_PROBABILITY = 13728
 TIED_SET = 14784
-KEPT = 15840
+KEPT = 15840  # slots that the vector of the line sends
 WORK = 16896
 
 
 def trains(start: Any, stop: Any, counts: Any, x: Any, d: Any, drive: Any, columns: Any, rows: Any, first: Any) -> None:
     """Draw pulse trains: P(A = 1) = min(1, C_x|x|) and P(B = 1) = min(1, C_δ|δ|) in each of BL slots.
 
-    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update. `mho.kernels.reference.trains` is the truth.
-    A train of more than 32 slots is sent as several words, one after another.
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, eq. 2, stochastic update. `mho.kernels.reference.trains` is the
+    truth. A train of more than 32 slots is sent as several words, one after another.
 
     Args:
         start: first vector, counted over replicas times T.
         stop: the vector behind the last.
-        counts: (R, SIZE); pulses, saturated probabilities, and vectors that are not finite are added.
-        x: (R, T, N) float32.
-        d: δ, (R, T, M) float32; P is M times the devices of a weight.
+        counts: (R, SIZE); pulses of all lines are added, probabilities above 1 to the saturated probabilities, and
+            vectors that are not finite to NOT_FINITE.
+        x: (R, T, N).
+        d: δ, (R, T, M); each of the P/M devices of a weight gets a train of its own.
         drive: `mho.kernels.records.TrainDrive`.
         columns: takes the trains of x, `mho.kernels.records.LineLists` with room for T·W·(N + SLACK) lines.
-        rows: takes those of d, likewise T·W·(P + SLACK).
-        first: number of the first vector.
+        rows: takes the trains of d, `mho.kernels.records.LineLists` with room for T·W·(P + SLACK) lines.
+        first: number of the first vector, which names its draws.
     """
     keys = np.empty((4, CHUNK), np.uint32)
     gains = np.empty((4, CHUNK), np.float32)
@@ -73,7 +75,21 @@ def trains(start: Any, stop: Any, counts: Any, x: Any, d: Any, drive: Any, colum
 def draw_vectors(
     start: Any, stop: Any, counts: Any, x: Any, d: Any, drive: Any, sides: Any, first: Any, scratch: Any
 ) -> None:
-    """Loop over vectors, apart from the kernel: only helpers are free of Numba's reference counts."""
+    """Draw the trains of vectors `start` to `stop` in chunks; `trains` has the equation.
+
+    The loop stands outside the kernel, as only helpers are free of Numba's reference counts.
+
+    Args:
+        start: first vector, counted over replicas times T.
+        stop: the vector behind the last.
+        counts: as for `trains`.
+        x: (R, T, N).
+        d: δ, (R, T, M).
+        drive: `mho.kernels.records.TrainDrive`.
+        sides: takes the trains, `mho.kernels.cpu.records.TrainSides`.
+        first: number of the first vector.
+        scratch: `mho.kernels.cpu.records.TrainScratch`.
+    """
     columns, rows = sides.columns, sides.rows
     length, deterministic = drive.length, drive.deterministic
     work, keys, gains, lengths = scratch.work, scratch.keys, scratch.gains, scratch.lengths
@@ -93,11 +109,12 @@ def draw_vectors(
             for i in range(count if deterministic else 0):
                 lengths[0, np.uintp(i)] = np.uint32(length)
         for word in range(words):
+            # every word of a train has keys of its own, so that BL may grow without changing the first slots
             block, slots = np.uint32(BLOCKS_A_WORD * word), min(SLOTS_A_TRAIN, length - SLOTS_A_TRAIN * word)
             most = set_kept(lengths, gains, drive.patterns, word, slots, count) if drive.length_managed else slots
             noted = lengths[0 if deterministic else 1]
             number = np.uint64(np.uint64(first) + np.uint64(t0))
-            tile_keys(keys, drive.keys[r, 0], drive.keys[r, 1], number, 0, count, block)
+            fill_keys(keys, drive.keys[r, 0], drive.keys[r, 1], number, 0, count, block)
             places = Places(t0 * words + word, words, t0 * words + word * count)
             side = TrainSide(
                 x[r].reshape(-1).view(np.uint32), columns.lines[r].reshape(-1), columns.extents[r], x.shape[2],
@@ -115,21 +132,21 @@ def draw_vectors(
 
 
 def set_largest(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: Any) -> None:
-    """Write the largest |x| and |δ| of each vector into the places of its gains (2, chunk)."""
+    """Write the largest |x| and |δ| of each vector into gains (2, chunk), where the gains of the vector will stand."""
     across, down = gains[0], gains[1]
     bad = 0
     for i in range(count):
         at, t = np.uintp(i), np.uintp(t0 + i)
         across[at], down[at] = largest(x[r, t]), largest(d[r, t])
-        bad += not (across[at] <= LARGEST and down[at] <= LARGEST)
+        bad += not (across[at] <= LARGEST and down[at] <= LARGEST)  # in this form NaN counts too
     counts[NOT_FINITE] += bad
 
 
 def set_gains(gains: Any, r: Any, count: Any, drive: Any) -> None:
     """Write the gains C_x·m and C_δ/m of each vector, m = √(max|δ|/max|x|) under update management, else 1.
 
-    Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, update management. Where a side is not driven both
-    gains are 0, so that nothing pulses.
+    If x or δ is 0, or has NaN, both gains are 0, so that no line pulses.
+    Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, update management.
     """
     x_gain, d_gain, managed = drive.x_gain, drive.d_gain, drive.managed
     across, down = gains[0], gains[1]
@@ -138,13 +155,16 @@ def set_gains(gains: Any, r: Any, count: Any, drive: Any) -> None:
         x_max, d_max = across[at], down[at]
         # not √(d/x), which over- or underflows where the roots do not
         balance = np.sqrt(d_max) / np.sqrt(x_max) if managed else ONE
-        silent = not ((x_max > ZERO) & (d_max > ZERO))  # NaN too, which raises
+        silent = not ((x_max > ZERO) & (d_max > ZERO))  # NaN too, which the caller reports
         across[at] = ZERO if silent else x_gain[r] * balance
         down[at] = ZERO if silent else d_gain[r] / balance
 
 
 def fit_gains(gains: Any, lengths: Any, r: Any, count: Any, drive: Any) -> None:
-    """Write the gains and slots of each vector under length management, as `fitted_gains` of the reference has them."""
+    """Write the gains and the slots of each vector under length management.
+
+    `mho.kernels.reference.trains.fitted_gains` is the truth, and has the equations.
+    """
     x_gain, d_gain, length = drive.x_gain, drive.d_gain, drive.length
     across, down = gains[0], gains[1]
     for i in range(count):
@@ -160,9 +180,10 @@ def fit_gains(gains: Any, lengths: Any, r: Any, count: Any, drive: Any) -> None:
 
 
 def set_kept(lengths: Any, gains: Any, patterns: Any, word: Any, slots: Any, count: Any) -> Any:
-    """Write which slots of a word each vector sends as bits into lengths[1], by its whole length in lengths[0].
+    """Write into lengths[1] which slots of a word each vector sends, as bits, by its train's length in lengths[0].
 
-    Gains of vectors that send none of them become 0: they send no later ones either. Returns the most that one sends.
+    The gains of vectors that send none of them become 0: they send no later slots either. Return the largest number of
+    slots that a vector sends.
     """
     most = 0
     for i in range(count):
@@ -177,31 +198,35 @@ def set_kept(lengths: Any, gains: Any, patterns: Any, word: Any, slots: Any, cou
 
 
 def largest(values: Any) -> Any:
-    """Return the largest absolute value of a vector, compared as integers: floats may not be reordered."""
+    """Return the largest absolute value of a float32 vector."""
+    # Without its sign a float32 is ordered as its bits are, and integers may be compared in any order, in vectors; a
+    # maximum of floats may not be reordered, because of NaN.
     return np.uint32(largest_word(values.view(np.uint32), 0, values.shape[0])).view(np.float32)
 
 
 def draw_side(
     counts: Any, side: Any, places: Any, count: Any, gains: Any, keys_0: Any, keys_1: Any, sent: Any, work: Any
 ) -> None:
-    """Draw the trains of one side for `count` vectors.
+    """Draw one word of the trains of one side for `count` vectors.
 
-    Of several slots, only driven lines are drawn, and those of many vectors together, so that the drawing runs in
-    full vectors.
+    Where trains have several slots, only driven lines are drawn, and those of many vectors together, so that the loops
+    run over full vectors of lines.
 
     Args:
-        counts: (SIZE,) of the replica.
-        side: `TrainSide`.
-        places: `Places` of the trains.
+        counts: (SIZE,) of the replica; pulses and saturated probabilities are added.
+        side: `mho.kernels.cpu.records.TrainSide`.
+        places: `mho.kernels.cpu.records.Places` of the trains.
         count: vectors.
-        gains: of each vector; 0 where it sends nothing.
-        keys_0: of each vector.
-        keys_1: of each vector.
-        sent: `TrainWord`.
-        work: memory of `TrainScratch`.
+        gains: C_x or C_δ of each vector, (count,); 0 where it sends nothing.
+        keys_0: first key word of each vector, (count,) uint32.
+        keys_1: second key word, (count,) uint32.
+        sent: `mho.kernels.cpu.records.TrainWord`.
+        work: notes of `mho.kernels.cpu.records.TrainScratch`.
     """
     drive, ends, rows, lines, driven_at = side.drive, side.extents, side.values, side.width, side.first
     place, whole, found, parts = places.first, places.first % places.step == 0, 0, 0
+    # lists follow one another closely, from the end of the room of all lists before on: junk behind a list is
+    # overwritten by the next
     end = places.end * (lines + SLACK)
     for i in range(count):
         at, out, here = np.uintp(i), side.lines, end
@@ -236,9 +261,9 @@ def draw_side(
 
 
 def draw_listed(counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: Any, whole: Any, work: Any) -> Any:
-    """Draw the `found` listed lines of `parts` vectors, and write for each vector those that pulse, from `end` on.
+    """Draw the `found` listed lines of `parts` vectors, and write the lines that pulse of each vector, from `end` on.
 
-    With `whole` these are the first slots of their trains, in which saturated lines are counted. Returns the new end.
+    With `whole` these are the first words of their trains, in which saturated lines are counted. Return the new end.
     """
     out, ends = side.lines, side.extents
     full = (found + 15) // 16 * 16
@@ -273,25 +298,32 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: 
 
 
 def set_patterns(work: Any, found: Any, full: Any, sent: Any) -> Any:
-    """Write the trains of all listed lines by their rounded numbers of pulses; return how many lines saturate."""
+    """Write the deterministic trains of all listed lines; return how many lines saturate.
+
+    `mho.kernels.patterns` has the trains by length and number of pulses, the rounded product of both.
+    """
     patterns, side, word, saturated = sent.patterns, sent.side, sent.word, np.int32(0)
     for i in range(full):
         work[np.uintp(BITS + i)] = NO_BIT
     for i in range(found):
         p = np.uint32(work[np.uintp(PROBABILITY + i)] & MAGNITUDE).view(np.float32)
         slots = work[np.uintp(KEPT + i)]
-        pulses = min(np.uint32(np.rint(np.float32(slots) * min(p, ONE))), slots)  # of NaN, which raises, some
+        # NaN becomes some number of pulses, which `min` keeps inside the table; the caller reports NaN
+        pulses = min(np.uint32(np.rint(np.float32(slots) * min(p, ONE))), slots)
         saturated = np.int32(saturated + np.int32(p > ONE))
         work[np.uintp(BITS + i)] = patterns[side, word, np.uintp(slots), np.uintp(pulses)]
     return saturated
 
 
 def draw_slots(work: Any, full: Any, slots: Any) -> Any:
-    """Draw the slots of all listed lines, three words at a time: twelve slots. Returns how many lines saturate.
+    """Draw the slots of all listed lines by the upper seven bits of their draws; return how many lines saturate.
 
-    One word decides four slots, byte by byte: where the threshold's seven bits are larger than the drawn ones,
-    their difference has the highest bit of the byte set. A word a slot takes three times as long at BL = 10.
+    Slots that seven bits do not decide are noted in OPEN. A word per slot takes three times as long at BL = 10.
     """
+    # One random word decides four slots, a byte each: top - drawn, with top = threshold + 127, leaves the highest bit
+    # of a byte set where the draw is below the threshold, and no byte borrows from its neighbour. Equality follows from
+    # the exclusive-or. A pass over the list draws three words per line: it loads and stores the notes once for twelve
+    # slots.
     saturated = np.int32(0)
     for i in range(full):
         p = np.uint32(work[np.uintp(PROBABILITY + i)] & MAGNITUDE).view(np.float32)
@@ -321,15 +353,15 @@ def draw_slots(work: Any, full: Any, slots: Any) -> Any:
 
 
 def used(word: Any, slots: Any) -> Any:
-    """Return the highest bits of those bytes of a word whose slots are sent."""
+    """Return the highest bits of the bytes of word number `word` whose slots are sent, of `slots` slots."""
     left = max(0, slots - 4 * word)
     return NO_BIT if left == 0 else np.uint32(TOP_BITS >> np.uint32(8 * max(0, 4 - left)))
 
 
 def decide_open(work: Any, found: Any) -> None:
-    """Draw the lower bits for the slots that the upper ones left open, one slot of each line at a time.
+    """Draw the lower 24 bits for the slots that the upper seven left undecided, a slot of each line at a time.
 
-    The lines concerned are put together first: 25 to 10 cycles a slot.
+    The lines concerned are copied into a short list first, which takes 10 cycles per slot; without it a slot takes 25.
     """
     floats = work.view(np.float32)
     tied = append(work, TIED, TIED_BITS, work, INDEX, work, OPEN, found, EVERY_BIT, EVERY_BIT, NO_BIT, NO_BIT)
@@ -340,6 +372,7 @@ def decide_open(work: Any, found: Any) -> None:
             take(floats, to, floats, noted, 1, work[TIED : TIED + ROOM], tied)
         for k in range(tied):
             open_ = work[np.uintp(TIED_BITS + k)]
+            # x & -x is the lowest set bit; the popcount of the bits below it is the number of the slot's counter
             bit = np.uint32(open_ & np.uint32(NO_BIT - open_))
             limit = threshold(min(np.uint32(work[np.uintp(TIED_PROBABILITY + k)] & MAGNITUDE).view(np.float32), ONE))
             upper = np.uint32(min(np.uint32(limit >> LOWER_BITS), UPPER_BITS))

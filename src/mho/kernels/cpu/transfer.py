@@ -1,4 +1,4 @@
-"""Transfers between banks: what becomes of the readings of columns, and the pulses that follow."""
+"""Transfers between banks: the map from readings of columns to pulses, and the trains that send them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from mho.kernels.counts import PULSES, SATURATED_PROBABILITIES
 from mho.kernels.cpu.lists import SLACK
 
-LONGEST = 32  # slots of a train that one word holds
+LONGEST = 32  # slots of a train: as many as a word has bits
 NEGATIVE = np.uint32(0x80000000)
 EVERY_BIT = np.uint32(0xFFFFFFFF)
 
 
 def decide(buffers: Any, lines: Any, settings: Any, r: Any, i: Any, j: Any, omega: Any) -> Any:
-    """Filled with the cell's map: updates the buffers of weight (i, j), and returns how many pulses it gets."""
+    """Update the buffers of weight (i, j) by a reading omega, and return its pulses; replaced by the cell's own map."""
     raise NotImplementedError
 
 
@@ -30,11 +30,18 @@ def transfer_columns(
     columns: Any,
     pulses: Any,
 ) -> None:
-    """Apply the map of a transfer to the readings of columns, for replicas `start` to `stop`.
+    """Apply the map of a transfer to the readings of K columns.
 
-    buffers: each (R, M, N) float32; lines: each (R, N) float32, by column; settings: numbers of the cell
-    (R, S) and of the transfer (R, 2), float32; omega (R, K, M) the readings of K columns; columns (K,); written: pulses
-    (R, K, M) int32, negative for pulses down.
+    Args:
+        start: first replica.
+        stop: the replica behind the last.
+        counts: not added to.
+        buffers: buffers of the weights, a tuple of (R, M, N); updated.
+        lines: buffers of the columns, a tuple of (R, N).
+        settings: numbers of the cell (R, S), and of the transfer (R, 2).
+        omega: readings, (R, K, M).
+        columns: columns that were read, (K,) int64.
+        pulses: takes the pulses, (R, K, M) int32, negative for pulses down.
     """
     for r in range(start, stop):
         for k in range(columns.shape[0]):
@@ -43,25 +50,27 @@ def transfer_columns(
 
 
 def send_columns(start: Any, stop: Any, counts: Any, pulses: Any, columns: Any, copies: Any, x: Any, d: Any) -> None:
-    """Write trains that give every cross-point of K columns its pulses.
+    """Write trains that give every cross-point of K columns its number of pulses, a vector per column.
 
-    A column pulses in as many slots as its busiest row, a row in the first slots.
+    Only one column pulses per vector, in as many slots as its busiest row, and each row in its first slots: so a row's
+    pulses all coincide.
 
     Args:
         start: first replica.
         stop: the replica behind the last.
-        counts: (R, SIZE); pulses are added, and as saturated those lines whose more than 32 pulses are cut.
+        counts: (R, SIZE); pulses are added, and lines that ask for more than 32 pulses, of which 32 are sent, are added
+            to the saturated probabilities.
         pulses: (R, K, M) int32, negative for pulses down.
         columns: (K,) int64.
         copies: devices of a weight, which get the same pulses.
         x: takes the trains of the columns, K vectors, `mho.kernels.records.LineLists`.
-        d: takes those of the rows, likewise.
+        d: takes the trains of the rows, K vectors, `mho.kernels.records.LineLists`.
     """
     rows = pulses.shape[2]
     for r in range(start, stop):
         place = 0
         for k in range(columns.shape[0]):
-            most = 0
+            most = 0  # pulses of the busiest row, which the column has to match
             d.extents[r, k, 0] = place
             for copy in range(copies):
                 for i in range(rows):
@@ -73,12 +82,14 @@ def send_columns(start: Any, stop: Any, counts: Any, pulses: Any, columns: Any, 
                     if size > 0:
                         sign = NEGATIVE if n < 0 else np.uint32(0)
                         d.lines[r, 0, place] = np.uint32(np.uint32(copy * rows + i) | sign)
+                        # the lowest `size` bits are set: which slots they are does not matter, as long as both sides
+                        # agree
                         d.lines[r, 1, place] = np.uint32(EVERY_BIT >> np.uint32(LONGEST - size))
                         counts[r, PULSES] += size
                         most = max(most, size)
                         place += 1
             d.extents[r, k, 1] = place - d.extents[r, k, 0]
-            place += SLACK
+            place += SLACK  # kernels read whole vectors of a list, and may look behind its end
             begin = k * (1 + SLACK)
             x.extents[r, k, 0] = begin
             x.extents[r, k, 1] = 1 if most > 0 else 0
@@ -89,9 +100,16 @@ def send_columns(start: Any, stop: Any, counts: Any, pulses: Any, columns: Any, 
 
 
 def take_columns(start: Any, stop: Any, counts: Any, values: Any, less: Any, columns: Any, out: Any) -> None:
-    """Write columns (K,) of values (R, P, N) into out (R, P, K), for lines `start` to `stop` of R·P.
+    """Copy some columns of a matrix, less those of a reference.
 
-    Those of `less` (R, P, N) are subtracted; (R, 0, N): nothing is.
+    Args:
+        start: first line, counted over replicas times P.
+        stop: the line behind the last.
+        counts: not added to.
+        values: (R, P, N).
+        less: reference that is subtracted, (R, P, N); (R, 0, N): none.
+        columns: columns to copy, (K,) int64.
+        out: takes them, (R, P, K).
     """
     lines = values.shape[1]
     for q in range(start, stop):
@@ -102,6 +120,14 @@ def take_columns(start: Any, stop: Any, counts: Any, values: Any, less: Any, col
 
 
 def count_events(start: Any, stop: Any, counts: Any, events: Any, number: Any) -> None:
-    """Set number (1,) to the one behind the last of events (K,)."""
+    """Set the number of the next event to that behind the last of some events.
+
+    Args:
+        start: 0.
+        stop: 1; equal to `start`: nothing is done.
+        counts: not added to.
+        events: numbers of events, (K,) int64, ascending.
+        number: takes events[K - 1] + 1, (1,) int64.
+    """
     if stop > start:
         number[0] = events[events.shape[0] - 1] + 1

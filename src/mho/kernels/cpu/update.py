@@ -1,4 +1,4 @@
-"""Update cycle of a device law: every coincidence moves its cross-point, bounds kept in order."""
+"""Update cycle: every coincidence of pulses moves its cross-point by the device law, within the bounds, in order."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 
 from mho.compiler.law import ROOM
-from mho.kernels.cpu.bits import tile_keys
+from mho.kernels.cpu.bits import fill_keys
 from mho.kernels.cpu.lists import append
 from mho.kernels.cpu.moves import (
     ASIDE,
     ASIDE_BITS,
     BITS,
-    CELL,
     INDEX,
     ITEMS,
     KEY_0,
     KEY_1,
     NEGATIVE,
+    POINT,
     SLOTS,
     VECTOR,
     move,
@@ -35,37 +35,39 @@ BLOCK = 32_768  # cross-points whose state and fields stay in the second-level c
 def update(
     start: Any, stop: Any, counts: Any, state: Any, devices: Any, columns: Any, rows: Any, pulses: Any, first: Any
 ) -> None:
-    """Apply trains, vector after vector: a coincidence of pulses moves its cross-point by one step of the law.
+    """Apply pulse trains, vector after vector: each coincidence A = B = 1 moves w_ij by a step of the law.
 
-    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update. `mho.kernels.reference.update` is the truth.
-
-    Coincidences are listed, and the cross-points of a list moved together in full vectors: whole blocks of columns
-    take 1.1 to 3.9 times as long on LeNet, where one in six coincides. No list holds a cross-point twice, so each
-    meets its vectors in order. Lines are taken in blocks, vector by vector.
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, eq. 2, stochastic update. `mho.kernels.reference.update` is the
+    truth.
 
     Args:
         start: first line, counted over replicas times P.
         stop: the line behind the last.
-        counts: (R, SIZE); coincidences, bound hits, and steps that are not finite are added.
-        state: what reads see of the devices, (R, P, N) float32.
+        counts: (R, SIZE); coincidences and bound hits are added, steps that are not finite to NOT_FINITE.
+        state: weights that reads see, (R, P, N); updated, as hidden states are.
         devices: `mho.kernels.records.DeviceArrays`.
         columns: trains of the columns, `mho.kernels.records.LineLists`.
-        rows: trains of the rows, likewise.
+        rows: trains of the rows, `mho.kernels.records.LineLists`.
         pulses: `mho.kernels.records.PulseStream`; its span says which vectors are applied.
-        first: number of the first vector of all.
+        first: number of the first vector of the trains, which names the draws.
     """
+    # Coincidences are listed, and the cross-points of a list moved together in full vectors: passing over whole blocks
+    # of columns took 1.1 to 3.9 times as long on LeNet, where one cross-point in six coincides. A list may span several
+    # vectors. No list holds a cross-point twice, so each meets its vectors in order (promise: bounds hold after every
+    # pulse). Lines are taken in blocks that stay in the cache, and each block meets all vectors before the next.
     lines, width, vectors = state.shape[1], state.shape[2], columns.extents.shape[1]
     words = pulses.words
     begin_train, end_train = pulses.span[0] * words, pulses.span[1] * words
     if not any_pulses(columns.extents, begin_train, end_train):
         return
+    # memory for the whole call, made in the kernel: helpers allocate nothing
     block = min(lines, max(1, BLOCK // width))
     lanes = np.empty(SLOTS * ROOM, np.float32)
     items = np.empty(ITEMS, np.uint32)
     trains = Trains(begin_train, end_train, np.empty((4, vectors), np.uint32), np.zeros(vectors, np.int64))
     stamps = np.zeros(block * width if vectors > 1 else 1, np.uint32)
     scratch = MoveScratch(lanes, items, stamps, np.empty_like(lanes), np.empty_like(items), np.empty(ROOM, np.int64))
-    number = 0
+    number = 0  # of the pending list; stamps of earlier lists are smaller, so that stamps need no clearing
     q = start
     while q < stop:
         r, p = q // lines, q % lines
@@ -87,7 +89,7 @@ def update(
 
 
 def skip_lines(trains: Any, sides: Any, line: Any) -> None:
-    """Set the cursor of each train to its first row from `line` on."""
+    """Set the cursor of each train to its first row from `line` on; lists of rows are ascending."""
     for t in range(trains.begin, trains.end):
         at = np.uintp(t)
         cursor = sides.d_extents[at, 0]
@@ -98,7 +100,7 @@ def skip_lines(trains: Any, sides: Any, line: Any) -> None:
 
 
 def any_pulses(extents: Any, begin: Any, end: Any) -> Any:
-    """Return whether a column pulses in a train from `begin` to `end`; extents (R, T·W, 2) as in `LineLists`."""
+    """Return True if a column pulses in a train from `begin` to `end`; extents (R, T·W, 2) as in `LineLists`."""
     driven = np.int64(0)
     for r in range(extents.shape[0]):
         for t in range(begin, end):
@@ -107,10 +109,10 @@ def any_pulses(extents: Any, begin: Any, end: Any) -> Any:
 
 
 def pulse_keys(keys: Any, stream: Any, begin: Any, end: Any) -> None:
-    """Write the keys of what each train from `begin` to `end` moves, as `tile_keys` writes them."""
+    """Write the keys of the moves of each train from `begin` to `end` into keys (4, T·W)."""
     words = stream.words
     if words == 1:
-        tile_keys(keys, stream.key_0, stream.key_1, stream.first, begin, end, np.uint32(1))
+        fill_keys(keys, stream.key_0, stream.key_1, stream.first, begin, end, np.uint32(1))
     else:
         for t in range(begin, end):
             vector, block = np.uint64(stream.first + np.uint64(t // words)), np.uint32(1 + BLOCKS_A_WORD * (t % words))
@@ -121,9 +123,21 @@ def pulse_keys(keys: Any, stream: Any, begin: Any, end: Any) -> None:
 def update_block(
     counts: Any, start: Any, stop: Any, devices: Any, sides: Any, trains: Any, stream: Any, number: Any, scratch: Any
 ) -> Any:
-    """Apply all trains to lines `start` to `stop` of a replica.
+    """Apply all trains to lines `start` to `stop` of a replica, a block.
 
-    The pending list has the stamp `number`; returns a number not yet used.
+    Args:
+        counts: (SIZE,) of the replica.
+        start: first line.
+        stop: the line behind the last.
+        devices: `mho.kernels.cpu.records.Devices`.
+        sides: `mho.kernels.cpu.records.Sides`.
+        trains: `mho.kernels.cpu.records.Trains`; its cursors move to the first row of the next block.
+        stream: `mho.kernels.cpu.records.Stream`.
+        number: the last number that a list has had; lists of this block get larger ones.
+        scratch: `mho.kernels.cpu.records.MoveScratch`.
+
+    Returns:
+        The last number that a list has had.
     """
     items, stamps = scratch.items, scratch.stamps
     x_lines, d_lines = sides.x_lines, sides.d_lines
@@ -145,10 +159,11 @@ def update_block(
             for piece in range(0, driven, PIECE):
                 line_at = first + piece
                 found += append(
-                    items, CELL + found, BITS + found, x_lines, line_at, x_lines, line_at + x_room,
+                    items, POINT + found, BITS + found, x_lines, line_at, x_lines, line_at + x_room,
                     min(PIECE, driven - piece), word, word, np.uint32(line * sides.columns),
                     np.uint32(signed & NEGATIVE),
                 )  # fmt: skip
+                # a full list is moved in the middle of a vector: its cross-points meet no other pulse of this vector
                 if found >= LISTED:
                     listed = Listed(t, begin, found, number, base)
                     found = add_pending(counts, listed, devices, trains.keys, stream, scratch)
@@ -162,35 +177,38 @@ def update_block(
             begin = 0
             number += 1
         found = pending
+        # a long list runs in full vectors already; a short one waits for further vectors
         if found >= MANY or (found > 0 and t == trains.end - 1):
             move(counts, found, devices, stream, scratch)
             found = 0
             number += 1
         else:
+            # cross-points that are pending carry the number of the list, by which a repetition is found
             for k in range(begin, found):
-                stamps[np.uintp((items[np.uintp(CELL + k)] & INDEX) - base)] = np.uint32(number)
+                stamps[np.uintp((items[np.uintp(POINT + k)] & INDEX) - base)] = np.uint32(number)
     return number
 
 
 def add_pending(counts: Any, listed: Any, devices: Any, keys: Any, stream: Any, scratch: Any) -> Any:
-    """Note the vector of the newly listed coincidences; if one of them is pending already, move the earlier ones first.
+    """Note the keys of the newly listed coincidences; return how many coincidences are pending then.
 
-    Returns how many coincidences are pending then.
+    If a cross-point of them is pending already, the list before is moved first, so that no list has a cross-point
+    twice.
     """
     items, stamps = scratch.items, scratch.stamps
     begin, found = listed.begin, listed.found
     again = 0
     if begin > 0:
         for k in range(begin, found):
-            again += stamps[np.uintp((items[np.uintp(CELL + k)] & INDEX) - listed.base)] == np.uint32(listed.number)
+            again += stamps[np.uintp((items[np.uintp(POINT + k)] & INDEX) - listed.base)] == np.uint32(listed.number)
     if again > 0:
         found -= begin
-        for k in range(found):  # moving writes behind the end of a list
-            items[np.uintp(ASIDE + k)] = items[np.uintp(CELL + begin + k)]
+        for k in range(found):  # set aside, as moving writes behind the end of a list
+            items[np.uintp(ASIDE + k)] = items[np.uintp(POINT + begin + k)]
             items[np.uintp(ASIDE_BITS + k)] = items[np.uintp(BITS + begin + k)]
         move(counts, begin, devices, stream, scratch)
         for k in range(found):
-            items[np.uintp(CELL + k)] = items[np.uintp(ASIDE + k)]
+            items[np.uintp(POINT + k)] = items[np.uintp(ASIDE + k)]
             items[np.uintp(BITS + k)] = items[np.uintp(ASIDE_BITS + k)]
         begin = 0
     for k in range(begin, found):

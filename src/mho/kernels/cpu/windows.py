@@ -1,4 +1,8 @@
-"""Updates that halt: every column takes part in some of the vectors only, and is at an event after its last."""
+"""Updates that halt for events: each column takes part in the vectors up to its event, is read, and goes on later.
+
+Events read one column each. Columns do not influence one another in an update, so several events may be handled in one
+halt: each column is moved up to its own event, and the order of a column's vectors stays what it would be.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,18 @@ INDEX = np.uint32(0x7FFFFFFF)
 
 
 def select(start: Any, stop: Any, counts: Any, trains: Any, window: Any, words: Any, kept: Any) -> None:
-    """Copy what columns with begin[j] ≤ t < end[j] send in vector t, for replicas `start` to `stop`.
+    """Copy the trains of the columns that take part in a window: of column j in vectors begin[j] ≤ t < end[j].
 
-    A column that is left out meets none of its coincidences.
+    A column that is left out has no coincidences, so its cross-points stay as they are.
 
     Args:
         start: first replica.
         stop: the replica behind the last.
         counts: not added to.
-        trains: of the columns, `mho.kernels.records.LineLists`.
-        window: `mho.kernels.records.Window`; nothing beyond its span is copied.
+        trains: trains of the columns, `mho.kernels.records.LineLists`.
+        window: `mho.kernels.records.Window`; only vectors within its span are copied.
         words: trains of a vector.
-        kept: takes the trains of the columns that are left, likewise.
+        kept: takes the copies, `mho.kernels.records.LineLists`.
     """
     for r in range(start, stop):
         place = 0
@@ -39,24 +43,25 @@ def select(start: Any, stop: Any, counts: Any, trains: Any, window: Any, words: 
                     kept.lines[r, 1, place] = trains.lines[r, 1, i]
                     place += 1
             kept.extents[r, k, 1] = place - kept.extents[r, k, 0]
-            place += SLACK
+            place += SLACK  # kernels read whole vectors of a list, and may look behind its end
 
 
 def halt(start: Any, stop: Any, counts: Any, window: Any, events: Any, every: Any, first: Any) -> None:
-    """Open the window from the last halt of each column to its next event, for as many events as there is room for.
+    """Open a window from the last halt of each column to its next event, for the next K events.
 
-    Event number n comes after `every` (n + 1) vectors, of which the update has had `first` before it, and concerns
-    column n modulo N.
+    Event number n comes after vector number `every`·(n + 1) - 1, counted from the first vector of the array's life, and
+    reads column n modulo N.
 
     Args:
         start: 0.
-        stop: 1; 0: nothing is opened.
+        stop: 1; 0: the window is left empty.
         counts: not added to.
-        window: `mho.kernels.records.Window`, whose begin is set to its end first.
-        events: `mho.kernels.records.Events`.
+        window: `mho.kernels.records.Window`; written.
+        events: `mho.kernels.records.Events`, with room for K; written.
         every: vectors from one event to the next.
         first: number of the first vector of the update.
     """
+    # columns without an event in this halt get an empty window: their vectors come with a later one
     begin, end = window.begin, window.end
     for j in range(begin.shape[0]):
         begin[j] = end[j]
@@ -73,7 +78,15 @@ def halt(start: Any, stop: Any, counts: Any, window: Any, events: Any, every: An
 
 
 def finish(start: Any, stop: Any, counts: Any, window: Any, vectors: Any) -> None:
-    """Open the window from the last halt of each column to the end of an update of so many vectors."""
+    """Open a window from the last halt of each column to the end of the update.
+
+    Args:
+        start: 0.
+        stop: 1; equal to `start`: nothing is opened.
+        counts: not added to.
+        window: `mho.kernels.records.Window`; written.
+        vectors: vectors of the update.
+    """
     low = np.int64(vectors)
     for j in range(window.begin.shape[0] if stop > start else 0):
         window.begin[j], window.end[j] = window.end[j], vectors

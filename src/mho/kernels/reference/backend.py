@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mho.compiler.program import Step
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
-from mho.kernels.ops import Cells, Circuit, Counts, Drive, Floats
+from mho.kernels.ops import Circuit, Counts, Drive, Floats, Population
 from mho.kernels.records import Window
 from mho.kernels.reference.read import ReadStream, read
 from mho.kernels.reference.relaxation import rest, visible
@@ -21,12 +21,12 @@ from mho.kernels.reference.update import outer, update
 from mho.kernels.transfer import TransferMap
 
 LONGEST = 32
-"""Slots of a train that transfers send, at most."""
+"""Slots of the longest train that a transfer sends."""
 
 
 @final
 class Reference(Backend):
-    """Back end with which compiled back ends are compared: slow and obvious."""
+    """Back end in plain NumPy with interpreted laws, slow and obvious, with which compiled back ends are compared."""
 
     def memory(self, tensor: Any) -> Any:
         return tensor.numpy()
@@ -58,10 +58,10 @@ class Reference(Backend):
         return run, drawn
 
     def plan_moves(
-        self, state: Floats, cells: Cells, drawn: BitTrains, key: Keys, number: Counts, counts: Counts,
+        self, state: Floats, population: Population, drawn: BitTrains, key: Keys, number: Counts, counts: Counts,
         *, window: Window | None = None,
     ) -> list[Step]:  # fmt: skip
-        fields = cells.broadcast(state.shape)
+        fields = population.broadcast(state.shape)
 
         def run() -> None:
             applied = drawn
@@ -69,7 +69,7 @@ class Reference(Backend):
                 vectors = np.arange(drawn.columns.shape[1])[:, None]
                 inside = ((window.begin <= vectors) & (vectors < window.end))[..., None]
                 applied = dataclasses.replace(drawn, columns=drawn.columns & inside)
-            update(counts, cells.model, state, cells.hidden, fields, applied, key, int(number[0]))
+            update(counts, population.model, state, population.hidden, fields, applied, key, int(number[0]))
 
         return [run]
 
@@ -117,12 +117,16 @@ class Reference(Backend):
     def plan_outer(self, state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts) -> Step:
         return lambda: outer(counts, state, x, d, rate)
 
-    def plan_visible(self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, out: Floats) -> Step:
-        fields = cells.broadcast(state.shape)
-        return lambda: visible(counts, cells.model, state, fields, key, int(number[0]), out)
+    def plan_visible(
+        self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, out: Floats
+    ) -> Step:
+        fields = population.broadcast(state.shape)
+        return lambda: visible(counts, population.model, state, fields, key, int(number[0]), out)
 
     def plan_relaxation(
-        self, state: Floats, cells: Cells, key: Keys, number: Counts, counts: Counts, dt: Floats
+        self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, dt: Floats
     ) -> Step:
-        fields = cells.broadcast(state.shape)
-        return lambda: rest(counts, cells.model, state, cells.hidden, fields, key, float(dt[0]), int(number[0]))
+        fields = population.broadcast(state.shape)
+        return lambda: rest(
+            counts, population.model, state, population.hidden, fields, key, float(dt[0]), int(number[0])
+        )

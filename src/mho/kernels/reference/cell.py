@@ -1,4 +1,4 @@
-"""One cross-point: calls of its law and its hooks, and the weight that follows from their answers."""
+"""One cross-point of the reference: calls of its law and its hooks, and the weight that follows from their answers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ Words = npt.NDArray[np.uint32]
 
 
 def ask(law: Any, w: Any, states: Any, up: bool, cell: Any, z: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return weight and hidden states after a pulse, whatever the law's contract.
+    """Return weight and hidden states after a pulse, for laws with no, one or several hidden states.
 
     Args:
         law: a device, or its class.
-        w: the weight.
-        states: its hidden states, in the order of `law.states`; empty: all 0.
-        up: the direction.
-        cell: a record of the fields.
-        z: a standard normal, a pair for a law that draws two.
+        w: the weight, in the array's units.
+        states: hidden states, in the order of `law.states`; empty: all 0.
+        up: True for a pulse up.
+        cell: record of the device's fields.
+        z: a standard normal; a pair of them for a law with draws = 2.
+
+    Returns:
+        The new weight, not yet clipped to the bounds, and the new hidden states.
     """
     if not law.states:
         return law.pulse(w, up, cell, z), ()
@@ -44,18 +47,18 @@ def _record(states: tuple[str, ...]) -> Any:
 
 
 def quiet(law: Any) -> Any:
-    """Return the z of a pulse without noise."""
+    """Return the z of a pulse without noise: 0, or a pair of zeros for a law with draws = 2."""
     return (0.0, 0.0) if law.draws == 2 else 0.0  # floats of Python keep the precision of w
 
 
 def drawn(law: Any, index: Words, key_0: Words, key_1: Words) -> Any:
-    """Return the z of a pulse under these keys, each (1,)."""
+    """Return the standard normal z of a pulse under these keys, each (1,); a pair for a law with draws = 2."""
     first = np.float32(normal(mix(index, key_0, key_1))[0])
     return first if law.draws == 1 else (first, np.float32(normal(mix(index | SECOND_DRAW, key_0, key_1))[0]))
 
 
 def hook_normals(hook_class: type[Hooks], index: Words, key_0: Words, key_1: Words) -> npt.NDArray[np.float32]:
-    """Return the z of the hooks of a class under these keys, in the shape of `index`."""
+    """Return the standard normals z of the hooks of a class under these keys, in the shape of `index`."""
     own_0, own_1 = map(np.uint32, hook_class.draw_key())
     return np.asarray(normal(mix(index, key_0 ^ own_0, key_1 ^ own_1)), np.float32)
 
@@ -85,14 +88,15 @@ def written(model: DeviceModel, w: np.float32, cell: Any, keys: tuple[Any, Any, 
 
 
 def within(w: Any, cell: Any) -> np.float32:
-    """Return a weight clipped to the bounds of its device."""
+    """Return w clipped to the bounds w_min and w_max of its device."""
     return np.float32(min(max(w, cell.w_min), cell.w_max))
 
 
 def kept_weight(model: DeviceModel, new: Any, old: np.float32, cell: Any, counts: npt.NDArray[np.int64]) -> np.float32:
-    """Return the weight that follows from a law's answer: without NaN, moves of a held device, or excess over a bound.
+    """Return the weight that follows from a law's answer.
 
-    NaN and bounds are counted.
+    NaN is replaced by the old weight and counted in NOT_FINITE, a device that never moves keeps its weight, and a
+    weight beyond a bound is clipped and counted in BOUND_HITS.
     """
     new = np.float32(new)
     if np.isnan(new):

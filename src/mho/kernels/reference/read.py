@@ -24,10 +24,10 @@ class ReadStream(NamedTuple):
     """Stream of a read, which names its noise, and its counters.
 
     Attributes:
-        keys: of the stream, (R, 2).
+        keys: keys of the stream, (R, 2) uint32.
         first: number of the first vector.
-        clipped: counter of clipped outputs.
-        halvings: counter of halvings.
+        clipped: column of `counts` for clipped outputs.
+        halvings: column of `counts` for halvings.
     """
 
     keys: npt.NDArray[np.uint32]
@@ -39,13 +39,17 @@ class ReadStream(NamedTuple):
 def read(
     counts: Counts, weights: Floats, x: Floats, out: Floats, circuit: Circuit, stream: ReadStream, *, backward: bool
 ) -> None:
-    """Read vectors forward, y = W x, or backward, z = Wᵀ δ, one after another.
+    """Read vectors through the array and its periphery: y = s·2ⁿ·clip(W x/(s·2ⁿ) + σξ, ±α), backward with Wᵀ.
+
+    s is the largest |input| under noise management, else 1; n the number of halvings by bound management.
+    Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, noise and bound management.
 
     Args:
-        counts: (R, SIZE); clipped outputs, halvings, and values that are not finite are added.
-        weights: (R, P, N), P = M·devices.
+        counts: (R, SIZE); clipped outputs and halvings are added to the counters that `stream` names, values that are
+            not finite to NOT_FINITE.
+        weights: as reads see them, (R, P, N), P = M·devices.
         x: (R, T, N), or backward δ (R, T, M), which drives all P lines.
-        out: takes (R, T, M), averaged over the devices, or backward (R, T, N).
+        out: takes y, (R, T, M), the mean over the devices of a weight; or backward z, (R, T, N).
         circuit: noise σ, bounds, steps of converters, noise and bound management.
         stream: names the noise ξ, fresh for each output, vector and halving.
         backward: the direction.
@@ -80,10 +84,13 @@ def read(
 def sums_of(
     weights: Floats, x: Floats, s: np.float32, numbers: Floats, *, backward: bool
 ) -> tuple[Floats, np.float32, int]:
-    """Return W(x/s) of one vector behind the input stage, the unit in which it is, and inputs that are not finite.
+    """Return the products W(x/s) of one vector, behind the input stage.
 
-    Where the input stage neither clips nor rounds, s·clip(W(x/s) + σξ, ±α) is clip(W x + sσξ, ±sα): then the sums
-    are W x, as compiled back ends have them, and their unit is s. Else the unit is 1.
+    If the input stage neither clips nor rounds, s·clip(W(x/s) + σξ, ±α) = clip(W x + sσξ, ±sα): then the sums are W x,
+    as compiled back ends compute them, and their unit is s. Else their unit is 1.
+
+    Returns:
+        The sums (P,), or backward (N,); their unit; how many inputs are not finite.
     """
     if np.isinf(numbers[INPUT_BOUND]) and numbers[INPUT_STEP] == 0:
         return product(weights, x, backward), s, 0
@@ -94,7 +101,7 @@ def sums_of(
 
 
 def noise(stream: ReadStream, r: int, t: int, halving: int, size: int) -> Floats:
-    """Return ξ of the outputs of vector t of replica r after so many halvings, (size,)."""
+    """Return the noise ξ ~ N(0, 1) of the outputs of vector t of replica r after `halving` halvings, (size,)."""
     number, block = np.array([stream.first + t], np.uint64), np.array([halving], np.uint32)
     k0, k1, _, _ = vector_keys(stream.keys[r, :1], stream.keys[r, 1:], number, block)
     xi: Floats = normal(mix(np.arange(size, dtype=np.uint32), k0, k1))
@@ -102,9 +109,9 @@ def noise(stream: ReadStream, r: int, t: int, halving: int, size: int) -> Floats
 
 
 def added_devices(values: Floats, rows: int) -> Floats:
-    """Return the sums (rows,) over the devices of each weight, of values (devices·rows,), in their order."""
-    each = values.reshape(-1, rows)
-    total = each[0].copy()
-    for own in each[1:]:
-        total += own
+    """Return the sums (rows,) over the devices of each weight of values (devices·rows,), added in order."""
+    by_device = values.reshape(-1, rows)
+    total = by_device[0].copy()
+    for values_of_device in by_device[1:]:
+        total += values_of_device
     return total

@@ -27,7 +27,17 @@ def visible(
     first: int,
     out: Floats,
 ) -> None:
-    """Write the weights that the read of vector `first` sees of state (R, P, N) into `out`."""
+    """Compute the weights that a read sees: the law's `read`, then each effect's `seen`, with the draws of that read.
+
+    Args:
+        counts: (R, SIZE); NaN are added to NOT_FINITE, and replaced by the state.
+        model: the law, and the hooks beside it.
+        state: (R, P, N).
+        cells: fields of the devices by name, each (R, P, N).
+        streams: keys of the stream of the reads, (R, 2) uint32.
+        first: number of the read's first vector, which names the draws.
+        out: takes the weights, (R, P, N).
+    """
     law: Any = model.law_class
     for place, cell, z, hooks in _each(model, "seen", state, cells, streams, first, READING_BLOCK):
         seen = np.float32(law.read(state[place], cell, z) if hasattr(law, "read") else state[place])
@@ -47,7 +57,20 @@ def rest(
     dt: float,
     first: int,
 ) -> None:
-    """Let a time dt pass for state (R, P, N), and for the written weights hidden[:, 0] where reads see others."""
+    """Let time pass: apply the law's `rest`, then each effect's `aged`, and clip to the bounds.
+
+    With write noise the written weight changes, and the weight that is read moves by the same difference.
+
+    Args:
+        counts: (R, SIZE); NaN are added to NOT_FINITE, and their weights stay as they were.
+        model: the law, and the hooks beside it.
+        state: weights that reads see, (R, P, N); updated.
+        hidden: states that reads do not see, (R, H, P, N), with write noise the written weight first; updated.
+        cells: fields of the devices by name, each (R, P, N).
+        streams: keys of the stream of time, (R, 2) uint32.
+        dt: time in optimizer steps.
+        first: number that names the draws.
+    """
     law: Any = model.law_class
     written, time = hidden[:, 0] if model.filling("written") else state, np.float32(dt)
     for place, cell, z, hooks in _each(model, "aged", state, cells, streams, first, RESTING_BLOCK):
@@ -73,7 +96,7 @@ def _each(
     first: int,
     block: Any,
 ) -> Iterator[tuple[tuple[int, int, int], Any, np.float32, list[tuple[Any, np.float32]]]]:
-    """Yield each cross-point: its place, its record, the law's normal, and the classes that fill a hook with theirs."""
+    """Yield each cross-point: its index, the record of its fields, the law's normal, and each hook with its normal."""
     for r in range(len(state)):
         words = vector_keys(streams[r, :1], streams[r, 1:], np.array([first], np.uint64), np.array([block], np.uint32))
         index = np.arange(state[r].size, dtype=np.uint32).reshape(state[r].shape)

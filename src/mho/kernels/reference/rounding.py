@@ -1,4 +1,4 @@
-"""Rounding as compiled back ends have it: products that are added with one rounding, in index order."""
+"""Rounding of compiled back ends in NumPy: products that are added with one rounding, in index order."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ Floats = npt.NDArray[np.float32]
 
 
 def product(w: Floats, v: Floats, backward: bool) -> Floats:
-    """Return W v, or Wᵀ v for v shared by all copies of the rows, summed term by term in index order.
+    """Return W v, or backward Wᵀ v, summed term by term in index order, each product added with one rounding.
 
     Args:
         w: (P, N).
-        v: (N,), or backward (M,), P = M·devices.
+        v: (N,), or backward (M,), which all P/M devices of a weight see.
         backward: the direction.
+
+    Returns:
+        (P,), or backward (N,).
     """
     columns = w if not backward else w.T
     terms = v if not backward else np.tile(v, w.shape[0] // v.size)
@@ -25,10 +28,11 @@ def product(w: Floats, v: Floats, backward: bool) -> Floats:
 
 
 def fused(a: Floats, b: np.float32, c: Floats) -> Floats:
-    """Return a·b + c, rounded once.
+    """Return a·b + c of float32 numbers, rounded once.
 
-    The product is exact in float64. Their sum is rounded to odd there (Boldo and Melquiond 2008): to the
-    neighbour with the last bit set wherever it is not exact, so that rounding to float32 cannot be misled.
+    The product is exact in float64. The sum is rounded to odd there (S. Boldo, G. Melquiond 2008): where it is not
+    exact, to the neighbour whose last bit is set, so that the second rounding, to float32, gives what a single one
+    would.
     """
     product = a.astype(np.float64) * np.float64(b)
     total = product + c
@@ -42,5 +46,5 @@ def fused(a: Floats, b: np.float32, c: Floats) -> Floats:
 
 
 def in_steps(values: Floats, step: np.float32) -> Floats:
-    """Return values rounded to whole steps of a converter; 0: as they are."""
+    """Return values rounded to whole steps of a converter; a step of 0 leaves them as they are."""
     return values if step == 0 else np.rint(values / step) * step

@@ -35,13 +35,13 @@ LARGEST = np.finfo(np.float32).max
 @final
 @dataclasses.dataclass(frozen=True)
 class BitTrains:
-    """Pulse trains of T vectors, a bit a slot.
+    """Pulse trains of T vectors, a bit per slot.
 
     Attributes:
-        columns: of x, (R, T, N, BL).
-        rows: of δ, (R, T, P, BL).
-        x: (R, T, N), whose signs are those of the pulses.
-        d: δ, (R, T, M).
+        columns: True where a column pulses, (R, T, N, BL).
+        rows: True where a row pulses, (R, T, P, BL).
+        x: (R, T, N), whose signs are those of the columns' pulses.
+        d: δ, (R, T, M), whose signs are those of the rows' pulses.
     """
 
     columns: npt.NDArray[np.bool_]
@@ -56,14 +56,16 @@ def trains(
     """Draw pulse trains: P(A = 1) = min(1, C_x|x|) and P(B = 1) = min(1, C_δ|δ|) in each of BL slots.
 
     Update management multiplies C_x by m = √(max|δ|/max|x|) of a vector, and divides C_δ by it.
-    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341; T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014.
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, eq. 2; T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014,
+    update management.
 
     Args:
-        counts: (R, SIZE); pulses, saturated probabilities, and vectors that are not finite are added.
-        drive: gains and length.
-        keys: of the stream, (R, 2).
-        first: number of the first vector.
-        drawn: its columns and rows are written.
+        counts: (R, SIZE); pulses of all lines are added, probabilities above 1 to the saturated probabilities, and
+            vectors that are not finite to NOT_FINITE.
+        drive: gains, length and management.
+        keys: keys of the stream, (R, 2) uint32.
+        first: number of the first vector, which names its draws.
+        drawn: x and δ; its columns and rows are written.
     """
     x, d, length = drawn.x, drawn.d, drive.length
     copies = drawn.rows.shape[2] // d.shape[2]
@@ -99,7 +101,7 @@ def trains(
 
 
 def fitted_gains(x_max: Any, d_max: Any, x_gain: Any, d_gain: Any, length: int) -> tuple[Any, Any, int]:
-    """Return C_x, C_δ and slots BL of a vector under length management.
+    """Return C_x, C_δ and the slots BL of a vector under length management; all 0 where nothing is to be sent.
 
     K = η/Δ·max|x|·max|δ| coincidences are wanted where both are largest, and sent in BL = min(⌈K⌉, length) slots. Both
     sides peak at √(K/BL); where K > BL, x peaks at 1 and δ at K/BL, so that only the largest δ are cut.
@@ -114,7 +116,7 @@ def fitted_gains(x_max: Any, d_max: Any, x_gain: Any, d_gain: Any, length: int) 
 
 
 def rounded(p: Floats, slots: int) -> npt.NDArray[np.int64]:
-    """Return the pulses of lines in so many slots, by their probabilities (lines,)."""
+    """Return the pulses (lines,) that lines of probabilities p (lines,) send in `slots` slots, rounded."""
     return np.rint(np.float32(slots) * np.minimum(p, ONE)).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Update cycle in NumPy: cell by cell, with the law as plain Python."""
+"""Update cycle in NumPy: cross-point by cross-point, with the law as plain Python."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def update(
 ) -> None:
     """Apply trains: each coincidence A = B = 1 moves w_ij by a step of the law in the direction sign(x_j δ_i).
 
-    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update.
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, eq. 2, stochastic update.
 
     Args:
-        counts: (R, SIZE); coincidences, bound hits, and steps that are not finite are added.
+        counts: (R, SIZE); coincidences and bound hits are added, steps that are not finite to NOT_FINITE.
         model: the law, and the hooks beside it.
-        state: what reads see of the devices, (R, P, N).
-        hidden: what they do not see, (R, H, P, N).
-        fields: each field and table of the law in the shape of the state.
+        state: weights that reads see, (R, P, N); updated.
+        hidden: states that reads do not see, (R, H, P, N); updated.
+        fields: every field of the law in the shape of the state, every table with axes of its own behind.
         trains: pulses of columns and rows.
-        streams: keys, (R, 2).
-        first: number of the first vector.
+        streams: keys of the stream, (R, 2) uint32.
+        first: number of the first vector, which names the draws.
     """
     copies = state.shape[1] // trains.d.shape[2]
     for r, t in np.ndindex(trains.x.shape[:2]):
@@ -60,7 +60,7 @@ def update(
 
 
 class _Keys:
-    """Index and keys of the pulses of a cell in one word of slots of a vector, by their numbers."""
+    """Index and keys of the pulses of a cross-point in one word of slots of a vector, by the number of the pulse."""
 
     def __init__(self, stream: npt.NDArray[np.uint32], vector: int, word: int, cell: int) -> None:
         self.stream, self.vector = stream, np.array([vector], np.uint64)
@@ -75,16 +75,22 @@ class _Keys:
 def move(
     model: DeviceModel, before: Floats, n: int, up: bool, cell: Any, keys: _Keys, counts: npt.NDArray[np.int64]
 ) -> list[np.float32]:
-    """Return the weight that reads see and the hidden states of a cell after n coincidences of one direction.
+    """Return the weight and the hidden states of a device after n coincidences in one direction.
+
+    n > 1 pulses are merged into the law's closed form, w += n·step + √n·spread·z, if the nearest bound is farther than
+    the law's `reach`; else they are applied singly, each clipped to the bounds.
 
     Args:
-        model: the device's law and hooks.
-        before: the weight and the hidden states before them.
-        n: at least 1.
-        up: the direction.
-        cell: a record of the fields.
-        keys: of the pulses.
-        counts: of its replica, added to.
+        model: the law, and the hooks beside it.
+        before: the weight that reads see, then the hidden states, (1 + H,).
+        n: coincidences, at least 1.
+        up: True for pulses up.
+        cell: record of the device's fields.
+        keys: keys of the pulses.
+        counts: (SIZE,) of the replica; bound hits and steps that are not finite are added.
+
+    Returns:
+        The weight that reads see, then the hidden states.
     """
     law: Any = model.law_class
     hides, fixed = bool(model.filling("written")), holds(model, cell)
@@ -106,9 +112,14 @@ def move(
 
 
 def outer(counts: npt.NDArray[np.int64], state: Floats, x: Floats, d: Floats, lr: Floats) -> None:
-    """Update exactly: w_pj += (lr_r·d_tp)·x_tj, vector after vector.
+    """Update ideal devices exactly: w_pj += (lr·δ_tp)·x_tj for t = 0, 1, ..., one vector after another.
 
-    state (R, P, N), x (R, T, N), d (R, T, M), lr (R,); values that are not finite are counted.
+    Args:
+        counts: (R, SIZE); errors that are not finite are added to NOT_FINITE.
+        state: weights, (R, P, N); updated.
+        x: (R, T, N).
+        d: δ, (R, T, M); the P/M devices of a weight get the same step.
+        lr: learning rate of each replica, (R,).
     """
     copies = state.shape[1] // d.shape[2]
     for r, t in np.ndindex(x.shape[:2]):

@@ -50,7 +50,7 @@ class LogLikelihood:
         mean: over the examples.
         low: with the upper end of log Z's interval; it says nothing of the spread over examples.
         high: with the lower end.
-        values: of each example, (n,) float64.
+        values: values of each example, (n,) float64.
         log_z: the partition function that was used.
         kind: "exact", "AIS", or "variational bound, exact log Z" or "variational bound, AIS": a lower bound but for
             the error of log Z.

@@ -12,10 +12,10 @@ from mho.learning.boltzmann.training import Progress
 
 @final
 class LearningBar(Bar[Progress]):
-    """Epoch, examples a second, what the rule measures and time left on a terminal; one line an epoch elsewhere.
+    """Epoch, examples per second, what the rule measures and time left on a terminal; one line per epoch elsewhere.
 
     Args:
-        plan: of the machine.
+        plan: plan of the machine.
         examples: that make an epoch.
         progress: where learning begins.
     """

@@ -1,4 +1,4 @@
-"""Where the couplings of a Boltzmann machine live: what every kind of them answers."""
+"""Base of the couplings of a Boltzmann machine, whichever memory holds them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Couplings(abc.ABC):
 
         Args:
             layer: which units.
-            states: of every layer.
+            states: states of every layer.
             inside: whether links inside the layer count.
         """
 

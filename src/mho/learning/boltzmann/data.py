@@ -31,7 +31,7 @@ def binary(x: Any, threshold: float | None, dtype: torch.dtype, label: str = "X"
     Args:
         x: NumPy array of numbers or booleans.
         threshold: units are 1 where x is above it; None: x must be binary already.
-        dtype: of the result.
+        dtype: type of the result.
         label: what messages call x.
 
     Raises:

@@ -18,7 +18,7 @@ class DenseCouplings(Couplings):
 
     Args:
         structure: layers and blocks.
-        dtype: of the numbers.
+        dtype: type of the numbers.
     """
 
     def __init__(self, structure: Structure, dtype: torch.dtype) -> None:

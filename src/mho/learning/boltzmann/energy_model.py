@@ -118,7 +118,7 @@ class EnergyModel(abc.ABC, metaclass=InWords):
 
         Args:
             X: examples.
-            seed: of the draws; None: the machine's.
+            seed: seed of the draws; None: the machine's.
         """
         network, plan = self._network(), self.plan()
         v = self._examples(X, reset=False)
@@ -141,13 +141,13 @@ class EnergyModel(abc.ABC, metaclass=InWords):
         """Return visible units (n, size) after Gibbs sweeps of as many independent chains.
 
         Args:
-            n: chains; None: 100, or one an example of `start`.
+            n: chains; None: 100, or one per example of `start`.
             sweeps: over all layers, at least 1.
             temperature: T of all units, above 0.
             start: examples (n, visible) to start from, in place of random units.
             probabilities: return the probability of each visible unit in its last draw; not for machines with links
                 inside the visible layer.
-            seed: of the draws; None: the machine's. Equal seeds give equal samples; on arrays the noise is new.
+            seed: seed of the draws; None: the machine's. Equal seeds give equal samples; on arrays the noise is new.
         """
         network, plan = self._network(), self.plan()
         count = n if n is not None else 100 if start is None else len(start)
@@ -180,7 +180,7 @@ class EnergyModel(abc.ABC, metaclass=InWords):
                 are drawn. None: no unit is trusted, and X is only where the chain starts.
             sweeps: times that hidden units are inferred and visible units drawn; the result is the mean over the later
                 half.
-            seed: of the draws; None: the machine's.
+            seed: seed of the draws; None: the machine's.
 
         Raises:
             WrongUse: for a machine without hidden units if nothing is known.
@@ -210,10 +210,10 @@ class EnergyModel(abc.ABC, metaclass=InWords):
         Args:
             method: "exact": by enumeration; "ais": annealed importance sampling; "auto": exact where at most 20 units
                 have to be enumerated.
-            chains: of the annealing.
-            temperatures: of the annealing.
+            chains: number of chains of the annealing.
+            temperatures: number of temperatures of the annealing.
             base: biases (visible,) at the start of the annealing; None: the machine's.
-            seed: of the annealing's draws; None: the machine's.
+            seed: seed of the annealing's draws; None: the machine's.
 
         Raises:
             WrongUse: for "exact" with too many units.
@@ -250,7 +250,7 @@ class EnergyModel(abc.ABC, metaclass=InWords):
         return like(X, annealing.pseudo_log_likelihood(network.exact(network.dtype), self._examples(X, reset=False)))
 
     def _states(self, states: Any) -> list[Tensor]:
-        """Return states of all units, one tensor (n, size) a layer."""
+        """Return states of all units, a tensor (n, size) per layer."""
         network = self._network()
         rows = np.atleast_2d(as_rows(states))
         check_state_width(rows.shape[1], network.structure)

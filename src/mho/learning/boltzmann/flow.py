@@ -32,7 +32,7 @@ class Flow:
 
     Attributes:
         values: Σ_i h_i of each state, (n,).
-        biases: δ_i h_i, the gradient ∂/∂b of each state's flow, one tensor (n, size) a layer.
+        biases: δ_i h_i, the gradient ∂/∂b of each state's flow, a tensor (n, size) per layer.
     """
 
     values: Tensor
@@ -40,7 +40,7 @@ class Flow:
 
 
 def flow(states: Sequence[Tensor], drives: Sequence[Tensor]) -> Flow:
-    """Return the flow out of states s with drives z = W s + b; both have one tensor (n, size) a layer."""
+    """Return the flow out of states s with drives z = W s + b; both have a tensor (n, size) per layer."""
     values, biases = torch.zeros(len(states[0]), dtype=drives[0].dtype), []
     for s, z in zip(states, drives, strict=True):
         delta = 0.5 - s

@@ -116,9 +116,9 @@ class Means:
     """Means of a machine's own distribution, by enumeration.
 
     Attributes:
-        structure: of the machine.
+        structure: structure of the machine.
         kept: states (2ᵏ, size) of each kept layer, by layer, for summed layers their means given the kept ones.
-        probabilities: of the kept states, (2ᵏ,).
+        probabilities: probabilities of the kept states, (2ᵏ,).
     """
 
     structure: Structure
@@ -127,7 +127,7 @@ class Means:
 
     @property
     def biases(self) -> list[Tensor]:
-        """Mean of each unit, one tensor (size,) a layer."""
+        """Mean of each unit, a tensor (size,) per layer."""
         return [self.probabilities @ states for states in self.states]
 
     def moves(self, sign: float) -> list[Move]:

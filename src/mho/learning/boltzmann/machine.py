@@ -46,7 +46,7 @@ class BoltzmannMachine(EnergyModel, ClassNamePrefixFeaturesOutMixin, Transformer
             links, or a dict from (lower, upper) layer to a bool matrix.
         rpu: arrays for the couplings, one a pair of layers, read forward and backward; biases stay digital. None:
             floating point.
-        coupling: "symmetric", or "asymmetric": two arrays a pair, one for each direction.
+        coupling: "symmetric", or "asymmetric": two arrays per pair, one for each direction.
         method: "vpf", "cd" or "ml".
         k: Gibbs sweeps of "cd"; None: 1.
         sweeps: clamped Gibbs sweeps of the inference after the bottom-up pass; None: 0 where that pass is exact (one
@@ -54,14 +54,14 @@ class BoltzmannMachine(EnergyModel, ClassNamePrefixFeaturesOutMixin, Transformer
         temperature: T of the inference of hidden units, above 0.
         lr: learning rate η of couplings and biases; gradients are means over a mini-batch.
         lr_end: learning rate at the end of the last epoch, to which it falls linearly; None: `lr` throughout.
-        batch_size: examples a step.
+        batch_size: examples per step.
         epochs: passes over the data.
         weight_std: standard deviation of the initial couplings; biases of hidden units begin at 0.
         visible_bias: where the biases of visible units begin: at "zero", or, with "data", at the log-odds of the mean
             of the first examples (Hinton 2012, section 8).
         threshold: units are 1 where the data are above; None: the data must be binary.
         dtype: "float32" or "float64", of states and couplings in floating point.
-        seed: of initial couplings, order, states, devices, noise and pulses.
+        seed: seed of initial couplings, order, states, devices, noise and pulses.
         verbose: show a progress bar on standard error.
 
     Attributes:
@@ -203,7 +203,7 @@ class BoltzmannMachine(EnergyModel, ClassNamePrefixFeaturesOutMixin, Transformer
         return self.log_likelihood(X).mean
 
     def hidden(self, X: Any) -> list[Any]:
-        """Return the probabilities of each hidden layer's units being 1, one (n, size) a layer.
+        """Return the probabilities of each hidden layer's units being 1, a tensor (n, size) per layer.
 
         Exact for one hidden layer without links inside; otherwise mean field. On arrays they are noisy.
 

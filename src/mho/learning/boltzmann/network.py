@@ -19,7 +19,7 @@ class Network:
 
     Args:
         couplings: W.
-        biases: b, one tensor (size,) a layer; digital, also where W lives on arrays.
+        biases: b, a tensor (size,) per layer; digital, also where W lives on arrays.
     """
 
     def __init__(self, couplings: Couplings, biases: Sequence[Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Couplings on cross-point arrays: one array a pair of layers, read both ways; or two, by name."""
+"""Couplings on cross-point arrays: one array per pair of layers, read both ways; or two, by name."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ KINDS = ("symmetric", "asymmetric")
 class ArrayCouplings(Couplings):
     """Couplings that live in arrays of rows × columns = units of the upper × units of the lower layer of a block.
 
-    "symmetric": one array a pair of layers. A forward read drives the upper layer and a backward read the lower one, so
-    W is symmetric by construction. "asymmetric": a second array a pair, read forward only, drives the lower layer;
+    "symmetric": one array per pair of layers. A forward read drives the upper layer and a backward read the lower one,
+    so W is symmetric by construction. "asymmetric": a second array per pair, read forward only, drives the lower layer;
     both get every move, and what differs between them is what their devices make of it. Each move is one update cycle
-    an array, W += lr·δ xᵀ, vector after vector; then the time of one step passes.
+    per array, W += lr·δ xᵀ, vector after vector; then the time of one step passes.
 
     Args:
         structure: layers and blocks; no links inside layers, and no masks.
         rpu: what the arrays are made of.
-        seed: of devices, noise and pulses.
+        seed: seed of devices, noise and pulses.
         kind: "symmetric" or "asymmetric".
 
     Raises:
@@ -56,7 +56,7 @@ class ArrayCouplings(Couplings):
 
     @property
     def arrays(self) -> dict[str, Crossbar | TiledArray]:
-        """All arrays by name."""
+        """Return all arrays by name."""
         return {array.name: array for array in (*self._arrays, *self._down) if array is not None}
 
     def drive(self, layer: int, states: States, *, inside: bool = True) -> Tensor | None:

@@ -30,17 +30,17 @@ class Plan:
 
     Attributes:
         structure: layers and blocks.
-        rule: of learning.
-        dtype: of states, drives and biases.
-        rpu: of the arrays; None: floating point.
+        rule: rule of learning.
+        dtype: type of states, drives and biases.
+        rpu: RPU of the arrays; None: floating point.
         coupling: "symmetric" or "asymmetric" arrays.
         lr: learning rate.
         lr_end: learning rate at the end of the last epoch; None: `lr`.
-        batch_size: examples a step.
+        batch_size: examples per step.
         epochs: passes over the data.
         weight_std: standard deviation of the initial couplings.
         visible_bias: where the biases of visible units begin.
-        seed: of all draws.
+        seed: seed of all draws.
     """
 
     structure: Structure
@@ -161,7 +161,7 @@ def _check_arrays(p: dict[str, Any], structure: Structure, faults: Faults) -> No
         faults.add(f"rpu is {p['rpu']!r}; give a mho.RPU, for example mho.presets.gokmen_2017()")
         return
     if p["rpu"].replicas is not None:
-        faults.add("rpu has lists of one value a replica, and a machine is one; give rpu.of_replica(0)")
+        faults.add("rpu has lists of one value per replica, and a machine has a single replica; give rpu.of_replica(0)")
     if p["dtype"] != "float32":
         faults.add(f"dtype is {p['dtype']!r}, and arrays compute in float32; leave it out")
     try:

@@ -30,7 +30,7 @@ class Step:
 
     Attributes:
         moves: to the couplings.
-        biases: to the biases, one tensor (size,) a layer.
+        biases: to the biases, a tensor (size,) per layer.
         loss: sum over the examples of what the rule measures.
     """
 
@@ -69,7 +69,7 @@ class VariationalFlow(Rule):
 
     Attributes:
         sweeps: clamped sweeps after the bottom-up pass.
-        temperature: of the inference.
+        temperature: temperature of the inference.
 
     Source: Z. Liu, J. Quek, S. Lin 2018, arXiv 1711.07732; how hidden units are inferred is recalled, not re-read.
     """
@@ -103,7 +103,7 @@ class ContrastiveDivergence(Rule):
     Attributes:
         k: Gibbs sweeps, at least 1.
         sweeps: clamped sweeps after the bottom-up pass, in the phase of the data.
-        temperature: of the inference in that phase.
+        temperature: temperature of the inference in that phase.
 
     Source: G. Hinton 2002, Neural Computation 14:1771.
     """
@@ -178,11 +178,11 @@ def make_rule(
     """Return the rule of these options, or note what is wrong with them.
 
     Args:
-        structure: of the machine.
+        structure: structure of the machine.
         method: "vpf", "cd" or "ml".
         k: Gibbs sweeps of "cd"; None: 1.
         sweeps: clamped sweeps of the inference; None: 0 where the bottom-up pass is exact, else 3.
-        temperature: of the inference.
+        temperature: temperature of the inference.
         on_arrays: whether the couplings live on arrays.
         faults: where faults are noted.
     """

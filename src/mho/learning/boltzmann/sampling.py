@@ -31,7 +31,7 @@ class Inferred:
     """Units of all layers for given visible units.
 
     Attributes:
-        states: one tensor (n, size) a layer.
+        states: a tensor (n, size) per layer.
         top_drive: z of the highest layer for these states where it is known already, so that it need not be read again.
     """
 

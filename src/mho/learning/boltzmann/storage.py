@@ -29,10 +29,10 @@ class Stored:
 
     Attributes:
         file: where it was read.
-        parameters: of the machine, as `BoltzmannMachine` takes them.
-        progress: of learning.
+        parameters: parameters of the machine, as `BoltzmannMachine` takes them.
+        progress: progress of learning.
         visible: units of the data.
-        names: of the columns of the data, if they had names.
+        names: names of the columns of the data, if they had names.
         tensors: couplings, biases and matrices of parameters.
     """
 
@@ -93,15 +93,15 @@ def unpack(file: Path, tensors: dict[str, Tensor], notes: Mapping[str, Any]) -> 
 
     Args:
         file: where it was stored, for messages.
-        tensors: of `pack`.
-        notes: of `pack`.
+        tensors: tensors of `pack`.
+        notes: notes of `pack`.
 
     Raises:
         CheckpointError: for notes that are no machine's.
     """
     if notes.get("kind") != KIND:
         raise CheckpointError(
-            f"{file} is a checkpoint of mho train, not of a BoltzmannMachine; give one that save wrote"
+            f"{file} is a checkpoint of mho train, not of a BoltzmannMachine; give a file that its save wrote"
         )
     parameters = {name: _unpacked(value, tensors) for name, value in notes["parameters"].items()}
     return Stored(file, parameters, Progress(**notes["progress"]), notes["visible"], notes["names"], tensors)

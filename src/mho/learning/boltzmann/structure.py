@@ -1,4 +1,4 @@
-"""Which units of a Boltzmann machine are linked: layers, and a block of couplings for each linked pair of them."""
+"""Structure of a Boltzmann machine: layers, and a block of couplings for each linked pair of layers."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Structure:
         return tuple(slice(end - size, end) for end, size in zip(ends, self.sizes, strict=True))
 
     def split(self, states: Tensor) -> list[Tensor]:
-        """Return states (n, units) as one tensor (n, size) a layer."""
+        """Return states (n, units) as a tensor (n, size) per layer."""
         return [states[:, part] for part in self.slices]
 
     def block(self, lower: int, upper: int) -> int | None:
@@ -89,9 +89,9 @@ class Structure:
 
     @functools.cached_property
     def groups(self) -> tuple[tuple[Tensor, ...], ...]:
-        """For each layer, units that may be drawn together given all others: greedy colouring of the links inside.
+        """Return for each layer its groups of units without links inside, which are drawn together (greedy colouring).
 
-        A layer without links inside is one group; one in which all units are linked has a group a unit.
+        A layer without links inside is one group; one in which all units are linked has a group per unit.
         """
         return tuple(_colours(size, self._inside_mask(layer)) for layer, size in enumerate(self.sizes))
 

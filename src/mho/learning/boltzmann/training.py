@@ -18,7 +18,7 @@ from mho.learning.boltzmann.plan import Plan
 @final
 @dataclasses.dataclass
 class Progress:
-    """Where learning is; with couplings and biases all that the rest of it depends on.
+    """Progress of learning: with couplings and biases, all that the rest of the learning depends on.
 
     Attributes:
         epoch: epochs finished.

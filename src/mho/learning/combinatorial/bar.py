@@ -10,7 +10,7 @@ from mho.learning.combinatorial.descent import Progress
 
 @final
 class DescentBar(Bar[Progress]):
-    """Sweep, evaluations a second, loss and changes.
+    """Sweep, evaluations per second, loss and changes.
 
     Args:
         sweeps: at most.

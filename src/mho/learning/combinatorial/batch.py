@@ -27,7 +27,7 @@ class Batch:
         x: (n, inputs) float32 or float64.
         targets: (n, outputs), 1 at the class of an example and 0 elsewhere, or numbers.
         level_values: (layers, L), what the levels of each layer are worth.
-        loss: of `mho.learning.combinatorial.kernels.codes`.
+        loss: loss of `mho.learning.combinatorial.kernels.codes`.
 
     Attributes:
         memory: what the kernels work on.
@@ -65,7 +65,7 @@ class Batch:
         self._run(np.zeros(0, np.int64), False, 0.0, True)
 
     def visit(self, order: Integers, *, first_only: bool, tolerance: float) -> None:
-        """Visit weights in order; see the kernel `descend`. The tolerance is one of the summed loss."""
+        """Visit weights in order; see the kernel `descend`. The tolerance applies to the summed loss."""
         self._run(order, first_only, tolerance, False)
 
     def _run(self, order: Integers, first_only: bool, tolerance: float, afresh: bool) -> None:

@@ -54,7 +54,7 @@ class Layer:
 
     @property
     def places(self) -> slice:
-        """Where its weights stand among all."""
+        """Return the places of its weights among those of the network."""
         return slice(self.first, self.first + self.out * (self.fan_in + 1))
 
 
@@ -66,7 +66,7 @@ class Chain:
     Attributes:
         operations: (operations, COLUMNS) int64; see `mho.learning.combinatorial.memory`.
         layers: those with weights, in order.
-        shape: of one example.
+        shape: shape of one example.
         outputs: how many numbers the network returns for an example.
         weights: how many places for weights there are, those of missing biases included.
     """
@@ -79,7 +79,7 @@ class Chain:
 
     @property
     def inputs(self) -> int:
-        """Numbers of an example."""
+        """Return how many numbers an example has."""
         return math.prod(self.shape)
 
     @property
@@ -213,12 +213,12 @@ class _Reading:
             raise InvalidValue(f"{type(self.model).__name__} has no layer to train; CoNNTrA trains Linear and Conv2d")
         if self.value.dim() != 2:
             raise InvalidValue(
-                f"the model returns {tuple(self.value.shape[1:])} numbers an example; flatten them into one row"
+                f"the model returns {tuple(self.value.shape[1:])} numbers per example; flatten them into one row"
             )
         return Chain(np.array(self.rows, np.int64), tuple(self.layers), self.shape, self.value.shape[1], self.weights)
 
     def _add(self, node: fx.Node, last: fx.Node | None) -> None:
-        """Add an operation, which must take the value of the one before it and nothing else."""
+        """Add an operation, which must take the value of the operation before it and nothing else."""
         module = self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
         target: Any = type(module) if module is not None else node.target
         name = str(node.target) if module is not None else node.name

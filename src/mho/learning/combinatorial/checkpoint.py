@@ -1,4 +1,4 @@
-"""Where a training of CoNNTrA stands, in memory and in a file."""
+"""State of a training of CoNNTrA, in memory and in a file."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class State:
         best_levels: those of the lowest validation error, or None.
         best: that error, and the loss.
         history: losses at the start and after each sweep.
-        records: of each sweep.
+        records: records of each sweep.
         evaluations: levels evaluated in this sweep.
         changes: weights changed in this sweep.
-        seconds: of descent in all.
-        all_evaluations: of the sweeps before.
-        all_seconds: likewise.
+        seconds: seconds of descent in all.
+        all_evaluations: evaluations of the sweeps before.
+        all_seconds: seconds of the sweeps before.
         converged: whether a sweep changed nothing.
     """
 

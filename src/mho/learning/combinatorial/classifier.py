@@ -61,7 +61,7 @@ class ConntraClassifier(ClassifierMixin, BaseEstimator, metaclass=InWords):  # t
         batch_size: examples of a mini-batch; None, or more than there are: all.
         validation: share of the examples held out, on which the best sweep is chosen.
         standardize: subtract the mean of each input and divide by its standard deviation, digitally.
-        seed: of start, order, batches and held-out examples.
+        seed: seed of start, order, batches and held-out examples.
         time_limit: seconds of descent in `fit`.
         verbose: show a bar on standard error.
 

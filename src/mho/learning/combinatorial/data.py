@@ -99,12 +99,12 @@ def check_targets(examples: Examples, outputs: int, loss: str, what: str = "") -
                 f"y{what} holds the label {wrong}, which is no class; the network has outputs 0 to {outputs - 1}"
             )
         if outputs < 2 and loss != "squared":
-            raise InvalidValue(f"the network has one output, and the loss {loss} needs one a class")
+            raise InvalidValue(f"the network has one output, and the loss {loss} needs one per class")
     elif loss != "squared":
         raise InvalidValue(f"y{what} holds numbers, and the loss {loss} takes classes (n,); give loss='squared'")
     elif examples.y.shape[1] != outputs:
         raise InvalidValue(
-            f"y{what} has {examples.y.shape[1]} numbers an example, and the network has {outputs} outputs"
+            f"y{what} has {examples.y.shape[1]} numbers per example, and the network has {outputs} outputs"
         )
 
 

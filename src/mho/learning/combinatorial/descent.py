@@ -55,7 +55,7 @@ class Progress:
         loss: mean loss of the batch.
         evaluations: levels evaluated so far.
         changes: weights changed in this sweep.
-        seconds: of descent so far.
+        seconds: seconds of descent so far.
     """
 
     sweep: int

@@ -40,7 +40,7 @@ class LevelStep(Device):
         faults.number("error", self.parameters()["error"].mean, low=0.0)
 
     def mean_step(self) -> float:
-        """Mean distance of two levels."""
+        """Return the mean distance of neighbouring levels."""
         levels = self.tables()["levels"].values
         return float(levels[-1] - levels[0]) / (len(levels) - 1)
 

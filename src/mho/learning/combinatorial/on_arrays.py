@@ -33,8 +33,8 @@ class ArrayResult:
         model: on arrays, as it was left.
         loss: mean loss of the training examples, as read at the end.
         history: mean loss as read at the start and after each sweep; with noise it may rise.
-        records: of each sweep: `sweep`, `loss`, `train_error` as read, `evaluations`, `changes`, `writes` (pulses that
-            wrote a level), `seconds`.
+        records: records of each sweep: `sweep`, `loss`, `train_error` as read, `evaluations`, `changes`, `writes`
+            (pulses that wrote a level), `seconds`.
         indices: (W,), the levels that were written.
         stopped: "converged", "sweeps" or "asked".
     """
@@ -77,9 +77,9 @@ def conntra_on_arrays(
         levels: the values that weights may have, in units of the arrays.
         rpu: what the arrays are made of; its device must be a `LevelStep` of these levels. None: exact reads and writes
             (`level_rpu` makes others).
-        seed: of start and order, and of all noise.
+        seed: seed of start and order, and of all noise.
         loss: as `conntra` takes it.
-        start: likewise.
+        start: levels at the start, as for `conntra`.
         sweeps: at most.
         reads: readings of the loss that are averaged, at least 1.
         callback: called after each weight with the sweep, from 1 on, and the weights visited; returns true to stop.
@@ -126,7 +126,7 @@ class _OnArrays:
             found: Any = modules[layer.name or "0"]
             assert isinstance(found, ArrayLayer)
             if len(found.crossbars) != 1:
-                raise InvalidValue(f"{layer.name} is on {len(found.crossbars)} arrays; CoNNTrA needs one a layer")
+                raise InvalidValue(f"{layer.name} is on {len(found.crossbars)} arrays; CoNNTrA needs one per layer")
             self.arrays.append((layer, found.crossbars[0]))
         self.writes = 0
 

@@ -36,9 +36,9 @@ class ConntraResult:
             the layers that were trained differ.
         loss: mean loss of all training examples, recomputed in float64.
         history: that loss at the start and after each sweep; without mini-batches it never rises.
-        records: of each sweep: `sweep`, `loss`, `train_error` (per cent, or a mean squared error), with validation
-            `validation_error` and `validation_loss`, `evaluations` (levels that were evaluated), `changes` (weights
-            that changed) and `seconds` of descent.
+        records: records of each sweep: `sweep`, `loss`, `train_error` (per cent, or a mean squared error), with
+            validation `validation_error` and `validation_loss`, `evaluations` (levels that were evaluated), `changes`
+            (weights that changed) and `seconds` of descent.
         levels: in ascending order.
         indices: (W,) int8, the level of each weight: layer after layer, outputs in turn, the bias of each last.
         scales: the digital factor of each layer, by name.
@@ -85,7 +85,7 @@ class ConntraResult:
 
         Args:
             rpu: other arrays, for example `mho.learning.level_rpu(levels, write_error=0.05, read=mho.Read())`.
-            seed: of the devices and of all noise.
+            seed: seed of the devices and of all noise.
 
         Raises:
             WrongUse: for a network with scales, which the default arrays do not have: its devices would need levels
@@ -104,7 +104,7 @@ class ConntraResult:
         """Write the packed weights, with all that `load_conntra` needs to make the network again.
 
         Returns:
-            Bytes of the weights within the file: ⌈W·bits/8⌉, two bits a weight for ternary levels.
+            Bytes of the weights within the file: ⌈W·bits/8⌉, two bits per weight for ternary levels.
         """
         trained = self.chain.trained()
         packed = torch.from_numpy(pack(self.indices[trained], len(self.levels)))

@@ -57,7 +57,7 @@ def conntra(
         x: (n, ...) inputs, as the model takes them.
         y: (n,) classes, integers from 0 on, or with the loss "squared" also (n, outputs) numbers.
         levels: the values that weights may have, at least two, in any order.
-        seed: of the start, of the order of weights, of batches and of the held-out examples.
+        seed: seed of the start, of the order of weights, of batches and of the held-out examples.
         loss: "cross_entropy"; "squared", the mean of (z - t)² over examples and outputs, t is 1 at the class and 0
             elsewhere; "hinge", torch's multi_margin_loss; "zero_one", the share of wrong answers.
         scale: a digital factor of each layer, so that weights are worth level times scale: None (1), "fan_in"
@@ -81,7 +81,7 @@ def conntra(
         checkpoint: a file that is written as the training goes on. If it exists the training continues from it, with
             the bits that it would have had; it may have more `sweeps` than before.
         checkpoint_every: seconds between two writes of it, at least 0.
-        callback: called with a `Progress` about ten times a second; returns true to stop.
+        callback: called with a `Progress` about ten times per second; returns true to stop.
         on_sweep: called after each sweep with its record, to which it may add, and the model as it is, in float64.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How far a pass over a sequence has come, on standard error."""
+"""Progress of a pass over a sequence, on standard error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SequenceBar(Bar[int]):
 
     Args:
         seen: samples of the sequence before this piece.
-        samples: of this piece.
+        samples: samples of this piece.
         show: whether anything is shown.
     """
 

@@ -13,7 +13,7 @@ NAME = "spectral rnn"
 
 
 class Purpose(enum.IntEnum):
-    """What numbers are drawn for. The values are part of every result: never renumber."""
+    """Purpose of random numbers. The values are part of every result: never renumber."""
 
     RESTARTS = 0
 
@@ -25,7 +25,7 @@ def normal(seed: int, purpose: Purpose, number: int, shape: tuple[int, ...]) -> 
         seed: from 0 to 2⁶³ - 1.
         purpose: what for.
         number: from 0 to 2⁶⁴ - 1, for example of the unit that is looked for.
-        shape: of the result.
+        shape: shape of the result.
     """
     count = int(np.prod(shape))
     key = np.array([seed, random.array_number(NAME)], np.uint64)

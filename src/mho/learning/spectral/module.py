@@ -59,7 +59,7 @@ class SpectralModule(nn.Module):
         weights: the matrices.
         bound: largest magnitude of a weight that a layer holds; a digital factor behind the layer makes up for it.
             None: layers hold the matrices as they are.
-        dtype: of the parameters.
+        dtype: type of the parameters.
 
     Attributes:
         forward_part: forward direction.

@@ -21,7 +21,7 @@ class Means:
 
     Attributes:
         count: number of averaged times.
-        covariance: of y, (d_y, d_y).
+        covariance: covariance of y, (d_y, d_y).
         fisher: F = E[S₁ S₁ᵀ], (d_x, d_x).
         mixed: by lag, in the `basis` B: E[y_t ⊗ BᵀS₁(t) ⊗ BᵀS₂(t + lag)B] of a quadratic network, (d_y, r, r, r), or
             E[y_t ⊗ S₁(t + lag)] of a linear one, (d_y, d_x).
@@ -83,7 +83,7 @@ class Moments:
             group: from 0 to GROUPS - 1.
             x: inputs of the times of y, with 1 + `scores.reach` more before and max(lags, 0) + `scores.reach` after.
             y: outputs (n, d_y), less a constant: scores have the mean 0, so a constant adds nothing but noise.
-            scores: of the inputs.
+            scores: scores of the inputs.
         """
         s = scores.first(x)[1 : 1 + len(y)]
         sums = self.sums

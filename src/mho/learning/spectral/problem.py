@@ -13,9 +13,9 @@ from mho.learning.spectral.arrays import Floats
 CHUNK = 50_000
 """Times that are drawn at once."""
 AHEAD = 300
-"""Inputs after a piece from which a backward state starts: it forgets its start by a factor of about 5 a step."""
+"""Inputs after a piece from which a backward state starts: it forgets its start by a factor of about 5 per step."""
 CONDITION = 2.5
-"""Condition number of A₁ above which another one is drawn: for nearly equal rows 10⁵ samples are too few."""
+"""Condition number of A₁ above which another A₁ is drawn: for nearly equal rows 10⁵ samples are too few."""
 TRIES = 200
 """Draws of A₁, of which the best is kept, where there are so many units that none has this condition number."""
 SINGULAR = (1.5, 0.5)
@@ -77,7 +77,7 @@ class Problem:
 
     @property
     def density(self) -> str:
-        """What the estimator is told of the inputs."""
+        """Return the density of the inputs, as the estimator gets it."""
         return "markov" if self.memory else "gaussian"
 
 
@@ -87,10 +87,10 @@ class Sequence:
 
     Args:
         problem: the problem.
-        seed: of the network, the inputs and the noise.
+        seed: seed of the network, the inputs and the noise.
 
     Attributes:
-        weights: of the network.
+        weights: weights of the network.
     """
 
     def __init__(self, problem: Problem, seed: int) -> None:

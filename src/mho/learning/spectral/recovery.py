@@ -24,16 +24,16 @@ class Recovered:
 
     Attributes:
         weights: in order of falling ‖A₂ᵢ‖, rows of A₁ of norm 1 whose largest entry is positive.
-        singular_values: of the main moment in coordinates in which its noise is the same everywhere, (d_x,) falling;
-            those after the hidden units' are noise.
+        singular_values: singular values of the main moment in coordinates in which its noise is the same everywhere,
+            (d_x,) falling; those after the hidden units' are noise.
         space: basis of the rows of A₁ in these coordinates, (d_x, units).
         combination: θ of the combination of outputs that whitens (quadratic), of norm 1.
         smallest: smallest eigenvalue of that combination.
         condition: ratio of that combination's largest eigenvalue to the smallest: whitening multiplies errors by its
             root.
         gap: smallest distance of two units' outputs once whitened; equal ones could not be told apart.
-        evidence: of each unit of a bidirectional network, the share of its recurrent weights found at t - 1 less the
-            share at t + 1: near 1 forward, near -1 backward.
+        evidence: evidence of each unit of a bidirectional network, the share of its recurrent weights found at t - 1
+            less the share at t + 1: near 1 forward, near -1 backward.
     """
 
     weights: Weights
@@ -76,7 +76,7 @@ def recover_quadratic(means: Means, units: int, seed: int) -> Recovered:
     Args:
         means: moments.
         units: hidden units, of both directions.
-        seed: of the power iteration's starts.
+        seed: seed of the power iteration's starts.
 
     Raises:
         InvalidValue: if no combination of outputs weighs all units positively.

@@ -1,4 +1,4 @@
-"""What a recovery is worth: standard errors, conditioning, and the conditions that it needs."""
+"""Report of a recovery: standard errors, conditioning, and the conditions that it needs."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class SpectralReport:
         input_error: standard error of A₁, by leaving out a 16th of the blocks at a time, of the shape of A₁; NaN
             where the sequence has fewer than four blocks of 2,048. Of a linear network: of A₂ᵀA₁, (d_y, d_x), as A₁
             alone is not determined.
-        recurrent_error: of U; of a linear network of A₂ᵀUA₁, (d_y, d_x).
-        output_error: of A₂; of a linear network empty.
+        recurrent_error: recurrent error of U; of a linear network of A₂ᵀUA₁, (d_y, d_x).
+        output_error: output error of A₂; of a linear network empty.
         relative: norms of these errors over the norms of the matrices: "input", "recurrent" and "output", or
             "response_0" and "response_1".
-        singular_values: of the main moment in coordinates of equal noise, falling; those after the hidden units' are
-            noise.
+        singular_values: singular values of the main moment in coordinates of equal noise, falling; those after the
+            hidden units' are noise.
         noise: largest singular value of the noise in that moment, estimated from two halves of the blocks.
-        condition: of the whitening: the ratio of its largest to its smallest eigenvalue.
-        evidence: of a bidirectional network, a number for each unit: 1 clearly forward, -1 clearly backward.
+        condition: condition of the whitening: the ratio of its largest to its smallest eigenvalue.
+        evidence: evidence of a bidirectional network, a number for each unit: 1 clearly forward, -1 clearly backward.
     """
 
     samples: int

@@ -49,11 +49,11 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
         activation: f, "quadratic" (z²) or "linear" (z).
         bidirectional: add a second network that runs backward, with weights of its own: y_t = A₂ᵀh_t + B₂ᵀg_t.
             Quadratic only: the moments of a linear network do not tell its directions apart.
-        density: of the inputs. "gaussian": independent, mean and covariance estimated on the way; "markov": a Gaussian
-            chain x_t - μ = Φ(x_(t-1) - μ) + ε_t, estimated on the way; these two are tested, with one false alarm in
-            1,000. Known ones are `GaussianScores`, `MarkovScores`, or a function: the torch function of one independent
-            input (d_x,) -> log p.
-        seed: of the power iteration's random starts.
+        density: density of the inputs. "gaussian": independent, mean and covariance estimated on the way; "markov": a
+            Gaussian chain x_t - μ = Φ(x_(t-1) - μ) + ε_t, estimated on the way; these two are tested, with one false
+            alarm in 1,000. Known ones are `GaussianScores`, `MarkovScores`, or a function: the torch function of one
+            independent input (d_x,) -> log p.
+        seed: seed of the power iteration's random starts.
         verbose: show progress on standard error.
 
     Attributes:
@@ -173,7 +173,7 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
 
     @property
     def weights_(self) -> Weights:
-        """The three matrices as one record."""
+        """Return the three matrices as a record."""
         return self._solved()[0]
 
     @property

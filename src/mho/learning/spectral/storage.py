@@ -26,10 +26,10 @@ def pack(
     """Return a stream and the parameters of its estimator as tensors, and notes in values that JSON has.
 
     Args:
-        stream: of the sequence so far.
-        parameters: of the estimator.
+        stream: stream of the sequence so far.
+        parameters: parameters of the estimator.
         flat: whether y was (n,).
-        names: of the columns of X, if they had names.
+        names: names of the columns of X, if they had names.
     """
     arrays: dict[str, Any] = {f"moments.{name}": array for name, array in stream.moments.sums.items()}
     arrays |= {"rows.x": stream.rows[0], "rows.y": stream.rows[1], "y_sums": stream.y_sums}
@@ -61,8 +61,8 @@ def unpack(
 
     Args:
         file: where it was stored, for messages.
-        tensors: of `pack`.
-        notes: of `pack`.
+        tensors: tensors of `pack`.
+        notes: notes of `pack`.
         function: the density where it was a function.
 
     Raises:
@@ -70,7 +70,7 @@ def unpack(
         InvalidValue: if a function is needed and None, or given and not needed.
     """
     if notes.get("kind") != KIND:
-        raise CheckpointError(f"{file} is not a checkpoint of a SpectralRNN; give one that its save wrote")
+        raise CheckpointError(f"{file} is not a checkpoint of a SpectralRNN; give a file that its save wrote")
     parameters = dict(notes["parameters"])
     parameters["density"] = _density(file, parameters["density"], tensors, function)
     stream = Stream(make_setting(parameters, notes["inputs"], notes["outputs"]))

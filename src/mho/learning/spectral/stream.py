@@ -18,7 +18,7 @@ from mho.learning.spectral.tensors import subspace
 BLOCK = 2048
 """Times that are summed at once. Sums are made block by block, so results do not depend on how a sequence is cut."""
 HELD = 16
-"""Blocks that wait for a basis of the mixed moments, where one is needed: it is found from their main moments."""
+"""Blocks that wait for a basis of the mixed moments, if a basis is needed: it is found from their main moments."""
 FULL = 3
 """Directions of the mixed moments for each hidden unit: with as many inputs or fewer, all inputs are directions."""
 CHANGE = 25.0
@@ -28,7 +28,7 @@ CHANGE = 25.0
 @final
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What a stream has to know of the network and its inputs.
+    """Setting of a stream: the network and its inputs.
 
     Attributes:
         inputs: d_x.
@@ -67,13 +67,13 @@ class Stream:
     """Statistics and moments of a sequence, and its last rows, which belong to the next block.
 
     Args:
-        setting: of the network.
+        setting: setting of the network.
 
     Attributes:
         seen: rows so far.
         blocks: finished blocks.
         moments: sums over the finished blocks.
-        statistics: of their inputs; None where the density is known.
+        statistics: statistics of their inputs; None where the density is known.
         rows: x and y of the last times, not yet in a finished block.
         held: blocks (x, y) that wait for a basis.
         y_sums: count, sum and sum of squares of the outputs in finished blocks, (1 + 2·d_y,).

@@ -65,7 +65,7 @@ def common_vectors(slices: Floats, seed: int) -> Floats:
 
     Args:
         slices: symmetric (k, m, m).
-        seed: of the random starts.
+        seed: seed of the random starts.
     """
     size = slices.shape[1]
     found = np.empty((0, size))

@@ -34,7 +34,7 @@ class Weights:
 
     @property
     def bidirectional(self) -> bool:
-        """Whether there is a backward part."""
+        """Return True if there is a backward part."""
         return self.input.ndim == 3
 
     def parts(self) -> list[Weights]:

@@ -1,4 +1,4 @@
-"""Which frequencies a band-limited convolution keeps."""
+"""Band of frequencies that a band-limited convolution keeps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ CHUNK = 2**22
 
 
 def samples_at_once(size: tuple[int, int], channels: int) -> int:
-    """Return how many samples of a batch to transform at once, at least 1."""
+    """Return how many samples of a batch to transform at once, at least 1: such that their spectra take about 16 MiB.
+
+    Args:
+        size: height and width of the transform in pixels.
+        channels: channels of a sample.
+    """
     return max(1, CHUNK // (size[0] * size[1] * channels))
 
 

@@ -1,4 +1,4 @@
-"""Where the maps, the filter and the outputs of a convolution lie on a transform."""
+"""Geometry of a transform: places of the maps, the filter and the outputs of a convolution."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Geometry:
 
     Attributes:
         kernel: K_h and K_w.
-        stride: of both axes.
-        dilation: of both axes.
+        stride: stride of both axes.
+        dilation: dilation of both axes.
         before: zeros above and left of the maps.
         after: zeros below and right of them.
     """

@@ -213,7 +213,7 @@ def _geometry(layer: nn.Conv1d | nn.Conv2d) -> Geometry:
 
 
 def _pair(values: Sequence[int], of_rows: int) -> tuple[int, int]:
-    """Return the values of two axes; where there is one, rows get the other value."""
+    """Return the values of two axes; of a single axis rows get `other`."""
     return (values[0], values[1]) if len(values) == 2 else (of_rows, values[0])
 
 

@@ -25,7 +25,7 @@ class LimitedMaps:
     """Pads maps as a convolution does, and takes from them all frequencies that its band does not keep.
 
     Args:
-        geometry: of the convolution.
+        geometry: geometry of the convolution.
         mode: its padding mode.
         limit: its compression or energy.
     """

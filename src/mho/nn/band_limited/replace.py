@@ -1,4 +1,4 @@
-"""From an ordinary torch model to one whose convolutions are band-limited."""
+"""Replacement of the convolutions of a torch model by band-limited convolutions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Limited:
     """Row of a table of `band_limit`: one convolution, and what became of it.
 
     Attributes:
-        name: of the layer in its model.
+        name: name of the layer in its model.
         kind: its type.
         became: what it is now, in words.
     """
@@ -55,7 +55,7 @@ def band_limit(
 ) -> nn.Module:
     """Return a copy of `model` whose Conv1d and Conv2d keep only low frequencies, with the same weights.
 
-    Layers that are band-limited already get the new limit, so that a trained network can be tested at another one.
+    Layers that are band-limited already get the new limit, so that a trained network can be tested at another limit.
     `band_limit_rows` has what became of each convolution.
 
     Args:

@@ -19,11 +19,11 @@ COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 @final
 @dataclasses.dataclass(frozen=True)
 class Taps:
-    """Where a filter's taps and its outputs lie on the maps: output i is Σ_a w[a]·x[i·stride + a·dilation − before].
+    """Places of a filter's taps and outputs on the maps: output i is Σ_a w[a]·x[i·stride + a·dilation − before].
 
     Attributes:
-        stride: of both axes.
-        dilation: of both axes.
+        stride: stride of both axes.
+        dilation: dilation of both axes.
         before: zeros above the first row and left of the first column.
         out: H' and W' of the output.
     """
@@ -40,7 +40,16 @@ class Taps:
 
 
 def map_spectrum(x: Tensor, groups: int, band: Band) -> Tensor:
-    """Return the kept spectrum (F, groups, B, C/groups) of real maps (B, C, H, W)."""
+    """Return the kept spectrum of real maps.
+
+    Args:
+        x: maps (B, C, H, W), float32 or float64; padded with zeros to the size of the band.
+        groups: groups of the convolution, which divide C.
+        band: the frequencies that are kept, F of them.
+
+    Returns:
+        Complex coefficients (F, groups, B, C/groups).
+    """
     (height, width), (k_h, k_w) = band.size, band.kept
     samples, channels = x.shape[:2]
     kept = x.new_empty(band.rows, k_w, groups, samples, channels // groups, dtype=COMPLEX[x.dtype])
@@ -115,7 +124,7 @@ def _waves(shape: Sequence[int], band: Band, taps: Taps, like: Tensor) -> tuple[
     """Return exp(−2πi·f·place/n) of the kept frequencies f and the taps' places: (rows, K_h) and (k_w, K_w).
 
     Args:
-        shape: of the filters (O, C/groups, K_h, K_w).
+        shape: shape of the filters (O, C/groups, K_h, K_w).
         band: the frequencies, and n of each axis.
         taps: the places a·dilation − before.
         like: a real tensor of the filters' type and device.

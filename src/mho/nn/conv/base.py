@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mho.config import RPU
 from mho.errors import Faults, InvalidValue
-from mho.kernels.ops import Geometry, gather_patches, scatter_patches
+from mho.kernels.feature_maps import Geometry, gather_patches, scatter_patches
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.kinds import LayerKind, Matrix, register
 from mho.nn.memory import Floats
@@ -319,7 +319,7 @@ def register_convolution(
     Args:
         replaces: the torch type.
         layer: the layer on arrays.
-        axes: of a map.
+        axes: number of axes of a map.
         passage: for the online driver; None: by the layer's own methods.
     """
     make = cast(Callable[..., Convolution], layer)

@@ -11,8 +11,8 @@ from torch import nn
 
 from mho.compiler.program import Step
 from mho.errors import InvalidValue
-from mho.kernels import ops
-from mho.kernels.ops import Geometry
+from mho.kernels import feature_maps, ops
+from mho.kernels.feature_maps import Geometry
 from mho.nn.conv.base import Convolution, register_convolution
 from mho.nn.memory import Floats
 from mho.nn.passage import Passage, PassageOf
@@ -44,8 +44,8 @@ def _passage(layer: Conv2d) -> PassageOf:
             vectors=height * width,
             sizes=out,
             channels_last=True,
-            send=lambda x, each: [ops.gather(x, geometry, each[0], bias=layer.has_bias)],
-            receive_back=lambda each, back: [ops.clear(back), ops.scatter(each[0], back, geometry)],
+            send=lambda x, each: [feature_maps.gather(x, geometry, each[0], bias=layer.has_bias)],
+            receive_back=lambda each, back: [ops.clear(back), feature_maps.scatter(each[0], back, geometry)],
         )
 
     return passage
@@ -65,13 +65,17 @@ def _grouped(layer: Conv2d, geometry: Geometry, shape: tuple[int, ...], out: tup
         steps: list[Step] = []
         for own, part, inputs in zip(maps, parts(x, 1), each, strict=True):
             steps += [functools.partial(np.copyto, own, part)]
-            steps += [ops.gather(own, geometry, inputs, bias=layer.has_bias)]
+            steps += [feature_maps.gather(own, geometry, inputs, bias=layer.has_bias)]
         return steps
 
     def receive_back(each: Sequence[Floats], back: Floats) -> list[Step]:
         steps: list[Step] = []
         for own, part, downwards in zip(maps, parts(back, 1), each, strict=True):
-            steps += [ops.clear(own), ops.scatter(downwards, own, geometry), functools.partial(np.copyto, part, own)]
+            steps += [
+                ops.clear(own),
+                feature_maps.scatter(downwards, own, geometry),
+                functools.partial(np.copyto, part, own),
+            ]
         return steps
 
     def receive(each: Sequence[Floats], whole: Floats) -> list[Step]:

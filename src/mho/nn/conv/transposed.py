@@ -35,7 +35,7 @@ class TransposedConvolution(Composite):
     Args:
         rpu: what the arrays are made of.
         layers: other RPUs by pattern of a part's name, {"offset": other_rpu}.
-        seed: seed of replica 0, the others get seed + 1, ...; or one seed a replica.
+        seed: seed of replica 0, the others get seed + 1, ...; or one seed per replica.
         replicas: R.
         name: names the draws.
 
@@ -140,11 +140,11 @@ class TransposedConvolution(Composite):
         return share
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        """Return maps (R·B, out, ...) for maps (R·B, in, ...), or one sample for one without a batch.
+        """Return maps (R·B, out, ...) for maps (R·B, in, ...), or a sample (out, ...) for a sample (in, ...).
 
         Args:
             input: maps.
-            output_size: of the output, the last axes or all; None: as `output_padding` says.
+            output_size: size of the output, the last axes or all; None: as `output_padding` says.
 
         Raises:
             InvalidValue: for maps of another shape, or a size that the stride cannot give.

@@ -165,7 +165,7 @@ class Recurrent(Recurrence):
     Args:
         rpu: what the arrays are made of.
         layers: other RPUs by pattern of a part's name, {"hh*": other_rpu}.
-        seed: seed of replica 0, the others get seed + 1, ...; or one seed a replica.
+        seed: seed of replica 0, the others get seed + 1, ...; or one seed per replica.
         replicas: R.
         name: names the draws.
 
@@ -313,7 +313,7 @@ class RecurrentCell(Recurrence):
 
         Args:
             input: (R·B, in) or (in,).
-            hx: state of the step before, likewise; zeros where left out.
+            hx: state of the step before, h or (h, c), in the form of the returned state; None: zeros.
 
         Raises:
             InvalidValue: for inputs or states of other shapes.

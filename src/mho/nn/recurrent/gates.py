@@ -47,8 +47,8 @@ class Gates(abc.ABC):
 
         Args:
             given: what the input matrix answers to the step's input, (S, rows·H), its bias included.
-            recurrent: what the recurrent matrix answers to the output of the step before, likewise.
-            states: of the step before.
+            recurrent: answer of the recurrent matrix to the output of the step before, in the form of `given`.
+            states: states of the step before.
         """
 
     @abc.abstractmethod
@@ -60,8 +60,8 @@ class Gates(abc.ABC):
         """Plan what `step` does, by a kernel.
 
         Args:
-            now: of the step: its inputs, and what the backward needs.
-            after: of the next step, which takes the second state.
+            now: record of the step: its inputs, and what the backward needs.
+            after: record of the next step, which takes the second state.
             h: takes the hidden units; (S, H), or wider.
         """
 

@@ -16,7 +16,7 @@ from mho.errors import InvalidValue, shown
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Steps:
-    """Which of S sequences, those of a replica together, go on at each of T steps.
+    """Sequences that go on at each of T time steps, out of S, which are grouped by replica.
 
     Vectors of an array lie step after step, at each step in the order of the batch.
 
@@ -95,7 +95,7 @@ class Padded(Form):
 
 @final
 class Alone(Form):
-    """A tensor (T, n): one sequence without a batch."""
+    """A sequence without a batch: input (T, n), output (T, H), states (layers, H)."""
 
     def __init__(self, x: Tensor) -> None:
         self.values, self.steps = x.unsqueeze(1), Steps(1, 1)
@@ -149,7 +149,7 @@ def form_of(x: Tensor | PackedSequence, inputs: int, *, replicas: int, batch_fir
         InvalidValue: for another shape.
     """
     if isinstance(x, PackedSequence):
-        _check_width(x.data, inputs, name, f"pack sequences of {inputs} numbers a step")
+        _check_width(x.data, inputs, name, f"pack sequences of {inputs} numbers per step")
         return Packed(x, replicas, name)
     axes = "(batch, time" if batch_first else "(time, batch"
     give = f"give {axes}, {inputs}), (time, {inputs}) or a PackedSequence"
@@ -170,7 +170,7 @@ def form_of(x: Tensor | PackedSequence, inputs: int, *, replicas: int, batch_fir
 
 def _check_width(x: Tensor, inputs: int, name: str, give: str) -> None:
     if x.shape[-1] != inputs:
-        raise InvalidValue(f"{name}: input {_told(x)} has {x.shape[-1]} numbers a step; {give}")
+        raise InvalidValue(f"{name}: input {_told(x)} has {x.shape[-1]} numbers per step; {give}")
 
 
 def _told(x: object) -> str:

@@ -39,7 +39,7 @@ LINE = 16
 
 @final
 class Layout:
-    """Where the fields of a record lie.
+    """Layout of a record: places of its fields.
 
     Args:
         widths: numbers of each field for a sequence.
@@ -93,7 +93,7 @@ class Sweep:
     Args:
         recurrent: the recurrent matrix.
         projection: the matrix from hidden units to the output, or None.
-        gates: of the layer.
+        gates: gates of the layer.
         sequences: S.
         spare: where blocks come from.
     """
@@ -237,7 +237,7 @@ def sweep_through(
         sweeps: plans of the layer.
         recurrent: the recurrent matrix.
         projection: the matrix from hidden units to the output, or None.
-        gates: of the layer.
+        gates: gates of the layer.
     """
     if torch.compiler.is_compiling():
         compiled: Any = torch.compiler.disable(_apply)

@@ -21,7 +21,7 @@ FAR = 100.0
 
 
 def mlp(rpu: RPU) -> Experiment:
-    """The paper's network on `rpu`."""
+    """Return the paper's network on arrays of `rpu`."""
     return Experiment(training=TRAINING, rpu=rpu)
 
 

@@ -20,19 +20,19 @@ K1, K2, W3, W4 = "conv1", "conv2", "fc1", "fc2"
 
 
 def lenet(rpu: RPU, **layers: RPU) -> Experiment:
-    """The paper's network on `rpu`, some layers on arrays of their own."""
+    """Return the paper's network on arrays of `rpu`, with other arrays for some layers."""
     return Experiment(training=TRAINING, rpu=rpu, layers=layers)
 
 
 def without_variation(rpu: RPU) -> RPU:
-    """The same array of equal devices with equal steps: no spread, neither from device to device nor cycle to cycle."""
+    """Return an RPU without variation: no spread from device to device, and none from cycle to cycle."""
     given = rpu.device.parameters()
     means: dict[str, Any] = {name: value.mean if isinstance(value, PerCell) else value for name, value in given.items()}
     return rpu.replace(device=ConstantStep(**{**means, "c2c": 0.0}))
 
 
 def unmanaged(*, backward_noise: bool, w4_bound: bool) -> Experiment:
-    """The baseline without noise in backward reads of any array, or without the bound of W4's outputs, or neither."""
+    """Return the baseline without noise in backward reads, or without the bound of W4's outputs, or without both."""
     rpu = gokmen_2017(managed=False)
     if not backward_noise:
         rpu = rpu.replace(backward=dataclasses.replace(rpu.backward, noise=0.0))

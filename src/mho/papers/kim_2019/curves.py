@@ -26,7 +26,7 @@ RANDOM = 0.2
 
 
 def mlp(rpu: RPU, shifting: ZeroShifting | None = None) -> Experiment:
-    """The paper's network on `rpu`."""
+    """Return the paper's network on arrays of `rpu`."""
     return Experiment(training=TRAINING, rpu=rpu, zero_shifting=shifting)
 
 

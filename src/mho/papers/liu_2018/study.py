@@ -74,12 +74,12 @@ class Pictures(Study):
         lr_end: at the end; None: `lr`.
         weight_std: standard deviation of the initial couplings.
         visible_bias: where the biases of visible units begin.
-        batch_size: examples a step.
+        batch_size: examples per step.
         train_images: the first so many of MNIST's training images; 0: all.
         test_images: the first so many of its test images.
         rpu: arrays of the couplings; None: floating point.
-        chains: of annealed importance sampling, after each epoch.
-        temperatures: of it.
+        chains: number of chains of annealed importance sampling, after each epoch.
+        temperatures: number of temperatures of the annealing.
     """
 
     epochs: int = 10
@@ -164,7 +164,7 @@ def follow(
     Args:
         machine: that has not learned yet.
         examples: (n, units) of 0 and 1.
-        journal: of the run folder.
+        journal: journal of the run folder.
         numbers: returns the numbers of a line.
         on_progress: sees finished epochs, and the share of the next.
         stop: says whether to stop.

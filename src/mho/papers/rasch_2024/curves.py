@@ -41,14 +41,14 @@ def rule(
     """Return the cell of a rule.
 
     Args:
-        name: of `RULES`.
-        offset: standard deviation of the error of the reference, or one a replica.
+        name: name of `RULES`.
+        offset: standard deviation of the error of the reference, or one per replica.
         mean: mean of that error.
         fast: device of the fast bank.
         every: vectors from one transfer to the next.
         scale: vectors over which the buffer takes its mean.
-        chopper: of c-TTv2: one over the readings from one change of a sign to the next. Where these are many, the
-            readings are weighed.
+        chopper: chopper of c-TTv2: one over the readings from one change of a sign to the next. Where these are many,
+            the readings are weighed.
     """
     reference = {"reference": "symmetry_point", "reference_std": offset, "reference_mean": mean}
     if name == "sgd":

@@ -35,7 +35,7 @@ class Programming(Study):
         rpu: the arrays; its lists have `draws` values in a row for each setting.
         settings: names of the settings.
         draws: devices and targets of each setting, the same at all settings.
-        vectors: of an epoch.
+        vectors: vectors of an epoch.
     """
 
     epochs: int = 10
@@ -91,7 +91,7 @@ class ConstantGradient(Study):
         size: rows and columns.
         lr: learning rate.
         draws: arrays that the mean is taken of.
-        vectors: of an epoch.
+        vectors: vectors of an epoch.
     """
 
     epochs: int = 20

@@ -37,7 +37,7 @@ class Segments:
     Args:
         x: inputs (n, d_x).
         y: outputs (n, d_y).
-        seed: of the order of the pieces.
+        seed: seed of the order of the pieces.
     """
 
     def __init__(self, x: Floats, y: Floats, seed: int) -> None:
@@ -87,7 +87,7 @@ class Starts(Study):
 
     Attributes:
         problem: the network.
-        samples: of the sequence.
+        samples: samples of the sequence.
         passes: over it, at most, for each start.
     """
 
@@ -153,12 +153,12 @@ class Starts(Study):
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Refined(Study):
-    """Backpropagation through time, a pass an epoch, from the spectral answer or from a random start.
+    """Backpropagation through time, a pass per epoch, from the spectral answer or from a random start.
 
     Attributes:
         start: "spectral" or "random".
         problem: the network.
-        samples: of the sequence, from which the spectral answer is, too.
+        samples: samples of the sequence, from which the spectral answer is, too.
     """
 
     epochs: int = 40

@@ -39,7 +39,7 @@ class Tagger(torch.nn.Module):
     """A recurrent network, and a layer from its states to log-odds of tags, with biases.
 
     Args:
-        weights: of the recurrent network; its outputs are replaced.
+        weights: weights of the recurrent network; its outputs are replaced.
         tags: how many.
     """
 

@@ -44,7 +44,7 @@ def rule(name: str, *, mean: float, spread: float) -> Cell:
     """Return the cell of a rule with the paper's settings.
 
     Args:
-        name: of `RULES`.
+        name: name of `RULES`.
         mean: mean error of the reference.
         spread: standard deviation of that error.
     """

@@ -1,4 +1,4 @@
-"""A whole run folder of mho train, read and checked, every fault told at once."""
+"""A whole run folder of mho train, read and checked, with all faults raised at once."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class RunFolder:
 
     @property
     def values_differ(self) -> bool:
-        """Whether replicas differ in a value, and not in their seeds only."""
+        """True if replicas differ in a value, and not in their seeds only."""
         return any(" = " in name for name in self.names)
 
 

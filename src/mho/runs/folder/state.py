@@ -1,4 +1,4 @@
-"""How far the training in a run folder is, read while another process trains there."""
+"""State of the training in a run folder, read while another process trains there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mho.runs.folder.files import PROGRESS, read_metrics
 @final
 @dataclasses.dataclass(frozen=True)
 class State:
-    """How far a run is: finished epochs, the finished share (0 to 1) of the next, and the lines of metrics so far."""
+    """State of a run: finished epochs, the finished share (0 to 1) of the next, and the lines of metrics so far."""
 
     epoch: int
     fraction: float

@@ -1,4 +1,4 @@
-"""What summary.json holds of a run of mho train: `summary_of` writes it, `parse_summary` reads it."""
+"""Contents of summary.json of a run of mho train: `summary_of` writes it, `parse_summary` reads it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Diagnosed:
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Validation:
-    """How many training examples were held out, and whether no lower error of theirs ended the training early."""
+    """Validation of a run: how many examples were held out, and whether their error ended the training early."""
 
     examples: int
     out_of_patience: bool

@@ -1,4 +1,4 @@
-"""Augmentations of images in training, one a file.
+"""Augmentations of images in training, one per file.
 
 A file of this room registers its augmentation by a constant AUGMENTATION; its name is the file's.
 """

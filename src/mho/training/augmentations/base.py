@@ -1,4 +1,4 @@
-"""What an augmentation is, and how its draws are named: by the seed of the data, the epoch and the image."""
+"""Base of augmentations, whose draws are named by the seed of the data, the epoch and the image."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Augmented:
     Args:
         kinds: augmentations by name, in the order in which they act.
         images: (n, channels, height, width) float, of training.
-        seed: of the data.
+        seed: seed of the data.
 
     Raises:
         InvalidValue: for data that are no images.
@@ -62,7 +62,7 @@ class Augmented:
 
         Args:
             images: (B, channels, height, width).
-            places: of the images in the data, (B,).
+            places: places of the images in the data, (B,).
             epoch: counted from 0.
         """
         if epoch != self._epoch:

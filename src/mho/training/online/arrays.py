@@ -25,13 +25,13 @@ class ArrayNode(Node):
     Args:
         layer: on arrays.
         passage: how samples pass through them.
-        replicas: of this lane.
-        form: of the input.
+        replicas: replicas of this share.
+        form: form of the input.
         before: the first use of the layer in a step, whose numbers of vectors go on here; or None.
 
     Attributes:
         layer: whose arrays they are.
-        cycles: of each array of the layer.
+        cycles: cycles of each array of the layer.
         again: whether the layer has other uses in a step: then vectors are numbered where they are sent, and not at
             the end of the step.
         sends_back: whether errors go back through the arrays, to an input that needs them.

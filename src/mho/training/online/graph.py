@@ -1,4 +1,4 @@
-"""A graph: the nodes of a model for one batch size, spread over threads by replicas, and what torch runs between."""
+"""Graph: the nodes of a model for one batch size, spread over threads by replicas, and what torch runs between."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch import Tensor, fx
 
 from mho.compiler import threads
 from mho.nn import ArrayLayer
-from mho.training.online.lane import Lane
 from mho.training.online.losses import Loss
 from mho.training.online.recipe import Recipe
+from mho.training.online.share import Share
 from mho.training.online.torch_run import TorchRun
 
 Floats = npt.NDArray[np.float32]
@@ -29,12 +29,12 @@ class Graph:
     """Forward, backward and update of a whole model on buffers made once.
 
     Args:
-        recipe: of the model, for batches of one shape.
+        recipe: recipe of the model, for batches of one shape.
         batch: B.
-        parts: lanes that the replicas are split into.
+        parts: number of shares into which the replicas are split.
 
     Attributes:
-        meets: whether torch runs a part for all replicas at once, where the lanes meet.
+        meets: whether torch runs a part for all replicas at once, where the shares meet.
     """
 
     def __init__(self, recipe: Recipe, batch: int, parts: int) -> None:
@@ -53,8 +53,9 @@ class Graph:
         self.meets = bool(self.runs)
         ends = [self.replicas * part // parts for part in range(parts + 1)]
         own = threads.threads() if parts == 1 else 1
-        self.lanes = [
-            Lane(recipe, slice(start, stop), wholes, self.runs, threads=own) for start, stop in itertools.pairwise(ends)
+        self.shares = [
+            Share(recipe, slice(start, stop), wholes, self.runs, threads=own)
+            for start, stop in itertools.pairwise(ends)
         ]
         out = facts[recipe.survey.result].shape
         assert out is not None
@@ -66,24 +67,24 @@ class Graph:
         Args:
             images: (B, ...), shared, or (R, B, ...), contiguous.
             targets: (R, B, ...).
-            loss: of the outputs.
+            loss: loss of the outputs.
             rates: learning rate of each array layer; 0 leaves it as it is.
         """
         answer = self._answer()
         last = len(self.runs)
 
-        def start(lane: Lane) -> None:
-            lane.begin()
-            lane.start(self._part(images, lane))
-            lane.ahead(0)
+        def start(share: Share) -> None:
+            share.begin()
+            share.start(self._part(images, share))
+            share.ahead(0)
 
-        def turn(lane: Lane) -> None:
+        def forward_and_back(share: Share) -> None:
             if last:
-                lane.ahead(last)
+                share.ahead(last)
             else:
-                start(lane)
-            self._ask(lane, targets, loss, answer)
-            lane.back(last)
+                start(share)
+            self._ask(share, targets, loss, answer)
+            share.back(last)
 
         with self._forgetting(), _one_thread() if self.meets else contextlib.nullcontext():
             if self.runs:
@@ -91,71 +92,71 @@ class Graph:
             for phase, run in enumerate(self.runs, 1):
                 run.forward()
                 if phase < last:
-                    self._spread(lambda lane, phase=phase: lane.ahead(phase))  # type: ignore[misc]
-            self._spread(turn)
+                    self._spread(lambda share, phase=phase: share.ahead(phase))  # type: ignore[misc]
+            self._spread(forward_and_back)
             for phase, run in reversed(list(enumerate(self.runs))):
                 run.backward()
-                self._spread(lambda lane, phase=phase: lane.back(phase))  # type: ignore[misc]
-            # no lane updates before all have answered
-            self._spread(lambda lane: lane.update(rates))
-        self.lanes[0].settle()
+                self._spread(lambda share, phase=phase: share.back(phase))  # type: ignore[misc]
+            # no share updates before all have answered
+            self._spread(lambda share: share.update(rates))
+        self.shares[0].store_numbers()
         return answer
 
     def steps(
         self, images: Floats, targets: Sequence[Tensor], loss: Loss, rates: Mapping[ArrayLayer, float]
     ) -> list[Answer]:
-        """Take K steps, in a graph whose lanes never meet: each lane takes all of its steps as a thread becomes free.
+        """Take K steps, in a graph whose shares never meet: each share takes all of its steps as a thread becomes free.
 
         A network that stays in a core's caches trains up to 1.5 times as fast as a network that is visited for a step.
-        If a step raises, lanes may be at different steps.
+        If a step raises, shares may be at different steps.
 
         Args:
             images: (K, ...), as K times those of `step`.
-            targets: likewise.
-            loss: of the outputs.
+            targets: targets of K batches, each (R, B, ...).
+            loss: loss of the outputs.
             rates: as for `step`.
         """
         answers = [self._answer() for _ in range(len(images))]
 
-        def drive(lane: Lane) -> None:
-            lane.begin()
+        def drive(share: Share) -> None:
+            share.begin()
             for k, answer in enumerate(answers):
-                lane.start(self._part(images[k], lane))
-                lane.ahead(0)
-                self._ask(lane, targets[k], loss, answer)
-                lane.back(0)
-                lane.update(rates)
+                share.start(self._part(images[k], share))
+                share.ahead(0)
+                self._ask(share, targets[k], loss, answer)
+                share.back(0)
+                share.update(rates)
 
         with self._forgetting():
             self._spread(drive)
-        self.lanes[0].settle()
+        self.shares[0].store_numbers()
         return answers
 
     @property
     def stale(self) -> bool:
-        """Whether an array has got other memory since."""
-        return self.lanes[0].stale
+        """Return True if an array has got other memory since the graph was made."""
+        return self.shares[0].stale
 
     def _answer(self) -> Answer:
         return [0.0] * self.replicas, np.empty(self.out_shape, np.float32)
 
-    def _ask(self, lane: Lane, targets: Tensor, loss: Loss, answer: Answer) -> None:
+    def _ask(self, share: Share, targets: Tensor, loss: Loss, answer: Answer) -> None:
         losses, out = answer
-        losses[lane.replicas] = lane.ask(targets, loss, out)
+        losses[share.replicas] = share.ask(targets, loss, out)
 
-    def _part(self, images: Floats, lane: Lane) -> Floats:
-        """Return what a lane takes of (B, ...) or (R, B, ...)."""
-        return images if images.shape == (self.batch, *self.sizes) else images[lane.replicas]
+    def _part(self, images: Floats, share: Share) -> Floats:
+        """Return what a share takes of (B, ...) or (R, B, ...)."""
+        return images if images.shape == (self.batch, *self.sizes) else images[share.replicas]
 
-    def _spread(self, job: Callable[[Lane], None]) -> None:
-        """Call a job for every lane, on as many threads as there are."""
-        waiting = iter(self.lanes)
+    def _spread(self, job: Callable[[Share], None]) -> None:
+        """Call a job for every share, on as many threads as there are."""
+        waiting = iter(self.shares)
 
         def work() -> None:
-            for lane in waiting:  # the interpreter gives each to one thread
-                job(lane)
+            for share in waiting:  # the interpreter gives each to one thread
+                job(share)
 
-        threads.spread([work] * min(threads.threads(), len(self.lanes)))
+        threads.spread([work] * min(threads.threads(), len(self.shares)))
 
     @contextlib.contextmanager
     def _forgetting(self) -> Iterator[None]:
@@ -163,8 +164,8 @@ class Graph:
         try:
             yield
         except BaseException:
-            for lane in self.lanes:
-                lane.forget()
+            for share in self.shares:
+                share.forget()
             raise
 
 

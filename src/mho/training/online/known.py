@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from mho.kernels.ops import Pooling
+from mho.kernels.feature_maps import Pooling
 from mho.training.online import nodes
 from mho.training.online.nodes import Node
 from mho.training.online.survey import Survey, inputs_of
@@ -20,7 +20,7 @@ from mho.training.online.survey import Survey, inputs_of
 @final
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """What makes a compiled node.
+    """Operation that a compiled node can replace, and how the node is made.
 
     Attributes:
         make: from the forms of the inputs.

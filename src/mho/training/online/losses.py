@@ -48,7 +48,7 @@ def cross_entropy(out: Floats, labels: Tensor) -> tuple[list[float], Floats]:
 
 
 def squared_error(out: Floats, targets: Tensor) -> tuple[list[float], Floats]:
-    """Mean of (out - target)²."""
+    """Compute the mean of (out - target)² of each replica, and its errors."""
     wanted = targets.numpy()
     if wanted.shape != out.shape or wanted.dtype != np.float32:
         return _through_autograd(F.mse_loss, out, targets)
@@ -66,5 +66,5 @@ def _through_autograd(fn: TorchLoss, out: Floats, targets: Tensor) -> tuple[list
 
 
 def _is_plain(fn: Any, kind: type[nn.Module]) -> bool:
-    """Whether a loss module has the options it has when none are given."""
+    """Return True if all options of a loss module have their defaults."""
     return type(fn) is kind and str(vars(kind())) == str(vars(fn) | {"training": True})

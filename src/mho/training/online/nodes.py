@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.compiler.program import Step
-from mho.kernels import ops
+from mho.kernels import feature_maps, ops
 from mho.nn import Dropout
 
 Floats = npt.NDArray[np.float32]
@@ -31,7 +31,7 @@ class Form:
 
     Attributes:
         samples: S.
-        sizes: of one sample: (n,), or (C, H, W) in whichever order the numbers lie.
+        sizes: sizes of one sample: (n,), or (C, H, W) in whichever order the numbers lie.
         last: whether channels lie last.
     """
 
@@ -62,7 +62,7 @@ class Node(abc.ABC):
     """A compiled node of a graph.
 
     Attributes:
-        form: of the value that it answers.
+        form: form of the value that it answers.
     """
 
     form: Form
@@ -97,7 +97,7 @@ class Activation(Node):
     def backward(self, errors: Floats) -> Returns:
         if not self.bends:
             return [], [errors]
-        return [ops.bend(self.slope, errors, self.out, self.back)], [self.back]
+        return [ops.apply_slope(self.slope, errors, self.out, self.back)], [self.back]
 
     @abc.abstractmethod
     def answer(self, x: Floats) -> None:
@@ -141,7 +141,7 @@ class ReLU(Activation):
 class MaxPool(Node):
     """The largest of each window."""
 
-    def __init__(self, form: Form, window: ops.Pooling) -> None:
+    def __init__(self, form: Form, window: feature_maps.Pooling) -> None:
         self.window, self.last = window, form.last
         self.form = Form(form.samples, (form.sizes[0], *window.out))
         self.out, self.back = self.form.buffer(), form.buffer()
@@ -155,13 +155,13 @@ class MaxPool(Node):
         self._activation, activation.bends = activation, False
 
     def forward(self, *inputs: Floats) -> Plan:
-        return [ops.max_pool(inputs[0], self.window, self.out, self.chosen, last=self.last)], self.out
+        return [feature_maps.max_pool(inputs[0], self.window, self.out, self.chosen, last=self.last)], self.out
 
     def backward(self, errors: Floats) -> Returns:
         own, steps = errors.reshape(self.form.shape), list[Step]()
         if self._activation is not None:
-            steps, own = [ops.bend(self._activation.slope, own, self.out, self._bent)], self._bent
-        unpool = ops.max_unpool(own, self.chosen, self.back, last=self.last)
+            steps, own = [ops.apply_slope(self._activation.slope, own, self.out, self._bent)], self._bent
+        unpool = feature_maps.max_unpool(own, self.chosen, self.back, last=self.last)
         return [*steps, ops.clear(self.back), unpool], [self.back]
 
 
@@ -169,18 +169,22 @@ class MaxPool(Node):
 class MeanPool(Node):
     """The mean of each window."""
 
-    def __init__(self, form: Form, window: ops.Pooling, *, count_padding: bool) -> None:
+    def __init__(self, form: Form, window: feature_maps.Pooling, *, count_padding: bool) -> None:
         self.window, self.last, self.count_padding = window, form.last, count_padding
         self.form = Form(form.samples, (form.sizes[0], *window.out))
         self.out, self.back = self.form.buffer(), form.buffer()
 
     def forward(self, *inputs: Floats) -> Plan:
-        pool = ops.mean_pool(inputs[0], self.window, self.out, last=self.last, count_padding=self.count_padding)
+        pool = feature_maps.mean_pool(
+            inputs[0], self.window, self.out, last=self.last, count_padding=self.count_padding
+        )
         return [pool], self.out
 
     def backward(self, errors: Floats) -> Returns:
         maps = errors.reshape(self.form.shape)
-        unpool = ops.mean_unpool(maps, self.window, self.back, last=self.last, count_padding=self.count_padding)
+        unpool = feature_maps.mean_unpool(
+            maps, self.window, self.back, last=self.last, count_padding=self.count_padding
+        )
         return [ops.clear(self.back), unpool], [self.back]
 
 
@@ -260,11 +264,11 @@ class Samples:
         self.layer, self.next = layer, 0
 
     def begin(self) -> None:
-        """Take the layer's number of the next sample."""
+        """Copy the number of the next sample from the layer."""
         self.next = int(self.layer.samples.item())
 
-    def settle(self) -> None:
-        """Give the layer the number that these uses have come to."""
+    def store_numbers(self) -> None:
+        """Write the number of the next sample back to the layer."""
         self.layer.samples.fill_(self.next)
 
 

@@ -1,4 +1,4 @@
-"""What a graph is made of for batches of one shape: which operations are compiled nodes, and which torch runs."""
+"""Recipe of a graph for batches of one shape: which operations are compiled nodes, and which torch runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Item:
     """A compiled node.
 
     Attributes:
-        operation: of the traced model.
+        operation: operation of the traced model.
         inputs: operations whose values it takes.
         module: a layer on arrays or a dropout, or None.
         known: what makes any other node.
@@ -37,13 +37,13 @@ class Recipe:
     """The nodes of a model for batches of one shape.
 
     Args:
-        graph: of the traced model.
+        graph: graph of the traced model.
         model: as `mho.convert` returned it.
         replicas: R.
-        shape: of the batch with the replicas folded into it, (R·B, ...).
+        shape: shape of the batch with the replicas folded into it, (R·B, ...).
 
     Attributes:
-        survey: of the model.
+        survey: survey of the model.
         phases: compiled nodes, in order; between two phases torch runs.
         runs: the operations of these runs: one fewer than phases.
         outputs: operations of each run whose values other nodes take.

@@ -1,4 +1,4 @@
-"""What the values of a traced model are for batches of one shape: the model is run once, without its arrays."""
+"""Survey of a traced model for batches of one shape: a run without its arrays, which records every value's shape."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ IN_PLACE = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "ia
 @final
 @dataclasses.dataclass(frozen=True)
 class Fact:
-    """What is known of a value.
+    """Facts about a value of a traced model.
 
     Attributes:
-        shape: of a float32 tensor; None for anything else.
+        shape: shape of a float32 tensor; None for anything else.
         grad: whether errors come back to it and are needed there.
         constant: whether it follows from shapes alone, and what it is.
-        value: of a constant.
+        value: value of a constant.
     """
 
     shape: tuple[int, ...] | None
@@ -50,9 +50,9 @@ class Survey:
     """Facts about all values of a traced model.
 
     Args:
-        graph: of the model.
+        graph: graph of the model.
         model: as `mho.convert` returned it.
-        shape: of the batch, replicas folded into it.
+        shape: shape of the batch, replicas folded into it.
 
     Attributes:
         facts: by operation.

@@ -59,7 +59,7 @@ class TorchRun:
     Args:
         operations: in the order of the model.
         outputs: operations whose values other nodes take.
-        survey: of the model.
+        survey: survey of the model.
         wholes: memory for values of other nodes and for its own, (S, ...) for all replicas.
         loose: values that are no float32 tensors, by operation, which runs leave for each other.
 

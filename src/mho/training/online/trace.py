@@ -13,7 +13,7 @@ from mho.nn import ArrayLayer, Dropout, OnArrays, ReplicaModel
 
 
 class NoGraph(Exception):
-    """Why a model cannot be driven online, to follow "autograd, because"."""
+    """Raised with the reason why a model cannot be driven online; the text follows "autograd, because"."""
 
 
 def inner_of(model: nn.Module) -> nn.Module:

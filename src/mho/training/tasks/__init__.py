@@ -1,4 +1,4 @@
-"""Tasks, one a file, and a user's own by `module:Class`.
+"""Tasks, one per file, and a user's own by `module:Class`.
 
 A file of this room registers its task by a constant TASK; its name is the file's.
 """

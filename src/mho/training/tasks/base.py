@@ -1,4 +1,4 @@
-"""What a task is: a loss, errors and further metrics, and how an epoch's batches are drawn."""
+"""Base of tasks: a loss, errors and further metrics, and how an epoch's batches are drawn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mho.training.tasks.chance import Chance
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Task(abc.ABC, metaclass=InWords):
-    """What a network is trained for. Subclass it: annotated fields are options, then `loss` and `error`.
+    """Task of a training: loss, error and batches. Subclass it: annotated fields are options, then `loss` and `error`.
 
     Options have defaults; a config sets them in its section [task]. A subclass is a frozen dataclass without further
     words. Its name in a config is `module:Class`, or, in this room, the name of its file.
@@ -114,7 +114,7 @@ class Task(abc.ABC, metaclass=InWords):
             count: symbols to draw, at least 1.
             prompt: what the text begins with.
             temperature: by which the logits are divided; 0: the likeliest symbol each time.
-            seed: of the draws.
+            seed: seed of the draws.
 
         Raises:
             InvalidValue: where the task does not learn a text, or for a prompt with an unknown symbol.
@@ -132,8 +132,8 @@ class Task(abc.ABC, metaclass=InWords):
         Args:
             epoch: counted from 0.
             count: examples there are.
-            batch_size: examples a step.
-            seed: of the data order.
+            batch_size: examples per step.
+            seed: seed of the data order.
         """
         return epoch_order(seed, epoch, count)
 
@@ -142,7 +142,7 @@ class Task(abc.ABC, metaclass=InWords):
 
         Args:
             count: examples there are.
-            batch_size: of the largest batch.
+            batch_size: number of examples of the largest batch.
         """
         batches: tuple[Tensor, ...] = torch.arange(count).split(batch_size)
         return batches

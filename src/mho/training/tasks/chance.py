@@ -20,7 +20,7 @@ class Chance:
 
     Attributes:
         error: test error of guessing, in per cent.
-        deviation: of that error by what a test of this size holds by chance, in per cent.
+        deviation: deviation of that error by what a test of this size holds by chance, in per cent.
         answer: what is always answered, in words: "the commonest class".
         numbers: further numbers that guessing reaches on the test, by their names in metrics.jsonl without "test_".
     """
@@ -43,7 +43,7 @@ def chance_of(errors: Tensor, answer: str, *, deviation: float | None = None, **
     """Return the chance level from the errors (n,) that an answer has on the examples of the test, 1 is 100 %.
 
     Args:
-        errors: of the examples.
+        errors: errors of the examples.
         answer: as in `Chance`.
         deviation: as in `Chance`; None: the standard error of the mean of `errors`.
         numbers: as in `Chance`.

@@ -124,7 +124,7 @@ class NextCharacter(Task):
         steps = count // batch_size
         if not steps:
             raise InvalidValue(
-                f"{count} sequences of {self.length} characters are less than one a stream of {batch_size}; give a "
+                f"{count} sequences of {self.length} characters are less than one per stream of {batch_size}; give a "
                 "smaller training.batch_size or task.length, or a longer text"
             )
         return torch.arange(steps * batch_size).view(batch_size, steps).T.flatten()

@@ -24,8 +24,8 @@ class Regression(Task):
     their mean gives. metrics.jsonl has the mean squared error itself as train_loss and test_loss.
 
     Attributes:
-        variance: of the targets, greater than 0; None: that of the training targets about their mean, over all of
-            them and all outputs.
+        variance: variance of the targets, greater than 0; None: that of the training targets about their mean, over all
+            of them and all outputs.
     """
 
     measure = "unexplained variance"
@@ -85,7 +85,7 @@ class Regression(Task):
         if out.shape != y.shape:
             raise InvalidValue(
                 f"the network gives outputs of shape {example_shape(out)} and the targets have {example_shape(y)}; "
-                "regression takes equal shapes, (n, 1) for one number an example"
+                "regression takes equal shapes, (n, 1) for one number per example"
             )
 
 

@@ -1,4 +1,4 @@
-"""The nodes of some replicas, and the steps that they take between the operations that torch runs."""
+"""Share of a graph: the nodes of some replicas, and their steps between the operations that torch runs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Value:
     """A value between nodes.
 
     Attributes:
-        form: of the value.
-        numbers: where it lies.
-        needed: whether errors come back to it, and are needed there.
-        errors: where nodes have sent its errors, in the order in which they are added.
+        form: its form.
+        numbers: its memory.
+        needed: True if its errors are needed.
+        errors: memory of its errors, from each node that takes it, in the order in which they are added.
         takers: nodes that take it.
     """
 
@@ -48,7 +48,7 @@ class Value:
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Entry:
-    """A node in its place."""
+    """A node with the values that it takes and gives."""
 
     node: Node
     inputs: list[Value]
@@ -56,15 +56,15 @@ class Entry:
 
 
 @final
-class Lane:
-    """Nodes and buffers of some replicas.
+class Share:
+    """Share of a graph: nodes and buffers of some replicas, which a thread steps by itself.
 
     Args:
-        recipe: of the model.
-        replicas: which.
+        recipe: recipe of the model.
+        replicas: the replicas.
         wholes: memory of all replicas for the values that torch sees.
-        runs: what torch runs between the phases.
-        threads: that the lane has for itself.
+        runs: operations that torch runs between the phases.
+        threads: threads that the share may use.
     """
 
     def __init__(
@@ -102,13 +102,13 @@ class Lane:
     # Plans ---------------------------------------------------------------------------------------
 
     def _form(self, operation: fx.Node) -> Form:
-        """Return the form of an operation's value in this lane."""
+        """Return the form of an operation's value in this share."""
         sizes = self._recipe.survey.facts[operation].shape
         assert sizes is not None
         return Form(sizes[0] * (self.replicas.stop - self.replicas.start) // self._recipe.replicas, sizes[1:])
 
     def _own(self, operation: fx.Node, whole: Floats | None = None) -> Floats:
-        """Return this lane's part of memory of all replicas."""
+        """Return this share's part of memory of all replicas."""
         values = self._wholes[operation] if whole is None else whole
         each = len(values) // self._recipe.replicas
         return values[self.replicas.start * each : self.replicas.stop * each]
@@ -222,20 +222,20 @@ class Lane:
                 own.errors.append(back)
 
     def _fastest(self, steps: list[Step]) -> list[Step]:
-        """Kernels in programs, over the threads that this lane has for itself."""
+        """Return steps with kernels joined into programs, over the threads of this share."""
         return joined(steps, parts=self._threads)
 
     # Steps ---------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Start from where the arrays and dropouts are."""
+        """Copy the numbers of the next vectors and samples from arrays and dropouts."""
         for own in self._counted():
             own.begin()
 
-    def settle(self) -> None:
-        """Say for all lanes how far they have come."""
+    def store_numbers(self) -> None:
+        """Write the numbers of the next vectors and samples back to arrays and dropouts, for all shares."""
         for own in self._counted():
-            own.settle()
+            own.store_numbers()
 
     def _counted(self) -> list[Cycles | Samples]:
         """Return what numbers its vectors or samples."""
@@ -301,17 +301,17 @@ class Lane:
         self._count_on(rates)
 
     def forget(self) -> None:
-        """Clear the error flags of the arrays: they show in the arrays behind the one to blame, too."""
+        """Clear the error flags of the arrays, which are also set in arrays behind the array at fault."""
         for cycles in self._numbers:
             cycles.forget()
 
     @property
     def stale(self) -> bool:
-        """Whether an array has got other memory since."""
+        """Return True if an array has got other memory since the share was made."""
         return any(cycles.stale for cycles in self._numbers)
 
     def _count_on(self, rates: Mapping[ArrayLayer, float]) -> None:
-        """Number what a step has sent."""
+        """Add the vectors of a step to the numbers of arrays."""
         for array in self.arrays:
             if not array.again:
                 for cycles in array.cycles:

@@ -338,6 +338,13 @@ def test_a_parametrized_layer_is_refused_until_its_weight_is_permanent():
     assert isinstance(mho.convert(digital, EXACT, quiet=True)[0], mho.nn.Linear)
 
 
+def test_a_parametrization_inside_a_layer_is_refused_too():
+    digital = nn.Sequential(nn.MultiheadAttention(8, 2))
+    nn.utils.parametrizations.weight_norm(digital[0].out_proj)
+    with pytest.raises(InvalidValue, match=r"^0\.out_proj: its weight is computed by a parametrization"):
+        mho.convert(digital, EXACT, quiet=True)
+
+
 @pytest.mark.parametrize("driver", ["autograd", "auto"])
 def test_hooks_of_layers_are_kept(driver):
     digital, seen = small(), []

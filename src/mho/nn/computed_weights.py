@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from torch import nn
 from torch.nn.utils import parametrize
 
-from mho.nn.kinds import LAYER_KINDS, kind_of
+from mho.nn.kinds import LAYER_KINDS
 
 
 def computed_weight_faults(model: nn.Module, stays: Callable[[str], bool]) -> list[str]:
@@ -17,13 +17,17 @@ def computed_weight_faults(model: nn.Module, stays: Callable[[str], bool]) -> li
         model: the digital network.
         stays: says of a path whether the module there stays digital, as the caller asked.
     """
-    kinds = [path for path, module in model.named_modules() if kind_of(module) is not None and not stays(path)]
+    kinds = [
+        path
+        for path, module in model.named_modules()
+        if parametrize.type_before_parametrizations(module) in LAYER_KINDS and not stays(path)
+    ]
+    inside = [(path, module) for path, module in model.named_modules() if path in kinds or is_inside(path, kinds)]
     hooked = [
         f"{path}: its {name.rsplit('_', 1)[0]} is made of {name} before each forward, as by a pruning or a weight "
         "norm, which an array cannot follow; make it permanent first (torch.nn.utils.prune.remove, "
         f'remove_weight_norm), or exclude=["{path}"]'
-        for path, module in model.named_modules()
-        if path in kinds or is_inside(path, kinds)
+        for path, module in inside
         for name, parameter in module._parameters.items()
         if parameter is not None and name.endswith(("_orig", "_g")) and name.rsplit("_", 1)[0] not in module._parameters
     ]
@@ -31,9 +35,8 @@ def computed_weight_faults(model: nn.Module, stays: Callable[[str], bool]) -> li
         f"{path}: its {name} is computed by a parametrization at each use, which an array cannot follow; make it "
         f'permanent first (torch.nn.utils.parametrize.remove_parametrizations(module, "{name}")), or '
         f'exclude=["{path}"]'
-        for path, module in model.named_modules()
-        if parametrize.is_parametrized(module) and parametrize.type_before_parametrizations(module) in LAYER_KINDS
-        if not stays(path)
+        for path, module in inside
+        if parametrize.is_parametrized(module)
         for name in module.parametrizations
     ]
 

@@ -319,6 +319,18 @@ def test_replicas_of_unlike_values_are_judged_each_by_itself_and_at_its_own_erro
     assert [part["name"] for part in found.to_dict()["parts"]] == ["backward.noise = 0", "backward.noise = 6"]
 
 
+def test_a_fault_is_stored_with_the_replica_in_which_it_is_one():
+    rpu = BASE.replace(backward=Read(noise=[0.06, 6.0], noise_management=True))
+    x, y = digits().train_images[:FEW], digits().train_labels[:FEW]
+    line = {"train_loss": 1.0, "test_error": 46.0, "test_error_replicas": [88.0, 4.0]}
+    found = mho.diagnose(converted(rpu, replicas=2), x, y, history=[line], reference_error=4.0)
+    assert (found.faults[0].check, found.faults[0].replica) == ("read noise", 0)
+    worst = next(finding for finding in found.findings if finding.check == "read noise")
+    assert worst.replica == 1  # whose error is that of floating point
+    stored = next(finding for finding in found.to_dict()["findings"] if finding["check"] == "read noise")
+    assert (stored["replica"], stored["fault"], stored["lost"]) == (0, True, round(found.faults[0].lost, 4))
+
+
 def test_replicas_of_equal_values_are_judged_together_and_named_by_their_seeds():
     found = diagnosis(converted(BASE.replace(backward=Read(noise=6.0)), replicas=2))
     assert [part.replicas for part in found.parts] == [(0, 1)]

@@ -246,6 +246,11 @@ def test_an_array_at_chance_is_to_find_a_learning_rate_first():
     assert found.sentence.startswith("First find a learning rate at which the array as given learns: ")
     assert "--rates 0.05,0.5,1,2,20" in found.sentence
     assert "improve first: steps half as large" in found.sentence
+    # a rate that is better for sure, and as bad as guessing, is not to be changed to first
+    helped = dataclasses.replace(found, rate=tried(89.0, 89.1, 89.2, base=(92.0, 92.1, 92.2)))
+    assert helped.rate_helps
+    assert helped.is_at_chance
+    assert "change the learning rate first" not in helped.sentence
 
 
 MISTAKES = {

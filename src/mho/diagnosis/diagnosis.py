@@ -61,8 +61,10 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the diagnosis as summary.json has it; its advice is for the command line."""
-        faults = [finding.check for finding in self.faults]
-        findings = [finding.to_dict() | {"fault": finding.check in faults} for finding in self.findings]
+        # a check is worst, perhaps, in replicas where it is no fault, as they are as good as floating point
+        faults = {fault.check: fault for fault in self.faults}
+        shown = [(faults.get(finding.check, finding), finding.check in faults) for finding in self.findings]
+        findings = [finding.to_dict() | {"fault": fault} for finding, fault in shown]
         parts = [
             {
                 "name": part.name,

@@ -22,8 +22,9 @@ class Interval:
 
     Few seeds may agree by chance, and two that agree to the digit would leave no width at all. So an interval is at
     least as wide as that of the standard deviation pooled over all rows, with the degrees of freedom of them all, and
-    a difference of a test of N examples is never taken to be known better than to one of them. Where rows scatter
-    alike, the pooled interval is the exact one; where a row scatters more, its own is wider and stands.
+    a difference of a test of N examples is never taken to be known better than to one of them. All rows subtract from
+    the errors of one array, so that the pooled interval is a little too narrow even where rows scatter alike. That only
+    adds to the own one, which holds by itself: of rows that scatter more it is the wider, and stands.
 
     Attributes:
         mean: of the differences.
@@ -188,8 +189,7 @@ class Gains:
         """What to improve first, or that nothing of what was tried helps, and what that is worth."""
         if self.chance is not None and min(self._errors()) > CHANCE * self.chance:
             return self._too_short()
-        words = [self._wider_search()] if self.is_at_chance else []
-        words += [self._rate_first()] if self.rate_helps else []
+        words = [self._wider_search()] if self.is_at_chance else [self._rate_first()] if self.rate_helps else []
         best = self.clear[0] if self.clear else None
         if best is not None and best.gain is not None:
             base = f"from {self.rate.error:.1f} % to {best.error:.1f} %"

@@ -16,7 +16,7 @@ class Converters:
 
     Attributes:
         dac_bits: bits of inputs; None: the description of the array has ideal, continuous inputs.
-        adc_bits: bits of outputs; None: no converter.
+        adc_bits: bits of outputs; None: the description of the array has ideal, continuous outputs.
     """
 
     dac_bits: int | None = None

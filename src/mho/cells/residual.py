@@ -239,7 +239,7 @@ class Residual(Cell):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """Return the new buffer, a running mean of readings, and a pulse of either sign where it exceeds a step."""
+        """Return the new buffer, a running mean of readings, and a pulse of either sign at the threshold."""
         mean = h.mean + line.smoothing * (
             line.transfer_lr * (line.rate if line.scale_transfer_lr > 0 else 1) * omega - h.mean
         )

@@ -26,11 +26,10 @@ def read_experiment(
     """Return the experiment that the options describe: a config, or that of the folder to resume, with other options.
 
     The preset is the given one, else the preset that the config names, else `mho.runs.presets.DEFAULT_PRESET`. A
-    device, by
-        its name, its file or its table, is the whole device: no field of another remains.
+    device, by its name, its file or its table, is the whole device: no field of another remains.
 
-        Raises:
-            InvalidValue: naming every fault of the file and the options at once.
+    Raises:
+        InvalidValue: naming every fault of the file and the options at once.
     """
     from mho.runs import Experiment, merged
     from mho.runs.folder import CONFIG

@@ -224,7 +224,7 @@ def _run(coordinator: Coordinator, engine: Engine, threads: int, data_dir: Path 
 
 
 def _report(folder: Path, results: Results) -> Path:
-    """Write the pages of the runs that have none yet, and of the sweep; return them."""
+    """Write the pages of the runs that have none yet, and of the sweep; return the last."""
     from mho.report import write_report, write_sweep_report
     from mho.runs.folder import REPORT
 

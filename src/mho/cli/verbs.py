@@ -25,12 +25,11 @@ def as_verb(function: Callable[..., None], *, progress: bool = False) -> Callabl
     """Return a function as typer takes it for a verb.
 
     A value that is no number is reported in mho's words, a fault of the library about an option names it as it is
-    typed, and
-        a folder of data that does not exist is reported at once.
+    typed, and a folder of data that does not exist is reported at once.
 
-        Args:
-            function: the verb.
-            progress: whether it shows how far its work has come, so that --quiet silences that.
+    Args:
+        function: the verb.
+        progress: whether it shows how far its work has come, so that --quiet silences that.
     """
 
     @functools.wraps(function)

@@ -20,7 +20,7 @@ class Origin:
     Attributes:
         data: name of the data set.
         measure: what the errors are, in words: "error", "distance".
-        data_seed: data seed of the order of the examples.
+        data_seed: seed of the order of the examples.
         train_images, test_images: the first so many examples; 0 is all.
         seeds_known: whether the numbers of the seeds are those of the trainings.
     """

@@ -47,10 +47,10 @@ class Ends:
 def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends | None]:
     """Look up both ends of c2c and read noise by the profile of the likelihood.
 
-        Returns:
-            The fits, of a single device a better one if the profile came upon it; and both ends, None where both noises
-    are determined by three standard errors, or read noise by bounds that readings repeat exactly; for several devices,
-            whose fits have adjusted noises already; and for a law without `c2c`.
+    Returns:
+        The fits, of a single device a better one if the profile came upon it; and both ends, None where both noises are
+        determined by three standard errors, or read noise by bounds that readings repeat exactly; for several devices,
+        whose fits have adjusted noises already; and for a law without `c2c`.
     """
     fit, noise = fits[0], fits[0].estimates[NOISE]
     repeated = any("repeat" in e.note for e in fit.estimates.values())

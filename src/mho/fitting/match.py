@@ -104,7 +104,7 @@ def match_tables(traces: Sequence[WeightTrace], noise: ReadingNoise, conductance
     Args:
         traces: one per device.
         noise: of readings.
-        conductance: which one per weight is.
+        conductance: map from weights to conductances.
     """
     begins = [held_out_from(trace) for trace in traces]
     cut = [_until(trace, begin) for trace, begin in zip(traces, begins, strict=True) if begin is not None]

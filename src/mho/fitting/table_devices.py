@@ -37,7 +37,7 @@ def table_devices(
     Args:
         traces: one per device.
         noise: of readings.
-        conductance: which one per weight is.
+        conductance: map from weights to conductances.
     """
     if not all(any((np.sign(trace.pulses) == sign).any() for trace in traces) for sign in (1, -1)):
         return ()

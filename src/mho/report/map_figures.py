@@ -108,8 +108,7 @@ def save_map(
 ) -> None:
     """Draw a network on arrays into a file, a panel for each kind below another.
 
-    Args: as of `map_gallery`, and
-        path: its ending names the kind of file.
+    Arguments are those of `map_gallery`, and `path`, whose ending names the kind of file.
     """
     pictures = map_gallery(name, example, kinds, time=time, energy=energy, area=area).pictures
     width, height = (sum(sides) for sides in zip(*(picture.size for picture in pictures.values()), strict=True))

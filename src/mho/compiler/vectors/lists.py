@@ -80,7 +80,7 @@ def list_lines(
     typingctx: Any, out: Any, found: Any, room: Any, drive: Any, at: Any, size: Any, gain: Any, key_0: Any, key_1: Any,
     line: Any,
 ) -> Any:  # fmt: skip
-    """Compute `mho.kernels.cpu.lists.list_driven` in vectors, key_1, which all lines share, without packing."""
+    """Compute `mho.kernels.cpu.lists.list_driven` in vectors; key_1, which all lines share, is written unpacked."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)

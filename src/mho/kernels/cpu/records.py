@@ -68,11 +68,11 @@ class TrainSides(NamedTuple):
 class TrainScratch(NamedTuple):
     """Memory of the drawing of trains for a chunk of vectors.
 
-        Attributes:
-            work: notes of the listed lines, column behind column, uint32.
-            keys: key words of each vector, (4, chunk) uint32: two for the columns, two for the rows.
-            gains: C_x and C_δ of each vector, (2, chunk) float32.
-    lengths: for each vector, (2, chunk) uint32: slots of its trains, and the bits of the slots in the current word.
+    Attributes:
+        work: notes of the listed lines, column behind column, uint32.
+        keys: key words of each vector, (4, chunk) uint32: two for the columns, two for the rows.
+        gains: C_x and C_δ of each vector, (2, chunk) float32.
+        lengths: for each vector, (2, chunk) uint32: slots of its trains, and the bits of the slots in the current word.
     """
 
     work: Any

@@ -11,7 +11,7 @@ from mho.errors import InvalidValue
 
 
 def bits_of(levels: int) -> int:
-    """Return how many bits per weight of so many levels takes."""
+    """Return how many bits a weight of so many levels takes."""
     return max(1, (levels - 1).bit_length())
 
 

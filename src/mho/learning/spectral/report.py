@@ -34,8 +34,8 @@ class SpectralReport:
         input_error: standard error of A₁, by leaving out a 16th of the blocks at a time, of the shape of A₁; NaN
             where the sequence has fewer than four blocks of 2,048. Of a linear network: of A₂ᵀA₁, (d_y, d_x), as A₁
             alone is not determined.
-        recurrent_error: recurrent error of U; of a linear network of A₂ᵀUA₁, (d_y, d_x).
-        output_error: output error of A₂; of a linear network empty.
+        recurrent_error: standard error of U; of a linear network of A₂ᵀUA₁, (d_y, d_x).
+        output_error: standard error of A₂; of a linear network empty.
         relative: norms of these errors over the norms of the matrices: "input", "recurrent" and "output", or
             "response_0" and "response_1".
         singular_values: singular values of the main moment in coordinates of equal noise, falling; those after the

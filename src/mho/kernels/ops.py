@@ -286,7 +286,7 @@ def normalise(x: Floats, d: Floats, means: Means, vectors: int, new_x: Floats, n
         means: running means, updated.
         vectors: number of vectors over which the means are taken, at most.
         new_x: takes x over its mean, (R, T, N); 0 as long as there is no mean.
-        new_d: takes δ over its mean, (R, T, M).
+        new_d: takes δ over its mean, (R, T, M); 0 as long as there is no mean.
     """
     return plain("digital", "normalise", len(x), x.size + d.size, x, d, means, vectors, new_x, new_d)
 

@@ -319,6 +319,13 @@ def test_replicas_of_unlike_values_are_judged_each_by_itself_and_at_its_own_erro
     assert [part["name"] for part in found.to_dict()["parts"]] == ["backward.noise = 0", "backward.noise = 6"]
 
 
+def test_a_history_of_another_number_of_replicas_says_their_mean():
+    model = converted(BASE.replace(backward=Read(noise=[0.0, 6.0], noise_management=True)), replicas=2)
+    x, y = digits().train_images[:FEW], digits().train_labels[:FEW]
+    found = mho.diagnose(model, x, y, history=[{"test_error": 50.0, "test_error_replicas": [50.0]}])
+    assert all("error 50.0" in part.verdict.sentence for part in found.parts)
+
+
 def test_a_fault_is_stored_with_the_replica_in_which_it_is_one():
     rpu = BASE.replace(backward=Read(noise=[0.06, 6.0], noise_management=True))
     x, y = digits().train_images[:FEW], digits().train_labels[:FEW]

@@ -170,7 +170,7 @@ def diagnose(
             situation,
             error=error,
             examples=examples,
-            fall=fall_of([{"train_loss": _mean_of(line, "train_loss", replicas)} for line in history]),
+            fall=fall_of([{"train_loss": _mean_of(line, "train_loss", replicas, probe.replicas)} for line in history]),
             swing=max(swings[r] for r in replicas),
         )
         parts.append(Judged.of(name, replicas, _worst(looked[r] for r in replicas), own))
@@ -187,10 +187,15 @@ def _worst(looked: Iterable[Sequence[Finding]]) -> list[Finding]:
     return sorted(in_order, key=lambda finding: -finding.lost)
 
 
-def _mean_of(line: Mapping[str, Any], name: str, replicas: Sequence[int]) -> float:
-    """Return the mean over some replicas of a number of a line of the training; NaN where it is not there."""
+def _mean_of(line: Mapping[str, Any], name: str, replicas: Sequence[int], count: int) -> float:
+    """Return the mean over some of `count` replicas of a number of a line of the training; NaN where it is not there.
+
+    A line of another number of replicas says nothing of single ones: its mean is taken.
+    """
     each = line.get(f"{name}{REPLICAS}")
-    return float(np.mean([each[r] for r in replicas])) if each else float(line.get(name, math.nan))
+    if each and len(each) == count:
+        return float(np.mean([each[r] for r in replicas]))
+    return float(line.get(name, math.nan))
 
 
 def _error(
@@ -198,7 +203,7 @@ def _error(
 ) -> tuple[float | None, str]:
     """Return the last test error of a history, else that of the probe's classes, in per cent; and of what it is."""
     if history and "test_error" in history[-1]:
-        return _mean_of(history[-1], "test_error", replicas), ""
+        return _mean_of(history[-1], "test_error", replicas, probe.replicas), ""
     if loss is not None:
         return None, ""
     wrong = exact.outputs[list(replicas)].argmax(axis=-1) != probe.targets.numpy()

@@ -85,7 +85,7 @@ class Plan:
         return quick if self.quick else full
 
     def pictures(self) -> Dataset:
-        """Return the data set, loaded once a process.
+        """Return the data set, loaded once per process.
 
         Raises:
             DataMissing: if it is neither on this machine nor to be had from the network.

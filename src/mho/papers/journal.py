@@ -28,7 +28,7 @@ class Journal:
         folder: the run folder; it is made if it does not exist.
 
     Attributes:
-        lines: lines of metrics.jsonl, one a finished epoch.
+        lines: lines of metrics.jsonl, one per finished epoch.
         tensors: the state as it was saved last, by name; empty at the start.
         notes: what was saved beside it, in values that JSON has; empty at the start.
 

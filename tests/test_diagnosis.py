@@ -25,6 +25,7 @@ from mho.diagnosis.cures import in_python
 from mho.diagnosis.lines import mean_move
 from mho.diagnosis.numbers import numbers_of
 from mho.diagnosis.probe import Probe
+from mho.diagnosis.replicas import names_and_groups
 from mho.diagnosis.steps import Steps
 from mho.diagnosis.verdict import Judged, Situation
 from mho.errors import InvalidValue, WrongUse
@@ -294,6 +295,22 @@ def test_replicas_and_lists_name_the_replica():
     assert ", backward.noise = 6, seed 2 (also backward.noise = 0.06):" in " ".join(str(found).split())
     alone = diagnosis(converted(rpu.of_replica(2)))  # its seed would be 2, and 0 is taken: alike, not equal
     assert alone.faults[0].check == "read noise"
+
+
+@pytest.mark.parametrize(
+    ("listed", "name"),
+    [
+        (("0",), "layers.0.forward.noise = 0.6"),
+        (("2",), "layers.2.forward.noise = 0.6"),
+        (("0", "2", "4"), "forward.noise = 0.6"),
+    ],
+)
+def test_replicas_have_the_name_that_a_run_gives_them(listed, name):
+    noisy = mho.RPU(forward=mho.Read(noise=[0.0, 0.6]))
+    torch.manual_seed(0)
+    digital = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 3))
+    model = mho.convert(digital, mho.RPU(), replicas=2, layers=dict.fromkeys(listed, noisy), seed=[1, 1], quiet=True)
+    assert names_and_groups(model)[0][1] == name
 
 
 def test_replicas_of_unlike_values_are_judged_each_by_itself_and_at_its_own_error():

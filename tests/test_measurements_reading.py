@@ -136,6 +136,7 @@ def test_layouts(layout, tmp_path):
         ("vaihe", ("nosto", "lasku"), [*DOWN, *DOWN]),  # both fall
         ("vaihe", ("nosto", "lasku"), [*UP, *[float(v) / 4 for v in DOWN]]),  # the second starts elsewhere
         ("vaihe", ("P", "D2"), [*UP, *UP]),
+        ("vaihe", ("set", "initial"), [*UP, *UP]),  # one is a direction, and the other need not be its opposite
     ],
 )
 def test_two_names_are_devices_unless_they_continue_one_series(heading, names, readings, tmp_path):

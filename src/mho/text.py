@@ -31,20 +31,17 @@ def si(value: float, unit: str, *, digits: int = 3) -> str:
 
 
 def duration(seconds: float, *, rough: bool = False) -> str:
-    """Return a time as people say it, such as "12.3 s", "3 min 5 s" or "2 h 5 min"; "unknown" for NaN.
+    """Return a time as people say it, such as "12.3 s", "3 min 5 s" or "2 h 5 min"; "unknown" for NaN and infinity.
 
     Args:
         seconds: of at least 0.
         rough: whether it is an estimate, of whole seconds or whole minutes: "12 s", "3 min".
     """
-    if math.isnan(seconds):
+    if not math.isfinite(seconds):
         return "unknown"
-    if rough:
-        minutes, rest = round(seconds / 60), 0
-    else:
-        minutes, rest = divmod(round(seconds), 60) if seconds >= 60 else (0, 0)
-    if minutes < 1:
+    if round(seconds, 0 if rough else 1) < 60:
         return f"{seconds:.0f} s" if rough else f"{seconds:.1f} s"
+    minutes, rest = (round(seconds / 60), 0) if rough else divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min" if rough else f"{minutes} min {rest} s"
     return f"{minutes // 60:,} h {minutes % 60} min"

@@ -51,7 +51,8 @@ def fit(
     spread: Annotated[
         float | None,
         typer.Option(
-            help="Assumed spread of step and bounds from device to device (0.3 = 30 %), if one device was measured."
+            help="Assumed spread of step and bounds from device to device (0.3 = 30 %), for files that measure a "
+            "single device."
         ),
     ] = None,
     extrapolate: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import cast
 
 from torch import nn
@@ -24,9 +25,11 @@ def names_and_groups(model: nn.Module) -> tuple[tuple[str, ...], dict[str, tuple
     arrays = [
         (path, array) for path, layer in array_layers(model).items() for array in cast(list[Array], list(layer.arrays))
     ]
-    main = lists(arrays[0][1].rpu)
+    given_to = Counter(pair for _, array in arrays for pair in lists(array.rpu).items())
+    # a model does not know which description its layers share, so it is the one that most of them have
+    main = {name: given for (name, given), count in given_to.items() if count > len(arrays) / 2}
     values = dict(main)
-    for path, array in arrays[1:]:
+    for path, array in arrays:
         own = {name: given for name, given in lists(array.rpu).items() if given != main.get(name)}
         values |= {f"layers.{path}.{name}": given for name, given in own.items()}
     values = {name: given for name, given in values.items() if len(set(given)) > 1}

@@ -40,19 +40,33 @@ def find_opposites(columns: Sequence[Column]) -> None:
             continue
         cells = [fold(cell) for cell in column.grid.cells(column.number)]
         names = sorted({cell for cell in cells if cell and not is_gap(cell)})
-        if len(names) == 2 and (_by_the_known(column, names) or _by_trend(column, cells, columns)):
+        if len(names) == 2 and (_by_the_known(column, names, cells, columns) or _by_trend(column, cells, columns)):
             return
 
 
-def _by_the_known(column: Column, names: Sequence[str]) -> bool:
-    """Give the unknown word the direction opposite to the known one."""
+def _by_the_known(column: Column, names: Sequence[str], cells: Sequence[str], columns: Sequence[Column]) -> bool:
+    """Give the unknown word the direction opposite to the known one, where the readings go opposite ways too."""
     ways = [sentence(name) if len(name) > SHORT else 0 for name in names]
-    if sorted(map(abs, ways)) != [0, 1] or any(map(says_read, names)):
+    if sorted(map(abs, ways)) != [0, 1] or any(map(says_read, names)) or not _go_apart(names, cells, columns):
         return False
     known, other = (0, 1) if ways[0] else (1, 0)
     column.meanings = {names[known]: ways[known], names[other]: -ways[known]}
-    column.decide("direction", f"{names[known]!r} is a direction, so {names[other]!r} is the opposite")
+    column.decide("direction", f"{names[known]!r} is a direction, and readings go the opposite way at {names[other]!r}")
     return True
+
+
+def _go_apart(names: Sequence[str], cells: Sequence[str], columns: Sequence[Column]) -> bool:
+    """Return whether the readings rise at the rows of one word and fall at those of the other, each in several rows.
+
+    Else the other word may name rows of another kind: the state before the pulses, or a forming.
+    """
+    readings = of_role(columns, *READINGS)
+    if len(readings) != 1:
+        return False
+    steps, words = np.diff(readings[0].values), np.array(cells)
+    inside = (words[1:] == words[:-1]) & np.isfinite(steps)  # a step between two runs of a word belongs to neither
+    changes = [steps[(words[1:] == name) & inside] for name in names]
+    return min(map(len, changes)) >= FEWEST and float(np.sum(changes[0])) * float(np.sum(changes[1])) < 0
 
 
 def _by_trend(column: Column, cells: Sequence[str], columns: Sequence[Column]) -> bool:

@@ -124,9 +124,9 @@ class MultiheadAttention(Composite):
         """Return the attention's output, in the form of the query, and its weights or None.
 
         Args:
-            query: (R·B, T, embed_dim) where `batch_first`, else (T, B, embed_dim), or (T, embed_dim).
-            key: (R·B, S, kdim) where `batch_first`, else (S, B, kdim), or (S, kdim).
-            value: (R·B, S, vdim) where `batch_first`, else (S, B, vdim), or (S, vdim).
+            query: (R·B, T, embed_dim) where `batch_first`, else (T, R·B, embed_dim), or (T, embed_dim).
+            key: (R·B, S, kdim) where `batch_first`, else (S, R·B, kdim), or (S, kdim).
+            value: (R·B, S, vdim) where `batch_first`, else (S, R·B, vdim), or (S, vdim).
             key_padding_mask: (R·B, S), or (S,): True where a key is left out, or numbers that are added.
             need_weights: whether to return the weights, (R·B, T, S).
             attn_mask: (T, S), or (R·B·num_heads, T, S): True where a key is left out, or numbers that are added.

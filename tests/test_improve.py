@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import html
 import io
 import json
 import math
+import re
+import shlex
 import statistics
 import sys
 
@@ -222,6 +225,16 @@ def of(rate: tuple[float, ...], given: tuple[float, ...] | None = None) -> Gains
         floating=tried(10.0, 10.0, 10.0), tried=(), refused=(), chance=90.0, factors=(1.0,), seeds=(0, 1, 2), epochs=1,
         images=100, model="lenet", data="digits",
     )  # fmt: skip
+
+
+def test_the_page_has_each_change_as_a_shell_takes_it():
+    base = (30.0, 31.0, 32.0)
+    wider = dataclasses.replace(tried(20.0, 21.0, 22.1, base=base), settings=("device.w_max={mean=1.2,spread=0.3}",))
+    page = improve_page(dataclasses.replace(of(base), tried=(wider,)), subject="own", command="", version="0")
+    (typed,) = re.findall(r"<code>(--set .*?)</code>", page)
+    expected = ["--set", "device.w_max={mean=1.2,spread=0.3}", "--set", "training.lr=0.01"]
+    assert shlex.split(html.unescape(typed)) == expected
+    assert "{" not in re.sub("'.*?'", "", html.unescape(typed))  # braces that no quotes protect would be expanded
 
 
 @pytest.mark.parametrize(

@@ -276,7 +276,7 @@ def _faults(curves: Sequence[Curve]) -> list[str]:
                 found.setdefault(value, []).append(curve.label)
         if len(found) > 1:
             each = "; ".join(f"{value}: {_some(labels)}" for value, labels in found.items())
-            faults.append(f"errors on other {what} cannot be compared ({each}); name curves of one")
+            faults.append(f"errors on other {what} cannot be compared ({each}); name only curves of the same {what}")
     if len(curves) > MOST:
         faults.append(f"{len(curves)} curves, and a figure tells {MOST} apart; name points of a sweep as FOLDER:NUMBER")
     return faults

@@ -70,7 +70,7 @@ def diagnose(
 ) -> Diagnosis:
     """Say what spoils the training of a converted network: read noise, bounds, pulses, devices, learning rate.
 
-    The verdict comes first: as good as floating point, not the arrays, at chance, too short, or what is at fault. It
+    The verdict comes first: as good as floating point, not the arrays, near chance, too short, or what is at fault. It
     needs to know how far the training has come: `history` has the test error and whether the loss still fell, without
     it the error of the examples of the probe is taken; `reference_error` is what floating point reaches.
 
@@ -103,7 +103,7 @@ def diagnose(
         history: lines of the training, as `mho.training.fit` returns them: `test_error`, `train_loss`, ...
         reference_error: test error of the same network in floating point, in per cent; None: not known.
         chance: error of guessing on the test, in per cent. None: of classes, that of answering the commonest one of
-            `y`, and the verdict says so; of another loss it is not known, and "at chance" is then not judged.
+            `y`, and the verdict says so; of another loss it is not known, and "near chance" is then not judged.
 
     Raises:
         WrongUse: for a model without arrays, or one whose arrays are all frozen.

@@ -1,4 +1,4 @@
-"""The cause of an error: as good as floating point, at chance, too short, not the arrays, or what is at fault.
+"""The cause of an error: as good as floating point, near chance, too short, not the arrays, or what is at fault.
 
 How well a run did, its error beside guessing and floating point, is its result: `mho.runs.outcome`.
 """
@@ -185,7 +185,7 @@ def _of_faults(findings: Sequence[Finding], situation: Situation) -> Verdict | N
         return None
     worst, more = faults[0], len(faults) - 1
     others = f", and {more} more" if more else ""
-    level = "at chance" if situation.is_at_chance else ""
+    level = "near chance" if situation.is_at_chance else ""
     words = [f"{worst.check}{others}", *([level] if level else []), *([situation.errors] if situation.errors else [])]
     return Verdict(worst.check, "; ".join(words))
 
@@ -197,9 +197,9 @@ def _of_length(situation: Situation) -> Verdict | None:
         room = SAFE / max(situation.swing, 1e-30)
         if room > ROOM:
             higher = f"training.lr={situation.lr * min(room, 1000.0):.1g}"
-            sentence = f"learning rate too small, or training too short; at chance; {situation.errors}"
+            sentence = f"learning rate too small, or training too short; near chance; {situation.errors}"
             return Verdict("learning rate too small", sentence, (higher,))
-        return Verdict("too short", f"too short; at chance; {situation.errors}", longer)
+        return Verdict("too short", f"too short; near chance; {situation.errors}", longer)
     if situation.is_falling:
         assert situation.fall is not None
         sentence = (
@@ -213,7 +213,7 @@ def _unexplained(findings: Sequence[Finding], situation: Situation) -> Verdict:
     most = min(findings, key=lambda each: (each.rank > 1, -each.lost))
     largest = f"the largest effect is {most.check} ({most.lost:.0%}, limit {LIMIT:.0%})"
     ask = "" if situation.reference is not None else "; see whether floating point learns it"
-    sentence = f"at chance, and no single check says why: {largest}{ask}; {situation.errors}"
+    sentence = f"near chance, and no single check says why: {largest}{ask}; {situation.errors}"
     return Verdict("unexplained", sentence, most.settings)
 
 

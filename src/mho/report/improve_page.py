@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
+from mho.diagnosis.cures import on_command_line
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
 from mho.report.question_page import WIDTHS, question_page, row_figure
 from mho.report.template import PER_CENT
-from mho.runs.gains import Gains
+from mho.runs.gains import Gains, Tried
 
 HEAD, ROW = 0.9, 0.32
 """Inches of the figure without rows, and of each row."""
@@ -38,7 +39,13 @@ def improve_page(gains: Gains, *, subject: str, command: str, version: str) -> s
         ),
         rows="Improvements",
         gains=gains,
+        typed=_typed,
     )
+
+
+def _typed(row: Tried) -> str:
+    """Return the change, and the rate at which its gain was measured, as a shell takes them for mho train."""
+    return on_command_line((*row.settings, f"training.lr={row.rate:g}"))
 
 
 def forest(data: Gains, ax: Axes) -> Axes:

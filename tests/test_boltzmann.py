@@ -565,7 +565,7 @@ def test_data_of_any_type_give_the_same_machine_and_the_kind_that_was_given(kind
         ({"rpu": NOISY, "intra_layer": [1]}, "diagonal devices"),
         ({"rpu": NOISY, "mask": {(0, 1): np.eye(6, 4)}}, "a device at every crossing"),
         ({"rpu": NOISY, "dtype": "float64"}, "arrays compute in float32"),
-        ({"rpu": NOISY.replace(forward=mho.Read(noise=[0.1, 0.2]))}, "a machine is one"),
+        ({"rpu": NOISY.replace(forward=mho.Read(noise=[0.1, 0.2]))}, "a machine has a single replica"),
         ({"rpu": "gokmen"}, "give a mho.RPU"),
         ({"layers": [6], "intra_layer": [0], "sweeps": 2}, "no hidden layer"),
         ({"lr": 1e5}, "diverged.*smaller lr"),

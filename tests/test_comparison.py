@@ -16,6 +16,7 @@ from mho.comparison import Comparison, compare
 from mho.comparison.comparison import _difference, _faults, _notes
 from mho.comparison.curve import Curve, Origin
 from mho.errors import InvalidValue
+from mho.papers import PAPERS
 from mho.runs.results import Result, Results
 from mho.runs.sweep import Sweep
 
@@ -106,10 +107,12 @@ def test_tables_of_users(tmp_path):
 
 def test_every_source_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
+    untrained = ((p.name, c) for p in PAPERS.values() for c in p.curves if not (p.results / f"{c}.jsonl").exists())
+    paper, curve = next(untrained)
     with pytest.raises(InvalidValue) as error:
-        compare(tmp_path / "empty", "gokmen_2017:nm_mb", "gokmen_2017:bl1", "nowhere")
+        compare(tmp_path / "empty", "gokmen_2017:nm_mb", f"{paper}:{curve}", "nowhere")
     told = str(error.value)
-    for text in ("not of mho train", "did you mean 'nm_bm'", "--curve bl1", "there is no nowhere"):
+    for text in ("not of mho train", "did you mean 'nm_bm'", f"--curve {curve}", "there is no nowhere"):
         assert text in told
     with pytest.raises(InvalidValue, match="nothing to compare"):
         compare()

@@ -275,7 +275,7 @@ def test_faults_are_told(make: Any, said: str) -> None:
 def test_contract_breaches_are_told() -> None:
     for name, value in (("drift", 1.0), ("effects", ())):
         for body in ({"__annotations__": {name: float}, name: value}, {name: value}):
-            with pytest.raises(LawError, match=f"Taken.{name}: this name"):
+            with pytest.raises(LawError, match=f"Taken.{name}: an option of every device has this name"):
                 type("Taken", (Device,), body)
     with pytest.raises(LawError, match="a hidden state h needs a name"):
         Doomed()

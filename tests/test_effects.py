@@ -181,7 +181,7 @@ def test_hooks_that_break_the_contract(hook: str, body: Any, said: str) -> None:
 
 
 def test_fields_of_every_device_are_not_an_effects() -> None:
-    with pytest.raises(LawError, match=r"Broken\.w_max: this name"):
+    with pytest.raises(LawError, match=r"Broken\.w_max: a field of every device has this name"):
         type("Broken", (Effect,), {"__annotations__": {"w_max": float}, "w_max": 1.0})
 
 

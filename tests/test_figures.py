@@ -166,7 +166,7 @@ def test_report_writes_figures_of_a_reproduced_paper(tmp_path):
     made = typed("reproduce", "gokmen_2017", *words, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert {file.name for file in (tmp_path / "f").iterdir()} == {
-        f"figure-{name}.{end}" for name in (3, 5, 6) for end in ("pdf", "csv")
+        f"figure-{name}.{end}" for name in (3, 4, 5, 6) for end in ("pdf", "csv")
     }
     table = rows((tmp_path / "f" / "figure-6.csv").read_text())
     assert {row["curve"] for row in table} >= {"floating point", "NM + BM", "NM + BM, run 1", "NM + BM, paper"}

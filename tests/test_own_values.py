@@ -197,7 +197,7 @@ def spoilt(*places: tuple[int, int], value: float) -> np.ndarray:
         ),
         (SoftBounds(decay=0.1), {"decay": spoilt((0, 0), value=-1)}, ("decay: 1 of 54", "of at least 0")),
         (SoftBounds(effects=(Leak(),)), {"Leak.rate": spoilt((0, 0), value=-1)}, ("Leak.rate: 1 of 54", "at least 0")),
-        (SoftBounds(stuck=0.1), {"stuck": spoilt(value=0)}, ("stuck: 54 of 54", "0 for one that is not")),
+        (SoftBounds(stuck=0.1), {"stuck": spoilt(value=0)}, ("stuck: 54 of 54", "give 1 for a device that is, else 0")),
         (SoftBounds(), {"w_max": spoilt((4, 4), value=-9)}, ("w_min is not below w_max in 1 of 54", "(0, 4, 4)")),
         (LinearStep(), {"w_max": spoilt((4, 4), value=-0.001)}, ("1 bounds lie on the wrong side", "(0, 4, 4)")),
         (PiecewiseStep(), {"up": np.full((*WHOLE, 7), -1.0)}, ("up: up holds -1; give steps of at least 0",)),

@@ -358,7 +358,7 @@ def test_the_terminal_names_the_quantity(paper, trained, capsys, monkeypatch):
     assert re.search(r"large +\d\.\d+ \(\d\.\d+ to \d\.\d+\) +2 +not available +yes ≥ 1.8 × small", told)
     with ReproduceDisplay(trained) as display:
         display.start(trained.jobs)
-        display.told = dict.fromkeys(display.told, 19)
+        display.shown_epochs = dict.fromkeys(display.shown_epochs, 19)
         display.tick()
     assert re.search(r"small, seed 0, epoch 20/20: spread of the particles 4\.\d+ µm\n", capsys.readouterr().err)
 

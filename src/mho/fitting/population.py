@@ -113,8 +113,8 @@ def _over_devices(name: str, found: Sequence[Estimate], factor: float) -> Parame
     values = np.array([e.value for e in used]) * factor
     mean = float(values.mean())
     determined = [e for e in found if e.error is not None]
-    some = f"determined by {len(determined)} of {len(found)} devices; {_note(found)}"
-    note = "" if len(determined) == len(found) else some
+    some = f"determined by {len(determined)} of {len(found)} devices; "
+    note = "" if len(determined) == len(found) else some + _note(found)
     shared = float(np.mean([e.shared for e in used])) * factor
     if len(determined) < 2:
         error = determined[0].error if determined else None

@@ -144,6 +144,36 @@ def test_two_names_are_devices_unless_they_continue_one_series(heading, names, r
     assert [trace.device for trace in read(tmp_path, text).traces] == list(names)
 
 
+def test_a_single_pulse_the_other_way_within_a_ramp_is_questioned_by_its_line(tmp_path):
+    ways = ["up"] * 50 + ["down"] * 50
+    ways[19] = "down"  # line 21, below the heading
+    noted = "\n".join(read(tmp_path, "type,G\n" + columns(ways, BOTH)).notes)
+    assert "line 21: a single pulse down within a ramp up; if that is a slip, mend the file" in noted
+    ways[19] = "up"
+    assert "single pulse" not in "\n".join(read(tmp_path, "type,G\n" + columns(ways, BOTH)).notes)
+    by_turns = ["up", "down"] * 50  # a protocol, not a slip
+    assert "single pulse" not in "\n".join(read(tmp_path, "type,G\n" + columns(by_turns, BOTH)).notes)
+
+
+def test_a_reading_far_from_its_neighbours_is_questioned_by_its_line(tmp_path):
+    readings = [float(v) for v in BOTH]
+    assert "lies far" not in "\n".join(read(tmp_path, "G\n" + column([*readings, *readings])).notes)
+    readings[30] /= 100  # a comma that slipped
+    noted = [n for n in read(tmp_path, "type,G\n" + columns(WAYS, readings)).notes if "lies far" in n]
+    assert noted == [
+        f"line 32: a reading of {readings[30]:g} lies far from those beside it; if that is a slip, mend the file, or "
+        "leave the cell empty"
+    ]
+
+
+def test_gaps_are_named_by_their_lines(tmp_path):
+    readings = [*BOTH]
+    readings[4] = readings[9] = "OVERFLOW"
+    (gaps,) = [n for n in read(tmp_path, "n,G (uS)\n" + columns(COUNT, readings)).notes if " gap" in n]
+    assert "2 gaps in column" in gaps
+    assert "(lines 6, 11), where pulses are not followed" in gaps
+
+
 def test_resistances_that_fall_are_pulses_up(tmp_path):
     text = "vaihe,R (kOhm)\n" + columns(["nosto"] * 50 + ["lasku"] * 50, [1000 / float(v) for v in BOTH])
     found = read(tmp_path, text)

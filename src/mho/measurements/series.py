@@ -21,6 +21,12 @@ LISTED = 6
 """So many turning points are listed in a note."""
 MOST_PULSES = 2**53
 """Above it a float has gaps between whole numbers."""
+RAMP = 5
+"""A single pulse the other way is questioned where runs of at least so many pulses stand on both its sides."""
+FEW = 10
+"""Among fewer readings none is called far from the others,"""
+FAR = 20.0
+"""and among more where it is so many times as far from its neighbours as readings mostly are."""
 WAYS = {1: "up", -1: "down"}
 SURE = 3.0
 """Steps go against the direction of their pulses where more do than those of noise alone, by 3 standard errors."""
@@ -76,11 +82,14 @@ def trace_of(parts: Sequence[Series], form: Format, faults: FileFaults, notes: N
     for part in parts:
         signs = _signs(part, form, faults, notes)
         kept = np.flatnonzero(np.isfinite(part.values))
-        gaps = len(part.values) - len(kept)
-        if gaps:
-            inner = gaps - (len(part.values) - 1 - int(kept[-1]) if len(kept) else 0)
-            if inner:
-                notes.add(f"{inner} gap{'s' * (inner > 1)} in column {part.label}, where pulses are not followed")
+        inner = [place for place in np.flatnonzero(~np.isfinite(part.values)) if len(kept) and place < kept[-1]]
+        if inner:
+            at = f" (line{'s' * (len(inner) > 1)} {_listed([part.lines[k] for k in inner])})" if part.lines else ""
+            notes.add(
+                f"{len(inner)} gap{'s' * (len(inner) > 1)} in column {part.label}{at}, where pulses are not followed"
+            )
+        _note_slips(part, notes)
+        _note_outliers(part, notes)
         if len(kept):
             if values:
                 pulses.append(np.zeros(1, dtype=np.int64))
@@ -101,6 +110,40 @@ def trace_of(parts: Sequence[Series], form: Format, faults: FileFaults, notes: N
         )
         return None
     return Trace(parts[0].device, np.concatenate(values), moved)
+
+
+def _note_slips(part: Series, notes: Notes) -> None:
+    """Note each single pulse that goes against the ramps on both its sides, which may be a wrong sign in the file."""
+    if part.signs is None or not part.lines:
+        return
+    ends = np.flatnonzero(np.diff(part.signs)) + 1
+    runs = [(int(begin), int(end)) for begin, end in itertools.pairwise([0, *ends, len(part.signs)])]
+    for before, (place, end), after in zip(runs, runs[1:], runs[2:], strict=False):
+        way, around = int(part.signs[place]), int(part.signs[before[0]])
+        long = min(before[1] - before[0], after[1] - after[0]) >= RAMP
+        if end - place == 1 and long and way == -around and int(part.signs[after[0]]) == around:
+            notes.add(
+                f"line {part.lines[place]}: a single pulse {WAYS[way]} within a ramp {WAYS[-way]}; if that is a slip, "
+                "mend the file"
+            )
+
+
+def _note_outliers(part: Series, notes: Notes) -> None:
+    """Note each reading that lies farther from both of its neighbours than half of the range of all others."""
+    kept = np.flatnonzero(np.isfinite(part.values))
+    values = part.values[kept]
+    if len(values) < FEW or not part.lines:
+        return
+    before, after = values[1:-1] - values[:-2], values[1:-1] - values[2:]
+    apart = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
+    far = np.flatnonzero(apart > FAR * np.median(np.abs(before + after) / 2)) + 1
+    others = np.delete(values, far)
+    for place in far if len(others) else ():
+        if apart[place - 1] > np.ptp(others) / 2:
+            notes.add(
+                f"line {part.lines[kept[place]]}: a reading of {values[place]:g} lies far from those beside it; if "
+                "that is a slip, mend the file, or leave the cell empty"
+            )
 
 
 def _check_staircase(part: Series, values: Floats, pulses: Ints, faults: FileFaults) -> None:

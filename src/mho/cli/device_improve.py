@@ -209,9 +209,9 @@ def csv_of(gains: Gains) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     errors = [f"error_seed_{seed}" for seed in gains.seeds]
-    writer.writerow(["key", "name", "settings", "lr", "error", "gain", "low", "high", "told", *errors])
+    writer.writerow(["key", "name", "settings", "lr", "error", "gain", "low", "high", "verdict", *errors])
     for row in (gains.given, gains.rate, gains.floating, *gains.tried):
-        gain = ["", "", "", ""] if row.gain is None else [row.gain.mean, row.gain.low, row.gain.high, row.gain.told]
+        gain = ["", "", "", ""] if row.gain is None else [row.gain.mean, row.gain.low, row.gain.high, row.gain.verdict]
         writer.writerow([row.key, row.name, " ".join(row.settings), row.rate, row.error, *gain, *row.errors])
     return text.getvalue()
 

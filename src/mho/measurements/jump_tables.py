@@ -243,7 +243,7 @@ def _check_shape(rows: Sequence[Row], faults: FileFaults) -> None:
     if len(matrix) != len(points):
         faults.add(
             f"{len(points)} points of the distribution, and {len(matrix)} rows of jumps down to line {rows[-1][0]}; "
-            "give one row a point",
+            "give one row per point",
             at_points,
             str(len(points)),
         )

@@ -70,8 +70,8 @@ class Interval:
         return self.high < 0
 
     @property
-    def told(self) -> str:
-        """What the interval says: "gain", "loss", or "unclear" where it holds 0."""
+    def verdict(self) -> str:
+        """Verdict of the interval: "gain", "loss", or "unclear" where it holds 0."""
         return "gain" if self.is_gain else "loss" if self.is_loss else "unclear"
 
     def __str__(self) -> str:
@@ -157,7 +157,7 @@ class Gains:
     @property
     def unclear(self) -> tuple[Tried, ...]:
         """The improvements that these trainings cannot tell from no change, in the order in which they were tried."""
-        return tuple(one for one in self.tried if one.gain is not None and one.gain.told == "unclear")
+        return tuple(one for one in self.tried if one.gain is not None and one.gain.verdict == "unclear")
 
     @property
     def losing(self) -> tuple[Tried, ...]:

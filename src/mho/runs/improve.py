@@ -332,4 +332,4 @@ def _gains(base: Tried, other: Tried) -> list[float]:
 def _place(one: Tried) -> tuple[int, float]:
     """Return the sorting key of `Gains.tried`: what cannot be told apart stays in the order in which it was tried."""
     assert one.gain is not None
-    return {"gain": (0, -one.gain.mean), "unclear": (1, 0.0), "loss": (2, -one.gain.mean)}[one.gain.told]
+    return {"gain": (0, -one.gain.mean), "unclear": (1, 0.0), "loss": (2, -one.gain.mean)}[one.gain.verdict]

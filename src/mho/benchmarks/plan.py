@@ -28,15 +28,16 @@ SUITES = (
     "devices",
     "rules",
     "band_limited",
+    "conntra",
 )
 ALL = "all"
 USED_BY = {
-    "data": ("lenet", "batch", "threads", "replicas", "rules"),
-    "data_dir": ("lenet", "batch", "threads", "replicas", "rules"),
+    "data": ("lenet", "batch", "threads", "replicas", "rules", "conntra"),
+    "data_dir": ("lenet", "batch", "threads", "replicas", "rules", "conntra"),
     "images": ("lenet", "replicas", "rules"),
-    "threads": tuple(name for name in SUITES if name not in ("replicas", "threads")),
+    "threads": tuple(name for name in SUITES if name not in ("replicas", "threads", "conntra")),
 }
-"""Options that only some suites look at; `replicas` and `threads` choose their threads themselves."""
+"""Options that only some suites look at; `replicas` and `threads` choose their own threads, `conntra` has one."""
 QUICK = {"rounds": 2, "images": 5}
 
 
@@ -49,9 +50,9 @@ class Plan:
         suites: names from `SUITES`, in the order in which they run.
         rounds: how often the contestants take turns, at least 1.
         images: training steps a round at mini-batch 1, at least 1 (lenet, replicas, rules).
-        data: "digits" or "mnist" (lenet, batch, threads, replicas, rules).
+        data: "digits" or "mnist" (lenet, batch, threads, replicas, rules, conntra).
         data_dir: folder with MNIST's files.
-        threads: threads for the arrays and for torch, 1 to 1024 (all suites but replicas and threads).
+        threads: threads for the arrays and for torch, 1 to 1024 (all suites but replicas, threads and conntra).
         quick: small sizes, for tests: the machinery works, the numbers mean little.
 
     Raises:

@@ -10,7 +10,19 @@ from typing import Any, final
 
 import torch
 
-from mho.benchmarks import band_limited, devices, lenet, machine, networks, read, replicas, rules, two_threads, update
+from mho.benchmarks import (
+    band_limited,
+    conntra,
+    devices,
+    lenet,
+    machine,
+    networks,
+    read,
+    replicas,
+    rules,
+    two_threads,
+    update,
+)
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Result, Suite, Tell
 from mho.compiler.threads import set_threads, threads
@@ -26,6 +38,7 @@ RUNS: dict[str, Suite] = {
     "devices": devices.run,
     "rules": rules.run,
     "band_limited": band_limited.run,
+    "conntra": conntra.run,
 }
 JSON, PAGE = "bench.json", "bench.html"
 

@@ -30,14 +30,14 @@ def bench(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="digits (default, embedded) or mnist (lenet, batch, threads, replicas, rules)."),
+        typer.Option(help="digits (default, embedded) or mnist (lenet, batch, threads, replicas, rules, conntra)."),
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with MNIST's four files; else $MHO_DATA, the cache, a download.")
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(help="For the arrays and for torch (default 1; replicas and threads choose their own)."),
+        typer.Option(help="For the arrays and for torch (default 1; not for replicas, threads and conntra)."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes and few rounds: tests the machinery.")] = False,
     out: Annotated[Path | None, typer.Option(help="New folder for bench.json and the page bench.html.")] = None,
@@ -47,7 +47,7 @@ def bench(
     width: FigureWidth = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
-    """Time training steps of networks, updates, reads, replicas and device laws.
+    """Time training steps of networks, updates, reads, replicas, device laws, learning rules and layers.
 
     Contestants take turns in one process; times are medians over the rounds with their quartiles, ratios are taken
     round by round. Suites of networks compare with plain torch, and with aihwkit where it is installed and has the

@@ -14,7 +14,7 @@ from mho.learning.combinatorial.kernels import codes
 from mho.learning.combinatorial.memory import Floats, Integers, Memory
 
 DESCEND = "mho.learning.combinatorial.kernels.descend"
-DENSE_BLOCK, IMAGE_BLOCK = 256, 128
+DENSE_BLOCK, IMAGE_BLOCK = 512, 128
 """Examples in a block: with convolutions a block has many rows, and should stay in the processor's cache."""
 
 
@@ -82,7 +82,7 @@ def _allocate(chain: Chain, x: npt.NDArray[Any], targets: Floats, level_values: 
     blocks = -(-n // size)
     rows_of = functools.partial(_in_blocks, blocks=blocks, size=size)
     inputs = rows_of(x)
-    starts, places = _places(inputs, table)
+    starts, places, given = _listed(inputs, table)
     operations, levels = len(table), level_values.shape[1]
     worth = np.zeros((operations, levels))
     for layer, row in zip(chain.layers, level_values, strict=True):
@@ -100,7 +100,7 @@ def _allocate(chain: Chain, x: npt.NDArray[Any], targets: Floats, level_values: 
         "weight": (chain.weights,), "slopes": (chain.weights,), "worth": (operations, levels),
         "sizes": (operations, magnitudes), "targets": (blocks, chain.outputs, size), "labels": (blocks, size),
         "head": (blocks, chain.outputs + 1, size), "pull": (blocks, hidden, size), "losses": (blocks,),
-        "sums": (2 * max(1, magnitudes) + 2, size), "picked": (7 + 2 * max(1, magnitudes), codes.LARGEST_BLOCK),
+        "given": given.shape, "picked": (7 + 2 * max(1, magnitudes), codes.LARGEST_BLOCK),
         "term_weights": (fan_in + 1,), "gains": (levels,),
     }  # fmt: skip
     integers = {
@@ -112,6 +112,7 @@ def _allocate(chain: Chain, x: npt.NDArray[Any], targets: Floats, level_values: 
     m = Memory(header, numbers, integers, places)
     m.values[:, 0] = 1.0
     m.values[:, 1 : 1 + chain.inputs] = inputs
+    m.given[:] = given
     m.targets[:], m.labels[:] = rows_of(targets), rows_of(targets.argmax(axis=1)[:, None])[:, 0]
     m.worth[:], m.sizes[:], m.groups[:], m.table[:], m.starts[:] = worth, sizes, groups, table, starts
     m.counts[:] = size
@@ -126,16 +127,19 @@ def _in_blocks(rows: npt.NDArray[Any], *, blocks: int, size: int) -> Floats:
     return np.ascontiguousarray(whole.reshape(blocks, size, -1).transpose(0, 2, 1))
 
 
-def _places(inputs: Floats, table: Integers) -> tuple[Integers, npt.NDArray[np.uint16]]:
-    """Return where the inputs (blocks, inputs, B) are not 0, as the memory has it; nothing for images."""
+def _listed(inputs: Floats, table: Integers) -> tuple[Integers, npt.NDArray[np.uint16], Floats]:
+    """Return where the inputs (blocks, inputs, B) are not 0, as the memory has it, and what they are.
+
+    Images have nothing listed.
+    """
     blocks, width, _ = inputs.shape
     if table[0, codes.KIND] != codes.DENSE:
-        return np.zeros((blocks, 1), np.int64), np.zeros(1, np.uint16)
+        return np.zeros((blocks, 1), np.int64), np.zeros(1, np.uint16), np.zeros(1)
     there = inputs != 0
     counts = there.sum(axis=2).reshape(-1)
     ends = np.concatenate([[0], np.cumsum(counts)])
     starts = np.stack([ends[b * width : (b + 1) * width + 1] for b in range(blocks)])
-    return starts.astype(np.int64), np.nonzero(there)[2].astype(np.uint16)
+    return starts.astype(np.int64), np.nonzero(there)[2].astype(np.uint16), inputs[there]
 
 
 def _groups(level_values: Floats) -> tuple[Integers, Floats]:

@@ -32,7 +32,8 @@ class Memory:
     example and 0 elsewhere, or numbers; `labels` (blocks, B), the class; `head` (blocks, outputs + 1, B), with cross
     entropy e^(z - shift) of each output and then their sum, with squared error outputs minus targets; `pull` (blocks,
     hidden, B), the weight from each input of the last layer to the class; `losses` (blocks,), summed over examples;
-    `sums` (2M + 2, B) and `picked` (7 + 2M, 512), work space; `term_weights`; `gains` (L,), of the levels being tried.
+    `given`, the inputs that are not 0, in the order of `places`; `picked` (7 + 2M,
+    512), work space; `term_weights`; `gains` (L,), of the levels being tried.
 
     integers: `table` (operations, COLUMNS); `counts` (blocks,), examples in each; `starts` (blocks, inputs + 1), where
     the examples whose input is not 0 begin in `places`; `changed` (rows,), whether `proposed` holds a row; `moved`, a

@@ -22,6 +22,7 @@ from mho.compiler.apart import stay_apart
 from mho.learning.combinatorial.kernels.arithmetic import ONE, TWO, ZERO, exponential, sum_logs, sum_row
 from mho.learning.combinatorial.kernels.codes import (
     AT_COUNTS,
+    AT_GIVEN,
     AT_GROUPS,
     AT_HEAD,
     AT_LEVEL,
@@ -29,7 +30,6 @@ from mho.learning.combinatorial.kernels.codes import (
     AT_PULL,
     AT_SIZES,
     AT_STARTS,
-    AT_SUMS,
     AT_TABLE,
     AT_TARGETS,
     AT_WEIGHT,
@@ -58,7 +58,7 @@ BEFORE = 1 * LARGEST_BLOCK
 ACTIVE = 2 * LARGEST_BLOCK
 OUT = 3 * LARGEST_BLOCK
 STEP = 4 * LARGEST_BLOCK
-BASE = 5 * LARGEST_BLOCK  # from here on as the rows of `sums`
+BASE = 5 * LARGEST_BLOCK  # from here on see `sum_outputs`
 PULL = 6 * LARGEST_BLOCK
 GROUP = 7 * LARGEST_BLOCK
 STEEPEST = np.float64(300.0)
@@ -72,32 +72,21 @@ def pick_examples(f: Any, n: Any, places: Any, b: Any, op: Any, out: Any, k: Any
         How many examples there are.
     """
     stay_apart()
-    groups = sum_outputs(f, n, b, out, loss, direct)
-    size, picked, values = n[SIZE], n[AT_PICKED], values_at(n, b)
-    source = 0
-    if k < n[op + FAN_IN]:
-        source = n[op + IN_ROW] + k
-    x, before, active = values + source * size, values, values
-    if not direct:
-        before = values + (n[op + OUT_ROW] + out) * size
-        active = values + (n[last_operation(n) + IN_ROW] + out) * size
+    picked, values = n[AT_PICKED], values_at(n, b)
+    first, count = np.int64(-1), n[n[AT_COUNTS] + b]
     if is_listed(n, op, k):
         start = n[AT_STARTS] + b * (n[INPUTS] + 1) + k
         first, count = n[start], n[start + 1] - n[start]
-        gather(f, places, first, count, x, picked + INPUT)
-        if not direct:
-            gather(f, places, first, count, before, picked + BEFORE)
-            gather(f, places, first, count, active, picked + ACTIVE)
-        for g in range(groups):
-            gather(f, places, first, count, n[AT_SUMS] + g * size, picked + BASE + g * LARGEST_BLOCK)
-        return count
-    count = n[n[AT_COUNTS] + b]
-    copy(f, count, x, picked + INPUT)
+        copy(f, count, n[AT_GIVEN] + first, picked + INPUT)
+    else:
+        source = 0
+        if k < n[op + FAN_IN]:
+            source = n[op + IN_ROW] + k
+        copy(f, count, values + source * n[SIZE], picked + INPUT)
     if not direct:
-        copy(f, count, before, picked + BEFORE)
-        copy(f, count, active, picked + ACTIVE)
-    for g in range(groups):
-        copy(f, count, n[AT_SUMS] + g * size, picked + BASE + g * LARGEST_BLOCK)
+        pick(f, places, first, count, values + (n[op + OUT_ROW] + out) * n[SIZE], picked + BEFORE)
+        pick(f, places, first, count, values + (n[last_operation(n) + IN_ROW] + out) * n[SIZE], picked + ACTIVE)
+    sum_outputs(f, n, places, b, out, loss, direct, first, count)
     return count
 
 
@@ -106,10 +95,23 @@ def last_operation(n: Any) -> Any:
     return n[AT_TABLE] + (n[OPERATIONS] - 1) * COLUMNS
 
 
-def gather(f: Any, places: Any, first: Any, count: Any, source: Any, out: Any) -> None:
-    """Gather the numbers of a row at `count` listed places."""
+def pick(f: Any, places: Any, first: Any, count: Any, source: Any, out: Any) -> None:
+    """Gather the numbers of a row at `count` listed places, or copy the row where `first` is -1."""
+    if first < 0:
+        copy(f, count, source, out)
+        return
     for j in range(count):
         f[np.uintp(out + j)] = f[np.uintp(source + np.int64(places[np.uintp(first + j)]))]
+
+
+def add_picked(f: Any, places: Any, first: Any, count: Any, weight: Any, source: Any, out: Any) -> None:
+    """Add the numbers of a row, times a weight, at `count` listed places, or of the whole row where `first` is -1."""
+    if first < 0:
+        for s in range(count):
+            f[np.uintp(out + s)] += weight * f[np.uintp(source + s)]
+        return
+    for j in range(count):
+        f[np.uintp(out + j)] += weight * f[np.uintp(source + np.int64(places[np.uintp(first + j)]))]
 
 
 def copy(f: Any, count: Any, source: Any, out: Any) -> None:
@@ -118,28 +120,30 @@ def copy(f: Any, count: Any, source: Any, out: Any) -> None:
         f[np.uintp(out + s)] = f[np.uintp(source + s)]
 
 
-def sum_outputs(f: Any, n: Any, b: Any, out: Any, loss: Any, direct: Any) -> Any:
-    """Sum outputs by the size of their weight into `sums`, and return how many rows are in use.
+def sum_outputs(f: Any, n: Any, places: Any, b: Any, out: Any, loss: Any, direct: Any, first: Any, count: Any) -> None:
+    """Sum the outputs of the examples at `count` listed places by the size of their weight, into rows from BASE on.
 
-    Row 0 is the sum of all exponentials, row 1 the weight of the label's output (cross entropy) or the sum of
-    weight times residual (squared error); rows 2 + 2m and 3 + 2m sum the exponentials of outputs whose weight is
+    BASE becomes the sum of all exponentials, PULL the weight of the label's output (cross entropy) or the sum of weight
+    times residual (squared error); rows GROUP + 2m and GROUP + 2m + 1 sum the exponentials of outputs whose weight is
     magnitude m, or minus it.
     """
-    size, count, outputs, sums = n[SIZE], n[n[AT_COUNTS] + b], n[OUTPUTS], n[AT_SUMS]
-    head, entropy, rows = n[AT_HEAD] + b * (n[OUTPUTS] + 1) * n[SIZE], loss == CROSS_ENTROPY, np.int64(2)
-    if entropy:
-        rows = 2 + 2 * n[MAGNITUDES]
-        if direct:
-            rows = np.int64(4)
-    for g in range(rows):
-        for s in range(count):
-            f[np.uintp(sums + g * size + s)] = ZERO
+    size, outputs, picked = n[SIZE], n[OUTPUTS], n[AT_PICKED]
+    head, entropy, rows = n[AT_HEAD] + b * (outputs + 1) * size, loss == CROSS_ENTROPY, np.int64(0)
     if entropy:
         towards = n[AT_PULL] + (b * n[HIDDEN] + out) * size
         if direct:
             towards = n[AT_TARGETS] + (b * outputs + out) * size
-        copy(f, count, head + outputs * size, sums)
-        copy(f, count, towards, sums + size)
+        pick(f, places, first, count, head + outputs * size, picked + BASE)
+        pick(f, places, first, count, towards, picked + PULL)
+        rows = 2 * n[MAGNITUDES]
+        if direct:
+            rows = np.int64(2)
+    else:
+        for j in range(count):
+            f[np.uintp(picked + PULL + j)] = ZERO
+    for g in range(rows):
+        for j in range(count):
+            f[np.uintp(picked + GROUP + g * LARGEST_BLOCK + j)] = ZERO
     last = last_operation(n)
     for c in range(outputs):
         weight, group = ONE, np.int64(-1)
@@ -150,12 +154,10 @@ def sum_outputs(f: Any, n: Any, b: Any, out: Any, loss: Any, direct: Any) -> Any
         elif c == out:
             group = np.int64(0)
         if group >= 0:
-            target = sums + size
+            target = picked + PULL
             if entropy:
-                weight, target = ONE, sums + (2 + group) * size
-            for s in range(count):
-                f[np.uintp(target + s)] += weight * f[np.uintp(head + c * size + s)]
-    return rows
+                weight, target = ONE, picked + GROUP + group * LARGEST_BLOCK
+            add_picked(f, places, first, count, weight, head + c * size, target)
 
 
 def log_base(f: Any, n: Any, count: Any, loss: Any) -> Any:

@@ -1,7 +1,7 @@
 # Targets, each from nothing on a machine with Python 3.11 or later.
 PYTHON ?= python3
 BIN := .venv/bin
-PORTABLE := tests/test_kernels.py tests/test_patches.py tests/test_program.py tests/test_golden.py
+PORTABLE := tests/kernels tests/compiler/test_program.py tests/promises/test_golden.py
 
 .PHONY: train test test-portable integration check docs lowest
 

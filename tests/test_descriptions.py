@@ -7,19 +7,19 @@ import pickle
 import re
 from pathlib import Path
 
-import laws
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import Ferro
 
 import mho
 from mho import RPU, Pulses, Read
 from mho.cells import Replicated, Single
 from mho.devices import ConstantStep, ExpStep, Ideal, LinearStep, PowStep, SoftBounds
 from mho.errors import InvalidValue, LawError
+from tests.helpers import laws
+from tests.helpers.laws import Ferro
 
 UP_TO_THE_BOUND = {"w_max": 0.6, "w_min": -0.6}
 
@@ -199,8 +199,8 @@ def test_wrong_shapes_and_rates_are_refused(call, parts):
         ("[cell]\nkind = 'Replicated'", ("cell.n is missing", "give its value")),
         ("[device]\nlaw = 'ConstStep'", ("'ConstStep'", "did you mean 'ConstantStep'?", "'module:Class'")),
         ("[device]\nlaw = 'no_such_module:Law'", ("cannot be imported", "PYTHONPATH")),
-        ("[device]\nlaw = 'laws:Feroo'", ("cannot be imported",)),
-        ("[device]\nlaw = 'laws:math'", ("not a subclass of mho.Device",)),
+        ("[device]\nlaw = 'tests.helpers.laws:Feroo'", ("cannot be imported",)),
+        ("[device]\nlaw = 'tests.helpers.laws:math'", ("not a subclass of mho.Device",)),
         ("[device.w_max]\nspread = 0.1", ("w_max", "a table needs a mean")),
         ("[device.w_max]\nmean = 1\nspraed = 0.1", ("w_max", "'spraed'", "did you mean 'spread'?")),
         ("[device.w_max]\nmean = 1\ndistribution = 'unifrom'", ("w_max", "'unifrom'", "did you mean 'uniform'?")),
@@ -400,7 +400,7 @@ def test_presets_are_the_papers_table():
 
 def test_a_users_law_is_written_as_module_and_class_with_its_hash():
     tables = RPU(device=Ferro(gamma=2.0)).to_dict()["device"]
-    assert tables["law"] == "laws:Ferro"
+    assert tables["law"] == "tests.helpers.laws:Ferro"
     assert tables["law_hash"] == Ferro.law_hash()
     assert tables["gamma"] == 2.0
 

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import Ferro
 from torch import nn
 
 import mho
@@ -24,6 +23,7 @@ from mho.errors import InvalidValue, WrongUse
 from mho.nn import ArrayLayer
 from mho.report import write_report
 from mho.runs import Experiment, Run
+from tests.helpers.laws import Ferro
 
 MANY = RPU(
     device=ConstantStep(

@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-from golden_cases import Small, half_squares
 from torch import nn
 
 import mho
@@ -14,6 +13,7 @@ from mho.cells import Cell, OneSided, Referenced, Single
 from mho.devices import ConstantStep
 from mho.errors import InvalidValue
 from mho.nn import ArrayLayer
+from tests.helpers.golden_cases import Small, half_squares
 
 STEP = ConstantStep(dw_min=0.01, up_down=1.0, c2c=0.1, w_max=0.6, w_min=-0.6)
 FADING = STEP.__class__(dw_min=0.01, decay=0.01, decay_to=0.1, drift=0.001, diffusion=0.002)

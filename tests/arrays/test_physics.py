@@ -11,13 +11,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from laws import StepByStep
 from scipy import stats
 
 import mho
 from mho import Crossbar, Pulses, Read
 from mho.cells import Replicated, Single
 from mho.devices import ConstantStep
+from tests.helpers.laws import StepByStep
 
 STEP = 0.001
 UNLIKELY = 1e-4

@@ -14,7 +14,6 @@ import types
 import numpy as np
 import pytest
 import torch
-from command import mho
 
 from mho.benchmarks import aihwkit_peer, band_limited, lenet, loads, narrow, roofs, steps, timing, update
 from mho.benchmarks.loads import ACTIVE, LENGTH, Case
@@ -30,6 +29,7 @@ from mho.errors import InvalidValue, WrongUse
 from mho.periphery import Read
 from mho.presets import floating_point, gokmen_2017
 from mho.testing import check_device
+from tests.helpers.command import mho
 
 # Timing ------------------------------------------------------------------------------------------
 

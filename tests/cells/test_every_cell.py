@@ -12,7 +12,6 @@ from typing import final
 import numpy as np
 import pytest
 import torch
-from own_cell import Leaky
 
 import mho
 from mho.cells import (
@@ -32,6 +31,8 @@ from mho.cells import (
 )
 from mho.errors import InvalidValue, LawError
 from mho.testing import check_cell
+from tests.helpers.checkout import ROOT
+from tests.helpers.own_cell import Leaky
 
 MADE: dict[str, Cell] = {
     "Replicated": Replicated(3),
@@ -267,7 +268,7 @@ def test_refusals_say_why() -> None:
 
 
 def test_the_cell_of_the_guide_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    guide = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     section = guide.partition("\n## Adding a cell\n")[2].partition("\n## ")[0]
     (code,) = re.findall(r"```python\n(.*?)```", section, flags=re.S)
     (tmp_path / "guide_cell.py").write_text(code, encoding="utf-8")

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from command import mho as command
-from golden_cases import Small, half_squares
 from torch import Tensor
 
 import mho
@@ -21,6 +19,8 @@ from mho.errors import InvalidValue, MhoError
 from mho.nn import ArrayLayer
 from mho.per_replica import of_replica
 from mho.testing import check_cell
+from tests.helpers.command import mho as command
+from tests.helpers.golden_cases import Small, half_squares
 
 SOFT = mho.devices.SoftBounds(
     dw_min=mho.per_cell(0.01, spread=0.2), up_down=mho.per_cell(1.0, spread=0.1), w_max=0.6, w_min=-0.6

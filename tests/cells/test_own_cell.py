@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from golden_cases import Small, half_squares
-from own_cell import Leaky
 
 import mho
 from mho.devices import ConstantStep, SoftBounds
 from mho.errors import InvalidValue
 from mho.nn import ArrayLayer
+from tests.helpers.checkout import ROOT
+from tests.helpers.golden_cases import Small, half_squares
+from tests.helpers.own_cell import Leaky
 
 FAST = ConstantStep(dw_min=mho.per_cell(0.005, spread=0.3), w_max=0.6, w_min=-0.6)
 SLOW = SoftBounds(dw_min=0.01, w_max=0.6, w_min=-0.6)
@@ -125,11 +126,11 @@ def test_both_drivers_train_alike(replicas: int, tile: tuple[int, int] | None) -
 
 def test_files_and_their_faults() -> None:
     text = RPU.to_toml()
-    assert 'kind = "own_cell:Leaky"' in text
+    assert 'kind = "tests.helpers.own_cell:Leaky"' in text
     assert "[cell.transfer_read]" in text
     assert "[cell.slow]" in text
     assert mho.RPU.from_toml(text) == RPU
-    with pytest.raises(InvalidValue, match=r"cell\.kind_hash: the source of own_cell:Leaky has changed"):
+    with pytest.raises(InvalidValue, match=r"cell\.kind_hash: the source of tests.*own_cell:Leaky has changed"):
         mho.RPU.from_toml(text.replace(Leaky.source_hash(), "0" * 16))
     with pytest.raises(InvalidValue, match=r"cell\.transfer_read\.noize: no such field; did you mean 'noise'"):
         mho.RPU.from_toml(text.replace("[cell.transfer_read]\nnoise", "[cell.transfer_read]\nnoize"))
@@ -153,7 +154,7 @@ def test_the_command_line_trains_it_and_resumes(tmp_path: Path) -> None:
             "--json",
             *more,
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
         return json.loads(done.stdout)
 
     straight = train(whole)

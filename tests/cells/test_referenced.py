@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from laws import Soft
 from torch import Tensor, nn
-from zoo import batch_of, model_of
 
 import mho
 from mho import RPU
@@ -24,6 +22,8 @@ from mho.models import NETWORKS
 from mho.nn import ArrayLayer, conversion_rows
 from mho.training import choose_driver
 from mho.training.checkpoint import fill
+from tests.helpers.laws import Soft
+from tests.helpers.zoo import batch_of, model_of
 
 EXACT = mho.presets.floating_point()
 NOISY = mho.presets.gokmen_2017(update_management=True)

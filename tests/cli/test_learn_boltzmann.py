@@ -10,7 +10,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from command import mho
 
 from mho.data import digits, digits_8x8
 from mho.learning import BoltzmannMachine
@@ -19,6 +18,7 @@ from mho.report.machine_figures import corrupted
 from mho.runs.learn import MachineRun, learn_boltzmann
 from mho.runs.machine import MachineExperiment, MachineSettings, binary_data
 from mho.toml_files import parse_toml
+from tests.helpers.command import mho
 
 QUICK = ("--set", "machine.train_images=200", "--set", "machine.test_images=40", "--set", "machine.temperatures=0")
 

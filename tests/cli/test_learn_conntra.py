@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from command import mho
 
 import mho as package
+from tests.helpers.command import mho
 
 NUMBERS = ("epoch", "train_loss", "train_error", "test_error", "evaluations", "changes", "seconds")
 

@@ -6,11 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from command import mho
 
 from mho.learning import SpectralRNN
 from mho.learning.spectral.problem import Problem, Sequence
 from mho.runs.spectral import SpectralExperiment, SpectralRun
+from tests.helpers.command import mho
 
 QUICK = ("--samples", "60000", "--hidden", "2", "--set", "spectral.inputs=4", "--set", "spectral.outputs=2")
 

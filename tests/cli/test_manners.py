@@ -11,7 +11,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from command import mho
 from typer.testing import CliRunner
 
 import mho as package
@@ -27,8 +26,9 @@ from mho.models import NETWORKS
 from mho.papers import PAPERS
 from mho.presets import DEVICES, PRESETS
 from mho.training import TASKS
+from tests.helpers.checkout import ROOT
+from tests.helpers.command import mho
 
-ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "numba", "numpy", "matplotlib", "scipy", "sklearn", "pyarrow", "ray", "jinja2")
 EVERY_HELP = """
 import json, sys
@@ -179,7 +179,7 @@ def test_a_device_is_found_by_each_of_its_names(folder, monkeypatch):
     soft = package.devices.SoftBounds()
     assert find_device("SoftBounds") == find_device("mine.toml") == find_device("run/config.toml") == soft
     assert find_device("reram_es") == package.presets.reram_es()
-    assert find_device("laws:Ferro").law_name() == "laws:Ferro"
+    assert find_device("tests.helpers.laws:Ferro").law_name() == "tests.helpers.laws:Ferro"
     assert read_device("mine.toml") == {"law": "SoftBounds"}
     assert is_measured("empty")
     assert not is_measured("SoftBounds")

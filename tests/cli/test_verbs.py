@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from command import mho
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+from tests.helpers.checkout import ROOT
+from tests.helpers.command import mho
+
+EXAMPLES = ROOT / "examples"
 SMALL = ["--set", "training.train_images=50", "--set", "training.test_images=40"]
 
 

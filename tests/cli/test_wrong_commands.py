@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from command import mho
+
+from tests.helpers.command import mho
 
 FILES = {
     "rows.toml": "[tile]\nrows = 0\n",

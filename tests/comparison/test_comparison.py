@@ -8,7 +8,6 @@ import json
 import shutil
 
 import pytest
-from command import mho as typed
 from matplotlib.figure import Figure
 
 import mho
@@ -19,6 +18,7 @@ from mho.errors import InvalidValue
 from mho.papers import PAPERS
 from mho.runs.results import Result, Results
 from mho.runs.sweep import Sweep
+from tests.helpers.command import mho as typed
 
 MNIST = Origin(data="mnist", measure="error", data_seed=0, train_images=0, test_images=0, seeds_known=True)
 TINY = ["--model", "mlp", "--data", "digits", "--epochs", "2", "--set", "training.train_images=20"]

@@ -22,8 +22,8 @@ import mho.kernels.cpu
 from mho.compiler import cache
 from mho.compiler.linker import Linker
 from mho.compiler.numba_internals import ENTRY, INLINE
+from tests.helpers.checkout import ROOT
 
-ROOT = Path(__file__).parents[1]
 PRIVATE = ("numba.core", "numba.extending", "numba.np", "numba.experimental", "llvmlite")
 
 

@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from command import mho as run
 
 import mho
 from mho.devices import Conductance, SoftBounds
@@ -18,6 +17,7 @@ from mho.measurements.units import conductance
 from mho.report import staircase
 from mho.runs import Experiment
 from mho.testing import pulse_response
+from tests.helpers.command import mho as run
 
 KNOWN = SoftBounds(conductance=Conductance(zero=4.0, unit=2.5, name="uS"))
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from laws import Doomed, Fading, Lazy, Nodes, TwoDraws, Unreadable
 
 import mho
 from mho.devices import ConstantStep, Device, JumpTable, PiecewiseStep, SoftBounds, table
 from mho.errors import InvalidValue, LawError
+from tests.helpers.laws import Doomed, Fading, Lazy, Nodes, TwoDraws, Unreadable
 
 EXACT = ConstantStep(dw_min=0.01, up_down=1.0, c2c=0.0, w_max=0.6, w_min=-0.6)
 CELLS = 20_000

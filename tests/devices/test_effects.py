@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from laws import Lazy
-from own_effects import Assisted, Everything, Sag, Swaying
 from torch import nn
 
 import mho
@@ -31,8 +29,9 @@ from mho.imports import classes_in
 from mho.kernels import ops
 from mho.runs.experiment import Experiment
 from mho.training import Training
-
-ROOT = Path(__file__).parents[1]
+from tests.helpers.checkout import ROOT
+from tests.helpers.laws import Lazy
+from tests.helpers.own_effects import Assisted, Everything, Sag, Swaying
 
 
 def array(device: Device, *, backend: str = "reference", **given: Any) -> mho.Crossbar:
@@ -113,16 +112,16 @@ def test_files_hold_effects() -> None:
     rpu = mho.RPU(device=SoftBounds(write_noise=0.1, effects=(Sag(noise=mho.per_cell(0.1, std=0.01)), Everything())))
     text = rpu.to_toml()
     assert mho.RPU.from_toml(text) == rpu
-    assert 'kind = "own_effects:Sag"' in text
+    assert 'kind = "tests.helpers.own_effects:Sag"' in text
     assert "effects=(Sag(" in repr(rpu.device)
     assert "effects" not in rpu.replace(device=SoftBounds()).to_toml()
     digest = Sag.effect_hash()
     for wrong, said in {
-        text.replace(digest, "0" * 16): f"source of own_effects:Sag has changed ({digest}, the file says 0000",
+        text.replace(digest, "0" * 16): f"own_effects:Sag has changed ({digest}, the file says 0000",
         text.replace("rate =", "rte ="): "device.effects[0].rte: no such field; did you mean 'rate'?",
-        text.replace("own_effects:Sag", "own_effects:Sage"): "cannot be imported",
-        text.replace("own_effects:Sag", "laws:Lazy"): "is not a subclass of mho.Effect",
-        text.replace("own_effects:Sag", "Sack"): "no 'Sack'",
+        text.replace("tests.helpers.own_effects:Sag", "tests.helpers.own_effects:Sage"): "cannot be imported",
+        text.replace("tests.helpers.own_effects:Sag", "tests.helpers.laws:Lazy"): "is not a subclass of mho.Effect",
+        text.replace("tests.helpers.own_effects:Sag", "Sack"): "no 'Sack'",
         text.replace("rate = 0.01", "rate = { mean = nan }"): "rate: mean is nan",
     }.items():
         assert wrong != text
@@ -260,13 +259,13 @@ def test_train_resumes_with_an_effect(tmp_path: Path) -> None:
 
     def train(folder: str, *words: str) -> list[str]:
         command = [sys.executable, "-c", "from mho.cli import main; main()", "train", *words, "--out", folder]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stderr
         lines = (tmp_path / folder / "metrics.jsonl").read_text().splitlines()
         return [line.partition('"seconds"')[0] for line in lines]
 
-    begin = ("config.toml", "--model", "own_effects:Net", *images)
+    begin = ("config.toml", "--model", "tests.helpers.own_effects:Net", *images)
     whole = train("whole", *begin, "--epochs", "2")
     train("parts", *begin, "--epochs", "1")
     assert train("parts", "--epochs", "2", "--resume") == whole
@@ -357,7 +356,8 @@ def test_a_law_with_helpers_can_be_fitted() -> None:
 
 
 def test_helpers_of_helpers_come_first() -> None:
-    assert list(read_hooks(Sag).functions["aged"].helpers) == ["soften_of_own_effects", "sagging_of_own_effects"]
+    place = Sag.__module__.replace(".", "_")
+    assert list(read_hooks(Sag).functions["aged"].helpers) == [f"soften_of_{place}", f"sagging_of_{place}"]
 
 
 # Rooms ------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import math
 import re
 import types
 
-import laws
 import numpy as np
 import pytest
 import torch
@@ -38,6 +37,7 @@ from mho.errors import InvalidValue, LawError, WrongUse
 from mho.report import staircase, step_against_state, symmetry_histogram
 from mho.runs import Experiment
 from mho.testing import check_device, device_check, pulse_response
+from tests.helpers import laws
 
 UNLIKELY = 1e-4
 PULSED = [law for law in LAWS.values() if law.pulse_driven]
@@ -97,7 +97,7 @@ NOISE = {
 
 
 def test_every_law_has_its_equation_here():
-    tables = {"PiecewiseStep", "JumpTable"}  # tested in test_contract.py
+    tables = {"PiecewiseStep", "JumpTable"}  # tested in devices/test_contract.py
     assert set(EQUATIONS) == {law.__name__ for law in PULSED} - tables
 
 

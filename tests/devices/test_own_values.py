@@ -9,7 +9,6 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from own_effects import Sag
 
 import mho
 from mho import RPU, Crossbar
@@ -19,6 +18,7 @@ from mho.devices import ConstantStep, JumpTable, LinearStep, PiecewiseStep, Soft
 from mho.devices.fields import as_per_cell
 from mho.errors import InvalidValue, WrongCall
 from mho.testing import check_device, pulse_response
+from tests.helpers.own_effects import Sag
 
 ROWS, COLUMNS, VECTORS = 6, 9, 20
 STEPS = np.random.default_rng(0).uniform(0.001, 0.003, (ROWS, COLUMNS))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import mho as run
 
 import mho
 from mho.devices import ConstantStep, RaschSoftBounds, SoftBounds
@@ -18,6 +17,7 @@ from mho.diagnosis.advice import network_needs_scale
 from mho.diagnosis.rules import RULES
 from mho.errors import InvalidValue
 from mho.learning import learn_weights
+from tests.helpers.command import mho as run
 
 SMALL = {"vectors": 300, "size": 4, "seeds": (0, 1)}
 MEMORY = {

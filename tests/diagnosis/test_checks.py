@@ -12,7 +12,6 @@ import re
 import numpy as np
 import pytest
 import torch
-from laws import Ferro, SoftUneven
 from torch import nn
 
 import mho
@@ -33,6 +32,7 @@ from mho.presets import floating_point, gokmen_2017
 from mho.report import write_report
 from mho.runs import Experiment, Run
 from mho.training import Training, choose_driver
+from tests.helpers.laws import Ferro, SoftUneven
 
 FEW = 500
 EPOCH = 1437

@@ -14,7 +14,6 @@ import statistics
 import sys
 
 import pytest
-from command import mho as command
 from scipy import stats
 from scipy.stats import ttest_rel
 
@@ -30,8 +29,10 @@ from mho.runs import Experiment, Run
 from mho.runs.gains import Gains, Interval, Tried
 from mho.runs.improve import improve, improved, settings_of
 from mho.runs.together import groups, train_together
+from tests.helpers.command import mho as command
 
-SMALL = {"model": "planted:Rectified"}
+MODEL = "tests.helpers.planted:Rectified"
+SMALL = {"model": MODEL}
 QUICK = ["training.train_images=60", "training.test_images=50", "training.epochs=1"]
 DEVICES = {
     "baseline": [],
@@ -285,7 +286,7 @@ def test_mistakes_are_reported(mistake):
 
 def test_the_verb_writes_page_numbers_and_table(tmp_path):
     out = tmp_path / "better"
-    words = ["device", "improve", "SoftBounds", "--model", "planted:Rectified", "--epochs", "1", "--images", "60"]
+    words = ["device", "improve", "SoftBounds", "--model", MODEL, "--epochs", "1", "--images", "60"]
     words += ["--seeds", "2", "--only", "smaller-steps", "--only", "more-devices", "--rates", "1", "--out", str(out)]
     words += ["--set", "training.test_images=50"]
     done = command(*words, cwd=tmp_path)

@@ -23,6 +23,8 @@ from mho.training import fit
 SOFT = ("device.law=SoftBounds",)
 FAST = (*SOFT, "device.dw_min=0.01", "cell.buffer_scale=100", "training.lr=0.05")
 """Of cells with transfers: buffers that fill and devices that move within the two thousand vectors of a training."""
+PLANTED = "tests.helpers.planted:"
+"""The module of the networks, as a command names it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Planted:
 
     settings: tuple[str, ...]
     kind: str
-    model: str = "planted:Rectified"
+    model: str = PLANTED + "Rectified"
     epochs: int = 2
     images: int = 600
 
@@ -69,19 +71,19 @@ FAULTS = {
     "decay": Planted(("device.decay=0.01",), "decay"),
     # of 50 columns, each of which is read every hundredth vector: one of 785 is read once in such a training
     "references off": Planted(
-        (*FAST, "cell.kind=TikiTaka", "cell.reference_std=0.5"), "references", model="planted:Pooled", epochs=4
+        (*FAST, "cell.kind=TikiTaka", "cell.reference_std=0.5"), "references", model=PLANTED + "Pooled", epochs=4
     ),
     "transfer reads in noise": Planted(
-        (*FAST, "cell.kind=TikiTaka", "cell.transfer.noise=3"), "transfer reads", model="planted:Pooled", epochs=3
+        (*FAST, "cell.kind=TikiTaka", "cell.transfer.noise=3"), "transfer reads", model=PLANTED + "Pooled", epochs=3
     ),
     "buffers that never fill": Planted(
-        (*FAST, "cell.kind=AGAD", "cell.buffer_scale=1e9"), "silent transfers", model="planted:Pooled", epochs=3
+        (*FAST, "cell.kind=AGAD", "cell.buffer_scale=1e9"), "silent transfers", model=PLANTED + "Pooled", epochs=3
     ),
     "thresholds that never fire": Planted(
-        (*FAST, "cell.kind=TikiTaka", "cell.threshold=1e6"), "silent transfers", model="planted:Pooled", epochs=3
+        (*FAST, "cell.kind=TikiTaka", "cell.threshold=1e6"), "silent transfers", model=PLANTED + "Pooled", epochs=3
     ),
     "a gradient that is never written": Planted(
-        (*FAST[:2], "cell.kind=MixedPrecision", "cell.threshold=1e6"), "silent transfers", model="planted:Pooled"
+        (*FAST[:2], "cell.kind=MixedPrecision", "cell.threshold=1e6"), "silent transfers", model=PLANTED + "Pooled"
     ),
 }
 HEALTHY = {
@@ -90,7 +92,7 @@ HEALTHY = {
     "rectifiers, long": Planted((), "no problem found", epochs=8),
     "mini-batches of 8": Planted(("training.batch_size=8", "training.lr=0.05"), "too short", epochs=4),
     "batch normalisation, mini-batches of 32": Planted(
-        ("training.batch_size=32", "training.lr=0.2"), "too short", model="planted:Residual", epochs=4, images=0
+        ("training.batch_size=32", "training.lr=0.2"), "too short", model=PLANTED + "Residual", epochs=4, images=0
     ),
 }
 
@@ -150,7 +152,7 @@ def of_script(model: nn.Module, x, y, *, epochs=2, lr=0.01, **options) -> Diagno
 
 
 def rectified(rpu: mho.RPU | None = None) -> nn.Module:
-    from planted import Rectified
+    from tests.helpers.planted import Rectified
 
     torch.manual_seed(0)
     return mho.convert(Rectified(), rpu or gokmen_2017(), seed=0, quiet=True)
@@ -206,7 +208,7 @@ def test_a_layer_left_digital_is_said(tmp_path):
 
 
 def test_batch_normalisation_is_not_judged_by_steps_of_one_example(digits):
-    from planted import Residual
+    from tests.helpers.planted import Residual
 
     torch.manual_seed(0)
     model = mho.convert(Residual(), gokmen_2017(), seed=0, exclude=["norm1", "norm2"], quiet=True)

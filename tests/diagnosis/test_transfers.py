@@ -7,7 +7,6 @@ import math
 
 import pytest
 import torch
-from command import mho as run_command
 from torch import nn
 
 import mho
@@ -16,6 +15,7 @@ from mho.devices import ConstantStep, RaschSoftBounds
 from mho.diagnosis import CHECKS, Diagnosis, silent_transfers
 from mho.diagnosis.steps import Steps
 from mho.diagnosis.transfers import _signal
+from tests.helpers.command import mho as run_command
 
 N, RATE = 20, 0.1
 CLEAN = mho.Read(noise=0.01, bound=None)

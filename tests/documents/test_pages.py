@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from command import mho as command
-from docs_pages import PAGES, ROOT, SHOWN, TRIED, Block, blocks
 
 from mho import cli
+from tests.helpers.command import mho as command
+from tests.helpers.docs_pages import PAGES, ROOT, SHOWN, TRIED, Block, blocks
 
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 QUIET = ("cd", "export", "git", "pip", "python3", "ray", "source", "tensorboard")

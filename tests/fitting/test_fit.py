@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
-from test_measurements_reading import damaged
 
 import mho
 from mho.devices import ConstantStep, ExpStep, LinearStep, PowStep, SoftBounds
@@ -26,6 +25,7 @@ from mho.fitting.parameters import defaults, limits, used_fields
 from mho.fitting.ranking import Score, blocks_of, order
 from mho.fitting.weights import ReadingNoise, Scale, ramps, weight_trace
 from mho.measurements import Measurement, Trace, read_measured
+from tests.helpers.measured_files import damaged
 
 BOUNDS = {"w_max": 0.6, "w_min": -0.6}
 SKEW = {"w_max": 0.6, "w_min": -0.4}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from command import mho as run_command
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -41,6 +40,7 @@ from mho.runs.results import LATER, RESULTS, Results, read_table, result_of
 from mho.runs.sweep import Sweep
 from mho.runs.train_work import _costs
 from mho.text import per_cent, shortened, si
+from tests.helpers.command import mho as run_command
 
 SIZE = ArraySize(rows=16, columns=16, t_meas=63.0)
 """63 slots of 1 ns: inputs of 7 bits, the bits of the constants, have 63 levels above zero."""

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from command import mho as run_command
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -41,6 +40,7 @@ from mho.nn import kind_names
 from mho.report import read_folder, run_cost, run_rows, share_bars
 from mho.runs import Experiment, Run
 from mho.text import count, cycle_time, per_cent
+from tests.helpers.command import mho as run_command
 
 LARGE = GOKMEN_2017[:1]
 NAMES = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]

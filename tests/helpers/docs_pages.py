@@ -7,7 +7,7 @@ A comment before a block says how it is tried where that is not as it stands:
     <!-- slow -->                         only with `pytest -m long`; else its options are looked up
     <!-- fails -->                        the command ends with an error, which is what the page shows
     <!-- before ... -->                   Python that runs before the block
-    <!-- tried in tests/test_X.py -->     there, and not here
+    <!-- tried in tests/ROOM/test_X.py -->     there, and not here
 
 A block whose first line is `# name.py` or `# name.toml` (in a notebook `%%writefile name`) is a file.
 """
@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
-ROOT = Path(__file__).parents[1]
+from tests.helpers.checkout import ROOT
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TRIED = ("python", "{code-cell} ipython3", "sh", "toml")
 SHOWN = ("text", "csv", "{toctree}", "{eval-rst}", "{include} ../CONTRIBUTING.md", "{include} ../CHANGELOG.md")

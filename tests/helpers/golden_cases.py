@@ -1,8 +1,8 @@
 """Short trainings whose final bits are kept in golden.json: every pair of law, option, cell, driver, ... at least once.
 
-`python tests/golden_cases.py NAME ...` trains the named cases (all without a name) and writes their hashes anew. Do so
-only in a commit that changes the bits of a run, raises `mho.PHYSICS_VERSION`, and says why. `python
-tests/golden_cases.py --choose` chooses the cases anew, where a law, a cell or a driver has come; this takes a minute.
+`python -m tests.helpers.golden_cases NAME ...` trains the named cases (all without a name) and writes their hashes
+anew. Do so only in a commit that changes the bits of a run, raises `mho.PHYSICS_VERSION`, and says why. With
+`--choose` for the names it chooses the cases anew, where a law, a cell or a driver has come; this takes a minute.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from laws import Fading, Lazy, TwoDraws
 from torch import Tensor, nn
 
 import mho
 from mho import cells, devices
 from mho.errors import InvalidValue
 from mho.nn import ArrayLayer
+from tests.helpers.checkout import ROOT
+from tests.helpers.laws import Fading, Lazy, TwoDraws
 
-HASHES = Path(__file__).with_name("golden.json")
+HASHES = ROOT / "tests" / "promises" / "golden.json"
 
 LAWS: dict[str, Callable[..., mho.Device]] = {
     "constant": functools.partial(devices.ConstantStep, dw_min=mho.per_cell(0.005, spread=0.3)),

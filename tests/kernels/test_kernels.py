@@ -11,8 +11,6 @@ import textwrap
 import numpy as np
 import pytest
 import torch
-from laws import Ferro
-from own_cell import Leaky
 
 import mho
 from mho.compiler import threads
@@ -24,6 +22,8 @@ from mho.kernels.backends import BACKENDS
 from mho.kernels.ops import Drive, check_addresses
 from mho.kernels.reference.trains import BitTrains
 from mho.random import Operation
+from tests.helpers.laws import Ferro
+from tests.helpers.own_cell import Leaky
 
 SIZES = [(1, 1), (7, 3), (32, 401), (129, 10)]
 CELLS = [mho.cells.Single(), mho.cells.Replicated(3)]

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from laws import Soft, SoftKnown
 from torch import Tensor, nn
 
 import mho
@@ -26,6 +25,7 @@ from mho.nn import ArrayLayer
 from mho.report import read_folder, run_rows, write_report
 from mho.runs import Experiment, Run
 from mho.training.checkpoint import load_checkpoint
+from tests.helpers.laws import Soft, SoftKnown
 
 STEP, BOUND = 0.001, 0.6
 KAPPA = 2 * STEP / BOUND

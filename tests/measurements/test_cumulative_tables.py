@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from command import mho as run
 from scipy import stats
 
 import mho
@@ -15,6 +14,7 @@ from mho.errors import InvalidValue
 from mho.measurements import Format, JumpTables, read_measured, read_pulses
 from mho.measurements.cumulative_tables import POINTS, quantiles, read_cumulative_tables
 from mho.measurements.jump_table_device import jump_table_device
+from tests.helpers.command import mho as run
 
 STATES = np.linspace(5e-6, 3e-5, 12)
 CHANGES = np.linspace(-3e-5, 3e-5, 101)

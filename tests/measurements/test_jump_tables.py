@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_measurements_reading import DEVICES
 from typer.testing import CliRunner
 
 import mho
@@ -20,6 +19,7 @@ from mho.fitting.table_devices import tables_as_read
 from mho.measurements import Measurement, Trace, read_measured
 from mho.measurements.jump_table_device import jump_table_device
 from mho.measurements.jump_tables import JumpTables
+from tests.helpers.measured_files import DEVICES
 
 PULSES = 10_000
 ROUNDING = 1e-6

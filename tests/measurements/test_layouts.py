@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import mho as run_mho
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_measurements_reading import check_outcome, damaged
 
 from mho.cli.measured import show_reading
 from mho.errors import InvalidValue
 from mho.measurements import Measurement, read_pulses
+from tests.helpers.command import mho as run_mho
+from tests.helpers.measured_files import check_outcome, damaged
 
 PRINTED = 2e-6
 """Relative: seven digits are written."""

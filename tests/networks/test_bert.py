@@ -7,12 +7,12 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from script import RPU, STEPS, Script, check
 from torch import nn
 
 import mho
 from mho.arrays import ClippedWeights
 from mho.nn import StaysDigital
+from tests.helpers.script import RPU, STEPS, Script, check
 
 WORDS, LENGTH, WIDTH, MASK = 16, 8, 16, 0
 

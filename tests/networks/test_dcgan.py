@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from script import RPU, STEPS, Script, batch, check
 from torch import nn
 
 import mho
 from mho.nn import StaysDigital
+from tests.helpers.script import RPU, STEPS, Script, batch, check
 
 LATENT = 8
 REAL, FAKE = 1.0, 0.0

@@ -7,11 +7,11 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from script import RPU, STEPS, Script, check
 from torch import nn
 
 import mho
 from mho.errors import WrongUse
+from tests.helpers.script import RPU, STEPS, Script, check
 
 PLACES, GAMMA = 6, 0.8
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from safetensors.torch import load_file
-from script import RPU, SMOOTHED, falls, says
 from torch.utils.data import Dataset
 
 import mho
 from mho.errors import InvalidValue
 from mho.nn import StaysDigital
+from tests.helpers.script import RPU, SMOOTHED, falls, says
 
 pytestmark = pytest.mark.integration
 WORDS, LENGTH = 16, 8

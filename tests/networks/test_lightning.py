@@ -7,12 +7,12 @@ import csv
 import pytest
 import torch
 import torch.nn.functional as F
-from script import RPU, batch, falls, held_out, says, silence
-from test_vgg import VGG
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 import mho
+from tests.helpers.script import RPU, batch, falls, held_out, says, silence
+from tests.helpers.vgg import VGG
 
 pytestmark = pytest.mark.integration
 CLIP = 0.5

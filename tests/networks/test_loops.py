@@ -7,13 +7,13 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from script import RPU, STEPS, Classification, batch, check, held_out
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.checkpoint import checkpoint
 
 import mho
 from mho.errors import WrongUse
+from tests.helpers.script import RPU, STEPS, Classification, batch, check, held_out
 
 
 class Perceptron(nn.Module):

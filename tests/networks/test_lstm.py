@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch.nn.functional as F
-from script import RPU, STEPS, Classification, check
 from torch import nn
 
 import mho
+from tests.helpers.script import RPU, STEPS, Classification, check
 
 
 class SequenceClassifier(nn.Module):

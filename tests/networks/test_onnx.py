@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from script import begun, held_out, stepped
-from test_vgg import Classifier
 
 import mho
+from tests.helpers.script import begun, held_out, stepped
+from tests.helpers.vgg import Classifier
 
 pytestmark = pytest.mark.integration
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from script import RPU, STEPS, Script, batch, check, held_out
 from torch import nn
 
 import mho
+from tests.helpers.script import RPU, STEPS, Script, batch, check, held_out
 
 
 class VAE(nn.Module):

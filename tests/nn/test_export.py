@@ -8,11 +8,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from command import mho as run
 
 import mho
 from mho.devices import Conductance, ConstantStep, PiecewiseStep, SoftBounds
 from mho.errors import InvalidValue, WrongUse
+from tests.helpers.command import mho as run
 
 MAP = Conductance(zero=3.0, unit=2.0, name="uS")
 KNOWN = SoftBounds(conductance=MAP, write_noise=0.01)

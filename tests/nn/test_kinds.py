@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -19,10 +18,11 @@ from mho.hardware import array_table, planned_table
 from mho.models import Network
 from mho.nn import LAYER_KINDS, ArrayLayer, LayerKind, Matrix, array_layers, conversion_rows, register
 from mho.training import Driver, choose_driver
+from tests.helpers.checkout import ROOT
 
 EXACT = mho.presets.floating_point()
 NOISY = mho.presets.gokmen_2017(update_management=True)
-CONTRIBUTING = Path(__file__).parent.parent / "CONTRIBUTING.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
-from own_cell import Leaky
 from torch import nn
 
 import mho
 from mho.errors import InvalidValue, MhoError, WrongUse
 from mho.hardware import array_table
 from mho.nn import ArrayLayer, StaysDigital, conversion_rows
+from tests.helpers.own_cell import Leaky
 
 EXACT = mho.presets.floating_point()
 NOISY = mho.presets.gokmen_2017(update_management=True)

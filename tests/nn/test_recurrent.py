@@ -11,26 +11,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import mho
 from mho.errors import InvalidValue, WrongUse
 from mho.hardware import array_table, planned_table
 from mho.models import Network
 from mho.nn import ReplicasMayMix, array_layers, conversion_rows
+from tests.helpers.recurrent import EXACT, HIDDEN, INPUTS, LAYERS, NOISY, tensors
 
-EXACT = mho.presets.floating_point()
-NOISY = mho.presets.gokmen_2017(managed=True).replace(device=mho.devices.ConstantStep(w_max=5.0, w_min=-5.0))
-INPUTS, HIDDEN = 5, 7
 LENGTHS = torch.tensor([2, 6, 1, 4])
 
-LAYERS: dict[str, Callable[..., nn.Module]] = {
-    "rnn": nn.RNN,
-    "relu": lambda *sizes, **options: nn.RNN(*sizes, nonlinearity="relu", **options),
-    "lstm": nn.LSTM,
-    "gru": nn.GRU,
-    "projected": lambda *sizes, **options: nn.LSTM(*sizes, proj_size=3, **options),
-}
 CELLS: dict[str, Callable[..., nn.Module]] = {
     "rnn": nn.RNNCell,
     "relu": lambda *sizes, **options: nn.RNNCell(*sizes, nonlinearity="relu", **options),
@@ -44,13 +35,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "two layers": {"num_layers": 2, "bidirectional": True, "batch_first": True},
     "no bias": {"bias": False, "num_layers": 2},
 }
-
-
-def tensors(value: Any) -> list[Tensor]:
-    """All tensors of a nested answer, in order."""
-    if isinstance(value, PackedSequence):
-        return [value.data, value.batch_sizes]
-    return [value] if isinstance(value, Tensor) else [t for part in value for t in tensors(part)]
 
 
 def weights(digital: nn.Module) -> dict[str, Tensor]:

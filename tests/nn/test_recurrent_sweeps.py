@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_recurrent import EXACT, HIDDEN, INPUTS, LAYERS, NOISY, tensors
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -20,6 +19,7 @@ from mho.errors import InvalidValue, WrongUse
 from mho.kernels import gates
 from mho.kernels.records import GruErrors, LstmErrors, LstmMemory
 from mho.nn import array_layers
+from tests.helpers.recurrent import EXACT, HIDDEN, INPUTS, LAYERS, NOISY, tensors
 
 RPUS: dict[str, mho.RPU] = {
     "plain": NOISY,

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from command import mho
 
 from mho.cells import Replicated
 from mho.cli.reproduce_display import ReproduceDisplay, show_verdicts
@@ -42,8 +41,10 @@ from mho.report.curve_styles import curve_style
 from mho.report.drawing import save
 from mho.runs.local import LocalEngine
 from mho.version import PHYSICS_VERSION
+from tests.helpers.checkout import ROOT
+from tests.helpers.command import mho
 
-GUIDE = Path(__file__).parents[1] / "CONTRIBUTING.md"
+GUIDE = ROOT / "CONTRIBUTING.md"
 PACKAGE = "papers_of_a_test"
 """A worker imports the package by this name."""
 

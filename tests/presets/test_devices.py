@@ -11,13 +11,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from command import mho as run
 from scipy.optimize import brentq
 
 import mho
 from mho.errors import InvalidValue
 from mho.presets import DEVICES
 from mho.testing import check_device
+from tests.helpers.command import mho as run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

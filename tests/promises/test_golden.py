@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from golden_cases import HASHES, train
+
+from tests.helpers.golden_cases import HASHES, train
 
 HASH_OF = json.loads(HASHES.read_text())
 

@@ -12,7 +12,6 @@ import statistics
 import matplotlib as mpl
 import numpy as np
 import pytest
-from command import mho as typed
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
@@ -24,6 +23,7 @@ from mho.report import error_curves
 from mho.report.curve_styles import curve_style, page_styles
 from mho.report.gallery import gallery
 from mho.report.numbers import figure_csv
+from tests.helpers.command import mho as typed
 
 
 def rows(text: str) -> list[dict[str, str]]:

@@ -21,6 +21,7 @@ from mho.nn import replica_outputs
 from mho.runs import Experiment, Run, TrainedRun
 from mho.training import checkpoint as checkpoints
 from mho.training.checkpoint import load_checkpoint, save_checkpoint
+from tests.helpers.checkout import ROOT
 
 MODULE = """
 import torch
@@ -405,7 +406,7 @@ def test_the_docs_name_every_file_and_key(tmp_path):
 
     run = train(tmp_path / "run", **RUNS["lenet"])
     write_report(run.folder)
-    documented = (Path(__file__).parent.parent / "docs" / "runs.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "runs.md").read_text(encoding="utf-8")
     words = set(re.findall(r"[\w.]+", documented))
     assert {file.name for file in run.folder.iterdir()} <= words
     summary = json.loads((run.folder / "summary.json").read_text())

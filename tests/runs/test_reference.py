@@ -8,7 +8,6 @@ import math
 import tomllib
 
 import pytest
-from command import mho
 
 from mho.allowed import Allowed
 from mho.cells import CELLS
@@ -27,6 +26,7 @@ from mho.runs.sweep import Sweep
 from mho.tile import Tile
 from mho.toml_files import key_lines
 from mho.training import TASKS, Training
+from tests.helpers.command import mho
 
 
 def required(kind: type) -> dict[str, object]:
@@ -156,8 +156,8 @@ def test_the_command_prints_what_the_library_makes(tmp_path):
 
 
 def test_a_users_own_cell_and_law_are_shown_too():
-    law = config_reference("device", "laws:Ferro")[0]
-    assert law.kind == "laws:Ferro"
+    law = config_reference("device", "tests.helpers.laws:Ferro")[0]
+    assert law.kind == "tests.helpers.laws:Ferro"
     assert {"gamma", "dw_min", "write_noise"} <= {key.name for key in law.keys}
 
 

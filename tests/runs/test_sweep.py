@@ -1,4 +1,4 @@
-"""Sweeps: their description, batches, results file, and the command line. Engines are in test_sweep_engines.py."""
+"""Sweeps: their description, batches, results file, and the command line. Engines are in test_engines.py."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from mho.runs.axes import Axes, Draw
 from mho.runs.batches import batches, groups
 from mho.runs.results import FAILED, Result, Results, read_table
 from mho.runs.sweep import Sweep
+from tests.helpers.checkout import ROOT
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "noise_sweep.toml"
+EXAMPLE = ROOT / "examples" / "noise_sweep.toml"
 TINY = {"epochs": 1, "train_images": 12, "test_images": 10}
 
 

@@ -9,7 +9,6 @@ import re
 
 import pytest
 import torch
-from command import mho as command
 from safetensors.torch import load_file
 
 import mho
@@ -26,6 +25,7 @@ from mho.runs.replicas import paired, replica_names, unpaired
 from mho.training import Classification, NextCharacter, Regression, Training
 from mho.training.idle import idle_of
 from mho.training.tasks import Chance
+from tests.helpers.command import mho as command
 
 TINY = Training(model="mlp", epochs=2, train_images=12, test_images=40, checkpoint_every=5)
 FIELDS = {f"training.{name}={value}" for name, value in (("train_images", 12), ("test_images", 40))}

@@ -9,7 +9,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from zoo import ZOO, batch_of, model_of
 
 import mho
 from mho.cells import Replicated
@@ -17,6 +16,7 @@ from mho.compiler import threads
 from mho.models import LeNet
 from mho.nn import ArrayLayer
 from mho.training import Driver, choose_driver
+from tests.helpers.zoo import ZOO, batch_of, model_of
 
 EXACT = mho.presets.floating_point()
 NOISY = mho.presets.gokmen_2017(update_management=True)

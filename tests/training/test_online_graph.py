@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from own_cell import Leaky
 from torch import Tensor, nn
 
 import mho
 from mho.compiler import threads
 from mho.nn import ArrayLayer
 from mho.training import Driver, choose_driver
+from tests.helpers.own_cell import Leaky
 
 NOISY = mho.presets.gokmen_2017(update_management=True)
 TILED = NOISY.replace(tile=(3, 20))

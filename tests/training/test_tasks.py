@@ -20,6 +20,7 @@ from mho.errors import CheckpointError, InvalidValue, WrongUse
 from mho.runs import Experiment, Run, merged
 from mho.training import TASKS, Classification, Loop, NextCharacter, Regression, Task, choose_driver, find_task
 from mho.training.checkpoint import load_checkpoint, save_checkpoint
+from tests.helpers.checkout import ROOT
 
 OWN = '''
 """A task, networks and data of a user, in one file."""
@@ -466,8 +467,6 @@ def test_loop_takes_a_prepared_task(own):
 
 # As the documents say ----------------------------------------------------------------------------
 
-ROOT = Path(__file__).parent.parent
-
 
 def block(file: str, heading: str) -> str:
     """The first block of Python under a heading."""
@@ -494,7 +493,7 @@ def test_what_contributing_adds_works_as_written(tmp_path, monkeypatch):
 
 
 def test_own_network_of_the_docs_trains_from_the_command_line(tmp_path):
-    from test_cli import mho as command
+    from tests.helpers.command import mho as command
 
     text = (ROOT / "docs/hour_model.md").read_text(encoding="utf-8")
     (tmp_path / "mine.py").write_text(text.split("%%writefile mine.py\n", 1)[1].split("```", 1)[0])

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from command import mho as command
 from matplotlib.figure import Figure
 from safetensors import safe_open
 
@@ -29,6 +28,7 @@ from mho.runs.sweep import Sweep
 from mho.training import Classification, Training, best_line
 from mho.training.loop import Loop
 from mho.training.validation import held_out
+from tests.helpers.command import mho as command
 
 SMALL = {"train_images": 60, "test_images": 40, "epochs": 4, "validation": 20, "model": "mlp", "seed": 2}
 """Of its four epochs the second has the lowest validation error."""

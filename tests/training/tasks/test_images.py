@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from command import mho as command
 
 import mho
 from mho.data import Dataset, fashion_mnist, fetch, load
@@ -29,6 +28,7 @@ from mho.runs.sweep import Sweep
 from mho.training import Training
 from mho.training.augmentations import AUGMENTATIONS, Augmented
 from mho.training.schedules import SCHEDULES, rates
+from tests.helpers.command import mho as command
 
 SMALL = ("--set", "training.train_images=30", "--set", "training.test_images=10", "--epochs", "2", "--model", "mlp")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command import mho as command
 
 import mho
 from mho.data import load
@@ -16,6 +15,7 @@ from mho.errors import InvalidValue
 from mho.report import write_report
 from mho.runs import Experiment, Run
 from mho.training import find_task, sizes_of
+from tests.helpers.command import mho as command
 
 ROWS = 40
 

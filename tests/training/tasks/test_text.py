@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from command import mho as command
 from torch import nn
 
 import mho
@@ -20,6 +19,8 @@ from mho.errors import InvalidValue
 from mho.models import GRU, LSTM, NETWORKS, Sizes, Stateful, Transformer, build_model
 from mho.runs import Experiment, Run
 from mho.training import NextCharacter, sizes_of
+from tests.helpers.checkout import ROOT
+from tests.helpers.command import mho as command
 
 TEXT = "".join(f"the cat sat on {number} mats. " for number in range(60))
 LENGTH = 9
@@ -331,7 +332,7 @@ def test_a_reader_from_the_command_line_with_its_page(file):
 
 
 def test_a_trained_reader_writes_on_as_the_docs_say(file, capsys):
-    docs = (Path(__file__).parents[1] / "docs/data.md").read_text()
+    docs = (ROOT / "docs/data.md").read_text()
     code = docs.split("character by character:\n\n```python\n")[1].split("```")[0]
     made = experiment(epochs=1)
     go(file / "runs/war_and_peace-1", made)

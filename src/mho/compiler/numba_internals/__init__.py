@@ -2,7 +2,7 @@
 
 Numba promises nothing of `numba.core`, of code generation or of its calling convention, so `pyproject.toml` has an
 upper bound for its version: the series that `constraints.txt` pins. `compiler/vectors/` builds intrinsics from what is
-exported here. `tests/test_compiler.py` holds that no module outside imports such parts.
+exported here. `tests/compiler/test_sources.py` holds that no module outside imports such parts.
 """
 
 import llvmlite.ir as ir

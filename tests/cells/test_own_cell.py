@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ import mho
 from mho.devices import ConstantStep, SoftBounds
 from mho.errors import InvalidValue
 from mho.nn import ArrayLayer
-from tests.helpers.checkout import ROOT
+from tests.helpers.command import mho as command
 from tests.helpers.golden_cases import Small, half_squares
 from tests.helpers.own_cell import Leaky
 
@@ -143,18 +141,8 @@ def test_the_command_line_trains_it_and_resumes(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
 
     def train(folder: Path, *more: str) -> dict[str, float]:
-        command = [
-            sys.executable,
-            "-c",
-            "from mho.cli import main; main()",
-            "train",
-            str(config),
-            "--out",
-            str(folder),
-            "--json",
-            *more,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+        done = command("train", str(config), "--out", str(folder), "--json", *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     straight = train(whole)

@@ -287,8 +287,13 @@ def test_contract_breaches_are_told() -> None:
     "options",
     [
         {"stuck": [0.0, 0.3]},
-        {"stuck": [0.3, 0.0], "write_noise": [0.02, 0.0], "diffusion": [0.0, 0.01], "read_variation": [0.1, 0.0]},
-        {"decay": [0.1, 0.0], "write_noise": mho.per_cell([0.0, 0.02], std=[0.0, 0.01])},
+        {
+            "stuck": [0.3, 0.0],
+            "write_noise": mho.per_cell([0.0, 0.02], std=[0.0, 0.01]),
+            "diffusion": [0.0, 0.01],
+            "read_variation": [0.1, 0.0],
+            "decay": [0.1, 0.0],
+        },
     ],
 )
 def test_options_of_one_replica_are_its_own(options: dict[str, Any]) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from mho.kernels import ops
 from mho.runs.experiment import Experiment
 from mho.training import Training
 from tests.helpers.checkout import ROOT
+from tests.helpers.command import mho as command
 from tests.helpers.laws import Lazy
 from tests.helpers.own_effects import Assisted, Everything, Sag, Swaying
 
@@ -258,9 +257,7 @@ def test_train_resumes_with_an_effect(tmp_path: Path) -> None:
     images = ("--set", "training.train_images=30", "--set", "training.test_images=10")
 
     def train(folder: str, *words: str) -> list[str]:
-        command = [sys.executable, "-c", "from mho.cli import main; main()", "train", *words, "--out", folder]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+        done = command("train", *words, "--out", folder, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         lines = (tmp_path / folder / "metrics.jsonl").read_text().splitlines()
         return [line.partition('"seconds"')[0] for line in lines]

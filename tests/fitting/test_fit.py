@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from mho.fitting.parameters import defaults, limits, used_fields
 from mho.fitting.ranking import Score, blocks_of, order
 from mho.fitting.weights import ReadingNoise, Scale, ramps, weight_trace
 from mho.measurements import Measurement, Trace, read_measured
+from tests.helpers.command import mho as run_mho
 from tests.helpers.measured_files import damaged
 
 BOUNDS = {"w_max": 0.6, "w_min": -0.6}
@@ -330,13 +328,6 @@ def test_tables_need_both_directions():
 
 
 # The command line --------------------------------------------------------------------------------
-
-
-def run_mho(*words, cwd):
-    return subprocess.run(
-        [sys.executable, "-c", "from mho.cli import main; main()", *words],
-        cwd=cwd, capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"}, timeout=300,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -508,12 +508,3 @@ def test_the_classifier_learns_irises() -> None:
         part.partial_fit(x, y.astype(str))
     with pytest.raises(InvalidValue, match="activation is 'gelu'"):
         mho.learning.ConntraClassifier(activation="gelu").fit(x, y)
-
-
-def test_importing_mho_imports_no_scikit_learn() -> None:
-    import subprocess
-    import sys
-
-    words = "import sys, mho; mho.learning.conntra; print('sklearn' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

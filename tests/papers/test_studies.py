@@ -43,6 +43,7 @@ from mho.runs.local import LocalEngine
 from mho.version import PHYSICS_VERSION
 from tests.helpers.checkout import ROOT
 from tests.helpers.command import mho
+from tests.helpers.inline import Inline
 
 GUIDE = ROOT / "CONTRIBUTING.md"
 PACKAGE = "papers_of_a_test"
@@ -77,9 +78,9 @@ def paper(room) -> Paper:
     return Papers(PACKAGE, room / PACKAGE)["brown_1828"]
 
 
-def train(paper: Paper, folder: Path, scale: Scale, curves: tuple[str, ...] = ("small", "large")) -> Reproduction:
-    """Train on two workers of this machine."""
-    work, engine = Reproduction(paper, curves, scale, folder), LocalEngine(2)
+def train(paper: Paper, folder: Path, scale: Scale, *, workers: int = 0) -> Reproduction:
+    """Train both curves in this process, or on workers of this machine."""
+    work, engine = Reproduction(paper, ("small", "large"), scale, folder), LocalEngine(workers) if workers else Inline()
     try:
         assert work.run(engine)
     finally:
@@ -103,7 +104,7 @@ def lasting(folder: Path) -> dict[str, list[dict[str, object]] | bytes]:
 @pytest.fixture(scope="module")
 def trained(paper, tmp_path_factory) -> Reproduction:
     """Two curves with two seeds, on two workers."""
-    return train(paper, tmp_path_factory.mktemp("trained") / "out", Scale(seeds=2))
+    return train(paper, tmp_path_factory.mktemp("trained") / "out", Scale(seeds=2), workers=2)
 
 
 # Papers ------------------------------------------------------------------------------------------
@@ -317,11 +318,8 @@ def test_a_study_that_fails_is_reported_and_the_others_go_on(paper, tmp_path):
     folder.mkdir(parents=True)
     (folder / "checkpoint.safetensors").write_text("damaged")
     (tmp_path / "reproduce.json").write_text(json.dumps({"paper": "brown_1828", "physics": PHYSICS_VERSION}))
-    work, engine = Reproduction(paper, ["small", "large"], Scale(), tmp_path), LocalEngine(1)
-    try:
-        assert work.run(engine)
-    finally:
-        engine.close()
+    work = Reproduction(paper, ["small", "large"], Scale(), tmp_path)
+    assert work.run(Inline())
     assert list(work.faults) == [work.jobs[0].name]
     assert "is damaged" in work.faults[work.jobs[0].name]
     assert list(read_records(work.results)) == ["large"]

@@ -18,6 +18,7 @@ from mho.data import digits
 from mho.errors import CheckpointError, InvalidValue, WrongUse
 from mho.runs import Experiment, Run, differences, merged
 from mho.training import Progress
+from tests.helpers.command import mho as command
 
 SMALL = {"train_images": 60, "test_images": 40, "epochs": 2}
 
@@ -72,26 +73,28 @@ def test_stopped_and_resumed_equals_in_one_go(whole, tmp_path, step):
 def test_killed_and_resumed_equals_in_one_go(whole, tmp_path):
     """SIGKILL after a random time, again and again, until the run ends."""
     folder = tmp_path / "run"
-    command = [sys.executable, "-c", "from mho.cli import main; main()", "train", "--out", str(folder), "--resume"]
-    command += ["--set", "update.update_management=true", "--set", "training.checkpoint_every=7"]
+    words = ["train", "--out", str(folder), "--resume"]
+    words += ["--set", "update.update_management=true", "--set", "training.checkpoint_every=7"]
     for name, value in SMALL.items():
-        command += ["--set", f"training.{name}={value}"]
+        words += ["--set", f"training.{name}={value}"]
     kills = 0
-    for wait in (0.05, 0.12, None):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        if wait is not None:
-            began = time.monotonic()
-            before = (folder / "checkpoint.safetensors").stat().st_mtime_ns if kills else 0
-            while time.monotonic() - began < 300:  # until it trains, then a little longer
-                file = folder / "checkpoint.safetensors"
-                if file.exists() and file.stat().st_mtime_ns != before:
-                    break
-                time.sleep(0.005)
-            time.sleep(wait)
-            process.send_signal(signal.SIGKILL)
-            kills += process.wait() == -signal.SIGKILL
-        else:
-            assert process.wait() == 0
+    for wait in (0.05, 0.12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from mho.cli import main; main()", *words],
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        began = time.monotonic()
+        before = (folder / "checkpoint.safetensors").stat().st_mtime_ns if kills else 0
+        while time.monotonic() - began < 300:  # until it trains, then a little longer
+            file = folder / "checkpoint.safetensors"
+            if file.exists() and file.stat().st_mtime_ns != before:
+                break
+            time.sleep(0.005)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    assert command(*words, cwd=tmp_path).returncode == 0
     assert kills >= 1
     same(folder, whole)
 

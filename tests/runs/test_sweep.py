@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mho.cli import main
 from mho.cli.configs import read_experiment
 from mho.errors import InvalidValue, WrongUse
 from mho.presets import floating_point, gokmen_2017
@@ -24,6 +22,8 @@ from mho.runs.batches import batches, groups
 from mho.runs.results import FAILED, Result, Results, read_table
 from mho.runs.sweep import Sweep
 from tests.helpers.checkout import ROOT
+from tests.helpers.command import mho
+from tests.helpers.inline import Inline
 
 EXAMPLE = ROOT / "examples" / "noise_sweep.toml"
 TINY = {"epochs": 1, "train_images": 12, "test_images": 10}
@@ -353,34 +353,6 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
 # command line
 
 
-@pytest.fixture
-def typed(tmp_path, monkeypatch, capsys):
-    """`mho` with these words in tmp_path: its exit status, standard output, and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mho", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        # what Python itself does with a message
-        return (1, out, f"{err}{code}") if isinstance(code, str) else (int(code or 0), out, err)
-
-    return run
-
-
-def mho(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from mho.cli import main; main()", *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 def write_sweep(folder: Path, seeds: int = 1, **grid: list[object]) -> None:
     lines = ['preset = "gokmen_2017"', "[training]", *(f"{key} = {value}" for key, value in TINY.items())]
     lines += ["[sweep]", f"seeds = {seeds}", "[sweep.grid]"]
@@ -388,15 +360,15 @@ def write_sweep(folder: Path, seeds: int = 1, **grid: list[object]) -> None:
     (folder / "try.toml").write_text("\n".join(lines))
 
 
-def test_list_shows_rows_and_batches_and_runs_nothing(tmp_path, typed):
+def test_list_shows_rows_and_batches_and_runs_nothing(tmp_path):
     write_sweep(tmp_path, seeds=2, forward_noise=[0.0, 0.1], update_length=[1, 10])
-    assert "4 points × 2 seeds = 8 rows, 2 batches" in typed("sweep", "try.toml", "--list")[1]
-    rows = json.loads(typed("sweep", "try.toml", "--list", "--json")[1])["rows"]
+    assert "4 points × 2 seeds = 8 rows, 2 batches" in mho("sweep", "try.toml", "--list", cwd=tmp_path).stdout
+    rows = json.loads(mho("sweep", "try.toml", "--list", "--json", cwd=tmp_path).stdout)["rows"]
     assert rows[3] == {"point": 1, "forward.noise": 0.0, "update.length": 10, "seed": 1, "batch": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["try.toml"]
 
 
-def test_a_sweep_as_a_user_types_it(tmp_path, typed):
+def test_a_sweep_as_a_user_types_it(tmp_path, monkeypatch):
     write_sweep(tmp_path, seeds=2, forward_noise=[0.0, 0.1])
     done = mho("sweep", "try.toml", "--set", "update.length=10", "--processes", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -409,16 +381,17 @@ def test_a_sweep_as_a_user_types_it(tmp_path, typed):
     page = folder / records[0]["folder"] / "report.html"
     assert page.exists()
 
-    code, _, told = typed("sweep", "try.toml", "--out", "runs/try-1")
-    assert code == 1
-    assert "holds a sweep; add --resume to continue it, or give another --out" in told
+    again = mho("sweep", "try.toml", "--out", "runs/try-1", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "holds a sweep; add --resume to continue it, or give another --out" in again.stderr
     before = (folder / "results.json").read_bytes()
-    code, out, err = typed("sweep", "--out", "runs/try-1", "--resume", "--json")
-    assert json.loads(out)["done"] == 4
-    assert json.loads(out)["rows"] == records
-    assert "nothing is left to train" in err
+    resumed = mho("sweep", "--out", "runs/try-1", "--resume", "--json", cwd=tmp_path)
+    assert json.loads(resumed.stdout)["done"] == 4
+    assert json.loads(resumed.stdout)["rows"] == records
+    assert "nothing is left to train" in resumed.stderr
     assert (folder / "results.json").read_bytes() == before
 
+    monkeypatch.setattr("mho.runs.local.LocalEngine", lambda processes: Inline())  # a process was begun above
     longer = mho("sweep", "--out", "runs/try-1", "--resume", "--set", "training.epochs=2", cwd=tmp_path)
     assert longer.returncode == 0, longer.stderr
     grown = read_table(folder / "results.json").records
@@ -452,23 +425,23 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_get_one_message(mistake, tmp_path, typed):
+def test_mistakes_get_one_message(mistake, tmp_path):
     write_sweep(tmp_path, forward_noise=[0.0, 0.1])
     (tmp_path / "broken.toml").write_text("[sweep.grid")
     (tmp_path / "preset.toml").write_text('preset = "gokmen"')
     words, message = MISTAKES[mistake]
-    code, _, told = typed(*words)
-    assert code == 1
-    assert message in told
+    done = mho(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_without_ray_its_name_is_told(tmp_path, typed, monkeypatch):
+def test_without_ray_its_name_is_told(tmp_path, monkeypatch):
     write_sweep(tmp_path, forward_noise=[0.0])
     monkeypatch.setitem(sys.modules, "ray", None)
-    code, _, told = typed("sweep", "try.toml", "--engine", "ray")
-    assert code == 1
-    assert "run: pip install ray" in told
+    done = mho("sweep", "try.toml", "--engine", "ray", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "run: pip install ray" in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["try.toml"]
 
 

@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import json
 import math
-import subprocess
 import sys
 from types import ModuleType
 
@@ -95,21 +94,6 @@ def test_wrong_settings_of_fit_are_told(options, words):
     x, y = torch.ones(6, 2), torch.tensor([0, 1] * 3)
     with pytest.raises(InvalidValue, match=words):
         fit(model, mho.AnalogSGD(model, lr=0.1), Dataset("six", x, y, x, y), **{"epochs": 1} | options)
-
-
-def test_report_is_a_function_and_a_room_and_imports_matplotlib_when_called(tmp_path):
-    code = (
-        "import sys, mho; assert 'matplotlib' not in sys.modules\n"
-        f"mho.report([{{'epoch': 1, 'loss': 2.0}}], out={str(tmp_path / 'one.html')!r})\n"
-        "import mho.report; from mho.report import write_report; mho.report.figures\n"
-        f"print(mho.report([{{'epoch': 1, 'loss': 2.0}}], {str(tmp_path / 'two.html')!r}))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(tmp_path / "two.html")
-    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
-    with pytest.raises(AttributeError, match="mho has no 'reports'; did you mean 'report'"):
-        mho.reports  # noqa: B018
 
 
 def test_the_page_of_a_history_has_its_curves_and_numbers(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import re
 import signal
@@ -360,6 +361,23 @@ def test_the_terminal_names_the_quantity(paper, trained, capsys, monkeypatch):
         display.shown_epochs = dict.fromkeys(display.shown_epochs, 19)
         display.tick()
     assert re.search(r"small, seed 0, epoch 20/20: spread of the particles 4\.\d+ µm\n", capsys.readouterr().err)
+
+
+def test_the_terminal_shows_no_number_that_was_not_measured(trained, capsys, monkeypatch):
+    with ReproduceDisplay(trained) as display:
+        line = {"epoch": 1, "train_loss": 2.25, "spread": math.nan}
+        assert display._value("small", [line]) == "training loss 2.250"
+        assert display._value("small", [line, line | {"spread": 3.0}]) == "spread of the particles 3.000 µm"
+        assert display._value("small", [{"epoch": 1, "spread": math.nan}]) == ""
+        display.start(trained.jobs[:1])
+        display.shown_epochs = dict.fromkeys(display.shown_epochs, 0)
+        untested = dataclasses.replace(trained.state(trained.jobs[0]), metrics=[line, {"epoch": 2, "spread": math.nan}])
+        monkeypatch.setattr(trained, "state", lambda job: untested)
+        display.tick()
+    told = capsys.readouterr().err
+    assert "epoch 1/20: training loss 2.250\n" in told
+    assert "epoch 2/20\n" in told
+    assert "nan" not in told
 
 
 def test_report_names_the_page_of_the_paper(trained):

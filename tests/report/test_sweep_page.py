@@ -8,11 +8,12 @@ import re
 import pytest
 from matplotlib.figure import Figure
 
+from mho.cli.sweep_display import show_points
 from mho.errors import InvalidValue
 from mho.report import is_sweep, write_sweep_report
 from mho.report.sweep_axes import axis
 from mho.report.sweep_figures import color_range, error_against, error_map
-from mho.runs.points import PointErrors, chance_in_words
+from mho.runs.points import PointErrors, chance_in_words, lowest, lowest_in_words
 from mho.runs.results import FAILED, Result, Results
 from mho.runs.sweep import Sweep
 
@@ -175,6 +176,28 @@ def test_a_page_without_rows_and_one_without_its_file(folder):
     (folder / "sweep.toml").unlink()
     with pytest.raises(InvalidValue, match="mho sweep --resume --out"):
         write_sweep_report(folder)
+
+
+def test_a_tie_is_not_named_the_lowest(folder, capsys):
+    fields = ("forward.noise", "update.length")
+    data = points({(0.0, 1): [90.0], (0.1, 1): [90.004], (0.1, 2): [90.006], (0.2, 1): [95.0]}, *fields)
+    assert [point.number for point in lowest(data)] == [0, 1]  # 90.00 and 90.00, as they are shown
+    first, second = ("forward.noise = 0, update.length = 1", "forward.noise = 0.1, update.length = 1")
+    assert lowest_in_words(data, fields) == f"a tie of 2 points: {first}; {second}"
+    assert lowest_in_words(data[2:], fields) == "forward.noise = 0.1, update.length = 2"
+    many = points({(float(n),): [90.0] for n in range(5)}, "a.b")
+    assert lowest_in_words(many, ["a.b"]) == "a tie of 5 points: a.b = 0; a.b = 1; a.b = 2; and 2 more"
+    sweep = Sweep.from_toml((folder / "sweep.toml").read_text())
+    results = Results(folder, sweep)
+    for number in range(8):
+        numbers = {"epoch": 2, "train_error": 1.0, "test_error": 90.0, "train_loss": 0.5, "test_errors": [90.0, 90.0]}
+        results.add({number: Result(**numbers, seconds=3.0, folder="runs/a", replica=number)})
+    page = write_sweep_report(folder).read_text()
+    assert "a tie of 4 points" in page
+    assert "all mean test errors are equal" in page
+    assert 'class="best"' not in page
+    show_points(results.records, list(GRID))
+    assert "lowest mean: a tie of 4 points: " in capsys.readouterr().out
 
 
 def test_chance_level_of_the_rows_in_words():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import final
@@ -14,6 +15,7 @@ from mho.cli.reproduce_list import SOURCES
 from mho.intervals import MEANING
 from mho.papers import Paper
 from mho.papers.jobs import Job
+from mho.papers.quantities import KNOWN
 from mho.papers.reproduction import Reproduction
 from mho.papers.scale import Scale
 from mho.papers.shown import UNAVAILABLE
@@ -76,7 +78,8 @@ class ReproduceDisplay:
             if not self.bars.live:
                 for line in state.metrics[self.shown_epochs[one.name] :]:
                     place = f"{one.curve}, seed {one.seed}, epoch {line['epoch']}/{self.work.epochs(one)}"
-                    self.say(f"{place}: {', '.join([self._value(one.curve, [line]), *_speeds(line)])}")
+                    said = [*filter(None, [self._value(one.curve, [line])]), *_speeds(line)]
+                    self.say(f"{place}: {', '.join(said)}" if said else place)
             self.shown_epochs[one.name] = state.epoch
         whole = 0.0
         for curve in self.work.curves:
@@ -89,12 +92,15 @@ class ReproduceDisplay:
         self.bars.show(WHOLE, done=whole, total=sum(self.work.epochs(one) for one in self.work.jobs))
 
     def _value(self, curve: str, lines: Sequence[Mapping[str, float]]) -> str:
-        """Return the mean of the quantity of a curve over some lines, with its name and unit."""
-        quantity = self.work.paper.expected.curves[curve].quantity
-        values = [line[quantity.name] for line in lines if quantity.name in line]
-        if not values:
-            return ""
-        return f"{quantity.label} {quantity.show(sum(values) / len(values))} {quantity.unit}".strip()
+        """Return the mean of the quantity of a curve over the lines that measured it, with its name and unit.
+
+        A study that tests at its end only has its training loss in the place of what was not measured; "" without both.
+        """
+        for quantity in (self.work.paper.expected.curves[curve].quantity, KNOWN["train_loss"]):
+            values = [line[quantity.name] for line in lines if math.isfinite(line.get(quantity.name, math.nan))]
+            if values:
+                return f"{quantity.label} {quantity.show(sum(values) / len(values))} {quantity.unit}".strip()
+        return ""
 
 
 def _speeds(line: Mapping[str, float]) -> list[str]:

@@ -15,7 +15,16 @@ from mho.intervals import FROM, MEANING
 from mho.runs.batches import Batch
 from mho.runs.coordinator import Ended
 from mho.runs.folder import State, read_state
-from mho.runs.points import PointErrors, chance_in_words, named, points_of, rank, value_text
+from mho.runs.points import (
+    PointErrors,
+    chance_in_words,
+    lowest,
+    lowest_in_words,
+    named,
+    points_of,
+    rank,
+    value_text,
+)
 from mho.runs.results import DONE, Result, Results
 from mho.runs.sweep import Row, Sweep
 from mho.runs.work import FOLDERS
@@ -133,7 +142,7 @@ def _line(row: Row, result: Result) -> str:
 
 
 def show_points(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
-    """Print the points of a sweep in the order of their values, the lowest test error in bold; of many only the best.
+    """Print the points of a sweep in the order of their values, the lowest test errors in bold; of many only the best.
 
     Args:
         records: rows, as `Results.records` has them.
@@ -142,24 +151,23 @@ def show_points(records: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> 
     points = points_of(records, fields)
     if not points:
         return
-    best = min(points, key=lambda point: point.interval.mean)
-    shown = points
+    best, shown = lowest(points), points
     if len(points) > MOST:
-        lowest = sorted(points, key=lambda point: point.interval.mean)[:MOST]
-        shown = [point for point in points if point in lowest]
+        first = sorted(points, key=lambda point: point.interval.mean)[:MOST]
+        shown = [point for point in points if point in first]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in (*fields, "test error (%)", "seeds"):
         table.add_column(heading, justify="right")
     for point in shown:
         cells = [*map(value_text, point.values.values()), point.interval.text(), str(len(point.test))]
-        table.add_row(*cells, style="bold" if point is best and len(points) > 1 else None)
+        table.add_row(*cells, style="bold" if point in best and len(best) < len(points) else None)
     console = Console(highlight=False)
     console.print(table)
     notes = [meaning(points)]
     if len(points) > len(shown):
         notes.append(f"the {MOST} points of lowest error of {len(points)}")
-    if len(points) > 1:
-        notes.append(f"lowest mean: {named(best.values)}" if best.values else "")
+    if len(points) > 1 and fields:
+        notes.append(f"lowest mean: {lowest_in_words(points, fields)}")
     notes.append(chance_in_words(records))
     for note in filter(None, notes):
         console.print(note, markup=False, soft_wrap=not console.is_terminal)

@@ -228,9 +228,9 @@ def compare(*sources: str | os.PathLike[str], labels: Mapping[str, str] | None =
     """Put curves of several trainings beside each other; the first is what the others are compared with.
 
     Args:
-        sources: folders of runs, of sweeps (each point is a curve; FOLDER:3 is point 3, FOLDER:best the best one) or of
-            `mho reproduce`; a paper's committed curves, "gokmen_2017:nm_bm" or "gokmen_2017"; a metrics.jsonl; a CSV
-            with a column `epoch` and one or several of errors in per cent.
+        sources: folders of runs, of sweeps (each point is a curve; FOLDER:3 is point 3, FOLDER:best that of the lowest
+            error, or those of a tie) or of `mho reproduce`; a paper's committed curves, "gokmen_2017:nm_bm" or
+            "gokmen_2017"; a metrics.jsonl; a CSV with a column `epoch` and one or several of errors in per cent.
         labels: name of a source to the label of its curve, or to the beginning of the labels of its several curves.
 
     Returns:

@@ -19,7 +19,7 @@ from mho.papers.records import Record, read_record, read_records, valid_records
 from mho.report import is_sweep
 from mho.runs.axes import flat
 from mho.runs.folder import CONFIG, METRICS, read_folder, read_history
-from mho.runs.points import named, points_of
+from mho.runs.points import lowest, named, points_of
 from mho.runs.replicas import values_in_name
 from mho.runs.results import DONE, RESULTS, ResultTable, read_table
 
@@ -69,7 +69,10 @@ class RunFolder(Source):
 
 @final
 class SweepFolder(Source):
-    """The folder of `mho sweep`: a curve for each point; `FOLDER:3` is point 3, `FOLDER:best` that of lowest error."""
+    """The folder of `mho sweep`: a curve for each point.
+
+    `FOLDER:3` is point 3, `FOLDER:best` that of the lowest error; of a tie each is a curve.
+    """
 
     def takes(self, given: str, path: Path) -> bool:
         return is_sweep(path) or is_sweep(expanded(given.rpartition(":")[0] or given))
@@ -84,7 +87,7 @@ class SweepFolder(Source):
         if not points:
             raise InvalidValue(f"{given} has no row that is done")
         if which == "best":
-            points = [min(points, key=lambda point: point.interval.mean)]
+            points = lowest(points)
         elif which:
             known = {str(point.number): point for point in points}
             if which not in known:

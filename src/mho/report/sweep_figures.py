@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from mho.report.curve_styles import CurveStyle, curve_style
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, error_scale
 from mho.report.sweep_axes import Axis, axis
-from mho.runs.points import PointErrors, Value, named, rank, value_text
+from mho.runs.points import PointErrors, Value, lowest, named, rank, value_text
 
 MAP = colormaps["cividis_r"]
 """Readable without colour vision; dark is bad."""
@@ -58,9 +58,9 @@ def error_against(
 ) -> Axes:
     """Test error [%] against one swept field: a line for each combination of values of the other fields.
 
-    Up to eight lines have colours and a legend; of more all are grey but the one with the lowest error. Bands and bars
-    are intervals over seeds. A field with random values, and points that share all other values with no other, have
-    dots without lines.
+    Up to eight lines have colours and a legend; of more all are grey but the one with the lowest error, or those of a
+    tie. Bands and bars are intervals over seeds. A field with random values, and points that share all other values
+    with no other, have dots without lines.
 
     Args:
         field: of the horizontal axis.
@@ -70,12 +70,12 @@ def error_against(
     """
     x = axis(field, points, drawn.get(field))
     lines = {} if field in drawn else _lines(field, points)
-    best = min(points, key=lambda point: point.interval.mean)
+    best = [name for name, line in lines.items() if any(point in line for point in lowest(points))][:MOST]
     for number, (name, line) in enumerate(lines.items()):
         style = curve_style(number)
         if len(lines) > MOST:
-            style = curve_style(0) if best in line else dataclasses.replace(style, color=REPLICA_COLOR, dashes="-")
-            name = name if best in line else f"_{name}"
+            grey = dataclasses.replace(style, color=REPLICA_COLOR, dashes="-")
+            style, name = (curve_style(best.index(name)), name) if name in best else (grey, f"_{name}")
         label = name if len(lines) > 1 else "test error"
         _draw_line(x, line, ax, style, label, faint=name.startswith("_"), band=len(lines) == 1)
     placed = {point.number for line in lines.values() for point in line}

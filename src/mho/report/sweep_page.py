@@ -10,14 +10,14 @@ from typing import Any
 
 from mho.errors import InvalidValue
 from mho.files import write_atomically
-from mho.intervals import FROM, MEANING, Interval
+from mho.intervals import FROM, MEANING
 from mho.report.drawing import svg
 from mho.report.sweep_axes import axis
 from mho.report.sweep_costs import cost_figures
 from mho.report.sweep_figures import error_against, error_map, label
 from mho.report.template import PER_CENT, render
 from mho.runs.folder import REPORT
-from mho.runs.points import PointErrors, chance_in_words, named, points_of
+from mho.runs.points import PointErrors, chance_in_words, lowest, lowest_in_words, points_of
 from mho.runs.results import DONE, FAILED, RESULTS, ResultTable, read_table
 from mho.runs.sweep import SPEC
 from mho.text import duration
@@ -73,7 +73,7 @@ def _render(folder: Path, table: ResultTable, spec: str) -> str:
         several=len(swept) > 2,
         maps_left_out=max(0, len(pairs) - MAPS),
         fields=[label(field) for field in table.fields],
-        best=_best(points).number if points else None,
+        best=[point.number for point in lowest(points)],
         points=points,
         failed=[record for record in table.records if record["status"] == FAILED],
         names=table.fields,
@@ -124,10 +124,6 @@ def _beside_in_words(points: Sequence[PointErrors]) -> str:
     return "" if most < 2 else "In brackets: both seeds." if most < FROM else f"{MEANING}."
 
 
-def _best(points: Sequence[PointErrors]) -> PointErrors:
-    return min(points, key=lambda point: point.interval.mean)
-
-
 def _planned(table: ResultTable) -> int:
     """Rows of the whole sweep."""
     planned: int = table.content["rows"]
@@ -142,27 +138,24 @@ def _chance(table: ResultTable) -> list[tuple[str, str, str]]:
 
 def _headlines(table: ResultTable, points: Sequence[PointErrors]) -> list[tuple[str, str, str]]:
     """Number, what it is, and a remark."""
-    best = _best(points)
-    values = f"{named(best.values)}; " if best.values else ""
+    best = lowest(points)
+    values = lowest_in_words(points, table.fields)
+    remark = f"epoch {best[0].epoch}" if len(best) == 1 else ""
+    beside = best[0].interval.spread() if len(best) == 1 else ""
     done = sum(record["status"] == DONE for record in table.records)
     failed = len(table.records) - done
     seeds = len(table.content["seeds"])
     return [
         (
-            f"{best.interval.mean:.2f}{PER_CENT}",
+            f"{best[0].interval.mean:.2f}{PER_CENT}",
             "lowest mean test error",
-            f"{_beside(best.interval)}{values}epoch {best.epoch}",
+            "; ".join(filter(None, [f"{beside}{PER_CENT}" if beside else "", values, remark])),
         ),
         *_chance(table),
         (f"{done} of {_planned(table)}", "rows done", f"{failed} failed" if failed else ""),
         (str(len(points)), "points", f"{seeds} seed{'s' if seeds > 1 else ''} each"),
         (duration(sum(point.seconds for point in points)), "training time", "sum over rows, without tests"),
     ]
-
-
-def _beside(found: Interval) -> str:
-    """Return what stands beside a mean, for a remark."""
-    return f"{found.spread()}{PER_CENT}; " if found.spread() else ""
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ from mho.runs.results import DONE
 from mho.toml_files import NONE
 
 Value = bool | int | float | str
+SHOWN, NAMED = 2, 3
+"""Decimals of the errors that are shown, in per cent; points of a tie that are named."""
 
 
 @final
@@ -57,6 +59,26 @@ def points_of(records: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> li
             )
         )
     return sorted(points, key=lambda point: tuple(map(rank, point.values.values())))
+
+
+def lowest(points: Sequence[PointErrors]) -> list[PointErrors]:
+    """Return the points of the lowest mean test error, in their order: of a tie, to the two decimals shown, all."""
+    means = [round(point.interval.mean, SHOWN) for point in points]
+    return [point for point, mean in zip(points, means, strict=True) if mean == min(means)]
+
+
+def lowest_in_words(points: Sequence[PointErrors], fields: Sequence[str]) -> str:
+    """Return the values of the point of the lowest error; of a tie how many there are, and the first few.
+
+    Args:
+        points: all of a sweep.
+        fields: that are swept; without any there is nothing to name.
+    """
+    best = lowest(points) if fields else []
+    if len(best) < 2:
+        return named(best[0].values) if best else ""
+    more = f"; and {len(best) - NAMED} more" if len(best) > NAMED else ""
+    return f"a tie of {len(best)} points: {'; '.join(named(point.values) for point in best[:NAMED])}{more}"
 
 
 def chance_in_words(records: Iterable[Mapping[str, Any]]) -> str:

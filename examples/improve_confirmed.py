@@ -30,7 +30,7 @@ KEYS = (
     "quieter-reads",
     "more-devices",
     "zero-shifting",
-    "tiki-taka",
+    "tiki_taka_v2",
 )
 DEVICES = {
     "reram_es": mho.presets.reram_es(),

@@ -52,7 +52,7 @@ class NoSuchName(MhoError, AttributeError):
 
 
 class LawError(MhoError, TypeError):
-    """A device law that cannot be compiled or does not keep its contract."""
+    """A device law that cannot be compiled or fails a check."""
 
 
 class DataMissing(MhoError, FileNotFoundError):

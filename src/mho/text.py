@@ -91,6 +91,11 @@ def per_cent(part: float) -> str:
     return f"{value:.0f}" if value >= 9.95 or value == 0 else f"{value:.1f}"
 
 
+def layers_in_words(names: str) -> str:
+    """Return names of layers, with commas, as what they are in a sentence: torch calls some "0", "1", "2"."""
+    return f"{'layers' if ', ' in names else 'layer'} {names}"
+
+
 def shortened(names: Sequence[str], width: int) -> list[str]:
     """Return dotted names of at most `width` letters that are still told apart, where there are such.
 

@@ -106,7 +106,7 @@ def test_devices_are_checked_and_drawn(tmp_path):
     (tmp_path / "mine.toml").write_text(MINE)
     done = mho("device", "check", "mine.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    for text in ("SoftBounds keeps the contract", "+0.006 up, -0.004 down", "0.12 ±", "240 (range"):
+    for text in ("SoftBounds passes every check of a law", "+0.006 up, -0.004 down", "0.12 ±", "240 (range"):
         assert text in done.stdout
     done = mho("device", "check", "own:Own", "--json", cwd=tmp_path)
     report = json.loads(done.stdout)

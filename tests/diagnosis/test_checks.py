@@ -514,7 +514,7 @@ def test_text_fits_a_terminal():
     assert "layer, seed 5: word" in text
     assert max(map(len, text.splitlines())) < 80
     assert text.startswith(
-        "diagnosis: read noise; near chance; error 89.0\u00a0% (guessing: 90.0\u00a0%)\n  read noise in a.long"
+        "diagnosis: read noise; near chance; error 89.0\u00a0% (guessing: 90.0\u00a0%)\n  read noise in layer a.long"
     )
     assert "\n    try backward=mho.Read(..., noise_management=True)" in text
     text = str(dataclasses.replace(found, for_command_line=True))

@@ -170,7 +170,7 @@ def test_learning_rules_are_tried_where_they_are_named_and_said_to_be_left_out_e
     plans = []
     study = sys.modules["mho.runs.improve"]._Study  # the name is the function's too
     monkeypatch.setattr(study, "gains", lambda self: plans.append(self))
-    start, rules = read_experiment(None, None, SMALL, QUICK, None), {"tiki-taka", "agad", "mixed-precision"}
+    start, rules = read_experiment(None, None, SMALL, QUICK, None), {"tiki_taka_v2", "agad", "mixed_precision"}
     improve(start)
     improve(start, only=["agad"])
     usual, named = ({key for key, *_ in plan.arrays} for plan in plans)

@@ -307,7 +307,7 @@ def _up_only():
 
 def test_a_device_trains_lenet_and_says_how_well():
     found = trial(ConstantStep(dw_min=0.001, up_down=1.0, c2c=0.3), epochs=1)
-    assert [way.way for way in found.ways] == ["plain pulses"]
+    assert [way.way for way in found.ways] == ["plain SGD"]
     assert found.ways[0].error < 60  # guessing is 90; the symmetric device of the papers learns at once
     assert found.quiet is not None
     assert any("no symmetry point" in sentence for sentence in found.sentences)
@@ -317,13 +317,13 @@ def test_a_device_trains_lenet_and_says_how_well():
 
 
 def test_a_trial_says_what_limits_the_device():
-    plain, shifted = Trained("plain pulses", 90.0), Trained("a shifted zero", 20.0)
+    plain, shifted = Trained("plain SGD", 90.0), Trained("zero-shifted SGD", 20.0)
     sentences = Trial(6, (plain, shifted), 10.0).sentences
     assert "imbalance" in sentences[1]
     assert "10 points" in sentences[2]
     assert "noises at 0" in Trial(6, (plain, shifted), 19.0).sentences[0]
-    assert "hardly learns" in Trial(6, (plain, Trained("a shifted zero", 89.0)), 88.0).sentences[-1]
-    assert len(Trial(6, (Trained("plain pulses", 8.0), Trained("a shifted zero", 7.0)), 6.0).sentences) == 2
+    assert "hardly learns" in Trial(6, (plain, Trained("zero-shifted SGD", 89.0)), 88.0).sentences[-1]
+    assert len(Trial(6, (Trained("plain SGD", 8.0), Trained("zero-shifted SGD", 7.0)), 6.0).sentences) == 2
 
 
 def test_every_verb_takes_pulses_for_a_device_and_tells_files_of_one_name_apart(tmp_path):
@@ -337,7 +337,7 @@ def test_every_verb_takes_pulses_for_a_device_and_tells_files_of_one_name_apart(
     compared = runner.invoke(app, ["device", "compare", *files])
     assert os.path.join("a", "device.toml") in compared.output
     assert os.path.join("b", "device.toml") in compared.output
-    assert "keeps the contract" in runner.invoke(app, ["device", "check", str(pulses)]).output
+    assert "passes every check of a law" in runner.invoke(app, ["device", "check", str(pulses)]).output
     few = ["--epochs", "1", "--set", "training.train_images=2", "--set", "training.test_images=2", "--model", "mlp"]
     trained = runner.invoke(app, ["train", "--device", str(pulses), *few, "--out", str(tmp_path / "run")])
     assert trained.exit_code == 0, trained.output

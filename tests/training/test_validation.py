@@ -310,7 +310,7 @@ def test_the_page_shows_the_validation_and_its_best_epoch(whole, tmp_path):
     line = lines(folder)[best_line(lines(folder))]
     for text in (
         f"lowest validation error, epoch {line['epoch']}",
-        f"epoch {line['epoch']}, of the lowest validation error on 20 training images that were held out",
+        f"epoch {line['epoch']}, of the lowest validation error on 20 training images that were kept aside",
         f'<td class="best">{line["validation_error"]:.2f}</td>',
         '<th scope="col">validation loss (nats)</th>',
         "Test, validation and train error",

@@ -18,6 +18,7 @@ from mho.banks import BankSpec
 from mho.errors import InvalidValue, WrongUse, shown, warn
 from mho.kernels import counts as count
 from mho.periphery.scale import FILL
+from mho.spoken import scale_chosen
 
 ROUNDING = 1e-6
 """Differences that float32 leaves where a cell makes a weight of several numbers: a sum, a mean, a difference."""
@@ -136,7 +137,7 @@ class HeldWeights(FactoredArray):
         number = float((size / (FILL["max"] * reach)).amax())
         return (
             "set a digital factor between weights and devices: "
-            f'mho.RPU(scale="max") chooses it, here about scale={number:.2g}'
+            f"{scale_chosen()} chooses it, here about scale={number:.2g}"
         )
 
     def write_reference(self, values: Tensor, *, error: float = 0.0) -> None:

@@ -23,6 +23,7 @@ from mho.cli.sweep import sweep
 from mho.cli.train import train
 from mho.cli.verbs import SettingVerb, as_verb
 from mho.errors import MhoError, show_warning
+from mho.spoken import at_the_shell
 
 app = typer.Typer(
     help="Train neural networks on the physics of resistive cross-point arrays.",
@@ -69,7 +70,7 @@ def main() -> None:
     """
     sys.path.append(os.getcwd())
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), at_the_shell():
             warnings.showwarning = show_warning  # type: ignore[assignment]
             app(prog_name="mho")
     except MhoError as error:

@@ -40,7 +40,7 @@ def check(
     seed: Annotated[int, typer.Option(help="Of the cells that are drawn.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
-    """Check that a law and its effects keep the contract, and measure the law.
+    """Check that a law and its effects do what arrays need of them, and measure the law.
 
     Values are finite up to the bounds, up pulses do not lower a weight, arrays
     keep their bounds, devices that are stuck do not move, and compiled code
@@ -145,7 +145,9 @@ def _describe(report: DeviceReport, made: Device) -> str:
         step = in_unit.unit * (report.step_up + report.step_down) / 2
         lines["conductance"] = f"{conductance_range(made)}, a step of {step:.3g} {in_unit.name}"
     measured = [f"  {name:<20} {text}" for name, text in lines.items()]
-    return "\n".join([f"{report.law} keeps the contract", *measured, *(f"note: {text}" for text in report.remarks)])
+    return "\n".join(
+        [f"{report.law} passes every check of a law", *measured, *(f"note: {text}" for text in report.remarks)]
+    )
 
 
 for verb in (check, plot, toml):

@@ -75,7 +75,7 @@ def advise(
     if as_json:
         print(numbers)
         return
-    show(advice)
+    show(advice, name)
     option = "--measured" if out is None and is_measured(name) else "--device"
     where = name if out is None else str(out / BEST)
     for rule in advice.candidates:
@@ -101,18 +101,26 @@ def write_advice(advice: Advice, device: Device, name: str, folder: Path, *, num
         write_atomically(folder / file, text.encode())
 
 
-def show(advice: Advice) -> None:
-    """Print the table, the rules that cannot be used, and the advice, on standard output."""
+def show(advice: Advice, name: str) -> None:
+    """Print question, numbers, table, rules that cannot be used and advice on standard output.
+
+    Args:
+        advice: on the device.
+        name: of the device, as it was given.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    from mho.diagnosis.questions import RULE, headlines_in_words
+    from mho.diagnosis.rules import NAMES
+
     console = Console(highlight=False, soft_wrap=True)
-    off, written = f"{100 * advice.reference_error:.3g} %", sum(advice.written) / len(advice.written)
-    console.print(f"{advice.law}: {advice.states:.3g} states, reach ±{advice.reach:.4g}")
+    console.print(RULE.of(name), style="bold", markup=False)
+    console.print(f"{headlines_in_words(advice.headlines)}\n", markup=False)
+    off = f"{100 * advice.reference_error:.3g} %"
     console.print(
-        f"errors in % of the reach, mean and half the range of {len(advice.seeds)} seeds, with exact references and "
-        f"with references off by {off}; an array that learns nothing has {advice.begins:.0f} %, one whose weights are "
-        f"written at once {written:.1f} %\n"
+        f"errors in % of the largest weight, mean and half the range of {len(advice.seeds)} seeds, with exact "
+        f"references and with references off by {off}; an array that learns nothing has {advice.begins:.0f} %\n"
     )
     table = Table(box=None, pad_edge=False)
     for head in ("rule", "exact", f"off {off}", "memory", "pulses", "lines", "time"):
@@ -133,6 +141,7 @@ def show(advice: Advice) -> None:
         "pulses: of a device in 1,000 vectors, bank by bank",
         "lines: columns read or written between 1,000 vectors",
         "time: of this simulation",
+        NAMES,
         "none: the rule has no references",
         *(["↓: still falling"] if any(rule.falling for rule in advice.learned) else []),
         *(["*: the outer product is digital"] if any(rule.digital for rule in advice.learned) else []),
@@ -141,7 +150,7 @@ def show(advice: Advice) -> None:
     for rule in advice.rules:
         if rule.refused:
             console.print(f"not {rule.rule}: {rule.refused}", markup=False)
-    console.print(f"\n{advice.sentence}", markup=False)
+    console.print(f"\n{advice.sentence}\n{RULE.beside}", markup=False)
 
 
 def of_seeds(errors: tuple[float, ...]) -> str:

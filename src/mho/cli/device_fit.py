@@ -33,6 +33,11 @@ EVERY = 5.0
 """Seconds between lines on progress where standard error is no terminal."""
 MUCH = 1e5
 """A difference that is described by its size alone."""
+MEANINGS = (
+    "off by: distance of simulated readings from the measured ones, in % of the range; left out: log density of "
+    "readings that a fit has not seen; below best: what a law lacks of the best one's, ± its standard error"
+)
+"""What the columns of the ranking are."""
 
 
 @reads_pulses
@@ -199,7 +204,7 @@ def show(fitted: Fitted, tried: Sequence[str] = ()) -> None:
     console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     unseen = any(made.match.unseen is not None for made in fitted.judged)
-    for name in ("law", "off by", *(["off unseen"] if unseen else []), "behind", "±", "held out", "parameters"):
+    for name in ("law", "off by", *(["off unseen"] if unseen else []), "below best", "±", "left out", "parameters"):
         table.add_column(name, justify="left" if name == "law" else "right")
     for law in fitted.laws:
         score = law.score
@@ -208,6 +213,7 @@ def show(fitted: Fitted, tried: Sequence[str] = ()) -> None:
     for made in fitted.tables:
         table.add_row(made.name, *_off(made.match, unseen), *["–"] * 4)
     console.print(table)
+    console.print(MEANINGS)
     console.print(f"\n{fitted.verdict}")
     several = len(fitted.traces) > 1
     values = Table(box=None, pad_edge=False)

@@ -133,7 +133,7 @@ def improve(
     if as_json or as_csv:
         print(numbers if as_json else table.rstrip())
         return
-    show(gains)
+    show(gains, subject)
     if gains.clear:
         best = gains.clear[0]
         options = {"--model": model, "--data": data}
@@ -167,13 +167,22 @@ class ImproveBar(Bar[tuple[str, float, int]]):
             self.say(f"{what}: {int(done)} of {count} trainings done" + f", about {left:.0f} s left" * (left > 1))
 
 
-def show(gains: Gains) -> None:
-    """Print the table of gains, what could not be tried, and the advice, on standard output."""
+def show(gains: Gains, subject: str) -> None:
+    """Print question, numbers, table of gains, what could not be tried and advice on standard output.
+
+    Args:
+        gains: of `mho.improve`.
+        subject: what the user called the device or the run.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    from mho.diagnosis.questions import IMPROVEMENT, headlines_in_words
+
     console = Console(highlight=False, soft_wrap=True)
     seeds = len(gains.seeds)
+    console.print(IMPROVEMENT.of(subject), style="bold", markup=False)
+    console.print(f"{headlines_in_words(gains.headlines)}\n", markup=False)
     console.print(
         f"{gains.model} on {gains.data}, {gains.law} devices: {gains.epochs} epoch{'s' * (gains.epochs > 1)} of "
         f"{gains.images:,} examples, "
@@ -201,7 +210,7 @@ def show(gains: Gains) -> None:
     console.print(yardsticks)
     for reason, refused in _reasons(gains.refused).items():
         console.print(f"not tried: {', '.join(refused)} ({reason})", markup=False)
-    console.print(f"\n{gains.sentence}", markup=False)
+    console.print(f"\n{gains.sentence}\n{IMPROVEMENT.beside}", markup=False)
 
 
 def csv_of(gains: Gains) -> str:

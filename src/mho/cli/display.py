@@ -48,7 +48,7 @@ class TrainingDisplay(Bar[TrainingProgress]):
         )
         if loop.validation is not None:
             count = len(loop.validation[0])
-            self.say(f"{count:,} training {self.words} held out for validation, {self.examples:,} to train on")
+            self.say(f"{count:,} training {self.words} kept aside for validation, {self.examples:,} to train on")
         if loop.chance is not None:
             self.say(f"chance: {loop.chance.error:.2f} % {self.measure}, by answering {loop.chance.answer} always")
         if self.comparison is not None:

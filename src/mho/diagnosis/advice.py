@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, final
 
 from mho.devices import Device
+from mho.diagnosis.questions import Headline
 from mho.diagnosis.rules import PLAIN, SHIFTED
 
 SHARE = 0.3
@@ -144,15 +145,15 @@ class Advice:
 
     @property
     def rivals(self) -> tuple[RuleTrial, ...]:
-        """Rules that may pass the first: their errors were still falling, by more than they are behind it."""
+        """Rules that may pass the first: their errors were still falling, by more than they lack of it."""
         first = _cheapest(self.ties)
         return tuple(r for r in self.learned if r is not first and r.falling and r.ahead < first.ahead)
 
     @property
     def candidates(self) -> tuple[RuleTrial, ...]:
-        """Rules to train a network with: the first, the next but plain SGD, and SGD with its zero shifted.
+        """Rules to train a network with: the first, the next but plain SGD, and zero-shifted SGD.
 
-        SGD with its zero shifted needs least memory beside plain SGD, which stands in for it where the law of the
+        Zero-shifted SGD needs least memory beside plain SGD, which stands in for it where the law of the
         device has no symmetry point. Empty where no rule has learnt the weights.
         """
         if self.first is None:
@@ -164,6 +165,28 @@ class Advice:
                 found.append(rule)
                 break
         return (*found, *([] if simple in found else [simple]))
+
+    @property
+    def headlines(self) -> list[Headline]:
+        """The numbers of the answer, for page and terminal."""
+        first, lines = self.first, list[Headline]()
+        if first is not None:
+            remark = f"{min(first.error):.1f} to {max(first.error):.1f} % over {len(self.seeds)} seeds"
+            tie = f"of {len(self.ties)} that tie" if len(self.ties) > 1 else "a network may have another"
+            lines = [
+                (first.rule, "first rule on one array", tie),
+                (f"{first.mean:.1f} %", "its error, of the largest weight", remark),
+            ]
+        return [
+            *lines,
+            (
+                f"{statistics.fmean(self.written):.1f} %",
+                "error of weights written at once",
+                "by the devices' ranges and write noise",
+            ),
+            (f"{self.states:,.0f}", "states", f"{self.law}, range over mean step"),
+            (f"±{self.reach:.3g}", "largest weight", "held in both directions, nominal"),
+        ]
 
     def rule(self, name: str) -> RuleTrial:
         """Return the trial of a rule by its name."""
@@ -198,10 +221,12 @@ class Advice:
             may = self._rivals()
             return (
                 f"No rule learns the weights on this device: the best, {best.rule}, ends {best.mean:.1f} % of the "
-                f"reach from them{f' with {given}' if best.referenced else ''}, and an array that learns nothing "
-                f"{self.begins:.0f} %{self._floor(best)}{may}. {measured}."
+                f"largest weight from them{f' with {given}' if best.referenced else ''}, and an array that learns "
+                f"nothing {self.begins:.0f} %{self._floor(best)}{may}. {measured}."
             )
-        words = [f"{first.rule} comes nearest to the weights: it ends {first.mean:.1f} % of the reach from them"]
+        words = [
+            f"Nearest to the weights comes {first.rule}: it ends {first.mean:.1f} % of the largest weight from them"
+        ]
         if first.referenced:
             dear = first.mean > DEAR * first.mean_exact
             words[0] += f" with {given}" + (f" ({first.mean_exact:.1f} % with exact ones)" if dear else "")
@@ -219,17 +244,18 @@ class Advice:
             words.append("it forms outer products digitally")
         names = "; ".join(rule.rule for rule in self.candidates)
         train = f"train some before you take a rule ({names})"
-        text = f"{'; '.join(words)}. {measured}: in networks another rule may be first; {train}."
-        return text[0].upper() + text[1:]
+        return f"{'; '.join(words)}. {measured}: in networks another rule may be first; {train}."
 
     def _rivals(self) -> str:
         """Return that rules may still pass the first, if any may."""
         if not self.rivals:
             return ""
-        fall = "whose error was" if len(self.rivals) == 1 else "whose errors were"
+        fall, distance = "whose errors were", "their distances"
+        if len(self.rivals) == 1:
+            fall, distance = "whose error was", "its distance"
         return (
-            f"; {' and '.join(named(rule) for rule in self.rivals)}, {fall} still falling by more than "
-            f"{'it is' if len(self.rivals) == 1 else 'they are'} behind, may pass it with more vectors"
+            f"; {' and '.join(named(rule) for rule in self.rivals)}, {fall} still falling by more than {distance} from "
+            "the first, may pass it with more vectors"
         )
 
     def _floor(self, rule: RuleTrial) -> str:

@@ -165,6 +165,8 @@ def _part(section: str, fields: Mapping[str, str]) -> str:
         )
     if name == "zero_shifting":
         return f"mho.learning.zero_shift(model, {values})"
+    if name == "scale" and not any(fields):
+        return f"scale={fields['']!r}{where}"
     if name == "cell":
         return f"cell={_cell(fields)}{where}"
     if name == "device":

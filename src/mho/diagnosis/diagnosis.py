@@ -10,6 +10,7 @@ from typing import Any, final
 from mho.diagnosis.cures import in_python, on_command_line
 from mho.diagnosis.finding import Finding
 from mho.diagnosis.verdict import NONE, Judged, Verdict, joint
+from mho.text import layers_in_words
 
 WIDTH = 79
 
@@ -86,7 +87,7 @@ class Diagnosis:
         return "\n".join([*lines, *(self._paragraph(fault) for fault in self.faults)])
 
     def _paragraph(self, fault: Finding) -> str:
-        place = f" in {fault.array}" if fault.array else ""
+        place = f" in {layers_in_words(fault.array)}" if fault.array else ""
         if self.replicas > 1:
             place += f", {self.names[fault.replica]}"
             others = [
@@ -98,7 +99,9 @@ class Diagnosis:
         cure = fault.cure if self.for_command_line else fault.cure_in_python
         lines = [_wrapped(f"{fault.check}{place}: {fault.number}", "  ", "    ")]
         lines += [_wrapped(f"so {fault.meaning}", "    ", "      ")]
-        return "\n".join([*lines, *([_wrapped(f"try {cure}", "    ", "      ")] if cure else [])])
+        lines += [_wrapped(f"try {cure}", "    ", "      ")] if cure else []
+        lines += [_wrapped(f"({fault.basis})", "    ", "      ")] if fault.basis else []
+        return "\n".join(lines)
 
 
 def _wrapped(line: str, first: str, rest: str) -> str:

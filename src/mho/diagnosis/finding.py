@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, final
 
 from mho.diagnosis.cures import Settings, in_layer, in_python, on_command_line
@@ -30,6 +30,8 @@ class Finding:
         meaning: what follows from it where it is a fault.
         settings: what to try, as after `--set` of `mho train`: "backward.noise_management=true".
         other: what else to try, in words.
+        aside: settings that do what `other` says, as after `--set`; () where words alone say it.
+        basis: what the advice supposes, and where it was seen to help; "" where the check's own numbers say it.
         rank: among faults those of the least rank come first: 0 of a cause that makes other checks fail too, 2 of what
             may be a symptom of any of them.
     """
@@ -42,17 +44,23 @@ class Finding:
     meaning: str
     settings: Settings = ()
     other: str = ""
+    aside: Settings = ()
+    basis: str = ""
     rank: int = 1
 
     @property
     def cure(self) -> str:
         """What to try, as options of `mho train`."""
-        return _or(on_command_line(self.settings), self.other)
+        return self._cure(on_command_line)
 
     @property
     def cure_in_python(self) -> str:
         """What to try, as a script gives it."""
-        return _or(in_python(self.settings), self.other)
+        return self._cure(in_python)
+
+    def _cure(self, typed: Callable[[Settings], str]) -> str:
+        other = f"{self.other} ({typed(self.aside)})" if self.aside else self.other
+        return _or(typed(self.settings), other)
 
     @property
     def fault(self) -> bool:
@@ -61,7 +69,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        table = dataclasses.asdict(self) | {"settings": list(self.settings)}
+        table = dataclasses.asdict(self) | {"settings": list(self.settings), "aside": list(self.aside)}
         del table["rank"]
         return table | {"lost": round(self.lost, 4), "fault": self.fault, "cure": self.cure}
 
@@ -117,13 +125,17 @@ class Check(abc.ABC):
         *,
         settings: Settings = (),
         other: str = "",
+        aside: Settings = (),
+        basis: str = "",
     ) -> Finding:
         """Return a finding in one array; its settings are of this layer where the arrays of the network differ."""
         if network.layered and settings:
             own = in_layer(settings, numbers.name)
             if own is None:
-                other = _or(f"for {numbers.name}: {in_python(settings)}", other)
+                other = _or(f"for layer {numbers.name}: {in_python(settings)}", other)
             settings = own or ()
+        if network.layered and aside:
+            aside = in_layer(aside, numbers.name) or ()
         return Finding(
             check=self.name,
             array=numbers.name,
@@ -133,6 +145,8 @@ class Check(abc.ABC):
             meaning=self.meaning,
             settings=settings,
             other=other,
+            aside=aside,
+            basis=basis,
         )
 
     def idle(self, network: NetworkNumbers, why: str) -> Finding:

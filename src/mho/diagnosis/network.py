@@ -27,10 +27,11 @@ class DeadUnits(Check):
             return None
         worst = max(network.arrays, key=lambda n: n.dead)
         number = (
-            f"{per_cent(worst.dead)} of the outputs of {worst.name} have no error in any of {worst.images} examples"
+            f"{per_cent(worst.dead)} of the outputs of layer {worst.name} have no error in any of {worst.images} "
+            "examples"
         )
         settings = (f"training.lr={network.lr / 4:.1g}",) if network.lr else ()
-        other = "another --seed of the initial weights, from the start, as dead units do not come back"
+        other = "another seed of the initial weights, from the start, as dead units do not come back"
         found = self.found(network, worst, worst.dead, number, settings=settings, other=other)
         return dataclasses.replace(found, rank=2)  # noise and steps that are too large kill units too
 
@@ -59,6 +60,6 @@ class FrozenLayers(Check):
             lost=network.frozen,
             number=f"{per_cent(network.frozen)} of the weights on arrays are frozen",
             meaning=self.meaning,
-            other="to thaw them: model.requires_grad_(True)",
+            other="to thaw them where the model is made: model.requires_grad_(True)",
             rank=0,
         )

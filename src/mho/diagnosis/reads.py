@@ -45,8 +45,10 @@ class ReadNoise(Check):
             if read.noise
         )
         copies = more_devices(worst.rpu, 4)
-        other = f"a quieter read circuit ({', '.join(quieter)})" if copies and quieter else ""
-        return self.found(network, worst, lost, number, settings=copies or quieter, other=other)
+        if not copies:
+            return self.found(network, worst, lost, number, settings=quieter)
+        other = "a quieter read circuit" if quieter else ""
+        return self.found(network, worst, lost, number, settings=copies, other=other, aside=quieter)
 
 
 @final
@@ -86,7 +88,7 @@ class Clipping(Check):
         if read.bound_management:
             return self.found(network, worst, lost, number, settings=(wider,) if wider else ())
         managed = (f"{section}.bound_management=true",)
-        return self.found(network, worst, lost, number, settings=managed, other=f"a wider bound ({wider})")
+        return self.found(network, worst, lost, number, settings=managed, other="a wider bound", aside=(wider,))
 
 
 def _is_unmanaged(rpu: RPU) -> bool:

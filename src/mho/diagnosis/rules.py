@@ -10,7 +10,12 @@ from mho.cells import AGAD, Cell, ERider, MixedPrecision, PeriodicCarry, Residua
 from mho.per_replica import Number
 from mho.periphery import Read
 
-PLAIN, SHIFTED = "plain SGD", "SGD, zero shifted"
+PLAIN, SHIFTED = "plain SGD", "zero-shifted SGD"
+NAMES = (
+    "rules have the names of their presets (mho train --preset NAME); "
+    f"{PLAIN} is the cell Single, {SHIFTED} the same less a reference at the symmetry point, PeriodicCarry a cell"
+)
+"""What the names of rules are, for readers of tables."""
 
 
 @final
@@ -19,7 +24,7 @@ class Rule:
     """A rule that is tried.
 
     Attributes:
-        name: for tables.
+        name: that of its preset, or of its cell where there is none; the two of SGD have names of their own.
         cell: makes the cell for a circuit of transfers and the standard deviation of its references' errors.
         digital: whether the outer product is formed digitally.
     """
@@ -70,13 +75,13 @@ OF_TASK = ("buffer_scale", "every")
 RULES = (
     Rule(PLAIN, lambda read, error: Single()),
     Rule(SHIFTED, lambda read, error: Single(reference="symmetry_point", reference_std=error)),
-    Rule("Tiki-Taka v1", lambda read, error: _tiki_taka(read, error, buffer=False, auto_scale=False)),
-    Rule("Tiki-Taka v2", lambda read, error: _tiki_taka(read, error, buffer_scale=MEMORY)),
-    Rule("Tiki-Taka v2, chopped", lambda read, error: _tiki_taka(read, error, buffer_scale=MEMORY, chopper=0.1)),
-    Rule("AGAD", lambda read, error: AGAD(transfer=read, reference_std=error, buffer_scale=MEMORY)),
-    Rule("E-RIDER", lambda read, error: ERider(transfer=read, reference_std=error, buffer_scale=MEMORY)),
+    Rule("tiki_taka_v1", lambda read, error: _tiki_taka(read, error, buffer=False, auto_scale=False)),
+    Rule("tiki_taka_v2", lambda read, error: _tiki_taka(read, error, buffer_scale=MEMORY)),
+    Rule("tiki_taka_chopped", lambda read, error: _tiki_taka(read, error, buffer_scale=MEMORY, chopper=0.1)),
+    Rule("agad", lambda read, error: AGAD(transfer=read, reference_std=error, buffer_scale=MEMORY)),
+    Rule("e_rider", lambda read, error: ERider(transfer=read, reference_std=error, buffer_scale=MEMORY)),
     Rule("residual", lambda read, error: Residual(transfer=read, reference_std=error)),
-    Rule("mixed precision", lambda read, error: MixedPrecision(every=WRITING), digital=True),
-    Rule("periodic carry", lambda read, error: PeriodicCarry(transfer=read)),
+    Rule("mixed_precision", lambda read, error: MixedPrecision(every=WRITING), digital=True),
+    Rule("PeriodicCarry", lambda read, error: PeriodicCarry(transfer=read)),
 )
 """Every rule at the defaults of its cell, but for `OF_TASK`."""

@@ -268,7 +268,7 @@ def silent_transfers(model: nn.Module) -> dict[str, str]:
                 sweeps = rule.sweeps(int(array.vectors[Operation.UPDATE]), columns)
                 if _is_silent(sweeps, int(counters[counter].sum())):
                     sentences[f"{array.name}.{rule.target}"] = (
-                        f"{array.name}: transfers have not sent a single pulse to the {rule.target} bank in "
+                        f"layer {array.name}: transfers have not sent a single pulse to the {rule.target} bank in "
                         f"{sweeps:.3g} events of each column, so its weights have not been trained; try {rule.cure}"
                     )
     return sentences

@@ -1,4 +1,4 @@
-"""A short training on a device: what it is worth with plain pulses, with a shifted zero, and without its noise."""
+"""A short training on a device: what it is worth with plain and with zero-shifted SGD, and without its noise."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mho.arrays import ClippedWeights
 from mho.cells import Cell, Referenced, Single
 from mho.data import load
 from mho.devices import Device
+from mho.diagnosis.rules import PLAIN, SHIFTED
 from mho.errors import Faults, shown
 from mho.learning import zero_shift
 from mho.models import build_model
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # its room need not be imported to train
 
 EPOCHS, RATE, SHIFT = 6, 0.01, 2000
 """Passes over the digits, learning rate, and pulses that bring devices to their symmetry points."""
-PLAIN, SHIFTED = "plain pulses", "a shifted zero"
 NOISES = ("c2c", "noise", "noise_slope", "write_noise", "read_variation", "diffusion")
 """Fields of devices that make steps and readings noisy."""
 GUESSING, LOST = 90.0, 80.0
@@ -41,7 +41,7 @@ class Trained:
     """How one way of training ended.
 
     Attributes:
-        way: "plain pulses" or "a shifted zero".
+        way: "plain SGD" or "zero-shifted SGD".
         error: test error after the last epoch, in per cent.
     """
 
@@ -59,7 +59,7 @@ class Trial:
         ways: the ways that it was trained.
         quiet: test error of the best way on the same device with its noises at 0, in per cent; None for a device
             without such a field, as tables of jumps.
-        left_out: why a shifted zero was not tried; "" if it was.
+        left_out: why zero-shifted SGD was not tried; "" if it was.
     """
 
     epochs: int
@@ -87,7 +87,7 @@ class Trial:
         plain, best, told = self.ways[0], self.best, []
         if plain.error - best.error > CLEAR:
             told.append(
-                "The imbalance of its steps limits this device with plain pulses: train with "
+                "The imbalance of its steps limits this device with plain SGD: train with "
                 f"--set cell.kind=Referenced --set zero_shifting.pulses={SHIFT}."
             )
         if self.quiet is not None and best.error - self.quiet > CLEAR:
@@ -96,11 +96,11 @@ class Trial:
             told.append(
                 "LeNet hardly learns in any of these ways: what limits this device is neither the zero nor noise alone."
             )
-        return told or ["Neither a shifted zero nor less noise makes a clear difference."]
+        return told or ["Neither zero-shifting nor less noise makes a clear difference."]
 
 
 def trial(device: Device, *, epochs: int = EPOCHS, seed: int = 0, watch: Watch | None = None) -> Trial:
-    """Train LeNet on the embedded digits with a device: with plain pulses, and with the zero shifted.
+    """Train LeNet on the embedded digits with a device: with plain SGD, and with zero-shifted SGD.
 
     Reads, bounds, noise management and update management are those of `mho.presets.gokmen_2017` with one pulse per
     train. The better of the two ways is trained once more without noise of the device's steps and readings. Three
@@ -125,7 +125,7 @@ def trial(device: Device, *, epochs: int = EPOCHS, seed: int = 0, watch: Watch |
     noisy = [name for name in NOISES if (p := device.parameters().get(name)) is not None and p.mean]
     left_out = ""
     if math.isnan(float(device.symmetry_point())):
-        left_out = "A shifted zero was not tried: the device has no symmetry point."
+        left_out = "Zero-shifting was not tried: the device has no symmetry point."
     else:
         cells[SHIFTED] = Referenced()
     whole, done = epochs * (len(cells) + bool(noisy)), 0

@@ -47,8 +47,9 @@ class Saturation(Check):
         settings, left = self._better(worst, lost)
         if settings:
             number += f", which takes {per_cent(lost)} of the direction of updates; as advised {per_cent(left)}"
-        lower = f"a lower learning rate (training.lr={network.lr / 4:.1g})"
-        return self.found(network, worst, lost, number, settings=settings, other=lower)
+        lower = (f"training.lr={network.lr / 4:.1g}",)
+        other = "a lower learning rate"
+        return self.found(network, worst, lost, number, settings=settings, other=other, aside=lower)
 
     @classmethod
     def _better(cls, numbers: ArrayNumbers, lost: float) -> tuple[Settings, float]:
@@ -107,8 +108,10 @@ class CoarseSteps(Check):
         excess = FINE * step / _scale(worst)
         copies = more_devices(worst.rpu, excess) if excess <= MOST_DEVICES else ()
         finer = device_fields(worst.rpu, {"dw_min": lambda value: value / max(excess, 2)})
-        other = f"smaller steps ({', '.join(finer)})" if copies and finer else ""
-        return self.found(network, worst, lost, number, settings=copies or finer, other=other)
+        if not copies:
+            return self.found(network, worst, lost, number, settings=finer)
+        other = "smaller steps" if finer else ""
+        return self.found(network, worst, lost, number, settings=copies, other=other, aside=finer)
 
     @staticmethod
     def _finest(numbers: ArrayNumbers) -> tuple[float, BankNumbers] | None:
@@ -136,10 +139,14 @@ class StuckWeights(Check):
         if not seen:
             return None
         lost, devices, worst = max(seen, key=lambda entry: entry[0])
-        number = f"{per_cent(devices)} of devices are at a bound, with {per_cent(lost)} of the weights' power"
+        number = (
+            f"{per_cent(devices)} of devices are at a bound, with {per_cent(lost)} of the sum of the squared weights"
+        )
         wider = device_fields(worst.rpu, {"w_max": lambda value: 4 * value, "w_min": lambda value: 4 * value})
-        other = "" if worst.rpu.scale is not None else 'a digital factor between weights and devices (scale="max")'
-        found = self.found(network, worst, lost, number, settings=wider, other=other)
+        scaled = worst.rpu.scale is not None
+        other = "" if scaled else "a digital factor between weights and devices"
+        aside = () if scaled else ("scale=max",)
+        found = self.found(network, worst, lost, number, settings=wider, other=other, aside=aside)
         return dataclasses.replace(found, rank=0 if _is_narrow(worst) else 1)
 
     @staticmethod
@@ -185,10 +192,15 @@ class Imbalance(Check):
             f"steps up are {up:.3g} and steps down {down:.3g}: a drift of {drift:.2g} per example at "
             f"{met:.2g} coincidences per device"
         )
-        lost = of_powers(ratio, 1.0)
-        other = "heights of the pulses at which steps up and down are equal"
+        points = Points.of(steps)
         return self.found(
-            network, worst, lost, number, settings=shifted_zero(worst.rpu) or _equal_steps(worst.rpu), other=other
+            network,
+            worst,
+            of_powers(ratio, 1.0),
+            number + points.against_shifting,
+            settings=points.shifted(worst.rpu) or _equal_steps(worst.rpu),
+            other="heights of the pulses at which steps up and down are equal",
+            basis=points.basis(worst.rpu),
         )
 
     @staticmethod
@@ -213,35 +225,96 @@ class SymmetryPoints(Check):
     meaning = "training has not held the weights: they lie where the devices pull them"
 
     def look(self, network: NetworkNumbers) -> Finding | None:
-        seen = [(*self._along(n.held.steps), n) for n in network.arrays if n.held.steps is not None]
+        seen = [(self._along(n.held.steps), n.held.steps, n) for n in network.arrays if n.held.steps is not None]
         if not seen:
             return None
         powers = [float(np.square(n.weights).sum()) for *_, n in seen]
         along = [share * power for (share, *_), power in zip(seen, powers, strict=True)]
         lost = sum(along) / max(sum(powers), 1e-30)
-        share, centre, spread, worst = seen[int(np.argmax(along))]
+        share, steps, worst = seen[int(np.argmax(along))]
+        points = Points.of(steps)
         number = (
-            f"{per_cent(lost)} of the network's weights, by power, lies along its devices' drift, and "
-            f"{per_cent(share)} of this array's; devices drift to {centre:.2g} ± {spread:.2g}"
+            f"{per_cent(lost)} of the sum of the network's squared weights follows the points where steps up and down "
+            f"are equal, and {per_cent(share)} of this array's; these points lie at {points.mean:.2g} ± "
+            f"{points.spread:.2g}"
         )
-        settings = (shifted_zero(worst.rpu) if worst.is_direct else ()) or _equal_steps(worst.rpu)
-        other = "devices with equal steps near w = 0" if worst.is_direct else OTHER_OF_BANKS
-        return self.found(network, worst, lost, number, settings=settings, other=other)
+        if not worst.is_direct:
+            return self.found(network, worst, lost, number, settings=_equal_steps(worst.rpu), other=OTHER_OF_BANKS)
+        if points.scatter:
+            return self.found(network, worst, lost, number + points.against_shifting)
+        return self.found(
+            network,
+            worst,
+            lost,
+            number,
+            settings=points.shifted(worst.rpu) or _equal_steps(worst.rpu),
+            other="devices with equal steps near w = 0",
+            basis=points.basis(worst.rpu),
+        )
 
     @staticmethod
-    def _along(steps: Steps) -> tuple[float, float, float]:
-        """Share of an array's power; mean and spread of the points."""
+    def _along(steps: Steps) -> float:
+        """Return the share of an array's squared weights."""
         points = steps.attractors()
         drawn = np.isfinite(points)
         if not drawn.any():
-            return 0.0, 0.0, 0.0
+            return 0.0
         weights = steps.states - steps.zeros
         points, states = (points - steps.zeros)[drawn], weights[drawn]
         powers = np.square(points).sum() * np.square(weights).sum()
-        share = float((points @ states) ** 2 / powers) if powers > 0 else 0.0
-        return share, float(points.mean()), float(points.std())
+        return float((points @ states) ** 2 / powers) if powers > 0 else 0.0
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class Points:
+    """Symmetry points of the devices of an array, from where their weights are 0.
+
+    Shifting the zero to them takes away what they are off together, and with it the different weights to which they
+    pull where they scatter. The first was seen to help a training, the second to cost it: docs/symmetry.md has the
+    numbers. So it is advised where the points are farther off together than they scatter.
+
+    Attributes:
+        mean: of the points; 0 where no device has one.
+        spread: their standard deviation.
+    """
+
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, steps: Steps) -> Points:
+        """Return the points of devices at their present states."""
+        points = steps.attractors() - steps.zeros
+        drawn = points[np.isfinite(points)]
+        return cls(float(drawn.mean()), float(drawn.std())) if drawn.size else cls(0.0, 0.0)
+
+    @property
+    def scatter(self) -> bool:
+        """Whether the points differ from each other more than they are off together."""
+        return self.spread > abs(self.mean)
+
+    @property
+    def against_shifting(self) -> str:
+        """Why the zero is not to be shifted; "" where the points do not scatter."""
+        if not self.scatter:
+            return ""
+        return (
+            f"; they scatter (± {self.spread:.2g}) more than they are off together ({self.mean:.2g}), and to shift the "
+            "zero to such points raised the error in trainings"
+        )
+
+    def shifted(self, rpu: RPU) -> Settings:
+        """Return how to shift the zero; () where that is not to be advised, or the cell or the device cannot."""
+        return () if self.scatter else shifted_zero(rpu)
+
+    def basis(self, rpu: RPU) -> str:
+        """Return what the advice to shift the zero rests on; "" where it is not given."""
+        return SHIFTING if self.shifted(rpu) else ""
+
+
+SHIFTING = "BASIS"
+"""What the advice to shift the zero supposes, and where it was seen to help: docs/symmetry.md."""
 OTHER_OF_BANKS = "devices with equal steps near w = 0 in the bank that holds the weights"
 LITTLE = LIMIT / 2
 """Share of an update's direction that advice may leave lost: half of what is a fault."""

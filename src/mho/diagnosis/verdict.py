@@ -13,6 +13,7 @@ from typing import Any, final
 from mho.diagnosis.cures import Settings
 from mho.diagnosis.finding import LIMIT, UNIT, Finding, per_cent
 from mho.diagnosis.rate import LearningRate
+from mho.diagnosis.updates import SymmetryPoints
 
 NEAR_CHANCE = 0.85
 """Share of the error of guessing from which a network has learnt hardly anything."""
@@ -155,13 +156,19 @@ def suspects(findings: Sequence[Finding], situation: Situation) -> list[Finding]
     """Return the faults that the course of the training does not contradict: causes first, then the worst.
 
     None is at fault where floating point is no better. A learning rate is not too high where the loss falls clearly
-    from epoch to epoch and the network is far better than guessing.
+    from epoch to epoch and the network is far better than guessing; nor have weights been lost then to symmetry points
+    that scatter, for which there is no cure.
     """
     if _of_reference(situation) is not None:
         return []
     learns = situation.is_falling and situation.chance is not None and not situation.is_at_chance
-    faults = [each for each in findings if each.fault and not (learns and each.check == LearningRate.name)]
+    faults = [each for each in findings if each.fault and not (learns and _is_contradicted(each))]
     return sorted(faults, key=lambda each: (each.rank, -each.lost))
+
+
+def _is_contradicted(finding: Finding) -> bool:
+    """Return whether a loss that falls clearly, far from guessing, speaks against a finding."""
+    return finding.check == LearningRate.name or (finding.check == SymmetryPoints.name and not finding.settings)
 
 
 def _of_reference(situation: Situation) -> Verdict | None:

@@ -144,7 +144,7 @@ def fit_laws(
     extrapolate: bool = False,
     watch: Watch | None = None,
 ) -> Fitted:
-    """Fit laws to measured pulses by maximum likelihood, and rank them by how well they predict held-out readings.
+    """Fit laws to measured pulses by maximum likelihood, and rank them by how well they predict unseen readings.
 
     Laws within one standard error of the best are ordered by their number of parameters. Several devices have one read
     noise and one c2c, and are otherwise fitted one by one; the spread of each parameter is what their errors do not

@@ -22,8 +22,9 @@ WILD = 3.0
 """Noise of a step over the step from which few pulses go the way they should."""
 
 STATES, IMBALANCE, CYCLES = 120.0, 0.05, 1.5
-"""What a fully connected network on MNIST bears of each alone before its error rises by 0.3 points: states at least,
-imbalance of steps at w = 0 and noise of a step at most (Gokmen and Vlasov 2016; a step of 0.01 on a range of ±0.6)."""
+"""What a fully connected network on MNIST tolerates of each alone before its error rises by 0.3 points: states at
+least, imbalance of steps at w = 0 and noise of a step at most (Gokmen and Vlasov 2016; a step of 0.01 on a range of
+±0.6)."""
 
 
 @final
@@ -50,18 +51,18 @@ class Worth:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Numbers beside what a network bears, and what limits training, most first, with what to do."""
+        """Numbers beside what a network tolerates, and what limits training, most first, with what to do."""
         place = "w = 0" if self.ends[0] < 0 < self.ends[1] else "the middle of the range"
         balance = "nothing is known of the balance of steps, as one direction was measured"
         if self.imbalance is not None:
             point = "none" if math.isnan(self.symmetry_point) else f"{self.symmetry_point:+.2g}"
             balance = (
-                f"up and down steps at {place} differ by {100 * self.imbalance:.0f} % (bears {100 * IMBALANCE:.0f} %); "
-                f"symmetry point {point} of {self.ends[0]:.2g} to {self.ends[1]:.2g}"
+                f"up and down steps at {place} differ by {100 * self.imbalance:.0f} % (tolerated: "
+                f"{100 * IMBALANCE:.0f} %); symmetry point {point} of {self.ends[0]:.2g} to {self.ends[1]:.2g}"
             )
         numbers = (
-            f"{self.states:,.0f} states (a fully connected network on MNIST bears {STATES:.0f} or more); {balance}; "
-            f"noise of a step {100 * self.step_noise:.0f} % (bears {100 * CYCLES:.0f} %); noise of a reading "
+            f"{self.states:,.0f} states (a fully connected network on MNIST needs {STATES:.0f} or more); {balance}; "
+            f"noise of a step {100 * self.step_noise:.0f} % (tolerated: {100 * CYCLES:.0f} %); noise of a reading "
             f"{self.read_noise:.2g} steps"
         )
         return numbers, self._limits()
@@ -79,7 +80,10 @@ class Worth:
         return " ".join([f"Training is limited first by {first}", *(f"Then by {other}" for other in others)])
 
     def _cure(self, what: str) -> str:
-        several = "use several devices per weight (--set cell.kind=Replicated --set cell.n=13)."
+        several = (
+            "use several devices per weight (--set cell.kind=Replicated --set cell.n=N; the diagnosis of a training "
+            "names the number)."
+        )
         if what == "states":
             return f"the number of states: {several}"
         if what == "noise":

@@ -18,6 +18,7 @@ from mho.measurements.record import Floats, Notes
 from mho.measurements.tables import refuse_other_tables
 from mho.measurements.text import FileFaults
 from mho.measurements.vocabulary import WORDS
+from mho.spoken import option
 
 
 def find_roles(grid: Grid, form: Format, notes: Notes) -> list[Column]:
@@ -55,8 +56,8 @@ def _given(grid: Grid, columns: Sequence[Column], roles: Sequence[str]) -> None:
     if len(roles) != grid.width:
         faults = FileFaults(grid.file)
         faults.add(
-            f"the table has {grid.width} columns, and columns names {len(roles)} ({','.join(roles)}); give one for "
-            "each, skip for those that do not count",
+            f"the table has {grid.width} columns, and {option('columns')} names {len(roles)} ({','.join(roles)}); give "
+            "one for each, skip for those that do not count",
             grid.lines[0],
             str(min(len(roles), grid.width)),
         )
@@ -73,7 +74,7 @@ def _note_roles(columns: Sequence[Column], notes: Notes) -> None:
     if len(columns) > 1:
         kept = ",".join(c.role if c.role in TAKEN_AS else "skip" for c in columns)
         if len(kept) < 200:
-            notes.add(f'columns read as "{kept}" (columns="..." changes it)')
+            notes.add(f'columns read as "{kept}" ({option("columns", "...")} changes it)')
 
 
 def _decide_devices(columns: Sequence[Column]) -> None:
@@ -196,7 +197,7 @@ def _pairs(columns: Sequence[Column], form: Format, notes: Notes) -> None:
         notes.add(
             f"both columns {verb}, so they are read as two devices; if column {label} is a branch of depression that "
             "is "
-            f'mirrored give columns="...,up,down" and reverse="{readings[1].number + 1}"'
+            f"mirrored give {option('columns', '...,up,down')} and {option('reverse', str(readings[1].number + 1))}"
         )
     if any(ramp.turns or not ramp.clear for ramp in ramps) or any(
         a == b for a, b in zip(ways[::2], ways[1::2], strict=True)
@@ -209,18 +210,18 @@ def _pairs(columns: Sequence[Column], form: Format, notes: Notes) -> None:
         column.decide("up" if way > 0 else "down", f"it {verb}")
     notes.add(
         f"read as columns up and down, because column {readings[0].label} {verbs[0]} and column {readings[1].label} "
-        f'{verbs[1]} (for devices of one ramp each give columns="reading,reading")'
+        f"{verbs[1]} (for devices of one ramp each give {option('columns', 'reading,reading')})"
     )
 
 
 def _no_readings(grid: Grid, columns: Sequence[Column]) -> None:
-    faults = FileFaults(grid.file)
+    faults, read = FileFaults(grid.file), list[str]()
     for column in columns:
         example = next((cell for cell in grid.cells(column.number) if cell), "")
-        faults.add(
-            f"read as {column.role} ({example!r} ...), and no column is one of readings; give columns, for example "
-            '"number,reading"',
-            grid.lines[0],
-            column.label,
-        )
+        read.append(f"column {column.label} is read as {column.role} ({example!r} ...)")
+    faults.add(
+        f"no column is one of readings: {', '.join(read)}; give {option('columns', 'number,reading')}, or what your "
+        "columns are",
+        grid.lines[0],
+    )
     faults.raise_any()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mho.measurements.cells import is_gap, is_junk, is_number, quantity, split
+from mho.spoken import option
 
 CANDIDATES = (
     ("", "."),
@@ -52,7 +53,8 @@ def find_delimiter(
     tied = [pair for pair, score in zip(pairs, scores, strict=True) if score == best]
     if (",", ".") in tied and ("", ",") in tied:
         found = ("", ",") if _commas_are_decimal(sample) else (",", ".")
-        other = "delimiter comma" if found[0] == "" else 'delimiter none and decimal ","'
+        one, two = option("delimiter", "comma"), f"{option('delimiter', 'none')} and {option('decimal', ',')}"
+        other = one if found[0] == "" else two
         what = "decimal signs" if found[0] == "" else "delimiters"
         return *found, (f"the commas are taken as {what}; give {other} if they are not",)
     found = tied[0]

@@ -28,6 +28,7 @@ from mho.measurements.formats import Format
 from mho.measurements.text import FileFaults, read_lines, shown
 from mho.measurements.units import is_unit, kind_of, power
 from mho.measurements.vocabulary import WORDS, words
+from mho.spoken import option
 
 MOST_COLUMNS = 1000
 RARE = 0.05
@@ -98,7 +99,7 @@ class Grid:
                 example = "1.5e-6" if self.decimal == "." else "1,5e-6"
                 cure = f"give a number like {example}, or leave it empty for a gap"
                 if place == 0:
-                    cure += "; if the line belongs to the heading, give header, the number of lines above the table"
+                    cure += f"; if the line belongs to the heading, give {option('header')}, the number of lines above"
                 faults.add(f"{shown(row[column])} is no number; {cure}", line, self.label(column))
             else:
                 values[place] = value
@@ -154,7 +155,7 @@ def read_grid(file: str | os.PathLike[str], form: Format) -> Grid:
     if len(body) == 1 and width > 2:
         faults = FileFaults(name)
         faults.add(
-            f"the table is one row of {width} columns; give readings one below the other, or transpose",
+            f"the table is one row of {width} columns; give readings one below the other, or {option('transpose')}",
             body[0][0],
             "1",
         )
@@ -200,7 +201,9 @@ def _without_numbers(name: str, lines: Sequence[str], skipped: int, form: Format
     )
     first = next((at for at, line in enumerate(lines, 1) if at > skipped and line.strip()), None)
     if first is None:
-        faults.add(f"nothing stands below the {skipped} lines of its heading; give a smaller header", skipped, "1")
+        faults.add(
+            f"nothing stands below the {skipped} lines of its heading; give a smaller {option('header')}", skipped, "1"
+        )
     else:
         faults.add(
             f"{shown(lines[first - 1].strip())} begins a text without a number{given}; give a table of readings",
@@ -372,8 +375,8 @@ def _fitted(name: str, body: Sequence[Row], width: int, decimal: str) -> tuple[R
         for column, cell in enumerate(row[width:], width + 1):
             if not is_gap(cell):
                 faults.add(
-                    f"{shown(cell)} stands beyond the {width} columns of the table; take it out, or give delimiter and "
-                    "decimal if the columns are not these",
+                    f"{shown(cell)} stands beyond the {width} columns of the table; take it out, or give "
+                    f"{option('delimiter')} and {option('decimal')} if the columns are not these",
                     line,
                     str(column),
                 )

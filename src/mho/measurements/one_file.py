@@ -31,6 +31,7 @@ from mho.measurements.tables import rows_are_devices
 from mho.measurements.text import FileFaults, shown
 from mho.measurements.units import split_unit
 from mho.measurements.vocabulary import DOWN, UP, fold
+from mho.spoken import option
 
 
 def read_file(file: str | os.PathLike[str], form: Format, way: int, notes: Notes) -> tuple[list[list[Series]], str]:
@@ -90,16 +91,15 @@ def _grid(file: str | os.PathLike[str], form: Format, notes: Notes) -> Grid:
         if along == "ramps":
             grid = read_grid(file, dataclasses.replace(form, transpose=True))
             notes.warn(
-                "each row is read as a device, because readings move along rows and not down columns (columns "
-                "changes it)"
+                "each row is read as a device, because readings move along rows and not down columns ("
+                f"{option('columns')} changes it)"
             )
         elif along:
             faults.add(
                 "rows or columns? Readings jump between two levels along each row, and do not move down the columns: "
-                "one row "
-                "seems to be a device that is switched in every cell. With transpose (--transpose) rows are devices; "
-                "with "
-                'columns="..." columns are; laws are fitted to ramps of several pulses of one direction',
+                f"one row seems to be a device that is switched in every cell. With {option('transpose')} rows are "
+                f"devices; with {option('columns', '...')} columns are; laws are fitted to ramps of several pulses of "
+                "one direction",
                 grid.lines[0],
                 "1",
             )
@@ -125,20 +125,20 @@ def _reversed(grid: Grid, form: Format, notes: Notes) -> tuple[tuple[int, list[s
         turned = [grid.rows[place][1][at[0]] for place in reversed(full)]
         for place, cell in zip(full, turned, strict=True):
             rows[place][at[0]] = cell
-        notes.add(f"column {grid.label(at[0])} is read from its last row to its first (reverse)")
+        notes.add(f"column {grid.label(at[0])} is read from its last row to its first ({option('reverse')})")
     return tuple((line, row) for (line, _), row in zip(grid.rows, rows, strict=True))
 
 
 def _check_options(grid: Grid, columns: Sequence[Column], form: Format, faults: FileFaults) -> None:
     """Options that would do nothing."""
     directed = next(iter(of_role(columns, "direction", "voltage", "up", "down")), None)
-    for option, value in (("direction", form.direction), ("turns", form.turns)):
+    for name, value in (("direction", form.direction), ("turns", form.turns)):
         if value is not None and directed is not None:
-            fault = f"{option} is given, but this column says it ({directed.role}); leave it out"
+            fault = f"{option(name)} is given, but this column says it ({directed.role}); leave it out"
             faults.add(fault, grid.lines[0], directed.label)
     counts = next(iter(of_role(columns, "number", "sent", "sent_up")), None)
     if form.every is not None and counts is not None:
-        fault = "every is given, but this column counts the pulses; leave it out"
+        fault = f"{option('every')} is given, but this column counts the pulses; leave it out"
         faults.add(fault, grid.lines[0], counts.label)
 
 
@@ -236,7 +236,8 @@ def _count(column: Column, faults: FileFaults) -> Floats:
     for place in wrong:
         cell = grid.rows[place][1][column.number]
         faults.add(
-            f"{shown(cell)} is no count of pulses; give whole numbers, or give columns if the column counts nothing",
+            f"{shown(cell)} is no count of pulses; give whole numbers, or give "
+            f"{option('columns')} if the column counts nothing",
             grid.lines[place],
             column.label,
         )

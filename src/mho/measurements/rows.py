@@ -17,6 +17,7 @@ from mho.measurements.grid import Grid
 from mho.measurements.record import Floats, Notes
 from mho.measurements.text import FileFaults, shown
 from mho.measurements.vocabulary import DOWN_PULSES, NO_PULSES, READ, UP_PULSES, fold, says_read, sentence
+from mho.spoken import option
 
 Ints = npt.NDArray[np.int64]
 FEW_READS = 0.3
@@ -160,8 +161,7 @@ def turned_by_voltage(voltage: Column, signs: Ints, values: Floats, notes: Notes
     if len(up) and len(down) and np.mean(up) < np.mean(down):
         notes.add(
             f"column {voltage.label}: negative voltages are taken as up, because readings rise after them (a column "
-            "of +1 "
-            'and -1, columns="...,direction", is taken as it is)'
+            f"of +1 and -1, {option('columns', '...,direction')}, is taken as it is)"
         )
         return -signs
     notes.add(f"column {voltage.label}: positive voltages are taken as up")

@@ -13,6 +13,7 @@ from mho.measurements.formats import READINGS, Format
 from mho.measurements.record import Floats, Notes
 from mho.measurements.text import FileFaults
 from mho.measurements.units import inverse_ohms, is_unit, kind_of, per_volt, power
+from mho.spoken import option
 
 ARBITRARY = "a.u."
 OPPOSITE = 0.95
@@ -51,7 +52,8 @@ def scaled(
         unit, values = _of_currents(columns, readings, values, unit, form, reads, notes)
     elif form.read_voltage is not None:
         faults.add(
-            "read_voltage is given, and the readings are no currents; leave it out, or give unit",
+            f"{option('read_voltage')} is given, and the readings are no currents; leave it out, or give "
+            f"{option('unit')}",
             None,
             readings[0].label,
         )
@@ -61,7 +63,7 @@ def scaled(
         values = {c.number: _inverse(c, values[c.number], reads, faults) for c in readings}
         unit = inverse
     elif not unit:
-        notes.add("no unit is named (unit gives it)")
+        notes.add(f"no unit is named ({option('unit')} gives it)")
         unit = ARBITRARY
     if kind in ("A", "S"):
         values = _upright(readings, values, reads, notes)
@@ -119,13 +121,14 @@ def _of_currents(
             notes.warn(
                 f"column {column.label}: currents have the sign of the pulse's voltage, so they are read as "
                 "conductance I/V "
-                "at the pulse; a pulse that changes the device also changes this reading (read_voltage, or columns, "
-                "changes it)"
+                "at the pulse; a pulse that changes the device also changes this reading "
+                f"({option('read_voltage')}, or {option('columns')}, changes it)"
             )
     if column is None:
         name = f"current{f' in {unit}' if unit else ''}"
         notes.add(
-            f"{name} is taken as it is: it is proportional to conductance at one read voltage (read_voltage gives it)"
+            f"{name} is taken as it is: it is proportional to conductance at one read voltage "
+            f"({option('read_voltage')} gives it)"
         )
         return unit, values
     if column.role == "read_voltage" or reads is not None:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from mho.measurements.formats import Format
 from mho.measurements.ramps import Ramps, find_ramps
 from mho.measurements.record import Floats, Notes, Trace
-from mho.measurements.tables import ENDURANCE, NEEDED, alternates
+from mho.measurements.tables import ENDURANCE, alternates, needed
 from mho.measurements.text import FileFaults
+from mho.spoken import option
 
 Ints = npt.NDArray[np.int64]
 LISTED = 6
@@ -149,7 +150,7 @@ def _note_outliers(part: Series, notes: Notes) -> None:
 def _check_staircase(part: Series, values: Floats, pulses: Ints, faults: FileFaults) -> None:
     """Note a fault where each pulse switches the device from one end of its range to the other."""
     if alternates(values) and (part.signs is None or np.mean(pulses[1:] * pulses[:-1] <= 0) >= 0.8):
-        fault = f"readings jump from one end to the other in every row: {ENDURANCE}; {NEEDED}"
+        fault = f"readings jump from one end to the other in every row: {ENDURANCE}; {needed()}"
         faults.add(fault, part.lines[0], part.label)
 
 
@@ -232,9 +233,8 @@ def _contradiction(part: Series) -> str:
         return (
             f"it {verb} under pulses that are said to go {WAYS[int(ways[0])]}: a branch of depression is mirrored by "
             "the custom "
-            "of NeuroSim's fitting tool, and reverse with the column's name (--reverse NAME) reads it from its last "
-            "row; "
-            'resistances are told by unit="Ohm"; other names by columns="..."'
+            f"of NeuroSim's fitting tool, and {option('reverse', 'NAME')} reads the column of this name from its last "
+            f"row; resistances are told by {option('unit', 'Ohm')}; other names by {option('columns', '...')}"
         )
     steps = np.diff(part.values)
     for way in (1, -1):
@@ -244,8 +244,8 @@ def _contradiction(part: Series) -> str:
     return (
         "readings fall at pulses that are said to go up, and rise at those that are said to go down: if they are "
         "resistances "
-        'give unit="Ohm"; if the words are meant the other way give the directions as -1 and +1 '
-        '(columns="...,voltage,...")'
+        f"give {option('unit', 'Ohm')}; if the words are meant the other way give the directions as -1 and +1 "
+        f"({option('columns', '...,voltage,...')})"
     )
 
 
@@ -257,14 +257,17 @@ def _note_ramps(part: Series, kept: Ints, ramps: Ramps, block: bool, notes: Note
     jumps = [turn.place for turn in ramps.turns if turn.place in ramps.jumps]
     if jumps:
         places = _listed([lines[place] for place in jumps])
-        notes.add(f"{where}: readings jump back after line {places}, where other ramps start (turns changes it)")
+        notes.add(
+            f"{where}: readings jump back after line {places}, where other ramps start ({option('turns')} changes it)"
+        )
         return
     if not ramps.turns:
         if ramps.clear:
-            notes.add(f"{where}: one ramp {way}, by its trend (direction changes it)")
+            notes.add(f"{where}: one ramp {way}, by its trend ({option('direction')} changes it)")
         else:
             notes.warn(
-                f"{where}: pulses taken as {way}, but the readings move no more than their noise; give direction"
+                f"{where}: pulses taken as {way}, but the readings move no more than their noise; give "
+                f"{option('direction')}"
             )
         return
     turns = _listed([int(kept[turn.place]) + 1 for turn in ramps.turns])
@@ -276,7 +279,7 @@ def _note_ramps(part: Series, kept: Ints, ramps: Ramps, block: bool, notes: Note
         widest = max(unsure, key=lambda turn: turn.last - turn.first)
         text += f"; by the noise {'one' if len(ramps.turns) > 1 else 'it'} could be anywhere in lines "
         text += f"{lines[widest.first]} to {lines[widest.last]}"
-    notes.add(f"{text} (turns changes it)")
+    notes.add(f"{text} ({option('turns')} changes it)")
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -15,11 +15,8 @@ from mho.measurements.ramps import moves
 from mho.measurements.record import Floats
 from mho.measurements.text import FileFaults
 from mho.measurements.vocabulary import WORDS, words
+from mho.spoken import option
 
-NEEDED = (
-    "laws are fitted to a staircase: readings at one read voltage after identical pulses, a row each; if the table "
-    'is a staircase nonetheless, say what its columns are (columns="...")'
-)
 MANY = 8
 """A series of fewer rows tells too little of what it is."""
 LEVELS = 6
@@ -47,8 +44,16 @@ def refuse_other_tables(grid: Grid, columns: Sequence[Column]) -> None:
         if found is not None:
             column, what = found
             faults = FileFaults(grid.file)
-            faults.add(f"{what}; {NEEDED}", grid.lines[0], column.label)
+            faults.add(f"{what}; {needed()}", grid.lines[0], column.label)
             faults.raise_any()
+
+
+def needed() -> str:
+    """Return what laws are fitted to, and what to do where a table is that."""
+    return (
+        "laws are fitted to a staircase: readings at one read voltage after identical pulses, a row each; if the table "
+        f"is a staircase nonetheless, say what its columns are ({option('columns', '...')})"
+    )
 
 
 Refusal = tuple[Column, str]

@@ -17,6 +17,7 @@ from mho.nn.composite import Composite, PartRPUs
 from mho.nn.dropout import Dropout
 from mho.nn.kinds import LayerKind, Matrix, Part, register
 from mho.nn.linear import Linear
+from mho.spoken import kept_digital
 
 INPUTS = ("query", "key", "value")
 
@@ -269,7 +270,7 @@ def _make(module: nn.MultiheadAttention, **options: Any) -> MultiheadAttention:
         name = options["name"]
         raise InvalidValue(
             f"{name}: add_bias_kv=True has a key and a value that are parameters, no matrix that multiplies vectors; "
-            f"make the layer without it, or keep it digital: exclude=[{name!r}]"
+            f"make the layer without it, or keep it digital: {kept_digital([name])}"
         )
     return MultiheadAttention(**_arguments(module), **options)
 

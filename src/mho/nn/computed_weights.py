@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from mho.nn.kinds import LAYER_KINDS
+from mho.spoken import kept_digital
 
 
 def computed_weight_faults(model: nn.Module, stays: Callable[[str], bool]) -> list[str]:
@@ -26,7 +27,7 @@ def computed_weight_faults(model: nn.Module, stays: Callable[[str], bool]) -> li
     hooked = [
         f"{path}: its {name.rsplit('_', 1)[0]} is made of {name} before each forward, as by a pruning or a weight "
         "norm, which an array cannot follow; make it permanent first (torch.nn.utils.prune.remove, "
-        f'remove_weight_norm), or exclude=["{path}"]'
+        f"remove_weight_norm), or {kept_digital([path])}"
         for path, module in inside
         for name, parameter in module._parameters.items()
         if parameter is not None and name.endswith(("_orig", "_g")) and name.rsplit("_", 1)[0] not in module._parameters
@@ -34,7 +35,7 @@ def computed_weight_faults(model: nn.Module, stays: Callable[[str], bool]) -> li
     return hooked + [
         f"{path}: its {name} is computed by a parametrization at each use, which an array cannot follow; make it "
         f'permanent first (torch.nn.utils.parametrize.remove_parametrizations(module, "{name}")), or '
-        f'exclude=["{path}"]'
+        f"{kept_digital([path])}"
         for path, module in inside
         if parametrize.is_parametrized(module)
         for name in module.parametrizations

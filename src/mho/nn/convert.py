@@ -25,6 +25,7 @@ from mho.nn.on_arrays import OnArrays
 from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 from mho.nn.tied import Ties, find_ties, make_tied, one_rpu
+from mho.spoken import kept_digital, scale_chosen
 
 LONGEST = 44
 """Letters of a layer's name in the table before it is folded: half of a narrow terminal."""
@@ -122,7 +123,7 @@ def convert(
             whole = within[inner[0]]
             faults.append(
                 f"{pattern!r} matches {inner[0]}, a part of {whole}, which stays digital as a whole or not at all; "
-                f"exclude={[whole]!r}"
+                f"{kept_digital([whole])}"
             )
         else:
             faults += unmatched([pattern], names)
@@ -341,15 +342,16 @@ class _Conversion(Replacement):
                 "use replicas=1, or a model whose layers with parameters all become arrays"
             )
         if self.unforeseen:
+            names = [words.rpartition(" (")[0] for words in self.unforeseen]
             warn(
                 f"no array form for {', '.join(self.unforeseen)}: they stay digital, and {share_on_arrays(model)}. "
-                "Name them in exclude= to say that this is meant, which ends this warning",
+                f"Say that this is meant, which ends this warning: {kept_digital(names)}",
                 StaysDigital,
             )
         if self.clipped:
             warn(
                 f"the bounds of the devices clipped weights of {', '.join(self.clipped)}; have a digital factor "
-                'between weights and devices: scale="max" of the RPU chooses it for the weights of each layer',
+                f"between weights and devices: {scale_chosen()} chooses it for the weights of each layer",
                 ClippedWeights,
             )
 

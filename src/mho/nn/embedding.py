@@ -16,6 +16,7 @@ from mho.nn.array_layer import ArrayLayer
 from mho.nn.kinds import LayerKind, Matrix, register
 from mho.nn.memory import Floats
 from mho.nn.passage import PassageOf
+from mho.spoken import kept_digital
 
 INTEGERS = (torch.int32, torch.int64)
 
@@ -138,7 +139,8 @@ def refuse_options(module: nn.Embedding, name: str) -> None:
     faults = [f"{name}={getattr(module, name)} {why}" for name, why in reasons.items() if getattr(module, name)]
     if faults:
         raise InvalidValue(
-            f"{name}: {'; '.join(faults)}; make the Embedding without, or keep it digital: exclude=[{name!r}]", faults
+            f"{name}: {'; '.join(faults)}; make the Embedding without, or keep it digital: {kept_digital([name])}",
+            faults,
         )
 
 

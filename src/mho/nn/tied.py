@@ -19,6 +19,7 @@ from mho.nn.linear import Linear
 from mho.nn.memory import Floats
 from mho.nn.on_arrays import OnArrays
 from mho.nn.place import HOOKS
+from mho.spoken import kept_digital
 
 
 @final
@@ -75,7 +76,7 @@ def find_ties(model: nn.Module, stays: Callable[[str], bool]) -> Ties:
             faults.append(
                 f"{' and '.join(places)} are one parameter (tied), and one array serves layers that are alike, or an "
                 f"Embedding and a Linear; untie them, {last} = nn.Parameter({last}.detach().clone()), use one module "
-                f"in both places, or exclude={paths!r}"
+                f"in both places, or {kept_digital(paths)}"
             )
     return Ties(owners, faults)
 

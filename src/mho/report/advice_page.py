@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mho.diagnosis import Advice
+from mho.diagnosis.questions import RULE
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
 from mho.report.question_page import WIDTHS, question_page, row_figure
-from mho.report.template import PER_CENT
 
 HEAD, ROW = 1.2, 0.3
 """Inches of the figure without rules, and of each rule."""
@@ -31,17 +31,17 @@ def advice_page(advice: Advice, *, device: str, command: str, version: str, devi
     """
     return question_page(
         "advice.html",
-        question="Which learning rule for {}?",
+        question=RULE,
         subject=device,
         sentence=advice.sentence,
         version=version,
         command=command,
-        headlines=_headlines(advice),
+        headlines=advice.headlines,
         figure=row_figure(
             lambda ax: errors_of_rules(advice, ax),
             height=HEAD + ROW * len(advice.learned),
             name="rules",
-            label="Errors of the rules in per cent of the reach; the numbers are in the table",
+            label="Errors of the rules in per cent of the largest weight; the numbers are in the table",
         ),
         rows="Rules",
         advice=advice,
@@ -76,7 +76,7 @@ def errors_of_rules(data: Advice, ax: Axes) -> Axes:
     ax.xaxis.set_major_locator(FixedLocator(TICKS))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_xlabel("error (% of the reach)")
+    ax.set_xlabel("error (% of the largest weight)")
     ax.grid(True, lw=0.5, alpha=0.25)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
@@ -85,22 +85,3 @@ def errors_of_rules(data: Advice, ax: Axes) -> Axes:
         loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0.3, columnspacing=1.2
     )
     return ax
-
-
-def _headlines(advice: Advice) -> list[tuple[str, str, str]]:
-    """Number, what it is, and a remark."""
-    first, lines = advice.first, list[tuple[str, str, str]]()
-    if first is not None:
-        remark = f"{min(first.error):.1f} to {max(first.error):.1f}{PER_CENT} over {len(advice.seeds)} seeds"
-        tie = f"of {len(advice.ties)} that tie" if len(advice.ties) > 1 else "a network may have another"
-        lines = [
-            (first.rule, "first rule on one array", tie),
-            (f"{first.mean:.1f}{PER_CENT}", "its error, of the reach", remark),
-        ]
-    written = f"{statistics.fmean(advice.written):.1f}{PER_CENT}"
-    return [
-        *lines,
-        (written, "error of weights written at once", "by the devices' ranges and write noise"),
-        (f"{advice.states:,.0f}", "states", f"{advice.law}, range over mean step"),
-        (f"±{advice.reach:.3g}", "reach", "in weights, nominal"),
-    ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from mho.diagnosis.cures import on_command_line
+from mho.diagnosis.questions import IMPROVEMENT
 from mho.report.figures import REPLICA_COLOR, TEST_COLOR, TRAIN_COLOR
 from mho.report.question_page import WIDTHS, question_page, row_figure
-from mho.report.template import PER_CENT
 from mho.runs.gains import Gains, Tried
 
 HEAD, ROW = 0.9, 0.32
@@ -25,12 +25,12 @@ def improve_page(gains: Gains, *, subject: str, command: str, version: str) -> s
     """
     return question_page(
         "improve.html",
-        question="What to improve in {}?",
+        question=IMPROVEMENT,
         subject=subject,
         sentence=gains.sentence,
         version=version,
         command=command,
-        headlines=_headlines(gains),
+        headlines=gains.headlines,
         figure=row_figure(
             lambda ax: forest(gains, ax),
             height=HEAD + ROW * max(len(gains.tried), 1),
@@ -73,19 +73,3 @@ def _folded(name: str, ax: Axes) -> str:
 
     narrow = ax.get_figure().get_figwidth() <= WIDTHS["narrow"]  # type: ignore[union-attr]
     return "\n".join(textwrap.wrap(name, 24)) if narrow else name
-
-
-def _headlines(gains: Gains) -> list[tuple[str, str, str]]:
-    """Number, what it is, and a remark."""
-    lines = []
-    if gains.clear and gains.clear[0].gain is not None:
-        best = gains.clear[0].gain
-        lines.append(
-            (f"{best.mean:.1f} points", f"gain of {gains.clear[0].name}", f"{best.low:.1f} to {best.high:.1f}")
-        )
-    lines.append(
-        (f"{gains.rate.error:.1f}{PER_CENT}", f"test {gains.measure} as given", f"at the rate {gains.rate.rate:g}")
-    )
-    floating = f"{gains.floating.error:.1f}{PER_CENT}"
-    guessing = "" if gains.chance is None else f"guessing: {gains.chance:.1f}{PER_CENT}"
-    return [*lines, (floating, f"test {gains.measure} of floating point", guessing)]

@@ -8,26 +8,31 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from mho.diagnosis.questions import Headline, Question
 from mho.report.drawing import svg
-from mho.report.template import render
+from mho.report.template import PER_CENT, render
 
 WIDTHS = {"wide": 7.6, "narrow": 3.8}
 """Inches; the page shows the figure that fits."""
 
 
-def question_page(template: str, *, question: str, subject: str, sentence: str, **values: Any) -> str:
+def question_page(
+    template: str, *, question: Question, subject: str, sentence: str, headlines: list[Headline], **values: Any
+) -> str:
     """Return a page from a template that extends `question.html`.
 
     Args:
         template: its name.
-        question: the title, with "{}" for the subject.
-        subject: what the user called the device or the run; of a path its last part.
+        question: that the page answers.
+        subject: what the user called the device or the run.
         sentence: the advice.
-        values: `version` of mho, `command` that the user typed, `headlines`, `figure`, `rows` (what the table has), and
+        headlines: numbers of the answer, as the terminal has them.
+        values: `version` of mho, `command` that the user typed, `figure`, `rows` (what the table has), and
             what the template needs beyond these.
     """
-    name = subject.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    return render(template, title=question.format(name), sentence=sentence, **values)
+    lines = [tuple(word.replace(" %", PER_CENT) for word in line) for line in headlines]
+    title = question.of(subject)
+    return render(template, title=title, beside=question.beside, sentence=sentence, headlines=lines, **values)
 
 
 def row_figure(draw: Callable[[Axes], Any], *, height: float, name: str, label: str) -> list[Markup]:

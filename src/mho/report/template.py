@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from mho.runs.points import value_text
-from mho.text import plain_number
+from mho.text import layers_in_words, plain_number
 
 PER_CENT = "\u00a0%"
 
@@ -27,7 +27,7 @@ def render_text(text: str, **values: Any) -> str:
         loader=jinja2.FunctionLoader(_text),
     )  # fmt: skip
     environment.filters |= {"whole": whole, "error": error, "number": plain_number, "share": share, "value": value_text}
-    environment.filters |= {"sentence": sentence}
+    environment.filters |= {"sentence": sentence, "layers": layers_in_words}
     environment.filters |= {"breakable": breakable, "options": options}
     return environment.from_string(text).render(style=Markup(_text("style.css")), **values)
 

@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, final
 
+from mho.diagnosis.questions import Headline
+
 CONFIDENCE = 0.95
 UNCLEAR = "cannot be told from no change in trainings of this length"
 LOSING = "clearly raise the error in trainings of this length"
@@ -179,6 +181,23 @@ class Gains:
     def rate_helps(self) -> bool:
         """True if another learning rate alone gains for sure."""
         return self.rate.gain is not None and self.rate.gain.is_gain
+
+    @property
+    def headlines(self) -> list[Headline]:
+        """The numbers of the answer, for page and terminal."""
+        lines = list[Headline]()
+        if self.clear and self.clear[0].gain is not None:
+            best = self.clear[0].gain
+            lines.append(
+                (f"{best.mean:.1f} points", f"gain of {self.clear[0].name}", f"95 %: {best.low:.1f} to {best.high:.1f}")
+            )
+        rate = f"at {self.rate.rate:g}, the best learning rate tried"
+        guessing = "" if self.chance is None else f"guessing: {self.chance:.1f} %"
+        return [
+            *lines,
+            (f"{self.rate.error:.1f} %", f"test {self.measure} of the array as given", rate),
+            (f"{self.floating.error:.1f} %", f"test {self.measure} of floating point", guessing),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as numbers and words that JSON takes."""

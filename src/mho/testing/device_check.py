@@ -43,7 +43,7 @@ ROUNDING = 1e-6
 @final
 @dataclasses.dataclass(frozen=True)
 class DeviceReport:
-    """Report of `check_device` on a law that keeps the contract.
+    """Report of `check_device` on a law that passes every check.
 
     Attributes:
         law: its class.
@@ -74,9 +74,10 @@ class DeviceReport:
 
     def __str__(self) -> str:
         measured = (
-            f"{self.law}: keeps the contract. {self.states:.4g} states, symmetry point {self.symmetry}, steps at the "
-            f"middle {self.step_up:+.3g} up and {-self.step_down:+.3g} down (asymmetry {self.asymmetry:+.2g}), "
-            f"{'closed form' if self.closed_form else 'pulse by pulse'}, {self.pulses_per_second:.2g} pulses/s"
+            f"{self.law} passes every check of a law. {self.states:.4g} states, symmetry point {self.symmetry}, "
+            f"steps at the middle {self.step_up:+.3g} up and {-self.step_down:+.3g} down (asymmetry "
+            f"{self.asymmetry:+.2g}), {'closed form' if self.closed_form else 'pulse by pulse'}, "
+            f"{self.pulses_per_second:.2g} pulses/s"
         )
         return "\n".join([measured, *(f"note: {remark}" for remark in self.remarks)])
 

@@ -80,7 +80,7 @@ class OtherRule(Improvement):
 CELLS: tuple[Improvement, ...] = (
     MoreDevices(),
     ShiftedZero(),
-    OtherRule("tiki-taka", "the learning rule Tiki-Taka v2", TikiTaka),
-    OtherRule("agad", "the learning rule AGAD", AGAD),
-    OtherRule("mixed-precision", "the learning rule mixed precision", MixedPrecision),
+    OtherRule("tiki_taka_v2", "the learning rule tiki_taka_v2", TikiTaka),
+    OtherRule("agad", "the learning rule agad", AGAD),
+    OtherRule("mixed_precision", "the learning rule mixed_precision", MixedPrecision),
 )

@@ -1,0 +1,72 @@
+"""How messages name options: as Python takes them, or as they are typed where a command was typed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import final
+
+
+@final
+class _Shell:
+    """What the process is: a command at the shell, with the option that keeps layers digital, or "" in Python."""
+
+    exclude: str = ""
+
+
+EXCLUDE = "--set training.exclude={}"
+"""How `mho train` keeps layers digital."""
+
+
+@contextlib.contextmanager
+def at_the_shell(exclude: str = EXCLUDE) -> Iterator[None]:
+    """Let messages name options as they are typed at the shell.
+
+    Args:
+        exclude: the option that keeps layers digital, with "{}" for a list of names.
+    """
+    before, _Shell.exclude = _Shell.exclude, exclude
+    try:
+        yield
+    finally:
+        _Shell.exclude = before
+
+
+def is_at_the_shell() -> bool:
+    """Return whether a command was typed at the shell."""
+    return bool(_Shell.exclude)
+
+
+def option(name: str, value: str | None = None) -> str:
+    """Return an option for a message: `columns="number,reading"`, at the shell `--columns number,reading`.
+
+    Args:
+        name: as Python has it; at the shell options have it with hyphens.
+        value: what to give; None names the option alone.
+    """
+    if not is_at_the_shell():
+        return name if value is None else f"{name}={json.dumps(value)}"
+    typed = f"--{name.replace('_', '-')}"
+    return typed if value is None else f"{typed} {value if value == '...' else shlex.quote(value)}"
+
+
+def kept_digital(layers: Sequence[str] = ()) -> str:
+    """Return how to keep layers digital: `exclude=["fc2"]`, at the shell `--set 'training.exclude=["fc2"]'`.
+
+    Args:
+        layers: their names; without any a place for them.
+    """
+    names = json.dumps(list(layers)) if layers else "[...]"
+    if not is_at_the_shell():
+        return f"exclude={names}"
+    flag, _, rest = _Shell.exclude.partition(" ")
+    if rest == "{}":  # an option that is repeated for each name
+        return " ".join(f"{flag} {shlex.quote(name)}" for name in layers or ["NAME"])
+    return f"{flag} {shlex.quote(rest.format(names))}"
+
+
+def scale_chosen() -> str:
+    """Return how to have a digital factor chosen between weights and devices."""
+    return "--set scale=max" if is_at_the_shell() else 'mho.RPU(scale="max", ...)'

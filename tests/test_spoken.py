@@ -1,0 +1,70 @@
+"""Options in messages: as Python takes them, and as they are typed where a command was typed."""
+
+from __future__ import annotations
+
+import pytest
+from command import mho as typed
+from torch import nn
+
+import mho
+from mho.errors import InvalidValue
+from mho.measurements import read_pulses
+from mho.spoken import at_the_shell, kept_digital, option, scale_chosen
+
+
+def test_options_are_those_of_the_place_where_they_are_given():
+    assert (option("read_voltage"), option("columns", "number,reading")) == ("read_voltage", 'columns="number,reading"')
+    assert (kept_digital(["a", "b"]), kept_digital()) == ('exclude=["a", "b"]', "exclude=[...]")
+    assert scale_chosen() == 'mho.RPU(scale="max", ...)'
+    with at_the_shell():
+        assert (option("read_voltage"), option("columns", "...")) == ("--read-voltage", "--columns ...")
+        assert option("decimal", ",") == "--decimal ,"
+        assert option("reverse", "G down") == "--reverse 'G down'"
+        assert kept_digital(["fc2"]) == "--set 'training.exclude=[\"fc2\"]'"
+        assert scale_chosen() == "--set scale=max"
+        with at_the_shell("--exclude {}"):
+            assert kept_digital(["a", "b"]) == "--exclude a --exclude b"
+        assert kept_digital() == "--set 'training.exclude=[...]'"
+    assert option("unit") == "unit"  # and so again in Python
+
+
+def test_a_file_without_readings_has_one_hint_that_can_be_typed(tmp_path):
+    (tmp_path / "p.csv").write_text("pulse,voltage\n1,1.0\n2,1.0\n3,1.0\n4,-1\n5,-1\n")
+    shell = typed("device", "fit", "p.csv", "--out", "f", cwd=tmp_path)
+    assert shell.returncode == 1
+    assert shell.stderr.count("give ") == shell.stderr.count("--columns") == 1
+    assert "column 1 ('pulse') is read as number ('1' ...), column 2 ('voltage') is read as voltage" in shell.stderr
+    with pytest.raises(InvalidValue, match='give columns="number,reading"') as error:
+        read_pulses(tmp_path / "p.csv")
+    assert str(error.value).count("give ") == 1
+    assert "--" not in str(error.value)
+
+
+def test_notes_on_a_file_name_options_as_they_are_typed(tmp_path):
+    rows = [f"{n},{1 + n if n < 20 else 40 - n}" for n in range(40)]
+    (tmp_path / "p.csv").write_text("\n".join(["pulse,G", *rows]))
+    shell = typed("device", "check", "p.csv", cwd=tmp_path)
+    assert "--turns changes it" in shell.stderr
+    assert "--unit gives it" in shell.stderr
+    notes = " ".join(read_pulses(tmp_path / "p.csv").notes)
+    assert "(turns changes it)" in notes
+    assert "(unit gives it)" in notes
+
+
+def test_a_layer_that_stays_digital_has_a_cure_that_can_be_typed(tmp_path):
+    network = (
+        "import torch\nfrom torch import nn\nclass Own(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.w = nn.Parameter(torch.ones(1))\n    def forward(self, x):\n        return self.w * x\n"
+        "def net():\n    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), Own())\n"
+    )
+    (tmp_path / "own_net.py").write_text(network)
+    sizes = ["--set", "training.train_images=4", "--set", "training.test_images=4"]
+    shell = typed("train", "--model", "own_net:net", "--epochs", "1", *sizes, "--out", "r", cwd=tmp_path)
+    assert shell.returncode == 0, shell.stderr
+    assert "--set 'training.exclude=[\"2\"]'" in shell.stderr
+    again = ["--set", 'training.exclude=["2"]']
+    shell = typed("train", "--model", "own_net:net", "--epochs", "1", *sizes, *again, "--out", "s", cwd=tmp_path)
+    assert "no array form" not in shell.stderr
+    with pytest.warns(UserWarning, match=r'ends this warning: exclude=\["1"\]'):
+        mho.convert(nn.Sequential(nn.Linear(3, 2), nn.Bilinear(2, 2, 2)), mho.RPU(), quiet=True)

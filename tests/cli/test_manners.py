@@ -72,6 +72,28 @@ def test_importing_mho_alone_is_light(tmp_path):
     assert not set(ast.literal_eval(told)) & set(HEAVY)
 
 
+MODULES = """
+import contextlib, sys
+from mho.cli import main
+
+sys.argv = ["mho", *sys.argv[1:]]
+with contextlib.suppress(SystemExit):
+    main()
+print([*sys.modules])
+"""
+
+
+def test_showing_settings_again_and_listing_data_import_nothing_that_they_do_not_show(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = mho("config", "forward", cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache")).stdout
+    text, _, imported = process("-c", MODULES, "config", "forward", cwd=tmp_path).stdout.rpartition("\n[")
+    assert text + "\n" == first
+    assert not set(ast.literal_eval("[" + imported)) & set(HEAVY)
+    text, _, imported = process("-c", MODULES, "data", "list", cwd=tmp_path).stdout.rpartition("\n[")
+    assert {*DATA_SETS} <= {line.split()[0] for line in text.splitlines()}
+    assert set(ast.literal_eval("[" + imported)) & set(HEAVY) == {"numpy"}
+
+
 def test_version_and_module(tmp_path):
     told = f"mho {package.__version__}, physics version {package.PHYSICS_VERSION}\n"
     assert mho("--version", cwd=tmp_path).stdout == told

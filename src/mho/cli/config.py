@@ -10,6 +10,8 @@ import typer
 
 from mho.cli import names
 from mho.errors import InvalidValue
+from mho.imports import is_own
+from mho.kept import kept_text
 
 CHECK = "check"
 SECTIONS = (
@@ -50,13 +52,16 @@ def config(
         return
     if len(given) > 2:
         raise InvalidValue(f"{' '.join(given)}: give a section and a name, for example mho config cell TikiTaka")
-    from mho.runs import config_json, config_toml
-
     section, name = [*given, "", ""][:2]
-    if as_json:
-        print(json.dumps(config_json(section, name)))
-    else:
-        print(config_toml(section, name), end="")
+
+    def made() -> str:
+        from mho.runs import config_json, config_toml
+
+        return json.dumps(config_json(section, name)) + "\n" if as_json else config_toml(section, name)
+
+    # a user's own class may change from one call to the next; what mho has is decided by its own files
+    own = is_own(name)
+    print(made() if own else kept_text(f"config {section} {name} {'json' * as_json}", made), end="")
 
 
 def _check(files: list[str], *, as_json: bool) -> None:

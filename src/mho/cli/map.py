@@ -15,6 +15,7 @@ from mho.cli import names
 from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
 from mho.errors import InvalidValue, nearest
 from mho.files import check_place
+from mho.spoken import at_the_shell
 
 if TYPE_CHECKING:
     from mho.config import RPU
@@ -163,14 +164,16 @@ def map_(
         result = from_run(run, hardware)
     else:
         assert model is not None
-        result = from_model(
-            model,
-            input_shape,
-            hardware,
-            rpus=_rpus(config, settings or [], parse_numbers("--devices", devices or []), parse_tile(tile)),
-            exclude=exclude or [],
-            bias_column=not no_bias_column,
-        )
+        rpus = _rpus(config, settings or [], parse_numbers("--devices", devices or []), parse_tile(tile))
+        with at_the_shell("--exclude {}"):
+            result = from_model(
+                model,
+                input_shape,
+                hardware,
+                rpus=rpus,
+                exclude=exclude or [],
+                bias_column=not no_bias_column,
+            )
     if figure is not None:
         from mho.report import save_map
 

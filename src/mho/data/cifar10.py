@@ -10,15 +10,18 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import platformdirs
-import torch
 
 from mho.data.dataset import Dataset
 from mho.data.source import Source
 from mho.errors import DataMissing, InvalidValue
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WHOLE, PART = "cifar-10-binary.tar.gz", "cifar10-15k.npz"
 URL = f"https://www.cs.toronto.edu/~kriz/{WHOLE}"
@@ -191,11 +194,15 @@ def _dataset(name: str, arrays: Mapping[str, Bytes]) -> Dataset:
     return Dataset(name, _images(x_train), _labels(y_train), _images(x_test), _labels(y_test), symbols=CLASSES)
 
 
-def _images(pixels: Bytes) -> torch.Tensor:
+def _images(pixels: Bytes) -> Tensor:
+    import torch
+
     return torch.from_numpy(pixels.astype(np.float32) / np.float32(255))
 
 
-def _labels(classes: Bytes) -> torch.Tensor:
+def _labels(classes: Bytes) -> Tensor:
+    import torch
+
     return torch.from_numpy(classes.astype(np.int64))
 
 

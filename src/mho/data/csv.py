@@ -7,16 +7,21 @@ import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from mho.data.dataset import Dataset
 from mho.data.file_format import FileFormat
 from mho.data.text import read_text
 from mho.errors import Faults, InvalidValue, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Scale = tuple[Tensor, Tensor]
+    """Mean and deviation of columns, (m,) float32."""
 
 TEST_SHARE = 0.2
 SPLIT_KEY = 0x637376
@@ -28,8 +33,6 @@ MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 """What stands for a missing value, in small letters."""
 MOST_FAULTS = 12
 """Faults of cells that a message lists."""
-Scale = tuple[torch.Tensor, torch.Tensor]
-"""Mean and deviation of columns, (m,) float32."""
 DECIMAL = "write 3.5 for 3,5"
 """The cure for a decimal comma."""
 MANY_CLASSES = 50
@@ -75,6 +78,8 @@ def csv(file: Path, column: str = "") -> Dataset:
     Raises:
         InvalidValue: naming every fault of the file with its line, and the cure.
     """
+    import torch
+
     table = _read(file, column)
     count = len(table.targets)
     order = np.random.Generator(np.random.Philox(key=[SPLIT_KEY, count])).permutation(count)
@@ -247,6 +252,8 @@ def _standardised(
 
     A constant column becomes 0, with a deviation of 1.
     """
+    import torch
+
     mean, deviation = values[train].mean(axis=0), values[train].std(axis=0)
     constant = np.flatnonzero(deviation <= 1e-12 * np.abs(mean))  # rounding of the mean leaves a few ulps
     deviation[constant] = 1.0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import final
-
-from torch import Tensor
+from typing import TYPE_CHECKING, final
 
 from mho.errors import Faults
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @final
@@ -40,6 +41,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        from torch import Tensor
+
         faults = Faults(f"data {self.name!r}")
         parts = ("x_train", "y_train", "x_test", "y_test")
         for name in parts:

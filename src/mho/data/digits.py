@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import platformdirs
-import torch
-import torch.nn.functional as F
 
 from mho.data.dataset import Dataset
 from mho.data.source import Source
@@ -26,6 +24,9 @@ def digits() -> Dataset:
     The 8×8 pixels are enlarged to 24×24 by bilinear interpolation and framed by 2 empty pixels, which is
     how MNIST places its digits.
     """
+    import torch
+    import torch.nn.functional as F
+
     pixels, labels = _table()
     small = torch.tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16
     images = F.pad(F.interpolate(small, size=(24, 24), mode="bilinear", align_corners=False), (2, 2, 2, 2))
@@ -41,6 +42,8 @@ def digits_8x8() -> Dataset:
     Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (1998),
     licence CC BY 4.0; scikit-learn's `load_digits`, which comes with it: nothing is downloaded.
     """
+    import torch
+
     pixels, labels = _table()
     images = torch.tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16
     classes = torch.tensor(labels, dtype=torch.int64)

@@ -9,15 +9,17 @@ import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import numpy.typing as npt
 import platformdirs
-import torch
 
 from mho.data.dataset import Dataset
 from mho.errors import DataMissing, InvalidValue
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NAMES = (
     "train-images-idx3-ubyte",
@@ -150,9 +152,13 @@ def _md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def _images(pixels: Bytes) -> torch.Tensor:
+def _images(pixels: Bytes) -> Tensor:
+    import torch
+
     return torch.from_numpy(pixels.astype(np.float32) / np.float32(255))[:, None]
 
 
-def _labels(classes: Bytes) -> torch.Tensor:
+def _labels(classes: Bytes) -> Tensor:
+    import torch
+
     return torch.from_numpy(classes.astype(np.int64))

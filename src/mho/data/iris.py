@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from mho.data.dataset import Dataset
 from mho.data.source import Source
@@ -17,6 +16,7 @@ def iris() -> Dataset:
 
     The four measures are standardized by mean and standard deviation of those to train.
     """
+    import torch
     from sklearn.datasets import load_iris  # a second to import
 
     x, y = load_iris(return_X_y=True)

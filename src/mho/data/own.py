@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mho.data.dataset import Dataset
 from mho.errors import Faults, InvalidValue, an, nearest
 from mho.imports import import_own
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -74,6 +75,9 @@ def as_tensor(part: str, value: Any, faults: Faults) -> Tensor:
         value: an array of NumPy, a tensor, or nested lists.
         faults: gets a fault for what is no array of finite real numbers.
     """
+    import torch
+    from torch import Tensor
+
     try:
         tensor = value.detach().cpu() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
     except (TypeError, ValueError) as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from mho.data.dataset import Dataset
 from mho.data.file_format import FileFormat
 from mho.errors import Faults, InvalidValue
@@ -25,6 +23,8 @@ def text(content: str, name: str = "text", *, test_share: float = TEST_SHARE) ->
         InvalidValue: for a text of fewer than 100 characters, or of one character throughout, or for a share that is
             not between 0 and 1.
     """
+    import torch
+
     faults = Faults(f"text {name!r}")
     if faults.number("test_share", test_share, above=0.0) and not test_share < 1:
         faults.add(f"test_share is {test_share!r}; give a number below 1")

@@ -26,7 +26,7 @@ from mho.diagnosis.numbers import numbers_of
 from mho.diagnosis.probe import Probe
 from mho.diagnosis.replicas import names_and_groups
 from mho.diagnosis.steps import Steps
-from mho.diagnosis.verdict import Judged, Situation
+from mho.diagnosis.verdict import Judged, Situation, suspects, verdict
 from mho.errors import InvalidValue, WrongUse
 from mho.presets import floating_point, gokmen_2017
 from mho.report import write_report
@@ -132,6 +132,45 @@ def test_weights_at_their_symmetry_points_are_named_first():
     found = diagnosis(model)
     assert found.faults[0].check == "symmetry points", str(found)
     assert found.faults[0].lost > 0.99  # all of every weight
+
+
+@pytest.mark.parametrize(("up_down", "together"), [(mho.per_cell(1.5), True), (mho.per_cell(1.0, spread=0.3), False)])
+def test_the_zero_is_shifted_to_points_that_are_off_together_only(up_down, together):
+    device = mho.devices.SoftBounds(up_down=up_down, w_max=mho.per_cell(0.6, spread=0.3), w_min=-0.6)
+    model = converted(BASE.replace(device=device, backward=Read(noise=0.0), forward=Read(noise=0.0)))
+    for name in ("conv1", "conv2", "fc1", "fc2"):
+        for array in layer(model, name).crossbars:
+            array.write(soft_points(array.cell_parameters())[0, 0])
+    (fault,) = [fault for fault in diagnosis(model).faults if fault.check == "symmetry points"]
+    assert ("zero_shifting.pulses=2000" in fault.settings) is together
+    assert ("docs/symmetry.md" in fault.basis) is together
+    assert ("they scatter" in fault.number) is not together
+    assert ("mho device advise" in fault.cure) is not together
+    text = " ".join(str(diagnosis(model)).split())
+    assert ("(supposes references that are written without error" in text) is together
+    assert fault.to_dict()["basis"] == fault.basis
+
+
+@pytest.mark.parametrize(("settings", "named"), [(("cell.kind=Referenced",), True), ((), False)])
+def test_points_that_scatter_are_no_fault_of_a_network_that_learns(settings, named):
+    found = Finding(check="symmetry points", array="a", replica=0, lost=0.8, number="n", meaning="m", settings=settings)
+    learning = Situation(error=13.0, chance=90.0, fall=0.5, epochs=3)
+    assert bool(suspects([found], learning)) is named
+    assert suspects([found], dataclasses.replace(learning, fall=0.01)) == [found]
+    assert verdict([found], learning).kind == ("symmetry points" if named else "too short")
+
+
+def test_advice_beside_the_first_is_typed_as_the_first_is():
+    finding = Finding(
+        check="c", array="0", replica=0, lost=0.9, number="n", meaning="m", settings=("cell.n=4",),
+        other="a digital factor", aside=("scale=max",),
+    )  # fmt: skip
+    assert finding.cure == "--set cell.n=4, or a digital factor (--set scale=max)"
+    assert finding.cure_in_python == "cell=dataclasses.replace(rpu.cell, n=4), or a digital factor (scale='max')"
+    part = Judged.of("", (0,), [finding], Situation(error=50.0, chance=90.0))
+    assert "c in layer 0: n" in str(Diagnosis.of([finding], [part], ["seed 0"]))
+    both = dataclasses.replace(finding, array="0, 2")
+    assert "c in layers 0, 2: n" in str(Diagnosis.of([both], [Judged.of("", (0,), [both], Situation())], ["seed 0"]))
 
 
 def test_pulses_that_saturate_are_named_first():

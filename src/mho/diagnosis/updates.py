@@ -241,7 +241,8 @@ class SymmetryPoints(Check):
         if not worst.is_direct:
             return self.found(network, worst, lost, number, settings=_equal_steps(worst.rpu), other=OTHER_OF_BANKS)
         if points.scatter:
-            return self.found(network, worst, lost, number + points.against_shifting)
+            other = "another learning rule: mho device advise compares them on the device"
+            return self.found(network, worst, lost, number + points.against_shifting, other=other)
         return self.found(
             network,
             worst,
@@ -313,7 +314,11 @@ class Points:
         return SHIFTING if self.shifted(rpu) else ""
 
 
-SHIFTING = "BASIS"
+SHIFTING = (
+    "supposes references that are written without error, and all else as given; in small networks on digits it lowered "
+    "the error where up steps are 1.5 times the down steps, after 3 epochs from 52 % to 31 %, after 12 from 32 % to "
+    "27 %, and hardly where steps are as coarse as 0.01: docs/symmetry.md"
+)
 """What the advice to shift the zero supposes, and where it was seen to help: docs/symmetry.md."""
 OTHER_OF_BANKS = "devices with equal steps near w = 0 in the bank that holds the weights"
 LITTLE = LIMIT / 2

@@ -209,7 +209,7 @@ def spoilt(*places: tuple[int, int], value: float) -> np.ndarray:
 def test_what_the_cells_cannot_be_is_refused(device, given, parts):
     with pytest.raises(InvalidValue) as error:
         Crossbar(RPU(device=device), ROWS, COLUMNS, name="fc", cell_parameters=given)
-    assert str(error.value).startswith("fc: ")
+    assert str(error.value).startswith("array fc: ")
     assert all(part in str(error.value) for part in parts), str(error.value)
 
 

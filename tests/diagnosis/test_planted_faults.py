@@ -204,7 +204,7 @@ def test_as_good_as_floating_point(digits):
 
 def test_a_layer_left_digital_is_said(tmp_path):
     run = trained(Planted(('training.exclude=["fc1"]',), ""), tmp_path / "run")
-    assert "; digital: fc1, 99 % of the weights" in found(run).verdict.sentence.replace("\u00a0", " ")
+    assert "; digital: layer fc1, 99 % of the weights" in found(run).verdict.sentence.replace("\u00a0", " ")
 
 
 def test_batch_normalisation_is_not_judged_by_steps_of_one_example(digits):

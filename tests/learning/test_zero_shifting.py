@@ -302,7 +302,7 @@ def test_only_referenced_cells_are_shifted():
     report = zero_shift(model, pulses=100)
     assert [shift.array for shift in report.arrays] == ["2"]
     assert torch.equal(plain.weight, before)
-    assert str(report).startswith("zero-shifting\n  2: 100 pulses")
+    assert str(report).startswith("zero-shifting\n  layer 2: 100 pulses")
     with pytest.raises(WrongUse, match=r"mho.cells.Referenced\(\)"):
         zero_shift(mho.convert(net, RPU(device=Soft()), quiet=True))
     with pytest.raises(WrongUse, match="take no pulses"):

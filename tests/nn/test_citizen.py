@@ -331,7 +331,9 @@ def test_weights_that_are_made_of_other_parameters_are_refused(change):
 def test_a_parametrized_layer_is_refused_until_its_weight_is_permanent():
     digital = small()
     nn.utils.parametrizations.weight_norm(digital[0])
-    with pytest.raises(InvalidValue, match=r"^0: its weight is computed by a parametrization .* exclude=\[\"0\"\]$"):
+    with pytest.raises(
+        InvalidValue, match=r"^layer 0: its weight is computed by a parametrization .* exclude=\[\"0\"\]$"
+    ):
         mho.convert(digital, EXACT, quiet=True)
     assert not isinstance(mho.convert(digital, EXACT, exclude=["0"], quiet=True)[0], mho.nn.Linear)
     nn.utils.parametrize.remove_parametrizations(digital[0], "weight")
@@ -341,7 +343,7 @@ def test_a_parametrized_layer_is_refused_until_its_weight_is_permanent():
 def test_a_parametrization_inside_a_layer_is_refused_too():
     digital = nn.Sequential(nn.MultiheadAttention(8, 2))
     nn.utils.parametrizations.weight_norm(digital[0].out_proj)
-    with pytest.raises(InvalidValue, match=r"^0\.out_proj: its weight is computed by a parametrization"):
+    with pytest.raises(InvalidValue, match=r"^layer 0\.out_proj: its weight is computed by a parametrization"):
         mho.convert(digital, EXACT, quiet=True)
 
 
@@ -647,7 +649,7 @@ def test_a_step_after_a_backward_in_evaluation_mode_says_that_arrays_stay():
     optimizer, before = mho.AnalogSGD(model, lr=0.1), twin_state(model)
     model[0].eval()
     model(x).sum().backward()
-    with pytest.warns(UserWarning, match=r"^0: in evaluation mode, .* call model\.train"):
+    with pytest.warns(UserWarning, match=r"^layer 0: in evaluation mode, .* call model\.train"):
         optimizer.step()
     assert torch.equal(twin_state(model)["0.weight"], before["0.weight"])
     assert not torch.equal(twin_state(model)["2.weight"], before["2.weight"])

@@ -44,7 +44,7 @@ def check_lr(lr: float) -> None:
 def check_time(name: str, dt: float) -> None:
     """Raise InvalidValue unless dt, a time in optimizer steps, is finite and at least 0; `name` names the array."""
     if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 <= dt < float("inf"):
-        raise InvalidValue(f"{name}: dt is {dt!r}; give a number of optimizer steps of at least 0")
+        raise InvalidValue(f"array {name}: dt is {dt!r}; give a number of optimizer steps of at least 0")
 
 
 def as_matrix(name: str, values: Tensor, what: str, shape: tuple[int, int, int]) -> Tensor:
@@ -62,11 +62,11 @@ def as_matrix(name: str, values: Tensor, what: str, shape: tuple[int, int, int])
     try:
         given = torch.as_tensor(values, dtype=torch.float32, device="cpu").detach()
     except (TypeError, ValueError, RuntimeError):
-        raise InvalidValue(f"{name}: the {what} are {shown(values)}; give a tensor or an array") from None
+        raise InvalidValue(f"array {name}: the {what} are {shown(values)}; give a tensor or an array") from None
     if given.shape not in (shape, shape[1:]):
-        raise InvalidValue(f"{name}: {what} of shape {tuple(given.shape)}; give {shape} or {shape[1:]}")
+        raise InvalidValue(f"array {name}: {what} of shape {tuple(given.shape)}; give {shape} or {shape[1:]}")
     if not torch.isfinite(given).all():
-        raise InvalidValue(f"{name}: the {what} to write hold NaN or infinite values")
+        raise InvalidValue(f"array {name}: the {what} to write hold NaN or infinite values")
     return given.expand(shape)
 
 
@@ -87,15 +87,15 @@ def as_vectors(name: str, values: Tensor, label: str, replicas: int, width: int)
     try:
         given = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError):
-        raise InvalidValue(f"{name}: {label} is {shown(values)}; give a tensor or an array") from None
+        raise InvalidValue(f"array {name}: {label} is {shown(values)}; give a tensor or an array") from None
     if given.device.type != "cpu":
-        raise WrongUse(f"{name}: {label} lies on {given.device}; arrays compute on the CPU, give {label}.cpu()")
+        raise WrongUse(f"array {name}: {label} lies on {given.device}; arrays compute on the CPU, give {label}.cpu()")
     array: Floats = np.ascontiguousarray(given.detach().float().numpy(), np.float32)
     if array.ndim == 2 and replicas == 1:
         array = array[None]
     if array.ndim != 3 or array.shape[0] != replicas or array.shape[2] != width:
         rank = f"({replicas}, T, {width})" + (f" or (T, {width})" if replicas == 1 else "")
-        raise InvalidValue(f"{name}: {label} has shape {tuple(given.shape)}; give {rank}")
+        raise InvalidValue(f"array {name}: {label} has shape {tuple(given.shape)}; give {rank}")
     fault = not_finite(name, *((None, array) if label in "dq" else (array, None)))
     if fault is not None:
         raise fault
@@ -105,7 +105,7 @@ def as_vectors(name: str, values: Tensor, label: str, replicas: int, width: int)
 def check_same_vectors(name: str, x: Floats, d: Floats) -> None:
     """Raise unless x (R, T, in) and d (R, T, out) have equally many vectors T."""
     if x.shape[1] != d.shape[1]:
-        raise InvalidValue(f"{name}: x has {x.shape[1]} vectors and d has {d.shape[1]}; give as many")
+        raise InvalidValue(f"array {name}: x has {x.shape[1]} vectors and d has {d.shape[1]}; give as many")
 
 
 def not_finite(name: str, x: Floats | None, d: Floats | None) -> InvalidValue | None:
@@ -114,7 +114,7 @@ def not_finite(name: str, x: Floats | None, d: Floats | None) -> InvalidValue | 
         if values is not None and not np.isfinite(values).all():
             kind = "NaN" if np.isnan(values).any() else "infinite values"
             return InvalidValue(
-                f"{name}: {what} holds {kind}; the loss may have diverged: try a smaller lr, or a smaller "
+                f"array {name}: {what} holds {kind}; the loss may have diverged: try a smaller lr, or a smaller "
                 "init_scale of a GradScaler, as a backward cycle cannot pass on what overflows"
             )
     return None

@@ -104,13 +104,14 @@ class Array(HeldWeights):
             WrongUse: for an array without pulses.
         """
         if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
-            raise InvalidValue(f"{self.name}: length is {length!r}; give an integer of at least 1, or None")
+            raise InvalidValue(f"array {self.name}: length is {length!r}; give an integer of at least 1, or None")
         columns = as_vectors(self.name, p, "p", self.replicas, self.in_features)
         rows = as_vectors(self.name, q, "q", self.replicas, self.out_features)
         for label, values in (("p", columns), ("q", rows)):
             if values.size and np.abs(values).max() > 1:
                 raise InvalidValue(
-                    f"{self.name}: {label} holds a probability of {np.abs(values).max():g}; give values from -1 to 1"
+                    f"array {self.name}: {label} holds a probability of {np.abs(values).max():g}; give values from "
+                    "-1 to 1"
                 )
         check_same_vectors(self.name, columns, rows)
         check_time(self.name, dt)
@@ -141,14 +142,14 @@ class Array(HeldWeights):
         """
         if self.nominal_step is None:
             raise WrongUse(
-                f"{self.name}: an array with Exact updates takes no pulses; add(change) changes its weights, or give "
-                "update=mho.Pulses() and a device with steps"
+                f"array {self.name}: an array with Exact updates takes no pulses; add(change) changes its weights, "
+                "or give update=mho.Pulses() and a device with steps"
             )
         given = self._changes(pulses, "pulses", dt)
         if not torch.equal(given, given.round()) or given.abs().max() > MOST_PULSES:
             raise InvalidValue(
-                f"{self.name}: pulses reach from {float(given.min()):g} to {float(given.max()):g}; give whole numbers "
-                f"from -{MOST_PULSES} to {MOST_PULSES}"
+                f"array {self.name}: pulses reach from {float(given.min()):g} to {float(given.max()):g}; give whole "
+                f"numbers from -{MOST_PULSES} to {MOST_PULSES}"
             )
         self._step(given)
         if dt:
@@ -167,8 +168,8 @@ class Array(HeldWeights):
         """
         if self.nominal_step is not None:
             raise WrongUse(
-                f"{self.name}: its devices move by pulses alone; give these with step(pulses), or program weights with "
-                "write(weight)"
+                f"array {self.name}: its devices move by pulses alone; give these with step(pulses), or program "
+                "weights with write(weight)"
             )
         self._add(self._changes(change, "changes", dt))
         if dt:
@@ -235,7 +236,7 @@ class Array(HeldWeights):
         if factor is None:
             return self._cycles(replicas, vectors, before)
         if self.learns_scale:
-            raise WrongUse(f"{self.name}: its scale is learned, which bound cycles do not follow")
+            raise WrongUse(f"array {self.name}: its scale is learned, which bound cycles do not follow")
         inner = before.inner if isinstance(before, ScaledCycles) else None
         return ScaledCycles(self._cycles(replicas, vectors, inner), factor, replicas)
 
@@ -292,7 +293,7 @@ class Array(HeldWeights):
         """Check what `step` or `add` is given, and return it as (R, out, in)."""
         refused = self.refuses_steps()
         if refused:
-            raise WrongUse(f"{self.name}: {refused}")
+            raise WrongUse(f"array {self.name}: {refused}")
         check_time(self.name, dt)
         return as_matrix(self.name, values, what, self._shape)
 

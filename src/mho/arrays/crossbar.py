@@ -181,7 +181,7 @@ class Crossbar(Array):
     def pulse_vectors(self, p: Floats, q: Floats, length: int | None = None) -> None:
         pulses = self.first.pulses
         if not pulses:
-            raise WrongUse(f"{self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
+            raise WrongUse(f"array {self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
         plan = self.rpu.cell.plan_pulses(self.part(), p, q, length or pulses[0][0].length)
         plan.set_rate(0.0)
         self._update([*plan.draw, *plan.move], p, q)
@@ -360,10 +360,10 @@ class Crossbar(Array):
         try:
             probe = fn(torch.zeros(1))
         except (AssertionError, RuntimeError) as error:  # of torch, for a device that it was not built for
-            raise WrongUse(f"{self.name}: arrays live on the CPU, and cannot be moved ({error})") from None
+            raise WrongUse(f"array {self.name}: arrays live on the CPU, and cannot be moved ({error})") from None
         if probe.device.type != "cpu" or probe.dtype != torch.float32:
             raise WrongUse(
-                f"{self.name}: arrays live on the CPU in float32, and cannot move to {probe.device} as "
+                f"array {self.name}: arrays live on the CPU in float32, and cannot move to {probe.device} as "
                 f"{probe.dtype}; move the digital layers on their own, or leave the model where it is"
             )
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -377,8 +377,8 @@ class Crossbar(Array):
         own = parts_of_cell(self.state_dict())
         if strict and given and given != own:  # beside the keys that torch lists
             faults.append(
-                f"{self.name}: the checkpoint is of another cell, or of other settings of it: it has {given}, and this "
-                f"{type(self.rpu.cell).__name__} has {own}; make the model with the RPU of the checkpoint"
+                f"array {self.name}: the checkpoint is of another cell, or of other settings of it: it has {given}, "
+                f"and this {type(self.rpu.cell).__name__} has {own}; make the model with the RPU of the checkpoint"
             )
         for bank in self._banks():
             bank.seeds = self._seeds()

@@ -52,7 +52,7 @@ class FactoredArray(nn.Module, abc.ABC, metaclass=InWords):
         self.engine = backend_of(backend)
         fault = replicas_fault(rpu, len(seeds))
         if fault:
-            raise InvalidValue(f"{name}: {fault}")
+            raise InvalidValue(f"array {name}: {fault}")
         self.rpu, self.name, self.backend = rpu, name, backend
         self.out_features, self.in_features = int(out_features), int(in_features)
         self.devices, self.replicas = rpu.devices, len(seeds)
@@ -124,8 +124,8 @@ class FactoredArray(nn.Module, abc.ABC, metaclass=InWords):
         reach = self._reach()
         if not torch.isfinite(reach).all() or not (reach > 0).all():
             raise InvalidValue(
-                f"{self.name}: scale={scaling.value!r} is chosen by the weights that the devices can hold, and half of "
-                f"these have no such bounds; give a number, or scale=None"
+                f"array {self.name}: scale={scaling.value!r} is chosen by the weights that the devices can hold, and "
+                "half of these have no such bounds; give a number, or scale=None"
             )
         whole = weight.flatten(1)[:, None]
         size = _size(weight if scaling.per == "output" else whole, scaling.value)

@@ -32,17 +32,17 @@ def fault_of(bank: Bank, name: str, x: Floats | None, d: Floats | None, *, relax
     kept = "the weights concerned were left as they were"
     if relaxing:
         return LawError(
-            f"{name}: {bank.asked('rest', 'aged')} returned NaN; {kept}. Look at what it does at the bounds, and "
+            f"array {name}: {bank.asked('rest', 'aged')} returned NaN; {kept}. Look at what it does at the bounds, and "
             "for a dt above 1"
         )
     if x is not None and d is not None:
         return LawError(
-            f"{name}: {type(bank.spec.device).__name__}.pulse returned NaN; {kept}. "
+            f"array {name}: {type(bank.spec.device).__name__}.pulse returned NaN; {kept}. "
             "mho.testing.check_device(device) shows at which states"
         )
     if bank.population().shows:
-        return LawError(f"{name}: {bank.asked('read', 'seen')} returned NaN, at a state it must have a value for")
-    return InvalidValue(f"{name}: a read overflowed float32; inputs or weights are far beyond any array's range")
+        return LawError(f"array {name}: {bank.asked('read', 'seen')} returned NaN, at a state it must have a value for")
+    return InvalidValue(f"array {name}: a read overflowed float32; inputs or weights are far beyond any array's range")
 
 
 def parts_of_cell(keys: Iterable[str]) -> str:

@@ -51,7 +51,7 @@ def check_size(array: FactoredArray) -> None:
     lines, width = array.out_features * array.rpu.lines, array.in_features
     if lines > (rows or lines) or width > (columns or width):
         raise InvalidValue(
-            f"{array.name}: {lines} lines and {width} columns exceed the tile of {rows or 'any'}×{columns or 'any'} of "
-            "its RPU; mho.arrays.build_array with the same arguments spreads them over several crossbars, as layers "
-            "do, or give rpu.replace(tile=None)"
+            f"array {array.name}: {lines} lines and {width} columns exceed the tile of "
+            f"{rows or 'any'}×{columns or 'any'} of its RPU; mho.arrays.build_array with the same arguments spreads "
+            "them over several crossbars, as layers do, or give rpu.replace(tile=None)"
         )

@@ -40,7 +40,7 @@ def own_cells(
         InvalidValue: naming every unknown field, wrong shape and value that the law refuses at once.
     """
     if given is not None and not isinstance(given, Mapping):
-        raise InvalidValue(f"{name}: cell_parameters is {shown(given)}; give a dict of arrays by field")
+        raise InvalidValue(f"array {name}: cell_parameters is {shown(given)}; give a dict of arrays by field")
     faults, found, known = Faults(name), {}, []
     own = dict(given or {})
     for place, bank in enumerate(rpu.banks):

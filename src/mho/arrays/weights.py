@@ -112,7 +112,7 @@ class HeldWeights(FactoredArray):
         share = float(clipped.float().mean())
         if share > WARNED_SHARE and wanted.abs().max() > held[clipped].abs().mean() and not quiet:
             warn(
-                f"{self.name}: the bounds of the devices clipped {100 * share:.1f} % of the weights, which reach "
+                f"array {self.name}: the bounds of the devices clipped {100 * share:.1f} % of the weights, which reach "
                 f"{float(wanted.abs().max()):.3g}; {self._cure(wanted)}",
                 ClippedWeights,
             )
@@ -153,11 +153,11 @@ class HeldWeights(FactoredArray):
         """
         if not self.main.reference:
             raise WrongUse(
-                f"{self.name}: cells of kind {type(self.rpu.cell).__name__} have no reference device; give "
+                f"array {self.name}: cells of kind {type(self.rpu.cell).__name__} have no reference device; give "
                 "cell=mho.cells.Referenced()"
             )
         if isinstance(error, bool) or not isinstance(error, (int, float)) or not 0 <= error < float("inf"):
-            raise InvalidValue(f"{self.name}: error is {error!r}; give a number of at least 0")
+            raise InvalidValue(f"array {self.name}: error is {error!r}; give a number of at least 0")
         self._program_reference(as_matrix(self.name, values, "references", self._shape), float(error))
 
     def reset_weights(self) -> None:
@@ -177,7 +177,7 @@ class HeldWeights(FactoredArray):
             InvalidValue: for another dt.
         """
         if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not 0 < dt < float("inf"):
-            raise InvalidValue(f"{self.name}: dt is {dt!r}; give a number of optimizer steps greater than 0")
+            raise InvalidValue(f"array {self.name}: dt is {dt!r}; give a number of optimizer steps greater than 0")
         self.pass_time(float(dt))
 
     @abc.abstractmethod
@@ -198,8 +198,8 @@ class HeldWeights(FactoredArray):
             losses = np.broadcast_to(np.asarray(loss, np.float32), self.replicas)
         except (TypeError, ValueError):
             raise InvalidValue(
-                f"{self.name}: loss is {shown(loss)}; give the mean loss of an epoch, a number or one for each of the "
-                f"{self.replicas} replicas"
+                f"array {self.name}: loss is {shown(loss)}; give the mean loss of an epoch, a number or one for each "
+                f"of the {self.replicas} replicas"
             ) from None
         self._advance(losses)
 

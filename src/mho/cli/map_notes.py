@@ -10,7 +10,7 @@ from mho.cells import Converters
 from mho.cli.map_result import Result
 from mho.errors import an
 from mho.hardware import LayerCost, Placed, TrainingCost
-from mho.text import cycle_time, per_cent, si
+from mho.text import cycle_time, layers_in_words, per_cent, si
 
 FEW = 4
 """Largest number of layers that are all named."""
@@ -82,13 +82,16 @@ class Notes:
         notes, digital, idle = [], self.result.digital, self.result.idle
         if digital:
             kinds = collections.Counter(layer.kind for layer in digital)
-            named = ", ".join(layer.name for layer in digital) if len(digital) <= FEW else ""
+            named = layers_in_words(", ".join(layer.name for layer in digital)) if len(digital) <= FEW else ""
             what = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
             parameters = sum(layer.parameters for layer in digital)
             notes.append(f"Digital: {what}{f' ({named})' if named else ''}, {parameters:,} parameters.")
         if idle:
             more = f" and {len(idle) - FEW} more" if len(idle) > FEW else ""
-            notes.append(f"Not reached by the {self.example}, and not in the table: {', '.join(idle[:FEW])}{more}.")
+            notes.append(
+                f"Not reached by the {self.example}, and not in the table: "
+                f"{layers_in_words(', '.join(idle[:FEW]))}{more}."
+            )
         return notes
 
     def _converters(self) -> list[str]:

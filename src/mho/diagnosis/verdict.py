@@ -14,6 +14,7 @@ from mho.diagnosis.cures import Settings
 from mho.diagnosis.finding import LIMIT, UNIT, Finding, per_cent
 from mho.diagnosis.rate import LearningRate
 from mho.diagnosis.updates import SymmetryPoints
+from mho.text import layers_in_words
 
 NEAR_CHANCE = 0.85
 """Share of the error of guessing from which a network has learnt hardly anything."""
@@ -148,7 +149,7 @@ def verdict(findings: Sequence[Finding], situation: Situation) -> Verdict:
     if made is None:
         made = _unexplained(findings, situation) if situation.is_at_chance else _without_fault(findings, situation)
     names, share = situation.digital
-    beside = f"; digital: {', '.join(names)}, {per_cent(share)} of the weights" if names else ""
+    beside = f"; digital: {layers_in_words(', '.join(names))}, {per_cent(share)} of the weights" if names else ""
     return dataclasses.replace(made, sentence=made.sentence + beside)
 
 

@@ -64,7 +64,7 @@ class ArrayShift:
     def __str__(self) -> str:
         few, many = min(self.pulses), max(self.pulses)
         sent = f"{many} pulses" if few == many else f"{few} to {many} pulses"
-        words = [f"{self.array}: {sent}{'' if self.settled is not False else ', tolerance not reached'}"]
+        words = [f"layer {self.array}: {sent}{'' if self.settled is not False else ', tolerance not reached'}"]
         if self.residual is None or self.left is None:
             words.append("every state is a symmetry point")
         else:

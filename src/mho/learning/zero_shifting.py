@@ -135,7 +135,7 @@ def _points(array: Array) -> list[SymmetryPoints]:
     """
     law = type(array.rpu.device).__name__
     if not array.rpu.device.pulse_driven:
-        raise WrongUse(f"{array.name}: {law} devices take no pulses, so there is no symmetry point to shift to")
+        raise WrongUse(f"layer {array.name}: {law} devices take no pulses, so there is no symmetry point to shift to")
     fields = {name: values[:, 0].flatten(1, 2).numpy() for name, values in array.cell_parameters().items()}
     found = []
     for replica in range(array.replicas):
@@ -143,7 +143,7 @@ def _points(array: Array) -> list[SymmetryPoints]:
         own = symmetry_points(device, {name: values[replica] for name, values in fields.items()})
         if own.without > 0.5:
             raise WrongUse(
-                f"{array.name}: {100 * own.without:.0f} % of the {law} devices have no symmetry point: their up "
+                f"layer {array.name}: {100 * own.without:.0f} % of the {law} devices have no symmetry point: their up "
                 "and down steps cancel in no state, and alternating pulses drive them to a bound. Zero-shifting needs "
                 "steps that shrink towards the bounds"
             )

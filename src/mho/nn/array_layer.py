@@ -188,7 +188,7 @@ class ArrayLayer(LearningLayer):
     def _write(self, weight: Tensor, bias: Tensor | None = None, *, choose: bool) -> float:
         """Do as `write`; choose the scale anew, if the RPU leaves it open."""
         if bias is not None and not self.has_bias:
-            raise InvalidValue(f"{self.name}: the layer has no bias; leave bias out")
+            raise InvalidValue(f"layer {self.name}: the layer has no bias; leave bias out")
         whole = self.matrix().clone()
         inputs = whole.shape[-1] - self.has_bias
         parts = [("weight", weight, self.weight_shape, whole[..., :inputs])]
@@ -197,9 +197,9 @@ class ArrayLayer(LearningLayer):
             given = torch.as_tensor(values, dtype=torch.float32).detach()
             if tuple(given.shape) not in (shape, (self.replicas, *shape)):
                 also = f", or {(self.replicas, *shape)}" if self.replicas > 1 else ""
-                raise InvalidValue(f"{self.name}: {label} has shape {tuple(given.shape)}; give {shape}{also}")
+                raise InvalidValue(f"layer {self.name}: {label} has shape {tuple(given.shape)}; give {shape}{also}")
             if not torch.isfinite(given).all():  # before any group is programmed
-                raise InvalidValue(f"{self.name}: the {label} to write holds NaN or infinite values")
+                raise InvalidValue(f"layer {self.name}: the {label} to write holds NaN or infinite values")
             target.copy_(self.as_matrix(given) if label == "weight" else given)
         return self._program(whole, choose=choose)
 
@@ -291,7 +291,7 @@ class ArrayLayer(LearningLayer):
         """
         if name != "anchor":
             raise WrongUse(
-                f"{self.name}: {name} would be a parameter of a layer on arrays, whose weights are the state of "
+                f"layer {self.name}: {name} would be a parameter of a layer on arrays, whose weights are the state of "
                 "devices, as prunings and norms of weights need it; make them permanent in the digital model before "
                 "mho.convert, or keep the layer digital (exclude=)"
             )
@@ -318,8 +318,8 @@ class ArrayLayer(LearningLayer):
         replicas, count, width = vectors.shape
         if count % samples:
             raise InvalidValue(
-                f"{self.name}: {samples} samples send {count} vectors, not the same number each, as packed sequences "
-                "do; give samples of one length"
+                f"layer {self.name}: {samples} samples send {count} vectors, not the same number each, as packed "
+                "sequences do; give samples of one length"
             )
         if self.time_first:
             return vectors.reshape(replicas, count // samples, samples, width).swapaxes(1, 2)

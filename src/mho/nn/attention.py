@@ -146,7 +146,7 @@ class MultiheadAttention(Composite):
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         if is_causal and attn_mask is None:
             raise InvalidValue(
-                f"{self.name}: is_causal=True says of attn_mask that it is causal, and there is none; give "
+                f"layer {self.name}: is_causal=True says of attn_mask that it is causal, and there is none; give "
                 "attn_mask=torch.nn.Transformer.generate_square_subsequent_mask(steps)"
             )
         mask = self._mask(key_padding_mask, attn_mask, query, key)
@@ -188,19 +188,21 @@ class MultiheadAttention(Composite):
             given = tuple(x.shape) if isinstance(x, Tensor) and not x.is_nested else None
             if isinstance(x, Tensor) and x.is_nested:
                 raise InvalidValue(
-                    f"{self.name}: the {label} is a nested tensor, as TransformerEncoder makes with "
+                    f"layer {self.name}: the {label} is a nested tensor, as TransformerEncoder makes with "
                     "enable_nested_tensor=True; build it with enable_nested_tensor=False"
                 )
             alone = " or (time, " + f"{width})" if self.replicas == 1 else ""
             if given is None or len(given) not in ((2, 3) if self.replicas == 1 else (3,)) or given[-1] != width:
                 words = shown(x) if given is None else f"of shape {given}"
-                raise InvalidValue(f"{self.name}: {label} {words}; give {axes}{width}){alone}")
+                raise InvalidValue(f"layer {self.name}: {label} {words}; give {axes}{width}){alone}")
         query, key, value = (tuple(x.shape) for x in inputs)
         batch = 0 if self.batch_first else 1
         if len({len(query), len(key), len(value)}) > 1 or (len(query) == 3 and query[batch] != key[batch]):
-            raise InvalidValue(f"{self.name}: query {query} and key {key} have different batches; give them one batch")
+            raise InvalidValue(
+                f"layer {self.name}: query {query} and key {key} have different batches; give them one batch"
+            )
         if key[:-1] != value[:-1]:
-            raise InvalidValue(f"{self.name}: key {key} and value {value}; give a value for each key")
+            raise InvalidValue(f"layer {self.name}: key {key} and value {value}; give a value for each key")
 
     def _mask(self, padding: Tensor | None, attention: Tensor | None, query: Tensor, key: Tensor) -> Tensor | None:
         """Return what is added to scores (S, num_heads, T, S'), of the same number of axes; None: nothing.
@@ -225,11 +227,11 @@ class MultiheadAttention(Composite):
             if not isinstance(mask, Tensor) or tuple(mask.shape) not in shapes:
                 give = " or ".join(map(str, shapes))
                 given = f"of shape {tuple(mask.shape)}" if isinstance(mask, Tensor) else shown(mask)
-                raise InvalidValue(f"{self.name}: {label} {given}; give a tensor {give}: {words}")
+                raise InvalidValue(f"layer {self.name}: {label} {given}; give a tensor {give}: {words}")
             if mask.dtype != torch.bool and not mask.is_floating_point():
                 raise InvalidValue(
-                    f"{self.name}: {label} is {str(mask.dtype).removeprefix('torch.')}; give booleans, True where "
-                    "nothing is attended to, or floats that are added: mask.bool()"
+                    f"layer {self.name}: {label} is {str(mask.dtype).removeprefix('torch.')}; give booleans, True "
+                    "where nothing is attended to, or floats that are added: mask.bool()"
                 )
             own = mask.float() if mask.is_floating_point() else _closed(mask)
             own = own.reshape(shapes[tuple(mask.shape)])
@@ -269,8 +271,8 @@ def _make(module: nn.MultiheadAttention, **options: Any) -> MultiheadAttention:
     if module.bias_k is not None:
         name = options["name"]
         raise InvalidValue(
-            f"{name}: add_bias_kv=True has a key and a value that are parameters, no matrix that multiplies vectors; "
-            f"make the layer without it, or keep it digital: {kept_digital([name])}"
+            f"layer {name}: add_bias_kv=True has a key and a value that are parameters, no matrix that multiplies "
+            f"vectors; make the layer without it, or keep it digital: {kept_digital([name])}"
         )
     return MultiheadAttention(**_arguments(module), **options)
 

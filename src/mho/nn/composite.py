@@ -56,7 +56,7 @@ class Composite(OnArrays):
         label, _, part = name.partition("_")
         if label in KEPT and part in self.__dict__.get("_modules", {}):
             raise WrongUse(
-                f"{self.name}: {name} is the state of arrays and cannot be replaced; program it by "
+                f"layer {self.name}: {name} is the state of arrays and cannot be replaced; program it by "
                 f"layer.{part}.write(weight, bias)"
             )
         super().__setattr__(name, value)
@@ -68,8 +68,9 @@ class Composite(OnArrays):
             WrongUse: always.
         """
         raise WrongUse(
-            f"{self.name}: {name} would be a parameter of a layer on arrays, whose weights are the state of devices; "
-            "prune or drop weights in the digital model before mho.convert, or keep the layer digital (exclude=)"
+            f"layer {self.name}: {name} would be a parameter of a layer on arrays, whose weights are the state of "
+            "devices; prune or drop weights in the digital model before mho.convert, or keep the layer digital "
+            "(exclude=)"
         )
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *arguments: Any) -> None:

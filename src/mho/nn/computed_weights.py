@@ -25,15 +25,15 @@ def computed_weight_faults(model: nn.Module, stays: Callable[[str], bool]) -> li
     ]
     inside = [(path, module) for path, module in model.named_modules() if path in kinds or is_inside(path, kinds)]
     hooked = [
-        f"{path}: its {name.rsplit('_', 1)[0]} is made of {name} before each forward, as by a pruning or a weight "
-        "norm, which an array cannot follow; make it permanent first (torch.nn.utils.prune.remove, "
+        f"layer {path}: its {name.rsplit('_', 1)[0]} is made of {name} before each forward, as by a pruning or a "
+        "weight norm, which an array cannot follow; make it permanent first (torch.nn.utils.prune.remove, "
         f"remove_weight_norm), or {kept_digital([path])}"
         for path, module in inside
         for name, parameter in module._parameters.items()
         if parameter is not None and name.endswith(("_orig", "_g")) and name.rsplit("_", 1)[0] not in module._parameters
     ]
     return hooked + [
-        f"{path}: its {name} is computed by a parametrization at each use, which an array cannot follow; make it "
+        f"layer {path}: its {name} is computed by a parametrization at each use, which an array cannot follow; make it "
         f'permanent first (torch.nn.utils.parametrize.remove_parametrizations(module, "{name}")), or '
         f"{kept_digital([path])}"
         for path, module in inside

@@ -26,6 +26,7 @@ from mho.nn.place import Replacement, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 from mho.nn.tied import Ties, find_ties, make_tied, one_rpu
 from mho.spoken import kept_digital, scale_chosen
+from mho.text import layers_in_words
 
 LONGEST = 44
 """Letters of a layer's name in the table before it is folded: half of a narrow terminal."""
@@ -322,8 +323,8 @@ class _Conversion(Replacement):
         if len(set(trained.values())) == 2:
             frozen = next(name for name, trains in trained.items() if not trains)
             warn(
-                f"{path}: {frozen} is frozen (requires_grad=False) and the other parameters are not; one array holds "
-                "all of them and trains as a whole. Freeze all of them, or none",
+                f"layer {path}: {frozen} is frozen (requires_grad=False) and the other parameters are not; one array "
+                "holds all of them and trains as a whole. Freeze all of them, or none",
                 StaysDigital,
             )
 
@@ -338,20 +339,21 @@ class _Conversion(Replacement):
         """Refuse or warn about what stays digital in the converted model, and warn of weights that do not fit."""
         if self.digital and len(self.seeds) > 1:
             raise WrongUse(
-                f"{', '.join(self.digital)} would stay digital, and replicas would share their parameters; "
-                "use replicas=1, or a model whose layers with parameters all become arrays"
+                f"{layers_in_words(', '.join(self.digital))} would stay digital, and replicas would share their "
+                "parameters; use replicas=1, or a model whose layers with parameters all become arrays"
             )
         if self.unforeseen:
             names = [words.rpartition(" (")[0] for words in self.unforeseen]
             warn(
-                f"no array form for {', '.join(self.unforeseen)}: they stay digital, and {share_on_arrays(model)}. "
-                f"Say that this is meant, which ends this warning: {kept_digital(names)}",
+                f"no array form for {layers_in_words(', '.join(self.unforeseen))}: they stay digital, and "
+                f"{share_on_arrays(model)}. Say that this is meant, which ends this warning: {kept_digital(names)}",
                 StaysDigital,
             )
         if self.clipped:
             warn(
-                f"the bounds of the devices clipped weights of {', '.join(self.clipped)}; have a digital factor "
-                f"between weights and devices: {scale_chosen()} chooses it for the weights of each layer",
+                f"the bounds of the devices clipped weights of {layers_in_words(', '.join(self.clipped))}; have a "
+                f"digital factor between weights and devices: {scale_chosen()} chooses it for the weights of each "
+                "layer",
                 ClippedWeights,
             )
 

@@ -39,7 +39,7 @@ class Dropout(nn.Module, metaclass=InWords):
     ) -> None:
         super().__init__()
         if not 0 <= p <= 1:
-            raise InvalidValue(f"{name}: p is {p!r}; give a probability from 0 to 1")
+            raise InvalidValue(f"layer {name}: p is {p!r}; give a probability from 0 to 1")
         self.p, self.channels, self.name = p, channels, name
         self.register_buffer("seeds", torch.tensor(seed_list(seed, replicas)))
         self.register_buffer("samples", torch.zeros(1, dtype=torch.int64))

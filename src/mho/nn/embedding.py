@@ -105,14 +105,14 @@ def check_indices(x: Tensor, count: int, name: str) -> Tensor:
     """
     if x.dtype not in INTEGERS:
         raise InvalidValue(
-            f"{name}: indices are {str(x.dtype).removeprefix('torch.')}; give integers from 0 to {count - 1}, for "
-            "example x.long()"
+            f"layer {name}: indices are {str(x.dtype).removeprefix('torch.')}; give integers from 0 to {count - 1}, "
+            "for example x.long()"
         )
     wrong = x[(x < 0) | (x >= count)]
     if len(wrong):
         raise InvalidValue(
-            f"{name}: index {int(wrong[0])} is out of range; the layer has {count} embeddings: give indices from 0 to "
-            f"{count - 1}"
+            f"layer {name}: index {int(wrong[0])} is out of range; the layer has {count} embeddings: give indices "
+            f"from 0 to {count - 1}"
         )
     return x
 
@@ -139,7 +139,8 @@ def refuse_options(module: nn.Embedding, name: str) -> None:
     faults = [f"{name}={getattr(module, name)} {why}" for name, why in reasons.items() if getattr(module, name)]
     if faults:
         raise InvalidValue(
-            f"{name}: {'; '.join(faults)}; make the Embedding without, or keep it digital: {kept_digital([name])}",
+            f"layer {name}: {'; '.join(faults)}; make the Embedding without, or keep it digital: "
+            f"{kept_digital([name])}",
             faults,
         )
 
@@ -150,7 +151,7 @@ def _make(module: nn.Embedding, **options: Any) -> Embedding:
 
 
 def _passage(layer: Embedding) -> PassageOf:
-    raise InvalidValue(f"{layer.name} takes indices, and the online driver numbers")
+    raise InvalidValue(f"layer {layer.name} takes indices, and the online driver numbers")
 
 
 KIND = register(

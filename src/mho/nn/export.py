@@ -152,8 +152,8 @@ def _columns(array: Array, siemens: bool, given: Conductance | None) -> Iterator
         known = (bank.device.conductance or given) if siemens else None
         if siemens and known is None:
             raise InvalidValue(
-                f"{array.name}: which conductance a weight of {type(bank.device).__name__} is, is not known; give "
-                "conductance=mho.devices.Conductance(zero=..., unit=...), or give it to the device (a section "
+                f"layer {array.name}: which conductance a weight of {type(bank.device).__name__} is, is not known; "
+                "give conductance=mho.devices.Conductance(zero=..., unit=...), or give it to the device (a section "
                 "[device.conductance] in its file); or export units='weights'"
             )
         owners["" if number == 0 else f"{bank.name}."] = (first, known.siemens() if known else None)
@@ -165,8 +165,8 @@ def _columns(array: Array, siemens: bool, given: Conductance | None) -> Iterator
     whole = np.concatenate(parts, axis=1)
     if siemens and (whole < 0).any():
         warnings.warn(
-            f"{array.name}: {int((whole < 0).sum())} of {whole.size} states are below 0 S, down to {whole.min():.3g}; "
-            "no device has such a conductance: look at zero and unit of the map",
+            f"layer {array.name}: {int((whole < 0).sum())} of {whole.size} states are below 0 S, down to "
+            f"{whole.min():.3g}; no device has such a conductance: look at zero and unit of the map",
             stacklevel=4,
         )
     yield Column("state", "S" if siemens else "weight", whole)

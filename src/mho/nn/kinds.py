@@ -158,7 +158,7 @@ class LayerKind(metaclass=InWords):
                 target.copy_(values)
             if not all(torch.equal(target, values) for target, values in held()):
                 raise InvalidValue(
-                    f"{layer.name}: the matrices of a {type(twin).__name__} are copies of its parameters, so the "
+                    f"layer {layer.name}: the matrices of a {type(twin).__name__} are copies of its parameters, so the "
                     "weights of the arrays cannot be written into them; let LayerKind.matrices return views"
                 )
         twin.requires_grad_(layer.trains)

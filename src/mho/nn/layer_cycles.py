@@ -68,8 +68,9 @@ class _FirstDerivative(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         raise WrongUse(
-            f"{ctx.name}: arrays have no second derivative, as a backward cycle is a read with noise. For a gradient "
-            "penalty keep this network digital (exclude=), or clip its weights or use spectral normalisation instead"
+            f"layer {ctx.name}: arrays have no second derivative, as a backward cycle is a read with noise. For a "
+            "gradient penalty keep this network digital (exclude=), or clip its weights or use spectral "
+            "normalisation instead"
         )
 
 
@@ -99,15 +100,17 @@ def check_tensor(x: object, name: str) -> None:
     if isinstance(x, fx.Proxy):
         raise unrecorded(name, "torch.fx.symbolic_trace")
     if not isinstance(x, Tensor):
-        raise InvalidValue(f"{name}: input {shown(x)}; give a tensor, for example torch.as_tensor(x)")
+        raise InvalidValue(f"layer {name}: input {shown(x)}; give a tensor, for example torch.as_tensor(x)")
     if x.is_complex():
-        raise InvalidValue(f"{name}: the input is complex; lines of an array take real numbers: torch.view_as_real(x)")
+        raise InvalidValue(
+            f"layer {name}: the input is complex; lines of an array take real numbers: torch.view_as_real(x)"
+        )
 
 
 def unrecorded(name: str, by: str) -> WrongUse:
     return WrongUse(
-        f"{name}: {by} would record what an array answers once, noise and all; arrays cannot be recorded. Export the "
-        "digital twin, mho.to_digital(model), which has the same weights"
+        f"layer {name}: {by} would record what an array answers once, noise and all; arrays cannot be recorded. "
+        "Export the digital twin, mho.to_digital(model), which has the same weights"
     )
 
 
@@ -129,12 +132,12 @@ def through_arrays(x: Tensor, layer: Any, cycles: type[torch.autograd.Function])
         raise unrecorded(layer.name, "torch.export")
     if nn.parallel.DistributedDataParallel._active_ddp_module is not None:
         raise WrongUse(
-            f"{layer.name}: DistributedDataParallel averages gradients, and arrays take every vector as pulses, in "
-            "order: their updates cannot be averaged. Train one process a model"
+            f"layer {layer.name}: DistributedDataParallel averages gradients, and arrays take every vector as "
+            "pulses, in order: their updates cannot be averaged. Train one process a model"
         )
     if x.shape[0] % layer.replicas:
         raise InvalidValue(
-            f"{layer.name}: a batch of {x.shape[0]} cannot be shared by {layer.replicas} replicas; call the "
+            f"layer {layer.name}: a batch of {x.shape[0]} cannot be shared by {layer.replicas} replicas; call the "
             "model that convert returned, not a layer inside it"
         )
     scales = layer.learned_scales()
@@ -144,7 +147,7 @@ def through_arrays(x: Tensor, layer: Any, cycles: type[torch.autograd.Function])
         if "functorch transforms" not in str(error):
             raise
         raise WrongUse(
-            f"{layer.name}: arrays take vectors one after another and cannot be vectorised or differentiated by "
+            f"layer {layer.name}: arrays take vectors one after another and cannot be vectorised or differentiated by "
             "torch.func (vmap, grad, jacrev); give one batch of all vectors, use torch.autograd, or take "
             "mho.to_digital(model)"
         ) from None

@@ -32,7 +32,7 @@ def scale_faults(layer: ArrayLayer, state: dict[str, Any], prefix: str) -> list[
     kinds = {"": "without a scale", "factor": "with a scale", "log_factor": "with a scale that is learned"}
     there, here = (kinds[keys[0].rsplit(".", 1)[-1] if keys else ""] for keys in (stored, own))
     return [
-        f"{layer.name}: the state belongs to arrays {there}, and these are {here}; convert with the RPU of the "
+        f"layer {layer.name}: the state belongs to arrays {there}, and these are {here}; convert with the RPU of the "
         "state (scale=...), or load the state_dict of mho.to_digital(model), which any RPU takes"
     ]
 

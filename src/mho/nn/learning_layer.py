@@ -48,7 +48,7 @@ class LearningLayer(OnArrays, abc.ABC):
             return
         if memory.backwards and not memory.steered:
             raise WrongUse(
-                f"{self.name}: a second backward, and no mho.AnalogSGD steers this model's arrays; a plain "
+                f"layer {self.name}: a second backward, and no mho.AnalogSGD steers this model's arrays; a plain "
                 "torch optimizer cannot move them. Use  optimizer = mho.AnalogSGD(model, lr=0.01),  or "
                 "model.eval() if you only look at gradients"
             )

@@ -48,7 +48,9 @@ class Linear(ArrayLayer):
 
     def prepare(self, x: Tensor) -> Tensor:
         if not self.takes(x.shape):
-            raise InvalidValue(f"{self.name}: input of shape {tuple(x.shape)}; give (batch, ..., {self.in_features})")
+            raise InvalidValue(
+                f"layer {self.name}: input of shape {tuple(x.shape)}; give (batch, ..., {self.in_features})"
+            )
         return x
 
     def send(self, x: Tensor) -> list[Floats]:
@@ -87,7 +89,7 @@ def _passage(layer: Linear) -> PassageOf:
 
     def passage(samples: int, sizes: tuple[int, ...]) -> Passage:
         if not sizes or sizes[-1] != layer.in_features:
-            raise InvalidValue(f"{layer.name} takes vectors of {layer.in_features}, not {sizes}")
+            raise InvalidValue(f"layer {layer.name} takes vectors of {layer.in_features}, not {sizes}")
         return Passage(
             vectors=math.prod(sizes[:-1]),
             sizes=(*sizes[:-1], layer.out_features),

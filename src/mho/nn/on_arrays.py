@@ -50,7 +50,7 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
         """
         if name in READ and isinstance(getattr(type(self), name, None), property):
             raise WrongUse(
-                f"{self.name}: the {name} is the state of arrays and cannot be replaced; program it by "
+                f"layer {self.name}: the {name} is the state of arrays and cannot be replaced; program it by "
                 f"{self._written_by}"
             )
         super().__setattr__(name, value)

@@ -59,7 +59,9 @@ def passage_by_cycles(layer: ArrayLayer) -> PassageOf:
     def passage(samples: int, sizes: tuple[int, ...]) -> Passage:
         x = torch.zeros(samples, *sizes)
         if not layer.prepares and layer.prepare(x) is not x:
-            raise InvalidValue(f"{layer.name} changes its input before it sends it, and `prepares` does not say so")
+            raise InvalidValue(
+                f"layer {layer.name} changes its input before it sends it, and `prepares` does not say so"
+            )
         inputs = layer.send(x)
         vectors, shape = inputs[0].shape[1], x.shape
         answers = [np.zeros((samples, vectors, array.out_features), np.float32) for array in layer.crossbars]

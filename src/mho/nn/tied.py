@@ -183,8 +183,8 @@ class TiedEmbedding(OnArrays):
             WrongUse: always.
         """
         raise WrongUse(
-            f"{self.name}: {name} would be a parameter of a layer on the array of {self.owner.name}, whose weights are "
-            "the state of devices; prune weights in the digital model before mho.convert, or untie them"
+            f"layer {self.name}: {name} would be a parameter of a layer on the array of {self.owner.name}, whose "
+            "weights are the state of devices; prune weights in the digital model before mho.convert, or untie them"
         )
 
     def write(self, weight: Tensor) -> float:

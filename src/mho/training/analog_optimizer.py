@@ -188,7 +188,7 @@ class AnalogOptimizer(ArrayOptimizer):
         for place, (array, slopes) in enumerate(zip(layer.crossbars, gradient, strict=True)):
             if not np.isfinite(slopes).all():
                 raise InvalidValue(
-                    f"{array.name}: the gradient holds NaN or infinite values; the loss may have diverged: try a "
+                    f"layer {array.name}: the gradient holds NaN or infinite values; the loss may have diverged: try a "
                     "smaller lr, or a smaller init_scale of a GradScaler"
                 )
             which = range(place * array.replicas, (place + 1) * array.replicas)
@@ -259,7 +259,7 @@ class _Move:
             change /= self.scale[:, :, None]
         if not torch.isfinite(change).all():
             raise InvalidValue(
-                f"{self.array.name}: the step holds NaN or infinite values; try a smaller lr, or other options"
+                f"layer {self.array.name}: the step holds NaN or infinite values; try a smaller lr, or other options"
             )
         unit = self.array.nominal_step
         if unit is None:
@@ -274,7 +274,7 @@ class _Move:
         most = float(pulses.abs().max())
         if most > MOST_PULSES:
             raise InvalidValue(
-                f"{self.array.name}: the step asks for {most:g} pulses of a device, whose nominal step is "
+                f"layer {self.array.name}: the step asks for {most:g} pulses of a device, whose nominal step is "
                 f"{float(unit.min()):g}; at most {MOST_PULSES} are sent: give a smaller lr"
             )
         if self.remainder is not None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mho.arrays import check_lr
 from mho.errors import InvalidValue, InWords, WrongUse, nearest, shown, warn
 from mho.nn import ArrayLayer, Dropout, array_layers
+from mho.text import layers_in_words
 
 if TYPE_CHECKING:
     from mho.training.optimizer import AnalogSGD
@@ -155,9 +156,9 @@ class ArrayOptimizer(torch.optim.Optimizer, abc.ABC, metaclass=InWords):
                 memory.passed_by = False
         if names:
             warn(
-                f"{', '.join(names)}: in evaluation mode, in which arrays keep nothing of a backward, so this step "
-                "does not move them; call model.train() before the forward, or freeze what is not to train "
-                "(requires_grad_(False), or a learning rate of 0)",
+                f"{layers_in_words(', '.join(names))}: in evaluation mode, in which arrays keep nothing of a "
+                "backward, so this step does not move them; call model.train() before the forward, or freeze what "
+                "is not to train (requires_grad_(False), or a learning rate of 0)",
             )
 
     def _layer(self, group: Mapping[str, Any]) -> ArrayLayer:

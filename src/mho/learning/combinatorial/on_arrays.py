@@ -126,7 +126,9 @@ class _OnArrays:
             found: Any = modules[layer.name or "0"]
             assert isinstance(found, ArrayLayer)
             if len(found.crossbars) != 1:
-                raise InvalidValue(f"{layer.name} is on {len(found.crossbars)} arrays; CoNNTrA needs one per layer")
+                raise InvalidValue(
+                    f"layer {layer.name} is on {len(found.crossbars)} arrays; CoNNTrA needs one per layer"
+                )
             self.arrays.append((layer, found.crossbars[0]))
         self.writes = 0
 

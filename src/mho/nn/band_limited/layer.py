@@ -188,16 +188,18 @@ def _check(layer: nn.Conv1d | nn.Conv2d, x: Tensor, *, axes: int) -> None:
     """Raise InvalidValue for an input of a wrong shape or type."""
     name, sides = type(layer).__name__, ("height, width" if axes == 2 else "length")
     if x.dim() not in (axes + 1, axes + 2) or x.shape[-axes - 1] != layer.in_channels:
-        raise InvalidValue(f"{name}: input of shape {tuple(x.shape)}; give (batch, {layer.in_channels}, {sides})")
+        raise InvalidValue(f"layer {name}: input of shape {tuple(x.shape)}; give (batch, {layer.in_channels}, {sides})")
     autocast = torch.is_autocast_enabled(x.device.type)
     for what, given in (("the input", x), ("the weight", layer.weight)):
         if given.dtype not in TYPES and not (autocast and given.is_floating_point()):
             raise InvalidValue(
-                f"{name}: {what} is {given.dtype}, which transforms do not take on every device; give float32 or "
+                f"layer {name}: {what} is {given.dtype}, which transforms do not take on every device; give float32 or "
                 "float64, or use torch.autocast, under which this layer computes in float32"
             )
     if x.dtype != layer.weight.dtype and not autocast:
-        raise InvalidValue(f"{name}: the input is {x.dtype} and the weight {layer.weight.dtype}; give both one type")
+        raise InvalidValue(
+            f"layer {name}: the input is {x.dtype} and the weight {layer.weight.dtype}; give both one type"
+        )
 
 
 def _geometry(layer: nn.Conv1d | nn.Conv2d) -> Geometry:

@@ -17,6 +17,7 @@ from mho.nn.array_layer import ArrayLayer
 from mho.nn.band_limited.layer import BandLimitedConv1d, BandLimitedConv2d
 from mho.nn.band_limited.limit import BandLimit
 from mho.nn.convert import unmatched
+from mho.text import layers_in_words
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 """Layers that `band_limit` looks at: it replaces some and names the others."""
@@ -86,12 +87,12 @@ def band_limit(
     made = _Replacement(compression, energy, excluded, pointwise)
     limited = made.walk(copy.deepcopy(model), "")
     if not made.count:
-        reason = "; ".join(f"{row.name}: {row.became}" for row in made.rows) or "it has no convolution"
+        reason = "; ".join(f"layer {row.name}: {row.became}" for row in made.rows) or "it has no convolution"
         raise InvalidValue(f"no layer was limited: {reason}; band_limit replaces Conv1d and Conv2d")
     if made.unknown:
         warn(
-            f"no band-limited form for {', '.join(made.unknown)}: they keep the whole spectrum. Name them in exclude= "
-            "to say that this is meant",
+            f"no band-limited form for {layers_in_words(', '.join(made.unknown))}: they keep the whole spectrum. "
+            "Name them in exclude= to say that this is meant",
             NotBandLimited,
         )
     limited.band_limits = made.rows  # type: ignore[assignment]

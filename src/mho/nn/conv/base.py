@@ -62,7 +62,9 @@ class Convolution(ArrayLayer):
     ) -> None:
         check_groups(in_channels, out_channels, groups, name)
         if padding_mode not in PADDING_MODES:
-            raise InvalidValue(f"{name}: padding_mode is {padding_mode!r}; give one of {', '.join(PADDING_MODES)}")
+            raise InvalidValue(
+                f"layer {name}: padding_mode is {padding_mode!r}; give one of {', '.join(PADDING_MODES)}"
+            )
         kernel = self.each_axis("kernel_size", kernel_size, name)
         super().__init__(
             rpu,
@@ -109,13 +111,14 @@ class Convolution(ArrayLayer):
     def prepare(self, x: Tensor) -> Tensor:
         if not self.takes(x.shape) or x.shape[1] != self.in_channels:
             raise InvalidValue(
-                f"{self.name}: input of shape {tuple(x.shape)}; give (batch, {self.in_channels}, "
+                f"layer {self.name}: input of shape {tuple(x.shape)}; give (batch, {self.in_channels}, "
                 f"{', '.join(AXES[self.axes])})"
             )
         if min(self.output_size(x.shape)) < 1:
             words = ("a sequence", "an image", "a volume")[self.axes - 1]
             raise InvalidValue(
-                f"{self.name}: {words} of {by(x.shape[2:])} is smaller than the {by(self.kernel_size)} kernel reaches"
+                f"layer {self.name}: {words} of {by(x.shape[2:])} is smaller than the {by(self.kernel_size)} kernel "
+                "reaches"
             )
         if self.limited is not None:
             return self.limited(x)
@@ -129,7 +132,7 @@ class Convolution(ArrayLayer):
         spared = {"reflect": 1, "circular": 0}.get(self.padding_mode)
         if spared is not None and any(max(margin) > n - spared for n, margin in zip(sizes, self.margins, strict=True)):
             raise InvalidValue(
-                f"{self.name}: padding={self.padding!r} is too wide for maps of {by(sizes)}, of which "
+                f"layer {self.name}: padding={self.padding!r} is too wide for maps of {by(sizes)}, of which "
                 f"padding_mode={self.padding_mode!r} takes it; give larger maps, or a padding "
                 f"{'below' if spared else 'of at most'} their size"
             )
@@ -236,7 +239,7 @@ class Convolution(ArrayLayer):
         if isinstance(self.padding, str):
             if self.padding not in ("same", "valid") or (self.padding == "same" and set(self.stride) != {1}):
                 raise InvalidValue(
-                    f"{name}: padding is {self.padding!r}; give numbers, 'valid', or 'same' with stride 1"
+                    f"layer {name}: padding is {self.padding!r}; give numbers, 'valid', or 'same' with stride 1"
                 )
             reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
             return [(n // 2, n - n // 2) if self.padding == "same" else (0, 0) for n in reach]
@@ -286,9 +289,11 @@ def each_axis(label: str, value: Sizes, axes: int, name: str, *, low: int = 1) -
     """
     sizes = tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
     if len(sizes) != axes:
-        raise InvalidValue(f"{name}: {label} is {value!r}; give one number, or {axes}, for {', '.join(AXES[axes])}")
+        raise InvalidValue(
+            f"layer {name}: {label} is {value!r}; give one number, or {axes}, for {', '.join(AXES[axes])}"
+        )
     if not all(isinstance(size, numbers.Integral) and size >= low for size in sizes):
-        raise InvalidValue(f"{name}: {label} is {value!r}; give integers of at least {low}")
+        raise InvalidValue(f"layer {name}: {label} is {value!r}; give integers of at least {low}")
     return tuple(map(int, sizes))
 
 

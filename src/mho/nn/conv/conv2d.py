@@ -32,7 +32,7 @@ def _passage(layer: Conv2d) -> PassageOf:
 
     def passage(samples: int, sizes: tuple[int, ...]) -> Passage:
         if len(sizes) != 3 or sizes[0] != layer.in_channels:
-            raise InvalidValue(f"{layer.name} takes maps of {layer.in_channels} channels, not {sizes}")
+            raise InvalidValue(f"layer {layer.name} takes maps of {layer.in_channels} channels, not {sizes}")
         geometry = layer.geometry((samples, *sizes))
         height, width = geometry.out
         if height < 1 or width < 1:

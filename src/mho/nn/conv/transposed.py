@@ -73,8 +73,8 @@ class TransposedConvolution(Composite):
         for more, step, spread in zip(self.output_padding, self.stride, self.dilation, strict=True):
             if more >= max(step, spread):
                 raise InvalidValue(
-                    f"{name}: output_padding is {more}; give a number from 0 to less than stride or dilation, here "
-                    f"{max(step, spread)}"
+                    f"layer {name}: output_padding is {more}; give a number from 0 to less than stride or dilation, "
+                    f"here {max(step, spread)}"
                 )
         rpus = PartRPUs(rpu, layers, ["kernel", *["offset"] * bias])
         own: dict[str, Any] = {"bias": False, "seed": seed, "replicas": replicas}
@@ -129,9 +129,9 @@ class TransposedConvolution(Composite):
         """
         given = torch.as_tensor(weight, dtype=torch.float32).detach()
         if tuple(given.shape) not in (self.weight_shape, (self.replicas, *self.weight_shape)):
-            raise InvalidValue(f"{self.name}: weight has shape {tuple(given.shape)}; give {self.weight_shape}")
+            raise InvalidValue(f"layer {self.name}: weight has shape {tuple(given.shape)}; give {self.weight_shape}")
         if bias is not None and self.offset is None:
-            raise InvalidValue(f"{self.name}: the layer has no bias; leave bias out")
+            raise InvalidValue(f"layer {self.name}: the layer has no bias; leave bias out")
         lead = given.shape[: given.dim() - len(self.weight_shape)]
         rows = given.reshape(*lead, self.groups, self.in_channels // self.groups, -1).mT
         share = self.kernel.write(rows.reshape(*lead, *self.kernel.weight_shape))
@@ -154,7 +154,7 @@ class TransposedConvolution(Composite):
         x = input.unsqueeze(0) if alone else input
         if x.dim() != self.axes + 2 or x.shape[1] != self.in_channels:
             raise InvalidValue(
-                f"{self.name}: input of shape {tuple(input.shape)}; give (batch, {self.in_channels}, "
+                f"layer {self.name}: input of shape {tuple(input.shape)}; give (batch, {self.in_channels}, "
                 f"{', '.join(AXES[self.axes])})"
             )
         more = self._more(x.shape[2:], output_size, input.dim())
@@ -183,12 +183,14 @@ class TransposedConvolution(Composite):
             is_long = len(output_size) in (self.axes, whole)
             if not is_long or not all(low <= n <= high for low, n, high in zip(least, wanted, most, strict=True)):
                 raise InvalidValue(
-                    f"{self.name}: output_size is {tuple(output_size)}; for an input of {by(sizes)} give {self.axes} "
-                    f"number{'s' if self.axes > 1 else ''} from {by(least)} to {by(most)}"
+                    f"layer {self.name}: output_size is {tuple(output_size)}; for an input of {by(sizes)} give "
+                    f"{self.axes} number{'s' if self.axes > 1 else ''} from {by(least)} to {by(most)}"
                 )
             more = tuple(n - low for n, low in zip(wanted, least, strict=True))
         if min(n + extra for n, extra in zip(least, more, strict=True)) < 1:
-            raise InvalidValue(f"{self.name}: an input of {by(sizes)} leaves no output with padding={self.padding}")
+            raise InvalidValue(
+                f"layer {self.name}: an input of {by(sizes)} leaves no output with padding={self.padding}"
+            )
         return more
 
     def extra_repr(self) -> str:

@@ -132,15 +132,15 @@ class Recurrence(Composite):
         got = [tuple(state.shape) for state in states] if fits else type(given).__name__
         if got != list(shapes):
             words = " and ".join(f"{label} of {shape}" for label, shape in zip("hc", shapes, strict=False))
-            raise InvalidValue(f"{self.name}: the initial state is {got}; give {words}, or none for zeros")
+            raise InvalidValue(f"layer {self.name}: the initial state is {got}; give {words}, or none for zeros")
         return tuple(state.float() for state in states)  # as arrays answer
 
     def _shared(self, sequences: int) -> None:
         """Raise unless the replicas can share so many sequences alike."""
         if sequences % self.replicas:
             raise InvalidValue(
-                f"{self.name}: a batch of {sequences} cannot be shared by {self.replicas} replicas; call the model "
-                "that convert returned, not a layer inside it"
+                f"layer {self.name}: a batch of {sequences} cannot be shared by {self.replicas} replicas; call the "
+                "model that convert returned, not a layer inside it"
             )
 
     def _answer(self, states: States) -> Any:
@@ -197,8 +197,8 @@ class Recurrent(Recurrence):
         faults.raise_any()
         if dropout and num_layers == 1:
             raise InvalidValue(
-                f"{name}: dropout={dropout:g} lies between layers and would have no effect on one; leave it out, or "
-                "give num_layers=2 or more"
+                f"layer {name}: dropout={dropout:g} lies between layers and would have no effect on one; leave it "
+                "out, or give num_layers=2 or more"
             )
         self.num_layers, self.batch_first, self.dropout = num_layers, batch_first, dropout
         self.bidirectional = bidirectional
@@ -258,8 +258,8 @@ class Recurrent(Recurrence):
             return
         if self.replicas > 1 and len(input) % self.replicas == 0:
             warn(
-                f"{self.name}: of the input {tuple(input.shape)} axis 1 is the batch (batch_first=False), and the "
-                "replicas of a converted model lie along the first axis of its input: if this is its own input, "
+                f"layer {self.name}: of the input {tuple(input.shape)} axis 1 is the batch (batch_first=False), and "
+                "the replicas of a converted model lie along the first axis of its input: if this is its own input, "
                 "steps of time have been taken for replicas. Use batch_first=True, or be sure that the model itself "
                 "brings time to the front",
                 ReplicasMayMix,
@@ -321,13 +321,13 @@ class RecurrentCell(Recurrence):
         if not isinstance(input, Tensor):
             layer = type(self).__name__.removesuffix("Cell")
             raise InvalidValue(
-                f"{self.name}: a cell takes one step, and this is {shown(input)}; give its steps one by one, or use "
-                f"{layer}"
+                f"layer {self.name}: a cell takes one step, and this is {shown(input)}; give its steps one by one, "
+                f"or use {layer}"
             )
         alone = input.dim() == 1 and self.replicas == 1
         if input.shape[-1:] != (self.input_size,) or input.dim() != 2 - alone:
             raise InvalidValue(
-                f"{self.name}: input of shape {tuple(input.shape)}; give (batch, {self.input_size}), or "
+                f"layer {self.name}: input of shape {tuple(input.shape)}; give (batch, {self.input_size}), or "
                 f"({self.input_size},) for one replica"
             )
         states = self._states(hx, [(*input.shape[:-1], size) for size in self.state_sizes], input)

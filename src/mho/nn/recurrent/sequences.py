@@ -127,8 +127,8 @@ class Packed(Form):
         sequences = len(lengths)
         if sequences % replicas == 0 and (lengths.view(replicas, -1) != lengths[: sequences // replicas]).any():
             raise InvalidValue(
-                f"{name}: a packed sequence whose lengths differ between {replicas} replicas; each array takes as many "
-                "vectors as the others: give all replicas the same batch, or pad the sequences"
+                f"layer {name}: a packed sequence whose lengths differ between {replicas} replicas; each array takes "
+                "as many vectors as the others: give all replicas the same batch, or pad the sequences"
             )
         whole = bool((lengths == lengths[0]).all())
         alive = None if whole else tuple(torch.nonzero(lengths > t).flatten() for t in range(len(packed.batch_sizes)))
@@ -154,23 +154,23 @@ def form_of(x: Tensor | PackedSequence, inputs: int, *, replicas: int, batch_fir
     axes = "(batch, time" if batch_first else "(time, batch"
     give = f"give {axes}, {inputs}), (time, {inputs}) or a PackedSequence"
     if not isinstance(x, Tensor) or x.dim() not in (2, 3):
-        raise InvalidValue(f"{name}: input {_told(x)}; {give}")
+        raise InvalidValue(f"layer {name}: input {_told(x)}; {give}")
     _check_width(x, inputs, name, give)
     if x.numel() == 0:
-        raise InvalidValue(f"{name}: input {_told(x)} has no step or no sequence; {give}")
+        raise InvalidValue(f"layer {name}: input {_told(x)} has no step or no sequence; {give}")
     if x.dim() == 3:
         return Padded(x, replicas, batch_first=batch_first)
     if replicas > 1:
         raise InvalidValue(
-            f"{name}: input {_told(x)} is one sequence without a batch, which {replicas} replicas cannot share; give "
-            f"{axes}, {inputs})"
+            f"layer {name}: input {_told(x)} is one sequence without a batch, which {replicas} replicas cannot "
+            f"share; give {axes}, {inputs})"
         )
     return Alone(x)
 
 
 def _check_width(x: Tensor, inputs: int, name: str, give: str) -> None:
     if x.shape[-1] != inputs:
-        raise InvalidValue(f"{name}: input {_told(x)} has {x.shape[-1]} numbers per step; {give}")
+        raise InvalidValue(f"layer {name}: input {_told(x)} has {x.shape[-1]} numbers per step; {give}")
 
 
 def _told(x: object) -> str:

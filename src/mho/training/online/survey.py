@@ -215,10 +215,10 @@ def _changed(node: fx.Node, module: nn.Module | None) -> fx.Node | None:
 def _answer_shape(layer: ArrayLayer, x: Any) -> tuple[int, ...]:
     """Return the shape of what a layer answers to a batch."""
     if not isinstance(x, Tensor) or x.dtype != torch.float32:
-        raise NoGraph(f"{layer.name} gets no tensor of float32")
+        raise NoGraph(f"layer {layer.name} gets no tensor of float32")
     shape = tuple(x.shape)
     if x.shape[0] % layer.replicas:
-        raise NoGraph(f"{layer.name} gets a batch of {x.shape[0]}, which {layer.replicas} replicas cannot share")
+        raise NoGraph(f"layer {layer.name} gets a batch of {x.shape[0]}, which {layer.replicas} replicas cannot share")
     return (shape[0], *passage_for(layer, shape).sizes)
 
 

@@ -100,9 +100,11 @@ def _refuse_unseen(model: nn.Module) -> None:
             raise NoGraph(f"{name} is in evaluation mode, in a model that is not")
     for layer in layers:
         if not layer.anchor.requires_grad:
-            raise NoGraph(f"{layer.name} is frozen: its anchor requires no grad")
+            raise NoGraph(f"layer {layer.name} is frozen: its anchor requires no grad")
         if layer.replicas != replicas:
-            raise NoGraph(f"{layer.name} has {layer.replicas} replicas, the model given {replicas}: a part of a model")
+            raise NoGraph(
+                f"layer {layer.name} has {layer.replicas} replicas, the model given {replicas}: a part of a model"
+            )
 
 
 def _prepare_before_arrays(graph: fx.Graph, inner: nn.Module) -> None:

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import mho as package
@@ -65,6 +66,18 @@ def test_help_of_every_verb_imports_nothing_heavy(tmp_path):
     assert "reram_es" in shown["device check"]
     assert "SoftBounds" in shown["device check"]
     assert "Ideal" not in shown["device check"]
+
+
+def test_help_breaks_lines_only_where_the_terminal_does():
+    def texts(command, words):
+        yield " ".join(words), command.help or ""
+        for name, one in getattr(command, "commands", {}).items():
+            yield from texts(one, [*words, name])
+
+    found = dict(texts(get_command(app), []))
+    assert "learn conntra" in found
+    for verb, text in found.items():
+        assert all("\n" not in paragraph for paragraph in text.split("\n\n")), verb
 
 
 def test_importing_mho_alone_is_light(tmp_path):

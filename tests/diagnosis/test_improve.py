@@ -152,12 +152,19 @@ def test_what_cannot_be_told_from_no_change_stands_unranked_under_its_heading(mo
     place = sys.modules["mho.runs.improve"]._place
     found = dataclasses.replace(of(base), tried=tuple(sorted(made, key=place)))
     assert [one.key for one in found.tried] == ["gain-d", "gain-b", "unsure-a", "unsure-c", "unsure-f", "loss-e"]
-    show(found)
+    show(found, "runs/x")
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     heading = lines.index("cannot be told from no change in trainings of this length")
     assert lines.index("clear gains") < heading
     assert [line.split()[0] for line in lines[heading + 2 : heading + 5]] == ["unsure-a", "unsure-c", "unsure-f"]
-    page = improve_page(found, subject="x", command="y", version="1")
+    page = improve_page(found, subject="runs/x", command="y", version="1")
+    assert lines[0] == "What to improve in x?"
+    assert "<h1>What to improve in x?</h1>" in page
+    plain = " ".join(re.sub(r"<[^>]*>", " ", page).replace("\u00a0", " ").split())
+    for number, what, remark in found.headlines:  # the same numbers, in the same order, on both
+        assert lines[1 + found.headlines.index((number, what, remark))].startswith(number)
+        for word in filter(None, (number, what, remark)):
+            assert word in plain
     assert (
         page.index("Clear gains")
         < page.index("Cannot be told from no change in trainings")

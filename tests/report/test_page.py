@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from matplotlib import image
 from matplotlib.figure import Figure
 
 import mho
 from mho.errors import InvalidValue
 from mho.report import error_curves, write_report
+from mho.report.template import render_text
 from mho.runs.folder import read_summary
 
 ARRAYS = {"conv1": (16, 26, 576), "conv2": (32, 401, 64), "fc1": (128, 513, 1), "fc2": (10, 129, 1)}
@@ -328,3 +332,31 @@ def test_narrow_figure_keeps_its_axes():
     ax = error_curves([metric_line(e, 3) for e in (1, 2)], figure.add_subplot())
     figure.draw_without_rendering()
     assert ax.get_position().width > 0.75
+
+
+# Seen in a browser --------------------------------------------------------------------------------
+
+TABLE = """{% extends "base.html" %}
+{% block body %}
+<div class="box"><table><tr><td><div style="width: WIDTHpx; height: 200px"></div></td></tr></table></div>
+{% endblock %}
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", [1, 0], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [200, 900])
+def test_a_table_that_goes_on_beyond_its_box_has_a_shade_at_that_edge(tmp_path, width, scheme):
+    """On a phone 390 pixels wide the box ends 16 pixels before the edge."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert browser is not None, "install Chromium, for example: apt-get install chromium"
+    page, shot = tmp_path / "page.html", tmp_path / "page.png"
+    page.write_text(render_text(TABLE.replace("WIDTH", str(width)), title="A table"))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=390,600"]
+    options += [f"--user-data-dir={tmp_path / 'profile'}", f"--blink-settings=preferredColorScheme={scheme}"]
+    subprocess.run([browser, *options, f"--screenshot={shot}", page.as_uri()], capture_output=True, timeout=300)
+    seen = image.imread(shot)[150, :, :3]
+    paper = seen[2]
+    end = 372 if width > 390 else 200
+    assert bool(abs(seen[end] - paper).max() > 0.1) is (width > 390)
+    assert abs(seen[20] - paper).max() < 0.02  # nothing to scroll back to

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mho.cli.figures import FigureStyle, FigureWidth
 from mho.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -29,8 +28,10 @@ def compare(
             help="curves.pdf, .svg or .png: the figure; .csv: every epoch; a folder: page, tables, figures.",
         ),
     ] = None,
-    style: FigureStyle = "page",
-    width: FigureWidth = None,
+    style: Annotated[
+        str, typer.Option(help="Of figures: page, or paper (one column, small letters, no title, 600 dots per inch).")
+    ] = "page",
+    width: Annotated[float | None, typer.Option(help="Of each figure, inches (paper: 3.4).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print final errors and differences as JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print them as CSV.")] = False,
 ) -> None:

@@ -12,11 +12,11 @@ from mho.errors import InvalidValue
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as mho train makes it.")],
-    out: Annotated[Path, typer.Option(help="Folder to make, with a file an array.")],
+    out: Annotated[Path, typer.Option(help="Folder to make, with one file per array.")],
     units: Annotated[
         str, typer.Option(help="weights; or siemens, for devices whose conductance is known or given.")
     ] = "weights",
-    format: Annotated[str, typer.Option(help="npz, or csv with a row per device.")] = "npz",
+    format: Annotated[str, typer.Option(help="npz, or csv with one row per device.")] = "npz",
     zero: Annotated[float | None, typer.Option(help="Siemens of w = 0, where the run's device does not say.")] = None,
     unit: Annotated[
         float | None, typer.Option(help="Siemens of one unit of weight, where the run's device does not say.")
@@ -26,7 +26,7 @@ def export(
     """Export the devices of a run: states, drawn fields of the law, hidden states, of every array.
 
     NPZ holds arrays (replicas, devices, outputs, inputs) and a table of their
-    units; CSV a row per device, with the units in the heading.
+    units; CSV one row per device, with the units in the heading.
 
     Examples: mho export runs/digits-1 --out devices; mho export runs/digits-1
     --out devices --units siemens --format csv --zero 3e-6 --unit 2e-6.

@@ -45,6 +45,7 @@ def as_verb(function: Callable[..., None], *, progress: bool = False) -> Callabl
         finally:
             SILENCE.on = before
 
+    verb.__doc__ = _flowing(function.__doc__ or "")
     own = inspect.signature(function)
     hints = getattr(function, "__annotations__", {})
     if any(isinstance(hint, str) for hint in hints.values()):
@@ -93,6 +94,11 @@ def _point_to_setting(error: Any, args: Sequence[str]) -> None:
     kind = "it is a setting" if len(keys) == 1 else "settings have this name"
     error.message = f"No such option: {option}; {kind}: {', or '.join(shown)}"
     error.possibilities = None
+
+
+def _flowing(text: str) -> str:
+    """Return a docstring with a line for each paragraph: help breaks lines to the width of the terminal."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
 
 
 def _parsed(annotation: Any) -> Any:

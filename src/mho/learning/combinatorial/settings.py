@@ -106,7 +106,7 @@ def _levels(given: Any, faults: Faults) -> tuple[float, ...]:
     if not all(math.isfinite(level) and abs(level) <= 1e30 for level in levels):
         faults.add(f"levels hold a value that is not finite: {given!r}")
     elif not 2 <= len(levels) <= MOST_LEVELS:
-        faults.add(f"levels has {len(levels)} different values; give 2 to {MOST_LEVELS}, for example (-1, 0, 1)")
+        faults.add(f"levels has {len(levels)} different values; give 2 to {MOST_LEVELS}, for example -1, 0, 1")
     elif len(levels) != len(given):
         faults.add(f"levels has a value twice: {given!r}")
     return tuple(levels)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from command import mho
 
 from mho import kept
 from mho.kept import kept_text
+from tests.helpers.command import mho
 
 
 @pytest.fixture

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import pytest
-from command import mho as typed
 from torch import nn
 
 import mho
 from mho.errors import InvalidValue
 from mho.measurements import read_pulses
-from mho.spoken import at_the_shell, kept_digital, option, scale_chosen
+from mho.spoken import at_the_shell, kept_digital, one_replica, option, scale_chosen
+from tests.helpers.command import mho as typed
 
 
 def test_options_are_those_of_the_place_where_they_are_given():
     assert (option("read_voltage"), option("columns", "number,reading")) == ("read_voltage", 'columns="number,reading"')
     assert (kept_digital(["a", "b"]), kept_digital()) == ('exclude=["a", "b"]', "exclude=[...]")
     assert scale_chosen() == 'mho.RPU(scale="max", ...)'
+    assert "of_replica(0).device" in one_replica()
     with at_the_shell():
         assert (option("read_voltage"), option("columns", "...")) == ("--read-voltage", "--columns ...")
         assert option("decimal", ",") == "--decimal ,"
         assert option("reverse", "G down") == "--reverse 'G down'"
         assert kept_digital(["fc2"]) == "--set 'training.exclude=[\"fc2\"]'"
         assert scale_chosen() == "--set scale=max"
+        assert one_replica() == "give one number in place of each list"
         with at_the_shell("--exclude {}"):
             assert kept_digital(["a", "b"]) == "--exclude a --exclude b"
         assert kept_digital() == "--set 'training.exclude=[...]'"
@@ -33,7 +35,7 @@ def test_a_file_without_readings_has_one_hint_that_can_be_typed(tmp_path):
     shell = typed("device", "fit", "p.csv", "--out", "f", cwd=tmp_path)
     assert shell.returncode == 1
     assert shell.stderr.count("give ") == shell.stderr.count("--columns") == 1
-    assert "column 1 ('pulse') is read as number ('1' ...), column 2 ('voltage') is read as voltage" in shell.stderr
+    assert "column 1 ('pulse'): read as number ('1' ...), column 2 ('voltage') as voltage" in shell.stderr
     with pytest.raises(InvalidValue, match='give columns="number,reading"') as error:
         read_pulses(tmp_path / "p.csv")
     assert str(error.value).count("give ") == 1

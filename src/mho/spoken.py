@@ -70,3 +70,10 @@ def kept_digital(layers: Sequence[str] = ()) -> str:
 def scale_chosen() -> str:
     """Return how to have a digital factor chosen between weights and devices."""
     return "--set scale=max" if is_at_the_shell() else 'mho.RPU(scale="max", ...)'
+
+
+def one_replica() -> str:
+    """Return how to have a device of numbers where its fields are lists, one value per replica."""
+    if is_at_the_shell():
+        return "give one number in place of each list"
+    return "take the device of one replica, mho.RPU(device=device).of_replica(0).device"

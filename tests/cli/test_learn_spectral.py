@@ -18,7 +18,7 @@ QUICK = ("--samples", "60000", "--hidden", "2", "--set", "spectral.inputs=4", "-
 def test_one_line_recovers_a_network_and_leaves_a_folder(tmp_path):
     done = mho("learn", "spectral", *QUICK, "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "errors of the weights, which are known here: input" in done.stdout
+    assert "true errors of the weights, as the network that made the data is known: input" in done.stdout
     assert "condition of the whitening" in done.stdout
     assert "samples 60,000" in done.stderr
     folder = tmp_path / "run"

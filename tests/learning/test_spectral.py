@@ -700,7 +700,7 @@ def test_progress_and_report(capsys):
     assert "samples 60,000" in capsys.readouterr().err
     text = str(made.report_)
     assert "condition of the whitening" in text
-    assert "estimated errors input" in text
+    assert "estimated errors of the weights: input" in text
     few = SpectralRNN(3).fit(x[:5000], y[:5000])
     assert np.isnan(few.report_.input_error).all()  # two blocks tell the noise, not the error of each weight
 

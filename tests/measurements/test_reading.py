@@ -147,7 +147,7 @@ def test_decimal_commas_of_one_column(tmp_path):
     text = column(BOTH, 3).replace(".", ",")
     found = read(tmp_path, text)
     assert ramps(found.traces[0]) == TURN
-    assert any("decimal signs; give delimiter comma" in note for note in found.notes)
+    assert any('decimal signs; give delimiter="comma"' in note for note in found.notes)
     counted = "\n".join(f"{k},{value * 100:.0f}" for k, value in enumerate(BOTH))
     found = read(tmp_path, counted)
     assert np.allclose(found.traces[0].values, np.round(np.array(BOTH) * 100))
@@ -299,7 +299,7 @@ FAULTS = {
     "binary": (bytes(range(256)) * 40, "it is no text"),
     "one row": ("1.0,1.1,1.2,1.3\n", "line 1, column 1: the table is one row of 4 columns; give readings one below"),
     "units by turns": ("1.1 nS\n1.2 nS\n1.3 uS\n", "line 3, column 2: the reading is in uS, and that of line 1 in nS"),
-    "no readings": ("n,V (V)\n1,0.1\n2,0.1\n", "no column is one of readings; give columns"),
+    "no readings": ("n,V (V)\n1,0.1\n2,0.1\n", "column 1 ('n'): read as number ('1' ...), column 2"),
 }
 
 

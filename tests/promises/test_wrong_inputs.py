@@ -48,7 +48,7 @@ CONVERT = {
     "numbers to exclude": (convert(exclude=[0]), "0 is no name of a layer | give text | known: 0, 1, 2"),
     "a part of attention": (
         convert(ATTENTION, exclude=["0.q_proj"]),
-        "'0.q_proj' matches 0.q_proj, a part of 0 | exclude=['0']",
+        "'0.q_proj' matches 0.q_proj, a part of layer 0 | exclude=[\"0\"]",
     ),
     "a module to exclude": (convert(exclude=[nn.Tanh()]), "Tanh() is no name of a layer | known: 0, 1, 2"),
     "all excluded": (convert(exclude=["*"]), "no layer was converted | RNNCell that is not excluded"),

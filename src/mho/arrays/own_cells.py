@@ -41,7 +41,7 @@ def own_cells(
     """
     if given is not None and not isinstance(given, Mapping):
         raise InvalidValue(f"array {name}: cell_parameters is {shown(given)}; give a dict of arrays by field")
-    faults, found, known = Faults(name), {}, []
+    faults, found, known = Faults(f"array {name}"), {}, []
     own = dict(given or {})
     for place, bank in enumerate(rpu.banks):
         fields, tables = bank.device.parameters(), bank.device.tables()

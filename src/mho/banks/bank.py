@@ -295,9 +295,9 @@ class Bank(nn.Module):
             without = np.isnan(at)
             if without.any():
                 raise InvalidValue(
-                    f"{self.names[0]}: {int(without.sum())} of {without.size} devices have no symmetry point, at which "
-                    "their reference is to stand; take a law whose steps up and down cancel in one state, such as "
-                    "SoftBounds, or reference='zero'"
+                    f"array {self.names[0]}: {int(without.sum())} of {without.size} devices have no symmetry point, "
+                    "at which their reference is to stand; take a law whose steps up and down cancel in one state, "
+                    "such as SoftBounds, or reference='zero'"
                 )
         for r, (seed, number) in enumerate(self._named()):
             own = of_replica(spec, r)
@@ -333,7 +333,7 @@ class Bank(nn.Module):
         try:
             return fields_of(self.spec.device, self.seeds, self._numbers(), self._every_device(), self._own)
         except InvalidValue as error:
-            raise InvalidValue(f"{self.names[0]}: {error}") from None
+            raise InvalidValue(f"array {self.names[0]}: {error}") from None
 
     def _drawn_tables(self) -> dict[str, Floats]:
         """Draw the tables in which cells differ, of all devices: (R, devices·M, N, ...)."""

@@ -134,6 +134,10 @@ def _summary(run: SpectralRun) -> str:
     true = {name: last[name] for name in ("input_error", "recurrent_error", "output_error") if name in last}
     if true:
         shown = ", ".join(f"{name.removesuffix('_error')} {value:.2f} %" for name, value in true.items())
-        what = "errors of the weights" if run.experiment.activation == "quadratic" else "errors of A₂ᵀA₁ and A₂ᵀUA₁"
-        words.append(f"{what}, which are known here: {shown}")
+        what = (
+            "true errors of the weights"
+            if run.experiment.activation == "quadratic"
+            else "true errors of A₂ᵀA₁ and A₂ᵀUA₁"
+        )
+        words.append(f"{what}, as the network that made the data is known: {shown}")
     return "\n".join([*words, f"run folder {run.folder}"])

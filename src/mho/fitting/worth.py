@@ -11,6 +11,7 @@ from mho.devices.symmetry import nominal_cell, quiet_step
 from mho.errors import WrongUse
 from mho.kernels.reference.cell import ask
 from mho.per_replica import lengths
+from mho.spoken import one_replica
 
 RATE, LENGTH = 0.01, 10
 """Learning rate and pulses of a train that mho train takes by default."""
@@ -95,7 +96,8 @@ class Worth:
             )
         return (
             "the imbalance of steps, which drives every weight to its symmetry point: shift the zero there (--set "
-            "cell.kind=Referenced --set zero_shifting.pulses=2000)."
+            "cell.kind=Referenced --set zero_shifting.pulses=2000), which helps where steps are fine and devices are "
+            "off together (docs/symmetry.md)."
         )
 
 
@@ -110,10 +112,7 @@ def worth_of(device: Device, *, both: bool = True) -> Worth:
         WrongUse: for a device with lists.
     """
     if lengths(device):
-        raise WrongUse(
-            f"{', '.join(lengths(device))} are lists; take one replica's device: "
-            "mho.RPU(device=device).of_replica(0).device"
-        )
+        raise WrongUse(f"{', '.join(lengths(device))} are lists; {one_replica()}")
     cell = nominal_cell(device)
     low, high = float(cell.w_min), float(cell.w_max)
     middle = 0.0 if low < 0 < high else (low + high) / 2

@@ -218,10 +218,11 @@ def _no_readings(grid: Grid, columns: Sequence[Column]) -> None:
     faults, read = FileFaults(grid.file), list[str]()
     for column in columns:
         example = next((cell for cell in grid.cells(column.number) if cell), "")
-        read.append(f"column {column.label} is read as {column.role} ({example!r} ...)")
+        read.append(f"column {column.label} as {column.role} ({example!r} ...)")
     faults.add(
-        f"no column is one of readings: {', '.join(read)}; give {option('columns', 'number,reading')}, or what your "
-        "columns are",
+        f"read as {', '.join(read).partition(' as ')[2]}, and no column is one of readings; give "
+        f"{option('columns', 'number,reading')}, or what your columns are",
         grid.lines[0],
+        columns[0].label,
     )
     faults.raise_any()

@@ -68,7 +68,7 @@ class MultiheadAttention(Composite):
     ) -> None:
         super().__init__(name=name, replicas=replicas)
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
-        faults = Faults(name)
+        faults = Faults(f"layer {name}")
         for label, size in {"embed_dim": embed_dim, "num_heads": num_heads, "kdim": kdim, "vdim": vdim}.items():
             faults.number(label, size, low=1, integer=True, optional=label in ("kdim", "vdim"))
         faults.number("dropout", dropout, low=0.0, high=1.0)

@@ -123,8 +123,8 @@ def convert(
         if inner and not fnmatch.filter(names, pattern):
             whole = within[inner[0]]
             faults.append(
-                f"{pattern!r} matches {inner[0]}, a part of {whole}, which stays digital as a whole or not at all; "
-                f"{kept_digital([whole])}"
+                f"{pattern!r} matches {inner[0]}, a part of layer {whole}, which stays digital as a whole or not at "
+                f"all; {kept_digital([whole])}"
             )
         else:
             faults += unmatched([pattern], names)

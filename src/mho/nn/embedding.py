@@ -45,7 +45,7 @@ class Embedding(ArrayLayer):
         replicas: int = 1,
         name: str = "embedding",
     ) -> None:
-        faults = Faults(name)
+        faults = Faults(f"layer {name}")
         faults.number("embedding_dim", embedding_dim, low=1, integer=True)
         if faults.number("num_embeddings", num_embeddings, low=1, integer=True):
             last = num_embeddings - 1

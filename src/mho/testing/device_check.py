@@ -27,6 +27,7 @@ from mho.kernels import ops
 from mho.kernels.reference.cell import ask
 from mho.per_replica import lengths
 from mho.periphery import Pulses
+from mho.spoken import one_replica
 
 PLACES = 41
 """States over the range at which a law is asked."""
@@ -149,8 +150,8 @@ def _check_kind(device: object) -> None:
     lists = lengths(device)
     if lists:
         raise InvalidValue(
-            f"check_device takes one device, and {', '.join(lists)} of this {type(device).__name__} are lists; check "
-            "each replica's: mho.testing.check_device(mho.RPU(device=device).of_replica(0).device)"
+            f"check_device takes one device, and {', '.join(lists)} of this {type(device).__name__} are lists; "
+            f"{one_replica()}"
         )
     fields = device.parameters()
     unbounded = [name for name in ("w_max", "w_min") if math.isinf(fields[name].mean)]

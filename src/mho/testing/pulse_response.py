@@ -18,6 +18,7 @@ from mho.devices.symmetry import cell_record, nominal_cell, quiet_step
 from mho.errors import Faults, WrongUse, in_words
 from mho.per_replica import lengths
 from mho.periphery import Pulses
+from mho.spoken import one_replica
 
 Floats = npt.NDArray[np.float64]
 POINTS = 300
@@ -109,10 +110,7 @@ def _check(device: object, cells: object, pulses: object) -> None:
     assert isinstance(device, Device)
     found = lengths(device)
     if found:
-        raise WrongUse(
-            f"pulse_response takes one device, and {', '.join(found)} are lists; take one replica's: "
-            "mho.RPU(device=device).of_replica(0).device"
-        )
+        raise WrongUse(f"pulse_response takes one device, and {', '.join(found)} are lists; {one_replica()}")
     fields = device.parameters()
     if any(math.isinf(fields[name].mean) for name in ("w_max", "w_min")):
         faults.add("w_max or w_min is infinite: a ramp goes from bound to bound; give finite ones")

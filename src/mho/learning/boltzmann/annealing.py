@@ -64,9 +64,10 @@ class LogLikelihood:
     kind: str
 
     def __str__(self) -> str:
+        how = self.kind.replace("AIS", "by annealed importance sampling")
         if self.log_z.kind == "exact":
-            return f"{self.mean:.2f} nats ({self.kind})"
-        return f"{self.mean:.2f} nats, {self.low:.2f} to {self.high:.2f} ({self.kind})"
+            return f"{self.mean:.2f} nats ({how})"
+        return f"{self.mean:.2f} nats, {self.low:.2f} to {self.high:.2f} ({how})"
 
 
 def exact_partition(network: Network) -> LogPartition:

@@ -56,11 +56,17 @@ class SpectralReport:
     evidence: Floats
 
     def __str__(self) -> str:
-        lines = [f"{self.samples:,} samples; noise {self.noise:.3g}, condition of the whitening {self.condition:.3g}"]
-        lines.append("singular values " + ", ".join(f"{value:.3g}" for value in self.singular_values))
+        lines = [
+            f"{self.samples:,} samples; condition of the whitening (largest over smallest variance of the inputs) "
+            f"{self.condition:.3g}"
+        ]
+        values = ", ".join(f"{value:.3g}" for value in self.singular_values)
         lines.append(
-            "estimated errors "
-            + ", ".join(f"{name.replace('_', ' ')} {value:.2%}" for name, value in self.relative.items())
+            f"singular values of the moment, of which those near the noise {self.noise:.3g} say nothing: {values}"
+        )
+        lines.append(
+            "estimated errors of the weights: "
+            + ", ".join(f"{name.replace('_', ' ')} {100 * value:.2f} %" for name, value in self.relative.items())
         )
         if self.evidence.size:
             lines.append("direction of units " + ", ".join(f"{value:+.2f}" for value in self.evidence))

@@ -273,7 +273,7 @@ def by(sizes: Sequence[int]) -> str:
 
 def check_groups(in_channels: int, out_channels: int, groups: int, name: str) -> None:
     """Raise InvalidValue unless these are numbers of at least 1, and groups divide both numbers of channels."""
-    faults = Faults(name)
+    faults = Faults(f"layer {name}")
     for label, value in {"in_channels": in_channels, "out_channels": out_channels, "groups": groups}.items():
         faults.number(label, value, low=1, integer=True)
     if not faults.found and (in_channels % groups or out_channels % groups):

@@ -90,7 +90,7 @@ class Recurrence(Composite):
 
     def __init__(self, input_size: int, hidden_size: int, *, bias: bool, name: str, replicas: int) -> None:
         super().__init__(name=name, replicas=replicas)
-        faults = Faults(name)
+        faults = Faults(f"layer {name}")
         faults.number("input_size", input_size, low=1, integer=True)
         faults.number("hidden_size", hidden_size, low=1, integer=True)
         faults.number("proj_size", self.proj_size, low=0, integer=True)
@@ -191,7 +191,7 @@ class Recurrent(Recurrence):
         name: str = "recurrent",
     ) -> None:
         super().__init__(input_size, hidden_size, bias=bias, name=name, replicas=replicas)
-        faults = Faults(name)
+        faults = Faults(f"layer {name}")
         faults.number("num_layers", num_layers, low=1, integer=True)
         faults.number("dropout", dropout, low=0.0, high=1.0)
         faults.raise_any()

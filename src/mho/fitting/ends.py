@@ -10,8 +10,9 @@ from typing import final
 import numpy as np
 
 from mho.fitting.answer import answer
-from mho.fitting.estimate import CYCLE, NOISE, Estimate, TraceFit
-from mho.fitting.search import climb
+from mho.fitting.estimate import COMMON, CYCLE, NOISE, Estimate, TraceFit
+from mho.fitting.search import End, climb
+from mho.fitting.shared import REACH, share
 from mho.fitting.starts import ROUGH
 from mho.measurements.record import Floats
 
@@ -21,6 +22,8 @@ ALLOWED, WIDE = 2.0, 4.5
 """Log likelihood below the best that 95 % and 99.7 % of what is true lie within: two and three standard errors."""
 BETTER = 0.5
 """Log likelihood by which a fit that a profile comes upon is better than the one that it began with."""
+LOOSE = 0.15
+"""Standard error of the logarithm of a shared c2c from which both ends are looked up: three are a factor of 1.6."""
 GRID = np.array([0.0, *np.geomspace(0.02, 4.0, 16)])
 """c2c at which the likelihood is looked up."""
 
@@ -28,7 +31,7 @@ GRID = np.array([0.0, *np.geomspace(0.02, 4.0, 16)])
 @final
 @dataclasses.dataclass(frozen=True)
 class Ends:
-    """Ends of the parameters of a fit: the range that the data of a device allow with 95 %.
+    """Ends of the parameters of a fit: the range that the data allow with 95 %.
 
     Attributes:
         cycles: (least, most) c2c.
@@ -49,16 +52,18 @@ def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends |
 
     Returns:
         The fits, of a single device a better one if the profile came upon it; and both ends, None where both noises are
-        determined by three standard errors, or read noise by bounds that readings repeat exactly; for several devices,
-        whose fits have adjusted noises already; and for a law without `c2c`.
+        determined by three standard errors, those of several devices to a factor, or read noise by bounds that readings
+        repeat exactly; and for a law without `c2c`.
     """
     fit, noise = fits[0], fits[0].estimates[NOISE]
     repeated = any("repeat" in e.note for e in fit.estimates.values())
-    if len(fits) > 1 or CYCLE not in fit.problem.names or repeated:
+    if len(fits) > 1:
+        return fits, _shared_ends(fits)
+    if CYCLE not in fit.problem.names or repeated:
         return fits, None
     c2c = fit.estimates[CYCLE]
     if all(e.error is not None and e.value > TOLD * e.error for e in (noise, c2c)):
-        return fits, None
+        return _reaching_none(fit)
     free = fit.problem.replaced(held={name: e for name, e in fit.problem.held.items() if name != NOISE})
     values = fit.problem.values(fit.places)
     values[NOISE] = max(values[NOISE], free.floor)
@@ -93,21 +98,78 @@ def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends |
     )
 
 
+def _reaching_none(fit: TraceFit) -> tuple[tuple[TraceFit, ...], Ends | None]:
+    """Widen the errors of read noise and c2c where readings without noise are as likely as three errors allow.
+
+    Near 0 the likelihood is not the parabola that standard errors come from: it is flat in read noise there.
+    """
+    values, problem = fit.problem.values(fit.places), fit.problem
+    silent = problem.replaced(held=problem.held | {NOISE: Estimate(problem.floor, None)})
+    end = climb(silent, silent.adopt(values), enough=ROUGH)
+    missed = end.minus + fit.log_likelihood
+    if missed > WIDE:
+        return (fit,), None
+    c2c, noise, without = fit.estimates[CYCLE], fit.estimates[NOISE], silent.values(end.places)[CYCLE]
+    errors = (max(c2c.error or 0.0, abs(without - c2c.value) / REACH), max(noise.error or 0.0, noise.value / REACH))
+    if missed < ALLOWED:
+        least = max(c2c.value - 2 * errors[0], 0.0)
+        return (fit,), Ends((least, max(without, c2c.value)), (noise.value + 2 * errors[1], 0.0), errors, {})
+    wide = {
+        name: dataclasses.replace(e, error=w) for name, e, w in zip((CYCLE, NOISE), (c2c, noise), errors, strict=True)
+    }
+    return (dataclasses.replace(fit, estimates=fit.estimates | wide),), None
+
+
+def _shared_ends(fits: tuple[TraceFit, ...]) -> Ends | None:
+    """Look up both ends of the c2c and read noise that several devices share, by the adjusted likelihood of all."""
+    held, c2c, noise = fits[0].problem.held, fits[0].estimates.get(CYCLE), fits[0].estimates[NOISE]
+    if c2c is None or any(name not in held or held[name].note != COMMON for name in (CYCLE, NOISE)):
+        return None
+    if c2c.shared < LOOSE * c2c.value:
+        return None
+    sizes = np.unique([*GRID, c2c.value])
+    begin = int(np.flatnonzero(sizes == c2c.value)[0])
+    minus, noises = np.full(len(sizes), np.inf), np.full(len(sizes), np.nan)
+    for ways in (range(begin, len(sizes)), range(begin - 1, -1, -1)):
+        near, level = [(fit.problem, End(fit.places, -fit.log_likelihood)) for fit in fits], noise.value
+        for k in ways:
+            found = share(near, {CYCLE: float(sizes[k]), NOISE: level}, (NOISE,))
+            near, level = found.fits, found.sizes[NOISE]
+            minus[k], noises[k] = found.minus, level
+            if minus[k] > minus.min() + 2 * WIDE:
+                break
+    own = (c2c.value, noise.value)
+    crossings = [[_crossing(sizes, minus, noises, limit, way) for way in (-1, 1)] for limit in (ALLOWED, WIDE)]
+    inner, outer = ([min(low, own), max(high, own)] for low, high in crossings)
+    errors = [max(abs(end[k] - e.value) / 3 for end in outer) for k, e in enumerate((c2c, noise))]
+    return Ends((inner[0][0], inner[1][0]), (inner[0][1], inner[1][1]), (errors[0], errors[1]), {})
+
+
 def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ...]:
-    """Fits of the best law; of a single device with errors of read noise and c2c that cover what the data allow.
+    """Return the fits of the best law, with errors of read noise and c2c that cover what the data allow.
 
     Args:
-        fits: one per device; those of several have their errors.
+        fits: one per device.
         ends: what `noise_ends` found; None: c2c is determined by three standard errors, and only its likelihood is
             skew: it falls more slowly upwards, about evenly in the logarithm of c2c.
     """
-    fit = fits[0]
     if ends is None:
-        c2c = fit.estimates.get(CYCLE)
-        if len(fits) > 1 or c2c is None or not c2c.error or c2c.value < TOLD * c2c.error:
-            return fits
-        error = c2c.value * math.expm1(TOLD * c2c.error / c2c.value) / TOLD
-        return (dataclasses.replace(fit, estimates=fit.estimates | {CYCLE: dataclasses.replace(c2c, error=error)}),)
+        return tuple(_skew(fit) for fit in fits)
+    return tuple(_covering(fit, ends) for fit in fits)
+
+
+def _skew(fit: TraceFit) -> TraceFit:
+    """Return the fit with an error of c2c that reaches as far upwards as three errors of its logarithm."""
+    c2c = fit.estimates.get(CYCLE)
+    if c2c is None or not c2c.error or c2c.value < TOLD * c2c.error:
+        return fit
+    error = c2c.value * math.expm1(TOLD * c2c.error / c2c.value) / TOLD
+    wider = dataclasses.replace(c2c, error=error, shared=error if c2c.shared else 0.0)
+    return dataclasses.replace(fit, estimates=fit.estimates | {CYCLE: wider})
+
+
+def _covering(fit: TraceFit, ends: Ends) -> TraceFit:
+    """Return the fit with errors that cover what the data allow."""
     changed = {
         name: dataclasses.replace(e, error=max(e.error, ends.others.get(name, 0.0)))
         for name, e in fit.estimates.items()
@@ -115,8 +177,10 @@ def told_by(fits: tuple[TraceFit, ...], ends: Ends | None) -> tuple[TraceFit, ..
     }
     for name, error in zip((CYCLE, NOISE), ends.errors, strict=True):
         estimate = fit.estimates[name]
-        changed[name] = dataclasses.replace(estimate, error=max(estimate.error or 0.0, error), note="")
-    return (dataclasses.replace(fit, estimates=fit.estimates | changed),)
+        wide = max(estimate.error or 0.0, error)
+        shared = wide if estimate.shared else 0.0
+        changed[name] = dataclasses.replace(estimate, error=wide, note="", shared=shared)
+    return dataclasses.replace(fit, estimates=fit.estimates | changed)
 
 
 def _crossing(sizes: Floats, minus: Floats, noises: Floats, limit: float, way: int) -> tuple[float, float]:

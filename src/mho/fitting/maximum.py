@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from mho.devices import Device
 from mho.fitting.answer import answer
 from mho.fitting.estimate import NOISE, TraceFit
@@ -22,6 +24,9 @@ LEAST = 4.0
 MAYBE, WIDE = 0.4, 4.5
 """Read noise of several devices over the scatter of steps below which it may be none, and the log likelihood, beside
 what a reading beside a bound gains each device, within which three standard errors of it reach 0."""
+BEHIND = 0.5
+"""Log likelihood per reading by which a device that is behind the median of all was lost by its search: the scatter
+over devices is a tenth of this for 64 readings."""
 
 
 def fit_devices(
@@ -48,6 +53,7 @@ def fit_devices(
     Raises:
         LawError: for a law that cannot be fitted.
     """
+    frees: list[Problem] = []
     noisy, beyond = [], extrapolate or shapes_bounds(law)
     alone = len(traces) == 1
     model: tuple[Mapping[str, float], float] | None = None
@@ -57,7 +63,9 @@ def fit_devices(
         start, level = sketch(free, model, None if slow_from is None else slow_from[number])
         problem, end = improved(free, start, polished=alone)
         model = (problem.values(end.places), level)
+        frees.append(free)
         noisy.append((problem, end))
+    noisy = _recovered(frees, noisy)
     best = together(noisy)
     repeated = [series.plateaus != (None, None) for series in traces]
     common = best.sizes.get(NOISE, math.inf)
@@ -65,12 +73,13 @@ def fit_devices(
         again or faint(*fit) or common < MAYBE * fit[0].series.scatter
         for again, fit in zip(repeated, noisy, strict=True)
     ):
-        quiet = []
+        quiet, stills = [], []
         for series, again, (problem, end) in zip(traces, repeated, noisy, strict=True):
             still = Problem(law, series, held_noiseless(law, series, beyond), extrapolate=beyond, slow=slow)
             start = sketch(still, None, None)[0] if again else still.adopt(problem.values(end.places))
+            stills.append(still)
             quiet.append(improved(still, start, polished=True))
-        without, slack = together(quiet), SAME * len(traces)
+        without, slack = together(_recovered(stills, quiet)), SAME * len(traces)
         missed = without.minus - best.minus
         if missed <= (slack if all(faint(*fit) for fit in noisy) else 0.0):
             best = without
@@ -80,6 +89,18 @@ def fit_devices(
         return tuple(answer(problem, end.places) for problem, end in best.fits)
     ends = [(problem, climb(problem, end.places)) for problem, end in best.fits]
     return tuple(answer(problem, end.places, best.errors) for problem, end in ends)
+
+
+def _recovered(problems: Sequence[Problem], found: list[tuple[Problem, End]]) -> list[tuple[Problem, End]]:
+    """Return the fits, with those that are far behind the others searched once more, from the best of all."""
+    levels = [end.minus / len(problem.series.readings) for problem, end in found]
+    best_problem, best_end = found[int(np.argmin(levels))]
+    values, usual, better = best_problem.values(best_end.places), float(np.median(levels)), list(found)
+    for k, level in enumerate(levels):
+        if level > usual + BEHIND:
+            other = improved(problems[k], problems[k].adopt(values), polished=True)
+            better[k] = min(found[k], other, key=lambda one: one[1].minus)
+    return better
 
 
 def faint(problem: Problem, end: End) -> bool:

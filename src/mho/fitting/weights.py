@@ -226,7 +226,16 @@ def _scatter(readings: Floats, pulses: npt.NDArray[np.int64]) -> tuple[float, fl
 
 
 def _plateau(readings: Floats, pulses: npt.NDArray[np.int64]) -> float | None:
-    """Return the highest reading if up pulses at it twice leave it where it is."""
-    top = readings.max()
+    """Return the highest reading if up pulses at it leave it where it is, so often that this is no chance.
+
+    Twice, where readings are of few digits and others repeat too; once, or in two ramps, where no other reading repeats
+    but the lowest.
+    """
+    top, bottom = readings.max(), readings.min()
+    moved = np.concatenate([[True], pulses != 0])  # a state that is read again may read the same
+    between = readings[moved & (readings != top) & (readings != bottom)]
+    if len(np.unique(between)) == len(between):
+        came = np.concatenate([[True], pulses > 0])
+        return float(top) if int(((readings == top) & came).sum()) >= 2 else None
     still = (readings[1:] == top) & (readings[:-1] == top) & (pulses > 0)
     return float(top) if still.sum() >= 2 else None

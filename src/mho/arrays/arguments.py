@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from mho.errors import InvalidValue, WrongUse, shown
-
-Floats = npt.NDArray[np.float32]
+from mho.kernels.ops import Floats
 
 
 def seed_list(seed: int | Sequence[int], replicas: int) -> list[int]:

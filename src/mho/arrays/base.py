@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mho import random
-from mho.arrays.arguments import Floats, as_matrix, as_vectors, check_lr, check_same_vectors, check_time
+from mho.arrays.arguments import as_matrix, as_vectors, check_lr, check_same_vectors, check_time
 from mho.arrays.cycles import Cycles
 from mho.arrays.reads import Reads
 from mho.arrays.scaling import Factors, ScaledCycles, scaled_reads
@@ -20,6 +20,7 @@ from mho.banks import Rate
 from mho.banks.numbers import pulses_of
 from mho.errors import InvalidValue, WrongUse
 from mho.kernels import counts as count
+from mho.kernels.ops import Floats
 from mho.random import Operation
 
 MOST_PULSES = 1 << 15

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.arrays.arguments import Floats, seed_list
+from mho.arrays.arguments import seed_list
 from mho.arrays.base import Array
 from mho.arrays.crossbar_cycles import CrossbarCycles
 from mho.arrays.cycles import Cycles
@@ -19,13 +19,14 @@ from mho.arrays.layout import check_size
 from mho.arrays.own_cells import own_cells
 from mho.arrays.reads import Reads
 from mho.banks import Bank, Rate, UpdatePlan
+from mho.banks.kept import once
 from mho.banks.numbers import circuit_of
 from mho.cells import CellPart
 from mho.compiler.program import Step
 from mho.config import RPU
 from mho.errors import InvalidValue, MhoError, WrongUse
 from mho.kernels import counts as count
-from mho.kernels.ops import Counts
+from mho.kernels.ops import Counts, Floats
 from mho.per_replica import of_replica
 from mho.random import Operation
 
@@ -197,8 +198,8 @@ class Crossbar(Array):
         self.part().first.count_on(Operation.UPDATE, 1)
 
     def pass_time(self, dt: float) -> None:
-        if "relaxing" not in self._kept:
-            self._kept["relaxing"] = [bank for bank in self.part().banks.values() if bank.population.ages]
+        if "relaxing" not in self._kept:  # here, not by `once`, whose call would cost a short update 1 %
+            self._kept["relaxing"] = [bank for bank in self.part().banks.values() if bank.population.model.ages]
         relaxing = self._kept["relaxing"]
         if not relaxing:
             return
@@ -257,9 +258,7 @@ class Crossbar(Array):
     def circuit(self, operation: Operation, replicas: slice = slice(None)) -> Any:
         """Return the circuit of forward or backward reads of some replicas, as kernels take it."""
         key = (operation, replicas.start, replicas.stop)
-        if key not in self._kept:
-            self._kept[key] = circuit_of(self._circuits[operation], replicas, self.replicas)
-        return self._kept[key]
+        return once(self._kept, key, lambda: circuit_of(self._circuits[operation], replicas, self.replicas))
 
     def flagged(self) -> bool:
         """Return whether a kernel met NaN or infinite values. Asked after every cycle: `any` alone costs 5 µs."""

@@ -43,8 +43,8 @@ class CrossbarCycles(Cycles):
         self._plan = cell.plan_update(part, self.inputs, self.errors)
         self.update = [*self._plan.draw, *self._plan.move]
         one = np.ones(1, np.float32)
-        self._relaxing = [(bank, bank.plan_relaxation(one)) for bank in part.banks.values() if bank.population.ages]
-        self.relax = [step for _, steps in self._relaxing for step in steps]
+        self._aging = [bank for bank in part.banks.values() if bank.population.model.ages]
+        self.relax = [step for bank in self._aging for step in bank.plan_relaxation(one)]
 
     def prepare(self) -> None:
         self.part.prepare()
@@ -72,7 +72,7 @@ class CrossbarCycles(Cycles):
             self.part.first.count_on(Operation.UPDATE, self.vectors)
 
     def count_time(self) -> None:
-        for bank, _ in self._relaxing:
+        for bank in self._aging:
             bank.count_on(Operation.TIME, 1)
 
     @property

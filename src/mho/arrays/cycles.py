@@ -6,14 +6,12 @@ import abc
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.banks import Rate
 from mho.compiler.program import Step
 from mho.errors import MhoError
+from mho.kernels.ops import Floats
 from mho.kernels.scratch import room
-
-Floats = npt.NDArray[np.float32]
 
 
 class Cycles(abc.ABC):
@@ -89,3 +87,48 @@ class Cycles(abc.ABC):
     @abc.abstractmethod
     def forget(self) -> None:
         """Clear the error flags of the kernels, after they have been reported."""
+
+
+class JoinedCycles(Cycles):
+    """Cycles that consist of those of other arrays, such as tiles, and do with each of them what is done with these.
+
+    Attributes:
+        parts: cycles of the other arrays.
+    """
+
+    parts: Sequence[Cycles]
+
+    def prepare(self) -> None:
+        for part in self.parts:
+            part.prepare()
+
+    def touch(self) -> None:
+        for part in self.parts:
+            part.touch()
+
+    def begin(self) -> None:
+        for part in self.parts:
+            part.begin()
+
+    def store_numbers(self) -> None:
+        for part in self.parts:
+            part.store_numbers()
+
+    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
+        for part in self.parts:
+            part.count_on(forward=forward, backward=backward, update=update)
+
+    def count_time(self) -> None:
+        for part in self.parts:
+            part.count_time()
+
+    @property
+    def stale(self) -> bool:
+        return any(part.stale for part in self.parts)
+
+    def fault(self, *, x: bool, d: bool) -> MhoError | None:
+        return next((fault for part in self.parts if (fault := part.fault(x=x, d=d)) is not None), None)
+
+    def forget(self) -> None:
+        for part in self.parts:
+            part.forget()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mho.arrays.arguments import Floats, not_finite
+from mho.arrays.arguments import not_finite
 from mho.banks import Bank
 from mho.errors import InvalidValue, LawError, MhoError
 from mho.kernels import counts as count
-from mho.kernels.ops import Counts
+from mho.kernels.ops import Counts, Floats
 
 
 def is_flagged(totals: Counts) -> bool:
@@ -40,7 +40,7 @@ def fault_of(bank: Bank, name: str, x: Floats | None, d: Floats | None, *, relax
             f"array {name}: {type(bank.spec.device).__name__}.pulse returned NaN; {kept}. "
             "mho.testing.check_device(device) shows at which states"
         )
-    if bank.population().shows:
+    if bank.population().model.shows:
         return LawError(f"array {name}: {bank.asked('read', 'seen')} returned NaN, at a state it must have a value for")
     return InvalidValue(f"array {name}: a read overflowed float32; inputs or weights are far beyond any array's range")
 

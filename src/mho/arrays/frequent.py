@@ -7,12 +7,11 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar, final
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.compiler.program import Call, Step, joined
 from mho.compiler.threads import WORK_A_THREAD
+from mho.kernels.ops import Floats
 
-Floats = npt.NDArray[np.float32]
 Product = TypeVar("Product")
 
 OFTEN = 8

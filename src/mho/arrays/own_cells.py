@@ -15,8 +15,7 @@ from mho.devices import Device
 from mho.devices.measured_cells import MeasuredCells, first_cell, floats_of
 from mho.devices.options import OPTIONS
 from mho.errors import Faults, InvalidValue, nearest, shown
-
-Floats = npt.NDArray[np.float32]
+from mho.kernels.ops import Floats
 
 
 def own_cells(
@@ -147,23 +146,19 @@ def _refusals(device: Device, field: str, values: Floats) -> Any:
 def _fault(device: Device, field: str, value: float) -> str | None:
     """Return why a device refuses a number for a field, by the rule of this field alone."""
     effect, _, own = field.rpartition(".")
-    try:
-        if not effect:
-            changed: dict[str, Any] = {field: value}
-            dataclasses.replace(device, **changed)
-        else:
-            part = next(each for each in device.effects if type(each).__name__ == effect)
-            dataclasses.replace(part, **{own: value})
-    except InvalidValue as error:
-        return next((fault for fault in error.faults if fault.startswith(f"{own} is {value!r};")), None)
-    return None
+    part = next((each for each in device.effects if type(each).__name__ == effect), device)
+    return _replaced(part, own, value, f"{own} is {value!r};")
 
 
 def _fault_of_table(device: Device, field: str, values: Floats, end: Any) -> str | None:
     """Return why a device refuses the table of the least or the greatest numbers of all cells."""
-    extreme = end(values, axis=(0, 1, 2, 3))
+    return _replaced(device, field, end(values, axis=(0, 1, 2, 3)), f"{field} ")
+
+
+def _replaced(part: Any, field: str, value: Any, begin: str) -> str | None:
+    """Return the fault that begins so of a device or an effect with another value of a field; None for none."""
     try:
-        dataclasses.replace(device, **{field: extreme})
+        dataclasses.replace(part, **{field: value})
     except InvalidValue as error:
-        return next((fault for fault in error.faults if fault.startswith(f"{field} ")), None)
+        return next((fault for fault in error.faults if fault.startswith(begin)), None)
     return None

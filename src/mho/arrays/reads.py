@@ -6,12 +6,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import final
 
-import numpy as np
-import numpy.typing as npt
-
 from mho.compiler.program import Step
-
-Floats = npt.NDArray[np.float32]
+from mho.kernels.ops import Counts
 
 
 @final
@@ -27,5 +23,5 @@ class Reads:
     """
 
     steps: Sequence[Step]
-    numbers: Sequence[npt.NDArray[np.int64]]
+    numbers: Sequence[Counts]
     prepare: Callable[[], None]

@@ -11,14 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mho.arrays.cycles import Cycles
+from mho.arrays.cycles import Cycles, JoinedCycles
 from mho.arrays.reads import Reads
 from mho.banks import Rate
 from mho.compiler.program import Step
-from mho.errors import MhoError
 from mho.kernels import ops
-
-Floats = npt.NDArray[np.float32]
+from mho.kernels.ops import Floats
 
 
 @final
@@ -63,7 +61,7 @@ class Factors:
 
 
 @final
-class ScaledCycles(Cycles):
+class ScaledCycles(JoinedCycles):
     """Cycles of some replicas of an array, between vectors in the units of its layer.
 
     Args:
@@ -75,7 +73,8 @@ class ScaledCycles(Cycles):
     def __init__(self, inner: Cycles, factor: Tensor, replicas: slice) -> None:
         count, _, columns = inner.inputs.shape
         super().__init__(count, inner.vectors, inner.outputs.shape[2], columns)
-        self.inner, self._factor, self._now = inner, factor, factor.clone()
+        self.inner, self.parts = inner, [inner]
+        self._factor, self._now = factor, factor.clone()
         self.inputs = inner.inputs
         factors = Factors.of(factor[replicas].numpy())
         self._factors = factors
@@ -92,36 +91,12 @@ class ScaledCycles(Cycles):
         self.update = [*pulsed, *inner.update]
         self.relax = inner.relax
 
-    def prepare(self) -> None:
-        self.inner.prepare()
-
-    def touch(self) -> None:
-        self.inner.touch()
-
     def set_rate(self, lr: Rate) -> None:
         self.inner.set_rate(self._factors.rates(lr))
 
-    def begin(self) -> None:
-        self.inner.begin()
-
-    def store_numbers(self) -> None:
-        self.inner.store_numbers()
-
-    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
-        self.inner.count_on(forward=forward, backward=backward, update=update)
-
-    def count_time(self) -> None:
-        self.inner.count_time()
-
     @property
     def stale(self) -> bool:
-        return self.inner.stale or not torch.equal(self._factor, self._now)
-
-    def fault(self, *, x: bool, d: bool) -> MhoError | None:
-        return self.inner.fault(x=x, d=d)
-
-    def forget(self) -> None:
-        self.inner.forget()
+        return super().stale or not torch.equal(self._factor, self._now)
 
 
 class PlanReads(Protocol):

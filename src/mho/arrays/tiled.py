@@ -10,16 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.arrays.arguments import Floats, seed_list
+from mho.arrays.arguments import seed_list
 from mho.arrays.base import Array
 from mho.arrays.crossbar import Crossbar
-from mho.arrays.cycles import Cycles
+from mho.arrays.cycles import Cycles, JoinedCycles
 from mho.arrays.layout import Place, places
 from mho.arrays.own_cells import own_cells
 from mho.arrays.reads import Reads
 from mho.banks import Rate
 from mho.config import RPU
-from mho.errors import MhoError, in_words
+from mho.errors import in_words
+from mho.kernels.ops import Floats
 
 
 @final
@@ -166,19 +167,10 @@ class TiledArray(Array):
 
     def _read(self, inputs: Floats, read: Callable[[Crossbar, Floats], Floats], *, backward: bool) -> Floats:
         """Read every tile and add the partial sums of each output in the order of their inputs."""
-        partial: list[tuple[Place, Floats]] = []
-        for batch, alike in zip(self.batches, self.places, strict=True):
-            sums = read(batch, _cut(inputs, [p.rows if backward else p.columns for p in alike]))
-            parts = sums.reshape(self.replicas, len(alike), *sums.shape[1:])
-            partial += zip(alike, parts.swapaxes(0, 1), strict=True)
-        width = self.in_features if backward else self.out_features
-        out = np.empty((*inputs.shape[:2], width), np.float32)
-        for place, sums in sorted(partial, key=lambda part: (part[0].i, part[0].j)):
-            outputs, summand = (place.columns, place.i) if backward else (place.rows, place.j)
-            if summand == 0:
-                out[:, :, outputs] = sums
-            else:
-                out[:, :, outputs] += sums
+        sides = ([place.rows if backward else place.columns for place in alike] for alike in self.places)
+        sums = [read(batch, _cut(inputs, own)) for batch, own in zip(self.batches, sides, strict=True)]
+        out = np.empty((*inputs.shape[:2], self.in_features if backward else self.out_features), np.float32)
+        _add_from(sums, out, self.places, backward=backward)
         return out
 
     def _evaluate(self, inputs: Floats) -> Floats:
@@ -236,7 +228,7 @@ class TiledArray(Array):
 
 
 @final
-class TiledCycles(Cycles):
+class TiledCycles(JoinedCycles):
     """Cycles of some replicas of a tiled array: vectors are cut for the tiles, and their partial sums added."""
 
     def __init__(self, array: TiledArray, replicas: slice, vectors: int, before: TiledCycles | None) -> None:
@@ -244,67 +236,32 @@ class TiledCycles(Cycles):
         super().__init__(count, vectors, array.out_features, array.in_features)
         self.array = array
         start = replicas.indices(array.replicas)[0]
-        others: Sequence[Cycles | None] = [None] * len(array.batches) if before is None else before._parts
-        self._parts: list[Cycles] = [
+        others: Sequence[Cycles | None] = [None] * len(array.batches) if before is None else before.parts
+        self.parts = [
             batch.cycles(slice(start * len(alike), (start + count) * len(alike)), vectors, other)
             for batch, alike, other in zip(array.batches, array.places, others, strict=True)
         ]
-        self.forward = [self._cut_inputs, *(s for part in self._parts for s in part.forward), self._add_outputs]
-        self.backward = [self._cut_errors, *(s for part in self._parts for s in part.backward), self._add_downwards]
+        self.forward = [self._cut_inputs, *(s for part in self.parts for s in part.forward), self._add_outputs]
+        self.backward = [self._cut_errors, *(s for part in self.parts for s in part.backward), self._add_downwards]
         # errors are cut again: a layer whose input is data has no backward cycle
-        self.update = [self._cut_errors, *(s for part in self._parts for s in part.update)]
-        self.relax = [step for part in self._parts for step in part.relax]
-
-    def prepare(self) -> None:
-        for part in self._parts:
-            part.prepare()
-
-    def touch(self) -> None:
-        for part in self._parts:
-            part.touch()
+        self.update = [self._cut_errors, *(s for part in self.parts for s in part.update)]
+        self.relax = [step for part in self.parts for step in part.relax]
 
     def set_rate(self, lr: Rate) -> None:
-        for part, alike in zip(self._parts, self.array.places, strict=True):
+        for part, alike in zip(self.parts, self.array.places, strict=True):
             part.set_rate(np.repeat(lr, len(alike)) if isinstance(lr, np.ndarray) else lr)
 
-    def begin(self) -> None:
-        for part in self._parts:
-            part.begin()
-
-    def store_numbers(self) -> None:
-        for part in self._parts:
-            part.store_numbers()
-
-    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
-        for part in self._parts:
-            part.count_on(forward=forward, backward=backward, update=update)
-
-    def count_time(self) -> None:
-        for part in self._parts:
-            part.count_time()
-
-    @property
-    def stale(self) -> bool:
-        return any(part.stale for part in self._parts)
-
-    def fault(self, *, x: bool, d: bool) -> MhoError | None:
-        return next((fault for part in self._parts if (fault := part.fault(x=x, d=d)) is not None), None)
-
-    def forget(self) -> None:
-        for part in self._parts:
-            part.forget()
-
     def _cut_inputs(self) -> None:
-        _cut_into(self.inputs, [part.inputs for part in self._parts], self.array.places, _columns)
+        _cut_into(self.inputs, [part.inputs for part in self.parts], self.array.places, _columns)
 
     def _cut_errors(self) -> None:
-        _cut_into(self.errors, [part.errors for part in self._parts], self.array.places, _rows)
+        _cut_into(self.errors, [part.errors for part in self.parts], self.array.places, _rows)
 
     def _add_outputs(self) -> None:
-        _add_from([part.outputs for part in self._parts], self.outputs, self.array.places, backward=False)
+        _add_from([part.outputs for part in self.parts], self.outputs, self.array.places, backward=False)
 
     def _add_downwards(self) -> None:
-        _add_from([part.downwards for part in self._parts], self.downwards, self.array.places, backward=True)
+        _add_from([part.downwards for part in self.parts], self.downwards, self.array.places, backward=True)
 
 
 def _rows(place: Place) -> slice:

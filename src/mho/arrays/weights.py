@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from mho import random
-from mho.arrays.arguments import Floats, as_matrix
+from mho.arrays.arguments import as_matrix
 from mho.arrays.factored import FactoredArray
 from mho.arrays.read_only import ReadOnly
 from mho.banks import BankSpec
 from mho.errors import InvalidValue, WrongUse, shown, warn
 from mho.kernels import counts as count
+from mho.kernels.ops import Floats
 from mho.periphery.scale import FILL
 from mho.spoken import scale_chosen
 

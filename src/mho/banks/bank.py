@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from mho import random
+from mho.banks.kept import once
 from mho.banks.numbers import fields_of, pulses_of, shared_field, tables_of
 from mho.banks.part import BankPart
 from mho.banks.spec import BankSpec, FixedReference
@@ -19,13 +19,11 @@ from mho.compiler.hooks import kernel_name
 from mho.compiler.law import WRITTEN
 from mho.errors import InvalidValue
 from mho.kernels import counts as count
-from mho.kernels.backend import Backend
-from mho.kernels.ops import Counts, Population, check_addresses, stuck_devices
+from mho.kernels.backend import Backend, Keys
+from mho.kernels.ops import Counts, Floats, Population, check_addresses, stuck_devices
 from mho.per_replica import of_replica
 from mho.random import Operation
 
-Floats = npt.NDArray[np.float32]
-Keys = npt.NDArray[np.uint32]
 NO_TABLES: dict[str, Floats] = {}
 
 
@@ -99,7 +97,7 @@ class Bank(nn.Module):
         for field, values in self._drawn_tables().items():
             self.register_buffer(f"cell_{field}", torch.from_numpy(values[:, : lines[1]].copy()))
         self.pulses = pulses_of(spec.update, spec.device, self.replicas)
-        self._kept: dict[Any, Any] = {}
+        self._kept: dict[Hashable, Any] = {}
         if spec.fixed is not None:
             self.register_buffer("fixed", torch.from_numpy(self._fixed_numbers(spec.fixed)))
 
@@ -131,49 +129,27 @@ class Bank(nn.Module):
 
     def memory(self, buffer: str) -> Any:
         """Return a buffer as the back end addresses it, on the same memory."""
-        if buffer not in self._kept:
-            self._kept[buffer] = self.backend.memory(getattr(self, buffer))
-        return self._kept[buffer]
+        return once(self._kept, buffer, lambda: self.backend.memory(getattr(self, buffer)))
 
     def population(self) -> Population:
         """Return the law with all its fields and hidden states, as kernels take them."""
-        if "population" not in self._kept:
-            self._kept["population"] = self._made_population()
-        population: Population = self._kept["population"]
-        return population
+        return once(self._kept, "population", self._made_population)
 
     def visible(self) -> VisibleWeights:
         """Return what reads see of the devices."""
-        if "visible" not in self._kept:
-            self._kept["visible"] = VisibleWeights(
-                self.state,
-                None if self.subtracted is None else getattr(self, self.subtracted),
-                self.population(),
-                self.memory("totals"),
-                self.backend,
-                pairs=self.spec.difference,
-            )
-        visible: VisibleWeights = self._kept["visible"]
-        return visible
+        return once(self._kept, "visible", self._made_visible)
 
     def keys(self, operation: Operation) -> Keys:
         """Return the keys (R, 2) of the streams of an operation."""
-        if operation not in self._kept:
-            self._kept[operation] = np.stack(
-                [random.stream_key(seed, number, operation) for seed, number in self._named()]
-            )
-        keys: Keys = self._kept[operation]
-        return keys
+        return once(
+            self._kept, operation, lambda: np.stack([random.stream_key(*named, operation) for named in self._named()])
+        )
 
     def keys_from(self, source: str) -> Keys:
         """Return the keys (R, 2) of the streams of pulses that another bank of the array sends."""
         place = ("from", source)  # a bank may have the name of a buffer
-        if place not in self._kept:
-            numbers = [random.array_number(f"{name}.from.{source}") for name in self.names]
-            named = zip(self.seeds, numbers, strict=True)
-            self._kept[place] = np.stack([random.stream_key(seed, own, Operation.UPDATE) for seed, own in named])
-        keys: Keys = self._kept[place]
-        return keys
+        named = zip(self.seeds, (random.array_number(f"{name}.from.{source}") for name in self.names), strict=True)
+        return once(self._kept, place, lambda: np.stack([random.stream_key(*own, Operation.UPDATE) for own in named]))
 
     # What scripts see of the devices ---------------------------------------------------------------------
 
@@ -262,6 +238,13 @@ class Bank(nn.Module):
         if not keep_vars:  # fields lie side by side in one storage, which safetensors refuses
             for name in [name for name in self._buffers if name.startswith("cell_")]:
                 destination[prefix + name] = destination[prefix + name].clone()
+
+    def _made_visible(self) -> VisibleWeights:
+        reference = None if self.subtracted is None else getattr(self, self.subtracted)
+        pairs = self.spec.difference
+        return VisibleWeights(
+            self.state, reference, self.population(), self.memory("totals"), self.backend, pairs=pairs
+        )
 
     def _made_population(self) -> Population:
         fields: dict[str, Floats] = {}

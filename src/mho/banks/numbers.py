@@ -11,10 +11,9 @@ from mho import random
 from mho.devices import Device
 from mho.errors import InvalidValue
 from mho.kernels import ops
+from mho.kernels.ops import Floats
 from mho.per_replica import of_replica
 from mho.periphery import Exact, Pulses, Read
-
-Floats = npt.NDArray[np.float32]
 
 
 def circuit_of(read: Read, replicas: slice, of: int) -> ops.Circuit:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import numpy.typing as npt
 
+from mho import random
 from mho.banks.visible import VisibleWeights
 from mho.compiler.law import WRITTEN
 from mho.compiler.program import Step
-from mho.kernels.ops import Circuit, Counts, Drive, Population
+from mho.kernels.ops import Circuit, Counts, Drive, Floats, Population
 from mho.kernels.records import Window
 from mho.random import Operation
 
 if TYPE_CHECKING:
     from mho.banks.bank import Bank
 
-Floats = npt.NDArray[np.float32]
 Rate = float | npt.NDArray[np.float64]
 """A learning rate: one for all replicas, or (R,)."""
 SetRate = Callable[[Rate], None]
@@ -145,24 +145,34 @@ class BankPart:
 
     def plan_relaxation(self, dt: Floats) -> list[Step]:
         """Plan the passing of a time dt[0] without pulses; nothing for devices that do not change by themselves."""
-        if not self.population.ages:
+        if not self.population.model.ages:
             return []
         key, number = self.key(Operation.TIME), self.number(Operation.TIME)
         return [self.bank.backend.plan_relaxation(self.state, self.population, key, number, self.counts, dt)]
 
-    def hidden_by_name(self) -> dict[str, Floats]:
-        """Return the states that reads do not see by name, each (R, P, N)."""
-        return {name: self.population.hidden[:, k] for k, name in enumerate(self.population.model.hidden)}
+    @functools.cached_property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Return w_min and w_max of every device, each (R, P, N)."""
+        fields = self.population.broadcast(self.state.shape)
+        return fields["w_min"], fields["w_max"]
 
-    def put(self, values: Floats, where: npt.NDArray[np.bool_]) -> None:
-        """Program some devices, where (R, P, N), to values (R, P, N), which lie within their bounds."""
-        hidden = self.hidden_by_name()
-        written, others = hidden.pop(WRITTEN, None), hidden.values()
-        for memory in (self.state, written):
-            if memory is not None:
-                np.copyto(memory, values, where=where)
-        for memory in others:
-            np.copyto(memory, 0, where=where)
+    def put(self, values: Floats, where: npt.NDArray[np.bool_], error: Floats, number: int) -> None:
+        """Program some devices, as far as their bounds allow.
+
+        Args:
+            values: weights, (R, P, N).
+            where: the devices, (R, P, N).
+            error: standard deviation of an error that is added, (R,).
+            number: number of the programming, which names the draws of the error.
+        """
+        if error.any():
+            keys, size = self.key(Operation.PROGRAMMING), values[0].size
+            normals = np.stack([random.programming_normals(key, number, size) for key in keys])
+            values = values + error[:, None, None] * normals.reshape(values.shape)
+        values = np.clip(values, *self.bounds)
+        np.copyto(self.state, values, where=where)
+        for k, name in enumerate(self.population.model.hidden):
+            np.copyto(self.population.hidden[:, k], values if name == WRITTEN else 0, where=where)
         self.touch()
 
     def add(self, change: Floats) -> None:

@@ -12,9 +12,8 @@ from mho.compiler.program import Step
 from mho.kernels import counts as count
 from mho.kernels import stops
 from mho.kernels.backend import Backend
-from mho.kernels.ops import Counts, Population
+from mho.kernels.ops import Counts, Floats, Population
 
-Floats = npt.NDArray[np.float32]
 UNMADE = -1
 
 
@@ -47,9 +46,9 @@ class VisibleWeights:
         self._reference: Floats | None = None if reference is None else backend.memory(reference)
         self._population, self._counts, self._backend = population, counts, backend
         self._pairs = pairs
-        self.varies = population.varies
-        self.plain = not population.shows and not pairs and reference is None
-        self._shown: Floats = np.empty_like(self._state) if pairs and population.shows else self._state
+        self.varies = population.model.varies
+        self.plain = not population.model.shows and not pairs and reference is None
+        self._shown: Floats = np.empty_like(self._state) if pairs and population.model.shows else self._state
         half = self._state.shape[1] // 2
         shape = self._state[:, :half] if pairs else self._state
         self.values: Floats = self._state if self.plain else np.empty_like(shape)
@@ -74,12 +73,12 @@ class VisibleWeights:
         """Note that a kernel moves devices: the visible weights are computed anew for the next read."""
         self._changes += 1
 
-    def stamp(self) -> npt.NDArray[np.int64]:
+    def stamp(self) -> Counts:
         """Return a number (R,) that grows with every change of the devices."""
         return self._changes + sum(_version(tensor) for tensor in self._tensors)
 
     def refresh(self) -> None:
-        """Bring `values` up to date where they do not vary; once an update this costs a pass over the devices."""
+        """Bring `values` up to date where they do not vary; once per update this costs a pass over the devices."""
         if self.plain or self.varies:
             return
         stamp = self.stamp()
@@ -93,7 +92,7 @@ class VisibleWeights:
 
         Pulses since the last read are seen, whether or not `touch` was called for them.
         """
-        if not (self._population.shows or self._pairs):  # no need to compute all others anew
+        if not (self._population.model.shows or self._pairs):  # no need to compute all others anew
             return stops.take_columns(self._state, self._reference, columns, out)
 
         def copy() -> None:
@@ -108,7 +107,7 @@ class VisibleWeights:
         if self.plain:
             return
         shown: Any = self._state
-        if self._population.shows:
+        if self._population.model.shows:
             self._number[0] = vector
             shown = self._shown if self._pairs else self.values
             self._backend.plan_visible(self._state, self._population, key, self._number, self._counts, shown)()

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.banks import BankSpec
 from mho.cells.cost import BankCost, CellCost
@@ -22,19 +21,17 @@ from mho.cells.steps import plan_steps
 from mho.cells.sums import Sum, Summand
 from mho.compiler.program import Step
 from mho.devices import Device
-from mho.errors import InWords, LawError, nearest
+from mho.errors import Faults, InWords, LawError, nearest
 from mho.imports import class_name
 from mho.kernels import ops
-from mho.kernels.ops import Circuit
+from mho.kernels.ops import Circuit, Floats
 from mho.kernels.transfer import CHANGES, RATE, TransferMap
-from mho.per_replica import of_replica
+from mho.per_replica import check_lists, of_replica
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
 if TYPE_CHECKING:
     from mho.banks import UpdatePlan
-
-Floats = npt.NDArray[np.float32]
 
 
 @final
@@ -94,12 +91,23 @@ class Cell(abc.ABC, metaclass=InWords):
 
     digital_gradient: ClassVar[bool] = False
     """Whether δ·x of the vectors adds up digitally, so that no pulse trains are sent: for `mho map`."""
+    lists: ClassVar[tuple[str, ...]] = ()
+    """Fields that may be lists of one number per replica, where the cell has a `_check`."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         taken = [name for name in OWN if name in inspect.get_annotations(cls) | vars(cls)]
         if taken:
             raise LawError(f"{cls.__name__}.{taken[0]}: a method of every cell has this name; rename it")
+
+    def __post_init__(self) -> None:
+        faults = Faults(type(self).__name__)
+        if not (self.lists and check_lists(self, faults, self.lists)):  # type: ignore[arg-type]
+            self._check(faults)
+        faults.raise_any()
+
+    def _check(self, faults: Faults) -> None:
+        """Note what is wrong with the settings of one replica. Default: nothing."""
 
     @abc.abstractmethod
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:

@@ -6,19 +6,18 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import numpy.typing as npt
 
 from mho import random
 from mho.cells.events import Stop
 from mho.compiler.program import Step
 from mho.kernels import stops
+from mho.kernels.ops import Floats
 from mho.kernels.records import Chopping, Signs
 from mho.random import Operation
 
 if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
-Floats = npt.NDArray[np.float32]
 SIGN, AGE = "sign", "age"
 """Buffers per column: its sign, and how often it has been read since the sign last changed."""
 ROUNDING = 1e-6

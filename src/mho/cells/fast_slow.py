@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.banks import BankSpec
 from mho.banks.spec import check_place
 from mho.cells.base import Buffer, Cell, Term
+from mho.cells.checks import check_devices, check_read
 from mho.cells.choppers import AGE, SIGN, Chopper, regular_period
 from mho.cells.events import Event
 from mho.cells.fixed import SETTINGS, check_reference, fixed_at, fixed_reference, symmetry_fault
@@ -22,17 +22,17 @@ from mho.cells.schedule import scheduled
 from mho.cells.transfer import Transfer
 from mho.compiler.program import Step
 from mho.devices import Device
-from mho.errors import Faults, shown
+from mho.errors import Faults
 from mho.kernels import ops
+from mho.kernels.ops import Floats
 from mho.kernels.records import Means
-from mho.per_replica import Number, check_lists
+from mho.per_replica import Number
 from mho.periphery import Exact, Pulses, Read
 
 if TYPE_CHECKING:
     from mho.banks import Rate, UpdatePlan
     from mho.cells.part import CellPart
 
-Floats = npt.NDArray[np.float32]
 FAST, SLOW = "fast", "slow"
 MEANS = ("mean_x", "mean_d", "averaged")
 """Buffers of automatic scaling: running means of the largest |x| and |δ|, and over how many vectors."""
@@ -81,21 +81,11 @@ class FastSlow(Cell, abc.ABC):
     lists: ClassVar[tuple[str, ...]] = (*SETTINGS, "fast_lr", "visible")
     """Settings that may be lists of one number per replica."""
 
-    def __post_init__(self) -> None:
-        faults = Faults(type(self).__name__)
-        if not check_lists(self, faults, self.lists):
-            self._check(faults)
-        faults.raise_any()
-
     def _check(self, faults: Faults) -> None:
         """Note what is wrong with the settings of one replica."""
         faults.number("every", self.every, low=1, integer=True)
-        for name in (FAST, SLOW):
-            device = getattr(self, name)
-            if device is not None and not isinstance(device, Device):
-                faults.add(f"{name} is {shown(device)}; give a device, for example mho.devices.SoftBounds(), or None")
-        if not isinstance(self.transfer, Read):
-            faults.add(f"transfer is {shown(self.transfer)}; give for example mho.Read(noise=0.01, bound=None)")
+        check_devices(self, faults, FAST, SLOW)
+        check_read(self, faults, "transfer")
         check_reference(self, faults)
         check_place("slow_reference", self.slow_reference, faults)
         faults.flag("auto_scale", self.auto_scale)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.banks import BankSpec, UpdatePlan
 from mho.cells.base import Buffer, Cell
@@ -19,14 +18,14 @@ from mho.cells.transfer import plan_map, plan_sending
 from mho.compiler.program import Step
 from mho.devices import Device
 from mho.errors import Faults
+from mho.kernels.ops import Floats
 from mho.kernels.records import Window
-from mho.per_replica import Number, check_lists
+from mho.per_replica import Number
 from mho.periphery import Exact, Pulses, Read
 
 if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
-Floats = npt.NDArray[np.float32]
 DEVICES, GRADIENT = "devices", "gradient"
 
 
@@ -53,14 +52,12 @@ class MixedPrecision(Cell):
     threshold: Number = 1.0
     max_pulses: int = 32
     digital_gradient: ClassVar[bool] = True
+    lists: ClassVar[tuple[str, ...]] = ("threshold",)
 
-    def __post_init__(self) -> None:
-        faults = Faults("MixedPrecision")
-        if not check_lists(self, faults, ("threshold",)):
-            faults.number("every", self.every, low=1, integer=True)
-            faults.number("threshold", self.threshold, low=1.0, high=1e12)
-            faults.number("max_pulses", self.max_pulses, low=1, high=32, integer=True)
-        faults.raise_any()
+    def _check(self, faults: Faults) -> None:
+        faults.number("every", self.every, low=1, integer=True)
+        faults.number("threshold", self.threshold, low=1.0, high=1e12)
+        faults.number("max_pulses", self.max_pulses, low=1, high=32, integer=True)
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         return (BankSpec(name=DEVICES, device=device, update=update),)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 
-from mho import random
 from mho.banks import BankSpec
 from mho.banks.numbers import circuit_of
 from mho.cells.base import Buffer, Cell
+from mho.cells.checks import check_read
 from mho.cells.cost import Converters, EventCost
 from mho.cells.events import Event, Stop
 from mho.cells.part import CellPart
@@ -21,11 +20,10 @@ from mho.compiler.hooks import Hooks
 from mho.compiler.program import Step
 from mho.devices import Device
 from mho.errors import Faults
-from mho.kernels.ops import stuck_devices
+from mho.kernels.ops import Floats, stuck_devices
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
-Floats = npt.NDArray[np.float32]
 FIRST_NUMBER = 1 << 62
 """Refreshes are programmings that are numbered from here on, by the vectors seen."""
 
@@ -76,14 +74,11 @@ class OneSided(Cell):
     refresh_error: float = 0.0
     refresh_read: Read = dataclasses.field(default_factory=Read.exact)
 
-    def __post_init__(self) -> None:
-        faults = Faults("OneSided")
+    def _check(self, faults: Faults) -> None:
         faults.number("refresh_every", self.refresh_every, low=1, integer=True)
         faults.number("refresh_at", self.refresh_at, above=0.0, high=1.0)
         faults.number("refresh_error", self.refresh_error, low=0.0)
-        if not isinstance(self.refresh_read, Read):
-            faults.add(f"refresh_read is {self.refresh_read!r}; give for example mho.Read(noise=0.01, bound=None)")
-        faults.raise_any()
+        check_read(self, faults, "refresh_read")
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         bank = BankSpec(
@@ -133,6 +128,7 @@ class Refresh(Event):
         fields = bank.population.broadcast(bank.state.shape)
         low, half = lowest(fields), bank.state.shape[1] // 2
         limit = low + np.float32(self.cell.refresh_at) * (fields["w_max"] - low)
+        error = np.full(part.replicas, self.cell.refresh_error, np.float32)
         stuck = stuck_devices(bank.population.model, fields)
         # a device that is stuck cannot be set back, and its partner holds the weight
         free = np.ones(limit[:, :half].shape, np.bool_) if stuck is None else ~(stuck[:, :half] | stuck[:, half:])
@@ -144,14 +140,7 @@ class Refresh(Event):
             if not due.any():
                 return
             values = spread_over_pair(read(int(stop.numbers[0])), low)
-            if self.cell.refresh_error:
-                size = half * part.columns
-                keys, number = bank.key(Operation.PROGRAMMING), FIRST_NUMBER + int(stop.vector[0])
-                normals = np.stack([random.programming_normals(key, number, 2 * size) for key in keys])
-                values += np.float32(self.cell.refresh_error) * normals.reshape(values.shape)
-            np.clip(values, fields["w_min"], fields["w_max"], out=values)
-            moved = np.concatenate([due, due], axis=1)
-            bank.put(values, moved)
+            bank.put(values, np.concatenate([due, due], axis=1), error, FIRST_NUMBER + int(stop.vector[0]))
             part.buffers["refreshes"] += due.sum(axis=(1, 2))
 
         return [refresh]

@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, final
 
-import numpy as np
 import numpy.typing as npt
 
 from mho.banks import BankPart
+from mho.kernels.ops import Floats
 from mho.per_replica import of_replica
 from mho.random import Operation
 
 if TYPE_CHECKING:
     from mho.cells.base import Cell
     from mho.cells.sums import Sum
-
-Floats = npt.NDArray[np.float32]
 
 
 @final

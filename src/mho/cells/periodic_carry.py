@@ -5,23 +5,22 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
-import numpy.typing as npt
 
-from mho import random
 from mho.banks import BankSpec, UpdatePlan
 from mho.cells.base import Buffer, Cell, Term
+from mho.cells.checks import check_read
 from mho.cells.cost import Converters, EventCost
 from mho.cells.events import Event, Stop
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import plan_map, plan_reading, plan_sending_all
 from mho.compiler.program import Step, joined
 from mho.devices import Device
-from mho.errors import Faults, shown
-from mho.kernels.ops import stuck_devices
-from mho.per_replica import Number, check_lists, power
+from mho.errors import Faults
+from mho.kernels.ops import Floats, stuck_devices
+from mho.per_replica import Number, power
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from mho.banks import BankPart, Rate
     from mho.cells.part import CellPart
 
-Floats = npt.NDArray[np.float32]
 RESETS = 1 << 62
 """Resets are programmings that are numbered from here on, by the number of the event."""
 ROUNDING = 1e-6
@@ -69,19 +67,16 @@ class PeriodicCarry(Cell):
     carry_at: Number = 0.5
     reset_error: Number = 0.0
     transfer: Read = dataclasses.field(default_factory=Read)
+    lists: ClassVar[tuple[str, ...]] = ("base", "carry_at", "reset_error")
 
-    def __post_init__(self) -> None:
-        faults = Faults("PeriodicCarry")
-        if not check_lists(self, faults, ("base", "carry_at", "reset_error")):
-            faults.number("n", self.n, low=2, high=16, integer=True)
-            faults.number("base", self.base, above=1.0, high=1e6)
-            faults.number("every", self.every, low=1, integer=True)
-            faults.number("slower", self.slower, low=1, integer=True)
-            faults.number("carry_at", self.carry_at, above=0.0, high=1.0)
-            faults.number("reset_error", self.reset_error, low=0.0)
-            if not isinstance(self.transfer, Read):
-                faults.add(f"transfer is {shown(self.transfer)}; give for example mho.Read(noise=0.01, bound=None)")
-        faults.raise_any()
+    def _check(self, faults: Faults) -> None:
+        faults.number("n", self.n, low=2, high=16, integer=True)
+        faults.number("base", self.base, above=1.0, high=1e6)
+        faults.number("every", self.every, low=1, integer=True)
+        faults.number("slower", self.slower, low=1, integer=True)
+        faults.number("carry_at", self.carry_at, above=0.0, high=1.0)
+        faults.number("reset_error", self.reset_error, low=0.0)
+        check_read(self, faults, "transfer")
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         return tuple(BankSpec(name=digit(k), device=device, update=update) for k in reversed(range(self.n)))
@@ -161,8 +156,7 @@ class Carry(Event):
         decide = joined(plan_map(part, part.cell.transfer_map("decide"), (), self.target, omega, columns, pulses))
         stream = part.banks[self.target].stream_from(self.source)
         send = plan_sending_all(part, self.target, pulses, columns, stream)
-        fields = low.population.broadcast(low.state.shape)
-        stuck = stuck_devices(low.population.model, fields)
+        stuck = stuck_devices(low.population.model, low.population.broadcast(low.state.shape))
         limit = (part.setting("carry_at") * _nominal_range(low))[:, None, None]
         error = part.setting("reset_error")
 
@@ -182,13 +176,7 @@ class Carry(Event):
             moved = np.ascontiguousarray(full.transpose(0, 2, 1))
             if stuck is not None:
                 moved &= ~stuck
-            values = np.zeros(low.state.shape, np.float32)
-            if error.any():
-                keys, size = low.key(Operation.PROGRAMMING), part.rows * part.columns
-                normals = np.stack([random.programming_normals(key, RESETS + event, size) for key in keys])
-                values += error[:, None, None] * normals.reshape(values.shape)
-            np.clip(values, fields["w_min"], fields["w_max"], out=values)
-            low.put(values, moved)
+            low.put(np.zeros(low.state.shape, np.float32), moved, error, RESETS + event)
             part.buffers["carries"] += moved.sum(axis=(1, 2))
 
         return [carry]

@@ -27,10 +27,8 @@ class Replicated(Cell):
 
     n: int
 
-    def __post_init__(self) -> None:
-        faults = Faults("Replicated")
+    def _check(self, faults: Faults) -> None:
         faults.number("n", self.n, low=1, high=1024, integer=True)
-        faults.raise_any()
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         return (BankSpec(device=device, update=update, lines=self.n),)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.banks import BankSpec, Stream, UpdatePlan
 from mho.cells.base import Buffer, Cell, Term
+from mho.cells.checks import check_devices, check_idle, check_read
 from mho.cells.events import Event
-from mho.cells.fixed import check_reference, fixed_reference, symmetry_fault
+from mho.cells.fixed import SETTINGS, check_reference, fixed_reference, symmetry_fault
 from mho.cells.rule import TransferRule
 from mho.cells.schedule import scheduled
 from mho.cells.transfer import Gate, PulsedTransfer, Transfer
 from mho.devices import Device
-from mho.errors import Faults, shown
-from mho.per_replica import Number, check_lists, power
+from mho.errors import Faults
+from mho.kernels.ops import Floats
+from mho.per_replica import Number, power
 from mho.periphery import Exact, Pulses, Read
 from mho.random import Operation
 
@@ -26,12 +27,10 @@ if TYPE_CHECKING:
     from mho.banks import Rate
     from mho.cells.part import CellPart
 
-Floats = npt.NDArray[np.float32]
 STAGE, LOSS, RISES = "stage", "loss", "rises"
 """Buffers of the warm start: the bank that the gradient moves, the last loss, rises of the last epochs as bits."""
 EARLY, WINDOW = 3, 5
 """Stages in which any rise of the loss is a plateau; epochs that are looked back at in later ones, for two rises."""
-LISTS = ("visible", "fast_lr", "transfer_lr", "reference_mean", "reference_std", "threshold", "smoothing")
 
 
 @final
@@ -92,24 +91,15 @@ class Residual(Cell):
     threshold: Number = 1.0
     smoothing: Number = 0.1
     warm_start: bool = False
-
-    def __post_init__(self) -> None:
-        faults = Faults("Residual")
-        if not check_lists(self, faults, LISTS):
-            self._check(faults)
-        faults.raise_any()
+    lists: ClassVar[tuple[str, ...]] = (*SETTINGS, "visible", "fast_lr", "transfer_lr", "threshold", "smoothing")
 
     def _check(self, faults: Faults) -> None:
         faults.number("n", self.n, low=2, high=16, integer=True)
         faults.number("visible", self.visible, above=0.0, below=1.0)  # finer banks weigh less
         faults.number("every", self.every, low=1, integer=True)
         faults.number("slower", self.slower, low=1, integer=True)
-        for name in ("fast", "slow"):
-            device = getattr(self, name)
-            if device is not None and not isinstance(device, Device):
-                faults.add(f"{name} is {shown(device)}; give a device, for example mho.devices.SoftBounds(), or None")
-        if not isinstance(self.transfer, Read):
-            faults.add(f"transfer is {shown(self.transfer)}; give for example mho.Read(noise=0.01, bound=None)")
+        check_devices(self, faults, "fast", "slow")
+        check_read(self, faults, "transfer")
         check_reference(self, faults)
         faults.number("fast_lr", self.fast_lr, above=0.0, high=1e6)
         faults.number("transfer_lr", self.transfer_lr, above=0.0, high=1e6)
@@ -118,12 +108,7 @@ class Residual(Cell):
         faults.number("threshold", self.threshold, above=0.0, high=1e12)
         faults.number("smoothing", self.smoothing, above=0.0, high=1.0)
         if not self.buffer:
-            default = {field.name: field.default for field in dataclasses.fields(self)}
-            faults.found += [
-                f"{name} has no effect without the buffer; give buffer=True, or leave it at {default[name]!r}"
-                for name in ("threshold", "smoothing")
-                if getattr(self, name) != default[name]
-            ]
+            check_idle(self, faults, ("threshold", "smoothing"))
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         fixed = fixed_reference(self)

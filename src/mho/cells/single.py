@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import final
+from typing import ClassVar, final
 
 from mho.banks import BankSpec
 from mho.cells.base import Cell
 from mho.cells.fixed import SETTINGS, check_reference, fixed_reference, symmetry_fault
 from mho.devices import Device
 from mho.errors import Faults
-from mho.per_replica import Number, check_lists
+from mho.per_replica import Number
 from mho.periphery import Exact, Pulses, Read
 
 
@@ -30,12 +30,10 @@ class Single(Cell):
     reference: str = "zero"
     reference_mean: Number = 0.0
     reference_std: Number = 0.0
+    lists: ClassVar[tuple[str, ...]] = SETTINGS
 
-    def __post_init__(self) -> None:
-        faults = Faults("Single")
-        if not check_lists(self, faults, SETTINGS):
-            check_reference(self, faults)
-        faults.raise_any()
+    def _check(self, faults: Faults) -> None:
+        check_reference(self, faults)
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         return (BankSpec(device=device, update=update, fixed=fixed_reference(self)),)

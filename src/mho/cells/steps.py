@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.banks import UpdatePlan
 from mho.cells.transfer import plan_sending_all
 from mho.compiler.program import Step
+from mho.kernels.ops import Floats
 from mho.kernels.records import Window
 from mho.random import Operation
 
 if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
-Floats = npt.NDArray[np.float32]
 SOURCE = "steps"
 """Names the stream of these pulses, beside that of updates and those of pulses from other banks."""
 

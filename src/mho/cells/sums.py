@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.banks import BankPart
 from mho.compiler.program import Step
-from mho.kernels.ops import Circuit, Counts
+from mho.kernels.ops import Circuit, Counts, Floats
 from mho.random import Operation
-
-Floats = npt.NDArray[np.float32]
 
 
 @final

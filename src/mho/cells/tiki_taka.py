@@ -8,6 +8,7 @@ from typing import Any, final
 
 from mho.banks import BankSpec
 from mho.cells.base import Buffer, Term
+from mho.cells.checks import check_idle
 from mho.cells.events import Event
 from mho.cells.fast_slow import FAST, SLOW, Buffered, FastSlow, gain, left_of, pulses_of
 from mho.cells.rule import TransferRule
@@ -57,12 +58,7 @@ class TikiTaka(Buffered):
                 faults.add(
                     "chopper needs the buffer, which sets readings right by the sign; give buffer=True, or chopper=0"
                 )
-            default = {field.name: field.default for field in dataclasses.fields(self)}
-            faults.found += [
-                f"{name} has no effect without the buffer; give buffer=True, or leave it at {default[name]!r}"
-                for name in BUFFER
-                if getattr(self, name) != default[name]
-            ]
+            check_idle(self, faults, BUFFER)
 
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         fast, slow = super().banks(device, update)

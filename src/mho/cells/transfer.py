@@ -14,10 +14,11 @@ from mho.banks import BankSpec, Stream
 from mho.banks.numbers import circuit_of
 from mho.cells.choppers import Chopper
 from mho.cells.cost import Converters, EventCost
-from mho.cells.events import Event, Stop
+from mho.cells.events import Event, Numbers, Stop
 from mho.cells.sums import Sum, Summand
 from mho.compiler.program import Step, joined
 from mho.kernels import stops
+from mho.kernels.ops import Floats
 from mho.kernels.transfer import TransferMap
 from mho.periphery import Read
 from mho.random import Operation
@@ -25,8 +26,6 @@ from mho.random import Operation
 if TYPE_CHECKING:
     from mho.cells.part import CellPart
 
-Floats = npt.NDArray[np.float32]
-Numbers = npt.NDArray[np.int64]
 LONGEST, MOST = 32, 1 << 16
 """Pulses that a train of a column holds, and trains of an event at most: their numbers in streams."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import final
+from typing import Any, final
 
 from mho.compiler import hooks
 from mho.compiler.hooks import Hooks, HookSource, kernel_name, read_hooks
@@ -38,8 +38,8 @@ class DeviceModel:
         """Return the model with further hooks behind its own."""
         return dataclasses.replace(self, hooks=(*self.hooks, *more))
 
-    def filling(self, hook: str) -> tuple[type[Hooks], ...]:
-        """Return the classes that fill a hook."""
+    def filling(self, hook: str) -> tuple[Any, ...]:
+        """Return the classes that fill a hook, each with a function of its name."""
         return _filling(self, hook)
 
     @property
@@ -57,17 +57,17 @@ class DeviceModel:
         """Names of the states that reads do not see: the written weight, where that is another, and the law's."""
         return ((WRITTEN,) if self.filling("written") else ()) + self.law.states
 
-    @property
+    @functools.cached_property
     def varies(self) -> bool:
         """Return whether reads of a weight differ."""
         return self.law.varies or any(hooks.varies(source) for source in self.sources)
 
-    @property
+    @functools.cached_property
     def shows(self) -> bool:
         """Return whether reads see something else than the weight."""
         return "read" in self.law.functions or bool(self.filling("seen"))
 
-    @property
+    @functools.cached_property
     def ages(self) -> bool:
         """Return whether devices change with time."""
         return "rest" in self.law.functions or bool(self.filling("aged"))

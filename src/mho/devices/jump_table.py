@@ -73,7 +73,7 @@ class JumpTable(Device):
             if jumps.ndim > 1 and jumps.shape[-2:] != (states.size, points.size):
                 faults.add(
                     f"{side} has {jumps.shape[-2]} rows of {jumps.shape[-1]} jumps, for {states.size} states and "
-                    f"{points.size} points; give a row a state, and a jump a point"
+                    f"{points.size} points; give one row per state, and one jump per point"
                 )
             if any(self.tables()[name].spread for name in (side, f"{side}_states", f"{side}_points")):
                 faults.add(f"{side}: tables of measured devices have no spread; give several devices, (D, S, Q)")

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from mho.devices.per_cell import PerCell
 from mho.errors import InvalidValue, shown
+from mho.kernels.ops import Floats
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T", bound="DataclassInstance")
-Floats = npt.NDArray[np.float32]
 AXES = (2, 3, 4)
 
 

@@ -58,8 +58,7 @@ class Options:
             try:
                 cls(**values)
             except InvalidValue as error:
-                for fault in error.faults:
-                    faults.add(fault)
+                faults.found += error.faults
 
     def conductance_fault(self, faults: Faults) -> None:
         """Note a conductance that is none."""

@@ -61,7 +61,8 @@ class Backend(abc.ABC):
     ) -> tuple[Step, Drawn]:
         """Plan the drawing of pulse trains of BL slots, P(A = 1) = min(1, C_x|x|) and P(B = 1) = min(1, C_δ|δ|).
 
-        Source: Gokmen and Vlasov 2016, arXiv 1603.07341, eq. 2.
+        Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update: each line pulses in a slot with a
+        probability in proportion to its |x| or |δ|.
 
         Args:
             x: (R, T, N).

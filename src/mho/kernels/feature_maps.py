@@ -16,6 +16,7 @@ from mho.compiler.program import Call
 from mho.kernels.ops import Floats, plain
 from mho.kernels.records import PatchGeometry
 
+POOLING = "digital.pooling"
 Positions = npt.NDArray[np.int32]
 
 
@@ -116,7 +117,7 @@ def max_pool(maps: Floats, window: Pooling, out: Floats, chosen: Positions, *, l
         chosen: takes the pixel y·W + x of each maximum, (B, C, H', W') int32; of equal numbers the first.
         last: True if the channels of `maps` are its last axis.
     """
-    return plain("pooling", "max_pool", len(maps), maps.size, maps, out, chosen, window.numbers, last)
+    return plain(POOLING, "max_pool", len(maps), maps.size, maps, out, chosen, window.numbers, last)
 
 
 def max_unpool(errors: Floats, chosen: Positions, maps: Floats, *, last: bool) -> Call:
@@ -128,7 +129,7 @@ def max_unpool(errors: Floats, chosen: Positions, maps: Floats, *, last: bool) -
         maps: (B, C, H, W), or (B, H, W, C) with `last`; added to.
         last: True if the channels of `maps` are its last axis.
     """
-    return plain("pooling", "max_unpool", len(maps), maps.size, errors, chosen, maps, last)
+    return plain(POOLING, "max_unpool", len(maps), maps.size, errors, chosen, maps, last)
 
 
 def mean_pool(maps: Floats, window: Pooling, out: Floats, *, last: bool, count_padding: bool) -> Call:
@@ -141,7 +142,7 @@ def mean_pool(maps: Floats, window: Pooling, out: Floats, *, last: bool, count_p
         last: True if the channels of `maps` are its last axis.
         count_padding: True divides by the pixels of a window with its padding, False by those inside the map.
     """
-    return plain("pooling", "mean_pool", len(maps), maps.size, maps, out, window.numbers, last, count_padding)
+    return plain(POOLING, "mean_pool", len(maps), maps.size, maps, out, window.numbers, last, count_padding)
 
 
 def mean_unpool(errors: Floats, window: Pooling, maps: Floats, *, last: bool, count_padding: bool) -> Call:
@@ -154,4 +155,4 @@ def mean_unpool(errors: Floats, window: Pooling, maps: Floats, *, last: bool, co
         last: True if the channels of `maps` are its last axis.
         count_padding: as for `mean_pool`.
     """
-    return plain("pooling", "mean_unpool", len(maps), maps.size, errors, maps, window.numbers, last, count_padding)
+    return plain(POOLING, "mean_unpool", len(maps), maps.size, errors, maps, window.numbers, last, count_padding)

@@ -10,7 +10,7 @@ from mho.compiler.program import Call
 from mho.kernels.ops import Floats, plain
 from mho.kernels.records import GruErrors, LstmErrors, LstmMemory
 
-MODULE = "gates"
+MODULE = "digital.gates"
 
 
 def add_columns(a: Floats, b: Floats, out: Floats) -> Call:

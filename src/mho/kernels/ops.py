@@ -26,6 +26,7 @@ from mho.kernels.records import DeviceArrays, Means
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
+VECTORS = "digital.vectors"
 Slope = Literal["tanh", "sigmoid", "relu"]
 """Functions whose derivative follows from their value."""
 NO_COUNTS = np.zeros((0, count.SIZE), np.int64)
@@ -78,21 +79,6 @@ class Population:
             LawError: if the law cannot be compiled.
         """
         return compiler.load(template, entry, self.model, tuple(self.fields), tuple(self.tables))
-
-    @functools.cached_property
-    def varies(self) -> bool:
-        """Return True if two reads of an unchanged weight can differ."""
-        return self.model.varies
-
-    @functools.cached_property
-    def shows(self) -> bool:
-        """Return True if reads see something else than the state of a device."""
-        return self.model.shows
-
-    @functools.cached_property
-    def ages(self) -> bool:
-        """Return True if devices change with time, without pulses."""
-        return self.model.ages
 
     def explain(self, error: Any) -> LawError:
         """Return the LawError that says in the user's terms what the compiler has refused."""
@@ -198,7 +184,7 @@ def _step(values: Floats) -> int:
 class Drive:
     """Settings of the pulse trains of an update, P(A = 1) = min(1, C_x|x|) and P(B = 1) = min(1, C_δ|δ|).
 
-    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, eq. 2, stochastic update; T. Gokmen, M. Onen, W. Haensch 2017,
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update; T. Gokmen, M. Onen, W. Haensch 2017,
     arXiv 1705.08014, update management.
 
     Attributes:
@@ -229,17 +215,17 @@ def copy_columns(values: Floats, out: Floats) -> Call:
         values: (n, k).
         out: (n, m); its first min(k, m) columns are written.
     """
-    return plain("digital", "copy_columns", len(values), values.size, values, out)
+    return plain(VECTORS, "copy_columns", len(values), values.size, values, out)
 
 
 def add(values: Floats, out: Floats) -> Call:
     """Plan out += values, for arrays of equal size and any shape."""
-    return plain("digital", "add", 1, values.size, values.reshape(-1), out.reshape(-1))
+    return plain(VECTORS, "add", 1, values.size, values.reshape(-1), out.reshape(-1))
 
 
 def clear(values: Floats) -> Call:
     """Plan values = 0, for an array of any shape."""
-    return plain("digital", "clear", 1, values.size, values.reshape(-1))
+    return plain(VECTORS, "clear", 1, values.size, values.reshape(-1))
 
 
 def multiply_columns(values: Floats, factors: Floats, out: Floats) -> Call:
@@ -250,7 +236,7 @@ def multiply_columns(values: Floats, factors: Floats, out: Floats) -> Call:
         factors: (R, n).
         out: takes values·factors, (R, T, n).
     """
-    return plain("digital", "multiply_columns", len(values) * values.shape[1], values.size, values, factors, out)
+    return plain(VECTORS, "multiply_columns", len(values) * values.shape[1], values.size, values, factors, out)
 
 
 def divide_columns(values: Floats, factors: Floats, out: Floats) -> Call:
@@ -261,7 +247,7 @@ def divide_columns(values: Floats, factors: Floats, out: Floats) -> Call:
         factors: (R, n), none of them 0.
         out: takes values/factors, (R, T, n).
     """
-    return plain("digital", "divide_columns", len(values) * values.shape[1], values.size, values, factors, out)
+    return plain(VECTORS, "divide_columns", len(values) * values.shape[1], values.size, values, factors, out)
 
 
 def apply_slope(slope: Slope, errors: Floats, y: Floats, out: Floats) -> Call:
@@ -274,7 +260,7 @@ def apply_slope(slope: Slope, errors: Floats, y: Floats, out: Floats) -> Call:
         out: takes δ before the function, as many numbers.
     """
     flat = (array.reshape(-1) for array in (errors, y, out))
-    return plain("digital", f"slope_{slope}", 1, y.size, *flat)
+    return plain(VECTORS, f"slope_{slope}", 1, y.size, *flat)
 
 
 def normalise(x: Floats, d: Floats, means: Means, vectors: int, new_x: Floats, new_d: Floats) -> Call:
@@ -288,7 +274,7 @@ def normalise(x: Floats, d: Floats, means: Means, vectors: int, new_x: Floats, n
         new_x: takes x over its mean, (R, T, N); 0 as long as there is no mean.
         new_d: takes δ over its mean, (R, T, M); 0 as long as there is no mean.
     """
-    return plain("digital", "normalise", len(x), x.size + d.size, x, d, means, vectors, new_x, new_d)
+    return plain(VECTORS, "normalise", len(x), x.size + d.size, x, d, means, vectors, new_x, new_d)
 
 
 def cross_entropy(
@@ -302,7 +288,7 @@ def cross_entropy(
         losses: takes the mean over each replica's batch, (R,) float64; NaN where a label is not a class.
         errors: takes δ, (R, B, classes).
     """
-    kernel = compiler.load("mho.kernels.cpu.losses", "cross_entropy")
+    kernel = compiler.load("mho.kernels.cpu.digital.losses", "cross_entropy")
     kernel(0, len(logits), NO_COUNTS, logits, labels, losses, errors)
 
 

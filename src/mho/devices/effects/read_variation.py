@@ -13,7 +13,7 @@ from mho.errors import Faults
 class ReadVariation(Effect):
     """Each cell's weight varies for every vector that is read: w + read_variation·z; references do not vary.
 
-    Every vector sees weights of its own, which costs a pass over the array a vector.
+    Every vector sees weights of its own, which costs a pass over the array per vector.
 
     Attributes:
         read_variation: standard deviation, at least 0, in normalised weights.
@@ -26,10 +26,6 @@ class ReadVariation(Effect):
 
     def _more_faults(self, faults: Faults) -> None:
         faults.number("read_variation", as_per_cell(self.read_variation).mean, low=0.0)
-
-    @classmethod
-    def draw_key(cls) -> tuple[int, int]:
-        return 0, 0
 
     @staticmethod
     def seen(w: float, cell: Any, z: float) -> float:

@@ -36,7 +36,7 @@ def gather_patches(start: Any, stop: Any, counts: Any, maps: Any, out: Any, geom
     taken = sizes.columns - 1 if bias else sizes.columns
     # a patch smaller than a square has nothing to transpose
     if taken < SQUARE:
-        gather_pixels(start, stop, maps.reshape(-1), out.reshape(-1), sizes, geometry)
+        pass_patches(start, stop, maps.reshape(-1), out.reshape(-1), sizes, geometry, False)
     else:
         lines, across = frame_size(sizes, geometry)
         frame = np.zeros(sizes.channels * lines * geometry.sw * across, np.float32)
@@ -127,21 +127,27 @@ def pass_pixels(pixels: Any, b: Any, sizes: Any, geometry: Any, frame: Any, back
                         frame[np.uintp(to + u)] = pixels[np.uintp(at + u * sw)]
 
 
-def gather_pixels(start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geometry: Any) -> None:
-    """Gather the patches of images `start` to `stop` number by number."""
-    channels, height, width, vectors, columns = sizes
+def pass_patches(start: Any, stop: Any, pixels: Any, vectors: Any, sizes: Any, geometry: Any, back: Any) -> None:
+    """Gather the patches of images `start` to `stop` number by number or, with `back`, scatter their errors.
+
+    `back` is a constant, so that each caller has the branch of its own alone.
+    """
+    channels, height, width, count, columns = sizes
     kh, kw, sh, sw, dh, dw, top, left, across = geometry
-    for v in range(start * vectors, stop * vectors):
-        b, t = v // vectors, v % vectors
+    for v in range(start * count, stop * count):
+        b, t = v // count, v % count
         y0, x0, at = t // across * sh - top, t % across * sw - left, v * columns
         for c in range(channels):
             for i in range(kh):
                 for j in range(kw):
                     y, x = y0 + i * dh, x0 + j * dw
-                    # an index outside the map is computed, but not read
+                    # an index outside the map is computed, but not used
                     inside = 0 <= y < height and 0 <= x < width
-                    place = ((b * channels + c) * height + y) * width + x
-                    out[np.uintp(at)] = pixels[np.uintp(place)] if inside else ZERO
+                    place = np.uintp(((b * channels + c) * height + y) * width + x)
+                    if not back:
+                        vectors[np.uintp(at)] = pixels[place] if inside else ZERO
+                    elif inside:
+                        pixels[place] += vectors[np.uintp(at)]
                     at += 1
 
 
@@ -159,7 +165,7 @@ def scatter_patches(start: Any, stop: Any, counts: Any, vectors: Any, maps: Any,
     sizes = MapSizes(maps.shape[1], maps.shape[2], maps.shape[3], vectors.shape[1], vectors.shape[2])
     taken = sizes.channels * geometry.kh * geometry.kw
     if taken < SQUARE:
-        scatter_pixels(start, stop, vectors.reshape(-1), maps.reshape(-1), sizes, geometry)
+        pass_patches(start, stop, maps.reshape(-1), vectors.reshape(-1), sizes, geometry, True)
         return
     # helpers allocate nothing: Numba's reference counts are atomic, so all memory is made here, in the kernel
     lines, across = frame_size(sizes, geometry)
@@ -241,19 +247,3 @@ def scatter_images(
                             run = room.runs[np.uintp(k)]
                             add_lines(frame, to + run[0], run[1], transposed, at + run[2], form.step, run[3])
         pass_pixels(pixels, b, sizes, geometry, frame, True)
-
-
-def scatter_pixels(start: Any, stop: Any, errors: Any, pixels: Any, sizes: Any, geometry: Any) -> None:
-    """Scatter the errors of images `start` to `stop` number by number."""
-    channels, height, width, vectors, columns = sizes
-    kh, kw, sh, sw, dh, dw, top, left, across = geometry
-    for v in range(start * vectors, stop * vectors):
-        b, t = v // vectors, v % vectors
-        y0, x0, at = t // across * sh - top, t % across * sw - left, v * columns
-        for c in range(channels):
-            for i in range(kh):
-                for j in range(kw):
-                    y, x = y0 + i * dh, x0 + j * dw
-                    if 0 <= y < height and 0 <= x < width:
-                        pixels[np.uintp(((b * channels + c) * height + y) * width + x)] += errors[np.uintp(at)]
-                    at += 1

@@ -51,7 +51,7 @@ WORK = 16896
 def trains(start: Any, stop: Any, counts: Any, x: Any, d: Any, drive: Any, columns: Any, rows: Any, first: Any) -> None:
     """Draw pulse trains: P(A = 1) = min(1, C_x|x|) and P(B = 1) = min(1, C_δ|δ|) in each of BL slots.
 
-    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, eq. 2, stochastic update. `mho.kernels.reference.trains` is the
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update. `mho.kernels.reference.trains` is the
     truth. A train of more than 32 slots is sent as several words, one after another.
 
     Args:

@@ -37,7 +37,7 @@ def update(
 ) -> None:
     """Apply pulse trains, vector after vector: each coincidence A = B = 1 moves w_ij by a step of the law.
 
-    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, eq. 2, stochastic update. `mho.kernels.reference.update` is the
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update. `mho.kernels.reference.update` is the
     truth.
 
     Args:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mho.compiler.hooks import Hooks, hook_record
 from mho.compiler.model import DeviceModel
 from mho.kernels.counts import BOUND_HITS, NOT_FINITE
+from mho.kernels.ops import Counts
 from mho.random import SECOND_DRAW, mix, normal
 
 Words = npt.NDArray[np.uint32]
@@ -65,24 +66,24 @@ def hook_normals(hook_class: type[Hooks], index: Words, key_0: Words, key_1: Wor
 
 def accepts_pulse(model: DeviceModel, up: bool, cell: Any) -> bool:
     """Return True if the device responds to a pulse of this direction."""
-    return all(hook.accepts_pulse(up, hook_record(hook, cell)) for hook in _filling(model, "accepts_pulse"))
+    return all(hook.accepts_pulse(up, hook_record(hook, cell)) for hook in model.filling("accepts_pulse"))
 
 
 def moves_up(model: DeviceModel, up: bool, cell: Any) -> bool:
     """Return the direction in which a pulse moves the device."""
-    for hook in _filling(model, "moves_up"):
+    for hook in model.filling("moves_up"):
         up = bool(hook.moves_up(up, hook_record(hook, cell)))
     return up
 
 
 def holds(model: DeviceModel, cell: Any) -> bool:
     """Return True if the device never moves."""
-    return any(hook.holds(hook_record(hook, cell)) for hook in _filling(model, "holds"))
+    return any(hook.holds(hook_record(hook, cell)) for hook in model.filling("holds"))
 
 
 def written(model: DeviceModel, w: np.float32, cell: Any, keys: tuple[Any, Any, Any]) -> np.float32:
     """Return the weight to be read after a pulse with these keys has written w, within the bounds."""
-    for hook in _filling(model, "written"):
+    for hook in model.filling("written"):
         w = np.float32(hook.written(w, hook_record(hook, cell), hook_normals(hook, *keys)[0]))
     return within(w, cell)
 
@@ -92,7 +93,7 @@ def within(w: Any, cell: Any) -> np.float32:
     return np.float32(min(max(w, cell.w_min), cell.w_max))
 
 
-def kept_weight(model: DeviceModel, new: Any, old: np.float32, cell: Any, counts: npt.NDArray[np.int64]) -> np.float32:
+def kept_weight(model: DeviceModel, new: Any, old: np.float32, cell: Any, counts: Counts) -> np.float32:
     """Return the weight that follows from a law's answer.
 
     NaN is replaced by the old weight and counted in NOT_FINITE, a device that never moves keeps its weight, and a
@@ -107,7 +108,3 @@ def kept_weight(model: DeviceModel, new: Any, old: np.float32, cell: Any, counts
     kept = within(new, cell)
     counts[BOUND_HITS] += kept != new
     return kept
-
-
-def _filling(model: DeviceModel, hook: str) -> tuple[Any, ...]:
-    return model.filling(hook)

@@ -12,12 +12,9 @@ import numpy.typing as npt
 
 from mho.kernels.circuit import BOUND, INPUT_BOUND, INPUT_STEP, NOISE, OUTPUT_STEP
 from mho.kernels.counts import NOT_FINITE
-from mho.kernels.ops import Circuit
+from mho.kernels.ops import Circuit, Counts, Floats
 from mho.kernels.reference.rounding import in_steps, product
 from mho.random import mix, normal, vector_keys
-
-Floats = npt.NDArray[np.float32]
-Counts = npt.NDArray[np.int64]
 
 
 class ReadStream(NamedTuple):

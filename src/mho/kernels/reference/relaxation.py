@@ -12,14 +12,13 @@ import numpy.typing as npt
 from mho.compiler.hooks import hook_record
 from mho.compiler.model import DeviceModel
 from mho.kernels.counts import NOT_FINITE
+from mho.kernels.ops import Counts, Floats
 from mho.kernels.reference.cell import holds, hook_normals, within
 from mho.random import READING_BLOCK, RESTING_BLOCK, mix, normal, vector_keys
 
-Floats = npt.NDArray[np.float32]
-
 
 def visible(
-    counts: npt.NDArray[np.int64],
+    counts: Counts,
     model: DeviceModel,
     state: Floats,
     cells: dict[str, Floats],
@@ -48,7 +47,7 @@ def visible(
 
 
 def rest(
-    counts: npt.NDArray[np.int64],
+    counts: Counts,
     model: DeviceModel,
     state: Floats,
     hidden: Floats,

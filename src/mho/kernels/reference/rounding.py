@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from mho.kernels.ops import Floats
 
 
 def product(w: Floats, v: Floats, backward: bool) -> Floats:

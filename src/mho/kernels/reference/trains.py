@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
-from mho.kernels.ops import Drive
+from mho.kernels.ops import Counts, Drive, Floats
 from mho.kernels.patterns import even_slots, first_slots
 from mho.random import (
     BLOCKS_A_WORD,
@@ -27,7 +27,6 @@ from mho.random import (
     vector_keys,
 )
 
-Floats = npt.NDArray[np.float32]
 ZERO = np.float32(0.0)
 LARGEST = np.finfo(np.float32).max
 
@@ -50,14 +49,12 @@ class BitTrains:
     d: Floats
 
 
-def trains(
-    counts: npt.NDArray[np.int64], drive: Drive, keys: npt.NDArray[np.uint32], first: int, drawn: BitTrains
-) -> None:
+def trains(counts: Counts, drive: Drive, keys: npt.NDArray[np.uint32], first: int, drawn: BitTrains) -> None:
     """Draw pulse trains: P(A = 1) = min(1, C_x|x|) and P(B = 1) = min(1, C_δ|δ|) in each of BL slots.
 
     Update management multiplies C_x by m = √(max|δ|/max|x|) of a vector, and divides C_δ by it.
-    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, eq. 2; T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014,
-    update management.
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update; T. Gokmen, M. Onen, W. Haensch 2017, arXiv
+    1705.08014, update management.
 
     Args:
         counts: (R, SIZE); pulses of all lines are added, probabilities above 1 to the saturated probabilities, and
@@ -115,7 +112,7 @@ def fitted_gains(x_max: Any, d_max: Any, x_gain: Any, d_gain: Any, length: int) 
     return peak / x_max, in_a_slot / peak / d_max, int(slots)
 
 
-def rounded(p: Floats, slots: int) -> npt.NDArray[np.int64]:
+def rounded(p: Floats, slots: int) -> Counts:
     """Return the pulses (lines,) that lines of probabilities p (lines,) send in `slots` slots, rounded."""
     return np.rint(np.float32(slots) * np.minimum(p, ONE)).astype(np.int64)
 

@@ -10,15 +10,14 @@ import numpy.typing as npt
 
 from mho.compiler.model import DeviceModel
 from mho.kernels.counts import COINCIDENCES, NOT_FINITE
+from mho.kernels.ops import Counts, Floats
 from mho.kernels.reference.cell import accepts_pulse, ask, drawn, holds, kept_weight, moves_up, written
 from mho.kernels.reference.trains import BitTrains
 from mho.random import BLOCKS_A_WORD, SLOTS_A_TRAIN, vector_keys
 
-Floats = npt.NDArray[np.float32]
-
 
 def update(
-    counts: npt.NDArray[np.int64],
+    counts: Counts,
     model: DeviceModel,
     state: Floats,
     hidden: Floats,
@@ -29,7 +28,7 @@ def update(
 ) -> None:
     """Apply trains: each coincidence A = B = 1 moves w_ij by a step of the law in the direction sign(x_j δ_i).
 
-    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, eq. 2, stochastic update.
+    Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update.
 
     Args:
         counts: (R, SIZE); coincidences and bound hits are added, steps that are not finite to NOT_FINITE.
@@ -73,7 +72,7 @@ class _Keys:
 
 
 def move(
-    model: DeviceModel, before: Floats, n: int, up: bool, cell: Any, keys: _Keys, counts: npt.NDArray[np.int64]
+    model: DeviceModel, before: Floats, n: int, up: bool, cell: Any, keys: _Keys, counts: Counts
 ) -> list[np.float32]:
     """Return the weight and the hidden states of a device after n coincidences in one direction.
 
@@ -111,7 +110,7 @@ def move(
     return [shown, w, *states] if hides else [w, *states]
 
 
-def outer(counts: npt.NDArray[np.int64], state: Floats, x: Floats, d: Floats, lr: Floats) -> None:
+def outer(counts: Counts, state: Floats, x: Floats, d: Floats, lr: Floats) -> None:
     """Update ideal devices exactly: w_pj += (lr·δ_tp)·x_tj for t = 0, 1, ..., one vector after another.
 
     Args:

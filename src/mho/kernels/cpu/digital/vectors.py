@@ -1,4 +1,4 @@
-"""Digital arithmetic between arrays: copies, factors, and the derivatives of activation functions.
+"""Arithmetic of vectors between arrays: copies, sums, factors, means, and the derivatives of activation functions.
 
 Flat kernels (add, clear, slope_*) do all of their work in the call whose part is not empty: they are too short to
 share.
@@ -70,11 +70,7 @@ def multiply_columns(start: Any, stop: Any, counts: Any, values: Any, factors: A
         factors: (R, n).
         out: takes values·factors, (R, T, n).
     """
-    vectors, columns = values.shape[1], values.shape[2]
-    for q in range(start, stop):
-        r, t = np.uintp(q // vectors), np.uintp(q % vectors)
-        for j in range(columns):
-            out[r, t, np.uintp(j)] = values[r, t, np.uintp(j)] * factors[r, np.uintp(j)]
+    scale_columns(start, stop, values, factors, out, False)
 
 
 def divide_columns(start: Any, stop: Any, counts: Any, values: Any, factors: Any, out: Any) -> None:
@@ -88,11 +84,17 @@ def divide_columns(start: Any, stop: Any, counts: Any, values: Any, factors: Any
         factors: (R, n), none of them 0.
         out: takes values/factors, (R, T, n).
     """
+    scale_columns(start, stop, values, factors, out, True)
+
+
+def scale_columns(start: Any, stop: Any, values: Any, factors: Any, out: Any, divides: Any) -> None:
+    """Multiply every column by its factor or, with `divides`, which is a constant, divide it."""
     vectors, columns = values.shape[1], values.shape[2]
     for q in range(start, stop):
         r, t = np.uintp(q // vectors), np.uintp(q % vectors)
         for j in range(columns):
-            out[r, t, np.uintp(j)] = values[r, t, np.uintp(j)] / factors[r, np.uintp(j)]
+            value, factor = values[r, t, np.uintp(j)], factors[r, np.uintp(j)]
+            out[r, t, np.uintp(j)] = value / factor if divides else value * factor
 
 
 def slope_tanh(start: Any, stop: Any, counts: Any, errors: Any, y: Any, out: Any) -> None:

@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mho.arrays import Array, ReadOnly, build_array
+from mho.arrays import Array, build_array
 from mho.config import RPU
 from mho.errors import InvalidValue, WrongUse
+from mho.kernels.ops import Floats
+from mho.nn.compiled import outside_graphs
 from mho.nn.layer_cycles import LayerCycles, check_tensor, through_arrays, unrecorded
 from mho.nn.layer_state import load_digital, refuse_averages, scale_faults
 from mho.nn.learning_layer import LearningLayer
-from mho.nn.memory import Anchor, Floats, Memory
+from mho.nn.memory import Anchor, Memory
 
 if TYPE_CHECKING:
     from mho.nn.kinds import Matrix
@@ -82,11 +84,7 @@ class ArrayLayer(LearningLayer):
         check_tensor(x, self.name)
         alone = self.replicas == 1 and self.is_sample(x.shape)
         x = self.prepare(x.unsqueeze(0) if alone else x)
-        if torch.compiler.is_compiling():
-            # here, not in a decorator, which would import the compiler at every start: 1.5 s
-            answer: Tensor = torch.compiler.disable(through_arrays)(x, self, LayerCycles)
-        else:
-            answer = through_arrays(x, self, LayerCycles)
+        answer = through_arrays(x, self, LayerCycles)
         return answer.squeeze(0) if alone else answer
 
     def is_sample(self, shape: Sequence[int]) -> bool:
@@ -145,12 +143,13 @@ class ArrayLayer(LearningLayer):
     def weight(self) -> Tensor:
         """Exact weights in the shape of the torch layer's, (R, ...) where R > 1: a copy to read; `write` sets them."""
         whole = self.matrix()
-        return self._told(self.as_weight(whole[..., : whole.shape[-1] - self.has_bias]), self.weight_shape)
+        width = whole.shape[-1] - self.has_bias
+        return self._read_only(self._shaped(self.as_weight(whole[..., :width]), self.weight_shape))
 
     @property
     def bias(self) -> Tensor | None:
         """Return the exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
-        return self._told(self.matrix()[..., -1], self.weight_shape[:1]) if self.has_bias else None
+        return self._read_only(self._shaped(self.matrix()[..., -1], self.weight_shape[:1])) if self.has_bias else None
 
     def read(self) -> tuple[Tensor, Tensor | None]:
         """Return weight and bias as one forward read of unit vectors sees them, noise and bounds included.
@@ -209,6 +208,7 @@ class ArrayLayer(LearningLayer):
         shares = [array.adopt(part, choose=choose) for array, part in each]
         return sum(shares) / len(shares)
 
+    @outside_graphs
     def matrix(self, *, read: bool = False) -> Tensor:
         """Return the weights of all arrays, (R, out, in), one below the other, the bias column included.
 
@@ -217,9 +217,6 @@ class ArrayLayer(LearningLayer):
         Args:
             read: as a read sees them, and not exact.
         """
-        if torch.compiler.is_compiling():
-            whole: Tensor = torch.compiler.disable(self.matrix)(read=read)
-            return whole
         with torch.no_grad():
             return torch.cat([array.scaled_read() if read else array.scaled_weight for array in self._held], dim=1)
 
@@ -232,13 +229,6 @@ class ArrayLayer(LearningLayer):
         """Return a copy of values of all replicas in a shape, without the replica axis if there is a single replica."""
         whole = values.reshape(self.replicas, *shape).clone()
         return whole if self.replicas > 1 else whole[0]
-
-    def _told(self, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-        cure = (
-            f"the weights of {self.name}. Set them by  layer.write(weight, bias);  .clone() gives numbers to work with"
-        )
-        own = self._shaped(values, shape)
-        return own if torch.compiler.is_compiling() else ReadOnly.of(own, cure)  # compiled code cannot be told anything
 
     def __repr__(self) -> str:
         """Return the layer as `print(model)` shows it: its sizes, then what its arrays are made of."""

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mho.arrays import ReadOnly
 from mho.config import RPU
 from mho.errors import Faults, InvalidValue, shown
 from mho.nn.composite import Composite, PartRPUs
@@ -97,19 +96,16 @@ class MultiheadAttention(Composite):
         None where keys or values have another width, as in torch.
         """
         parts = list(self.parts.values())[:3]
-        return self._told([part.weight for part in parts]) if self.kdim == self.vdim == self.embed_dim else None
+        return self._joined([part.weight for part in parts]) if self.kdim == self.vdim == self.embed_dim else None
 
     @property
     def in_proj_bias(self) -> Tensor | None:
         """Exact biases of queries, keys and values, (3·embed_dim,), (R, ...) where R > 1: a copy to read; or None."""
         biases = [part.bias for part in list(self.parts.values())[:3]]
-        return self._told([bias for bias in biases if bias is not None]) if self.has_bias else None
+        return self._joined([bias for bias in biases if bias is not None]) if self.has_bias else None
 
-    def _told(self, values: list[Tensor]) -> Tensor:
-        whole = torch.cat([value.clone() for value in values], dim=int(self.replicas > 1))
-        if torch.compiler.is_compiling():
-            return whole
-        return ReadOnly.of(whole, f"the weights of {self.name}. Set them by  layer.q_proj.write(weight, bias)")
+    def _joined(self, values: list[Tensor]) -> Tensor:
+        return self._read_only(torch.cat([value.clone() for value in values], dim=int(self.replicas > 1)))
 
     def forward(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import fnmatch
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
@@ -22,7 +23,7 @@ from mho.nn.dropout import Dropout
 from mho.nn.fused import close_fused_path
 from mho.nn.kinds import LayerKind, Matrix, Part, kind_names, kind_of, layers_inside
 from mho.nn.on_arrays import OnArrays
-from mho.nn.place import Replacement, take_place
+from mho.nn.place import Replacement, matches, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 from mho.nn.tied import Ties, find_ties, make_tied, one_rpu
 from mho.spoken import kept_digital, scale_chosen
@@ -104,16 +105,12 @@ def convert(
         if not isinstance(value, kind):
             raise InvalidValue(f"{label} is {shown(value)}; give a {cure}")
 
-    def stays(path: str) -> bool:
-        steps = path.split(".")
-        around = [".".join(steps[: k + 1]) for k in range(len(steps))]
-        return any(fnmatch.fnmatchcase(name, pattern) for name in around for pattern in excluded)
-
     seeds = seed_list(seed, replicas)
     kept = [path for path, module in model.named_modules() if path and kind_of(module) is not None]
     names = [name for name, _ in model.named_modules() if name and not is_inside(name, kept)]
     special = dict(layers or {})
     excluded = [exclude] if isinstance(exclude, str) else list(exclude)
+    stays = functools.partial(matches, patterns=excluded)
     parts = _part_names(model)
     inside = [*(name for name, _ in model.named_modules()), *parts]
     within = {name: whole for name in inside for whole in kept if is_inside(name, [whole])}

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from mho.config import RPU
 from mho.errors import Faults, InvalidValue
+from mho.kernels.ops import Floats
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.kinds import LayerKind, Matrix, register
-from mho.nn.memory import Floats
 from mho.nn.passage import PassageOf
 from mho.spoken import kept_digital
 

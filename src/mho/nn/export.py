@@ -211,7 +211,7 @@ def _csv(array: Array, columns: list[Column]) -> bytes:
     for column in columns:
         whole = np.full((*shape, *column.values.shape[4:]), np.nan)
         whole[:, column.first : column.first + column.values.shape[1]] = column.values
-        for place in np.ndindex(whole.shape[4:]):  # a table is a column a number
+        for place in np.ndindex(whole.shape[4:]):  # a table has a column per number
             label = f"{column.name}[{','.join(map(str, place))}]" if place else column.name
             names.append(f"{label} ({column.unit})" if column.unit else label)
             rows.append(whole[(..., *place)].ravel())

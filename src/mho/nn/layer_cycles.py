@@ -10,7 +10,8 @@ from torch import Tensor, fx, nn
 from torch._subclasses import FakeTensor
 
 from mho.errors import InvalidValue, WrongUse, shown
-from mho.nn.memory import Floats
+from mho.kernels.ops import Floats
+from mho.nn.compiled import outside_graphs
 
 if TYPE_CHECKING:
     from mho.nn.array_layer import ArrayLayer
@@ -114,6 +115,7 @@ def unrecorded(name: str, by: str) -> WrongUse:
     )
 
 
+@outside_graphs
 def through_arrays(x: Tensor, layer: Any, cycles: type[torch.autograd.Function]) -> Tensor:
     """Add a node to autograd's graph.
 
@@ -133,7 +135,7 @@ def through_arrays(x: Tensor, layer: Any, cycles: type[torch.autograd.Function])
     if nn.parallel.DistributedDataParallel._active_ddp_module is not None:
         raise WrongUse(
             f"layer {layer.name}: DistributedDataParallel averages gradients, and arrays take every vector as "
-            "pulses, in order: their updates cannot be averaged. Train one process a model"
+            "pulses, in order: their updates cannot be averaged. Train each model in one process"
         )
     if x.shape[0] % layer.replicas:
         raise InvalidValue(

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from mho.arrays import Array
 from mho.errors import WrongUse
-from mho.nn.memory import Anchor, Floats, Memory, Waiting
+from mho.kernels.ops import Floats
+from mho.nn.memory import Anchor, Memory, Waiting
 from mho.nn.on_arrays import OnArrays
 
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from mho.config import RPU
 from mho.errors import InvalidValue
 from mho.kernels import ops
+from mho.kernels.ops import Floats
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.kinds import LayerKind, Matrix, register
-from mho.nn.memory import Floats
 from mho.nn.passage import Passage, PassageOf
 
 

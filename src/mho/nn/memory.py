@@ -7,13 +7,11 @@ import math
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from mho.errors import WrongUse, warn
-
-Floats = npt.NDArray[np.float32]
+from mho.kernels.ops import Floats
 
 
 @final

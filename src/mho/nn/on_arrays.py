@@ -6,8 +6,10 @@ import abc
 from collections.abc import Callable, Sequence
 from typing import Any, Self, final
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from mho.arrays import ReadOnly
 from mho.errors import InWords, WrongUse
 from mho.nn.place import take_place
 
@@ -72,6 +74,13 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
         else:
             self._initialise(fn, alone=self._marks() == before)
         return self
+
+    def _read_only(self, own: Tensor) -> Tensor:
+        """Return a copy of weights that refuses to be written into, saying what sets them."""
+        if torch.compiler.is_compiling():  # compiled code takes plain tensors
+            return own
+        cure = f"the weights of {self.name}. Set them by  {self._written_by};  .clone() gives numbers to work with"
+        return ReadOnly.of(own, cure)
 
     def _marks(self) -> dict[str, Any]:
         """Return what a function may change of a module: flags, attributes, and how many hooks it has."""

@@ -11,8 +11,8 @@ import torch
 
 from mho.compiler.program import Step
 from mho.errors import InvalidValue
+from mho.kernels.ops import Floats
 from mho.nn.array_layer import ArrayLayer
-from mho.nn.memory import Floats
 
 Spread = Callable[[Floats, Sequence[Floats]], list[Step]]
 """Makes the steps that fill the memory of each array from one array of all samples."""

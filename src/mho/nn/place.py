@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import abc
+import fnmatch
+from collections.abc import Iterable
 
 from torch import nn
 
@@ -24,6 +26,13 @@ def take_place(layer: nn.Module, module: nn.Module) -> None:
     for name in HOOKS:
         getattr(layer, name).update(getattr(module, name))
     layer._is_full_backward_hook = module._is_full_backward_hook
+
+
+def matches(path: str, patterns: Iterable[str]) -> bool:
+    """Return whether a pattern matches the path of a module in a model, or that of a module around it."""
+    steps = path.split(".")
+    around = [".".join(steps[: k + 1]) for k in range(len(steps))]
+    return any(fnmatch.fnmatchcase(name, pattern) for name in around for pattern in patterns)
 
 
 class Replacement(abc.ABC):

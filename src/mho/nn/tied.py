@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from mho.config import RPU
 from mho.errors import InvalidValue, WrongUse
+from mho.kernels.ops import Floats
 from mho.nn.embedding import check_indices, one_hot, refuse_options
 from mho.nn.kinds import kind_of
 from mho.nn.layer_cycles import check_tensor, through_arrays
 from mho.nn.linear import Linear
-from mho.nn.memory import Floats
 from mho.nn.on_arrays import OnArrays
 from mho.nn.place import HOOKS
 from mho.spoken import kept_digital
@@ -207,10 +207,7 @@ class TiedEmbedding(OnArrays):
         check_tensor(x, self.name)
         alone = self.replicas == 1 and x.dim() == 0
         x = check_indices(x.unsqueeze(0) if alone else x, self.num_embeddings, self.name)
-        if torch.compiler.is_compiling():
-            answer: Tensor = torch.compiler.disable(through_arrays)(x, self, _Rows)
-        else:
-            answer = through_arrays(x, self, _Rows)
+        answer = through_arrays(x, self, _Rows)
         return answer.squeeze(0) if alone else answer
 
     def twin(self, owner: nn.Linear) -> nn.Embedding:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mho.errors import Faults
 from mho.nn.band_limited.band import Band, energy_band, fixed_band
+from mho.nn.compiled import outside_graphs
 
 
 @final
@@ -46,10 +47,6 @@ class BandLimit:
         Compiled code records the bands of energy mode only: each of them ends a graph, and fixed bands do not.
         """
         if self.energy is not None:
-            if torch.compiler.is_compiling():
-                # here, not in a decorator, which would import the compiler at every start: 1.5 s
-                band: Band = torch.compiler.disable(self._by_energy)(x, size, self.energy)
-                return band
             return self._by_energy(x, size, self.energy)
         assert self.compression is not None
         band = fixed_band(size, self.compression, axes=self.axes)
@@ -57,6 +54,7 @@ class BandLimit:
             self._record(band)
         return band
 
+    @outside_graphs
     def _by_energy(self, x: Tensor, size: tuple[int, int], energy: float) -> Band:
         band = energy_band(x.detach(), size, energy)
         self._record(band)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import fnmatch
 from collections.abc import Iterable
 from typing import final
 
@@ -17,6 +16,7 @@ from mho.nn.array_layer import ArrayLayer
 from mho.nn.band_limited.layer import BandLimitedConv1d, BandLimitedConv2d
 from mho.nn.band_limited.limit import BandLimit
 from mho.nn.convert import unmatched
+from mho.nn.place import Replacement, matches
 from mho.text import layers_in_words
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -84,7 +84,7 @@ def band_limit(
         faults.append("the model has layers on arrays; limit the digital model, then convert it")
     if faults:
         raise InvalidValue("; ".join(faults), faults)
-    made = _Replacement(compression, energy, excluded, pointwise)
+    made = _Limiting(compression, energy, excluded, pointwise)
     limited = made.walk(copy.deepcopy(model), "")
     if not made.count:
         reason = "; ".join(f"layer {row.name}: {row.became}" for row in made.rows) or "it has no convolution"
@@ -123,53 +123,35 @@ def band_limit_table(model: nn.Module) -> Table:
     return table
 
 
-class _Replacement:
+@final
+class _Limiting(Replacement):
     """One walk over a model."""
 
     def __init__(self, compression: float | None, energy: float | None, excluded: list[str], pointwise: bool) -> None:
+        super().__init__()
         self.limit = {"compression": compression, "energy": energy}
         self.excluded, self.pointwise = excluded, pointwise
         self.rows: list[Limited] = []
         self.unknown: list[str] = []
         self.count = 0
-        self.done: dict[int, nn.Module] = {}
 
-    def walk(self, module: nn.Module, name: str, *, excluded: bool = False) -> nn.Module:
-        """Replace a module, or what is inside it; a module that appears twice is replaced once."""
-        excluded = excluded or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.excluded)
-        if id(module) not in self.done:
-            self.done[id(module)] = module  # against cycles
-            self.done[id(module)] = self._replace(module, name, excluded)
-        return self.done[id(module)]
-
-    def _replace(self, module: nn.Module, name: str, excluded: bool) -> nn.Module:
-        if isinstance(module, CONVOLUTIONS):
-            return self._convolution(module, name, excluded)
-        for child_name, child in list(module._modules.items()):  # named_children passes over a second use
-            if child is not None:
-                path = f"{name}.{child_name}" if name else child_name
-                setattr(module, child_name, self.walk(child, path, excluded=excluded))
-        return module
-
-    def _convolution(self, module: nn.Module, name: str, excluded: bool) -> nn.Module:
+    def replace(self, module: nn.Module, name: str) -> nn.Module:
+        if not isinstance(module, CONVOLUTIONS):
+            self.inside(module, name)
+            return module
         label, kind = name or "model", type(module).__name__
         layer, became = module, "unchanged (no band-limited form)"
-        if excluded:
+        if matches(name, self.excluded):
             became = "unchanged (excluded)"
         elif type(module) in (nn.Conv1d, BandLimitedConv1d, nn.Conv2d, BandLimitedConv2d):
-            if set(module.kernel_size) == {1} and not self.pointwise:  # type: ignore[arg-type]
+            if set(module.kernel_size) == {1} and not self.pointwise:
                 became = "unchanged (1×1: pointwise=True limits it)"
             else:
-                layer = self._limited(module)
+                form = BandLimitedConv1d if isinstance(module, nn.Conv1d) else BandLimitedConv2d
+                layer = form.of(module, **self.limit)
                 became = f"band-limited, {layer.limit}"
                 self.count += 1
         else:
             self.unknown.append(f"{label} ({kind})")
         self.rows.append(Limited(label, kind, became))
         return layer
-
-    def _limited(self, module: nn.Module) -> BandLimitedConv1d | BandLimitedConv2d:
-        if isinstance(module, nn.Conv1d):
-            return BandLimitedConv1d.of(module, **self.limit)
-        assert isinstance(module, nn.Conv2d)
-        return BandLimitedConv2d.of(module, **self.limit)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from mho.config import RPU
 from mho.errors import Faults, InvalidValue
 from mho.kernels.feature_maps import Geometry, gather_patches, scatter_patches
+from mho.kernels.ops import Floats
 from mho.nn.array_layer import ArrayLayer
 from mho.nn.kinds import LayerKind, Matrix, register
-from mho.nn.memory import Floats
 from mho.nn.passage import PassageOf, passage_by_cycles
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -91,7 +91,7 @@ class Convolution(ArrayLayer):
         """Axes of a map, 1 to 3."""
 
     def each_axis(self, label: str, value: Sizes, name: str) -> tuple[int, ...]:
-        """Return one number an axis.
+        """Return one number per axis.
 
         Raises:
             InvalidValue: for another number of numbers.
@@ -282,7 +282,7 @@ def check_groups(in_channels: int, out_channels: int, groups: int, name: str) ->
 
 
 def each_axis(label: str, value: Sizes, axes: int, name: str, *, low: int = 1) -> tuple[int, ...]:
-    """Return one number an axis.
+    """Return one number per axis.
 
     Raises:
         InvalidValue: for another number of numbers, or what is no integer of at least `low`.

@@ -13,9 +13,7 @@ from mho.nn.conv.base import Convolution, register_convolution
 class Conv1d(Convolution):
     """`torch.nn.Conv1d` on arrays: patches of a sequence are vectors. Takes (R·B, C, length)."""
 
-    @property
-    def axes(self) -> int:
-        return 1
+    axes = 1
 
 
 register_convolution(nn.Conv1d, Conv1d, 1)

@@ -13,8 +13,8 @@ from mho.compiler.program import Step
 from mho.errors import InvalidValue
 from mho.kernels import feature_maps, ops
 from mho.kernels.feature_maps import Geometry
+from mho.kernels.ops import Floats
 from mho.nn.conv.base import Convolution, register_convolution
-from mho.nn.memory import Floats
 from mho.nn.passage import Passage, PassageOf
 
 
@@ -22,9 +22,7 @@ from mho.nn.passage import Passage, PassageOf
 class Conv2d(Convolution):
     """`torch.nn.Conv2d` on arrays: patches of an image are vectors. Takes (R·B, C, height, width)."""
 
-    @property
-    def axes(self) -> int:
-        return 2
+    axes = 2
 
 
 def _passage(layer: Conv2d) -> PassageOf:

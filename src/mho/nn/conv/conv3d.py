@@ -13,9 +13,7 @@ from mho.nn.conv.base import Convolution, register_convolution
 class Conv3d(Convolution):
     """`torch.nn.Conv3d` on arrays: patches of a volume are vectors. Takes (R·B, C, depth, height, width)."""
 
-    @property
-    def axes(self) -> int:
-        return 3
+    axes = 3
 
 
 register_convolution(nn.Conv3d, Conv3d, 3)

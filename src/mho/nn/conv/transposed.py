@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mho.arrays import ReadOnly
 from mho.config import RPU
 from mho.errors import InvalidValue
 from mho.nn.composite import Composite, PartRPUs
@@ -101,18 +100,15 @@ class TransposedConvolution(Composite):
     def weight(self) -> Tensor:
         """Exact weights in the shape of the torch layer's, (R, ...) where R > 1: a copy to read; `write` sets them."""
         groups = self.kernel.matrix().unflatten(1, (self.groups, -1)).mT
-        return self._told(groups.reshape(self.replicas, *self.weight_shape))
+        return self._copied(groups.reshape(self.replicas, *self.weight_shape))
 
     @property
     def bias(self) -> Tensor | None:
         """Return the exact biases (out,), or (R, out) where R > 1: a read-only copy; None where the layer has none."""
-        return None if self.offset is None else self._told(self.offset.matrix()[..., 0])
+        return None if self.offset is None else self._copied(self.offset.matrix()[..., 0])
 
-    def _told(self, values: Tensor) -> Tensor:
-        own = values.clone() if self.replicas > 1 else values[0].clone()
-        if torch.compiler.is_compiling():
-            return own
-        return ReadOnly.of(own, f"the weights of {self.name}. Set them by  layer.write(weight, bias)")
+    def _copied(self, values: Tensor) -> Tensor:
+        return self._read_only(values.clone() if self.replicas > 1 else values[0].clone())
 
     def write(self, weight: Tensor, bias: Tensor | None = None) -> float:
         """Program the arrays so that they hold these weights, each clipped to the bounds of its devices.
@@ -209,18 +205,14 @@ class TransposedConvolution(Composite):
 class ConvTranspose1d(TransposedConvolution):
     """`torch.nn.ConvTranspose1d` on arrays. Takes (R·B, C, length)."""
 
-    @property
-    def axes(self) -> int:
-        return 1
+    axes = 1
 
 
 @final
 class ConvTranspose2d(TransposedConvolution):
     """`torch.nn.ConvTranspose2d` on arrays. Takes (R·B, C, height, width)."""
 
-    @property
-    def axes(self) -> int:
-        return 2
+    axes = 2
 
 
 def _reached(

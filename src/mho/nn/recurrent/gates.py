@@ -6,13 +6,11 @@ import abc
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from mho.compiler.program import Call
+from mho.kernels.ops import Floats
 
-Floats = npt.NDArray[np.float32]
 States = tuple[Tensor, ...]
 """What goes from one step to the next, each (S, n); the first is the output of the step."""
 Record = Mapping[str, Floats]

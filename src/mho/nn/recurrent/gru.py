@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from mho.compiler.program import Call
 from mho.kernels import gates as kernels
+from mho.kernels.ops import Floats
 from mho.kernels.records import GruErrors
 from mho.nn.recurrent.base import Recurrent, RecurrentCell, register_recurrent
-from mho.nn.recurrent.gates import Floats, Gates, Record, States
+from mho.nn.recurrent.gates import Gates, Record, States
 
 
 @final
@@ -45,9 +46,7 @@ class GRU(Recurrent):
     Arguments are those of `mho.nn.recurrent.base.Recurrent`.
     """
 
-    @property
-    def gates(self) -> Gates:
-        return Units()
+    gates = Units()
 
 
 @final
@@ -57,9 +56,7 @@ class GRUCell(RecurrentCell):
     Arguments are those of `mho.nn.recurrent.base.RecurrentCell`.
     """
 
-    @property
-    def gates(self) -> Gates:
-        return Units()
+    gates = Units()
 
 
 register_recurrent(nn.GRU, GRU, "num_layers batch_first dropout bidirectional", digital="gates digital")

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from mho.compiler.program import Call
 from mho.config import RPU
 from mho.kernels import gates as kernels
+from mho.kernels.ops import Floats
 from mho.kernels.records import LstmErrors, LstmMemory
 from mho.nn.recurrent.base import Recurrent, RecurrentCell, register_recurrent
-from mho.nn.recurrent.gates import Floats, Gates, Record, States
+from mho.nn.recurrent.gates import Gates, Record, States
 
 
 @final
@@ -85,9 +86,7 @@ class LSTM(Recurrent):
             name=name,
         )
 
-    @property
-    def gates(self) -> Gates:
-        return Memory()
+    gates = Memory()
 
 
 @final
@@ -97,9 +96,7 @@ class LSTMCell(RecurrentCell):
     Arguments are those of `mho.nn.recurrent.base.RecurrentCell`.
     """
 
-    @property
-    def gates(self) -> Gates:
-        return Memory()
+    gates = Memory()
 
 
 register_recurrent(nn.LSTM, LSTM, "num_layers batch_first dropout bidirectional proj_size", digital="gates digital")

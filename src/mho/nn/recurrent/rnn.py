@@ -13,8 +13,9 @@ from mho.compiler.program import Call
 from mho.config import RPU
 from mho.errors import InvalidValue, nearest
 from mho.kernels import gates as kernels
+from mho.kernels.ops import Floats
 from mho.nn.recurrent.base import Recurrent, RecurrentCell, register_recurrent
-from mho.nn.recurrent.gates import Floats, Gates, Record, States
+from mho.nn.recurrent.gates import Gates, Record, States
 
 NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
 

@@ -23,10 +23,12 @@ from mho.arrays import Array
 from mho.compiler.program import Repeated, Step
 from mho.kernels import gates as kernels
 from mho.kernels import ops
+from mho.kernels.ops import Floats
+from mho.nn.compiled import outside_graphs
 from mho.nn.layer_cycles import scale_gradient, watched
 from mho.nn.linear import Linear
 from mho.nn.place import HOOKS
-from mho.nn.recurrent.gates import Floats, Gates, Record, States
+from mho.nn.recurrent.gates import Gates, Record, States
 
 MOST_SWEEPS = 16
 """Plans that a layer keeps: of its layers and directions, for batches of the sizes that came last."""
@@ -226,6 +228,7 @@ def bound_of(layers: Sequence[Linear]) -> tuple[object, ...]:
     return tuple(own for layer in layers for own in layer.crossbars[0].bound)
 
 
+@outside_graphs
 def sweep_through(
     given: Tensor, states: States, sweeps: Sweeps, recurrent: Linear, projection: Linear | None, gates: Gates
 ) -> tuple[Tensor, States]:
@@ -239,15 +242,6 @@ def sweep_through(
         projection: the matrix from hidden units to the output, or None.
         gates: gates of the layer.
     """
-    if torch.compiler.is_compiling():
-        compiled: Any = torch.compiler.disable(_apply)
-        return compiled(given, states, sweeps, recurrent, projection, gates)  # type: ignore[no-any-return]
-    return _apply(given, states, sweeps, recurrent, projection, gates)
-
-
-def _apply(
-    given: Tensor, states: States, sweeps: Sweeps, recurrent: Linear, projection: Linear | None, gates: Gates
-) -> tuple[Tensor, States]:
     sweep = sweeps.find(recurrent, projection, gates, len(states[0]))
     anchors = [layer.anchor for layer in sweep.layers]
     scales = [scale for layer in sweep.layers for scale in layer.learned_scales()]

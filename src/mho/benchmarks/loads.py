@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.arrays import Crossbar
 from mho.benchmarks.timing import repeat
 from mho.compiler import threads
 from mho.config import RPU
+from mho.kernels.ops import Floats
 from mho.periphery import Pulses
 
-Floats = npt.NDArray[np.float32]
 Call = Callable[[], object]
 
 LR = 0.01

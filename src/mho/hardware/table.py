@@ -14,9 +14,9 @@ from mho.arrays import Array, ArrayRow
 from mho.config import RPU
 from mho.errors import InvalidValue, nearest
 from mho.hardware.trace import Trace, trace
+from mho.kernels.ops import Floats
 from mho.models import Network
 from mho.nn import array_layers, replica_outputs
-from mho.nn.memory import Floats
 
 
 def array_table(model: nn.Module, image: Tensor) -> list[ArrayRow]:

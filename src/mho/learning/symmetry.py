@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from mho.devices import Device
 from mho.devices.symmetry import cell_record, quiet_balance
+from mho.kernels.ops import Floats
 
-Floats = npt.NDArray[np.float32]
 SAMPLE = 512
 """Cells whose points are sought where no closed form tells them: their mean is within 5 % of their spread."""
 NEGLIGIBLE = 1e-3

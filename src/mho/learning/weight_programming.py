@@ -15,10 +15,10 @@ import torch
 from mho.arrays import Crossbar
 from mho.config import RPU
 from mho.errors import Faults, InWords, in_words
+from mho.kernels.ops import Floats
 from mho.random import Operation
 
 Numbers = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.float32]
 BLOCK = 1000
 """Vectors between two reports, and drawn together."""
 TAIL, LOOKS = 0.1, 50

@@ -7,14 +7,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import final
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.compiler import threads
 from mho.errors import InvalidValue, WrongUse, in_words, nearest, shown
+from mho.kernels.ops import Floats
 from mho.models import stateful_modules
 from mho.nn import ArrayLayer, ReplicaModel, replica_losses, replica_outputs, replica_targets
 from mho.training.array_optimizer import ArrayOptimizer
@@ -22,7 +21,6 @@ from mho.training.online import Graph, NoGraph, Recipe, loss_of, trace
 from mho.training.online.trace import runs_itself
 from mho.training.settings import DRIVERS
 
-Floats = npt.NDArray[np.float32]
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 GRAPHS = 8
 """Shapes of batches whose buffers an online driver keeps."""

@@ -6,16 +6,12 @@ import functools
 from collections.abc import Iterable
 from typing import final
 
-import numpy as np
-import numpy.typing as npt
-
 from mho.arrays import Cycles
 from mho.compiler.program import Step
 from mho.kernels import ops
+from mho.kernels.ops import Floats
 from mho.nn import ArrayLayer, Passage
 from mho.training.online.nodes import Form, Node, Plan, Returns
-
-Floats = npt.NDArray[np.float32]
 
 
 @final

@@ -8,18 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, fx
 
 from mho.compiler import threads
+from mho.kernels.ops import Floats
 from mho.nn import ArrayLayer
 from mho.training.online.losses import Loss
 from mho.training.online.recipe import Recipe
 from mho.training.online.share import Share
 from mho.training.online.torch_run import TorchRun
 
-Floats = npt.NDArray[np.float32]
 Answer = tuple[list[float], Floats]
 """Each replica's mean loss, and the outputs (R, B, ...) before the update."""
 

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mho.errors import InvalidValue
 from mho.kernels import ops
+from mho.kernels.ops import Floats
 
-Floats = npt.NDArray[np.float32]
 TorchLoss = Callable[[Tensor, Tensor], Tensor]
 Loss = Callable[[Floats, Tensor], tuple[list[float], Floats]]
 """Outputs and targets (R, B, ...) to each replica's loss, and δ = -∂L/∂out (R, B, ...)."""

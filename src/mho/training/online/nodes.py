@@ -15,13 +15,11 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
 from mho.compiler.program import Step
 from mho.kernels import feature_maps, ops
+from mho.kernels.ops import Floats
 from mho.nn import Dropout
-
-Floats = npt.NDArray[np.float32]
 
 
 @final

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor, fx
 
 from mho.arrays import Cycles
 from mho.compiler.program import Step, joined
 from mho.errors import MhoError
+from mho.kernels.ops import Floats
 from mho.kernels.scratch import Scratch
 from mho.nn import ArrayLayer, Dropout
 from mho.training.online.arrays import ArrayNode
@@ -21,8 +21,6 @@ from mho.training.online.nodes import Activation, Collect, DropoutNode, Form, Ma
 from mho.training.online.recipe import Item, Recipe
 from mho.training.online.survey import passage_for
 from mho.training.online.torch_run import TorchRun
-
-Floats = npt.NDArray[np.float32]
 
 
 @final

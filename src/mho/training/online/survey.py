@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import inspect
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -107,11 +107,7 @@ class Survey:
         if isinstance(module, Dropout):
             return args[0] * 1.0
         try:
-            if module is not None:
-                return module(*args, **kwargs)
-            if node.op == "call_method":
-                return getattr(args[0], str(node.target))(*args[1:], **kwargs)
-            return node.target(*args, **kwargs)  # type: ignore[operator]
+            return run(node, module, args, kwargs)
         except Exception as error:  # whatever torch says of such shapes
             raise NoGraph(
                 f"{node.name} cannot be computed for batches of {tuple(shape)}: {first_words(error)}"
@@ -156,6 +152,15 @@ class Survey:
             if changed.op != "get_attr" and self.uses[changed] > 1:
                 raise NoGraph(f"{node.name} changes in place what others use too")
             changed = changed.args[0] if _name(changed) in VIEWS else None  # type: ignore[assignment]
+
+
+def run(node: fx.Node, module: nn.Module | None, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Return what an operation answers to arguments; `module` is what it calls if it calls a module."""
+    if module is not None:
+        return module(*args, **kwargs)
+    if node.op == "call_method":
+        return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+    return node.target(*args, **kwargs)  # type: ignore[operator]
 
 
 def inputs_of(node: fx.Node) -> list[fx.Node]:

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, fx
 
-from mho.training.online.survey import Survey, inputs_of
-
-Floats = npt.NDArray[np.float32]
+from mho.kernels.ops import Floats
+from mho.training.online.survey import Survey, inputs_of, run
 
 
 @final
@@ -108,12 +106,7 @@ class TorchRun:
     def _run(self, operation: fx.Node) -> Any:
         slots = iter(self._slots[operation])
         args, kwargs = fx.node.map_arg((operation.args, operation.kwargs), lambda taken: self._value(taken, slots))
-        module = self._survey.module(operation)
-        if module is not None:
-            return module(*args, **kwargs)
-        if operation.op == "call_method":
-            return getattr(args[0], str(operation.target))(*args[1:], **kwargs)
-        return operation.target(*args, **kwargs)  # type: ignore[operator]
+        return run(operation, self._survey.module(operation), args, kwargs)
 
     def _value(self, taken: fx.Node, slots: Any) -> Any:
         if taken in self._values:

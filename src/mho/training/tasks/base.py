@@ -179,6 +179,15 @@ def refuse_text(data: Dataset) -> None:
         )
 
 
+def check_logits(logits: int, y: Tensor, have: str) -> None:
+    """Raise InvalidValue unless a network gives a logit for each class of the targets, which `have` names."""
+    most = int(y.max())
+    if most >= logits:
+        raise InvalidValue(
+            f"the network gives {logits} logits and {have} up to {most}; give at least {most + 1} outputs"
+        )
+
+
 def example_shape(batch: Tensor) -> str:
     """Return the shape of one example of a batch in words: 3×32×32."""
     return "×".join(map(str, batch.shape[1:])) or "a single number"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mho.data import Dataset
 from mho.errors import InvalidValue
-from mho.training.tasks.base import Task, example_shape, refuse_text
+from mho.training.tasks.base import Task, check_logits, example_shape, refuse_text
 from mho.training.tasks.chance import Chance, chance_of
 
 IMAGE_AXES = 4
@@ -62,13 +62,9 @@ class Classification(Task):
     def check(self, out: Tensor, y: Tensor) -> None:
         if out.dim() != 2:
             raise InvalidValue(
-                f"the network gives outputs of shape {example_shape(out)}; classification takes one logit a class"
+                f"the network gives outputs of shape {example_shape(out)}; classification takes one logit per class"
             )
-        if int(y.max()) >= out.shape[1]:
-            raise InvalidValue(
-                f"the network gives {out.shape[1]} logits and the data have classes up to {int(y.max())}; give at "
-                f"least {int(y.max()) + 1} outputs"
-            )
+        check_logits(out.shape[1], y, "the data have classes")
 
 
 def _is_one_hot(y: Tensor) -> bool:

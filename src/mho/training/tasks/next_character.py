@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mho.data import Dataset
 from mho.errors import Faults, InvalidValue
-from mho.training.tasks.base import Task, example_shape
+from mho.training.tasks.base import Task, check_logits, example_shape
 from mho.training.tasks.chance import Chance, chance_of
 
 STREAM = 16
@@ -141,11 +141,7 @@ class NextCharacter(Task):
                 f"the network gives outputs of shape {example_shape(out)} for sequences of {y.shape[1]}; "
                 f"next_character takes {y.shape[1]}×characters"
             )
-        if int(y.max()) >= out.shape[2]:
-            raise InvalidValue(
-                f"the network gives {out.shape[2]} logits and the text has characters up to {int(y.max())}; give at "
-                f"least {int(y.max()) + 1} outputs"
-            )
+        check_logits(out.shape[2], y, "the text has characters")
 
 
 def _draw(logits: npt.NDArray[np.float64], temperature: float, generator: np.random.Generator) -> int:

@@ -59,7 +59,7 @@ class Regression(Task):
         y = data.y_train
         if not y.is_floating_point():
             raise InvalidValue(
-                f"data {data.name!r}: y_train is {y.dtype}; regression takes float32 numbers, one or more an example; "
+                f"data {data.name!r}: y_train is {y.dtype}; regression takes float32 numbers, one or more per example; "
                 "for classes use the task classification"
             )
         variance = y.double().var(correction=0).item() if self.variance is None else self.variance

@@ -85,7 +85,7 @@ def test_no_array_depends_on_it():
         (lambda: SoftBounds(conductance=4.0), ("conductance is 4.0", "mho.devices.Conductance")),
         (
             lambda: mho.RPU.from_toml("[device]\nlaw = 'SoftBounds'\n[device.conductance]\nzeor = 1\nunit = 2"),
-            ("'zeor'", "did you mean 'zero'?", "zero is missing"),
+            ("zeor: no such field", "did you mean 'zero'?", "zero is missing"),
         ),
         (lambda: mho.RPU.from_toml("[device]\nconductance = 3"), ("conductance is 3", "[device.conductance]")),
         (

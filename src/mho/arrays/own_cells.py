@@ -105,7 +105,8 @@ def _refused(bank: BankSpec, field: str, values: Floats) -> str | None:
     """Return which cells the rules of the law or effect refuse, with how many there are and the first of them."""
     device = bank.device
     if field in device.tables():
-        return next(filter(None, (_fault_of_table(device, field, values, end) for end in (np.min, np.max))), None)
+        extremes = (end(values, axis=(0, 1, 2, 3)) for end in (np.min, np.max))
+        return next(filter(None, (_replaced(device, field, table, f"{field} ") for table in extremes)), None)
     if device.parameters()[field].distribution == "bernoulli":
         wrong = (values != 0) & (values != 1)
         return f"{_count(wrong, values)}; give 1 for a device that is, else 0" if wrong.any() else None
@@ -148,11 +149,6 @@ def _fault(device: Device, field: str, value: float) -> str | None:
     effect, _, own = field.rpartition(".")
     part = next((each for each in device.effects if type(each).__name__ == effect), device)
     return _replaced(part, own, value, f"{own} is {value!r};")
-
-
-def _fault_of_table(device: Device, field: str, values: Floats, end: Any) -> str | None:
-    """Return why a device refuses the table of the least or the greatest numbers of all cells."""
-    return _replaced(device, field, end(values, axis=(0, 1, 2, 3)), f"{field} ")
 
 
 def _replaced(part: Any, field: str, value: Any, begin: str) -> str | None:

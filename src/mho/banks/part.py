@@ -135,7 +135,8 @@ class BankPart:
         pulses = self.bank.pulses
         if not pulses:
             rate = np.zeros(len(self.state), np.float32)
-            return UpdatePlan([], [self._plan_outer(x, d, rate)], lambda lr: np.copyto(rate, lr))
+            outer = self.bank.backend.plan_outer(self.state, x, d, rate, self.counts)
+            return UpdatePlan([], [outer], lambda lr: np.copyto(rate, lr))
         drive, set_rate = self._driving if stream is None else self._new_driving()
         return self._plan_pulses(x, d, drive, set_rate, stream)
 
@@ -222,6 +223,3 @@ class BankPart:
             return backend.plan_moves(self.state, self.population, drawn, key, number, self.counts, window=window)
 
         return UpdatePlan([draw], moves(), set_rate, moves)
-
-    def _plan_outer(self, x: Floats, d: Floats, rate: Floats) -> Step:
-        return self.bank.backend.plan_outer(self.state, x, d, rate, self.counts)

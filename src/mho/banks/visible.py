@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, final
 
 import numpy as np
@@ -58,9 +59,7 @@ class VisibleWeights:
 
     def part(self, replicas: slice) -> VisibleWeights:
         """Return the weights of some replicas, on the same memory."""
-        part = object.__new__(VisibleWeights)
-        part._tensors, part._backend = self._tensors, self._backend
-        part.varies, part.plain, part._pairs = self.varies, self.plain, self._pairs
+        part = copy.copy(self)
         part._state, part._shown = self._state[replicas], self._shown[replicas]
         part._reference = None if self._reference is None else self._reference[replicas]
         part._population, part._counts = self._population.part(replicas), self._counts[replicas]

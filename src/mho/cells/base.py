@@ -190,8 +190,8 @@ class Cell(abc.ABC, metaclass=InWords):
                 wanted[term.bank.bank.spec.name] = weights if (gain == 1).all() else weights / gain
                 break
         for name, values in wanted.items():
-            bank = part.banks[name].bank
-            bank.program(self.spread(bank.spec, values, part.reference_of(name)))
+            own = part.banks[name]
+            own.bank.program(self.spread(own.bank.spec, values, own.reference))
         for name, buffer in self.buffers().items():
             if not buffer.counter:
                 part.buffers[name].fill(buffer.start)

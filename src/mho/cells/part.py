@@ -50,10 +50,6 @@ class CellPart:
         """R of this part."""
         return len(self.first.state)
 
-    def reference_of(self, bank: str) -> Floats | None:
-        """Return the reference devices (R, M, N) of a bank, or None."""
-        return self.banks[bank].reference
-
     def setting(self, name: str) -> Floats:
         """Return a number of the cell by its name for each replica, (R,)."""
         place = list(of_replica(self.cell, 0).numbers()).index(name)  # type: ignore[type-var]

@@ -13,6 +13,7 @@ from mho.devices.options import PARTS
 from mho.devices.per_cell import PerCell
 from mho.devices.table import Table, table_from
 from mho.errors import InvalidValue, LawError, nearest
+from mho.fields import fields_from_table
 from mho.imports import find_class
 from mho.toml_files import NONE, in_toml
 
@@ -101,19 +102,14 @@ def _conductance(table: Any, faults: list[str]) -> Conductance | None:
     """Return the map to conductance of a table, or of the word for none; faults are noted."""
     if table is None or table == NONE:
         return None
-    keys = tuple(field.name for field in dataclasses.fields(Conductance))
     if not isinstance(table, Mapping):
-        faults.append(f"conductance is {table!r}; write a section [device.conductance] with {', '.join(keys)}")
+        faults.append(f"conductance is {table!r}; write a section [device.conductance] with zero, unit and name")
         return None
-    wrong = [f"conductance: unknown key {key!r}{nearest(key, keys)}" for key in table if key not in keys]
-    wrong += [f"conductance: {key} is missing; give its value" for key in ("zero", "unit") if key not in table]
-    if not wrong:
-        try:
-            return Conductance(**table)
-        except InvalidValue as error:
-            wrong = [f"conductance: {fault}" for fault in error.faults]
-    faults += wrong
-    return None
+    try:
+        return fields_from_table(Conductance, table)
+    except InvalidValue as error:
+        faults += [f"conductance: {fault}" for fault in error.faults]
+        return None
 
 
 def _build(kind: type[T], values: Mapping[str, Any], faults: list[str], more: Mapping[str, Any]) -> T:

@@ -65,7 +65,7 @@ class Convolution(ArrayLayer):
             raise InvalidValue(
                 f"layer {name}: padding_mode is {padding_mode!r}; give one of {', '.join(PADDING_MODES)}"
             )
-        kernel = self.each_axis("kernel_size", kernel_size, name)
+        kernel = each_axis("kernel_size", kernel_size, self.axes, name)
         super().__init__(
             rpu,
             [(out_channels // groups, in_channels // groups * math.prod(kernel))] * groups,
@@ -76,8 +76,8 @@ class Convolution(ArrayLayer):
         )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = kernel
-        self.stride = self.each_axis("stride", stride, name)
-        self.dilation = self.each_axis("dilation", dilation, name)
+        self.stride = each_axis("stride", stride, self.axes, name)
+        self.dilation = each_axis("dilation", dilation, self.axes, name)
         self.padding = padding if isinstance(padding, str) else each_axis("padding", padding, self.axes, name, low=0)
         self.padding_mode = padding_mode
         self.margins = self._margins(name)
@@ -89,14 +89,6 @@ class Convolution(ArrayLayer):
     @abc.abstractmethod
     def axes(self) -> int:
         """Axes of a map, 1 to 3."""
-
-    def each_axis(self, label: str, value: Sizes, name: str) -> tuple[int, ...]:
-        """Return one number per axis.
-
-        Raises:
-            InvalidValue: for another number of numbers.
-        """
-        return each_axis(label, value, self.axes, name)
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -244,9 +236,6 @@ class Convolution(ArrayLayer):
             reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
             return [(n // 2, n - n // 2) if self.padding == "same" else (0, 0) for n in reach]
         return [(n, n) for n in self.padding]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_geometries": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # layouts are made again: those that an earlier mho pickled are not in the form of this one's kernels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -11,7 +11,6 @@ from torch import Tensor, fx
 
 from mho.arrays import Cycles
 from mho.compiler.program import Step, joined
-from mho.errors import MhoError
 from mho.kernels.ops import Floats
 from mho.kernels.scratch import Scratch
 from mho.nn import ArrayLayer, Dropout
@@ -251,8 +250,7 @@ class Share:
         for step in self._ahead[phase]:
             step()
         for array in self._phases[phase]:
-            for cycles in array.cycles:
-                _raise(cycles.fault(x=True, d=False))
+            _raise_faults(array.cycles, x=True)
 
     def ask(self, wanted: Tensor, loss: Loss, out: Floats) -> list[float]:
         """Compute the loss of each replica and the errors of the outputs; write the outputs into out (R, B, ...)."""
@@ -267,8 +265,7 @@ class Share:
         for step in self._back[phase]:
             step()
         for array in reversed(self._phases[phase]):  # the array that errors met first is to blame
-            for cycles in array.cycles:
-                _raise(cycles.fault(x=False, d=True))
+            _raise_faults(array.cycles, d=True)
 
     def update(self, rates: Mapping[ArrayLayer, float]) -> None:
         """Pulse the arrays, and let the time of a step pass.
@@ -287,15 +284,13 @@ class Share:
         for step in self._updates[key]:
             step()
         for array in moving:
-            for cycles in array.cycles:
-                _raise(cycles.fault(x=True, d=True))
+            _raise_faults(array.cycles, x=True, d=True)
         if self._relax:
             for cycles in self._numbers:
                 cycles.touch()
             for step in self._relax:
                 step()
-            for cycles in self._numbers:
-                _raise(cycles.fault(x=False, d=False))
+            _raise_faults(self._numbers)
         self._count_on(rates)
 
     def forget(self) -> None:
@@ -318,6 +313,9 @@ class Share:
             cycles.count_time()
 
 
-def _raise(fault: MhoError | None) -> None:
-    if fault is not None:
-        raise fault
+def _raise_faults(each: Iterable[Cycles], *, x: bool = False, d: bool = False) -> None:
+    """Raise the first error of some cycles; x and d say whether they took inputs and errors."""
+    for cycles in each:
+        fault = cycles.fault(x=x, d=d)
+        if fault is not None:
+            raise fault

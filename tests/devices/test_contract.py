@@ -262,7 +262,7 @@ def test_options_that_are_off_stand_in_no_file_and_take_no_memory() -> None:
         (lambda: PiecewiseStep(up=3.0), "give a table"),
         (lambda: PiecewiseStep(up=[[1.0, 2.0], [3.0]]), "no array of numbers"),
         (lambda: JumpTable(up_states=[0.1, 0.0]), "ascending"),
-        (lambda: JumpTable(up=[[0.0, 1.0]]), "a row a state"),
+        (lambda: JumpTable(up=[[0.0, 1.0]]), "one row per state"),
         (lambda: table([math.nan]), "finite"),
         (lambda: ConstantStep(c2c=mho.per_cell(0.5, spread=0.1, distribution="bernoulli")), "c2c: .*no spread"),
     ],

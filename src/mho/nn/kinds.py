@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ from mho.nn.array_layer import ArrayLayer
 from mho.nn.composite import Composite
 from mho.nn.on_arrays import OnArrays
 from mho.nn.passage import PassageOf, passage_by_cycles
+
+T = TypeVar("T")
 
 
 @final
@@ -168,6 +170,16 @@ class LayerKind(metaclass=InWords):
                 trains[parameter] = trains.get(parameter, False) or own.trains  # several arrays may hold parts of it
         for parameter, value in trains.items():
             parameter.requires_grad_(value)
+
+
+def remake(kind: Callable[..., T], arguments: Callable[[Any], dict[str, Any]]) -> Callable[..., T]:
+    """Return what makes a layer from another whose constructor takes the same arguments, with further ones.
+
+    Args:
+        kind: class of the layer.
+        arguments: reads these arguments from the other layer.
+    """
+    return lambda source, **own: kind(**arguments(source), **own)
 
 
 LAYER_KINDS: dict[type[nn.Module], LayerKind] = {}

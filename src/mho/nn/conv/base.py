@@ -6,7 +6,7 @@ import abc
 import math
 import numbers
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from mho.errors import Faults, InvalidValue
 from mho.kernels.feature_maps import Geometry, gather_patches, scatter_patches
 from mho.kernels.ops import Floats
 from mho.nn.array_layer import ArrayLayer
-from mho.nn.kinds import LayerKind, Matrix, register
+from mho.nn.kinds import LayerKind, Matrix, register, remake
 from mho.nn.passage import PassageOf, passage_by_cycles
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -316,17 +316,15 @@ def register_convolution(
         axes: number of axes of a map.
         passage: for the online driver; None: by the layer's own methods.
     """
-    make = cast(Callable[..., Convolution], layer)
-    twin = cast(Callable[..., nn.Module], replaces)
     return register(
         LayerKind(
             replaces=replaces,
             layer=layer,
-            make=lambda module, **own: make(**geometry_of(module), **own),
+            make=remake(layer, geometry_of),
             matrices=_matrices,
             vectors=lambda given, answer: math.prod(answer) // answer[-axes - 1],
             fault=lambda module, shape: maps_fault(module, shape, axes),
             passage=passage or passage_by_cycles,
-            twin=lambda layer: twin(**geometry_of(layer)),
+            twin=remake(replaces, geometry_of),
         )
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast, final
+from collections.abc import Mapping, Sequence
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from mho.errors import InvalidValue
 from mho.nn.composite import Composite, PartRPUs
 from mho.nn.conv.base import AXES, Sizes, by, check_groups, each_axis, maps_fault
 from mho.nn.conv.conv2d import Conv2d
-from mho.nn.kinds import LayerKind, Matrix, Part, register
+from mho.nn.kinds import LayerKind, Matrix, Part, register, remake
 from mho.nn.layer_cycles import check_tensor
 from mho.nn.linear import Linear
 
@@ -242,18 +242,16 @@ def _parts(module: Any, axes: int) -> dict[str, Part]:
 
 
 def _register(replaces: type[nn.Module], layer: type[TransposedConvolution], axes: int) -> LayerKind:
-    make = cast(Callable[..., TransposedConvolution], layer)
-    twin = cast(Callable[..., nn.Module], replaces)
     return register(
         LayerKind(
             replaces=replaces,
             layer=layer,
-            make=lambda module, **own: make(**_arguments(module), **own),
+            make=remake(layer, _arguments),
             parts=lambda module: _parts(module, axes),
             vectors=lambda given, answer: math.prod(given) // given[-axes - 1],
             fault=lambda module, shape: maps_fault(module, shape, axes),
             digital=lambda layer: "patches folded digitally",
-            twin=lambda layer: twin(**_arguments(layer)),
+            twin=remake(replaces, _arguments),
         )
     )
 

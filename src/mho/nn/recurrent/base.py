@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -16,7 +16,7 @@ from mho.config import RPU
 from mho.errors import Faults, InvalidValue, shown, warn
 from mho.nn.composite import Composite, PartRPUs
 from mho.nn.dropout import Dropout
-from mho.nn.kinds import LayerKind, Matrix, Part, register
+from mho.nn.kinds import LayerKind, Matrix, Part, register, remake
 from mho.nn.linear import Linear
 from mho.nn.recurrent.gates import Gates, States
 from mho.nn.recurrent.sequences import Steps, form_of
@@ -380,17 +380,15 @@ def register_recurrent(
         fits = bool(shape) and shape[-1] == module.input_size
         return None if fits else f"its last number must be {module.input_size}"
 
-    make: Callable[..., Recurrence] = layer
-    twin: Callable[..., nn.Module] = replaces
     return register(
         LayerKind(
             replaces=replaces,
             layer=layer,
-            make=lambda module, **own: make(**arguments(module), **own),
+            make=remake(layer, arguments),
             parts=parts,
             vectors=lambda given, answer: math.prod(given[:-1]),
             fault=fault,
             digital=lambda layer: digital,
-            twin=lambda layer: twin(**arguments(layer)),
+            twin=remake(replaces, arguments),
         )
     )

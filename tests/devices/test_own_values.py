@@ -20,7 +20,7 @@ from mho.errors import InvalidValue, WrongCall
 from mho.testing import check_device, pulse_response
 from tests.helpers.own_effects import Sag
 
-ROWS, COLUMNS, VECTORS = 6, 9, 8
+ROWS, COLUMNS, VECTORS = 6, 9, 20
 STEPS = np.random.default_rng(0).uniform(0.001, 0.003, (ROWS, COLUMNS))
 DEVICES = {
     "spreads": SoftBounds(c2c=mho.per_cell(0.3, spread=0.1), stuck=0.1, decay=mho.per_cell(0.01, spread=0.2)),
@@ -43,10 +43,10 @@ class Leak(mho.Effect):
         return w * (1 - cell.rate * dt)
 
 
-def trained(array: mho.arrays.Array) -> mho.arrays.Array:
+def trained(array: mho.arrays.Array, vectors: int = VECTORS) -> mho.arrays.Array:
     generator = torch.Generator().manual_seed(1)
-    x = torch.rand(array.replicas, VECTORS, COLUMNS, generator=generator) * 2 - 1
-    array.update(x, torch.rand(array.replicas, VECTORS, ROWS, generator=generator) - 0.5, 0.05)
+    x = torch.rand(array.replicas, vectors, COLUMNS, generator=generator) * 2 - 1
+    array.update(x, torch.rand(array.replicas, vectors, ROWS, generator=generator) - 0.5, 0.05)
     return array
 
 
@@ -57,11 +57,12 @@ def trained(array: mho.arrays.Array) -> mho.arrays.Array:
 @pytest.mark.parametrize("device", DEVICES.values(), ids=DEVICES)
 def test_cell_parameters_make_the_array_that_they_are_of(device, cell, tile):
     """In NumPy: what is drawn and what moves it is the same in every back end, and no kernel is compiled for it."""
-    rpu, options = RPU(device=device, cell=cell, tile=tile), {"replicas": 2, "backend": "reference"}
+    rpu = RPU(device=device, cell=cell, tile=tile, update=mho.Pulses(length=3))
+    options = {"replicas": 2, "backend": "reference"}
     first = build_array(rpu, ROWS, COLUMNS, seed=3, **options)
     fields = first.cell_parameters()
     second = build_array(rpu, ROWS, COLUMNS, seed=3, cell_parameters=fields, **options)
-    assert trained(second).state_dict().keys() == trained(first).state_dict().keys()
+    assert trained(second, 2).state_dict().keys() == trained(first, 2).state_dict().keys()
     for name, values in first.state_dict().items():
         assert torch.equal(second.state_dict()[name], values), name
     for name, values in second.cell_parameters().items():

@@ -93,7 +93,7 @@ def test_what_is_no_tensor_is_named(wrong):
     array = mho.Crossbar(EXACT, 3, 2)
     with pytest.raises(InvalidValue) as caught:
         array.forward(wrong)
-    assert str(caught.value) == f"crossbar: x is {wrong!r}; give a tensor or an array"
+    assert str(caught.value) == f"array crossbar: x is {wrong!r}; give a tensor or an array"
 
 
 # Losses over replicas -------------------------------------------------------------------------------------

@@ -265,7 +265,7 @@ def test_convert_proposes_a_scale_where_bounds_clip():
     digital = nn.Sequential(nn.Linear(30, 20), nn.Tanh(), nn.Linear(20, 4))
     with torch.no_grad():
         digital[0].weight.mul_(10)
-    with pytest.warns(ClippedWeights, match=r"of 0 \([\d.]+ %\).*scale=\"max\""):
+    with pytest.warns(ClippedWeights, match=r"of layer 0 \([\d.]+ %\).*scale=\"max\""):
         mho.convert(digital, mho.RPU(), quiet=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -210,7 +210,7 @@ def test_thresholds_that_never_fire_are_said_once_at_the_end_of_an_epoch(tmp_pat
     words += ["--set", "training.test_images=10", "--device", "SoftBounds", "--set", "cell.kind=TikiTaka"]
     done = run_command(*words, "--set", "cell.every=1", "--set", "cell.threshold=1e9", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    said = "2: transfers have not sent a single pulse to the slow bank in 1.41 events of each column"
+    said = "layer 2: transfers have not sent a single pulse to the slow bank in 1.41 events of each column"
     lines = done.stderr.splitlines()
     # 12 vectors an epoch: the 17 columns have had their turns in the second
     assert [line.startswith(said) for line in lines].count(True) == 1

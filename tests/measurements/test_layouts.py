@@ -547,7 +547,7 @@ def test_a_mirrored_branch_is_refused_and_reversed(tmp_path: Path) -> None:
     text = written((["LTP (S)", "LTD (S)"], [list(up), list(down[::-1])]), ",", ".", [], "as they are")
     file = tmp_path / "mirrored.csv"
     file.write_text(text)
-    with pytest.raises(InvalidValue, match=r"rises under pulses that are said to go down.*--reverse"):
+    with pytest.raises(InvalidValue, match=r"rises under pulses that are said to go down.*reverse="):
         read_pulses(file)
     for column in ("LTD", "LTD (S)", "2"):
         found = check(text.encode(), [(two(s), pulses_of_halves(s))], reverse=column)
@@ -577,7 +577,7 @@ def test_rows_or_columns_is_asked(tmp_path: Path) -> None:
     table: Table = ([], [[str(k) for k in range(7, 17)], *map(list, cells.T)])
     file = tmp_path / "cells.csv"
     file.write_text(written(table, "\t", ".", [], "no heading"))
-    with pytest.raises(InvalidValue, match=r"rows or columns\?.*--transpose"):
+    with pytest.raises(InvalidValue, match=r"rows or columns\?.*With transpose"):
         read_pulses(file)
 
 

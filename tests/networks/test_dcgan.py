@@ -104,14 +104,14 @@ class AdamPair(Pair):
         self.criterion = nn.BCEWithLogitsLoss()
 
 
-DISCRIMINATOR = (StaysDigital, r"no array form for main\.3 \(BatchNorm2d\): they stay digital")
+DISCRIMINATOR = (StaysDigital, r"no array form for layer main\.3 \(BatchNorm2d\): they stay digital")
 
 
 @pytest.mark.parametrize("steps", STEPS)
 def test_a_pair_trains_by_two_optimizers(steps):
     generator = (
         StaysDigital,
-        r"no array form for main\.0 \(BatchNorm2d\), main\.3 \(BatchNorm2d\): they stay digital",
+        r"no array form for layers main\.0 \(BatchNorm2d\), main\.3 \(BatchNorm2d\): they stay digital",
     )
     # the discriminator is ahead at first; then the generator catches up, and its loss rises again
     check(Pair, steps, told=(generator, DISCRIMINATOR), falls_until=20)

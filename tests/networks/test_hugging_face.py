@@ -17,7 +17,7 @@ WORDS, LENGTH = 16, 8
 FOREIGN = r"LeafSpec"
 DIGITAL = (
     StaysDigital,
-    r"no array form for bert\.embeddings\.LayerNorm \(LayerNorm\), .*LayerNorm \(LayerNorm\): they stay digital",
+    r"no array form for layers bert\.embeddings\.LayerNorm \(LayerNorm\), .*LayerNorm \(LayerNorm\): they stay digital",
 )
 
 

@@ -346,7 +346,7 @@ def test_parts_have_rpus_of_their_own_and_a_layer_stays_digital_as_a_whole():
     assert "scale" in rows["attention.q_proj"]
     assert "scale" not in rows["attention.k_proj"]
     assert isinstance(converted(made(), exclude=["attention"]).attention, nn.MultiheadAttention)
-    with pytest.raises(mho.errors.InvalidValue, match=r"a part of attention, which stays digital as a whole"):
+    with pytest.raises(mho.errors.InvalidValue, match=r"a part of layer attention, which stays digital as a whole"):
         converted(made(), exclude=["attention.out_proj"])
 
 
@@ -433,7 +433,7 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "replicas": (lambda: attention(batch_first=False, replicas=2), "build the model with batch_first=True"),
     "bias_kv": (
         lambda: converted(nn.Sequential(nn.MultiheadAttention(4, 2, add_bias_kv=True))),
-        r"0: add_bias_kv=True has a key and a value.*exclude=\['0'\]",
+        r"0: add_bias_kv=True has a key and a value.*exclude=\[\"0\"\]",
     ),
 }
 

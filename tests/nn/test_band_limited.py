@@ -446,7 +446,7 @@ def test_what_has_no_band_limited_form_is_named():
     mho.band_limit(model, compression=50, exclude=["1", "2"], quiet=True)
     for given, words in (
         ({"exclude": ["8"]}, "'8' matches no layer"),
-        ({"exclude": ["*"]}, "no layer was limited: 0: unchanged"),
+        ({"exclude": ["*"]}, "no layer was limited: layer 0: unchanged"),
     ):
         with pytest.raises(InvalidValue, match=words):
             mho.band_limit(model, compression=50, **given)

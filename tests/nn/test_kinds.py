@@ -161,4 +161,4 @@ def test_a_layer_that_changes_its_input_is_left_to_autograd(own):
     assert isinstance(model[0], ArrayLayer)
     driver = choose_driver(model, mho.AnalogSGD(model, lr=0.1), sample=torch.ones(1, 4))
     assert driver.name == "autograd"
-    assert driver.reason == "twice changes its input before it sends it, and `prepares` does not say so"
+    assert driver.reason == "layer twice changes its input before it sends it, and `prepares` does not say so"

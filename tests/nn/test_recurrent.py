@@ -388,7 +388,7 @@ def test_single_arrays_have_rpus_rates_and_tiles_of_their_own():
     }
     with pytest.raises(InvalidValue, match=r"'rnn\.hh_l7' matches no layer; did you mean 'rnn\.hh_l"):
         mho.convert(made(Tagger), EXACT, layers={"rnn.hh_l7": tiled}, quiet=True)
-    with pytest.raises(InvalidValue, match=r"'rnn\.hh_l0' matches .*, a part of rnn"):
+    with pytest.raises(InvalidValue, match=r"'rnn\.hh_l0' matches .*, a part of layer rnn"):
         mho.convert(made(Tagger), EXACT, exclude=["rnn.hh_l0"], quiet=True)
     assert isinstance(mho.convert(made(Tagger), EXACT, exclude=["rnn"], quiet=True).rnn, nn.LSTM)
 

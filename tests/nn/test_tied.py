@@ -361,7 +361,7 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "biases": (
         lambda: converted(biases()),
         r"0\.weight and 1\.weight are one parameter \(tied\), and one array serves layers that are alike.* untie them, "
-        r"1\.weight = nn\.Parameter\(1\.weight\.detach\(\)\.clone\(\)\), use one module.*exclude=\['0', '1'\]",
+        r"1\.weight = nn\.Parameter\(1\.weight\.detach\(\)\.clone\(\)\), use one module.*exclude=\[\"0\", \"1\"\]",
     ),
     "options": (
         lambda: converted(Twice(ALIKE["conv"][0], padding=2)),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
+from mho.errors import MhoError
 from mho.files import write_atomically
 
 HOUSE = Path(__file__).parent
@@ -23,7 +24,11 @@ def kept_text(key: str, make: Callable[[], str]) -> str:
         key: names the text: the function and its arguments.
         make: returns the text, which nothing but the key and the files of mho may decide.
     """
-    file, sources = Path(platformdirs.user_cache_dir("mho")) / "texts.json", _sources()
+    file = Path(platformdirs.user_cache_dir("mho")) / "texts.json"
+    try:
+        sources = _sources()
+    except OSError:  # mho's files change just now
+        return make()
     texts: dict[str, str] = {}
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # none yet, or a damaged one
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -31,7 +36,7 @@ def kept_text(key: str, make: Callable[[], str]) -> str:
             texts = content["texts"]
     if key not in texts:
         texts[key] = make()
-        with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
+        with contextlib.suppress(OSError, MhoError):  # a cache that cannot be written costs time only
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, json.dumps({"sources": sources, "texts": texts}).encode())
     return texts[key]

@@ -90,7 +90,7 @@ def test_no_array_depends_on_it():
         (lambda: mho.RPU.from_toml("[device]\nconductance = 3"), ("conductance is 3", "[device.conductance]")),
         (
             lambda: mho.RPU.from_toml("[device.conductance]\nzero = 1\nunit = 0"),
-            ("device.conductance: unit is 0", "greater than 0"),
+            ("device.conductance.unit is 0", "greater than 0"),
         ),
     ],
 )

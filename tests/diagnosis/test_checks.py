@@ -8,6 +8,7 @@ import functools
 import json
 import math
 import re
+import types
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from mho.data import Dataset, load
 from mho.devices import ConstantStep
 from mho.diagnosis import CHECKS, LIMIT, Diagnosis, Finding
 from mho.diagnosis.cures import in_python
+from mho.diagnosis.finding import Check, NetworkNumbers
 from mho.diagnosis.lines import mean_move
 from mho.diagnosis.numbers import numbers_of
 from mho.diagnosis.probe import Probe
@@ -149,11 +151,35 @@ def test_the_zero_is_shifted_to_points_that_are_off_together_only(up_down, toget
     text = " ".join(str(diagnosis(model)).split())
     assert ("(supposes references that are written without error" in text) is together
     assert fault.to_dict()["basis"] == fault.basis
+    assert fault.hopeless is not together
+    assert "hopeless" not in fault.to_dict()
 
 
-@pytest.mark.parametrize(("settings", "named"), [(("cell.kind=Referenced",), True), ((), False)])
-def test_points_that_scatter_are_no_fault_of_a_network_that_learns(settings, named):
-    found = Finding(check="symmetry points", array="a", replica=0, lost=0.8, number="n", meaning="m", settings=settings)
+@pytest.mark.parametrize("name", ["fc1", "part.fc1"])
+def test_what_else_to_try_keeps_its_settings_where_layers_differ(name):
+    """A rate is of the training; other settings are of the layer, in words where its name cannot be typed."""
+
+    class Two(Check):
+        name = "two"
+        meaning = "m"
+
+        def look(self, network):
+            numbers = types.SimpleNamespace(name=network.arrays[0], replica=0)
+            return self.found(network, numbers, 0.9, "n", other=network.odds, aside=network.read)
+
+    def cure(other, *aside):
+        network = NetworkNumbers(0, [name], aside, 0.0, other, 0.01, layered=True)
+        return Two().look(network).cure
+
+    assert cure("a lower rate", "training.lr=0.0025") == "a lower rate (--set training.lr=0.0025)"
+    own = "--set layers.fc1.update.length=31" if name == "fc1" else "for layer part.fc1: "
+    assert own in cure("longer trains", "update.length=31")
+    assert "length" in cure("longer trains", "update.length=31")
+
+
+@pytest.mark.parametrize(("hopeless", "named"), [(False, True), (True, False)])
+def test_points_that_scatter_are_no_fault_of_a_network_that_learns(hopeless, named):
+    found = Finding(check="symmetry points", array="a", replica=0, lost=0.8, number="n", meaning="m", hopeless=hopeless)
     learning = Situation(error=13.0, chance=90.0, fall=0.5, epochs=3)
     assert bool(suspects([found], learning)) is named
     assert suspects([found], dataclasses.replace(learning, fall=0.01)) == [found]

@@ -14,6 +14,7 @@ from mho.cli import device_fit
 from mho.devices import ConstantStep, ExpStep, LinearStep, SoftBounds
 from mho.errors import InvalidValue
 from mho.fitting import fit_laws
+from mho.fitting.ends import ALLOWED, _crossing
 from mho.fitting.filter import compiled_step, likelihood
 from mho.fitting.line import misses
 from mho.fitting.maximum import fit_devices
@@ -209,14 +210,15 @@ def linear_staircase(seed, *, size=1.0, pulses=32, noise=0.0):
 
 
 def test_a_reading_that_repeats_at_the_end_alone_is_a_bound():
-    """All other readings differ, so that two equal ones are no chance; where others repeat too, it takes three."""
+    """All other readings differ by many digits, so that two equal ones are no chance; of few digits it takes three."""
     pulses = np.array([1, 1, 1, 1, -1, -1])
-    fine = Trace("a", np.array([0.1, 0.313, 0.562, 0.9, 0.9, 0.701, 0.403]), pulses)
+    fine = Trace("a", np.array([0.1037219, 0.3130417, 0.5621938, 0.9, 0.9, 0.7014621, 0.4032219]), pulses)
     coarse = Trace("a", np.array([0.1, 0.3, 0.6, 0.9, 0.9, 0.6, 0.3]), pulses)
-    series = [weight_trace(trace, scale_of(Measurement("s", (trace,), "S"), 0.6)) for trace in (fine, coarse)]
+    short = Trace("a", np.round(fine.values, 3), pulses)
+    series = [weight_trace(trace, scale_of(Measurement("s", (trace,), "S"), 0.6)) for trace in (fine, coarse, short)]
     assert series[0].plateaus == (None, pytest.approx(float(series[0].readings.max())))
-    assert series[1].plateaus == (None, None)
-    again = Trace("a", np.array([0.1, 0.313, 0.562, 0.9, 0.9, 0.701, 0.403]), np.array([1, 1, 1, 0, -1, -1]))
+    assert series[1].plateaus == series[2].plateaus == (None, None)
+    again = Trace("a", fine.values, np.array([1, 1, 1, 0, -1, -1]))
     read_twice = weight_trace(again, scale_of(Measurement("s", (again,), "S"), 0.6))
     assert read_twice.plateaus == (None, None)
 
@@ -238,3 +240,20 @@ def test_a_shared_c2c_that_readings_hardly_tell_has_the_error_that_they_allow():
         assert abs(c2c.value - 0.3) < 3 * c2c.error
         said += any("hardly be told apart" in sentence for sentence in found.untold)
     assert said > 0
+
+
+def test_ends_of_a_profile_that_is_a_parabola_lie_at_two_errors():
+    """On a grid as coarse as the profile's chords gave 1.5 to 1.9 of them."""
+    sizes = np.geomspace(0.05, 2.0, 12)
+    minus = 0.5 * (np.log(sizes / sizes[5]) / 0.15) ** 2
+    high = _crossing(sizes, minus, np.zeros(12), ALLOWED, 1)[0]
+    assert high == pytest.approx(sizes[5] * np.exp(0.3), rel=0.03)  # linear in c2c between points, not in its logarithm
+
+
+def test_noises_that_are_known_well_are_not_called_hard_to_tell_apart():
+    """A shared c2c of 6 standard errors has both ends for its error, and no sentence."""
+    found = fitted(*(soft_staircase(300 + k, noise=0.01, pulses=45) for k in range(2)))
+    c2c, noise = estimate(found, "c2c"), estimate(found, "read_noise")
+    assert c2c.value > 4 * c2c.error
+    assert noise.value > 4 * noise.error
+    assert not any("Cycle-to-cycle noise and read noise can hardly" in sentence for sentence in found.untold)

@@ -199,6 +199,15 @@ def test_no_epoch_finished(make):
     assert ["conv1", "16 × 26", "576", "2", "832", "239,616"] in page.rows
 
 
+def test_findings_of_an_older_mho_have_a_page(make):
+    folder = make()
+    table = json.loads((folder / "summary.json").read_text())
+    finding = {"check": "c", "array": "fc1", "replica": 0, "number": "n", "meaning": "m", "cure": "a cure", "lost": 0.9}
+    table["diagnosis"] = {"findings": [finding | {"fault": True}], "replicas": 1, "verdict": {"sentence": "symmetry"}}
+    (folder / "summary.json").write_text(json.dumps(table))
+    assert "a cure" in Page(write_report(folder)).plain
+
+
 def test_same_folder_same_bytes(make, monkeypatch):
     folder = make(12, 3)
     first = write_report(folder).read_bytes()

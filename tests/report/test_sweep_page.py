@@ -178,6 +178,12 @@ def test_a_page_without_rows_and_one_without_its_file(folder):
         write_sweep_report(folder)
 
 
+def test_errors_that_only_print_alike_are_no_tie():
+    """A regression's error, 1 - R² in per cent, may be far below a hundredth."""
+    small = [PointErrors(k, {"a.b": k}, {0: error}, [0.0], [0.0], 1.0, 1) for k, error in enumerate((0.0041, 0.0009))]
+    assert lowest_in_words(small, ["a.b"]) == "a.b = 1"
+
+
 def test_a_tie_is_not_named_the_lowest(folder, capsys):
     fields = ("forward.noise", "update.length")
     data = points({(0.0, 1): [90.0], (0.1, 1): [90.004], (0.1, 2): [90.006], (0.2, 1): [95.0]}, *fields)

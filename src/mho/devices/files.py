@@ -13,7 +13,7 @@ from mho.devices.options import PARTS
 from mho.devices.per_cell import PerCell
 from mho.devices.table import Table, table_from
 from mho.errors import InvalidValue, LawError, nearest
-from mho.fields import fields_from_table
+from mho.fields import fields_from_table, under
 from mho.imports import find_class
 from mho.toml_files import NONE, in_toml
 
@@ -108,7 +108,7 @@ def _conductance(table: Any, faults: list[str]) -> Conductance | None:
     try:
         return fields_from_table(Conductance, table)
     except InvalidValue as error:
-        faults += [f"conductance: {fault}" for fault in error.faults]
+        faults += [under("conductance", fault) for fault in error.faults]
         return None
 
 

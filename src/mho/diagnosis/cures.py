@@ -137,6 +137,11 @@ def in_layer(settings: Settings, layer: str) -> Settings | None:
     return tuple(f"layers.{layer}.{setting}" for setting in settings)
 
 
+def of_training(settings: Settings) -> bool:
+    """Return whether settings are of the training, which all layers have in common."""
+    return all(setting.startswith("training.") for setting in settings)
+
+
 def on_command_line(settings: Settings) -> str:
     """Return settings as options of `mho train`."""
     return " ".join(f"--set {shlex.quote(setting)}" for setting in settings)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, final
 
-from mho.diagnosis.cures import Settings, in_layer, in_python, on_command_line
+from mho.diagnosis.cures import Settings, in_layer, in_python, of_training, on_command_line
 from mho.diagnosis.numbers import ArrayNumbers
 
 UNIT = "\u00a0%"
@@ -32,6 +32,7 @@ class Finding:
         other: what else to try, in words.
         aside: settings that do what `other` says, as after `--set`; () where words alone say it.
         basis: what the advice supposes, and where it was seen to help; "" where the check's own numbers say it.
+        hopeless: whether no setting takes the fault away, so that a training which goes well speaks against it.
         rank: among faults those of the least rank come first: 0 of a cause that makes other checks fail too, 2 of what
             may be a symptom of any of them.
     """
@@ -46,6 +47,7 @@ class Finding:
     other: str = ""
     aside: Settings = ()
     basis: str = ""
+    hopeless: bool = False
     rank: int = 1
 
     @property
@@ -70,7 +72,7 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         table = dataclasses.asdict(self) | {"settings": list(self.settings), "aside": list(self.aside)}
-        del table["rank"]
+        del table["rank"], table["hopeless"]
         return table | {"lost": round(self.lost, 4), "fault": self.fault, "cure": self.cure}
 
 
@@ -127,6 +129,7 @@ class Check(abc.ABC):
         other: str = "",
         aside: Settings = (),
         basis: str = "",
+        hopeless: bool = False,
     ) -> Finding:
         """Return a finding in one array; its settings are of this layer where the arrays of the network differ."""
         if network.layered and settings:
@@ -134,8 +137,11 @@ class Check(abc.ABC):
             if own is None:
                 other = _or(f"for layer {numbers.name}: {in_python(settings)}", other)
             settings = own or ()
-        if network.layered and aside:
-            aside = in_layer(aside, numbers.name) or ()
+        if network.layered and aside and not of_training(aside):
+            own = in_layer(aside, numbers.name)
+            if own is None:
+                other = f"{other}, for layer {numbers.name}: {in_python(aside)}"
+            aside = own or ()
         return Finding(
             check=self.name,
             array=numbers.name,
@@ -147,6 +153,7 @@ class Check(abc.ABC):
             other=other,
             aside=aside,
             basis=basis,
+            hopeless=hopeless,
         )
 
     def idle(self, network: NetworkNumbers, why: str) -> Finding:

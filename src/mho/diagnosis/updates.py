@@ -242,7 +242,7 @@ class SymmetryPoints(Check):
             return self.found(network, worst, lost, number, settings=_equal_steps(worst.rpu), other=OTHER_OF_BANKS)
         if points.scatter:
             other = "another learning rule: mho device advise compares them on the device"
-            return self.found(network, worst, lost, number + points.against_shifting, other=other)
+            return self.found(network, worst, lost, number + points.against_shifting, other=other, hopeless=True)
         return self.found(
             network,
             worst,

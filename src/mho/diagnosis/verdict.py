@@ -169,7 +169,7 @@ def suspects(findings: Sequence[Finding], situation: Situation) -> list[Finding]
 
 def _is_contradicted(finding: Finding) -> bool:
     """Return whether a loss that falls clearly, far from guessing, speaks against a finding."""
-    return finding.check == LearningRate.name or (finding.check == SymmetryPoints.name and not finding.settings)
+    return finding.check == LearningRate.name or (finding.check == SymmetryPoints.name and finding.hopeless)
 
 
 def _of_reference(situation: Situation) -> Verdict | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -45,6 +45,12 @@ class Ends:
     noise: tuple[float, float]
     errors: tuple[float, float]
     others: Mapping[str, float]
+
+    def leave_open(self, fits: Sequence[TraceFit]) -> bool:
+        """Return whether one of the two noises may be 0: it lies within three errors, or no noise was found."""
+        estimates = fits[0].estimates
+        pairs = zip((CYCLE, NOISE), self.errors, strict=True)
+        return min(self.noise) == 0 or any(estimates[name].value <= TOLD * error for name, error in pairs)
 
 
 def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends | None]:
@@ -186,10 +192,13 @@ def _covering(fit: TraceFit, ends: Ends) -> TraceFit:
 def _crossing(sizes: Floats, minus: Floats, noises: Floats, limit: float, way: int) -> tuple[float, float]:
     """c2c and read noise where the profile leaves what is allowed, or the end of the grid."""
     k = int(np.argmin(minus))
-    limit += float(minus[k])
+    least, root = float(minus[k]), math.sqrt(limit)
+    limit += least
     while 0 <= k + way < len(sizes) and minus[k + way] <= limit:
         k += way
     if not 0 <= k + way < len(sizes) or not np.isfinite(minus[k + way]):
         return float(sizes[k]), float(noises[k])
-    part = (limit - minus[k]) / (minus[k + way] - minus[k])
+    # the root of what a parabola loses is a straight line
+    near, far = (math.sqrt(max(float(minus[place]) - least, 0.0)) for place in (k, k + way))
+    part = (root - near) / (far - near)
     return tuple(float(v[k] + part * (v[k + way] - v[k])) for v in (sizes, noises))  # type: ignore[return-value]

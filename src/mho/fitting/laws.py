@@ -203,7 +203,7 @@ def fit_laws(
     tables = match_tables(traces, made[0].fits[0].noise, conductance(scale.zero, scale.unit, measurement.unit))
     sentences = [
         *lost,
-        *untold(made[0].fits, made[0].parameters, ends),
+        *untold(made[0].fits, made[0].parameters, ends if ends and ends.leave_open(made[0].fits) else None),
         *misses(made[0].fits),
         *made[0].restated,
         *hard_to_train(made[0].device),

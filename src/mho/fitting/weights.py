@@ -20,6 +20,8 @@ EXACT = 0.05
 """Read noise over the scatter of steps below which readings are taken as they are."""
 AROUND = 2
 """Readings to either side that a single reading is compared with."""
+MANY = 7
+"""Significant digits of readings from which two that are equal are no chance."""
 OUTLIER = 6.0
 """Robust standard deviations from which a reading that differs from those around it is an outlier."""
 
@@ -149,7 +151,8 @@ def weight_trace(trace: Trace, scale: Scale) -> WeightTrace:
     # the floor is the rounding of double precision
     resolution = max(float(apart.min()) if len(apart) else 0.0, 1e-12 * float(np.ptp(readings)))
     scatter, noise = _scatter(readings, pulses)
-    low, high = _plateau(-readings, -pulses), _plateau(readings, pulses)
+    fine = _digits(trace.values) >= MANY
+    low, high = _plateau(-readings, -pulses, fine), _plateau(readings, pulses, fine)
     return WeightTrace(
         device=trace.device,
         readings=readings,
@@ -225,16 +228,22 @@ def _scatter(readings: Floats, pulses: npt.NDArray[np.int64]) -> tuple[float, fl
     return scatter, float(np.sqrt(max(-together - alone / WINDOW, 0.0)))
 
 
-def _plateau(readings: Floats, pulses: npt.NDArray[np.int64]) -> float | None:
+def _digits(values: Floats) -> int:
+    """Return the significant digits that most readings have, at most 13."""
+    texts = [f"{value:.12e}".partition("e")[0].lstrip("-").replace(".", "").rstrip("0") for value in values.tolist()]
+    return int(np.median([len(text) for text in texts]))
+
+
+def _plateau(readings: Floats, pulses: npt.NDArray[np.int64], fine: bool) -> float | None:
     """Return the highest reading if up pulses at it leave it where it is, so often that this is no chance.
 
-    Twice, where readings are of few digits and others repeat too; once, or in two ramps, where no other reading repeats
-    but the lowest.
+    Twice, where readings have few digits or others repeat too; once, or in two ramps, where readings are `fine` and
+    none repeats but the lowest.
     """
     top, bottom = readings.max(), readings.min()
     moved = np.concatenate([[True], pulses != 0])  # a state that is read again may read the same
     between = readings[moved & (readings != top) & (readings != bottom)]
-    if len(np.unique(between)) == len(between):
+    if fine and len(np.unique(between)) == len(between):
         came = np.concatenate([[True], pulses > 0])
         return float(top) if int(((readings == top) & came).sum()) >= 2 else None
     still = (readings[1:] == top) & (readings[:-1] == top) & (pulses > 0)

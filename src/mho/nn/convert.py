@@ -343,7 +343,8 @@ class _Conversion(Replacement):
             names = [words.rpartition(" (")[0] for words in self.unforeseen]
             warn(
                 f"no array form for {layers_in_words(', '.join(self.unforeseen))}: they stay digital, and "
-                f"{share_on_arrays(model)}. Say that this is meant, which ends this warning: {kept_digital(names)}",
+                f"{share_on_arrays(model)}. Say that this is meant, which ends this warning: "
+                f"{kept_digital([*self.excluded, *names])}",
                 StaysDigital,
             )
         if self.clipped:

@@ -79,7 +79,9 @@ class OnArrays(nn.Module, abc.ABC, metaclass=InWords):
         """Return a copy of weights that refuses to be written into, saying what sets them."""
         if torch.compiler.is_compiling():  # compiled code takes plain tensors
             return own
-        cure = f"the weights of {self.name}. Set them by  {self._written_by};  .clone() gives numbers to work with"
+        cure = (
+            f"the weights of layer {self.name}. Set them by  {self._written_by};  .clone() gives numbers to work with"
+        )
         return ReadOnly.of(own, cure)
 
     def _marks(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mho.toml_files import NONE
 
 Value = bool | int | float | str
 SHOWN, NAMED = 2, 3
+ALIKE = 1e-3
 """Decimals of the errors that are shown, in per cent; points of a tie that are named."""
 
 
@@ -62,9 +63,13 @@ def points_of(records: Iterable[Mapping[str, Any]], fields: Sequence[str]) -> li
 
 
 def lowest(points: Sequence[PointErrors]) -> list[PointErrors]:
-    """Return the points of the lowest mean test error, in their order: of a tie, to the two decimals shown, all."""
-    means = [round(point.interval.mean, SHOWN) for point in points]
-    return [point for point, mean in zip(points, means, strict=True) if mean == min(means)]
+    """Return the points of the lowest mean test error, in their order; of a tie all.
+
+    A tie is to the two decimals shown, and to a thousandth of the error, as that of a regression may be far below both.
+    """
+    least = min((point.interval.mean for point in points), default=0.0)
+    tied = [point for point in points if round(point.interval.mean, SHOWN) == round(least, SHOWN)]
+    return [point for point in tied if point.interval.mean - least <= ALIKE * abs(least)]
 
 
 def lowest_in_words(points: Sequence[PointErrors], fields: Sequence[str]) -> str:

@@ -73,10 +73,6 @@ class Effect(Hooks, metaclass=InWords):
         return {name: name if cls.flat else f"{cls.__name__}.{name}" for name in names}
 
     @classmethod
-    def draw_key(cls) -> tuple[int, int]:
-        return (0, 0) if cls.flat else super().draw_key()
-
-    @classmethod
     def effect_name(cls) -> str:
         """Return the name that a file can hold: the class for effects of mho, `module:Class` for a user's."""
         return class_name(cls, "mho.devices.effects")

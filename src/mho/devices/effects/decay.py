@@ -32,6 +32,10 @@ class Decay(Effect):
         if is_on(as_per_cell(self.decay_to)) and not is_on(as_per_cell(self.decay)):
             faults.add("decay_to has no effect without decay; give decay, or leave decay_to out")
 
+    @classmethod
+    def draw_key(cls) -> tuple[int, int]:
+        return 0, 0
+
     @staticmethod
     def aged(w: float, cell: Any, dt: float, z: float) -> float:
         return cell.decay_to + (w - cell.decay_to) * math.exp(-cell.decay * dt)

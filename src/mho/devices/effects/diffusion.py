@@ -28,6 +28,10 @@ class Diffusion(Effect):
         faults.number("diffusion", as_per_cell(self.diffusion).mean, low=0.0)
         check_rate(self, faults, "diffusion")
 
+    @classmethod
+    def draw_key(cls) -> tuple[int, int]:
+        return 0, 0
+
     @staticmethod
     def aged(w: float, cell: Any, dt: float, z: float) -> float:
         return w + cell.diffusion * math.sqrt(dt) * z

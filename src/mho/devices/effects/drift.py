@@ -25,6 +25,10 @@ class Drift(Effect):
     def _more_faults(self, faults: Faults) -> None:
         check_rate(self, faults, "drift")
 
+    @classmethod
+    def draw_key(cls) -> tuple[int, int]:
+        return 0, 0
+
     @staticmethod
     def aged(w: float, cell: Any, dt: float, z: float) -> float:
         return w + cell.drift * dt

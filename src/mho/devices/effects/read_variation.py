@@ -27,6 +27,10 @@ class ReadVariation(Effect):
     def _more_faults(self, faults: Faults) -> None:
         faults.number("read_variation", as_per_cell(self.read_variation).mean, low=0.0)
 
+    @classmethod
+    def draw_key(cls) -> tuple[int, int]:
+        return 0, 0
+
     @staticmethod
     def seen(w: float, cell: Any, z: float) -> float:
         return w + cell.read_variation * z

@@ -47,6 +47,10 @@ class Stuck(Effect):
             return {"stuck": self.stuck}
         return {"stuck": PerCell(as_per_cell(self.stuck).mean, distribution="bernoulli")}
 
+    @classmethod
+    def draw_key(cls) -> tuple[int, int]:
+        return 0, 0
+
     @staticmethod
     def holds(cell: Any) -> bool:
         return cell.stuck > 0

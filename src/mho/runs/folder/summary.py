@@ -195,6 +195,10 @@ def _chance(table: Any) -> Chance | None:
     return fields_from_table(Chance, {**table, "answer": _text(table["answer"], "chance.answer")})
 
 
+LATER = {"basis": "", "aside": []}
+"""What findings of an older mho lack, as a finding has it that needs none."""
+
+
 def _diagnosis(table: Any) -> Diagnosed | None:
     if table is None:
         return None
@@ -217,7 +221,7 @@ def _diagnosis(table: Any) -> Diagnosed | None:
     ]
     return Diagnosed(
         verdict=sentence,
-        findings=table["findings"],
+        findings=[LATER | finding for finding in table["findings"]],
         replicas=table["replicas"],
         failed="",
         parts=parts if len(parts) > 1 else [],

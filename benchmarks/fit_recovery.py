@@ -133,7 +133,7 @@ def table(file: Path) -> str:
                 texts.append(f"{100 * good:.0f} %" + (f" + {100 * left:.0f} %" if left else ""))
                 answered += 1
                 if good + left < LEAST:
-                    cell = f"{law}, {pulses} pulses, {100 * noise:g} %, {devices} devices"
+                    cell = f"{law}, {pulses} pulses, {100 * noise:g} %, {devices} device{'s' if devices > 1 else ''}"
                     low.append(f"{cell}: {name} {100 * (good + left):.0f} %")
             shares, seconds = " | ".join(texts), f"{sum(r['seconds'] for r in fits) / len(fits):.1f}"
         law_first = f"{sum(ranked)} of {len(ranked)}" if ranked else "–"

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mho.devices import Device
-from mho.errors import in_words
+from mho.errors import InvalidValue, in_words
 from mho.fitting.laws import Fitted, fit_laws
 from mho.measurements import Measurement, is_measured, read_measured
 from mho.measurements.jump_table_device import jump_table_device
 from mho.measurements.named_device import named_device
+from mho.spoken import is_at_the_shell
 
 
 @in_words
@@ -29,7 +30,16 @@ def find_device(name: str, *, fit: Callable[[Measurement], Fitted] = fit_laws) -
     """
     if not is_measured(name):
         return named_device(name)
-    measured = read_measured(Path(name))
+    try:
+        measured = read_measured(Path(name))
+    except InvalidValue as error:
+        if not is_at_the_shell():
+            raise
+        raise InvalidValue(
+            f"{error}\nOptions of how to read a file belong to mho device fit: type them there, with --out DIR, and "
+            "give DIR/device.toml here",
+            error.faults,
+        ) from None
     if isinstance(measured, Measurement):
         return fit(measured).best.device
     return jump_table_device(measured)[0]

@@ -151,6 +151,13 @@ def test_links_lead_somewhere(name: str) -> None:
         assert not anchor or anchor in anchors(found), f"{name}: {file} has no heading {anchor!r}"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_line_of_prose_begins_with_a_per_cent_sign(name: str) -> None:
+    """MyST takes such a line for a comment, and leaves it out of the page."""
+    prose = re.sub(r"^```.*?^```", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    assert not re.findall(r"^% .*", prose, re.MULTILINE)
+
+
 def test_every_page_can_be_found() -> None:
     listed = {
         word

@@ -170,7 +170,7 @@ def _legend_above(ax: Axes, handles: Sequence[Artist]) -> None:
     """Draw a legend above the axes, in as many columns as its names allow."""
     columns = 3 if len(handles) < 4 else 2
     figure, longest = ax.figure, max((len(str(handle.get_label())) for handle in handles), default=0)
-    if figure is not None and figure.get_figure(root=True).get_size_inches()[0] < NARROW and longest * columns > 30:
+    if figure is not None and figure.bbox.width / figure.dpi < NARROW and longest * columns > 30:
         columns = 1
     ax.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False,

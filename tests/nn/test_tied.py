@@ -414,5 +414,5 @@ def test_digital_ties_stay_and_two_embeddings_share_the_array_of_a_linear():
         loss(net(sentences(1)), sentences(1)).backward()
         rule.step()
     torch.testing.assert_close(model.last.weight.clone(), digital.last.weight.detach(), rtol=1e-5, atol=1e-5)
-    with pytest.raises(WrongUse, match="the weights of last"):
+    with pytest.raises(WrongUse, match="the weights of layer last"):
         model.words.weight.zero_()

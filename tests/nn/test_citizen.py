@@ -107,7 +107,7 @@ def test_a_penalty_on_weights_of_arrays_is_refused_unless_it_is_a_constant(penal
     mho.AnalogSGD(model, lr=0.1)
     loss = model(torch.randn(4, 6)).square().mean()
     whole = penalty(loss * 1, model[0].weight).sum()
-    with pytest.raises(WrongUse, match=r"penalty on them trains nothing.* weights of layer 0\..*\.detach\(\) constants"):
+    with pytest.raises(WrongUse, match=r"penalty on them trains nothing.* of layer 0\..*\.detach\(\) constants"):
         whole.backward(retain_graph=True)
     for constant in (model[0].weight.clone(), model[0].weight.detach()):
         penalty(loss * 1, constant).sum().backward(retain_graph=True)

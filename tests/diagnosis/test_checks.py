@@ -146,7 +146,7 @@ def test_the_zero_is_shifted_to_points_that_are_off_together_only(up_down, toget
     (fault,) = [fault for fault in diagnosis(model).faults if fault.check == "symmetry points"]
     assert ("zero_shifting.pulses=2000" in fault.settings) is together
     assert ("docs/symmetry.md" in fault.basis) is together
-    assert ("they scatter" in fault.number) is not together
+    assert ("symmetry points scatter" in fault.number) is not together
     assert ("mho device advise" in fault.cure) is not together
     text = " ".join(str(diagnosis(model)).split())
     assert ("(supposes references that are written without error" in text) is together

@@ -297,12 +297,12 @@ class Points:
 
     @property
     def against_shifting(self) -> str:
-        """Why the zero is not to be shifted; "" where the points do not scatter."""
+        """Words on why the zero is not to be shifted, which follow a number; "" where the points do not scatter."""
         if not self.scatter:
             return ""
         return (
-            f"; they scatter (± {self.spread:.2g}) more than they are off together ({self.mean:.2g}), and to shift the "
-            "zero to such points raised the error in trainings"
+            f"; symmetry points scatter (± {self.spread:.2g}) more than they are off together ({self.mean:.2g}), and "
+            "shifting the zero to such points raised the error in trainings"
         )
 
     def shifted(self, rpu: RPU) -> Settings:

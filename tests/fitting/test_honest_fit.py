@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import typer
 
+from benchmarks.fit_recovery import LOW, SPAN, staircase, steps
 from mho.cli import device_fit
 from mho.devices import ConstantStep, ExpStep, LinearStep, SoftBounds
 from mho.errors import InvalidValue
@@ -19,6 +20,7 @@ from mho.fitting.filter import compiled_step, likelihood
 from mho.fitting.line import misses
 from mho.fitting.maximum import fit_devices
 from mho.fitting.parameters import defaults, evaluates, limits, shapes_bounds, used_fields
+from mho.fitting.population import random_effects
 from mho.fitting.weights import measured_range, scale_of, weight_trace
 from mho.fitting.worth import hard_to_train
 from mho.measurements import Measurement, Trace
@@ -257,3 +259,36 @@ def test_noises_that_are_known_well_are_not_called_hard_to_tell_apart():
     assert c2c.value > 4 * c2c.error
     assert noise.value > 4 * noise.error
     assert not any("Cycle-to-cycle noise and read noise can hardly" in sentence for sentence in found.untold)
+
+
+@pytest.mark.parametrize("seed", [200, 212, 257])
+def test_a_device_that_seems_never_to_wander_does_not_tell_its_step_too_well(seed):
+    """Linear steps whose c2c of 0.3 is found as 0 or 0.1, with which a line through the readings would tell the step."""
+    made = staircase("linear", 64, 0.01, 1000 * seed, 1.0)
+    found = fitted(made, law=LinearStep)
+    step = estimate(found, "dw_min")
+    up, down = steps("linear", 64, 1.0)
+    g = (found.best.scale.zero - LOW) / SPAN
+    truth = (up(g) + down(g)) / 2 * SPAN / found.best.scale.unit
+    assert abs(step.value - truth) < 3 * step.error < truth / 3
+
+
+def test_the_mean_of_devices_is_that_of_those_that_tell_it():
+    mean, error, std = random_effects(np.array([1.0, 1.2, 0.8, 1.1, 0.9, 7.0]), np.array([0.02] * 5 + [5.0]))
+    plain = np.array([1.0, 1.2, 0.8, 1.1, 0.9])
+    assert mean == pytest.approx(1.0, abs=0.01)  # the last counts by 0.2²/5² of the others
+    # the last adds (6/5)² to a sum of 5, of which the others without it would have 4
+    assert error == pytest.approx(plain.std(ddof=1) / math.sqrt(5), rel=0.1)
+    assert std == pytest.approx(math.sqrt(plain.var(ddof=1) - 0.02**2), rel=0.1)
+    # equal errors: the plain mean, and the variance less what the errors explain
+    values, own = np.array([2.0, 3.0, 5.0, 6.0]), np.full(4, 0.5)
+    mean, error, std = random_effects(values, own)
+    assert (mean, std**2) == pytest.approx((4.0, values.var(ddof=1) - 0.25))
+    assert error == pytest.approx(values.std(ddof=1) / 2)
+    # errors that explain all of it leave no spread, and their own error
+    assert random_effects(values, np.full(4, 5.0)) == pytest.approx((4.0, 2.5, 0.0))
+    assert random_effects(np.full(3, 0.3), np.zeros(3)) == pytest.approx((0.3, 0.0, 0.0), abs=1e-8)
+    assert random_effects(np.zeros(3), np.zeros(3)) == pytest.approx((0.0, 0.0, 0.0), abs=1e-8)
+    run_away = random_effects(np.array([1.0, 1.2, 1e250]), np.array([0.1, 0.1, 1e260]))
+    assert np.isfinite(run_away).all()
+    assert run_away[0] > 0

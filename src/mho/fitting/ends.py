@@ -37,8 +37,8 @@ class Ends:
         cycles: (least, most) c2c.
         noise: read noise at these two, in weights of the fit.
         errors: standard errors of c2c and read noise, as a third of what 99.7 % allows.
-        others: standard errors of the other parameters where c2c is one of its errors larger: at a c2c of 0 a device
-            that never wanders would tell its step too well.
+        others: standard errors of the other parameters at the largest of these c2c: at a c2c of 0 a device that never
+            wanders would tell its step too well.
     """
 
     cycles: tuple[float, float]
@@ -94,7 +94,7 @@ def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends |
     # the ends are those of a likelihood that is adjusted, and the fit is among what the data allow
     inner, outer = ([min(low, own), max(high, own)] for low, high in crossings)
     errors = [max(abs(end[k] - e.value) / 3 for end in outer) for k, e in enumerate((c2c, noise))]
-    wide = free.replaced(held=free.held | {CYCLE: Estimate(c2c.value + errors[0], None)})
+    wide = free.replaced(held=free.held | {CYCLE: Estimate(inner[1][0], None)})
     others = answer(wide, climb(wide, wide.adopt(values), enough=ROUGH).places).estimates
     return fits, Ends(
         (inner[0][0], inner[1][0]),

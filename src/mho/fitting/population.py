@@ -9,16 +9,20 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
+from scipy.optimize import brentq
 
 from mho.devices import Device, PerCell
 from mho.fitting.estimate import LASTS, NOISE, SLOW, Estimate, TraceFit
 from mho.fitting.weights import Scale
+from mho.measurements.record import Floats
 
 LENGTHS = ("dw_min", "w_max", "w_min", NOISE, SLOW)
 """Parameters that are weights, and grow with their unit."""
 SPREAD = ("dw_min", "w_max", "w_min")
 """Parameters that a spread given by the user belongs to."""
 DIGITS = 6
+SMALLEST = 1e-9
+"""Standard error that a member of a population has at least, in parts of the largest value: weights stay finite."""
 
 
 @final
@@ -111,18 +115,45 @@ def _over_devices(name: str, found: Sequence[Estimate], factor: float) -> Parame
     ended = [e for e in found if e.error is not None or (ends and "end of its range" in e.note)]
     used = ended or found
     values = np.array([e.value for e in used]) * factor
-    mean = float(values.mean())
     determined = [e for e in found if e.error is not None]
     some = f"determined by {len(determined)} of {len(found)} devices; "
     note = "" if len(determined) == len(found) else some + _note(found)
-    shared = float(np.mean([e.shared for e in used])) * factor
     if len(determined) < 2:
         error = determined[0].error if determined else None
-        return Parameter(name, mean, None if error is None else error * factor, None, note)
-    explained = float(np.mean([(e.error or 0.0) ** 2 - e.shared**2 for e in determined])) * factor**2
-    variance = max(float(values.var(ddof=1)) - explained, 0.0)
-    spread = math.sqrt(variance) / abs(mean) if mean else None
-    return Parameter(name, mean, math.hypot(float(values.std(ddof=1)) / math.sqrt(len(values)), shared), spread, note)
+        return Parameter(name, float(values.mean()), None if error is None else error * factor, None, note)
+    shared = float(np.mean([e.shared for e in used])) * factor
+    own = [math.sqrt(max(e.error**2 - e.shared**2, 0.0)) for e in determined if e.error is not None]
+    typical = float(np.median(own))
+    errors = np.array([typical if e.error is None else math.sqrt(max(e.error**2 - e.shared**2, 0.0)) for e in used])
+    mean, error, std = random_effects(values, errors * factor)
+    return Parameter(name, mean, math.hypot(error, shared), std / abs(mean) if mean else None, note)
+
+
+def random_effects(values: Floats, errors: Floats) -> tuple[float, float, float]:
+    """Return the mean of a population, its standard error, and the standard deviation of what its members truly are.
+
+    A member counts by 1/(s² + e²), its own error e and the deviation s of all, so that one whose parameters have run up
+    together, with errors that say so, does not move the mean. s is where Σ (v - mean)²/(s² + e²) is what it is on the
+    average, the number of members less one.
+
+    Args:
+        values: of two members or more, (N,).
+        errors: standard errors, at least 0, (N,).
+
+    Source: Paule and Mandel 1982, J. Res. Natl. Bur. Stand. 87:377.
+    """
+
+    size = float(np.abs(values).max()) or 1.0  # of the order of 1, no square overflows
+    v, own = values / size, np.maximum(errors / size, SMALLEST) ** 2
+
+    def excess(variance: float) -> float:
+        w = 1.0 / (variance + own)
+        return float(w @ (v - np.average(v, weights=w)) ** 2) - (len(v) - 1)
+
+    most = float(v.var(ddof=1))
+    variance = brentq(excess, 0.0, most) if excess(0.0) > 0 else 0.0
+    w = 1.0 / (variance + own)
+    return size * float(np.average(v, weights=w)), size / math.sqrt(w.sum()), size * math.sqrt(variance)
 
 
 def _note(found: Sequence[Estimate]) -> str:

@@ -263,7 +263,7 @@ def test_noises_that_are_known_well_are_not_called_hard_to_tell_apart():
 
 @pytest.mark.parametrize("seed", [200, 212, 257])
 def test_a_device_that_seems_never_to_wander_does_not_tell_its_step_too_well(seed):
-    """Linear steps whose c2c of 0.3 is found as 0 or 0.1, with which a line through the readings would tell the step."""
+    """Linear steps whose c2c of 0.3 is found as 0 or 0.1, so that a line through the readings would tell the step."""
     made = staircase("linear", 64, 0.01, 1000 * seed, 1.0)
     found = fitted(made, law=LinearStep)
     step = estimate(found, "dw_min")

@@ -446,7 +446,8 @@ def test_faults_of_quantities_are_told_at_once(tmp_path):
     with pytest.raises(InvalidValue) as caught:
         read_expected(tmp_path / "expected.toml")
     for part in (
-        "epochs is 'lst'; give the first and the last epoch of the mean, [25, 30], or \"last\"",
+        "epochs is 'lst'; give the first and the last epoch of the mean, [25, 30], \"last\", or how many of the "
+        'last epochs of each curve, "last 2"',
         "quantity: no quantity 'spred'; did you mean 'spread'?",
         "picture: no such entry; did you mean 'pictures'?",
         "better is 'up'; give one of lower, higher, neither",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -452,15 +453,22 @@ def cluster():
             shutil.rmtree(place, ignore_errors=True)
 
 
-def test_48_rows_on_ray_are_those_of_the_local_engine_though_a_worker_is_killed(tmp_path, cluster):
+FEW = {"forward.noise": [0.0, 0.06], "update.length": [1, 10]}
+MANY = {"forward.noise": [0.0, 0.06, 0.2], "update.length": [1, 10], "training.lr": [0.01, 0.02]}
+MANY |= {"device.dw_min.mean": [0.001, 0.004]}
+
+
+@pytest.mark.parametrize(
+    "grid", [pytest.param(FEW, id="8 rows"), pytest.param(MANY, id="48 rows", marks=pytest.mark.long)]
+)
+def test_rows_on_ray_are_those_of_the_local_engine_though_a_worker_is_killed(grid, tmp_path, cluster):
     address, training = cluster
-    grid = {"forward.noise": [0.0, 0.06, 0.2], "update.length": [1, 10], "training.lr": [0.01, 0.02]}
-    grid |= {"device.dw_min.mean": [0.001, 0.004]}
-    described = sweep({"seeds": 2, "replicas": 4, "grid": grid}, training=LONGER)
+    points = math.prod(map(len, grid.values()))
+    described = sweep({"seeds": 2, "replicas": 4 if points > 4 else 2, "grid": grid}, training=LONGER)
     write_sweep(tmp_path, described)
     words = ["sweep", "try.toml", "--out", "ray", "--engine", "ray", "--address", address, "--json"]
     with started(*words, cwd=tmp_path) as process:
-        told = told_until(process, "24/48")
+        told = told_until(process, f"{points}/{2 * points}")
         killed = False
         while process.poll() is None and not killed:
             for worker in training()[:1]:
@@ -472,9 +480,10 @@ def test_48_rows_on_ray_are_those_of_the_local_engine_though_a_worker_is_killed(
         assert process.wait() == 0, told
     # Ray's own words: the worker had a task, which was begun again
     assert "remaining, so the task will be retried" in "".join(told)
-    assert json.loads((tmp_path / "stdout").read_text())["done"] == 48
+    assert json.loads((tmp_path / "stdout").read_text())["done"] == 2 * points
     rows = values(tmp_path / "ray")
-    assert [(row["point"], row["seed"]) for row in rows] == [(point, seed) for point in range(24) for seed in (0, 1)]
+    expected = [(point, seed) for point in range(points) for seed in (0, 1)]
+    assert [(row["point"], row["seed"]) for row in rows] == expected
     assert {row["status"] for row in rows} == {"done"}
     with local(2) as engine:
         Coordinator(described, tmp_path / "local").run(engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,14 +70,17 @@ class _Reader:
             captions=tables.get("pictures", {}),
         )
 
-    def _epochs(self, given: Any) -> tuple[int, int] | None:
-        """Return the window of the mean, or None for "last"."""
-        if given == "last":
-            return None
+    def _epochs(self, given: Any) -> tuple[int, int] | int:
+        """Return the window of the mean, or over how many of the last epochs of each curve it is taken."""
+        if isinstance(given, str) and (words := re.fullmatch(r"last(?: ([1-9]\d*))?", given)):
+            return int(words[1] or 1)
         numbers = isinstance(given, list) and len(given) == 2 and all(type(epoch) is int for epoch in given)
         if not numbers or not 1 <= given[0] <= given[1]:
-            self.faults.add(f'epochs is {given!r}; give the first and the last epoch of the mean, [25, 30], or "last"')
-            return None
+            self.faults.add(
+                f'epochs is {given!r}; give the first and the last epoch of the mean, [25, 30], "last", or how many '
+                'of the last epochs of each curve, "last 2"'
+            )
+            return 1
         return given[0], given[1]
 
     def _quantity(self, place: str, name: str) -> Quantity:

@@ -85,7 +85,7 @@ def _curve_drawings(paper: Paper, name: str, records: Mapping[str, Record], *, c
         data,
         quantity=figure.quantity,
         x=figure.x,
-        window=expected.epochs if compared else None,
+        window=expected.shaded([len(seed) for curve in data for seed in curve.seeds]) if compared else None,
         compared=compared,
     )
     words = figure.quantity.words

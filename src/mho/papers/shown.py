@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import final
 
 from mho.errors import Faults, nearest
@@ -161,8 +161,8 @@ class Expected:
 
     Attributes:
         title: authors, title and place of the paper.
-        epochs: first and last epoch of the mean that the paper quotes, counted from 1; None: the last epoch of each
-            curve.
+        epochs: first and last epoch of the mean that the paper quotes, counted from 1; or one number, over how many of
+            the last epochs of each curve the mean is taken.
         figures: by the name that `--figure` takes.
         curves: by name.
         quick: what a short training must keep, by name of the curve.
@@ -171,7 +171,7 @@ class Expected:
     """
 
     title: str
-    epochs: tuple[int, int] | None
+    epochs: tuple[int, int] | int
     figures: Mapping[str, Figure]
     curves: Mapping[str, Curve]
     quick: Mapping[str, tuple[Check, ...]]
@@ -201,12 +201,25 @@ class Expected:
             last: epochs of the curve, or of its quick version.
             kind: "results", "quick" or "trial", as `Scale.kind`.
         """
-        return (last, last) if kind == "quick" or self.epochs is None else self.epochs
+        if kind == "quick":
+            return last, last
+        return (last - self.epochs + 1, last) if isinstance(self.epochs, int) else self.epochs
+
+    def shaded(self, lengths: Iterable[int]) -> tuple[int, int] | None:
+        """Return the window that a figure shades, of lines of these numbers of epochs.
+
+        None where the window is a single epoch, or where the lines have different ones.
+        """
+        windows = {self.window(last) for last in lengths}
+        first, last = windows.pop() if len(windows) == 1 else (1, 1)
+        return (first, last) if first < last else None
 
     @property
     def span(self) -> str:
         """Epochs of the mean, in words."""
-        return "at the last epoch" if self.epochs is None else f"mean over epochs {self.epochs[0]} to {self.epochs[1]}"
+        if isinstance(self.epochs, int):
+            return "at the last epoch" if self.epochs == 1 else f"mean over the last {self.epochs} epochs of each curve"
+        return f"mean over epochs {self.epochs[0]} to {self.epochs[1]}"
 
     def paper(self, curve: str) -> str:
         """Return what the paper says of a curve, with its mark; where its numbers are not available, say so."""

@@ -79,7 +79,7 @@ def test_a_tiled_array_is_crossbars_whose_sums_are_added_in_order(rpu, cell, bac
     assert array.tile_shapes == {tile.name: (tile.out_features, tile.in_features) for tile in tiles.values()}
     assert len(array.batches) == 4
     start = array.state
-    for step in range(3):
+    for step in range(3 if backend == "cpu" else 1):  # the reference takes a second a step
         x, d = some(replicas, 5, 23, seed=step, scale=2.0), some(replicas, 5, 10, seed=step + 9, scale=0.1)
         y, z = array.forward(x), array.backward(d)
         array.update(x, d, 0.02)

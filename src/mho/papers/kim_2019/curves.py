@@ -21,26 +21,44 @@ DW_MIN = 0.005
 SETTLED = 800
 """Pulses after which exp(-κ) a pair has shrunk a distance to a thousandth: κ = 2·0.005/0.6."""
 IMBALANCES = (1.5, 2.0)
+STRETCH = 5.0
+"""W = 5·A in the long trainings: weights reach what sigmoids need while their devices stay far from the bounds."""
+LONG = Training(model="mlp", data="mnist", epochs=30, lr=0.01, lr_steps={11: 0.005, 21: 0.0025}, batch_size=1)
+"""The 30 epochs of Gokmen & Vlasov 2016."""
+LONG_DW_MIN = 0.001
+LONG_SETTLED = 4000
+"""As `SETTLED`, for a step of 0.001."""
 RANDOM = 0.2
 """u': steps up and down are d(1 + u'z) and d(1 - u'z)."""
 
 
-def mlp(rpu: RPU, shifting: ZeroShifting | None = None) -> Experiment:
+def mlp(rpu: RPU, shifting: ZeroShifting | None = None, training: Training = TRAINING) -> Experiment:
     """Return the paper's network on arrays of `rpu`."""
-    return Experiment(training=TRAINING, rpu=rpu, zero_shifting=shifting)
+    return Experiment(training=training, rpu=rpu, zero_shifting=shifting)
 
 
-def soft(up_down: Any, *, pulses: int | None = None, write_error: float = 0.0) -> Experiment:
-    """Soft bounds read with noise and bound management; `pulses` shift the zero first, None: the reference stays 0."""
+def arrays(up_down: Any, dw_min: float) -> RPU:
+    """Return arrays of soft bounds with references, read with noise and bound management."""
     device = SoftBounds(
-        dw_min=per_cell(DW_MIN, spread=0.3),
+        dw_min=per_cell(dw_min, spread=0.3),
         up_down=up_down,
         c2c=0.3,
         w_max=per_cell(0.6, spread=0.3),
         w_min=per_cell(-0.6, spread=0.3),
     )
-    rpu = gokmen_2017().replace(device=device, cell=Referenced())
-    return mlp(rpu, None if pulses is None else ZeroShifting(pulses=pulses, write_error=write_error))
+    return gokmen_2017().replace(device=device, cell=Referenced())
+
+
+def soft(up_down: Any, *, pulses: int | None = None, write_error: float = 0.0) -> Experiment:
+    """Return a training of 5 epochs; `pulses` shift the zero first, None: the reference stays 0."""
+    shifting = None if pulses is None else ZeroShifting(pulses=pulses, write_error=write_error)
+    return mlp(arrays(up_down, DW_MIN), shifting)
+
+
+def stretched(up_down: Any, *, pulses: int | None = None) -> Experiment:
+    """Return a training of 30 epochs with a digital factor between weights and devices."""
+    shifting = None if pulses is None else ZeroShifting(pulses=pulses)
+    return mlp(arrays(up_down, LONG_DW_MIN).replace(scale=STRETCH), shifting, LONG)
 
 
 def random_ratio(spread: float) -> PerCell:
@@ -64,5 +82,8 @@ CURVES: dict[str, Callable[[], Experiment]] = {
         f"write_error_{error:g}": partial(soft, IMBALANCES[0], pulses=SETTLED, write_error=error)
         for error in (0.01, 0.02, 0.05, 0.1)
     },
+    "long_floating_point": lambda: mlp(floating_point(), training=LONG),
+    **{f"long_{name}": partial(stretched, DEVICES[name]) for name in ("symmetric", "random")},
+    "long_random_shifted": partial(stretched, DEVICES["random"], pulses=LONG_SETTLED),
 }
 """Every curve once; number of pulses and write error are varied at the smaller imbalance."""

@@ -215,6 +215,15 @@ class Expected:
         return (first, last) if first < last else None
 
     @property
+    def numbers(self) -> str:
+        """What the numbers of whole trainings are, as a page has it."""
+        if isinstance(self.epochs, tuple):
+            return f"means over epochs {self.epochs[0]} to {self.epochs[1]} (grey in the figures)"
+        if self.epochs == 1:
+            return "those of the last epoch"
+        return f"means over the last {self.epochs} epochs of each curve (grey in a figure of curves of one length)"
+
+    @property
     def span(self) -> str:
         """Epochs of the mean, in words."""
         if isinstance(self.epochs, int):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from mho.benchmarks import aihwkit_peer, band_limited, lenet, loads, narrow, roofs, steps, timing, update
+from mho.benchmarks import aihwkit_peer, band_limited, lenet, loads, narrow, roofs, rules, steps, timing, update
 from mho.benchmarks.loads import ACTIVE, LENGTH, Case
 from mho.benchmarks.plan import SUITES, Plan, make_plan
 from mho.benchmarks.runner import Outcome, open_folder, run_plan, write_outcome
@@ -236,7 +236,9 @@ def fake_aihwkit(monkeypatch):
         def regroup_param_groups(self, model):
             asked["regrouped"] = model
 
-    kinds = ("ConstantStepDevice", "SingleRPUConfig", "UpdateParameters", "MappingParameter", "IOParameters")
+    kinds = ("ConstantStepDevice", "SoftBoundsDevice", "SingleRPUConfig", "UnitCellRPUConfig", "TransferCompound")
+    kinds += ("BufferedTransferCompound", "ChoppedTransferCompound", "DynamicTransferCompound", "IOParameters")
+    kinds += ("DigitalRankUpdateRPUConfig", "MixedPrecisionCompound", "UpdateParameters", "MappingParameter")
     configs = types.ModuleType("aihwkit.simulator.configs")
     for kind in kinds:
         setattr(configs, kind, record(kind))
@@ -281,6 +283,41 @@ def test_what_aihwkit_cannot_express_is_refused(fake_aihwkit):
     ):
         with pytest.raises(InvalidValue, match="compared with aihwkit"):
             aihwkit_peer.rpu_config(rpu)
+
+
+def test_aihwkit_gets_the_rules_that_it_has(fake_aihwkit):
+    base = gokmen_2017(update_management=True).replace(device=SoftBounds())
+    made = {
+        name: aihwkit_peer.rpu_config(rpu)
+        for name, cell in rules.RULES.items()
+        if aihwkit_peer.expresses(rpu := base.replace(cell=cell))
+    }
+    assert {name: config.device.kind for name, config in made.items()} == {
+        "SGD": "SoftBoundsDevice",
+        "TTv1": "TransferCompound",
+        "TTv2, rate η": "BufferedTransferCompound",
+        "TTv2": "ChoppedTransferCompound",
+        "c-TTv2": "ChoppedTransferCompound",
+        "AGAD, rate η": "DynamicTransferCompound",
+        "AGAD": "DynamicTransferCompound",
+        "MixedPrecision": "MixedPrecisionCompound",
+    }
+    chopped = made["c-TTv2"].device
+    assert (chopped.transfer_every, chopped.units_in_mbatch, chopped.in_chop_prob) == (2, False, 0.1)
+    assert (chopped.auto_scale, chopped.transfer_forward.out_noise) == (True, 0.06)
+    assert [device.kind for device in chopped.unit_cell_devices] == ["SoftBoundsDevice"] * 2
+    assert made["AGAD, rate η"].device.auto_scale is False
+    assert made["MixedPrecision"].device.transfer_every == 100
+    assert not hasattr(made["MixedPrecision"], "update")  # the outer product is digital
+
+
+def test_rules_take_aihwkit_in_where_it_is_installed(fake_aihwkit):
+    result = rules.run(Plan(rounds=1, images=1, quick=True), lambda line: None)
+    names = [row["rule"] for row in result.records]
+    assert len(names) == len(rules.RULES) + 8
+    assert "TTv2, aihwkit" in names
+    assert "E-RIDER, aihwkit" not in names
+    assert result.notes == ()
 
 
 def test_lenet_takes_aihwkit_in_where_it_is_installed(fake_aihwkit):

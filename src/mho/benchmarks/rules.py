@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from mho.benchmarks import aihwkit_peer
+from mho.benchmarks.beside import AIHWKIT
 from mho.benchmarks.plan import Plan
 from mho.benchmarks.results import Chart, Line, Result, Table, Tell, digits, span
+from mho.benchmarks.steps import lenet as network
 from mho.benchmarks.steps import mho_online, timed_block
 from mho.benchmarks.timing import Samples, alternate
 from mho.cells import AGAD, Cell, ERider, MixedPrecision, PeriodicCarry, Residual, Single, TikiTaka
@@ -33,12 +36,15 @@ RULES: dict[str, Cell] = {
 
 def run(plan: Plan, tell: Tell) -> Result:
     """Time LeNet at mini-batch 1, driven online."""
-    tell(f"rules: {plan.rounds} rounds of {len(RULES)} rules")
+    absent = aihwkit_peer.missing()
     base, warm_up = gokmen_2017(update_management=True).replace(device=SoftBounds()), plan.pick(WARM_UP, 2)
-    blocks = {
-        name: timed_block(mho_online(base.replace(cell=cell)), plan.pictures(), plan.images, warm_up=warm_up)
-        for name, cell in RULES.items()
-    }
+    specs = {name: base.replace(cell=cell) for name, cell in RULES.items()}
+    steps = {name: mho_online(rpu) for name, rpu in specs.items()}
+    if absent is None:
+        peers = {name: rpu for name, rpu in specs.items() if aihwkit_peer.expresses(rpu)}
+        steps |= {f"{name}, {AIHWKIT}": aihwkit_peer.aihwkit(rpu, network()) for name, rpu in peers.items()}
+    tell(f"rules: {plan.rounds} rounds of {len(steps)} rules")
+    blocks = {name: timed_block(step, plan.pictures(), plan.images, warm_up=warm_up) for name, step in steps.items()}
     times = {name: taken.scaled(1e6) for name, taken in alternate(blocks, plan.rounds).items()}
     return Result(
         suite="rules",
@@ -50,6 +56,7 @@ def run(plan: Plan, tell: Tell) -> Result:
             "value is the median of its steps. Ratios are taken round by round. Automatic scaling sends about BL "
             "pulses to the most driven weights with every vector, which plain SGD does only at first."
         ),
+        notes=() if absent is None else (absent,),
         records=tuple(_record(name, times) for name in times),
         tables=(_table(times),),
         charts=(_chart(times),),

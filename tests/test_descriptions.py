@@ -294,6 +294,7 @@ def reads(draw) -> Read:
         input_bound=draw(or_none(positive)),
         dac_bits=draw(or_none(st.integers(2, 24))),
         adc_bits=draw(or_none(st.integers(2, 24))) if bound is not None else None,
+        matmul=draw(st.sampled_from(("ordered", "blas"))),
     )
 
 

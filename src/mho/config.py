@@ -151,12 +151,15 @@ class RPU(metaclass=InWords):
         return words + ([f"effects={'+'.join(effects)}"] if effects else []) + scale
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return plain tables, one for each part, every field present; parts within parts are tables within tables."""
+        """Return plain tables, one for each part, every field present; parts within parts are tables within tables.
+
+        Only `matmul` of a read is left out where it is "ordered".
+        """
         return {
             "device": table_of(self.device),
             "cell": table_of(self.cell),
-            "forward": _plain(self.forward),
-            "backward": _plain(self.backward),
+            "forward": table_of(self.forward),
+            "backward": table_of(self.backward),
             "update": table_of(self.update),
             "tile": _plain(self.tile or Tile()),
             "scale": NO_SCALE if self.scaling is None else _plain(self.scaling),

@@ -22,6 +22,9 @@ UPDATES: dict[str, type[Pulses] | type[Exact]] = {"Pulses": Pulses, "Exact": Exa
 NO_SCALE: dict[str, Any] = {"value": NONE, "per": "layer", "fill": NONE, "learned": False}
 """The section [scale] of an RPU whose arrays hold the weights themselves."""
 
+READ_WHERE_ON: dict[str, Any] = {"matmul": "ordered"}
+"""Fields of a read that stand in its table only where they are something else, as tables of before they were fields."""
+
 
 def fields_from_table(kind: type[T], table: Mapping[str, Any]) -> T:
     """Build a frozen dataclass from a table, whose parts may be devices and update cycles.
@@ -148,6 +151,8 @@ def table_of(part: Any) -> dict[str, Any]:
         table["kind"] = type(part).__name__
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
+        if isinstance(part, Read) and (field.name, value) in READ_WHERE_ON.items():
+            continue
         table[field.name] = table_of(value) if dataclasses.is_dataclass(value) else plain_value(value)
     return table
 

@@ -22,6 +22,7 @@ def circuit_of(read: Read, replicas: slice, of: int) -> ops.Circuit:
         np.array([_numbers(of_replica(read, r)) for r in range(*replicas.indices(of))], np.float32),
         read.noise_management,
         read.max_halvings if read.bound_management else 0,
+        read.matmul == "blas",
     )
 
 

@@ -103,7 +103,7 @@ class BankPart:
     def plan_read(
         self, weights: Floats, x: Floats, out: Floats, circuit: Circuit, operation: Operation,
         number: Counts | None = None, *, backward: bool = False,
-    ) -> Step:  # fmt: skip
+    ) -> list[Step]:  # fmt: skip
         """Plan a read of a matrix (R, ..., N) through this bank's converters and noise.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from mho.benchmarks.loads import Call, Case, array_of, reader
@@ -20,6 +21,13 @@ SPECS = {
     "noise": gokmen_2017(managed=False),
     "noise, management": MANAGED,
 }
+BLAS = "noise, management, BLAS"
+READS = SPECS | {
+    BLAS: MANAGED.replace(
+        forward=dataclasses.replace(MANAGED.forward, matmul="blas"),
+        backward=dataclasses.replace(MANAGED.backward, matmul="blas"),
+    )
+}
 DIRECTIONS = {"forward": False, "backward": True}
 
 
@@ -27,7 +35,7 @@ def run(plan: Plan, tell: Tell) -> Result:
     """Time `Crossbar.read_vectors`."""
     seconds = plan.pick(0.02, 0.001)
     cases = plan.pick(CASES, QUICK_CASES)
-    arrays = {(spec, case): array_of(rpu, case) for spec, rpu in SPECS.items() for case in cases}
+    arrays = {(spec, case): array_of(rpu, case) for spec, rpu in READS.items() for case in cases}
     calls: dict[str, Call] = {
         _key(way, spec, case): reader(array, case.vectors, backward=backward)
         for (spec, case), array in arrays.items()
@@ -47,6 +55,7 @@ def run(plan: Plan, tell: Tell) -> Result:
         for way in DIRECTIONS
         for spec in SPECS
     ]
+    ratios = [_ratio(way, case, taken) for case in cases for way in DIRECTIONS]
     overs = dict.fromkeys(group.over for group in series)
     return Result(
         suite="read",
@@ -56,9 +65,10 @@ def run(plan: Plan, tell: Tell) -> Result:
             "bound management forward, noise management backward, as in Gokmen 2017. No output meets its bound, so "
             f"bound management looks, and never reads again. Calls of all sizes take turns, {plan.rounds} rounds."
         ),
-        records=(*rows, *(row for group in series for row in group.records(taken))),
+        records=(*rows, *ratios, *(row for group in series for row in group.records(taken))),
         tables=(
             _table(rows),
+            _blas_table(ratios),
             exponent_table("How time grows", {f"{g.what}, {g.over}": g.fit(taken) for g in series}),
         ),
         charts=(_bars(rows, cases), *(curves([g for g in series if g.over == over], taken) for over in overs)),
@@ -97,6 +107,12 @@ def _record(way: str, spec: str, case: Case, taken: Samples) -> dict[str, Any]:
     return about | pair_time(taken, case).record("ns_a_pair")
 
 
+def _ratio(way: str, case: Case, taken: dict[str, Samples]) -> dict[str, Any]:
+    """Return how often as long a managed read takes in mho's own product as with a BLAS."""
+    about = {"measured": "blas", "direction": way, **case.record()}
+    return about | taken[_key(way, "noise, management", case)].over(taken[_key(way, BLAS, case)]).record("ratio")
+
+
 # For people --------------------------------------------------------------------------------------
 
 
@@ -124,6 +140,24 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             f"{NOTE} Bytes: weights, inputs, outputs once. Operations: two a pair, 40 an output with noise. Quartiles "
             "and shares are those of the last read."
         ),
+    )
+
+
+def _blas_table(ratios: list[dict[str, Any]]) -> Table:
+    return Table(
+        title='Reads with noise and management: time with matmul = "ordered" over "blas"',
+        columns=("array", "cycle", "ratio", "smallest to largest"),
+        rows=tuple(
+            (
+                _name(row),
+                row["direction"],
+                digits(row["ratio"]),
+                f"{digits(min(row['ratio_samples']))} to {digits(max(row['ratio_samples']))}",
+            )
+            for row in ratios
+        ),
+        names=2,
+        note='Above 1, the BLAS of NumPy makes reads faster; with "ordered" runs are equal to the bit.',
     )
 
 

@@ -20,10 +20,15 @@ def check_devices(cell: Any, faults: Faults, *names: str) -> None:
 
 
 def check_read(cell: Any, faults: Faults, name: str) -> None:
-    """Note a fault unless this field of a cell is a read."""
+    """Note a fault unless this field of a cell is a read of single columns."""
     read = getattr(cell, name)
     if not isinstance(read, Read):
         faults.add(f"{name} is {shown(read)}; give for example mho.Read(noise=0.01, bound=None)")
+    elif read.matmul == "blas":
+        faults.add(
+            f"{name}.matmul is 'blas' and would have no effect: a read of single columns has nothing to add up; leave "
+            "it at 'ordered' (the reads forward and backward may have 'blas')"
+        )
 
 
 def check_idle(cell: Any, faults: Faults, names: Iterable[str]) -> None:

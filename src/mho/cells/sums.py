@@ -96,7 +96,7 @@ class Sum:
         """
         first = self.reader.number(operation) if number is None else number
         if not self.varies:
-            return [self.reader.plan_read(self.values, x, out, circuit, operation, first, backward=backward)]
+            return self.reader.plan_read(self.values, x, out, circuit, operation, first, backward=backward)
         now = np.zeros(1, np.int64)
         one_in, one_out = np.empty_like(x[:, :1]), np.empty_like(out[:, :1])
         read = self.reader.plan_read(self.values, one_in, one_out, circuit, operation, now, backward=backward)
@@ -106,7 +106,8 @@ class Sum:
                 now[0] = first[0] + t
                 self.look(operation, int(now[0]))
                 one_in[...] = x[:, t : t + 1]
-                read()
+                for step in read:
+                    step()
                 out[:, t : t + 1] = one_out
 
         return [read_each]

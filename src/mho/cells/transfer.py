@@ -202,7 +202,7 @@ def plan_reading(
     one_hot = np.tile(np.eye(count, dtype=np.float32), (part.replicas, 1, 1))
     weights = np.empty((part.replicas, source.state.shape[1], count), np.float32)
     read = source.plan_read(weights, one_hot, omega, reading, Operation.TRANSFER, number)
-    return [source.visible.plan_columns(columns, weights), read], omega
+    return [source.visible.plan_columns(columns, weights), *read], omega
 
 
 def plan_map(

@@ -90,6 +90,7 @@ def sweep(
     coordinator = Coordinator(described, folder, resume=resume)
     if engine == "local":
         _check_data(described, data_dir)
+    _say_of_bits(described)
     results = _run(coordinator, _engine(engine, address, processes, threads), threads, data_dir)
     missing = len(described.rows) - len(results.done) - len(results.failed)
     page = _report(folder, results) if results.done and not missing else None
@@ -182,6 +183,15 @@ def _check_data(described: Sweep, data_dir: Path | None) -> None:
         found |= dict.fromkeys(idle_of(training, task, loaded[training.data]))
     for sentence in found:
         print(f"mho: warning: {sentence}", file=sys.stderr)
+
+
+def _say_of_bits(described: Sweep) -> None:
+    """Say once in which points a BLAS multiplies."""
+    from mho.runs.unordered import unordered
+
+    for sentence in dict.fromkeys(unordered(experiment.to_dict()) for experiment in described.experiments):
+        if sentence:
+            print(f"bits: {sentence}", file=sys.stderr)
 
 
 def _engine(name: str, address: str | None, processes: int | None, threads: int) -> Engine:

@@ -34,8 +34,9 @@ def warn(sentence: str) -> None:
 
 
 def introduce(run: Run) -> None:
-    """Show on standard error what has no effect, how the data were made, and whether there is anything left to do."""
+    """Show on standard error what has no effect, how data were made, what bits depend on, and what is left to do."""
     from mho.runs.replicas import unpaired
+    from mho.runs.unordered import unordered
 
     if run.finished:
         print(f"{run.folder} is finished{_how_to_go_on(run)}", file=sys.stderr)
@@ -43,6 +44,8 @@ def introduce(run: Run) -> None:
         warn(sentence)
     for note in run.loop.data.notes:
         print(f"data: {note}", file=sys.stderr)
+    if told := unordered(run.experiment.to_dict()):
+        print(f"bits: {told}", file=sys.stderr)
 
 
 def watch(run: Run, comparison: Comparison | None, board: TensorBoard | None) -> bool:

@@ -39,7 +39,7 @@ class Backend(abc.ABC):
     def plan_read(
         self, weights: Floats, x: Floats, out: Floats, circuit: Circuit, key: Keys, number: Counts, counts: Counts,
         *, backward: bool, evaluation: bool,
-    ) -> Step:  # fmt: skip
+    ) -> list[Step]:  # fmt: skip
         """Plan a read, y = s·2ⁿ·clip(W x/(s·2ⁿ) + σξ, ±α); source: Gokmen et al. 2017, arXiv 1705.08014.
 
         Args:
@@ -47,7 +47,7 @@ class Backend(abc.ABC):
             x: (R, T, N); backward δ, (R, T, M).
             out: takes y, (R, T, M), the mean over the P/M devices of a weight after the converter; backward z = Wᵀ δ,
                 (R, T, N).
-            circuit: noise, bounds, converters, noise and bound management.
+            circuit: noise, bounds, converters, noise and bound management, and who forms the products.
             key: keys of the stream that names the noise.
             number: number of the first vector.
             counts: clipped outputs, halvings, and values that are not finite are added.

@@ -22,6 +22,7 @@ from mho.compiler.model import DeviceModel
 from mho.compiler.program import Call
 from mho.errors import InvalidValue, LawError
 from mho.kernels import counts as count
+from mho.kernels.circuit import INPUT_BOUND, INPUT_STEP
 from mho.kernels.records import DeviceArrays, Means
 
 Floats = npt.NDArray[np.float32]
@@ -45,15 +46,22 @@ class Circuit:
             `mho.kernels.circuit` numbers them; a step of 0 is no converter.
         noise_management: True if the inputs of a vector are divided by the largest |input|.
         halvings: how often bound management may halve the inputs; 0: no bound management.
+        blas: True if the BLAS of NumPy forms the products, in an order of its own.
     """
 
     numbers: Floats
     noise_management: bool
     halvings: int
+    blas: bool = False
 
     def part(self, replicas: slice) -> Circuit:
         """Return the circuit of the replicas in this slice."""
         return dataclasses.replace(self, numbers=self.numbers[replicas])
+
+    @property
+    def linear(self) -> bool:
+        """Return True if no input stage clips or rounds."""
+        return bool((np.isinf(self.numbers[:, INPUT_BOUND]) & (self.numbers[:, INPUT_STEP] == 0)).all())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,9 @@ from typing import final
 from mho.errors import Faults, InWords
 from mho.per_replica import check_lists
 
+MATMULS = ("ordered", "blas")
+"""Who forms the products of a read."""
+
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,10 @@ class Read(metaclass=InWords):
         input_bound: inputs, after scaling, are clipped to ± this; None: no bound, or 1 with `dac_bits`.
         dac_bits: resolution of the input, 2 to 24 bits over ± `input_bound`; None: continuous.
         adc_bits: resolution of the output, 2 to 24 bits over ± `bound`; None: continuous.
+        matmul: what multiplies in the simulation: "ordered", mho's product in a fixed order, or "blas", NumPy's BLAS.
+            In order, runs have equal bits on every machine and with any number of threads. A BLAS agrees with that
+            within float32 rounding only, and is worth it only where `mho bench read` shows that it is faster on this
+            machine. Circuit and draws are the same.
 
     `noise`, `bound` and `input_bound` may be lists of one number per replica. A converter of b bits has 2ᵇ − 1
     levels: zero, and as many above as below it.
@@ -39,6 +46,7 @@ class Read(metaclass=InWords):
     input_bound: float | None = None
     dac_bits: int | None = None
     adc_bits: int | None = None
+    matmul: str = "ordered"
 
     def __post_init__(self) -> None:
         faults = Faults("Read")
@@ -53,6 +61,7 @@ class Read(metaclass=InWords):
         faults.number("input_bound", self.input_bound, above=0.0, high=1e30, optional=True)
         faults.number("dac_bits", self.dac_bits, low=2, high=24, optional=True, integer=True)
         faults.number("adc_bits", self.adc_bits, low=2, high=24, optional=True, integer=True)
+        faults.choice("matmul", self.matmul, MATMULS)
         if self.bound is None and self.bound_management:
             faults.add("bound_management has no effect without a bound; give bound, or switch it off")
         if self.bound is None and self.adc_bits is not None:

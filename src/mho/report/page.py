@@ -17,6 +17,7 @@ from mho.report.drawing import svg
 from mho.report.figures import error_curves, loss_curves
 from mho.report.template import PER_CENT, render
 from mho.runs.folder import REPORT, RunFolder, read_folder
+from mho.runs.unordered import unordered
 from mho.text import duration, plain_number
 from mho.training import best_line
 
@@ -73,6 +74,7 @@ def _render(run: RunFolder) -> str:
         totals=_totals(run.arrays),
         counters=_counters(run),
         meanings=_meanings(run),
+        bits=unordered(run.config),
     )
 
 

@@ -13,7 +13,7 @@ from mho.fields import EXAMPLE, under
 from mho.learning import ZeroShifting
 from mho.models import NETWORKS, check_options
 from mho.runs.sources import check_sources, forget_sources, source_hashes
-from mho.tables import NO_SCALE, fields_from_table
+from mho.tables import NO_SCALE, READ_WHERE_ON, fields_from_table
 from mho.toml_files import NONE, parse_toml, write_toml
 from mho.training import Task, Training, find_task
 
@@ -204,7 +204,18 @@ def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
         under = main["device"].get(name)
         if isinstance(value, dict) and isinstance(under, Mapping) and "distribution" in under:
             value.setdefault("distribution", "normal")
+    _fill_reads(layer, main)
     return layer
+
+
+def _fill_reads(layer: dict[str, Any], main: Mapping[str, Any]) -> None:
+    """Write into a layer's tables what the main ones have of reads, and the layer not."""
+    for name, value in main.items():
+        own = layer.get(name)
+        if isinstance(value, Mapping) and isinstance(own, dict):
+            _fill_reads(own, value)
+        elif name in READ_WHERE_ON:
+            layer.setdefault(name, READ_WHERE_ON[name])
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -251,7 +262,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
     """Dotted names of the fields in which two configs differ, with both values."""
     found: list[str] = []
     for key in sorted({*old, *new}):
-        name, was, now = f"{prefix}{key}", old.get(key, "absent"), new.get(key, "absent")
+        absent = READ_WHERE_ON.get(key, "absent")
+        name, was, now = f"{prefix}{key}", old.get(key, absent), new.get(key, absent)
         if isinstance(was, Mapping) and isinstance(now, Mapping):
             found += differences(was, now, f"{name}.")
         elif was != now and name not in MAY_GROW:

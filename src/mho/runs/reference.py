@@ -28,7 +28,7 @@ from mho.runs.experiment import SECTIONS, WHERE_ON, Experiment
 from mho.runs.presets import DEFAULT_PRESET, over_preset
 from mho.runs.reference_words import AFTER, BESIDE, DRAWN, HEAD, TITLES
 from mho.runs.sweep import MAX_REPLICAS, MAX_ROWS, REPLICAS
-from mho.tables import NO_SCALE, UPDATES, cell_from_table, find_law, table_of
+from mho.tables import NO_SCALE, READ_WHERE_ON, UPDATES, cell_from_table, find_law, table_of
 from mho.tile import Tile
 from mho.toml_files import in_toml
 from mho.training import TASKS, Training, find_task
@@ -209,6 +209,8 @@ def _section(section: str, name: str) -> Section:
     values = {**defaults.get(section, {})}
     if section == "training":
         values |= {"task": "auto", **WHERE_ON}
+    if kind is Read:
+        values = READ_WHERE_ON | values
     if section == "scale":
         values = dict(NO_SCALE)
     return _made(section, "", kind, values, off=section == "zero_shifting")

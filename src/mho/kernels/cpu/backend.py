@@ -13,6 +13,7 @@ from mho.compiler.numba_internals import INLINE
 from mho.compiler.program import Call, Step
 from mho.kernels import counts as count
 from mho.kernels.backend import Backend, Keys
+from mho.kernels.blas import plan_products
 from mho.kernels.cpu.lists import SLACK
 from mho.kernels.ops import NO_COUNTS, Circuit, Counts, Drive, Floats, Population
 from mho.kernels.patterns import packed
@@ -23,6 +24,8 @@ from mho.random import SLOTS_A_TRAIN
 
 TRAINING_SLOTS = (count.CLIPPED_READS, count.HALVINGS)
 EVALUATION_SLOTS = (count.EVALUATION_CLIPPED_READS, count.EVALUATION_HALVINGS)
+PAIRS_PER_OUTPUT = 40
+"""Weight-vector pairs that our product multiplies in the time which noise and bound of an output take."""
 
 
 @final
@@ -53,13 +56,14 @@ class CPU(Backend):
     def plan_read(
         self, weights: Floats, x: Floats, out: Floats, circuit: Circuit, key: Keys, number: Counts, counts: Counts,
         *, backward: bool, evaluation: bool,
-    ) -> Step:  # fmt: skip
-        kernel = compiler.load("mho.kernels.cpu.read", "read")
+    ) -> list[Step]:  # fmt: skip
         slots = EVALUATION_SLOTS if evaluation else TRAINING_SLOTS
         reading = Reading(key, circuit.numbers, backward, circuit.noise_management, circuit.halvings, *slots)
-        return Call(
-            kernel, x.shape[0] * x.shape[1], weights.size * x.shape[1], counts, (weights, x, out, reading), number
-        )
+        if circuit.blas:
+            return _plan_with_blas(weights, x, out, circuit, reading, number, counts)
+        kernel = compiler.load("mho.kernels.cpu.read", "read")
+        work = weights.size * x.shape[1]
+        return [Call(kernel, x.shape[0] * x.shape[1], work, counts, (weights, x, out, reading), number)]
 
     def plan_trains(
         self, x: Floats, d: Floats, lines: int, drive: Drive, key: Keys, number: Counts, counts: Counts
@@ -124,6 +128,22 @@ class CPU(Backend):
         self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, dt: Floats
     ) -> Step:
         return _elementwise("pass_time", state, population, counts, number, key, dt)
+
+
+def _plan_with_blas(
+    weights: Floats, x: Floats, out: Floats, circuit: Circuit, reading: Reading, number: Counts, counts: Counts
+) -> list[Step]:
+    """Plan a read as `CPU.plan_read` does, whose products the BLAS forms between two kernels."""
+    vectors, lines = x.shape[0] * x.shape[1], weights.shape[2 if reading.backward else 1]
+    products = out if out.shape[2] == lines else room((*x.shape[:2], lines), np.float32)
+    steps, sent = list[Step](), x
+    if not circuit.linear:
+        sent = room(x.shape, np.float32)
+        kernel = compiler.load("mho.kernels.cpu.finish", "send")
+        steps.append(Call(kernel, vectors, PAIRS_PER_OUTPUT * x.size, counts, (x, reading, sent)))
+    steps.append(plan_products(weights, sent, products, backward=reading.backward))
+    kernel, work = compiler.load("mho.kernels.cpu.finish", "finish"), PAIRS_PER_OUTPUT * products.size
+    return [*steps, Call(kernel, vectors, work, counts, (weights, x, out, reading, products), number)]
 
 
 def _room(replicas: int, trains: int, lines: int) -> LineLists:

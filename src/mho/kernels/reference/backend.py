@@ -34,7 +34,7 @@ class Reference(Backend):
     def plan_read(
         self, weights: Floats, x: Floats, out: Floats, circuit: Circuit, key: Keys, number: Counts, counts: Counts,
         *, backward: bool, evaluation: bool,
-    ) -> Step:  # fmt: skip
+    ) -> list[Step]:  # fmt: skip
         clipped = count.EVALUATION_CLIPPED_READS if evaluation else count.CLIPPED_READS
         halvings = count.EVALUATION_HALVINGS if evaluation else count.HALVINGS
 
@@ -42,7 +42,7 @@ class Reference(Backend):
             stream = ReadStream(key, int(number[0]), clipped, halvings)
             read(counts, weights, x, out, circuit, stream, backward=backward)
 
-        return run
+        return [run]
 
     def plan_trains(
         self, x: Floats, d: Floats, lines: int, drive: Drive, key: Keys, number: Counts, counts: Counts

@@ -5,11 +5,13 @@ Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, noise and bound m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from mho.kernels import blas
 from mho.kernels.circuit import BOUND, INPUT_BOUND, INPUT_STEP, NOISE, OUTPUT_STEP
 from mho.kernels.counts import NOT_FINITE
 from mho.kernels.ops import Circuit, Counts, Floats
@@ -53,6 +55,7 @@ def read(
     """
     rows = x.shape[2] if backward else out.shape[2]
     devices = np.float32(weights.shape[1] // rows)
+    multiply = blas.product if circuit.blas else product
     for r, t in np.ndindex(x.shape[:2]):
         numbers = circuit.numbers[r]
         s = np.abs(x[r, t]).max() if circuit.noise_management else np.float32(1)
@@ -60,7 +63,7 @@ def read(
             out[r, t] = 0
             continue
         for n in range(circuit.halvings + 1):
-            sums, unit, faults = sums_of(weights[r], x[r, t], s, numbers, backward=backward)
+            sums, unit, faults = sums_of(weights[r], x[r, t], s, numbers, multiply, backward=backward)
             counts[r, NOT_FINITE] += faults
             if numbers[NOISE] > 0:
                 sums = sums + unit * numbers[NOISE] * noise(stream, r, int(t), n, sums.size)
@@ -79,7 +82,7 @@ def read(
 
 
 def sums_of(
-    weights: Floats, x: Floats, s: np.float32, numbers: Floats, *, backward: bool
+    weights: Floats, x: Floats, s: np.float32, numbers: Floats, multiply: Callable[..., Floats], *, backward: bool
 ) -> tuple[Floats, np.float32, int]:
     """Return the products W(x/s) of one vector, behind the input stage.
 
@@ -90,11 +93,11 @@ def sums_of(
         The sums (P,), or backward (N,); their unit; how many inputs are not finite.
     """
     if np.isinf(numbers[INPUT_BOUND]) and numbers[INPUT_STEP] == 0:
-        return product(weights, x, backward), s, 0
+        return multiply(weights, x, backward), s, 0
     driven: Floats = x / s
     faults = int((~np.isfinite(driven)).sum())
     driven = np.clip(driven, -numbers[INPUT_BOUND], numbers[INPUT_BOUND])
-    return product(weights, in_steps(driven, numbers[INPUT_STEP]), backward), np.float32(1), faults
+    return multiply(weights, in_steps(driven, numbers[INPUT_STEP]), backward), np.float32(1), faults
 
 
 def noise(stream: ReadStream, r: int, t: int, halving: int, size: int) -> Floats:

@@ -145,7 +145,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 def _blas_table(ratios: list[dict[str, Any]]) -> Table:
     return Table(
-        title='Reads with noise and management: time with matmul = "ordered" over "blas"',
+        title="Reads with noise and management: time in order over time with a BLAS",
         columns=("array", "cycle", "ratio", "smallest to largest"),
         rows=tuple(
             (
@@ -157,7 +157,7 @@ def _blas_table(ratios: list[dict[str, Any]]) -> Table:
             for row in ratios
         ),
         names=2,
-        note='Above 1, the BLAS of NumPy makes reads faster; with "ordered" runs are equal to the bit.',
+        note="Above 1, the BLAS of NumPy is faster (matmul=blas); in mho's order runs are equal to the bit.",
     )
 
 

@@ -182,6 +182,27 @@ def test_threads_share_the_vectors_and_leave_one_thread_to_the_library(count, mo
         assert len({thread for thread, _ in seen}) > 1
 
 
+def test_a_library_with_a_number_for_each_thread_is_told_on_each(monkeypatch, set_threads):
+    told, seen, real = [], set(), blas.product
+
+    class Library:
+        def set_num_threads(self, number):
+            told.append((threading.get_ident(), number))
+
+    def product(*arguments):
+        seen.add(threading.get_ident())
+        return real(*arguments)
+
+    array = both(mho.RPU(device=DEVICE), 5, 9)[1]
+    monkeypatch.setattr(blas, "_libraries", lambda: [Library()])
+    monkeypatch.setattr(blas, "product", product)
+    monkeypatch.setattr(threads, "WORK_A_THREAD", 1)
+    set_threads(2)
+    array.forward(dyadic(1, 11, 9, seed=4))
+    assert len(seen) == 2
+    assert set(told) == {(thread, 1) for thread in seen}
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
 @pytest.mark.parametrize("read", ["noise", "converters"])

@@ -28,8 +28,9 @@ class Read(metaclass=InWords):
         adc_bits: resolution of the output, 2 to 24 bits over ± `bound`; None: continuous.
         matmul: what multiplies in the simulation: "ordered", mho's product in a fixed order, or "blas", NumPy's BLAS.
             In order, runs have equal bits on every machine and with any number of threads. A BLAS agrees with that
-            within float32 rounding only, and is worth it only where `mho bench read` shows that it is faster on this
-            machine. Circuit and draws are the same.
+            within float32 rounding only, is set to one thread in the process, as mho's threads share the vectors, and
+            is worth it only where `mho bench read` shows that it is faster on this machine. Circuit and draws are the
+            same.
 
     `noise`, `bound` and `input_bound` may be lists of one number per replica. A converter of b bits has 2ᵇ − 1
     levels: zero, and as many above as below it.

@@ -1,4 +1,4 @@
-"""A bar that shows how far long work has come, on standard error."""
+"""A bar that shows how far long work has come, and that the compiler works, on standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Descriptions as tables, and back: what TOML and JSON hold of the frozen dataclasses that describe arrays and runs."""
+"""Cells, devices, circuits, and all that is made of them, as tables of TOML and JSON, and back."""
 
 from __future__ import annotations
 

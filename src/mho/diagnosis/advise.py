@@ -1,4 +1,4 @@
-"""Which learning rule a device needs: every rule learns the same weights on it, and what each costs."""
+"""Which learning rule a device needs: every rule learns the same weights on it, and the devices and pulses it takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short training on a device: what it is worth with plain and with zero-shifted SGD, and without its noise."""
+"""A short training of LeNet on a device: its worth with plain and with zero-shifted SGD, and without its noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Devices by what a user types, fitted where that is a file of pulses."""
+"""Devices as `mho.measurements.named_device` finds them, and fitted where DEVICE is a file of pulses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worth of a device for training, judged from its numbers before a network is trained."""
+"""Numbers of a fitted device beside what training tolerates, before a network is trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules and procedures of learning beyond backpropagation with SGD."""
+"""Rules and procedures of learning beyond backpropagation with SGD; checkpoints are those of `mho.training`."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Measured devices: files of pulses and tables of steps. `mho.fitting` fits laws to them."""
+"""Measured devices: files of pulses and tables of steps, to which `mho.fitting` fits laws; and devices by name."""
 
 import importlib
 from typing import Any

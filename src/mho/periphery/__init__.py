@@ -1,4 +1,4 @@
-"""The circuits around an array: reads and updates."""
+"""The circuits around an array, as descriptions: reads, updates, digital factors. `mho.kernels` computes them."""
 
 from mho.periphery.pulses import Exact, Pulses
 from mho.periphery.read import Read

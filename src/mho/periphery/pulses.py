@@ -1,4 +1,4 @@
-"""The update cycle: stochastic pulse trains on rows and columns, or the exact outer product."""
+"""Settings of the update cycle: stochastic pulse trains on rows and columns, or the exact outer product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One read of an array: input stage, noise, output stage, noise and bound management."""
+"""Settings of a read of an array: input stage, noise, output stage, noise and bound management."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The digital factor between the weights of a layer and those of its arrays."""
+"""Settings of the digital factor between the weights of a layer and those of its arrays."""
 
 from __future__ import annotations
 

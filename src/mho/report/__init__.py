@@ -1,4 +1,4 @@
-"""Figures and pages of runs, sweeps, devices, networks. Imports matplotlib and jinja2: import only where used.
+"""Figures and pages of runs, sweeps, histories, machines, devices, networks. Takes matplotlib: import where used.
 
 The room itself can be called: `mho.report(history, out="report.html")` is `write_history_report`. Figures of pages
 become files inside `with mho.report.gallery() as figures:`; `mho.report.style("paper")` is for those of a script.

@@ -1,4 +1,4 @@
-"""Settings of a training run, beside the arrays."""
+"""Settings of a training run, beside the arrays: its network (`mho.models`), data, task, rates and seeds."""
 
 from __future__ import annotations
 

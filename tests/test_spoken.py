@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 from torch import nn
+from torch.nn.utils import prune
 
 import mho
 from mho.errors import InvalidValue
 from mho.measurements import read_pulses
-from mho.spoken import at_the_shell, kept_digital, one_replica, option, scale_chosen
+from mho.spoken import already_digital, at_the_shell, kept_digital, one_replica, option, scale_chosen
 from tests.helpers.command import mho as typed
 
 
 def test_options_are_those_of_the_place_where_they_are_given():
     assert (option("read_voltage"), option("columns", "number,reading")) == ("read_voltage", 'columns="number,reading"')
-    assert (kept_digital(["a", "b"]), kept_digital()) == ('exclude=["a", "b"]', "exclude=[...]")
+    assert kept_digital(["a", "b"]) == 'exclude=["a", "b"]'
     assert scale_chosen() == 'mho.RPU(scale="max", ...)'
     assert "of_replica(0).device" in one_replica()
     with at_the_shell():
@@ -26,7 +27,8 @@ def test_options_are_those_of_the_place_where_they_are_given():
         assert one_replica() == "give one number in place of each list"
         with at_the_shell("--exclude {}"):
             assert kept_digital(["a", "b"]) == "--exclude a --exclude b"
-        assert kept_digital() == "--set 'training.exclude=[...]'"
+        with already_digital(["conv*", "b"]):  # which the list that is typed would replace
+            assert kept_digital(["b", "a"]) == '--set \'training.exclude=["conv*", "b", "a"]\''
     assert option("unit") == "unit"  # and so again in Python
 
 
@@ -70,3 +72,35 @@ def test_a_layer_that_stays_digital_has_a_cure_that_can_be_typed(tmp_path):
     assert "no array form" not in shell.stderr
     with pytest.warns(UserWarning, match=r'ends this warning: exclude=\["1"\]'):
         mho.convert(nn.Sequential(nn.Linear(3, 2), nn.Bilinear(2, 2, 2)), mho.RPU(), quiet=True)
+
+
+def pruned() -> nn.Module:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3), nn.Linear(3, 2))
+    prune.l1_unstructured(model[1], "weight", 0.5)
+    return model
+
+
+def tied() -> nn.Module:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3), nn.Linear(3, 3, bias=False))
+    model[2].weight = model[1].weight
+    return model
+
+
+STAYS = {
+    "pruned": (pruned, ["0"], '["0", "1"]'),
+    "tied": (tied, ["0"], '["0", "1", "2"]'),
+    "an option": (lambda: nn.Sequential(nn.Linear(4, 3), nn.Embedding(5, 3, max_norm=1.0)), ["0"], '["0", "1"]'),
+    "keys": (
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.MultiheadAttention(4, 2, add_bias_kv=True)), ["0"], '["0", "1"]',
+    ),
+    "a part": (lambda: nn.Sequential(nn.Linear(4, 4), nn.MultiheadAttention(4, 2)), ["1.q_proj", "0"], '["1", "0"]'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STAYS)
+def test_advice_to_keep_a_layer_digital_keeps_those_that_are_digital(case):
+    made, excluded, advised = STAYS[case]
+    with pytest.raises(InvalidValue) as error:
+        mho.convert(made(), mho.RPU(), exclude=excluded, quiet=True)
+    assert f"exclude={advised}" in str(error.value)
+    assert kept_digital(["x"]) == 'exclude=["x"]'  # and nothing of it stays behind

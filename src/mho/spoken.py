@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import json
 import shlex
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ class _Shell:
 
 EXCLUDE = "--set training.exclude={}"
 """How `mho train` keeps layers digital."""
+_DIGITAL = contextvars.ContextVar[tuple[str, ...]]("layers that stay digital already", default=())
 
 
 @contextlib.contextmanager
@@ -52,18 +54,33 @@ def option(name: str, value: str | None = None) -> str:
     return typed if value is None else f"{typed} {value if value == '...' else shlex.quote(value)}"
 
 
-def kept_digital(layers: Sequence[str] = ()) -> str:
+@contextlib.contextmanager
+def already_digital(layers: Sequence[str]) -> Iterator[None]:
+    """Let `kept_digital` name layers too that stay digital already: a list that is typed replaces the one before.
+
+    Args:
+        layers: their names, or patterns of names.
+    """
+    token = _DIGITAL.set(tuple(layers))
+    try:
+        yield
+    finally:
+        _DIGITAL.reset(token)
+
+
+def kept_digital(layers: Sequence[str]) -> str:
     """Return how to keep layers digital: `exclude=["fc2"]`, at the shell `--set 'training.exclude=["fc2"]'`.
 
     Args:
-        layers: their names; without any a place for them.
+        layers: names, beside those of `already_digital`.
     """
-    names = json.dumps(list(layers)) if layers else "[...]"
+    layers = list(dict.fromkeys((*_DIGITAL.get(), *layers)))
+    names = json.dumps(layers)
     if not is_at_the_shell():
         return f"exclude={names}"
     flag, _, rest = _Shell.exclude.partition(" ")
     if rest == "{}":  # an option that is repeated for each name
-        return " ".join(f"{flag} {shlex.quote(name)}" for name in layers or ["NAME"])
+        return " ".join(f"{flag} {shlex.quote(name)}" for name in layers)
     return f"{flag} {shlex.quote(rest.format(names))}"
 
 

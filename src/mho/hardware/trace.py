@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from mho.errors import InvalidValue, nearest
 from mho.models import Network
 from mho.nn import LAYER_KINDS, ArrayLayer, LayerKind, find_ties, kind_names, kind_of
+from mho.spoken import already_digital, kept_digital
 
 ELEMENTWISE = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.PReLU)
 LOOK_UPS = (nn.EmbeddingBag,)
@@ -94,10 +95,11 @@ def trace(network: Network, *, exclude: Iterable[str] = ()) -> Trace:
         InvalidValue: naming the module that cannot be traced, and its input; or a pattern that matches no layer.
     """
     patterns = [exclude] if isinstance(exclude, str) else list(exclude)
-    try:
-        return _traced(network, patterns, "meta")
-    except _Failed:
-        return _traced(network, patterns, "cpu")
+    with already_digital(patterns):
+        try:
+            return _traced(network, patterns, "meta")
+        except _Failed:
+            return _traced(network, patterns, "cpu")
 
 
 def _traced(network: Network, patterns: Sequence[str], device: str) -> Trace:
@@ -247,7 +249,7 @@ class _Walk:
         return InvalidValue(
             f"{self._label(module)} has a matrix{f' ({sizes})' if sizes else ''}{use} and no array form: arrays hold "
             f"{kind_names('and')}; use these in its place"
-            + ("" if module is self.model else f", or leave it digital with --exclude {self.names[module]}")
+            + ("" if module is self.model else f", or leave it digital: {kept_digital([self.names[module]])}")
         )
 
     def failure(self, image: Sequence[int], error: Exception) -> str:

@@ -26,7 +26,7 @@ from mho.nn.on_arrays import OnArrays
 from mho.nn.place import Replacement, matches, take_place
 from mho.nn.replicas import ReplicaModel, array_layers
 from mho.nn.tied import Ties, find_ties, make_tied, one_rpu
-from mho.spoken import kept_digital, scale_chosen
+from mho.spoken import already_digital, kept_digital, scale_chosen
 from mho.text import layers_in_words
 
 LONGEST = 44
@@ -115,16 +115,14 @@ def convert(
     inside = [*(name for name, _ in model.named_modules()), *parts]
     within = {name: whole for name in inside for whole in kept if is_inside(name, [whole])}
     faults = unmatched(special, [*names, *parts])
-    for pattern in excluded:
-        inner = fnmatch.filter(within, pattern) if isinstance(pattern, str) else []
-        if inner and not fnmatch.filter(names, pattern):
-            whole = within[inner[0]]
-            faults.append(
-                f"{pattern!r} matches {inner[0]}, a part of layer {whole}, which stays digital as a whole or not at "
-                f"all; {kept_digital([whole])}"
-            )
-        else:
-            faults += unmatched([pattern], names)
+    lost = [pattern for pattern in excluded if isinstance(pattern, str) and not fnmatch.filter(names, pattern)]
+    inner = {pattern: found[0] for pattern in lost if (found := fnmatch.filter(within, pattern))}
+    faults += unmatched([pattern for pattern in excluded if pattern not in inner], names)
+    faults += [
+        f"{pattern!r} matches {part}, a part of layer {within[part]}, which stays digital as a whole or not at all; "
+        + kept_digital([within[inner[p]] if p in inner else p for p in excluded if isinstance(p, str)])
+        for pattern, part in inner.items()
+    ]
     faults += [f"layers[{p!r}] is {shown(s)}; give a mho.RPU" for p, s in special.items() if not isinstance(s, RPU)]
     for label, spec in [("rpu", rpu), *((f"layers[{p!r}]", s) for p, s in special.items())]:
         fault = replicas_fault(spec, replicas) if isinstance(spec, RPU) else None
@@ -135,17 +133,19 @@ def convert(
     empty = [name for name, parameter in model.named_parameters() if parameter.is_meta]
     if empty and torch.get_default_device().type != "meta":  # where it is, as in mho map, nothing has values
         faults.append(f"{empty[0]} is on the meta device and holds no values; load the model's weights first")
-    if not faults:  # of patterns, which it matches
-        faults += computed_weight_faults(model, stays) + find_ties(model, stays).faults
     if faults:
         raise InvalidValue("; ".join(faults), faults)
 
-    own = copy.deepcopy(model)
-    made = _Conversion(rpu, special, excluded, seeds, own, find_ties(own, stays))
-    converted = made.walk(own, "")
-    if not any(isinstance(module, ArrayLayer) for module in converted.modules()):
-        raise InvalidValue(f"no layer was converted: the model has no {kind_names('or')} that is not excluded")
-    made.judge(converted)
+    with already_digital(excluded):
+        faults += computed_weight_faults(model, stays) + find_ties(model, stays).faults
+        if faults:
+            raise InvalidValue("; ".join(faults), faults)
+        own = copy.deepcopy(model)
+        made = _Conversion(rpu, special, excluded, seeds, own, find_ties(own, stays))
+        converted = made.walk(own, "")
+        if not any(isinstance(module, ArrayLayer) for module in converted.modules()):
+            raise InvalidValue(f"no layer was converted: the model has no {kind_names('or')} that is not excluded")
+        made.judge(converted)
     result = ReplicaModel(converted, replicas) if replicas > 1 else converted
     result.conversion = made.rows  # type: ignore[assignment]
     if not quiet:
@@ -344,7 +344,7 @@ class _Conversion(Replacement):
             warn(
                 f"no array form for {layers_in_words(', '.join(self.unforeseen))}: they stay digital, and "
                 f"{share_on_arrays(model)}. Say that this is meant, which ends this warning: "
-                f"{kept_digital([*self.excluded, *names])}",
+                f"{kept_digital(names)}",
                 StaysDigital,
             )
         if self.clipped:

@@ -19,10 +19,11 @@ from mho import fitting
 from mho.bar import SILENCE, progress_console
 from mho.cells import CELLS
 from mho.cli import app, names
+from mho.cli.devices import trained_on
 from mho.data import DATA_SETS
 from mho.devices import EFFECTS, LAWS
 from mho.fitting import find_device
-from mho.measurements import is_measured, read_device
+from mho.measurements import Format, is_measured, read_device
 from mho.models import NETWORKS
 from mho.papers import PAPERS
 from mho.presets import DEVICES, PRESETS
@@ -170,6 +171,7 @@ DEVICE_VERBS = {
     "plot": ["device", "plot", "--out", "x.png"],
     "compare": ["device", "compare", "SoftBounds"],
     "advise": ["device", "advise"],
+    "improve": ["device", "improve"],
     "toml": ["device", "toml"],
     "train": ["train", "--device"],
 }
@@ -207,6 +209,30 @@ def test_a_wrong_device_is_told_in_the_same_words_by_every_verb(verb, folder):
         assert done.returncode == 1
         assert done.stderr.startswith(f"mho: {words}"), done.stderr
         assert {path.name for path in folder.iterdir()} == {"mine.toml", "nan.toml", "law.toml", "run", "empty"}
+
+
+@pytest.mark.parametrize("verb", DEVICE_VERBS.values(), ids=DEVICE_VERBS)
+def test_every_verb_that_reads_pulses_has_the_options_of_how_they_are_read(verb, folder):
+    """What a note on a file tells to type can be typed at the verb that told it."""
+    (folder / "pulses.csv").write_text("\n".join(["pulse", *map(str, range(12))]))
+    assert "--columns" in mho(*verb, "pulses.csv", cwd=folder).stderr
+    done = mho(*verb, "pulses.csv", "--columns", "reading", "--turns", "99", cwd=folder)
+    assert done.returncode == 1
+    assert "turns" in done.stderr
+    assert "99" in done.stderr
+    done = mho(*verb, "mine.toml", "--every", "2", "--header", "0", cwd=folder)
+    assert done.returncode == 1
+    assert "--every" in done.stderr
+    assert "no effect" in done.stderr
+
+
+def test_commands_to_type_keep_how_pulses_are_read(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "my pulses.csv").write_text("pulse\n")
+    form = Format(columns="number,reading", turns=[4, 8], reverse=["G down"], transpose=True, header=0)
+    read = "--columns number,reading --header 0 --turns 4,8 --reverse 'G down' --transpose"
+    assert sorted(trained_on("my pulses.csv", form).split()) == sorted(f"--measured 'my pulses.csv' {read}".split())
+    assert trained_on("reram_es", None) == "--device reram_es"
 
 
 def test_a_device_is_found_by_each_of_its_names(folder, monkeypatch):

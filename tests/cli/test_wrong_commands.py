@@ -111,14 +111,3 @@ def test_a_wrong_input_is_told_and_nothing_is_written(words, message, folder):
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert sorted(folder.rglob("*")) == before
-
-
-@pytest.mark.parametrize("verb", [("device", "check"), ("device", "advise")])
-def test_a_verb_without_options_of_columns_says_which_has_them(verb, tmp_path):
-    """The fault names --columns, which mho device fit has; a verb that reads the same files has not."""
-    (tmp_path / "pulses.csv").write_text("pulse\n1\n2\n3\n4\n5\n")
-    done = mho(*verb, "pulses.csv", cwd=tmp_path)
-    assert done.returncode == 1
-    assert "--columns" in done.stderr
-    assert "belong to mho device fit: type them there" in done.stderr
-    assert "belong to mho device fit" not in mho("device", "fit", "pulses.csv", "--out", "f", cwd=tmp_path).stderr

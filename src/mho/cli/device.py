@@ -16,12 +16,14 @@ from mho.cli.device_improve import improve
 from mho.cli.devices import Named, find_device_shown
 from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
 from mho.cli.map import FIGURES
+from mho.cli.measured import reads_pulses
 from mho.cli.verbs import as_verb
 from mho.errors import InvalidValue, WrongUse
 from mho.files import check_place
 
 if TYPE_CHECKING:
     from mho.devices import Device
+    from mho.measurements import Format
     from mho.testing import DeviceReport
 
 device = typer.Typer(
@@ -35,10 +37,13 @@ device.command()(as_verb(advise, progress=True))
 device.command()(as_verb(improve, progress=True))
 
 
+@reads_pulses
 def check(
     name: Named,
     seed: Annotated[int, typer.Option(help="Of the cells that are drawn.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    *,
+    form: Format | None,
 ) -> None:
     """Check that a law and its effects do what arrays need of them, and measure the law.
 
@@ -50,7 +55,7 @@ def check(
     Examples: mho device check SoftBounds; mho device check reram_es; mho
     device check my_devices:Ferro.
     """
-    made = find_device_shown(name)
+    made = find_device_shown(name, form)
 
     from mho.testing import check_device
 
@@ -61,11 +66,12 @@ def check(
         print(_describe(report, made))
 
 
+@reads_pulses
 def plot(
     name: Named,
     out: Annotated[Path | None, typer.Option(help="File for all three in one; .png, .svg or .pdf.")] = None,
     figures: FigureFolder = None,
-    form: FigureFormat = "png",
+    picture: FigureFormat = "png",
     style: FigureStyle = "page",
     width: FigureWidth = None,
     cells: Annotated[int, typer.Option(help="Cells that are pulsed.")] = 500,
@@ -73,6 +79,8 @@ def plot(
         int | None, typer.Option(help="Of each direction (default: 1.5 times the number of states).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the cells and their noise.")] = 0,
+    *,
+    form: Format | None,
 ) -> None:
     """Draw a device: weights under up and down pulses, steps against the state, symmetry points.
 
@@ -84,13 +92,13 @@ def plot(
     mine.toml --out mine.svg --pulses 400; mho device plot reram_es --figures
     figures --format pdf --style paper.
     """
-    drawn = Figures(folder=figures, format=form, style=style, width=width)
+    drawn = Figures(folder=figures, format=picture, style=style, width=width)
     if out is None and figures is None:
         raise InvalidValue("name what to write: --out FILE for one file, or --figures DIR for a file of each figure")
     if out is not None and out.suffix.lower() not in FIGURES:
         raise InvalidValue(f"--out {out}: name a file that ends in {', '.join(FIGURES)}")
     check_place(out)
-    made = find_device_shown(name)
+    made = find_device_shown(name, form)
 
     from mho.report import device_gallery, save_device
     from mho.testing import pulse_response
@@ -102,9 +110,12 @@ def plot(
     drawn.save(device_gallery(response))
 
 
+@reads_pulses
 def toml(
     name: Named,
     out: Annotated[Path | None, typer.Option(help="File to write (default: standard output).")] = None,
+    *,
+    form: Format | None,
 ) -> None:
     """Write a device as a device file, which mho train --device takes and you may edit.
 
@@ -122,7 +133,8 @@ def toml(
     if out is not None and out.exists():
         raise WrongUse(f"{out} exists; give another --out, or delete it")
     check_place(out)
-    text = device_toml(name) if name in DEVICES else write_toml({"device": table_of(find_device_shown(name))})
+    made = find_device_shown(name, form)
+    text = device_toml(name) if name in DEVICES else write_toml({"device": table_of(made)})
     if out is None:
         print(text, end="")
         return

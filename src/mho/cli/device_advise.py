@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mho.cli.device_fit import BEST, REPORT, watched
-from mho.cli.devices import Named, find_device_shown
+from mho.cli.devices import Named, find_device_shown, trained_on
 from mho.cli.figures import FigureFolder, FigureFormat, Figures, FigureStyle, FigureWidth
+from mho.cli.measured import reads_pulses, words_of
 from mho.errors import InvalidValue
 from mho.files import refuse_full
 
 if TYPE_CHECKING:
     from mho.devices import Device
     from mho.diagnosis import Advice
+    from mho.measurements import Format
 
 NUMBERS = "advise.json"
 RATES = "learning rates matter as much as rules: train each also at a fifth of these before you compare them"
 
 
+@reads_pulses
 def advise(
     name: Named,
     reference_error: Annotated[
@@ -36,6 +39,8 @@ def advise(
     style: FigureStyle = "page",
     width: FigureWidth = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    *,
+    form: Format | None,
 ) -> None:
     """Compare the learning rules on a device, and say which to try in a network.
 
@@ -44,8 +49,7 @@ def advise(
     three seeds, and with exact and with wrong references side by side. The
     answer is the error that is left in per cent of the weight that the device
     reaches, with memory, pulses and time, and one sentence. It takes a minute
-    or two. Fit pulses that need options to be read with mho device fit, and
-    give its device.toml.
+    or two.
 
     One array is no network: a rule that is first there may fail in a network.
     Two or three rules stand below with the command that trains LeNet on MNIST
@@ -61,25 +65,24 @@ def advise(
         refuse_full(out)
 
     from mho.diagnosis import advise as ask
-    from mho.measurements import is_measured
 
-    device = find_device_shown(name)
+    device = find_device_shown(name, form)
     advice = watched(lambda watch: ask(device, reference_error=reference_error, vectors=vectors, watch=watch))
     numbers = json.dumps(advice.to_dict(), indent=1)
     if out is not None:
         given = {"--reference-error": (reference_error, 0.1), "--vectors": (vectors, 30_000)}
         words = [f"{option} {value}" for option, (value, usual) in given.items() if value != usual]
-        command = " ".join(["mho device advise", shlex.quote(name), *words, f"--out {shlex.quote(str(out))}"])
+        words += [*words_of(form), f"--out {shlex.quote(str(out))}"]
+        command = " ".join(["mho device advise", shlex.quote(name), *words])
         with shown.written(quiet=as_json):
             write_advice(advice, device, name, out, numbers=numbers, command=command)
     if as_json:
         print(numbers)
         return
     show(advice, name)
-    option = "--measured" if out is None and is_measured(name) else "--device"
-    where = name if out is None else str(out / BEST)
+    on = trained_on(name, form) if out is None else trained_on(str(out / BEST), None)
     for rule in advice.candidates:
-        print(f"\n# {rule.rule}\nmho train {option} {shlex.quote(where)} {advice.training(rule)}")
+        print(f"\n# {rule.rule}\nmho train {on} {advice.training(rule)}")
     if advice.candidates:
         print(f"\n{RATES}")
     if out is not None:

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mho.cli import names
+from mho.cli.measured import reads_pulses
 from mho.errors import InvalidValue
 
 if TYPE_CHECKING:
     from mho.devices import Device
+    from mho.measurements import Format
     from mho.testing import DeviceReport
 
 FEWEST = 2
 
 
+@reads_pulses
 def compare(
     names: Annotated[
         list[str],
@@ -31,6 +34,8 @@ def compare(
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    *,
+    form: Format | None,
 ) -> None:
     """Compare devices: states, asymmetry, symmetry point and its spread, steps, noise.
 
@@ -43,10 +48,10 @@ def compare(
     if len(names) < FEWEST:
         raise InvalidValue(f"compare takes two devices or more, and got {', '.join(names)}; mho device check takes one")
 
-    from mho.cli.devices import find_device_shown
+    from mho.cli.devices import find_devices_shown
     from mho.testing import check_device
 
-    found = [find_device_shown(name) for name in names]
+    found = find_devices_shown(names, form)
     reports = [check_device(device) for device in found]
     noises = [step_noise(device) for device in found]
     if as_json:

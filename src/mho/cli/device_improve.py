@@ -16,13 +16,15 @@ from mho.bar import Bar
 from mho.cli import names
 from mho.cli.configs import read_experiment
 from mho.cli.device_fit import REPORT
-from mho.cli.devices import WORDS, find_device_shown
+from mho.cli.devices import WORDS, find_device_shown, trained_on
 from mho.cli.interrupt import nothing_written
+from mho.cli.measured import reads_pulses, words_of
 from mho.cli.options import whole
 from mho.errors import InvalidValue
 from mho.files import refuse_full
 
 if TYPE_CHECKING:
+    from mho.measurements import Format
     from mho.runs.gains import Gains, Tried
 
 NUMBERS, TABLE = "improve.json", "improve.csv"
@@ -31,6 +33,7 @@ NAME = 42
 SHORT = {"epochs": 2, "images": 500}
 
 
+@reads_pulses
 def improve(
     name: Annotated[
         str | None,
@@ -69,6 +72,8 @@ def improve(
     out: Annotated[Path | None, typer.Option(help="Folder to make: report.html, improve.json, improve.csv.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV, and nothing else.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    *,
+    form: Format | None,
 ) -> None:
     """Rank what to improve in a device by how much the test error falls.
 
@@ -88,6 +93,9 @@ def improve(
     """
     if (name is None) == (run is None):
         raise InvalidValue("give a DEVICE or --run DIR, one of them, for example mho device improve reram_es")
+    reading = words_of(form)
+    if run is not None and reading:
+        raise InvalidValue(f"{reading[0]} has no effect with --run, whose device is not read from pulses; leave it out")
     if as_csv and as_json:
         raise InvalidValue("--csv and --json both decide what is printed; give one of them")
     if out is not None:
@@ -103,7 +111,7 @@ def improve(
     from mho.runs.folder import CONFIG
     from mho.tables import table_of
 
-    device = None if name is None else table_of(find_device_shown(name))
+    device = None if name is None else table_of(find_device_shown(name, form))
     config = None if run is None else run / CONFIG
     experiment = read_experiment(config, None, {"model": model, "data": data}, settings or [], None, device)
     set_threads(threads)
@@ -128,7 +136,7 @@ def improve(
         given |= {"--rates": rates}
         words = [f"{option} {shlex.quote(str(value))}" for option, value in given.items() if value is not None]
         of = shlex.quote(subject) if run is None else f"--run {shlex.quote(subject)}"
-        command = " ".join(["mho device improve", of, *words, *chosen, f"--out {shlex.quote(str(out))}"])
+        command = " ".join(["mho device improve", of, *reading, *words, *chosen, f"--out {shlex.quote(str(out))}"])
         _write(gains, subject, out, {NUMBERS: numbers + "\n", TABLE: table}, command)
     if as_json or as_csv:
         print(numbers if as_json else table.rstrip())
@@ -137,7 +145,10 @@ def improve(
     if gains.clear:
         best = gains.clear[0]
         options = {"--model": model, "--data": data}
-        words = [_train_of(name, run), *(f"{option} {value}" for option, value in options.items() if value is not None)]
+        words = [
+            _train_of(name, form, run),
+            *(f"{option} {value}" for option, value in options.items() if value is not None),
+        ]
         own = over(settings or [], (*best.settings, f"training.lr={best.rate:g}"))
         print("\n" + " ".join([*words, *(f"--set {shlex.quote(text)}" for text in own)]))
     if out is not None:
@@ -225,16 +236,14 @@ def csv_of(gains: Gains) -> str:
     return text.getvalue()
 
 
-def _train_of(name: str | None, run: Path | None) -> str:
+def _train_of(name: str | None, form: Format | None, run: Path | None) -> str:
     """Return how `mho train` trains the array as given."""
-    from mho.measurements import is_measured
-
     if run is not None:
         from mho.runs.folder import CONFIG
 
         return f"mho train {shlex.quote(str(run / CONFIG))}"
     assert name is not None
-    return f"mho train {'--measured' if is_measured(name) else '--device'} {shlex.quote(name)}"
+    return f"mho train {trained_on(name, form)}"
 
 
 def _write(gains: Gains, subject: str, folder: Path, files: dict[str, str], command: str) -> None:

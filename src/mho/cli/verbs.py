@@ -119,7 +119,7 @@ def _check_folder(folder: Path | None) -> None:
 def _by_option(error: InvalidValue, options: Mapping[str, object]) -> InvalidValue:
     """Return an error with options as they are typed, if all of its faults are about options, else unchanged."""
     named = [re.match(r"(\w+)(?= (?:is|has) )", fault) for fault in error.faults]
-    if not all(found and found[1] in options for found in named):
+    if not all(found and options.get(found[1]) is not None for found in named):  # a file may be named like an option
         return error
     faults = [
         f"--{fault.replace(found[1], found[1].replace('_', '-'), 1)}"

@@ -87,6 +87,12 @@ class Format:
         faults.raise_any()
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the fields that say something."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return tuple(name for name, value in values.items() if value is not None and value is not False)
+
+    @property
     def roles(self) -> tuple[str, ...] | None:
         """`columns` as a tuple."""
         if self.columns is None:

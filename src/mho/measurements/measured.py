@@ -59,7 +59,7 @@ def read_measured(paths: File | Sequence[File], form: Format | None = None, **op
 
 
 def _refuse_form(file: Path, form: Format) -> None:
-    if form != Format():
+    if form.given:
         raise InvalidValue(
             f"{file}: it is a jump table, on which options of files of pulses have no effect; leave them out"
         )

@@ -27,13 +27,19 @@ def at_the_shell(exclude: str = EXCLUDE) -> Iterator[None]:
     """Let messages name options as they are typed at the shell.
 
     Args:
-        exclude: the option that keeps layers digital, with "{}" for a list of names.
+        exclude: the option that keeps layers digital, with "{}" for a list of names; or what `voice` returned in the
+            process that started this one.
     """
     before, _Shell.exclude = _Shell.exclude, exclude
     try:
         yield
     finally:
         _Shell.exclude = before
+
+
+def voice() -> str:
+    """Return what `at_the_shell` takes in another process, so that its messages name options as those of this one."""
+    return _Shell.exclude
 
 
 def is_at_the_shell() -> bool:

@@ -8,6 +8,7 @@ import json
 import math
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import socket
@@ -30,7 +31,9 @@ from mho.runs.local import LocalEngine
 from mho.runs.results import RESULTS, read_table
 from mho.runs.sweep import Sweep
 from mho.runs.train_work import TrainWork
+from mho.runs.work import Work
 from mho.runs.worker import Answer, Task, run_task
+from mho.spoken import at_the_shell, kept_digital
 from tests.helpers.inline import Inline
 
 TINY = {"epochs": 2, "train_images": 10, "test_images": 10, "checkpoint_every": 4}
@@ -147,6 +150,25 @@ def test_what_a_row_meets_is_its_message(tmp_path):
         task, work=TrainWork(tables=described.config(described.points[0], {}), replicas=1), mark="mark"
     )
     assert "Error" in run_task(blocked).fault
+
+
+class Advising(Work):
+    """A training that ends in advice with an option."""
+
+    def run(self, folder, *, data_folder, on_progress, stop):
+        raise WrongUse(kept_digital(["fc2"]))
+
+
+def test_a_worker_names_options_as_the_process_that_started_it(tmp_path):
+    def task() -> Task:
+        return Task(work=Advising(), name="x", folder=str(tmp_path), mark="", threads=1, data_folder=None)
+
+    with at_the_shell():
+        typed = pickle.dumps(task())
+    scripted = pickle.dumps(task())
+    assert run_task(pickle.loads(typed)).fault == "--set 'training.exclude=[\"fc2\"]'"
+    with at_the_shell():  # as where a worker is the process itself
+        assert run_task(pickle.loads(scripted)).fault == 'exclude=["fc2"]'
 
 
 def test_a_sweep_that_is_stopped_continues_where_it_was(tmp_path):

@@ -19,6 +19,7 @@ from mho.errors import MhoError, WrongUse
 from mho.runs.folder import PROGRESS
 from mho.runs.results import Result
 from mho.runs.work import FOLDERS, Work
+from mho.spoken import at_the_shell, voice
 from mho.version import VERSION
 
 MARK = ".sweep"
@@ -42,6 +43,7 @@ class Task:
         data_folder: folder with the data set's files, or None.
         watched: whether the worker keeps `PROGRESS` up to date.
         version: of mho; another one may give other bits.
+        voice: how the process that made the task names options in messages; the worker does likewise.
     """
 
     work: Work
@@ -52,6 +54,7 @@ class Task:
     data_folder: str | None
     watched: bool = False
     version: str = VERSION
+    voice: str = dataclasses.field(default_factory=voice)
 
 
 @final
@@ -79,6 +82,11 @@ def run_task(task: Task, stop: Callable[[], bool] = lambda: False) -> Answer:
         task: the training.
         stop: asked after each step; True stops at a checkpoint.
     """
+    with at_the_shell(task.voice):
+        return _answer(task, stop)
+
+
+def _answer(task: Task, stop: Callable[[], bool]) -> Answer:
     try:
         if task.version != VERSION:
             raise WrongUse(

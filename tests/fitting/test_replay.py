@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import mho
 from mho.cli import app
 from mho.devices import ConstantStep, ExpStep, LinearStep, PiecewiseStep, SoftBounds
-from mho.devices.symmetry import nominal_cell
+from mho.devices.symmetry import Points, nominal_cell
 from mho.diagnosis import Trained, Trial, trial
 from mho.errors import InvalidValue, WrongUse
 from mho.fitting import fit_laws
@@ -277,6 +277,8 @@ def test_the_numbers_of_a_device():
     ("device", "said"),
     [
         (SoftBounds(dw_min=0.001, up_down=1.5), "zero_shifting.pulses"),
+        (SoftBounds(dw_min=0.001, up_down=mho.per_cell(1.5, spread=0.1)), "zero_shifting.pulses"),
+        (SoftBounds(dw_min=0.001, up_down=mho.per_cell(1.1, spread=0.3)), "scatter (± 0.0"),
         (ConstantStep(dw_min=0.001, up_down=1.5), "no symmetry point"),
         (ConstantStep(dw_min=0.05, up_down=1.0), "first by the number of states"),
         (ConstantStep(dw_min=0.001, up_down=1.0, c2c=5.0), "first by the noise of steps"),
@@ -289,6 +291,18 @@ def test_what_limits_training_is_said(device, said):
     numbers, limit = worth_of(device).sentences
     assert "states" in numbers
     assert said in limit
+
+
+def test_a_zero_is_not_to_be_shifted_to_points_that_scatter():
+    """What the diagnosis of a training says of an array of the same device: one criterion."""
+    devices = {spread: SoftBounds(dw_min=0.001, up_down=mho.per_cell(1.2, spread=spread)) for spread in (0.05, 0.4)}
+    for spread, scatters in ((0.05, False), (0.4, True)):
+        limit = worth_of(devices[spread]).sentences[1]
+        assert ("zero_shifting" in limit) is not scatters
+        assert ("mho device advise compares them" in limit) is scatters
+        array = mho.Crossbar(mho.RPU(device=devices[spread]), 20, 20, seed=0)
+        points = devices[spread].symmetry_point(array.cell_parameters())
+        assert Points.of(points).scatter is scatters
 
 
 def test_what_was_not_measured_is_not_stated():

@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from mho.config import RPU
+from mho.devices.symmetry import Points
 from mho.diagnosis.cures import MOST_DEVICES, Settings, device_fields, more_devices, shifted_zero, toml
 from mho.diagnosis.finding import LIMIT, Check, Finding, NetworkNumbers, of_powers, per_cent
 from mho.diagnosis.lines import Lines, lines_of
@@ -192,15 +193,15 @@ class Imbalance(Check):
             f"steps up are {up:.3g} and steps down {down:.3g}: a drift of {drift:.2g} per example at "
             f"{met:.2g} coincidences per device"
         )
-        points = Points.of(steps)
+        points = _points(steps)
         return self.found(
             network,
             worst,
             of_powers(ratio, 1.0),
             number + points.against_shifting,
-            settings=points.shifted(worst.rpu) or _equal_steps(worst.rpu),
+            settings=_shifted(points, worst.rpu) or _equal_steps(worst.rpu),
             other="heights of the pulses at which steps up and down are equal",
-            basis=points.basis(worst.rpu),
+            basis=_basis(points, worst.rpu),
         )
 
     @staticmethod
@@ -232,7 +233,7 @@ class SymmetryPoints(Check):
         along = [share * power for (share, *_), power in zip(seen, powers, strict=True)]
         lost = sum(along) / max(sum(powers), 1e-30)
         share, steps, worst = seen[int(np.argmax(along))]
-        points = Points.of(steps)
+        points = _points(steps)
         number = (
             f"{per_cent(lost)} of the sum of the network's squared weights follows the points where steps up and down "
             f"are equal, and {per_cent(share)} of this array's; these points lie at {points.mean:.2g} ± "
@@ -248,9 +249,9 @@ class SymmetryPoints(Check):
             worst,
             lost,
             number,
-            settings=points.shifted(worst.rpu) or _equal_steps(worst.rpu),
+            settings=_shifted(points, worst.rpu) or _equal_steps(worst.rpu),
             other="devices with equal steps near w = 0",
-            basis=points.basis(worst.rpu),
+            basis=_basis(points, worst.rpu),
         )
 
     @staticmethod
@@ -264,54 +265,6 @@ class SymmetryPoints(Check):
         points, states = (points - steps.zeros)[drawn], weights[drawn]
         powers = np.square(points).sum() * np.square(weights).sum()
         return float((points @ states) ** 2 / powers) if powers > 0 else 0.0
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class Points:
-    """Symmetry points of the devices of an array, from where their weights are 0.
-
-    Shifting the zero to them takes away what they are off together, and with it the different weights to which they
-    pull where they scatter. The first was seen to help a training, the second to cost it: docs/symmetry.md has the
-    numbers. So it is advised where the points are farther off together than they scatter.
-
-    Attributes:
-        mean: of the points; 0 where no device has one.
-        spread: their standard deviation.
-    """
-
-    mean: float
-    spread: float
-
-    @classmethod
-    def of(cls, steps: Steps) -> Points:
-        """Return the points of devices at their present states."""
-        points = steps.attractors() - steps.zeros
-        drawn = points[np.isfinite(points)]
-        return cls(float(drawn.mean()), float(drawn.std())) if drawn.size else cls(0.0, 0.0)
-
-    @property
-    def scatter(self) -> bool:
-        """Whether the points differ from each other more than they are off together."""
-        return self.spread > abs(self.mean)
-
-    @property
-    def against_shifting(self) -> str:
-        """Words on why the zero is not to be shifted, which follow a number; "" where the points do not scatter."""
-        if not self.scatter:
-            return ""
-        return (
-            f"; symmetry points scatter (± {self.spread:.2g}) more than they are off together ({self.mean:.2g}), and "
-            "shifting the zero to such points raised the error in trainings"
-        )
-
-    def shifted(self, rpu: RPU) -> Settings:
-        """Return how to shift the zero; () where that is not to be advised, or the cell or the device cannot."""
-        return () if self.scatter else shifted_zero(rpu)
-
-    def basis(self, rpu: RPU) -> str:
-        """Return what the advice to shift the zero rests on; "" where it is not given."""
-        return SHIFTING if self.shifted(rpu) else ""
 
 
 SHIFTING = (
@@ -348,6 +301,21 @@ def _pulses_beside(rpu: RPU) -> list[tuple[Settings, Pulses]]:
     return [
         (tuple(f"update.{k}={toml(v)}" for k, v in own.items()), dataclasses.replace(update, **own)) for own in changed
     ]
+
+
+def _points(steps: Steps) -> Points:
+    """Return where devices at their present states are drawn to, from where their weights are 0."""
+    return Points.of(steps.attractors() - steps.zeros)
+
+
+def _shifted(points: Points, rpu: RPU) -> Settings:
+    """Return how to shift the zero; () where that is not to be advised, or the cell or the device cannot."""
+    return () if points.scatter else shifted_zero(rpu)
+
+
+def _basis(points: Points, rpu: RPU) -> str:
+    """Return what the advice to shift the zero rests on; "" where it is not given."""
+    return SHIFTING if _shifted(points, rpu) else ""
 
 
 def _equal_steps(rpu: RPU) -> Settings:

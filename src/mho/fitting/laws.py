@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 from collections.abc import Mapping, Sequence
 from typing import final
@@ -117,7 +118,7 @@ class Fitted:
         """Laws, best first, and tables of steps, which are judged by the same match."""
         return *self.laws, *self.tables
 
-    @property
+    @functools.cached_property
     def worth(self) -> Worth:
         """Return the numbers of the best law's device that training depends on."""
         directions = {int(sign) for trace in self.traces for sign in np.sign(trace.pulses) if sign}

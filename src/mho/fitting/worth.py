@@ -7,7 +7,7 @@ import math
 from typing import Any, final
 
 from mho.devices import Device
-from mho.devices.symmetry import nominal_cell, quiet_step
+from mho.devices.symmetry import Points, count_of_states, nominal_cell, points_of, quiet_step
 from mho.errors import WrongUse
 from mho.kernels.reference.cell import ask
 from mho.per_replica import lengths
@@ -31,13 +31,14 @@ least, imbalance of steps at w = 0 and noise of a step at most (Gokmen and Vlaso
 @final
 @dataclasses.dataclass(frozen=True)
 class Worth:
-    """Numbers of a device that training depends on, nominal values without spreads.
+    """Numbers of a device that training depends on, nominal values without spreads but for `points`.
 
     Attributes:
         states: the range over the mean of an up and a down step in its middle, as `mho.testing.check_device` counts.
         imbalance: size of the difference of an up and a down step at w = 0 (in the middle of the range, if 0 is
             outside) over their mean; None where one of them is not known.
         symmetry_point: weight at which an up and a down step cancel; NaN if there is no one such weight.
+        points: symmetry points of devices that are drawn with the spreads of the fields.
         ends: (w_min, w_max).
         step_noise: standard deviation of a step at w = 0 over the mean step there.
         read_noise: standard deviation of write noise over the mean step there.
@@ -46,6 +47,7 @@ class Worth:
     states: float
     imbalance: float | None
     symmetry_point: float
+    points: Points
     ends: tuple[float, float]
     step_noise: float
     read_noise: float
@@ -94,10 +96,15 @@ class Worth:
                 "the imbalance of steps, which drives weights to a bound, and there is no symmetry point to shift the "
                 "zero to: pair two devices per weight (--set cell.kind=OneSided)."
             )
+        pull = "the imbalance of steps, which drives every weight to its symmetry point"
+        if self.points.scatter:
+            return (
+                f"{pull}{self.points.against_shifting}: try another learning rule, mho device advise compares them on "
+                "the device (docs/symmetry.md)."
+            )
         return (
-            "the imbalance of steps, which drives every weight to its symmetry point: shift the zero there (--set "
-            "cell.kind=Referenced --set zero_shifting.pulses=2000), which helps where steps are fine and devices are "
-            "off together (docs/symmetry.md)."
+            f"{pull}: shift the zero there (--set cell.kind=Referenced --set zero_shifting.pulses=2000), which helps "
+            "where steps are fine and devices are off together (docs/symmetry.md)."
         )
 
 
@@ -126,6 +133,7 @@ def worth_of(device: Device, *, both: bool = True) -> Worth:
         states=(high - low) / step,
         imbalance=abs(there[0] - there[1]) / step if both else None,
         symmetry_point=float(device.symmetry_point()),
+        points=points_of(device),
         ends=(low, high),
         step_noise=math.sqrt((noise[0] ** 2 + noise[1] ** 2) / 2) / step,
         read_noise=float(getattr(cell, "write_noise", 0.0)) / step,
@@ -141,7 +149,7 @@ def hard_to_train(device: Device) -> list[str]:
     values: dict[str, Any] = {name: parameter.mean for name, parameter in device.parameters().items()}
     if "dw_min" not in values:
         return []
-    said, states = [], worth_of(device).states
+    said, states = [], count_of_states(device)
     step = float(values["w_max"] - values["w_min"]) / states
     wanted = RATE / (LENGTH * step)
     if wanted > SATURATED:

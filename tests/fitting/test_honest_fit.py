@@ -12,10 +12,11 @@ import typer
 
 from benchmarks.fit_recovery import LOW, SPAN, staircase, steps
 from mho.cli import device_fit
-from mho.devices import ConstantStep, ExpStep, LinearStep, SoftBounds
+from mho.devices import ConstantStep, ExpStep, LinearStep, PowStep, SoftBounds
 from mho.errors import InvalidValue
 from mho.fitting import fit_laws
-from mho.fitting.ends import ALLOWED, _crossing
+from mho.fitting.ends import ALLOWED, _crossing, noise_ends, told_by
+from mho.fitting.estimate import CYCLE, NOISE
 from mho.fitting.filter import compiled_step, likelihood
 from mho.fitting.line import misses
 from mho.fitting.maximum import fit_devices
@@ -250,6 +251,18 @@ def test_ends_of_a_profile_that_is_a_parabola_lie_at_two_errors():
     minus = 0.5 * (np.log(sizes / sizes[5]) / 0.15) ** 2
     high = _crossing(sizes, minus, np.zeros(12), ALLOWED, 1)[0]
     assert high == pytest.approx(sizes[5] * np.exp(0.3), rel=0.03)  # linear in c2c between points, not in its logarithm
+
+
+def test_a_law_that_follows_the_wander_leaves_room_for_no_read_noise():
+    """PowStep's exponents follow what is wander: 0.185 ± 0.030 here, of 0.3, and 3 errors of read noise excluded 0."""
+    trace = soft_staircase(177, noise=0.002, pulses=30)
+    made = weight_trace(trace, scale_of(Measurement("simulated", (trace,), "S"), 0.6))
+    (fit,) = fit_devices(PowStep, [made], extrapolate=False)
+    (wide,) = told_by(*noise_ends((fit,)))
+    noise, c2c = wide.estimates[NOISE], wide.estimates[CYCLE]
+    assert fit.estimates[NOISE].value > 3 * fit.estimates[NOISE].error
+    assert noise.value < 3.01 * noise.error
+    assert abs(c2c.value - 0.3) < 3 * c2c.error
 
 
 def test_noises_that_are_known_well_are_not_called_hard_to_tell_apart():

@@ -112,7 +112,9 @@ def _reaching_none(fit: TraceFit) -> tuple[tuple[TraceFit, ...], Ends | None]:
     values, problem = fit.problem.values(fit.places), fit.problem
     silent = problem.replaced(held=problem.held | {NOISE: Estimate(problem.floor, None)})
     end = climb(silent, silent.adopt(values), enough=ROUGH)
-    missed = end.minus + fit.log_likelihood
+    # adjusted, as the profile and shared noises are: without noise the steps wander more and tell their law less
+    told = silent.shape_information(end.places) - problem.shape_information(fit.places)
+    missed = end.minus + fit.log_likelihood + told
     if missed > WIDE:
         return (fit,), None
     c2c, noise, without = fit.estimates[CYCLE], fit.estimates[NOISE], silent.values(end.places)[CYCLE]

@@ -288,5 +288,5 @@ def _ties(rules: Sequence[RuleTrial]) -> tuple[RuleTrial, ...]:
 
 
 def _cheapest(rules: Sequence[RuleTrial]) -> RuleTrial:
-    """Return the rule that needs the least memory, and of several the one with the least error."""
+    """Return the rule that needs the least memory, and of several the rule with the least error."""
     return min(rules, key=lambda rule: (*rule.memory, rule.mean))

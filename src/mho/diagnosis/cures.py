@@ -79,7 +79,7 @@ def _usual(section: str, word: str, kind: str) -> dict[str, Any]:
     known: dict[str, Mapping[str, type]] = {"device": LAWS, "cell": CELLS}
     try:
         return table_of(known[section][kind]())
-    except (KeyError, TypeError):  # a class of the user's, or one with fields that must be given
+    except (KeyError, TypeError):  # a class of the user's, or a class with fields that must be given
         return {word: kind}
 
 
@@ -116,7 +116,7 @@ def device_fields(rpu: RPU, better: Mapping[str, Callable[[float], float]]) -> S
 
     Args:
         rpu: of the device.
-        better: field to a function from its mean to a better one.
+        better: field to a function from its mean to a better mean.
     """
     fields = rpu.device.parameters()
     found = []
@@ -181,7 +181,7 @@ def _part(section: str, fields: Mapping[str, str]) -> str:
 
 
 def _cell(fields: Mapping[str, str]) -> str:
-    """Return a cell of another kind, or the present one with other settings; of a circuit in it likewise."""
+    """Return a cell of another kind, or the present cell with other settings; of a circuit in it likewise."""
     kind, parts = fields.get("kind", "").strip("'"), dict[str, list[str]]()
     for field, value in fields.items():
         part, _, own = field.rpartition(".")

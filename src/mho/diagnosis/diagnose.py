@@ -106,7 +106,7 @@ def diagnose(
             `y`, and the verdict says so; of another loss it is not known, and "near chance" is then not judged.
 
     Raises:
-        WrongUse: for a model without arrays, or one whose arrays are all frozen.
+        WrongUse: for a model without arrays, or with frozen arrays only.
         InvalidValue: for x and y that do not go together, a value out of range, or an unknown layer.
     """
     model = getattr(model, "_orig_mod", model)  # of torch.compile

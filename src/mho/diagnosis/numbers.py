@@ -92,7 +92,7 @@ class ArrayNumbers:
         factors: digital factor of each output between devices and weights, (out,); 1 where there is none.
         lines: None where vectors send no pulses, or the layer's learning rate is 0.
         banks: by name; first the bank that vectors pulse.
-        holder: name of the bank that holds the weight: the one that programming sets.
+        holder: name of the bank that holds the weight, which programming sets.
         rules: how transfers work.
         columns: of the widest tile.
         seen: vectors of updates since the start.

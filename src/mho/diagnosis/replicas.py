@@ -26,7 +26,7 @@ def names_and_groups(model: nn.Module) -> tuple[tuple[str, ...], dict[str, tuple
         (path, array) for path, layer in array_layers(model).items() for array in cast(list[Array], list(layer.arrays))
     ]
     given_to = Counter(pair for _, array in arrays for pair in lists(array.rpu).items())
-    # a model does not know which description its layers share, so it is the one that most of them have
+    # a model does not know which description its layers share, so it is the description that most of them have
     main = {name: given for (name, given), count in given_to.items() if count > len(arrays) / 2}
     values = dict(main)
     for path, array in arrays:

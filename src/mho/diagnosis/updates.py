@@ -88,7 +88,7 @@ class CoarseSteps(Check):
     Weights of N inputs that give outputs of the size of the inputs are 1/√N wide, and uniform ones 1/√(3N) rms, as
     they start. A step of that size replaces a weight instead of changing it: it holds one bit at most. A step is
     its root mean square, cycle-to-cycle spread included; with n devices a weight it counts 1/n. Of several banks in a
-    weight the one with the smallest step counts, its gain included: what the coarser ones leave is left to it.
+    weight the bank with the smallest step counts, its gain included: what the coarser banks leave is left to it.
 
     Source: Gokmen & Vlasov 2016, whose tolerance Δw_min ≤ 0.01 at 785 inputs is a share of 0.2.
     """

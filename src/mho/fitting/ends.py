@@ -1,4 +1,4 @@
-"""Read noise and noise of steps where readings hardly tell one from the other: both ends of what they allow."""
+"""Read noise and noise of steps where readings hardly tell them apart: both ends of what they allow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLD = 3.0
 ALLOWED, WIDE = 2.0, 4.5
 """Log likelihood below the best that 95 % and 99.7 % of what is true lie within: two and three standard errors."""
 BETTER = 0.5
-"""Log likelihood by which a fit that a profile comes upon is better than the one that it began with."""
+"""Log likelihood by which a fit that a profile comes upon is better than the fit that it began with."""
 LOOSE = 0.15
 """Standard error of the logarithm of a shared c2c from which both ends are looked up: three are a factor of 1.6."""
 GRID = np.array([0.0, *np.geomspace(0.02, 4.0, 16)])
@@ -57,7 +57,7 @@ def noise_ends(fits: tuple[TraceFit, ...]) -> tuple[tuple[TraceFit, ...], Ends |
     """Look up both ends of c2c and read noise by the profile of the likelihood.
 
     Returns:
-        The fits, of a single device a better one if the profile came upon it; and both ends, None where both noises are
+        The fits, of a single device a better fit if the profile came upon it; and both ends, None where both noises are
         determined by three standard errors, those of several devices to a factor, or read noise by bounds that readings
         repeat exactly; and for a law without `c2c`.
     """

@@ -139,7 +139,7 @@ class Problem:
         A profile of the likelihood gives c2c too little: curves of free form follow what is wander. Less so the
         likelihood that is adjusted for them by this, as restricted maximum likelihood is (Cox and Reid 1987, J. R.
         Stat. Soc. B 49:1). Each parameter is taken to be known to about its interval without readings, or to a factor
-        of e: one that the readings do not tell adds nothing.
+        of e: a parameter that the readings do not tell adds nothing.
         """
         # a bound that steps end at tells itself by its readings, the better the less noise they have
         apart_from = NOISES if shapes_bounds(self.law) else (*NOISES, "w_max", "w_min")

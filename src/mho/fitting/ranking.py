@@ -155,7 +155,7 @@ def scores(parts: Sequence[Floats], devices: int) -> list[Score]:
 def order(found: Sequence[Score], free: Sequence[int]) -> list[int]:
     """Numbers of the laws, best first: those as good as the best by how few parameters they have.
 
-    Among equals the order is the given one: by score it would hang on the rounding of the machine.
+    Among equals the order is as given: by score it would hang on the rounding of the machine.
     """
     return sorted(
         range(len(found)),

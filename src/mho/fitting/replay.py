@@ -103,7 +103,7 @@ def held_out_from(trace: WeightTrace) -> int | None:
     is, gaps tell ramps apart.
 
     Returns:
-        Its number; None where no whole cycle is left for a fit, or the last one has few readings.
+        Its number; None where no whole cycle is left for a fit, or the last cycle has few readings.
     """
     signs = np.sign(trace.pulses)
     pulsed = np.flatnonzero(signs)

@@ -84,7 +84,7 @@ def held_at(problem: Problem, end: End, sizes: Mapping[str, float]) -> tuple[Pro
 
 
 def together(found: list[tuple[Problem, End]]) -> Shared:
-    """Fits of several devices with the same read noise, unless there is none, and the same c2c; of one as it is."""
+    """Fits of several devices with the same read noise, unless that is none, and c2c; a single fit as it is."""
     if len(found) == 1:
         return Shared(found, {}, found[0][1].minus, {})
     first = found[0][0]

@@ -23,7 +23,7 @@ ALIKE = 0.01
 MORE = 20
 """Steps that decide which bounds were reached."""
 SIMILAR = 1.0
-"""Log likelihood of a reading within which a device is as well fitted as the one before it."""
+"""Log likelihood of a reading within which a device is as well fitted as the device before it."""
 ROUGH = 0.01
 """Promised gain in log likelihood that ends a search on the way to the best."""
 BLURS = (0.3, 0.03, 0.003)
@@ -45,7 +45,7 @@ def sketch(
     Args:
         problem: whose maximum is searched for.
         model: parameters of the other device, and what its sketch returned beside the end; None: there is none.
-        plain: a fit without the slow noise that this one has; most of its noise of steps may be slow noise.
+        plain: a fit without the slow noise of this problem; most of its noise of steps may be slow noise.
 
     Returns:
         The end, and minus the log likelihood of one of the readings when they are blurred most.
@@ -106,7 +106,7 @@ def improved(problem: Problem, start: Floats, *, polished: bool) -> tuple[Proble
 def awake(problem: Problem, end: End, *, steps: int = STEPS, enough: float = ENOUGH) -> End:
     """Return the best of an end and those that are found from other noises, where one of them is next to 0.
 
-    There the likelihood is so flat in it that a search may stay, however good a larger one would be.
+    There the likelihood is so flat in it that a search may stay, however good a larger noise would be.
     """
     values, ends = problem.values(end.places), [end]
     c2c = values.get("c2c", 0.0)

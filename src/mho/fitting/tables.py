@@ -18,7 +18,7 @@ NODES = 9
 BINS = 16
 POINTS = 21
 FEWEST = 20
-"""Steps that a bin of a table needs of its own; one with fewer takes in its neighbours' too."""
+"""Steps that a bin of a table needs of its own; a bin with fewer takes in its neighbours' too."""
 SMOOTH = 0.1
 """Weight, in steps, of the wish that three neighbouring nodes lie on a line: it fills what no step tells."""
 

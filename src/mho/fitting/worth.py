@@ -37,7 +37,7 @@ class Worth:
         states: the range over the mean of an up and a down step in its middle, as `mho.testing.check_device` counts.
         imbalance: size of the difference of an up and a down step at w = 0 (in the middle of the range, if 0 is
             outside) over their mean; None where one of them is not known.
-        symmetry_point: weight at which an up and a down step cancel; NaN if there is no one such weight.
+        symmetry_point: weight at which an up and a down step cancel; NaN if there is none, or more than one.
         points: symmetry points of devices that are drawn with the spreads of the fields.
         ends: (w_min, w_max).
         step_noise: standard deviation of a step at w = 0 over the mean step there.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from pathlib import Path
 
@@ -350,7 +351,7 @@ def test_fit_writes_a_device_that_train_takes(pulses_csv, tmp_path):
     assert numbers["best"] == "SoftBounds"
     assert [law["law"] for law in numbers["ranking"]] == ["SoftBounds", "ConstantStep"]
     toml = (tmp_path / "fitted" / "device.toml").read_text()
-    assert "# w = (g - " in toml
+    assert re.search(r"# w = \(g [-+] [0-9.e-]+\) / ", toml)
     assert "d2d not measured: spread = 0" in toml
     page = (tmp_path / "fitted" / "report.html").read_text()
     assert "What these data cannot determine" in page

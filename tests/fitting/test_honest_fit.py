@@ -22,7 +22,7 @@ from mho.fitting.line import misses
 from mho.fitting.maximum import fit_devices
 from mho.fitting.parameters import defaults, evaluates, limits, shapes_bounds, used_fields
 from mho.fitting.population import random_effects
-from mho.fitting.weights import measured_range, scale_of, weight_trace
+from mho.fitting.weights import Scale, measured_range, scale_of, weight_trace
 from mho.fitting.worth import hard_to_train
 from mho.measurements import Measurement, Trace
 
@@ -305,3 +305,8 @@ def test_the_mean_of_devices_is_that_of_those_that_tell_it():
     run_away = random_effects(np.array([1.0, 1.2, 1e250]), np.array([0.1, 0.1, 1e260]))
     assert np.isfinite(run_away).all()
     assert run_away[0] > 0
+
+
+def test_the_map_from_conductance_has_one_sign():
+    assert Scale(2e-06, 4e-05).equation(3) == "w = (g - 2e-06) / 4e-05"
+    assert Scale(-0.02094, 1.62871).equation(4) == "w = (g + 0.02094) / 1.629"

@@ -42,7 +42,7 @@ def device_toml(fitted: Fitted, fit: LawFit, command: str) -> str:
     """Return a device file, with the map from conductance and what is missing in comments above it."""
     unit, count = fitted.measurement.unit, len(fitted.traces)
     lines = [f"{fit.name} fitted to {fitted.measurement.source}", command]
-    lines += [f"w = (g - {fit.scale.zero:.6g}) / {fit.scale.unit:.6g}, g in {unit}"]
+    lines += [f"{fit.scale.equation(6)}, g in {unit}"]
     noise = next(p for p in fit.parameters if p.name == NOISE)
     if noise.value:
         lines.append(f"a reading has noise of standard deviation {noise.value:.4g}: write noise and read noise as one")

@@ -39,6 +39,11 @@ class Scale:
     zero: float
     unit: float
 
+    def equation(self, digits: int) -> str:
+        """Return the map as a formula, with numbers of so many significant digits."""
+        sign = "-" if self.zero >= 0 else "+"
+        return f"w = (g {sign} {abs(self.zero):.{digits}g}) / {self.unit:.{digits}g}"
+
     def weights(self, readings: Floats) -> Floats:
         return (readings - self.zero) / self.unit
 

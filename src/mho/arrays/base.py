@@ -221,7 +221,7 @@ class Array(HeldWeights):
         """Pulse as `pulse` does, with p (R, T, in) and q (R, T, out); no time passes."""
 
     @final
-    def cycles(self, replicas: slice, vectors: int, before: Cycles | None = None) -> Cycles:
+    def cycles(self, replicas: slice, vectors: int, before: Cycles | None = None, *, kept: bool = True) -> Cycles:
         """Return the three cycles of some replicas, bound to memory for so many vectors, to be run again and again.
 
         Args:
@@ -229,17 +229,18 @@ class Array(HeldWeights):
             vectors: T.
             before: cycles of this array and these replicas that come before in every step; they share the numbers of
                 the vectors.
+            kept: False if inputs, outputs and errors may lie in memory that other runs use too (`Cycles`).
 
         Raises:
             WrongUse: for an array whose scale is learned, which changes with every step.
         """
         factor = self._factor()
         if factor is None:
-            return self._cycles(replicas, vectors, before)
+            return self._cycles(replicas, vectors, before, kept=kept)
         if self.learns_scale:
             raise WrongUse(f"array {self.name}: its scale is learned, which bound cycles do not follow")
         inner = before.inner if isinstance(before, ScaledCycles) else None
-        return ScaledCycles(self._cycles(replicas, vectors, inner), factor, replicas)
+        return ScaledCycles(self._cycles(replicas, vectors, inner, kept=kept), factor, replicas)
 
     @final
     def plan_reads(self, inputs: Floats, outputs: Floats, *, backward: bool) -> Reads:
@@ -287,7 +288,7 @@ class Array(HeldWeights):
         """Update in the units of the devices, at one learning rate, or at (R,)."""
 
     @abc.abstractmethod
-    def _cycles(self, replicas: slice, vectors: int, before: Cycles | None) -> Cycles:
+    def _cycles(self, replicas: slice, vectors: int, before: Cycles | None, *, kept: bool) -> Cycles:
         """Return cycles in the units of the devices."""
 
     def _changes(self, values: Tensor, what: str, dt: float) -> Tensor:

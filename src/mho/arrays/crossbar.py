@@ -212,9 +212,9 @@ class Crossbar(Array):
         if self.flagged():
             raise self.fault(relaxing=True)
 
-    def _cycles(self, replicas: slice, vectors: int, before: Cycles | None) -> Cycles:
+    def _cycles(self, replicas: slice, vectors: int, before: Cycles | None, *, kept: bool) -> Cycles:
         assert before is None or isinstance(before, CrossbarCycles)
-        return CrossbarCycles(self, replicas, vectors, before)
+        return CrossbarCycles(self, replicas, vectors, before, kept=kept)
 
     def _plan_reads(self, inputs: Floats, outputs: Floats, *, backward: bool) -> Reads:
         part, operation = self.part(), Operation.BACKWARD if backward else Operation.FORWARD

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class CrossbarCycles(Cycles):
     """Cycles of some replicas of a crossbar."""
 
-    def __init__(self, array: Crossbar, replicas: slice, vectors: int, before: CrossbarCycles | None) -> None:
+    def __init__(
+        self, array: Crossbar, replicas: slice, vectors: int, before: CrossbarCycles | None, *, kept: bool
+    ) -> None:
         self.array = array
         if before is None:
             self._own = {bank.spec.name: bank.memory("vectors") for bank in array._banks()}
@@ -30,7 +32,7 @@ class CrossbarCycles(Cycles):
         else:
             self._own, self._numbers, self.part = before._own, before._numbers, before.part
         part = self.part
-        super().__init__(part.replicas, vectors, array.out_features, array.in_features)
+        super().__init__(part.replicas, vectors, array.out_features, array.in_features, kept=kept)
         cell = array.rpu.cell
         self.forward = cell.plan_read(
             part, self.inputs, self.outputs, array.circuit(Operation.FORWARD, replicas), Operation.FORWARD,
@@ -79,8 +81,12 @@ class CrossbarCycles(Cycles):
     def stale(self) -> bool:
         return any(bank.memory("vectors") is not self._own[bank.spec.name] for bank in self.array._banks())
 
+    @property
+    def flagged(self) -> bool:
+        return any(is_flagged(bank.counts) for bank in self.part.banks.values())
+
     def fault(self, *, x: bool, d: bool) -> MhoError | None:
-        if not any(is_flagged(bank.counts) for bank in self.part.banks.values()):
+        if not self.flagged:
             return None
         return self.array.fault(self.inputs if x else None, self.errors if d else None, relaxing=not (x or d))
 

@@ -21,11 +21,19 @@ class Cycles(abc.ABC):
     `store_numbers` writes the numbers back to the array. Several uses of an array within a step share the numbers of
     one of them, and each counts its vectors on before the next is run.
 
+    Args:
+        replicas: R.
+        vectors: T.
+        rows: outputs.
+        columns: inputs.
+        kept: False if other runs may write into `inputs`, `outputs` and `errors` too, as they may into `downwards`
+            (`mho.kernels.scratch`): then all inputs and errors are written anew before each step that reads them.
+
     Attributes:
-        inputs: (R, T, in), read by `forward` and `update`; all 1 at first.
+        inputs: (R, T, in), read by `forward` and `update`; all 1 at first where they are kept.
         outputs: (R, T, out), written by `forward`.
         errors: δ (R, T, out), read by `backward` and `update`.
-        downwards: (R, T, in), written by `backward`; another run may write there next (`mho.kernels.scratch`).
+        downwards: (R, T, in), written by `backward`; another run may write there next.
         forward, backward, update: steps, to be run in this order; backward may be left out.
         relax: steps in which the time of one optimizer step passes; none where devices do not change by themselves.
     """
@@ -35,12 +43,13 @@ class Cycles(abc.ABC):
     update: Sequence[Step]
     relax: Sequence[Step]
 
-    def __init__(self, replicas: int, vectors: int, rows: int, columns: int) -> None:
-        self.vectors = vectors
-        self.inputs: Floats = np.ones((replicas, vectors, columns), np.float32)
-        self.outputs: Floats = np.empty((replicas, vectors, rows), np.float32)
-        self.errors: Floats = np.empty_like(self.outputs)
-        self.downwards: Floats = room(self.inputs.shape, np.float32)
+    def __init__(self, replicas: int, vectors: int, rows: int, columns: int, *, kept: bool) -> None:
+        self.vectors, self.kept = vectors, kept
+        across, down = (replicas, vectors, columns), (replicas, vectors, rows)
+        self.inputs: Floats = np.ones(across, np.float32) if kept else room(across, np.float32)
+        self.outputs: Floats = np.empty(down, np.float32) if kept else room(down, np.float32)
+        self.errors: Floats = np.empty(down, np.float32) if kept else room(down, np.float32)
+        self.downwards: Floats = room(across, np.float32)
 
     @abc.abstractmethod
     def prepare(self) -> None:
@@ -74,6 +83,11 @@ class Cycles(abc.ABC):
     @abc.abstractmethod
     def stale(self) -> bool:
         """Return True if the array got other memory or seeds since the cycles were planned, as by `load_state_dict`."""
+
+    @property
+    @abc.abstractmethod
+    def flagged(self) -> bool:
+        """Return True if a kernel met NaN or infinite values."""
 
     @abc.abstractmethod
     def fault(self, *, x: bool, d: bool) -> MhoError | None:
@@ -125,6 +139,10 @@ class JoinedCycles(Cycles):
     @property
     def stale(self) -> bool:
         return any(part.stale for part in self.parts)
+
+    @property
+    def flagged(self) -> bool:
+        return any(part.flagged for part in self.parts)
 
     def fault(self, *, x: bool, d: bool) -> MhoError | None:
         return next((fault for part in self.parts if (fault := part.fault(x=x, d=d)) is not None), None)

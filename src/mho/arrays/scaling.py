@@ -72,7 +72,7 @@ class ScaledCycles(JoinedCycles):
 
     def __init__(self, inner: Cycles, factor: Tensor, replicas: slice) -> None:
         count, _, columns = inner.inputs.shape
-        super().__init__(count, inner.vectors, inner.outputs.shape[2], columns)
+        super().__init__(count, inner.vectors, inner.outputs.shape[2], columns, kept=inner.kept)
         self.inner, self.parts = inner, [inner]
         self._factor, self._now = factor, factor.clone()
         self.inputs = inner.inputs

@@ -120,9 +120,9 @@ class TiledArray(Array):
         for batch, columns, rows in self._parts(p, q):
             batch.pulse_vectors(columns, rows, length)
 
-    def _cycles(self, replicas: slice, vectors: int, before: Cycles | None) -> Cycles:
+    def _cycles(self, replicas: slice, vectors: int, before: Cycles | None, *, kept: bool) -> Cycles:
         assert before is None or isinstance(before, TiledCycles)
-        return TiledCycles(self, replicas, vectors, before)
+        return TiledCycles(self, replicas, vectors, before, kept=kept)
 
     def _plan_reads(self, inputs: Floats, outputs: Floats, *, backward: bool) -> Reads:
         ins: list[Floats] = []
@@ -231,20 +231,23 @@ class TiledArray(Array):
 class TiledCycles(JoinedCycles):
     """Cycles of some replicas of a tiled array: vectors are cut for the tiles, and their partial sums added."""
 
-    def __init__(self, array: TiledArray, replicas: slice, vectors: int, before: TiledCycles | None) -> None:
+    def __init__(
+        self, array: TiledArray, replicas: slice, vectors: int, before: TiledCycles | None, *, kept: bool
+    ) -> None:
         count = len(range(*replicas.indices(array.replicas)))
-        super().__init__(count, vectors, array.out_features, array.in_features)
+        super().__init__(count, vectors, array.out_features, array.in_features, kept=kept)
         self.array = array
         start = replicas.indices(array.replicas)[0]
         others: Sequence[Cycles | None] = [None] * len(array.batches) if before is None else before.parts
         self.parts = [
-            batch.cycles(slice(start * len(alike), (start + count) * len(alike)), vectors, other)
+            batch.cycles(slice(start * len(alike), (start + count) * len(alike)), vectors, other, kept=kept)
             for batch, alike, other in zip(array.batches, array.places, others, strict=True)
         ]
         self.forward = [self._cut_inputs, *(s for part in self.parts for s in part.forward), self._add_outputs]
         self.backward = [self._cut_errors, *(s for part in self.parts for s in part.backward), self._add_downwards]
         # errors are cut again: a layer whose input is data has no backward cycle
-        self.update = [self._cut_errors, *(s for part in self.parts for s in part.update)]
+        cut = [self._cut_errors] if kept else [self._cut_inputs, self._cut_errors]
+        self.update = [*cut, *(s for part in self.parts for s in part.update)]
         self.relax = [step for part in self.parts for step in part.relax]
 
     def set_rate(self, lr: Rate) -> None:

@@ -226,6 +226,16 @@ def copy_columns(values: Floats, out: Floats) -> Call:
     return plain(VECTORS, "copy_columns", len(values), values.size, values, out)
 
 
+def copy_rows(values: Floats, out: Floats) -> Call:
+    """Plan the copy of rows to the vectors of an array, whose bias column is driven by 1.
+
+    Args:
+        values: (n, k).
+        out: (n, m), m ≥ k; columns behind k are set to 1.
+    """
+    return plain(VECTORS, "copy_rows", len(values), values.size, values, out)
+
+
 def add(values: Floats, out: Floats) -> Call:
     """Plan out += values, for arrays of equal size and any shape."""
     return plain(VECTORS, "add", 1, values.size, values.reshape(-1), out.reshape(-1))

@@ -93,7 +93,7 @@ def _passage(layer: Linear) -> PassageOf:
         return Passage(
             vectors=math.prod(sizes[:-1]),
             sizes=(*sizes[:-1], layer.out_features),
-            send=lambda x, each: [ops.copy_columns(rows(x), rows(each[0]))],
+            send=lambda x, each: [ops.copy_rows(rows(x), rows(each[0]))],
             receive_back=lambda each, back: [ops.copy_columns(rows(each[0]), rows(back))],
         )
 

@@ -29,7 +29,7 @@ class Passage:
         vectors: T, vectors of a sample.
         sizes: sizes of one output, as torch has it: (n,), or (C, H, W).
         channels_last: whether outputs lie as (H, W, C).
-        send: from samples (S, ...) to the inputs (S, T, in) of each array, in which the bias column holds 1 already.
+        send: from samples (S, ...) to the inputs (S, T, in) of each array, with the 1 of a bias column.
         receive_back: from δ of each array's inputs (S, T, in) to δ of the samples (S, ...).
         receive: from each array's outputs (S, T, out) to those of the layer (S, ...); None: the layer has one array,
             and they are the same numbers.

@@ -6,87 +6,137 @@ import functools
 from collections.abc import Iterable
 from typing import final
 
+import numpy as np
+
 from mho.arrays import Cycles
 from mho.compiler.program import Step
-from mho.kernels import ops
+from mho.errors import MhoError
 from mho.kernels.ops import Floats
 from mho.nn import ArrayLayer, Passage
+from mho.training.online.blocks import Blocks, copied
 from mho.training.online.nodes import Form, Node, Plan, Returns
+from mho.training.online.survey import passage_for
 
 
 @final
 class ArrayNode(Node):
-    """One use of a layer. Its cycles hold the inputs of the last forward, and δ for backward and update.
+    """One use of a layer, whose samples pass through its arrays in blocks.
+
+    The vectors of a convolution are several times as many numbers as its maps. So maps are kept from the forward to the
+    update, and the vectors of a block are sent again. Where the whole mini-batch is one block, its vectors stay.
 
     Args:
         layer: on arrays.
-        passage: how samples pass through them.
         replicas: replicas of this share.
         form: form of the input.
         before: the first use of the layer in a step, whose numbers of vectors go on here; or None.
 
     Attributes:
         layer: whose arrays they are.
-        cycles: cycles of each array of the layer.
-        again: whether the layer has other uses in a step: then vectors are numbered where they are sent, and not at
-            the end of the step.
+        cycles: cycles of each array of the layer, for one block.
+        again: whether vectors are numbered where they are sent, and not at the end of the step: the layer has several
+            blocks, or other uses in a step.
         sends_back: whether errors go back through the arrays, to an input that needs them.
         errors: where δ of the answer may be written.
     """
 
-    def __init__(
-        self, layer: ArrayLayer, passage: Passage, replicas: slice, form: Form, before: ArrayNode | None
-    ) -> None:
-        self.layer, self._passage = layer, passage
-        self.again = self.sends_back = False
-        count = form.samples * passage.vectors // (replicas.stop - replicas.start)
+    def __init__(self, layer: ArrayLayer, replicas: slice, form: Form, before: ArrayNode | None) -> None:
+        self.layer, count = layer, replicas.stop - replicas.start
+        whole = passage_for(layer, form.shape)
+        widest = max(array.in_features for array in layer.crossbars)
+        self._blocks = Blocks(count, form.samples, whole.vectors * widest)
+        self._passage: Passage = passage_for(layer, (self._blocks.samples, *form.shape[1:]))
+        self._kept = self._blocks.count == 1
+        self.again, self.sends_back = not self._kept, False
+        vectors = self._blocks.samples * whole.vectors // count
         others: Iterable[Cycles | None] = [None] * len(layer.crossbars) if before is None else before.cycles
         self.cycles: list[Cycles] = [
-            array.cycles(replicas, count, other) for array, other in zip(layer.crossbars, others, strict=True)
+            array.cycles(replicas, vectors, other, kept=self._kept)
+            for array, other in zip(layer.crossbars, others, strict=True)
         ]
-        self.form = Form(form.samples, passage.sizes, last=passage.channels_last)
-        self._same = passage.receive is None
-        self._out = self.cycles[0].outputs.reshape(self.form.shape) if self._same else self.form.buffer()
-        self.errors = self.cycles[0].errors.reshape(self.form.shape) if self._same else self.form.buffer()
+        self.form = Form(form.samples, whole.sizes, last=whole.channels_last)
+        self._direct = self._kept and whole.receive is None
+        self._out = self.cycles[0].outputs.reshape(self.form.shape) if self._direct else self.form.buffer()
+        self.errors = self.cycles[0].errors.reshape(self.form.shape) if self._direct else self.form.buffer()
         self._back = form.buffer()
+        self._inside, self._outside = self._blocks.memory(form.shape), self._blocks.memory(self.form.shape)
+        self._input: Floats = self._back
 
     def forward(self, *inputs: Floats) -> Plan:
-        steps = self._passage.send(inputs[0], [self._by_sample(cycles.inputs) for cycles in self.cycles])
-        for cycles in self.cycles:
-            steps += cycles.forward
-            if self.again:
-                steps.append(functools.partial(cycles.count_on, forward=True))
-        if self._passage.receive is not None:
-            steps += self._passage.receive([self._by_sample(cycles.outputs) for cycles in self.cycles], self._out)
+        self._input = inputs[0]
+        steps: list[Step] = []
+        for block in range(self._blocks.count):
+            steps += self._send(block)
+            for cycles in self.cycles:
+                steps += cycles.forward
+                if self.again:
+                    steps.append(functools.partial(cycles.count_on, forward=True))
+            steps += self._receive(block)
         return steps, self._out
 
     def backward(self, errors: Floats) -> Returns:
         steps = self.take(errors)
-        for cycles in self.cycles:
-            steps += cycles.backward
-            if self.again:
-                steps.append(functools.partial(cycles.count_on, backward=True))
-        each = [self._by_sample(cycles.downwards) for cycles in self.cycles]
-        return [*steps, *self._passage.receive_back(each, self._back)], [self._back]
+        for block in range(self._blocks.count):
+            steps += [] if self._kept else self._send_errors(block)
+            for cycles in self.cycles:
+                steps += cycles.backward
+                if self.again:
+                    steps.append(functools.partial(cycles.count_on, backward=True))
+            given, back = self._blocks.given(self._back, block, self._inside)
+            each = [self._by_sample(cycles.downwards) for cycles in self.cycles]
+            steps += [*self._passage.receive_back(each, back), *given]
+        return steps, [self._back]
 
     def take(self, errors: Floats) -> list[Step]:
         """Plan to bring errors to where the arrays read them, unless the node behind has written them there."""
-        steps: list[Step] = []
-        if errors is not self.errors:
-            own = errors.reshape(self.form.shape)
-            steps.append(ops.copy_columns(own.reshape(1, -1), self.errors.reshape(1, -1)))
-        if self._passage.send_back is not None:
-            steps += self._passage.send_back(self.errors, [self._by_sample(cycles.errors) for cycles in self.cycles])
-        return steps
+        steps = [] if errors is self.errors else [copied(errors.reshape(self.form.shape), self.errors)]
+        return [*steps, *(self._send_errors(0) if self._kept else [])]
 
     def update(self) -> list[Step]:
         """Plan the update of every array."""
         steps: list[Step] = []
-        for cycles in self.cycles:
-            steps += cycles.update
-            if self.again:
-                steps.append(functools.partial(cycles.count_on, update=True))
+        for block in range(self._blocks.count):
+            steps += [] if self._kept else [*self._send(block), *self._send_errors(block)]
+            for cycles in self.cycles:
+                steps += cycles.update
+                if self.again:
+                    steps.append(functools.partial(cycles.count_on, update=True))
         return steps
 
+    def fault(self, *, x: bool, d: bool) -> MhoError | None:
+        """Return the error that the flags of the kernels mean, or None; x and d as for `Cycles.fault`."""
+        if not any(cycles.flagged for cycles in self.cycles):
+            return None
+        for block in range(0 if self._kept else self._blocks.count):
+            for step in [*(self._send(block) if x else []), *(self._send_errors(block) if d else [])]:
+                step()
+            read = [values for cycles in self.cycles for values in ([cycles.inputs] * x + [cycles.errors] * d)]
+            if not all(np.isfinite(values).all() for values in read):
+                break
+        return next((fault for cycles in self.cycles if (fault := cycles.fault(x=x, d=d)) is not None), None)
+
+    def _send(self, block: int) -> list[Step]:
+        """Plan to bring the vectors of a block to the inputs of the arrays."""
+        steps, own = self._blocks.taken(self._input, block, self._inside)
+        return [*steps, *self._passage.send(own, [self._by_sample(cycles.inputs) for cycles in self.cycles])]
+
+    def _receive(self, block: int) -> list[Step]:
+        """Plan to bring the outputs of the arrays to the answer."""
+        if self._direct:
+            return []
+        given, out = self._blocks.given(self._out, block, self._outside)
+        if self._passage.receive is None:
+            return [copied(self.cycles[0].outputs.reshape(out.shape), out), *given]
+        return [*self._passage.receive([self._by_sample(cycles.outputs) for cycles in self.cycles], out), *given]
+
+    def _send_errors(self, block: int) -> list[Step]:
+        """Plan to bring δ of a block to the errors of the arrays."""
+        if self._direct:
+            return []
+        steps, own = self._blocks.taken(self.errors, block, self._outside)
+        if self._passage.send_back is None:
+            return [*steps, copied(own, self.cycles[0].errors.reshape(own.shape))]
+        return [*steps, *self._passage.send_back(own, [self._by_sample(cycles.errors) for cycles in self.cycles])]
+
     def _by_sample(self, vectors: Floats) -> Floats:
-        return vectors.reshape(self.form.samples, self._passage.vectors, -1)
+        return vectors.reshape(self._blocks.samples, self._passage.vectors, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor, fx
 
 from mho.arrays import Cycles
 from mho.compiler.program import Step, joined
+from mho.errors import MhoError
 from mho.kernels.ops import Floats
 from mho.kernels.scratch import Scratch
 from mho.nn import ArrayLayer, Dropout
@@ -18,7 +19,6 @@ from mho.training.online.arrays import ArrayNode
 from mho.training.online.losses import Loss
 from mho.training.online.nodes import Activation, Collect, DropoutNode, Form, MaxPool, Node, Samples, added
 from mho.training.online.recipe import Item, Recipe
-from mho.training.online.survey import passage_for
 from mho.training.online.torch_run import TorchRun
 
 
@@ -135,10 +135,9 @@ class Share:
             samples = self._samples.setdefault(module, Samples(module))
             return DropoutNode(samples, self.replicas, form)
         assert module is not None
-        passage = passage_for(module, form.shape)
         with self._scratch.lent():
-            node = ArrayNode(module, passage, self.replicas, form, self._first_uses.get(module))
-        node.again = self._recipe.uses_of(module) > 1
+            node = ArrayNode(module, self.replicas, form, self._first_uses.get(module))
+        node.again |= self._recipe.uses_of(module) > 1
         node.sends_back = inputs[0].needed
         self._first_uses.setdefault(module, node)
         self.arrays.append(node)
@@ -250,7 +249,7 @@ class Share:
         for step in self._ahead[phase]:
             step()
         for array in self._phases[phase]:
-            _raise_faults(array.cycles, x=True)
+            _raise(array.fault(x=True, d=False))
 
     def ask(self, wanted: Tensor, loss: Loss, out: Floats) -> list[float]:
         """Compute the loss of each replica and the errors of the outputs; write the outputs into out (R, B, ...)."""
@@ -265,7 +264,7 @@ class Share:
         for step in self._back[phase]:
             step()
         for array in reversed(self._phases[phase]):  # the array that errors met first is to blame
-            _raise_faults(array.cycles, d=True)
+            _raise(array.fault(x=False, d=True))
 
     def update(self, rates: Mapping[ArrayLayer, float]) -> None:
         """Pulse the arrays, and let the time of a step pass.
@@ -284,13 +283,14 @@ class Share:
         for step in self._updates[key]:
             step()
         for array in moving:
-            _raise_faults(array.cycles, x=True, d=True)
+            _raise(array.fault(x=True, d=True))
         if self._relax:
             for cycles in self._numbers:
                 cycles.touch()
             for step in self._relax:
                 step()
-            _raise_faults(self._numbers)
+            for cycles in self._numbers:
+                _raise(cycles.fault(x=False, d=False))
         self._count_on(rates)
 
     def forget(self) -> None:
@@ -313,9 +313,6 @@ class Share:
             cycles.count_time()
 
 
-def _raise_faults(each: Iterable[Cycles], *, x: bool = False, d: bool = False) -> None:
-    """Raise the first error of some cycles; x and d say whether they took inputs and errors."""
-    for cycles in each:
-        fault = cycles.fault(x=x, d=d)
-        if fault is not None:
-            raise fault
+def _raise(fault: MhoError | None) -> None:
+    if fault is not None:
+        raise fault

@@ -32,6 +32,25 @@ def copy_columns(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> N
             target[np.uintp(j)] = row[np.uintp(j)]
 
 
+def copy_rows(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
+    """Copy rows, and set what out has more of columns to 1.
+
+    Args:
+        start: first row.
+        stop: the row behind the last.
+        counts: not added to.
+        values: (n, k).
+        out: (n, m), m ≥ k; these rows are written.
+    """
+    columns = values.shape[1]
+    for i in range(start, stop):
+        row, target = values[np.uintp(i)], out[np.uintp(i)]
+        for j in range(columns):
+            target[np.uintp(j)] = row[np.uintp(j)]
+        for j in range(columns, out.shape[1]):
+            target[np.uintp(j)] = ONE
+
+
 def add(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
     """Compute out += values.
 

@@ -18,7 +18,7 @@ from mho.compiler import threads
 from mho.compiler.program import WORK_OF_A_PROGRAM, Call, Program, Repeated, joined
 from mho.compiler.threads import WORK_A_THREAD
 from mho.kernels import ops
-from mho.kernels.scratch import Scratch, room
+from mho.kernels.scratch import Pool, Scratch, room
 
 
 def numbers(*shape: int, seed: int = 1) -> np.ndarray:
@@ -357,6 +357,26 @@ def test_scratch_is_shared_between_plans_and_not_within_one():
         assert room((1,), np.float32).base is again.base
         assert np.shares_memory(room((8,), np.float32), larger)
     assert not np.shares_memory(room((2,), np.float32), first)
+
+
+def test_memory_of_a_pool_is_free_when_all_that_read_it_are_planned():
+    pool = Pool()
+    with pool.lent():
+        first, second = room((2, 3), np.float32), room((4,), np.float32)
+    assert not np.shares_memory(first, second)
+    for values in (first, first.reshape(3, 2), second):
+        pool.hold(values)
+    pool.drop(first.reshape(6))
+    assert not np.shares_memory(pool.take((6,), np.float32), first)
+    pool.drop(first)
+    assert not np.shares_memory(pool.take((6,), np.uint32), first)
+    assert not np.shares_memory(pool.take((7,), np.float32), first)
+    assert np.shares_memory(pool.take((5,), np.float32), first)
+    pool.drop(second)
+    assert np.shares_memory(pool.take((1, 4), np.float32), second)
+    other = np.zeros(4, np.float32)
+    pool.hold(other), pool.drop(other), pool.drop(other)  # of memory that is not its own it takes no note
+    assert not np.shares_memory(pool.take((4,), np.float32), other)
 
 
 def test_layers_of_a_network_share_what_lies_between_their_kernels():

@@ -129,3 +129,11 @@ def test_errors_of_patches_add_up_in_the_order_of_the_vectors(case):
 def test_named_geometries(case):
     check_gathered(case)
     check_scattered(case)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 7, 9), (2, 9, 7), (2, 8, 8), (3, 16, 100), (2, 33, 17), (0, 8, 8)])
+def test_matrices_of_samples_are_turned(shape):
+    values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    out = np.full((shape[0], shape[2], shape[1]), np.nan, np.float32)
+    feature_maps.turn(values, out)()
+    assert np.array_equal(out, values.transpose(0, 2, 1))

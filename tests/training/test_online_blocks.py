@@ -3,6 +3,8 @@ all of it at once."""
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import mho
+from mho.compiler import program, threads
 from mho.training import Driver, choose_driver
 from mho.training.online import blocks
 from tests.helpers.own_cell import Leaky
@@ -28,7 +31,8 @@ RPUS = {
 
 
 class Net(nn.Module):
-    """Convolutions with and without groups and along one axis, one used twice, and a layer of several vectors."""
+    """Convolutions with and without groups, along one axis and used twice, what only torch runs, and a value that four
+    operations take."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,12 +40,14 @@ class Net(nn.Module):
         self.twice = nn.Conv2d(4, 4, 3, padding=1, bias=False)
         self.grouped = nn.Conv2d(4, 4, 3, padding=1, groups=2)
         self.along = nn.Conv1d(4, 4, 3, padding=1)
+        self.norm, self.again = (nn.GroupNorm(2, 4, affine=False) for _ in range(2))
         self.each, self.fc = nn.Linear(16, 8), nn.Linear(32, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.conv(x))
-        x = F.relu(self.twice(x) + x)
-        x = F.max_pool2d(self.twice(x), 2)
+        x = F.relu(self.norm(self.conv(x)))
+        x = F.relu(self.again(self.twice(x)) + x)
+        x = F.relu(self.twice(x) + F.relu(self.grouped(x)) + torch.sqrt(x + 1.0)) + x
+        x = F.max_pool2d(x, 2)
         x = self.along(F.relu(self.grouped(x)).flatten(2))
         return self.fc(self.each(x).flatten(1))
 
@@ -113,3 +119,44 @@ def test_layers_share_the_memory_of_their_vectors(small_blocks):
         each = [getattr(array.cycles[0], what) for array in share.arrays]
         assert len({own.ctypes.data for own in each}) == 1, what
         assert each[0].shape[1] < 6 * 8 * 8
+
+
+def test_threads_change_no_bit(monkeypatch, small_blocks):
+    monkeypatch.setattr(program, "WORK_OF_A_PROGRAM", 0)
+    one, two = driver_of(NOISY, 1, "online"), driver_of(NOISY, 1, "online")
+    one.step(*batch(0))
+    threads.set_threads(2)
+    try:
+        two.step(*batch(0))
+    finally:
+        threads.set_threads(1)
+    ours, theirs = one.model.state_dict(), two.model.state_dict()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+NUMPY = 389047
+"""Domain of tracemalloc in which NumPy counts its arrays."""
+A_MAP = 4 * 8 * 4 * 32 * 32
+"""Bytes of 8 maps of 4 channels."""
+
+
+def test_a_layer_more_keeps_two_maps(small_blocks):
+    """What a convolution answers, and then its δ, and what batch normalisation makes of it: all else passes by."""
+
+    def taken(depth: int) -> int:
+        torch.manual_seed(0)
+        layers = [(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()) for _ in range(depth)]
+        net = nn.Sequential(*(layer for each in layers for layer in each))
+        norms = [name for name, layer in net.named_modules() if isinstance(layer, nn.BatchNorm2d)]
+        model = mho.convert(net, NOISY, quiet=True, exclude=norms)
+        driver = choose_driver(model, mho.AnalogSGD(model, lr=0.05), half_squares)
+        x = torch.randn(8, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+        tracemalloc.start()
+        try:
+            driver.step(x, x)
+            kept = tracemalloc.take_snapshot().filter_traces([tracemalloc.DomainFilter(True, NUMPY)])
+            return sum(trace.size for trace in kept.traces if trace.size > A_MAP // 2)  # plans are smaller
+        finally:
+            tracemalloc.stop()
+
+    assert taken(5) - taken(3) == 2 * 2 * A_MAP

@@ -9,8 +9,10 @@ import numpy as np
 from mho.arrays.cycles import Cycles
 from mho.arrays.faults import is_flagged
 from mho.banks import Rate
+from mho.compiler.program import Step
 from mho.errors import MhoError
 from mho.kernels import counts as count
+from mho.kernels import ops
 from mho.random import Operation
 
 if TYPE_CHECKING:
@@ -72,6 +74,11 @@ class CrossbarCycles(Cycles):
             self.part.count_reads(Operation.BACKWARD, self.vectors)
         if update:
             self.part.first.count_on(Operation.UPDATE, self.vectors)
+
+    def counted(self, operation: Operation) -> list[Step]:
+        update = operation is Operation.UPDATE
+        banks = [self.part.first] if update else [each.reader for each in self.part.sums]
+        return [ops.count_on(bank.number(operation), self.vectors) for bank in banks]
 
     def count_time(self) -> None:
         for bank in self._aging:

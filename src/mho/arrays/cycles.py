@@ -12,6 +12,7 @@ from mho.compiler.program import Step
 from mho.errors import MhoError
 from mho.kernels.ops import Floats
 from mho.kernels.scratch import room
+from mho.random import Operation
 
 
 class Cycles(abc.ABC):
@@ -76,6 +77,10 @@ class Cycles(abc.ABC):
         """Add T to the number of the next vector of each named direction."""
 
     @abc.abstractmethod
+    def counted(self, operation: Operation) -> list[Step]:
+        """Plan the addition of T to the number of the next vector of a direction."""
+
+    @abc.abstractmethod
     def count_time(self) -> None:
         """Add 1 to the number of optimizer steps in which devices have changed by themselves."""
 
@@ -131,6 +136,9 @@ class JoinedCycles(Cycles):
     def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
         for part in self.parts:
             part.count_on(forward=forward, backward=backward, update=update)
+
+    def counted(self, operation: Operation) -> list[Step]:
+        return [step for part in self.parts for step in part.counted(operation)]
 
     def count_time(self) -> None:
         for part in self.parts:

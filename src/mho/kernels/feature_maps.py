@@ -107,6 +107,16 @@ def scatter(vectors: Floats, maps: Floats, geometry: Geometry) -> Call:
     return plain("patches", "scatter_patches", len(maps), vectors.size, vectors, maps, geometry.numbers)
 
 
+def turn(values: Floats, out: Floats) -> Call:
+    """Plan the transposition of each sample's matrix, such as from channels last to channels first.
+
+    Args:
+        values: (S, n, m).
+        out: takes (S, m, n).
+    """
+    return plain("patches", "turn", len(values), values.size, values, out)
+
+
 def max_pool(maps: Floats, window: Pooling, out: Floats, chosen: Positions, *, last: bool) -> Call:
     """Plan max-pooling, out = the largest number of each window.
 

@@ -46,7 +46,7 @@ class Block(nn.Module):
         if self.downsample is not None:
             short: Tensor = self.downsample(x)
             return short
-        short = x[:, :, :: self.stride, :: self.stride]
+        short = x if self.stride == 1 else x[:, :, :: self.stride, :: self.stride]
         if self.added:
             short = F.pad(short, (0, 0, 0, 0, self.added // 2, self.added - self.added // 2))
         return short

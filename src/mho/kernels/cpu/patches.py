@@ -151,6 +151,39 @@ def pass_patches(start: Any, stop: Any, pixels: Any, vectors: Any, sizes: Any, g
                     at += 1
 
 
+def turn(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
+    """Transpose the matrix of each sample: out[s, j, i] = values[s, i, j].
+
+    Args:
+        start: first sample.
+        stop: the sample behind the last.
+        counts: not added to.
+        values: (S, n, m).
+        out: takes (S, m, n).
+    """
+    rows, columns = values.shape[1], values.shape[2]
+    source, target = values.reshape(-1), out.reshape(-1)
+    for s in range(start, stop):
+        turn_sample(source, target, s * rows * columns, rows, columns)
+
+
+def turn_sample(source: Any, target: Any, base: Any, rows: Any, columns: Any) -> None:
+    """Transpose the matrix of `rows` × `columns` numbers that begins at `base` in both."""
+    # smaller than a square: number by number
+    if rows < SQUARE or columns < SQUARE:
+        for i in range(rows):
+            for j in range(columns):
+                target[np.uintp(base + j * rows + i)] = source[np.uintp(base + i * columns + j)]
+        return
+    # along the longer side, so that eight lines are written or read at a time, which a cache can hold side by side
+    long, short = max(rows, columns), min(rows, columns)
+    for outer in range(0, short, SQUARE):
+        for inner in range(0, long, SQUARE):
+            i, j = (inner, outer) if rows > columns else (outer, inner)
+            i, j = min(i, rows - SQUARE), min(j, columns - SQUARE)  # the last square may overlap the one before
+            transpose_spread(target, base + j * rows + i, rows, source, base + i * columns + j, columns, SQUARE)
+
+
 def scatter_patches(start: Any, stop: Any, counts: Any, vectors: Any, maps: Any, geometry: Any) -> None:
     """Add the errors of patches to maps, in the order of the vectors: the adjoint of `gather_patches`.
 

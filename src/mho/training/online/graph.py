@@ -13,6 +13,7 @@ from torch import Tensor, fx
 
 from mho.compiler import threads
 from mho.kernels.ops import Floats
+from mho.kernels.scratch import Scratch
 from mho.nn import ArrayLayer
 from mho.training.online.losses import Loss
 from mho.training.online.recipe import Recipe
@@ -45,10 +46,10 @@ class Graph:
             for operation in recipe.shown
         }
         loose: dict[fx.Node, object] = {}
-        self.runs = [
-            TorchRun(run, outputs, recipe.survey, wholes, loose)
-            for run, outputs in zip(recipe.runs, recipe.outputs, strict=True)
-        ]
+        self.runs, scratch = list[TorchRun](), Scratch()
+        for run, outputs in zip(recipe.runs, recipe.outputs, strict=True):
+            with scratch.lent():
+                self.runs.append(TorchRun(run, outputs, recipe.survey, wholes, loose))
         self.meets = bool(self.runs)
         ends = [self.replicas * part // parts for part in range(parts + 1)]
         own = threads.threads() if parts == 1 else 1

@@ -19,6 +19,7 @@ import numpy as np
 from mho.compiler.program import Step
 from mho.kernels import feature_maps, ops
 from mho.kernels.ops import Floats
+from mho.kernels.scratch import room
 from mho.nn import Dropout
 
 
@@ -65,9 +66,20 @@ class Node(abc.ABC):
 
     form: Form
 
+    rereads = False
+    """Whether steps behind the forward read the answer again."""
+    is_view = False
+    """Whether the answer lies in the memory of the input."""
+    over: int | None = None
+    """Number of the input over which the answer may be written, as nothing else reads it; None: of none."""
+
     @abc.abstractmethod
     def forward(self, *inputs: Floats) -> Plan:
         """Plan the answer to what lies in the inputs."""
+
+    def placed(self, out: Floats) -> bool:
+        """Let the answer lie in given memory, channels first, before `forward` is asked; return False if it cannot."""
+        return False
 
     @abc.abstractmethod
     def backward(self, errors: Floats) -> Returns:
@@ -78,24 +90,33 @@ class Activation(Node):
     """A function of each number, whose slope follows from its value.
 
     NumPy computes the function: its tanh is the fastest there is.
+
+    Attributes:
+        bends: False if the node behind applies the slope.
+        out: the value.
+        back: where errors of the input are written; None: wherever there is memory.
     """
 
     slope: ops.Slope
+    rereads = True
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        self.out, self.back = form.buffer(), form.buffer()
         self.bends = True
+        self.out: Floats
+        self.back: Floats | None = None
 
     @final
     def forward(self, *inputs: Floats) -> Plan:
+        self.out = _out(self, inputs)
         return [functools.partial(self.answer, inputs[0])], self.out
 
     @final
     def backward(self, errors: Floats) -> Returns:
         if not self.bends:
             return [], [errors]
-        return [ops.apply_slope(self.slope, errors, self.out, self.back)], [self.back]
+        back = _back(self.back, self.form)
+        return [ops.apply_slope(self.slope, errors, self.out, back)], [back]
 
     @abc.abstractmethod
     def answer(self, x: Floats) -> None:
@@ -139,13 +160,15 @@ class ReLU(Activation):
 class MaxPool(Node):
     """The largest of each window."""
 
+    rereads = True
+
     def __init__(self, form: Form, window: feature_maps.Pooling) -> None:
-        self.window, self.last = window, form.last
+        self.window, self.last, self._before = window, form.last, form
         self.form = Form(form.samples, (form.sizes[0], *window.out))
-        self.out, self.back = self.form.buffer(), form.buffer()
+        self.out = self.form.buffer()
+        self.back: Floats | None = None
         self.chosen = np.zeros(self.form.shape, np.int32)
         self._activation: Activation | None = None
-        self._bent = self.form.buffer()
 
     def absorb(self, activation: Activation) -> None:
         """Apply the slope of the preceding activation here: its value at a chosen place is the maximum, and there are
@@ -158,9 +181,11 @@ class MaxPool(Node):
     def backward(self, errors: Floats) -> Returns:
         own, steps = errors.reshape(self.form.shape), list[Step]()
         if self._activation is not None:
-            steps, own = [ops.apply_slope(self._activation.slope, own, self.out, self._bent)], self._bent
-        unpool = feature_maps.max_unpool(own, self.chosen, self.back, last=self.last)
-        return [*steps, ops.clear(self.back), unpool], [self.back]
+            bent = self.form.buffer()
+            steps, own = [ops.apply_slope(self._activation.slope, own, self.out, bent)], bent
+        back = _back(self.back, self._before)
+        unpool = feature_maps.max_unpool(own, self.chosen, back, last=self.last)
+        return [*steps, ops.clear(back), unpool], [back]
 
 
 @final
@@ -168,9 +193,9 @@ class MeanPool(Node):
     """The mean of each window."""
 
     def __init__(self, form: Form, window: feature_maps.Pooling, *, count_padding: bool) -> None:
-        self.window, self.last, self.count_padding = window, form.last, count_padding
+        self.window, self.last, self.count_padding, self._before = window, form.last, count_padding, form
         self.form = Form(form.samples, (form.sizes[0], *window.out))
-        self.out, self.back = self.form.buffer(), form.buffer()
+        self.out = self.form.buffer()
 
     def forward(self, *inputs: Floats) -> Plan:
         pool = feature_maps.mean_pool(
@@ -179,16 +204,16 @@ class MeanPool(Node):
         return [pool], self.out
 
     def backward(self, errors: Floats) -> Returns:
-        maps = errors.reshape(self.form.shape)
-        unpool = feature_maps.mean_unpool(
-            maps, self.window, self.back, last=self.last, count_padding=self.count_padding
-        )
-        return [ops.clear(self.back), unpool], [self.back]
+        maps, back = errors.reshape(self.form.shape), _back(None, self._before)
+        unpool = feature_maps.mean_unpool(maps, self.window, back, last=self.last, count_padding=self.count_padding)
+        return [ops.clear(back), unpool], [back]
 
 
 @final
 class Reshape(Node):
     """The numbers of each sample in other sizes, in the same memory."""
+
+    is_view = True
 
     def __init__(self, form: Form, sizes: tuple[int, ...]) -> None:
         self.form, self.before = Form(form.samples, sizes), form.shape
@@ -205,19 +230,19 @@ class Collect(Node):
     """Brings a value, channels first, to given memory, for nodes that need it so."""
 
     def __init__(self, form: Form, out: Floats | None = None) -> None:
-        self.form, self._last = dataclasses.replace(form, last=False), form.last
+        self.form, self._before = dataclasses.replace(form, last=False), form
         self.out = self.form.buffer() if out is None else out
-        self.back = form.buffer() if form.last else None
 
     def forward(self, *inputs: Floats) -> Plan:
-        own = inputs[0].transpose(0, 3, 1, 2) if self._last else inputs[0]
+        own = inputs[0].transpose(0, 3, 1, 2) if self._before.last else inputs[0]
         return [functools.partial(np.copyto, self.out, own)], self.out
 
     def backward(self, errors: Floats) -> Returns:
         own = errors.reshape(self.form.shape)
-        if self.back is None:
+        if not self._before.last:
             return [], [own]
-        return [functools.partial(np.copyto, self.back, own.transpose(0, 2, 3, 1))], [self.back]
+        back = _back(None, self._before)
+        return [functools.partial(np.copyto, back, own.transpose(0, 2, 3, 1))], [back]
 
 
 @final
@@ -225,10 +250,11 @@ class Add(Node):
     """The sum of two values."""
 
     def __init__(self, form: Form) -> None:
-        self.form, self.out = form, form.buffer()
+        self.form = form
 
     def forward(self, *inputs: Floats) -> Plan:
-        return [functools.partial(np.add, inputs[0], inputs[1], self.out)], self.out
+        out = _out(self, inputs)
+        return [functools.partial(np.add, inputs[0], inputs[1], out)], out
 
     def backward(self, errors: Floats) -> Returns:
         return [], [errors, errors]
@@ -241,7 +267,7 @@ class Concatenate(Node):
     def __init__(self, *forms: Form) -> None:
         widths = [form.sizes[0] for form in forms]
         self.form = Form(forms[0].samples, (sum(widths), *forms[0].sizes[1:]))
-        self.out, self._backs = self.form.buffer(), [form.buffer() for form in forms]
+        self.out, self._before = self.form.buffer(), forms
         ends = np.cumsum([0, *widths]).tolist()
         self._parts = [slice(start, stop) for start, stop in itertools.pairwise(ends)]
 
@@ -250,8 +276,9 @@ class Concatenate(Node):
         return [functools.partial(np.copyto, self.out[:, part], own) for part, own in each], self.out
 
     def backward(self, errors: Floats) -> Returns:
-        own, each = errors.reshape(self.form.shape), zip(self._backs, self._parts, strict=True)
-        return [functools.partial(np.copyto, back, own[:, part]) for back, part in each], self._backs
+        own, backs = errors.reshape(self.form.shape), [_back(None, form) for form in self._before]
+        each = zip(backs, self._parts, strict=True)
+        return [functools.partial(np.copyto, back, own[:, part]) for back, part in each], backs
 
 
 @final
@@ -276,14 +303,15 @@ class DropoutNode(Node):
 
     def __init__(self, samples: Samples, replicas: slice, form: Form) -> None:
         self.samples, self.replicas, self.form = samples, replicas, form
-        self.out, self.back = form.buffer(), form.buffer()
+        self.out = form.buffer()
         self.factor: Floats = np.ones(form.shape, np.float32)
 
     def forward(self, *inputs: Floats) -> Plan:
         return [functools.partial(self._drop, inputs[0])], self.out
 
     def backward(self, errors: Floats) -> Returns:
-        return [functools.partial(self._send_back, errors.reshape(self.form.shape))], [self.back]
+        back = _back(None, self.form)
+        return [functools.partial(self._send_back, errors.reshape(self.form.shape), back)], [back]
 
     def _drop(self, x: Floats) -> None:
         layer = self.samples.layer
@@ -292,13 +320,25 @@ class DropoutNode(Node):
         if layer.p > 0:
             self.samples.next += self.form.samples // (self.replicas.stop - self.replicas.start)
 
-    def _send_back(self, errors: Floats) -> None:
-        np.multiply(errors, self.factor, out=self.back)
+    def _send_back(self, errors: Floats, back: Floats) -> None:
+        np.multiply(errors, self.factor, out=back)
+
+
+def _out(node: Node, inputs: Sequence[Floats]) -> Floats:
+    """Return memory for the answer of a node that goes from number to number: that of an input, or new memory."""
+    return node.form.buffer() if node.over is None else inputs[node.over].reshape(node.form.shape)
+
+
+def _back(given: Floats | None, form: Form) -> Floats:
+    """Return memory for the errors of an input: what is given, or what the share lends."""
+    return room(form.shape, np.float32) if given is None else given.reshape(form.shape)
 
 
 def added(values: Sequence[Floats], out: Floats) -> list[Step]:
     """Plan the sum of errors in the order given, as torch adds gradients, into `out`."""
     first, *others = (value.reshape(out.shape) for value in values)
+    if not others and first.ctypes.data == out.ctypes.data:
+        return []
     if not others:
         return [functools.partial(np.copyto, out, first)]
     steps: list[Step] = [functools.partial(np.add, first, others[0], out)]

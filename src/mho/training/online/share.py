@@ -13,7 +13,7 @@ from mho.arrays import Cycles
 from mho.compiler.program import Step, joined
 from mho.errors import MhoError
 from mho.kernels.ops import Floats
-from mho.kernels.scratch import Scratch
+from mho.kernels.scratch import Pool, Scratch
 from mho.nn import ArrayLayer, Dropout
 from mho.training.online.arrays import ArrayNode
 from mho.training.online.losses import Loss
@@ -33,6 +33,7 @@ class Value:
         needed: True if its errors are needed.
         errors: memory of its errors, from each node that takes it, in the order in which they are added.
         takers: nodes that take it.
+        spare: whether its memory may be written over once its takers have read it.
     """
 
     form: Form
@@ -40,6 +41,7 @@ class Value:
     needed: bool
     errors: list[Floats] = dataclasses.field(default_factory=list)
     takers: list[Node] = dataclasses.field(default_factory=list)
+    spare: bool = False
 
 
 @final
@@ -75,7 +77,7 @@ class Share:
     ) -> None:
         self.replicas, self._recipe, self._wholes, self._threads = replicas, recipe, wholes, threads
         self.arrays: list[ArrayNode] = []
-        self._scratch = Scratch()
+        self._scratch, self._pool = Scratch(), Pool()
         self._first_uses: dict[ArrayLayer, ArrayNode] = {}
         self._samples: dict[Dropout, Samples] = {}
         self._values: dict[fx.Node, Value] = {}
@@ -88,7 +90,7 @@ class Share:
         ahead = [self._plan_forward(*phase) for phase in zip(recipe.phases, outputs, strict=True)]
         self.out = self._values[recipe.survey.result]
         self.errors = self.out.form.buffer()
-        self._join()
+        self._join(runs)
         back = self._plan_backward(runs)
         self._ahead, self._back = [self._fastest(steps) for steps in ahead], [self._fastest(steps) for steps in back]
         self._updates: dict[tuple[bool, ...], list[Step]] = {}
@@ -118,13 +120,20 @@ class Share:
             inputs = [self._values[source] for source in item.inputs]
             if item.known is None or not item.known.any_order or len({own.form.last for own in inputs}) > 1:
                 inputs = [self._first_order(own, steps) for own in inputs]
-            needed = self._recipe.survey.facts[item.operation].grad
-            value = self._answer(self._node(item, inputs), inputs, steps, needed)
-            self._values[item.operation] = self._placed(item.operation, value, steps)
+            needed, node = self._recipe.survey.facts[item.operation].grad, self._node(item, inputs)
+            spare = [
+                own.spare and (own is not self._values[source] or self._recipe.survey.uses[source] == 1)
+                for own, source in zip(inputs, item.inputs, strict=True)
+            ]
+            node.over = spare.index(True) if any(spare) else None
+            is_there = item.operation in self._wholes and node.placed(self._own(item.operation))
+            value = self._answer(node, inputs, steps, needed)
+            value.spare = not node.rereads and (not node.is_view or spare[0])
+            self._values[item.operation] = value if is_there else self._placed(item.operation, value, steps)
         for output in outputs:
             if output in self._wholes:
                 needed = self._recipe.survey.facts[output].grad
-                self._values[output] = Value(self._form(output), self._own(output), needed)
+                self._values[output] = Value(self._form(output), self._own(output), needed, spare=True)
         return steps
 
     def _node(self, item: Item, inputs: Sequence[Value]) -> Node:
@@ -136,7 +145,7 @@ class Share:
             return DropoutNode(samples, self.replicas, form)
         assert module is not None
         with self._scratch.lent():
-            node = ArrayNode(module, self.replicas, form, self._first_uses.get(module))
+            node = ArrayNode(module, self.replicas, form, self._first_uses.get(module), threads=self._threads)
         node.again |= self._recipe.uses_of(module) > 1
         node.sends_back = inputs[0].needed
         self._first_uses.setdefault(module, node)
@@ -154,7 +163,11 @@ class Share:
 
     def _first_order(self, value: Value, steps: list[Step]) -> Value:
         """Return a value with channels first."""
-        return self._answer(Collect(value.form), [value], steps, value.needed) if value.form.last else value
+        if not value.form.last:
+            return value
+        turned = self._answer(Collect(value.form), [value], steps, value.needed)
+        turned.spare = True
+        return turned
 
     def _placed(self, operation: fx.Node, value: Value, steps: list[Step]) -> Value:
         """Return a value where torch finds it, and channels first where several nodes or the loss take it."""
@@ -163,8 +176,13 @@ class Share:
         survey = self._recipe.survey
         return self._first_order(value, steps) if survey.uses[operation] > 1 or operation is survey.result else value
 
-    def _join(self) -> None:
-        """Spare passes over memory where nodes follow one another."""
+    def _join(self, runs: Sequence[TorchRun]) -> None:
+        """Spare passes over memory where nodes follow one another, or torch follows a node."""
+        makers = {id(entry.output): entry.node for entries in self._entries for entry in entries}
+        for slot in (slot for run in runs for slot in run.slots if slot.back is not None):
+            node = makers.get(id(self._values[slot.source]))
+            if isinstance(node, ArrayNode) and node.errors is None and self._recipe.survey.uses[slot.source] == 1:
+                node.errors = self._own(slot.source, slot.back).reshape(node.form.shape)
         follows = {
             entry.node: entry.output.takers[0]
             for entries in self._entries
@@ -178,7 +196,8 @@ class Share:
             after = node
             if isinstance(after, Activation) and not after.bends:
                 after = follows[after]
-            if isinstance(array, ArrayNode) and array.errors is not None and isinstance(after, (Activation, MaxPool)):
+            if isinstance(array, ArrayNode) and isinstance(after, (Activation, MaxPool)):
+                array.errors = array.form.buffer() if array.errors is None else array.errors
                 after.back = array.errors
 
     def _plan_backward(self, runs: Sequence[TorchRun]) -> list[list[Step]]:
@@ -187,12 +206,18 @@ class Share:
         self.out.errors.append(self.errors)
         for phase in reversed(range(len(self._entries))):
             steps = list[Step]()
+            gathered = runs[phase - 1].errors.items() if phase else ()
+            nodes = {entry.node for entry in self._entries[phase]}
+            for operation, whole in gathered:
+                takers = self._values[operation].takers
+                if len(takers) == 1 and isinstance(takers[0], Activation) and takers[0] in nodes:
+                    takers[0].back = self._own(operation, whole)
             for entry in reversed(self._entries[phase]):
                 self._send_back(entry, steps)
             if phase:
                 run = runs[phase - 1]
-                for operation, whole in run.errors.items():
-                    steps += added(self._values[operation].errors, self._own(operation, whole))
+                for operation, whole in gathered:
+                    steps += self._added(self._values[operation].errors, self._own(operation, whole))
                 for slot in run.slots:
                     if slot.back is not None:
                         self._values[slot.source].errors.append(self._own(slot.source, slot.back))
@@ -205,17 +230,28 @@ class Share:
             return
         errors = value.errors[0]
         if len(value.errors) > 1:
-            errors = value.form.buffer()
-            steps += added(value.errors, errors)
+            errors = self._pool.take(value.form.shape, np.float32)
+            self._pool.hold(errors)
+            steps += self._added(value.errors, errors)
         if not any(own.needed for own in entry.inputs):
             if isinstance(entry.node, ArrayNode):  # its input is data: errors stay here, for the update
                 steps += entry.node.take(errors)
             return
-        more, backs = entry.node.backward(errors)
+        with self._pool.lent():
+            more, backs = entry.node.backward(errors)
         steps += more
         for own, back in zip(entry.inputs, backs, strict=True):
             if own.needed:
+                self._pool.hold(back)
                 own.errors.append(back)
+        self._pool.drop(errors)
+
+    def _added(self, values: Sequence[Floats], out: Floats) -> list[Step]:
+        """Plan the sum of errors, which no other plan reads, into `out`."""
+        steps = added(values, out)
+        for own in values:
+            self._pool.drop(own)
+        return steps
 
     def _fastest(self, steps: list[Step]) -> list[Step]:
         """Return steps with kernels joined into programs, over the threads of this share."""

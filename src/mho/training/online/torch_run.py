@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, fx
 
 from mho.kernels.ops import Floats
+from mho.kernels.scratch import room
+from mho.nn import ArrayLayer
 from mho.training.online.survey import Survey, inputs_of, run
 
 
@@ -48,6 +50,22 @@ class Slot:
 
 
 @final
+class _Handed(torch.autograd.Function):
+    """An output that was copied for other nodes: autograd keeps the way back to it, and not its numbers."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, errors: Floats) -> Tensor:
+        """Return a stand-in for a value; `errors` will be where its errors δ are given."""
+        ctx.errors = errors
+        return value.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient of the value, -δ."""
+        return torch.from_numpy(np.negative(ctx.errors)), None
+
+
+@final
 class TorchRun:
     """Neighbouring operations without compiled nodes, run once for all replicas as torch runs them.
 
@@ -63,7 +81,7 @@ class TorchRun:
 
     Attributes:
         slots: in the order in which autograd adds their gradients.
-        errors: where errors of these values are given, (S, ...), for those that send any back.
+        errors: where errors of the outputs are given, (S, ...), for those that get any, right before `backward`.
     """
 
     def __init__(
@@ -76,30 +94,31 @@ class TorchRun:
     ) -> None:
         self._operations, self._outputs, self._survey, self._loose = operations, outputs, survey, loose
         self._values: dict[fx.Node, Any] = {}
+        self._handed: list[Tensor] = []
         self._wholes = wholes
         self._slots = {operation: self._slots_of(operation) for operation in operations}
         self.slots = [slot for operation in reversed(operations) for slot in self._slots[operation]]
-        self.errors = {o: np.zeros_like(wholes[o]) for o in outputs if o in wholes and survey.facts[o].grad}
+        self.errors = {o: room(wholes[o].shape, np.float32) for o in outputs if o in wholes and survey.facts[o].grad}
         self._changes = any(survey.changed(operation) for operation in operations)
 
     def forward(self) -> None:
         """Compute the values of the outputs."""
-        self._values.clear()
         with torch.enable_grad():
             for operation in self._operations:
                 self._values[operation] = self._run(operation)
+            self._handed = [_Handed.apply(self._values[o], errors) for o, errors in self.errors.items()]  # type: ignore[no-untyped-call]
         for output in self._outputs:
             if output in self._wholes:
                 np.copyto(self._wholes[output], self._values[output].detach().numpy())
             else:
                 self._loose[output] = self._values[output]
+        self._values.clear()
 
     def backward(self) -> None:
         """Send the errors of the outputs back to the slots and to digital parameters."""
-        if self.errors:
-            gradients = [torch.from_numpy(np.negative(errors)) for errors in self.errors.values()]
-            torch.autograd.backward([self._values[output] for output in self.errors], gradients)
-        self._values.clear()
+        if self._handed:
+            torch.autograd.backward(self._handed)
+        self._handed = []
         for slot in self.slots:
             slot.send_back()
 
@@ -121,9 +140,13 @@ class TorchRun:
         return value.clone() if self._changes else value  # what is changed in place must be no leaf
 
     def _slots_of(self, operation: fx.Node) -> list[Slot]:
-        facts = self._survey.facts
-        return [
-            Slot(source, self._wholes[source], np.zeros_like(self._wholes[source]) if facts[source].grad else None)
-            for source in inputs_of(operation)
-            if source not in self._operations and source in self._wholes
-        ]
+        taken = (s for s in inputs_of(operation) if s not in self._operations and s in self._wholes)
+        return [Slot(source, self._wholes[source], self._back(source)) for source in taken]
+
+    def _back(self, source: fx.Node) -> Floats | None:
+        """Return memory for errors of a value, or None where they are not needed."""
+        if not self._survey.facts[source].grad:
+            return None
+        # nothing reads what an array answered to this run alone, once autograd has sent the errors back
+        alone = isinstance(self._survey.module(source), ArrayLayer) and self._survey.uses[source] == 1
+        return self._wholes[source] if alone else np.zeros_like(self._wholes[source])

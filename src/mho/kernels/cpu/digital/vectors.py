@@ -51,6 +51,20 @@ def copy_rows(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None
             target[np.uintp(j)] = ONE
 
 
+def count_on(start: Any, stop: Any, counts: Any, number: Any, vectors: Any) -> None:
+    """Compute number += vectors.
+
+    Args:
+        start: 0.
+        stop: 1; equal to `start`: nothing is done.
+        counts: not added to.
+        number: (1,) int64.
+        vectors: integer.
+    """
+    if stop > start:
+        number[0] += vectors
+
+
 def add(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:
     """Compute out += values.
 

@@ -155,8 +155,15 @@ def draw_single(
 def take(out: Any, to: Any, source: Any, base: Any, step: Any, points: Any, size: Any) -> None:
     """Gather out[to + i] = source[base + step·points[i]] for i < size.
 
-    The highest bit of an entry of `points` (uint32) is not part of its number. With AVX-512 whole vectors are gathered:
-    the entries behind `size` must be valid numbers too.
+    Args:
+        out: takes the numbers, flat float32.
+        to: where in `out` they begin.
+        source: flat float32.
+        base: where in `source` cross-point 0 has its number.
+        step: from a cross-point to the next; 0: one number for all.
+        points: numbers of cross-points, flat uint32; their highest bit is not part of the number. With AVX-512 whole
+            vectors of 16 are gathered: the entries behind `size` must be valid numbers too.
+        size: how many.
     """
     if step == 0:  # the field is one number for the whole array
         for i in range(size):
@@ -172,7 +179,13 @@ def take(out: Any, to: Any, source: Any, base: Any, step: Any, points: Any, size
 def take_fours(out: Any, to: Any, source: Any, base: Any, points: Any, size: Any) -> None:
     """Gather out[to[f] + i] = source[base + 4·points[i] + f] for f from 0 to 3 and i < size: four interleaved fields.
 
-    Other conditions are those of `take`.
+    Args:
+        out: takes the numbers, flat float32.
+        to: four places in `out`, where each field begins.
+        source: flat float32.
+        base: where in `source` cross-point 0 has its four numbers.
+        points: as for `take`: flat uint32, the entries up to a whole vector of 16 valid numbers.
+        size: how many.
     """
     if GATHERS:
         gather_fours(out, to, source, base, points, size)

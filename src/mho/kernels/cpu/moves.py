@@ -102,7 +102,14 @@ def move(counts: Any, found: Any, devices: Any, stream: Any, scratch: Any) -> No
 
 
 def point_at(lanes: Any, items: Any, i: Any, devices: Any) -> Any:
-    """Return entry i of a list as a ListedPoint."""
+    """Return entry i of a list as a ListedPoint: its weight and bounds in array units, direction and fields.
+
+    Args:
+        lanes: weights, fields and hidden states of the list, flat float32: slot s of entry i at s·ROOM + i; read.
+        items: notes of the list, flat uint32, note n of entry i at n + i.
+        i: the entry, from 0.
+        devices: `mho.kernels.cpu.records.Devices` of the replica.
+    """
     at, word = np.uintp(i), items[np.uintp(POINT + i)]
     index = np.uint32(word & INDEX)
     cell = cell_at(lanes, at, devices.tables, devices.replica, index)
@@ -111,7 +118,19 @@ def point_at(lanes: Any, items: Any, i: Any, devices: Any) -> Any:
 
 
 def pulse_point(lanes: Any, i: Any, point: Any, now: Any, key_0: Any, key_1: Any) -> Any:
-    """Apply one pulse of the law to entry i, if `now`; return as `keep_weight` does."""
+    """Apply one pulse of the law to entry i, if `now`.
+
+    Args:
+        lanes: weights, fields and hidden states of the list, flat float32: slot s of entry i at s·ROOM + i; updated.
+        i: the entry, from 0.
+        point: the entry's ListedPoint.
+        now: False computes the pulse and keeps nothing of it.
+        key_0: first key word of the draws, uint32.
+        key_1: second key word, uint32.
+
+    Returns:
+        Two int32: 1 if a bound was hit, and 1 if the law's answer was NaN; else 0.
+    """
     # law and states are computed either way, and kept or not: a branch would leave the loop to scalar code
     h = states_at(lanes, i)
     up, z = moves_up(point.up, point.cell), draw(point.index, key_0, key_1)
@@ -121,9 +140,19 @@ def pulse_point(lanes: Any, i: Any, point: Any, now: Any, key_0: Any, key_1: Any
 
 
 def keep_weight(lanes: Any, i: Any, point: Any, new: Any, now: Any, key_0: Any, key_1: Any) -> Any:
-    """Write a law's answer `new` to entry i, if `now`, clipped to the bounds, and with write noise drawn by the keys.
+    """Write a law's answer to entry i, if `now`, clipped to the bounds, and with write noise drawn by the keys.
 
-    NaN leaves the weight as it is. Return whether a bound was hit, and whether the answer was NaN, 0 or 1 each.
+    Args:
+        lanes: weights, fields and hidden states of the list, flat float32: slot s of entry i at s·ROOM + i; updated.
+        i: the entry, from 0.
+        point: the entry's ListedPoint.
+        new: the law's answer, float32, in array units; NaN leaves the weight as it is.
+        now: False leaves the entry as it is.
+        key_0: first key word of the draws, uint32.
+        key_1: second key word, uint32.
+
+    Returns:
+        Two int32: 1 if a bound was hit, and 1 if the answer was NaN; else 0.
     """
     at = np.uintp(i)
     sound = moved(new if new == new else point.w, point.w, point.cell)
@@ -136,9 +165,20 @@ def keep_weight(lanes: Any, i: Any, point: Any, new: Any, now: Any, key_0: Any, 
 
 
 def move_single(counts: Any, lanes: Any, items: Any, full: Any, devices: Any) -> Any:
-    """Move the cross-points whose lines coincide once; return all coincidences, and the cross-points with several.
+    """Move the cross-points whose lines coincide once; leave those with several coincidences as they are.
 
     Most coincide once, and a single pulse needs neither a root nor a look at how far several would reach.
+
+    Args:
+        counts: (SIZE,) of the replica; bound hits are added, and steps that are NaN to NOT_FINITE.
+        lanes: weights, fields and hidden states of the list, flat float32: slot s of entry i at s·ROOM + i; updated.
+        items: notes of the list, flat uint32, note n of entry i at n + i; pulses that a device does not respond to
+            lose their bits.
+        full: entries of the list, filled up to whole vectors of 16 by entries without a pulse.
+        devices: `mho.kernels.cpu.records.Devices` of the replica.
+
+    Returns:
+        The coincidences of all entries, and the entries with more than one, both int32.
     """
     # sums in 32 bits: with 64-bit sums LLVM halves the vectors
     hits, bad, several, coincidences = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
@@ -160,6 +200,13 @@ def move_several(counts: Any, found: Any, stream: Any, scratch: Any, devices: An
     """Move the cross-points whose lines coincide more than once, which are few, in a short list of their own.
 
     The closed form moves those away from their bounds, and single pulses the others.
+
+    Args:
+        counts: (SIZE,) of the replica; bound hits are added, and steps that are NaN to NOT_FINITE.
+        found: entries of the whole list.
+        stream: `mho.kernels.cpu.records.Stream`, which names the draws.
+        scratch: `mho.kernels.cpu.records.MoveScratch`; its `lanes` are updated.
+        devices: `mho.kernels.cpu.records.Devices` of the replica.
     """
     lanes, items, places = scratch.few_lanes, scratch.few_items, scratch.chosen
     several = 0
@@ -183,7 +230,16 @@ def move_several(counts: Any, found: Any, stream: Any, scratch: Any, devices: An
 
 
 def left_by_pulses(lanes: Any, items: Any, found: Any, stream: Any, counts: Any, devices: Any) -> None:
-    """Apply the pulses that the closed form has left, pulse k of all cross-points together while many have it."""
+    """Apply the pulses that the closed form has left, pulse k of all cross-points together while many have it.
+
+    Args:
+        lanes: weights, fields and hidden states of the list, flat float32: slot s of entry i at s·ROOM + i; updated.
+        items: notes of the list, flat uint32, note n of entry i at n + i.
+        found: entries of the list.
+        stream: `mho.kernels.cpu.records.Stream`, which names the draws.
+        counts: (SIZE,) of the replica; bound hits are added, and steps that are NaN to NOT_FINITE.
+        devices: `mho.kernels.cpu.records.Devices` of the replica.
+    """
     pulse, active = 0, 0
     for i in range(found):
         active += items[np.uintp(LEFT + i)] != 0
@@ -199,7 +255,13 @@ def left_by_pulses(lanes: Any, items: Any, found: Any, stream: Any, counts: Any,
 
 
 def keys_of_train(train: Any, pulse: Any, stream: Any) -> Any:
-    """Return the two keys of pulse number `pulse` of a train, counted from 0."""
+    """Return the two key words, uint32 each, of a pulse of a train.
+
+    Args:
+        train: number of the train, of W trains per vector.
+        pulse: number of the pulse in its train, from 0 to 31.
+        stream: `mho.kernels.cpu.records.Stream`, which names the draws.
+    """
     vector = np.uint64(stream.first + np.uint64(train // stream.words))
     block = 1 + BLOCKS_A_WORD * (train % stream.words)
     words = vector_keys(stream.key_0, stream.key_1, vector, np.uint32(block + pulse))
@@ -207,7 +269,14 @@ def keys_of_train(train: Any, pulse: Any, stream: Any) -> Any:
 
 
 def keys_of_pulse(items: Any, found: Any, pulse: Any, stream: Any) -> None:
-    """Note the keys of pulse number `pulse` of each listed cross-point."""
+    """Write the keys of pulse number `pulse` of each listed cross-point into its notes PULSE_KEY_0 and PULSE_KEY_1.
+
+    Args:
+        items: notes of the list, flat uint32, note n of entry i at n + i.
+        found: entries of the list.
+        pulse: number of the pulse in its train, from 0 to 31.
+        stream: `mho.kernels.cpu.records.Stream`, which names the draws.
+    """
     # ten rounds of Philox for each train, not for each entry: neighbours in a list are mostly of the same vector
     last = np.int64(-1)
     key_0, key_1 = np.uint32(0), np.uint32(0)
@@ -221,7 +290,16 @@ def keys_of_pulse(items: Any, found: Any, pulse: Any, stream: Any) -> None:
 
 
 def move_by_one(counts: Any, lanes: Any, items: Any, found: Any, pulse: Any, devices: Any) -> Any:
-    """Apply pulse number `pulse` to the cross-points that have pulses left; return how many have a further pulse."""
+    """Apply pulse number `pulse` to the cross-points that have pulses left; return how many have a further pulse.
+
+    Args:
+        counts: (SIZE,) of the replica; bound hits are added, and steps that are NaN to NOT_FINITE.
+        lanes: weights, fields and hidden states of the list, flat float32: slot s of entry i at s·ROOM + i; updated.
+        items: notes of the list, flat uint32, note n of entry i at n + i; the keys of this pulse are noted.
+        found: entries of the list.
+        pulse: number of the pulse in its train, from 0 to 31.
+        devices: `mho.kernels.cpu.records.Devices` of the replica.
+    """
     hits, bad, more = np.int32(0), np.int32(0), np.int32(0)
     number = np.int32(pulse)
     for i in range(found):
@@ -240,7 +318,16 @@ def merge(counts: Any, lanes: Any, items: Any, found: Any, devices: Any) -> None
     """Move cross-points with n > 1 coincidences by the law's closed form, w += n·step + √n·spread·z with one normal z.
 
     The closed form has the distribution of n single pulses as long as no partial sum can reach a bound; where a bound
-    is within `reach`, the pulses are noted as left.
+    is within `reach`, or the law has no closed form, the pulses are noted as left. That normals add up to one normal of
+    √n times their spread is the source of the equation; `mho.kernels.reference.update` is the truth.
+
+    Args:
+        counts: (SIZE,) of the replica; bound hits are added, and answers that are NaN to NOT_FINITE.
+        lanes: weights, fields and hidden states of the list, flat float32: slot s of entry i at s·ROOM + i; updated.
+        items: notes of the list, flat uint32, note n of entry i at n + i; LEFT takes what is not 0 where pulses are
+            left.
+        found: entries of the list.
+        devices: `mho.kernels.cpu.records.Devices` of the replica.
     """
     if not CLOSED_FORM:
         # any second bit means pulses that must be applied singly
@@ -263,7 +350,17 @@ def merge(counts: Any, lanes: Any, items: Any, found: Any, devices: Any) -> None
 
 
 def pulse_by_pulse(lanes: Any, i: Any, first: Any, items: Any, stream: Any, counts: Any, devices: Any) -> None:
-    """Apply the pulses of entry i from number `first` on, each with a normal of its own, clipped to the bounds."""
+    """Apply the pulses of entry i from number `first` on, each with a normal of its own, clipped to the bounds.
+
+    Args:
+        lanes: weights, fields and hidden states of the list, flat float32: slot s of entry i at s·ROOM + i; updated.
+        i: the entry, from 0.
+        first: number of the first pulse, from 0; at the number of coincidences nothing is done.
+        items: notes of the list, flat uint32, note n of entry i at n + i.
+        stream: `mho.kernels.cpu.records.Stream`, which names the draws.
+        counts: (SIZE,) of the replica; bound hits are added, and steps that are NaN to NOT_FINITE.
+        devices: `mho.kernels.cpu.records.Devices` of the replica.
+    """
     train = np.int64(items[np.uintp(VECTOR + i)])
     for pulse in range(first, popcount(items[np.uintp(BITS + i)])):
         key_0, key_1 = keys_of_train(train, pulse, stream)
@@ -273,7 +370,14 @@ def pulse_by_pulse(lanes: Any, i: Any, first: Any, items: Any, stream: Any, coun
 
 
 def load_lanes(lanes: Any, items: Any, found: Any, devices: Any) -> None:
-    """Gather weights, hidden states and fields of the first `found` listed cross-points into `lanes`."""
+    """Gather weights, hidden states and fields of the first `found` listed cross-points into `lanes`.
+
+    Args:
+        lanes: weights, fields and hidden states of the list, flat float32: slot s of entry i at s·ROOM + i; written.
+        items: notes of the list, flat uint32, note n of entry i at n + i.
+        found: how many entries; a multiple of 16, as whole vectors are gathered.
+        devices: `mho.kernels.cpu.records.Devices` of the replica; fields of stride 0 are single numbers.
+    """
     r, weights, fields, strides = devices.replica, devices.weights, devices.fields, devices.strides
     take(lanes, 0, weights, 0, 1, items, found)
     for k in range(HIDDEN):

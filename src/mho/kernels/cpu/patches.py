@@ -66,7 +66,13 @@ def frame_size(sizes: Any, geometry: Any) -> Any:
 
 
 def set_places(places: Any, sizes: Any, geometry: Any) -> None:
-    """Write the places in a frame of the N numbers of the first patch; other patches add an offset."""
+    """Write the places in a frame of the N numbers of the first patch; other patches add an offset.
+
+    Args:
+        places: takes them, (C·kh·kw,) int64.
+        sizes: `mho.kernels.cpu.records.MapSizes`.
+        geometry: `mho.kernels.records.PatchGeometry`.
+    """
     kh, kw, sw, dh, dw = geometry.kh, geometry.kw, geometry.sw, geometry.dh, geometry.dw
     lines, across = frame_size(sizes, geometry)
     for c in range(sizes.channels):
@@ -77,7 +83,14 @@ def set_places(places: Any, sizes: Any, geometry: Any) -> None:
 
 
 def set_bias(out: Any, first: Any, last: Any, columns: Any) -> None:
-    """Write ones into the last column of vectors `first` to `last`."""
+    """Write ones into the last column of vectors `first` to `last`.
+
+    Args:
+        out: vectors, flat float32; written.
+        first: first vector, counted over images times L.
+        last: the vector behind the last.
+        columns: numbers of a vector, the bias column included.
+    """
     for v in range(first, last):
         out[np.uintp((v + 1) * columns - 1)] = ONE
 
@@ -85,7 +98,18 @@ def set_bias(out: Any, first: Any, last: Any, columns: Any) -> None:
 def gather_images(
     start: Any, stop: Any, pixels: Any, out: Any, sizes: Any, geometry: Any, frame: Any, places: Any
 ) -> None:
-    """Gather the patches of images `start` to `stop`, square by square along each row of patches."""
+    """Gather the patches of images `start` to `stop`, square by square along each row of patches.
+
+    Args:
+        start: first image.
+        stop: the image behind the last.
+        pixels: maps (B, C, H, W), flat float32.
+        out: takes the vectors (B, L, N), flat float32; a bias column is not written.
+        sizes: `mho.kernels.cpu.records.MapSizes`.
+        geometry: `mho.kernels.records.PatchGeometry`.
+        frame: memory of an image's frame, flat float32, with zeros where no pixel is.
+        places: places in the frame of the numbers of the first patch, as `set_places` writes them.
+    """
     vectors, columns, taken = sizes.vectors, sizes.columns, places.shape[0]
     sh, sw, across = geometry.sh, geometry.sw, geometry.across
     line = sw * frame_size(sizes, geometry)[1]
@@ -107,6 +131,14 @@ def pass_pixels(pixels: Any, b: Any, sizes: Any, geometry: Any, frame: Any, back
     """Copy the maps of image b into their frames or, with `back`, add the frames to the maps.
 
     Pixels that no patch reaches are left out.
+
+    Args:
+        pixels: maps (B, C, H, W), flat float32.
+        b: image.
+        sizes: `mho.kernels.cpu.records.MapSizes`.
+        geometry: `mho.kernels.records.PatchGeometry`.
+        frame: frame of the image, flat float32.
+        back: True adds the frame to the maps; False copies the maps into the frame.
     """
     channels, height, width = sizes.channels, sizes.height, sizes.width
     sw, top, left = geometry.sw, geometry.top, geometry.left
@@ -130,7 +162,14 @@ def pass_pixels(pixels: Any, b: Any, sizes: Any, geometry: Any, frame: Any, back
 def pass_patches(start: Any, stop: Any, pixels: Any, vectors: Any, sizes: Any, geometry: Any, back: Any) -> None:
     """Gather the patches of images `start` to `stop` number by number or, with `back`, scatter their errors.
 
-    `back` is a constant, so that each caller has the branch of its own alone.
+    Args:
+        start: first image.
+        stop: the image behind the last.
+        pixels: maps (B, C, H, W), flat float32.
+        vectors: patches or their errors (B, L, N), flat float32.
+        sizes: `mho.kernels.cpu.records.MapSizes`.
+        geometry: `mho.kernels.records.PatchGeometry`.
+        back: True scatters; a constant, so that each caller has the branch of its own alone.
     """
     channels, height, width, count, columns = sizes
     kh, kw, sh, sw, dh, dw, top, left, across = geometry
@@ -250,7 +289,15 @@ def scatter_images(
 ) -> None:
     """Scatter the errors of images `start` to `stop`, by rows of patches and groups of channels.
 
-    `room` and `form` are `ScatterRoom` and `ScatterForm` of `mho.kernels.cpu.records`.
+    Args:
+        start: first image.
+        stop: the image behind the last.
+        errors: errors of the patches (B, L, N), flat float32.
+        pixels: maps (B, C, H, W), flat float32; added to.
+        sizes: `mho.kernels.cpu.records.MapSizes`.
+        geometry: `mho.kernels.records.PatchGeometry`.
+        room: `mho.kernels.cpu.records.ScatterRoom`.
+        form: `mho.kernels.cpu.records.ScatterForm`.
     """
     channels, vectors, columns = sizes.channels, sizes.vectors, sizes.columns
     kh, kw, sh, sw, dh, patches = geometry.kh, geometry.kw, geometry.sh, geometry.sw, geometry.dh, geometry.across

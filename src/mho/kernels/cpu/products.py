@@ -57,7 +57,17 @@ def many_outputs(
 
 
 def copy_panel(panel: Any, weights: Any, at: Any, columns: Any, lines: Any, size: Any, step: Any) -> None:
-    """Pack columns of the weights: panel[p·step + l] = weights[at + p·columns + l] for l < size, else 0."""
+    """Pack columns of the weights: panel[p·step + l] = weights[at + p·columns + l] for l < size, else 0.
+
+    Args:
+        panel: takes lines·step numbers, flat float32.
+        weights: flat float32.
+        at: where in `weights` the first number is.
+        columns: columns of the array.
+        lines: rows of the array that are packed.
+        size: columns that are packed, 1 to `step`.
+        step: numbers of a line of the panel.
+    """
     for p in range(lines):
         for lane in range(size):
             panel[np.uintp(p * step + lane)] = weights[np.uintp(at + p * columns + lane)]
@@ -66,7 +76,16 @@ def copy_panel(panel: Any, weights: Any, at: Any, columns: Any, lines: Any, size
 
 
 def transpose_panel(panel: Any, weights: Any, at: Any, columns: Any, size: Any, step: Any) -> None:
-    """Pack rows of the weights, transposed: panel[j·step + l] = weights[at + l·columns + j] for l < size, else 0."""
+    """Pack rows of the weights, transposed: panel[j·step + l] = weights[at + l·columns + j] for l < size, else 0.
+
+    Args:
+        panel: takes columns·step numbers, flat float32.
+        weights: flat float32.
+        at: where in `weights` the first number is.
+        columns: columns of the array, all of which are packed.
+        size: rows that are packed, 1 to `step`.
+        step: numbers of a line of the panel.
+    """
     # narrower than a square: number by number
     if columns < SQUARE:
         for j in range(columns):

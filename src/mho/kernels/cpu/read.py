@@ -118,7 +118,13 @@ def is_linear(circuit: Any) -> Any:
 
 
 def driven_values(values: Any, begin: Any, size: Any) -> Any:
-    """Return how many of values[begin : begin + size] are not 0."""
+    """Return how many of values[begin : begin + size] are not 0, int32.
+
+    Args:
+        values: flat float32; NaN counts as driven.
+        begin: the first that is looked at.
+        size: how many are looked at.
+    """
     found = np.int32(0)
     for i in range(size):
         found = np.int32(found + np.int32(values[np.uintp(begin + i)] != ZERO))
@@ -179,7 +185,16 @@ def read_vector(counts: Any, weights: Any, x: Any, out: Any, reading: Any, vecto
 
 
 def products(sums: Any, weights: Any, r: Any, inputs: Any, backward: Any, driven: Any) -> None:
-    """Multiply the inputs of one vector by the weights (R, P, N) of replica r, into `sums`."""
+    """Multiply the inputs of one vector by the weights of a replica, forward or backward.
+
+    Args:
+        sums: takes the products, (P,) forward and (N,) backward at least, float32.
+        weights: as reads see them, (R, P, N) float32.
+        r: replica.
+        inputs: forward (N,), backward (M,), float32.
+        backward: True multiplies by the transpose.
+        driven: memory for the numbers of the lines that a backward read drives, (P,) uintp.
+    """
     if backward:
         column_outputs(sums, weights, r, inputs, driven)
     else:
@@ -187,7 +202,16 @@ def products(sums: Any, weights: Any, r: Any, inputs: Any, backward: Any, driven
 
 
 def input_stage(scaled: Any, x: Any, scale: Any, circuit: Any) -> Any:
-    """Send x through the input stage: scaled = round(clip(x/s, ±bound)); return how many numbers are not finite."""
+    """Send x through the input stage: scaled = round(clip(x/s, ±bound)); return how many numbers are not finite.
+
+    Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, noise management and input range.
+
+    Args:
+        scaled: takes the result, as long as x, float32.
+        x: inputs of a vector, float32.
+        scale: s, above 0.
+        circuit: numbers of the circuit, as `mho.kernels.circuit` lists them, (5,) float32.
+    """
     bound, step = circuit[INPUT_BOUND], circuit[INPUT_STEP]
     bad = 0
     for i in range(x.shape[0]):
@@ -202,8 +226,17 @@ def input_stage(scaled: Any, x: Any, scale: Any, circuit: Any) -> Any:
 def output_stage(seen: Any, sums: Any, size: Any, scale: Any, circuit: Any, k0: Any, k1: Any) -> Any:
     """Send sums through the output stage: noise, clip and rounding, in units of `scale`.
 
-    Both arrays have room for whole vectors of LANES. Return how many of the first `size` outputs were clipped, and how
-    many are not finite.
+    Args:
+        seen: takes the outputs, float32, with room for whole vectors of LANES.
+        sums: products of weights and inputs, float32, with room for whole vectors of LANES.
+        size: how many outputs count.
+        scale: factor of noise, bound and step, above 0.
+        circuit: numbers of the circuit, as `mho.kernels.circuit` lists them, (5,) float32.
+        k0: first key word of the noise, uint32.
+        k1: second key word of the noise, uint32.
+
+    Returns:
+        How many of the first `size` outputs were clipped, and how many are not finite.
     """
     # the loops run to whole vectors, and what lies behind `size` is not counted: no scalar rest remains
     noise, bound, step = scale * circuit[NOISE], scale * circuit[BOUND], scale * circuit[OUTPUT_STEP]

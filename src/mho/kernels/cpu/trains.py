@@ -132,7 +132,10 @@ def draw_vectors(
 
 
 def set_largest(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count: Any) -> None:
-    """Write the largest |x| and |δ| of each vector into gains (2, chunk), where the gains of the vector will stand."""
+    """Write the largest |x| and |δ| of `count` vectors from t0 on into gains (2, chunk), where their gains will stand.
+
+    x is (R, T, N), d is δ, (R, T, M); vectors of replica r that are not finite are added to NOT_FINITE of counts.
+    """
     across, down = gains[0], gains[1]
     bad = 0
     for i in range(count):
@@ -145,7 +148,8 @@ def set_largest(gains: Any, counts: Any, r: Any, x: Any, d: Any, t0: Any, count:
 def set_gains(gains: Any, r: Any, count: Any, drive: Any) -> None:
     """Write the gains C_x·m and C_δ/m of each vector, m = √(max|δ|/max|x|) under update management, else 1.
 
-    If x or δ is 0, or has NaN, both gains are 0, so that no line pulses.
+    `gains` (2, chunk) holds max|x| and max|δ| before; `drive` is a TrainDrive. If x or δ is 0, or has NaN, both gains
+    are 0, so that no line pulses.
     Source: T. Gokmen, M. Onen, W. Haensch 2017, arXiv 1705.08014, update management.
     """
     x_gain, d_gain, managed = drive.x_gain, drive.d_gain, drive.managed
@@ -161,8 +165,9 @@ def set_gains(gains: Any, r: Any, count: Any, drive: Any) -> None:
 
 
 def fit_gains(gains: Any, lengths: Any, r: Any, count: Any, drive: Any) -> None:
-    """Write the gains and the slots of each vector under length management.
+    """Write the gains and the slots of the first `count` vectors of replica r under length management.
 
+    `gains` (2, chunk) holds max|x| and max|δ| before; lengths (chunk,) uint32 takes 0 to drive.length slots.
     `mho.kernels.reference.trains.fitted_gains` is the truth, and has the equations.
     """
     x_gain, d_gain, length = drive.x_gain, drive.d_gain, drive.length
@@ -264,6 +269,7 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: 
     """Draw the `found` listed lines of `parts` vectors, and write the lines that pulse of each vector, from `end` on.
 
     With `whole` these are the first words of their trains, in which saturated lines are counted. Return the new end.
+    counts is (SIZE,), `side` a TrainSide, `sent` a TrainWord, `work` the notes of TrainScratch, flat uint32.
     """
     out, ends = side.lines, side.extents
     full = (found + 15) // 16 * 16
@@ -300,6 +306,7 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: 
 def set_patterns(work: Any, found: Any, full: Any, sent: Any) -> Any:
     """Write the deterministic trains of all listed lines; return how many lines saturate.
 
+    `work` has the notes of `found` lines, filled up to `full`, flat uint32; `sent` is a TrainWord.
     `mho.kernels.patterns` has the trains by length and number of pulses, the rounded product of both.
     """
     patterns, side, word, saturated = sent.patterns, sent.side, sent.word, np.int32(0)
@@ -318,6 +325,7 @@ def set_patterns(work: Any, found: Any, full: Any, sent: Any) -> Any:
 def draw_slots(work: Any, full: Any, slots: Any) -> Any:
     """Draw the slots of all listed lines by the upper seven bits of their draws; return how many lines saturate.
 
+    `work` has the notes of `full` lines, a multiple of 16, flat uint32; a word sends 1 to 32 `slots`.
     Slots that seven bits do not decide are noted in OPEN. A word per slot takes three times as long at BL = 10.
     """
     # One random word decides four slots, a byte each: top - drawn, with top = threshold + 127, leaves the highest bit

@@ -15,7 +15,19 @@ EVERY_BIT = np.uint32(0xFFFFFFFF)
 
 
 def decide(buffers: Any, lines: Any, settings: Any, r: Any, i: Any, j: Any, omega: Any) -> Any:
-    """Update the buffers of weight (i, j) by a reading omega, and return its pulses; replaced by the cell's own map."""
+    """Update the buffers of weight (i, j) by a reading, and return its pulses, negative for pulses down.
+
+    A cell's own map, `mho.Cell.decide`, stands here in compiled kernels; the function itself is never run.
+
+    Args:
+        buffers: buffers of the weights, a tuple of (R, M, N); updated.
+        lines: buffers of the columns, a tuple of (R, N).
+        settings: numbers of the cell (R, S), and of the transfer (R, 2).
+        r: replica.
+        i: row of the weight.
+        j: column of the weight.
+        omega: the reading, in array units.
+    """
     raise NotImplementedError
 
 

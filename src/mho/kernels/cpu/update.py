@@ -89,7 +89,13 @@ def update(
 
 
 def skip_lines(trains: Any, sides: Any, line: Any) -> None:
-    """Set the cursor of each train to its first row from `line` on; lists of rows are ascending."""
+    """Set the cursor of each train to its first row from `line` on; lists of rows are ascending.
+
+    Args:
+        trains: `mho.kernels.cpu.records.Trains`; its cursors are written.
+        sides: `mho.kernels.cpu.records.Sides` of the replica.
+        line: a row of the array, from 0.
+    """
     for t in range(trains.begin, trains.end):
         at = np.uintp(t)
         cursor = sides.d_extents[at, 0]
@@ -100,7 +106,13 @@ def skip_lines(trains: Any, sides: Any, line: Any) -> None:
 
 
 def any_pulses(extents: Any, begin: Any, end: Any) -> Any:
-    """Return True if a column pulses in a train from `begin` to `end`; extents (R, T·W, 2) as in `LineLists`."""
+    """Return True if a column pulses in a train from `begin` to `end`.
+
+    Args:
+        extents: (R, T·W, 2) int64: where the list of each train begins, and how many lines it has.
+        begin: first train.
+        end: the train behind the last.
+    """
     driven = np.int64(0)
     for r in range(extents.shape[0]):
         for t in range(begin, end):
@@ -109,7 +121,14 @@ def any_pulses(extents: Any, begin: Any, end: Any) -> Any:
 
 
 def pulse_keys(keys: Any, stream: Any, begin: Any, end: Any) -> None:
-    """Write the keys of the moves of each train from `begin` to `end` into keys (4, T·W)."""
+    """Write the keys of the moves of each train from `begin` to `end`.
+
+    Args:
+        keys: takes two words per train in its first two rows, (4, T·W) uint32.
+        stream: `mho.kernels.cpu.records.Stream`.
+        begin: first train.
+        end: the train behind the last.
+    """
     words = stream.words
     if words == 1:
         fill_keys(keys, stream.key_0, stream.key_1, stream.first, begin, end, np.uint32(1))
@@ -194,6 +213,14 @@ def add_pending(counts: Any, listed: Any, devices: Any, keys: Any, stream: Any, 
 
     If a cross-point of them is pending already, the list before is moved first, so that no list has a cross-point
     twice.
+
+    Args:
+        counts: (SIZE,) of the replica; `mho.kernels.cpu.moves.move` adds to it.
+        listed: `mho.kernels.cpu.records.Listed`.
+        devices: `mho.kernels.cpu.records.Devices`; weights of a list that is moved are updated.
+        keys: keys of the moves of each train, (4, T·W) uint32.
+        stream: `mho.kernels.cpu.records.Stream`.
+        scratch: `mho.kernels.cpu.records.MoveScratch`, which has the list.
     """
     items, stamps = scratch.items, scratch.stamps
     begin, found = listed.begin, listed.found

@@ -170,7 +170,12 @@ def _explain(
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn of the line outside of mho that led here."""
+    """Warn of the line outside of mho that led here.
+
+    Args:
+        message: the warning.
+        category: class of the warning, by which a user can filter it.
+    """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "mho":
         frame, level = frame.f_back, level + 1
@@ -191,6 +196,7 @@ class Faults:
         self._places: dict[str, int] = {}
 
     def add(self, fault: str) -> None:
+        """Note a fault, a sentence that says what was given, what is allowed and what to do; nothing is raised yet."""
         self.found.append(fault)
 
     def number(

@@ -52,7 +52,13 @@ class AGAD(Buffered):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """Return the new buffers (buffer, running mean, reference) and the pulses that follow from a reading."""
+        """Return the new buffers (buffer, running mean, reference) of a weight, and the pulses after a reading.
+
+        Args:
+            h: buffers of the weight, its buffer, the running mean, and the reference of before.
+            omega: the reading of the weight's column, in units of its bank.
+            line: buffers of the column, and the settings of the cell and of the transfer that are numbers.
+        """
         total = h.buffer + gain(line) * line.sign * (omega - h.former)
         pulses = pulses_of(total, line)
         mean = h.mean + line.smoothing * (omega - h.mean)

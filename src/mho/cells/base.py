@@ -125,11 +125,11 @@ class Cell(abc.ABC, metaclass=InWords):
         return ()
 
     def buffers(self) -> Mapping[str, Buffer]:
-        """Return the digital memory by name. Default: none."""
+        """Return the digital memory of the cell by name: buffers for each weight, line or array. Default: none."""
         return {}
 
     def events(self) -> tuple[Event, ...]:
-        """Return what happens every n vectors of an update. Default: nothing."""
+        """Return the events of the cell, such as transfers, each every so many vectors of an update. Default: none."""
         return ()
 
     def drive(
@@ -138,25 +138,32 @@ class Cell(abc.ABC, metaclass=InWords):
         """Return how vectors pulse the first bank: its learning rate, and factors of x and δ. Default: `lr` and 1.
 
         Args:
-            lr: learning rate of the array.
+            lr: learning rate of the array, greater than 0.
             pulses: trains of the bank.
-            step: nominal step of the bank.
+            step: nominal step of the bank, in units of its devices.
             largest: means over the vectors of the largest |x| and the largest |δ|.
         """
         return lr, (1.0, 1.0)
 
     def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
-        """Return how transfers work that always take place, for `mho.diagnose`. Default: there are none.
+        """Return how transfers of the cell that always take place work, for `mho.diagnose`. Default: there are none.
 
         Args:
-            lr: learning rate of the array.
-            steps: nominal step of each bank.
+            lr: learning rate of the array, greater than 0.
+            steps: nominal step of each bank, in units of its devices, by the name of the bank.
             columns: columns of the array, or of its widest tile.
         """
         return ()
 
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
-        """Return why the cell cannot be combined with these parts, and what to do; None if it can."""
+        """Return why the cell cannot be combined with these parts, and what to do; None if it can.
+
+        Args:
+            device: device of the RPU.
+            forward: circuit of forward reads.
+            backward: circuit of backward reads.
+            update: pulses of the update, or `Exact`.
+        """
         return None
 
     def refuses_steps(self) -> str | None:
@@ -173,7 +180,7 @@ class Cell(abc.ABC, metaclass=InWords):
         )
 
     def summary(self) -> str:
-        """Return a phrase for tables, such as "with a reference device per weight"; empty for one device."""
+        """Return what makes a weight, for tables: "with a reference device per weight"; "" for one device."""
         return ""
 
     def program(self, part: CellPart, weights: Floats) -> None:
@@ -326,24 +333,28 @@ class Cell(abc.ABC, metaclass=InWords):
         return steps
 
     def plan_update(self, part: CellPart, x: Floats, d: Floats) -> UpdatePlan:
-        """Plan an update of the first bank with x (R, T, N) and δ (R, T, M), and the events on the way."""
+        """Plan an update of the first bank of `part` with x (R, T, N) and δ (R, T, M), and the events on the way."""
         bank = part.first
         return scheduled(part, bank, bank.plan_update(x, d), x.shape[1], self.events())
 
     def plan_pulses(self, part: CellPart, p: Floats, q: Floats, length: int) -> UpdatePlan:
-        """Plan pulses of given probabilities, p (R, T, N) and q (R, T, M), on the first bank, events included."""
+        """Plan pulses of given probabilities, -1 to 1, on the first bank of `part`, events included.
+
+        Columns are driven by p (R, T, N) and rows by q (R, T, M), in trains of `length` slots.
+        """
         bank = part.first
         return scheduled(part, bank, bank.plan_pulses(p, q, length), p.shape[1], self.events())
 
     def plan_step(self, part: CellPart, pulses: Floats) -> UpdatePlan:
         """Plan one vector that gives each weight pulses of its own, (R, M, N), negative for pulses down; then events.
 
-        Default: every pulsed device of the weight in the first bank gets them.
+        The pulses are whole numbers of at most 32768 of either sign. Default: every pulsed device of the weight in the
+        first bank gets them.
         """
         return scheduled(part, part.first, plan_steps(part, pulses), 1, self.events())
 
     def advance(self, part: CellPart, loss: Floats) -> None:
-        """Take the mean loss of an epoch of each replica, (R,), on which a cell may act. Default: nothing."""
+        """Take the mean loss of an epoch of each replica, (R,): a cell may act at a plateau. Default: nothing."""
 
     @final
     def numbers(self) -> dict[str, float]:

@@ -43,7 +43,7 @@ class Chopper:
     regular: bool
 
     def bind(self, part: CellPart) -> Choppers:
-        """Return the signs of some replicas, on their memory."""
+        """Return the signs of the columns of `part`, bound to its buffers `sign` and `age`."""
         return Choppers(self, part)
 
 

@@ -66,7 +66,7 @@ class BankCost:
 
     @property
     def lines(self) -> int:
-        """Cross-points of a weight that pulses move."""
+        """Return the number of cross-points of a weight in this bank that pulses move."""
         return self.devices - self.references
 
 
@@ -106,7 +106,7 @@ class EventCost:
         faults.raise_any()
 
     def columns(self, total: int) -> float:
-        """Return columns that the event concerns for each vector of an update, of an array of `total` columns."""
+        """Return the mean number of columns, out of `total`, that the event concerns per vector of an update."""
         return (1 if self.cyclic else total) / self.every
 
 

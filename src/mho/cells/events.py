@@ -39,12 +39,12 @@ class Stop:
 
     @classmethod
     def of_columns(cls, count: int) -> Stop:
-        """Return memory for stops of so many columns, each with an event of its own."""
+        """Return memory for stops of `count` columns, each with an event of its own; all numbers are 0."""
         return cls(np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(1, np.int64))
 
     @classmethod
     def of_all(cls, columns: int) -> Stop:
-        """Return memory for stops of all columns of an array together."""
+        """Return memory for stops of all `columns` of an array together; event and vector numbers are 0."""
         return cls(np.arange(columns), np.zeros(1, np.int64), np.zeros(1, np.int64))
 
 
@@ -66,11 +66,15 @@ class Event(abc.ABC, metaclass=InWords):
 
     @abc.abstractmethod
     def plan(self, part: CellPart, stop: Stop) -> list[Step]:
-        """Bind the event to the memory of some replicas and of a stop; the steps run at each stop of so many columns.
+        """Bind the event to the memory of some replicas and of a stop; return the steps to run at each such stop.
 
         Where each step is a call of a kernel (`mho.compiler.program.Call`), stops of one column after another take
         place without Python. Who reads `visible` of a bank in a step touches the bank first: the pulses before the stop
         have moved it.
+
+        Args:
+            part: banks and buffers of the replicas.
+            stop: which columns have halted, written before the steps run.
         """
 
     def cost(self, banks: Mapping[str, BankSpec]) -> EventCost:

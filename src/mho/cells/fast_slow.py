@@ -114,7 +114,7 @@ class FastSlow(Cell, abc.ABC):
         return ((Term(SLOW), self.visible_term()),)
 
     def visible_term(self) -> Term:
-        """Return what reads see of the fast bank."""
+        """Return the term of the fast bank in the sum that reads see: its gain, its signs, and its reference."""
         return Term(FAST, self.visible)  # type: ignore[arg-type]  # numbers once a replica is chosen
 
     def buffers(self) -> Mapping[str, Buffer]:

@@ -107,7 +107,14 @@ class MixedPrecision(Cell):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """Return the new gradient and its whole steps as pulses."""
+        """Return the new gradient of a weight, and the whole steps that leave it as pulses, of either sign.
+
+        Args:
+            h: the digital gradient of the weight, in units of weight.
+            omega: unused, as nothing is read.
+            line: the settings of the cell that are numbers: the nominal step, the threshold in steps, and the most
+                pulses.
+        """
         steps = h.gradient / line.step
         pulses = int(min(max(steps, -line.max_pulses), line.max_pulses)) if abs(steps) >= line.threshold else 0
         return h.gradient - pulses * line.step, pulses

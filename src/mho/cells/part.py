@@ -42,30 +42,35 @@ class CellPart:
 
     @property
     def first(self) -> BankPart:
-        """The bank that updates pulse, whose streams are the array's."""
+        """Return the bank that updates pulse, whose streams are the array's."""
         return next(iter(self.banks.values()))
 
     @property
     def replicas(self) -> int:
-        """R of this part."""
+        """Return R, the number of replicas of this part."""
         return len(self.first.state)
 
     def setting(self, name: str) -> Floats:
-        """Return a number of the cell by its name for each replica, (R,)."""
+        """Return a setting of the cell that is a number, by the name of its field, for each replica, (R,) float32."""
         place = list(of_replica(self.cell, 0).numbers()).index(name)  # type: ignore[type-var]
         return self.settings[:, place]
 
     def prepare(self) -> None:
-        """Update the weights that reads see, before a forward read and the backward read that follows it."""
+        """Compute the weights that reads see, before a forward read and the backward read that follows it."""
         for each in self.sums:
             each.refresh()
 
     def touch(self) -> None:
-        """Note that an update is about to move devices."""
+        """Mark the weights that reads see as out of date, because an update is about to move devices."""
         for bank in self.banks.values():
             bank.touch()
 
     def count_reads(self, operation: Operation, vectors: int) -> None:
-        """Add `vectors` to the number of the next vector of a read."""
+        """Add `vectors` to the number of the next vector of a read, which names its noise.
+
+        Args:
+            operation: whose streams the noise is of.
+            vectors: how many vectors were read.
+        """
         for each in self.sums:
             each.reader.count_on(operation, vectors)

@@ -122,7 +122,13 @@ class PeriodicCarry(Cell):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """Return the pulses that the higher digit gets for the reading of a digit; see `Carry`."""
+        """Return the pulses, of either sign, that the higher digit gets for the reading of a digit; see `Carry`.
+
+        Args:
+            h: unused, as there is no buffer.
+            omega: the reading of the lower digit, in units of its bank.
+            line: the settings of the cell and of the transfer that are numbers, base and step among them.
+        """
         size = omega / (line.base * line.step)
         return int(size + 0.5) if size > 0 else int(size - 0.5)
 

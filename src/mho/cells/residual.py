@@ -224,7 +224,13 @@ class Residual(Cell):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """Return the new buffer, a running mean of readings, and a pulse of either sign at the threshold."""
+        """Return the new buffer, a running mean of readings, and a pulse of either sign at the threshold.
+
+        Args:
+            h: the running mean of the weight, in units of weight.
+            omega: the reading of the weight's column, in units of its bank.
+            line: the settings of the cell and of the transfer that are numbers: smoothing, threshold in steps, step.
+        """
         mean = h.mean + line.smoothing * (
             line.transfer_lr * (line.rate if line.scale_transfer_lr > 0 else 1) * omega - h.mean
         )

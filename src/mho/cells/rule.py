@@ -45,7 +45,12 @@ class TransferRule:
     cure: str
 
     def sweeps(self, vectors: int, columns: int) -> float:
-        """Return how often each of the columns has had its event after so many vectors of updates."""
+        """Return how often each column has had its event.
+
+        Args:
+            vectors: vectors of updates so far.
+            columns: columns of the array, at least 1.
+        """
         return vectors / self.every / (columns if self.cyclic else 1)
 
     def sooner(self, readings: float | None) -> tuple[str, ...]:

@@ -97,7 +97,13 @@ class TikiTaka(Buffered):
 
     @staticmethod
     def decide(h: Any, omega: Any, line: Any) -> Any:
-        """Return the new buffer and the pulses that follow from a reading."""
+        """Return the new buffer of a weight, and the pulses, of either sign, that follow from a reading.
+
+        Args:
+            h: buffers of the weight, its buffer.
+            omega: the reading of the weight's column, in units of its bank.
+            line: buffers of the column, and the settings of the cell and of the transfer that are numbers.
+        """
         total = h.buffer + gain(line) * line.sign * omega
         pulses = pulses_of(total, line)
         return left_of(total, pulses, line), pulses

@@ -134,13 +134,26 @@ class Device(Options, abc.ABC, metaclass=InWords):
         """Note what else is wrong with the values; laws with further rules override it."""
 
     def cells_refused(self, cells: Mapping[str, Any]) -> str | None:
-        """Return the fault of drawn fields, or None; laws with rules for several fields override it."""
+        """Return the fault of drawn fields in words, or None; laws with rules for several fields override it.
+
+        Args:
+            cells: fields by name, float32 arrays of one shape, a number for each device.
+        """
         return None
 
     @staticmethod
     @abc.abstractmethod
     def pulse(w: Any, *arguments: Any) -> Any:
-        """Weight after one pulse, pulse(w, up, cell, z): `cell` holds the fields, z ~ N(0, 1) is fresh for each."""
+        """Return the weight after one pulse, pulse(w, up, cell, z), by the equation in the docstring of the class.
+
+        Args:
+            w: weight before the pulse, in units of weight; a law with hidden states takes their record h behind it.
+            up: True for a pulse up.
+            cell: record of the fields of one device, as drawn.
+            z: drawn anew from N(0, 1) for each pulse; a pair of such numbers where the law has draws = 2.
+
+        The array clips what a law returns to [w_min, w_max].
+        """
 
     def parameters(self) -> dict[str, PerCell]:
         """Return every field that is a number as a `PerCell`, as declared, then those of effects that are on."""
@@ -187,9 +200,14 @@ class Device(Options, abc.ABC, metaclass=InWords):
         return symmetry_points(self, cells)
 
     def mean_step(self) -> float:
-        """Nominal size of one step, which sets the pulse gains C_x = C_δ = √(η / (BL·Δw_min)).
+        """Return the nominal size of one step in units of weight: it sets the gains C_x = C_δ = √(η / (BL·Δw_min)).
 
-        Arrays ask the device of each replica, so a law that overrides this sees numbers only.
+        By default the mean of the field `dw_min`. Arrays ask the device of each replica, so a law that overrides this
+        sees numbers only.
+
+        Raises:
+            WrongUse: for a device with lists, which has a step for each replica.
+            LawError: for a law without a field `dw_min` that does not override this.
         """
         if lengths(self):
             raise WrongUse(

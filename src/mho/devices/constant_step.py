@@ -39,15 +39,34 @@ class ConstantStep(UpDownDevice):
 
     @staticmethod
     def reach(n: float, up: bool, cell: Any) -> float:
+        """Return how far n pulses of one direction can move a weight, in units of weight: n·step·(1 + 6·c2c).
+
+        Six standard deviations of each pulse are counted. Farther than this from a bound, n pulses are applied at once.
+
+        Args:
+            n: number of pulses, at least 1.
+            up: True for pulses up.
+            cell: record of the fields of one device.
+        """
         down_step = cell.dw_min * 2 / (1 + cell.up_down)
         return n * (down_step * cell.up_down if up else down_step) * (1 + 6 * cell.c2c)
 
     @staticmethod
     def pulses(w: float, n: float, up: bool, cell: Any, z: float) -> float:
+        """Return the weight after n pulses of one direction, w ± step·(n + c2c·√n·z), where no bound is within `reach`.
+
+        Args:
+            w: weight before the pulses, in units of weight.
+            n: number of pulses, at least 1.
+            up: True for pulses up.
+            cell: record of the fields of one device.
+            z: drawn from N(0, 1).
+        """
         down_step = cell.dw_min * 2 / (1 + cell.up_down)
         step = (down_step * cell.up_down if up else down_step) * (n + cell.c2c * (math.sqrt(n) * z))
         return w + step if up else w - step
 
     @staticmethod
     def symmetry(cell: Any) -> Any:
+        """Return NaN: constant steps have no symmetry point; see `mho.Device.symmetry_point`."""
         return math.nan

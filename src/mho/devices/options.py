@@ -53,7 +53,7 @@ class Options:
         return {name: value for effect in self.active_effects() for name, value in effect.parameters().items()}
 
     def option_faults(self, faults: Faults) -> None:
-        """Note values out of range."""
+        """Note in `faults` the values of effects that are out of range, each with what is allowed."""
         for cls, values in self._given():
             try:
                 cls(**values)
@@ -61,7 +61,7 @@ class Options:
                 faults.found += error.faults
 
     def conductance_fault(self, faults: Faults) -> None:
-        """Note a conductance that is none."""
+        """Note a fault in `faults` if the field `conductance` is neither None nor a `Conductance`."""
         if self.conductance is not None and not isinstance(self.conductance, Conductance):
             faults.add(
                 f"conductance is {self.conductance!r}; give mho.devices.Conductance(zero=..., unit=..., name='S'), or "
@@ -69,7 +69,7 @@ class Options:
             )
 
     def take_effects(self, faults: Faults) -> None:
-        """Store `effects` as a tuple, and note what cannot stand in it."""
+        """Store the field `effects` as a tuple, and note in `faults` what cannot stand in it."""
         given = tuple(self.effects) if isinstance(self.effects, (list, tuple)) else (self.effects,)
         object.__setattr__(self, "effects", given)
         for effect in given:

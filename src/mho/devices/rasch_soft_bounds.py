@@ -36,4 +36,11 @@ class RaschSoftBounds(TwoSidedDevice):
 
     @staticmethod
     def symmetry(cell: Any) -> Any:
+        """Return the symmetry point of devices, (a - b)/(a/w_max - b/w_min), in units of weight.
+
+        Args:
+            cell: fields of the devices, numbers or arrays of one shape, which the point has too. a and b are the up
+                and the
+                down step at w = 0.
+        """
         return (cell.up_down - 1) / (cell.up_down / cell.w_max - 1 / cell.w_min)

@@ -77,11 +77,12 @@ class LawFit:
 
     @property
     def log_likelihood(self) -> float:
-        """Of all readings."""
+        """Return the log-likelihood of all readings of all devices under the law, in nats."""
         return sum(fit.log_likelihood for fit in self.fits)
 
     @property
     def name(self) -> str:
+        """Return the name of the law's class, for example "SoftBounds"."""
         return self.law.__name__
 
 
@@ -111,6 +112,7 @@ class Fitted:
 
     @property
     def best(self) -> LawFit:
+        """Return the fit of the law that ranks first in `laws`."""
         return self.laws[0]
 
     @property

@@ -45,9 +45,11 @@ class Scale:
         return f"w = (g {sign} {abs(self.zero):.{digits}g}) / {self.unit:.{digits}g}"
 
     def weights(self, readings: Floats) -> Floats:
+        """Return the weights of readings (n,), w = (g - zero) / unit; readings in the unit of the file."""
         return (readings - self.zero) / self.unit
 
     def readings(self, weights: Floats) -> Floats:
+        """Return the readings of weights (n,), g = w·unit + zero, in the unit of the file."""
         return weights * self.unit + self.zero
 
 

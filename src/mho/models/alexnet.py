@@ -37,6 +37,11 @@ class AlexNet(nn.Module):
         self.dropout = nn.Dropout(0.5)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, 1000) of images (B, 3, 227, 227).
+
+        Raises:
+            RuntimeError: by torch, for inputs of another shape.
+        """
         x = self.pool(self.norm(F.relu(self.conv1(x))))
         x = self.pool(self.norm(F.relu(self.conv2(x))))
         x = F.relu(self.conv4(F.relu(self.conv3(x))))

@@ -24,6 +24,11 @@ class LeNet(nn.Module):
         self.pool = nn.MaxPool2d(2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, 10) of images (B, 1, 28, 28).
+
+        Raises:
+            RuntimeError: by torch, for inputs of another shape.
+        """
         x = self.pool(torch.tanh(self.conv1(x)))
         x = self.pool(torch.tanh(self.conv2(x)))
         logits: Tensor = self.fc2(torch.tanh(self.fc1(x.flatten(1))))

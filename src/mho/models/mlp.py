@@ -33,6 +33,11 @@ class MLP(nn.Module):
         self.fc3 = nn.Linear(128, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs (B, outputs), logits for classes, of inputs (B, ...) of `inputs` numbers each.
+
+        Raises:
+            RuntimeError: by torch, for inputs of another shape.
+        """
         x = torch.sigmoid(self.fc1(x.flatten(1)))
         logits: Tensor = self.fc3(torch.sigmoid(self.fc2(x)))
         return logits

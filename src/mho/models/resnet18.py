@@ -36,6 +36,11 @@ class ResNet18(nn.Module):
         self.fc = nn.Linear(512, 1000)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, 1000) of images (B, 3, H, W), in the paper 224 × 224 pixels.
+
+        Raises:
+            RuntimeError: by torch, for inputs of another shape.
+        """
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
         for stage in range(1, len(STAGES) + 1):
             x = self.get_submodule(f"layer{stage}")(x)

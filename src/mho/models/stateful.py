@@ -37,7 +37,11 @@ def stateful_modules(model: nn.Module) -> list[Stateful]:
 
 
 def forget(model: nn.Module) -> None:
-    """Let the sequences of every module that keeps a state begin anew."""
+    """Let every module of a model that keeps a state from batch to batch begin new sequences, with the next batch.
+
+    Args:
+        model: any torch model; a model without such modules is left as it is.
+    """
     for module in stateful_modules(model):
         module.state = None
 

@@ -63,6 +63,11 @@ class Transformer(nn.Module):
         self.register_buffer("later", torch.ones(context, context).triu(1).bool(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, T, characters) of the next character at each place of sequences (B, T).
+
+        Args:
+            x: numbers of characters, from 0 to characters - 1; T is at most the context.
+        """
         x = x.long()
         length = x.shape[1]
         places = torch.arange(length, device=x.device).expand(x.shape)

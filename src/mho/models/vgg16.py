@@ -37,6 +37,11 @@ class VGG16(nn.Module):
         self.dropout = nn.Dropout(0.5)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, 1000) of images (B, 3, 224, 224).
+
+        Raises:
+            RuntimeError: by torch, for inputs of another shape.
+        """
         for names in self.blocks:
             for name in names:
                 x = F.relu(self.get_submodule(name)(x))

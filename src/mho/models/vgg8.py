@@ -36,6 +36,11 @@ class VGG8(nn.Module):
         self.pool = nn.MaxPool2d(2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, 10) of images (B, 3, 32, 32).
+
+        Raises:
+            RuntimeError: by torch, for inputs of another shape.
+        """
         for block in range(1, len(BLOCKS) + 1):
             x = F.relu(self.get_submodule(f"conv{block}_1")(x))
             x = self.get_submodule(f"bn{block}")(self.get_submodule(f"conv{block}_2")(x))

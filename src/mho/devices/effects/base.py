@@ -69,6 +69,7 @@ class Effect(Hooks, metaclass=InWords):
 
     @classmethod
     def hook_fields(cls) -> Mapping[str, str]:
+        """Return the names that arrays have for the effect's fields, by field: `Sag.rate` for `rate` of `Sag`."""
         names = [field.name for field in dataclasses.fields(cls)]
         return {name: name if cls.flat else f"{cls.__name__}.{name}" for name in names}
 

@@ -74,22 +74,22 @@ class RuleTrial:
 
     @property
     def mean(self) -> float:
-        """Error as given, mean over the seeds; infinite for a rule that cannot be used."""
+        """Return the mean of `error` over the seeds, in per cent of the reach; infinite if the rule cannot be used."""
         return statistics.fmean(self.error) if self.error else math.inf
 
     @property
     def ahead(self) -> float:
-        """Error that is left if it falls once more as much as it was still falling."""
+        """Return the error in per cent of the reach that is left if it falls once more by as much as it was falling."""
         return self.mean - (self.fall if self.falling else 0.0)
 
     @property
     def mean_exact(self) -> float:
-        """Error with exact references, likewise."""
+        """Return the mean error with exact references in per cent of the reach; infinite if the rule cannot be used."""
         return statistics.fmean(self.exact) if self.exact else math.inf
 
     @property
     def memory(self) -> tuple[int, int]:
-        """What a weight needs, so that smaller is cheaper: digital numbers before devices."""
+        """Return what a weight needs: digital numbers, then devices; compared in this order, smaller is cheaper."""
         return self.numbers, self.devices
 
 
@@ -129,12 +129,12 @@ class Advice:
 
     @property
     def learned(self) -> tuple[RuleTrial, ...]:
-        """The rules that can be used, the least error first."""
+        """Return the rules that can be used on this device, the least error first."""
         return tuple(rule for rule in self.rules if not rule.refused)
 
     @property
     def ties(self) -> tuple[RuleTrial, ...]:
-        """The best rule and those that the seeds do not tell from it: their ranges over the seeds overlap its own."""
+        """Return the best rule and those whose ranges of errors over the seeds overlap its own."""
         return _ties(self.learned)
 
     @property
@@ -145,7 +145,11 @@ class Advice:
 
     @property
     def rivals(self) -> tuple[RuleTrial, ...]:
-        """Rules that may pass the first: their errors were still falling, by more than they lack of it."""
+        """Return the rules that may pass the first with more vectors.
+
+        Their errors were still falling at the end, and would be below that of the first if each of them, the first too,
+        falls once more by as much as it was still falling.
+        """
         first = _cheapest(self.ties)
         return tuple(r for r in self.learned if r is not first and r.falling and r.ahead < first.ahead)
 
@@ -168,7 +172,7 @@ class Advice:
 
     @property
     def headlines(self) -> list[Headline]:
-        """The numbers of the answer, for page and terminal."""
+        """Return the numbers of the answer, with units and sentences, for page and terminal."""
         first, lines = self.first, list[Headline]()
         if first is not None:
             remark = f"{min(first.error):.1f} to {max(first.error):.1f} % over {len(self.seeds)} seeds"

@@ -41,7 +41,13 @@ class Diagnosis:
 
     @classmethod
     def of(cls, findings: Iterable[Finding], parts: Sequence[Judged], names: Sequence[str]) -> Diagnosis:
-        """Return the diagnosis of what the checks found, in any order, and of what was judged of each part."""
+        """Return the diagnosis of all replicas from what the checks found.
+
+        Args:
+            findings: the worst finding of each check, in any order.
+            parts: what was judged of replicas that are alike, each with its faults.
+            names: name of each replica.
+        """
         worst: dict[str, Finding] = {}
         for fault in (fault for part in parts for fault in part.faults):
             if fault.check not in worst or fault.lost > worst[fault.check].lost:
@@ -57,7 +63,7 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether there is no fault."""
+        """Return True if no check has found a fault."""
         return not self.faults
 
     def to_dict(self) -> dict[str, Any]:

@@ -52,12 +52,12 @@ class Finding:
 
     @property
     def cure(self) -> str:
-        """What to try, as options of `mho train`."""
+        """Return what to try, as options of `mho train`; "" where nothing is known."""
         return self._cure(on_command_line)
 
     @property
     def cure_in_python(self) -> str:
-        """What to try, as a script gives it."""
+        """Return what to try, as a script gives it; "" where nothing is known."""
         return self._cure(in_python)
 
     def _cure(self, typed: Callable[[Settings], str]) -> str:
@@ -66,11 +66,11 @@ class Finding:
 
     @property
     def fault(self) -> bool:
-        """Whether more is lost than kept."""
+        """Return True if more is lost than kept: `lost` is above one half."""
         return self.lost > LIMIT
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the finding in values that JSON has, as summary.json has it: its fields, `fault` and `cure`."""
         table = dataclasses.asdict(self) | {"settings": list(self.settings), "aside": list(self.aside)}
         del table["rank"], table["hopeless"]
         return table | {"lost": round(self.lost, 4), "fault": self.fault, "cure": self.cure}
@@ -116,7 +116,11 @@ class Check(abc.ABC):
 
     @abc.abstractmethod
     def look(self, network: NetworkNumbers) -> Finding | None:
-        """The finding of a replica, where it is worst; None where there is nothing to look at."""
+        """Return the finding of a replica in the array where it is worst; None where there is nothing to look at.
+
+        Args:
+            network: numbers of one replica of a network, from a probe of its training.
+        """
 
     def found(
         self,
@@ -131,7 +135,19 @@ class Check(abc.ABC):
         basis: str = "",
         hopeless: bool = False,
     ) -> Finding:
-        """Return a finding in one array; its settings are of this layer where the arrays of the network differ."""
+        """Return a finding in one array; its settings are of this layer where the arrays of the network differ.
+
+        Args:
+            network: numbers of the replica.
+            numbers: numbers of the array.
+            lost: share that is lost of what the check looks at, 0 to 1; above one half it is a fault.
+            number: what was measured, in words.
+            settings: what to try, as after `--set` of `mho train`.
+            other: what else to try, in words.
+            aside: settings that do what `other` says.
+            basis: what the advice supposes, and where it was seen to help.
+            hopeless: whether no setting takes the fault away.
+        """
         if network.layered and settings:
             own = in_layer(settings, numbers.name)
             if own is None:
@@ -157,7 +173,12 @@ class Check(abc.ABC):
         )
 
     def idle(self, network: NetworkNumbers, why: str) -> Finding:
-        """A finding that says why the check is about nothing in a network."""
+        """Return a finding that nothing is lost, because the check is about nothing in this network.
+
+        Args:
+            network: numbers of the replica.
+            why: the reason, half a sentence.
+        """
         return Finding(
             check=self.name,
             array="",

@@ -55,8 +55,8 @@ class Trial:
     """What LeNet learns on a device from the embedded digits.
 
     Attributes:
-        epochs: passes over the digits.
-        ways: the ways that it was trained.
+        epochs: passes over the digits, at least 1.
+        ways: the trainings and their test errors in per cent, plain SGD first, then zero-shifted SGD if it was tried.
         quiet: test error of the best way on the same device with its noises at 0, in per cent; None for a device
             without such a field, as tables of jumps.
         left_out: why zero-shifted SGD was not tried; "" if it was.
@@ -69,12 +69,12 @@ class Trial:
 
     @property
     def best(self) -> Trained:
-        """The way with the lowest error."""
+        """Return the way of training with the lowest test error."""
         return min(self.ways, key=lambda way: way.error)
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The errors in words, and what limits the device by them."""
+        """Return sentences with the test errors in per cent, and with what limits the device by them."""
         errors = "; ".join(f"{way.error:.1f} % with {way.way}" for way in self.ways)
         quiet = "" if self.quiet is None else f"; {self.quiet:.1f} % with {self.best.way} and the device's noises at 0"
         after = f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}"

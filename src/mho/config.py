@@ -82,7 +82,7 @@ class RPU(metaclass=InWords):
 
     @property
     def banks(self) -> tuple[BankSpec, ...]:
-        """Banks of an array: first the bank that updates pulse."""
+        """Return the banks of an array: first the bank that updates pulse."""
         return self.cell.banks(self.device, self.update)
 
     @property
@@ -127,11 +127,22 @@ class RPU(metaclass=InWords):
         return of_replica(self, replica)
 
     def repeated(self, times: int) -> RPU:
-        """Return the RPU of `times` arrays per replica, side by side: every value of a list so many times over."""
+        """Return the RPU of `times` arrays per replica: every value of a list stands `times` times in a row.
+
+        Args:
+            times: at least 1.
+        """
         return map_lists(self, lambda values: tuple(value for value in values for _ in range(times)))
 
     def replace(self, **parts: Any) -> RPU:
-        """Return a copy with some parts exchanged, for example `rpu.replace(cell=mho.cells.Replicated(13))`."""
+        """Return a copy with some parts exchanged, for example `rpu.replace(cell=mho.cells.Replicated(13))`.
+
+        Args:
+            parts: fields of the RPU by name.
+
+        Raises:
+            InvalidValue: for parts that do not go together, or a value out of range.
+        """
         return dataclasses.replace(self, **parts)
 
     def words(self) -> list[str]:
@@ -166,7 +177,7 @@ class RPU(metaclass=InWords):
         }
 
     def to_toml(self) -> str:
-        """TOML that `from_toml` reads back to an equal RPU.
+        """Return the RPU as TOML that `from_toml` reads back to an equal RPU.
 
         Raises:
             LawError: if the device's class is defined in `__main__`, where no file can refer to it.

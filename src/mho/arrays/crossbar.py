@@ -103,7 +103,7 @@ class Crossbar(Array):
 
     @property
     def first(self) -> Bank:
-        """Return the bank that updates pulse, whose streams are the array's."""
+        """Return the bank that updates pulse, whose streams name the draws of the array."""
         return self._banks()[0]
 
     @property
@@ -158,7 +158,14 @@ class Crossbar(Array):
         return first.hidden_states() | more
 
     def buffer(self, name: str) -> Tensor:
-        """Return a digital buffer of the cell by its name."""
+        """Return a digital buffer of the cell as it is, a tensor with the replicas first.
+
+        Args:
+            name: name of the buffer, of those of `rpu.cell.buffers()`.
+
+        Raises:
+            AttributeError: for a name that the cell does not have.
+        """
         value: Tensor = getattr(self, f"buffer_{name}")
         return value
 
@@ -274,7 +281,7 @@ class Crossbar(Array):
         return fault_of(bank, name, x, d, relaxing=relaxing)
 
     def forget_flags(self) -> None:
-        """Clear the error flags of the kernels; they have been reported."""
+        """Clear the flags of NaN or infinite values that kernels have set, after an error has reported them."""
         for bank in self._banks():
             bank.memory("totals")[:, count.NOT_FINITE] = 0
 

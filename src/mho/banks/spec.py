@@ -101,15 +101,15 @@ class BankSpec:
 
     @property
     def devices(self) -> int:
-        """Cross-points of a weight, those that are programmed only included."""
+        """Return the number of cross-points of a weight, those that are programmed only included."""
         return self.lines + self.reference
 
     @property
     def is_difference(self) -> bool:
-        """Return whether the matrix is a difference of two devices of each weight."""
+        """Return True if a weight is the difference of two devices, one of which may be a reference."""
         return self.reference or self.difference
 
     @property
     def one_way(self) -> bool:
-        """Return whether devices respond to pulses of one direction only."""
+        """Return True if devices respond to pulses of one direction only."""
         return any(hasattr(hook, "accepts_pulse") for hook in self.hooks)

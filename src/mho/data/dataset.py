@@ -66,26 +66,31 @@ class Dataset:
 
     @property
     def train_images(self) -> Tensor:
-        """(n, channels, height, width) float32 in [0, 1], where the examples are images."""
+        """Return the training images, (n, channels, height, width) float32 in [0, 1], if examples are images."""
         return self.x_train
 
     @property
     def train_labels(self) -> Tensor:
-        """(n,) int64 classes, where the examples have such."""
+        """Return the training classes (n,), int64 from 0, where the targets are classes."""
         return self.y_train
 
     @property
     def test_images(self) -> Tensor:
-        """As `train_images`, of the test."""
+        """Return the test images, (n, channels, height, width) float32 in [0, 1], if examples are images."""
         return self.x_test
 
     @property
     def test_labels(self) -> Tensor:
-        """As `train_labels`, of the test."""
+        """Return the test classes (n,), int64 from 0, where the targets are classes."""
         return self.y_test
 
     def first(self, train: int, test: int) -> Dataset:
-        """Return only the first so many examples of each part; 0 keeps all."""
+        """Return the data set with the first examples of each part only.
+
+        Args:
+            train: examples of the training part, at least 0; 0 keeps all.
+            test: examples of the test part; 0 keeps all.
+        """
         return dataclasses.replace(
             self,
             x_train=self.x_train[: train or None],

@@ -44,7 +44,7 @@ class LayerArea:
 
     @property
     def total(self) -> float:
-        """Their sum."""
+        """Return the area [m²] of all parts of the layer."""
         return self.cells + self.dacs + self.integrators + self.adcs + self.trains + self.digital
 
 

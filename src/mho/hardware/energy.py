@@ -44,7 +44,7 @@ class CycleEnergy:
 
     @property
     def total(self) -> float:
-        """Their sum."""
+        """Return the energy [J] of all parts of the cycle."""
         return self.arrays + self.inputs + self.outputs + self.digital
 
 

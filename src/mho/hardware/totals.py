@@ -51,22 +51,22 @@ class Workload:
 
     @property
     def utilisation(self) -> float:
-        """Share of the devices that hold weights, 0 to 1."""
+        """Return the share of the devices that hold weights, 0 to 1."""
         return self.used / self.cross_points
 
     @property
     def throughput(self) -> float:
-        """Operations per second."""
+        """Return the operations per second."""
         return self.operations / self.time
 
     @property
     def power(self) -> tuple[float, float]:
-        """(Least, most) power [W]."""
+        """Return the least and the most power [W]."""
         return self.energy[0] / self.time, self.energy[1] / self.time
 
     @property
     def efficiency(self) -> tuple[float, float]:
-        """(Least, most) operations per joule, the same as operations per second and watt."""
+        """Return the least and the most operations per joule, the same as operations per second and watt."""
         return self.operations / self.energy[1], self.operations / self.energy[0]
 
 
@@ -86,21 +86,21 @@ class Conventional:
     source: str
 
     def time(self, operations: int) -> float:
-        """Return the time [s] of so many operations."""
+        """Return the time [s] of a number of operations at the peak rate, operations / rate."""
         return operations / self.rate
 
     def energy(self, operations: int) -> float:
-        """Return the energy [J] of so many operations."""
+        """Return the energy [J] of a number of operations at the peak rate, power · operations / rate."""
         return self.power * self.time(operations)
 
     @property
     def efficiency(self) -> float:
-        """Operations per joule."""
+        """Return the operations per joule at the peak rate."""
         return self.rate / self.power
 
 
 def conventional(constants: Constants) -> Conventional:
-    """Return the conventional hardware of the constants."""
+    """Return the conventional hardware that a table of constants describes; the source is that of its rate."""
     rate, power = (constants.table[name] for name in ("conventional_rate", "conventional_power"))
     return Conventional(rate.value, power.value, rate.source)
 

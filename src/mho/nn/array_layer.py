@@ -181,7 +181,18 @@ class ArrayLayer(LearningLayer):
         return self._write(weight, bias, choose=False)
 
     def program(self, weight: Tensor, bias: Tensor | None = None) -> float:
-        """Do as `write` does with new weights of a torch layer: they choose a scale anew that the RPU leaves open."""
+        """Program the arrays as `write` does, but for new weights: a scale that the RPU leaves open is chosen anew.
+
+        Args:
+            weight: in the shape of `weight`, or of one replica for all alike.
+            bias: (out,), or (R, out); None: the biases stay, if there are any.
+
+        Returns:
+            The share of the weights that bounds clipped, 0 to 1.
+
+        Raises:
+            InvalidValue: for another shape, values that are not finite, or a bias of a layer without one.
+        """
         return self._write(weight, bias, choose=True)
 
     def _write(self, weight: Tensor, bias: Tensor | None = None, *, choose: bool) -> float:
@@ -210,12 +221,12 @@ class ArrayLayer(LearningLayer):
 
     @outside_graphs
     def matrix(self, *, read: bool = False) -> Tensor:
-        """Return the weights of all arrays, (R, out, in), one below the other, the bias column included.
+        """Return the weights of all arrays, (R, out, in), one array below the other, the bias column included.
 
-        A scale is applied.
+        They are in units of the layer's weight: a scale is applied.
 
         Args:
-            read: as a read sees them, and not exact.
+            read: True for weights as one forward read of unit vectors sees them, with noise; False for exact ones.
         """
         with torch.no_grad():
             return torch.cat([array.scaled_read() if read else array.scaled_weight for array in self._held], dim=1)

@@ -51,7 +51,7 @@ class Part:
 
     @property
     def trains(self) -> bool:
-        """Return whether any parameter of the matrices trains."""
+        """Return True if any parameter of the matrices trains."""
         return any(parameter.requires_grad for matrix in self.matrices for parameter in matrix.parameters)
 
     def copies(self) -> Part:
@@ -123,7 +123,10 @@ class LayerKind(metaclass=InWords):
         return {"": Part(self.matrices(module))}
 
     def twin_of(self, layer: OnArrays) -> nn.Module | None:
-        """Return what `twin` makes for a layer, with torch's generator left as it is; None where there is none."""
+        """Return the torch layer that a layer on arrays stands for, of equal geometry; None for a kind without `twin`.
+
+        The weights are those of a new layer, until `fill` writes them. torch's generator is left as it is.
+        """
         if self.twin is None:
             return None
         with torch.random.fork_rng(devices=[]):  # what the twin starts with is written over

@@ -71,9 +71,14 @@ class Pulses(metaclass=InWords):
         faults.raise_any()
 
     def gains(self, lr: float, mean_step: float) -> tuple[float, float]:
-        """Return C_x and C_δ of a replica at learning rate `lr`, for devices of nominal step `mean_step` in weights.
+        """Return the gains C_x and C_δ of a replica, √(η/(BL·Δw_min)) each unless `x_gain` and `d_gain` are given.
 
-        With length management, which finds those of each vector, their product is η/Δw_min.
+        With length management, which finds the gains of each vector, the first is η/Δw_min and the second is 1.
+        Source: T. Gokmen, Y. Vlasov 2016, arXiv 1603.07341, stochastic update.
+
+        Args:
+            lr: learning rate η, greater than 0.
+            mean_step: nominal step Δw_min of the devices in units of weight, greater than 0.
         """
         if self.length_management:
             return lr / mean_step, 1.0

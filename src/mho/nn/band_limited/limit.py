@@ -77,11 +77,11 @@ class BandLimit:
 
     @property
     def mean_compression(self) -> float | None:
-        """Mean over the batches since `forget` of the share that was dropped, in per cent; None before a batch."""
+        """Return the mean share of coefficients dropped in batches since `forget`, in per cent; None before one."""
         return self._compressions / self._batches if self._batches else None
 
     def forget(self) -> None:
-        """Begin a new mean."""
+        """Begin `mean_compression` anew with the next batch, and set `last` to None; the limit itself stays."""
         self.last = None
         self._batches, self._compressions = 0, 0.0
 

@@ -86,12 +86,12 @@ class WeightProgramming(metaclass=InWords):
 
     @property
     def vectors(self) -> int:
-        """Number of vectors that have been learned from."""
+        """Return the number of vectors that have been learned from, at least 0."""
         return int(self.array.vectors[Operation.UPDATE])
 
     @property
     def error(self) -> Numbers:
-        """Root mean square of W - Ŵ now, (R,), in weights."""
+        """Return the root of the mean square of W - Ŵ at present, (R,), in units of weight."""
         squares: Numbers = np.square(self.array.weight.numpy() - self.targets, dtype=np.float64)
         return np.asarray(np.sqrt(squares.mean(axis=(1, 2))))
 
@@ -141,7 +141,7 @@ class WeightProgramming(metaclass=InWords):
         return np.array(errors).reshape(-1, replicas)
 
     def pulses(self) -> dict[str, Numbers]:
-        """Return the steps that a device has made per vector, (R,), by the name of its bank."""
+        """Return the mean number of steps of a device per vector, (R,), by the name of its bank."""
         counters, specs = self.array.counters(), self.array.rpu.banks
         devices = self.array.out_features * self.array.in_features * max(1, self.vectors)
         return {

@@ -76,7 +76,7 @@ class Experiment:
         faults.raise_any()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain tables; the RPU's sections stand at the top level."""
+        """Return the experiment as plain tables; the RPU's sections stand at the top level."""
         training = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self.training).items()
@@ -96,7 +96,7 @@ class Experiment:
         return tables
 
     def to_toml(self) -> str:
-        """Return the complete config."""
+        """Return the complete config as TOML, which `from_toml` reads back to an equal experiment."""
         return write_toml(self.to_dict())
 
     @classmethod
@@ -144,7 +144,14 @@ class Experiment:
 
     @classmethod
     def from_toml(cls, text: str) -> Experiment:
-        """Read a config."""
+        """Return the experiment of a config, whose missing keys have their defaults.
+
+        Args:
+            text: TOML, as `to_toml` writes it or a part of it.
+
+        Raises:
+            InvalidValue: for text that is not TOML, or naming every fault at once.
+        """
         return cls.from_dict(parse_toml(text))
 
 
@@ -219,9 +226,13 @@ def _fill_reads(layer: dict[str, Any], main: Mapping[str, Any]) -> None:
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it; another law or kind starts its section afresh.
+    """Return tables of a config with changes laid over them; another law or kind starts its section afresh.
 
     A task, model or data named anew lose the hash of what was named before.
+
+    Args:
+        base: tables by section.
+        changes: tables of the keys that change.
     """
     out = dict(base)
     for key, value in changes.items():
@@ -259,7 +270,13 @@ def lasting(tables: Mapping[str, Any]) -> set[str]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names of the fields in which two configs differ, with both values."""
+    """Return the dotted names of the fields in which two configs differ, each with both values.
+
+    Args:
+        old: tables of one config.
+        new: tables of the other.
+        prefix: put before each name.
+    """
     found: list[str] = []
     for key in sorted({*old, *new}):
         absent = READ_WHERE_ON.get(key, "absent")

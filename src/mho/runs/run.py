@@ -95,7 +95,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """True if every epoch is done, or the patience is over."""
+        """Return True if every epoch is done, or the patience is over."""
         return self.loop.finished
 
     def diagnose(self) -> Diagnosis | MhoError | None:
@@ -136,13 +136,18 @@ class Run:
 
     @property
     def concluded(self) -> bool:
-        """True if summary.json has the diagnosis of the finished run."""
+        """Return True if the run is finished and summary.json has its diagnosis."""
         return self.finished and read_summary(self.folder).get("diagnosis") is not None
 
     def conclude(self) -> Diagnosis | MhoError | None:
-        """Find what spoils the training of a finished run, write it into summary.json, and return it as `diagnose`.
+        """Find what spoils the training of a finished run, and write it into summary.json.
 
         The run is complete without it: interrupted, it can be called again.
+
+        Returns:
+            What the checks found; the error that says why they cannot be made; None before the end of the run, when
+                nothing
+            is written.
         """
         found = self.diagnose()
         if found is not None:

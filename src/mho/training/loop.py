@@ -152,7 +152,11 @@ class Loop:
         return self._means(self.data.x_test, self.data.y_test, self._measured)["error"]
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return by name all tensors that the rest of the training depends on."""
+        """Return all tensors that the rest of the training depends on, by name, for `restore`.
+
+        They are the state_dict of the model ("model."), the optimizer's state, the states of modules that keep some
+        from batch to batch, and the state of torch's generator.
+        """
         found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         if self.optimizer.state:
             for i, state in self.optimizer.state_dict()["state"].items():
@@ -163,7 +167,12 @@ class Loop:
         return found
 
     def restore(self, tensors: dict[str, Tensor], progress: Progress) -> None:
-        """Continue from what `tensors()` and `progress` were; the model is filled by the caller."""
+        """Continue from where another loop of the same settings was.
+
+        Args:
+            tensors: what `tensors` returned there; those of the model are loaded by the caller.
+            progress: what `progress` was there.
+        """
         stored: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("optimizer."):

@@ -117,7 +117,11 @@ class Training(metaclass=InWords):
         return [self.seed + replica for replica in range(self.replicas)]
 
     def rate(self, epoch: int) -> float:
-        """Return the learning rate of an epoch, counted from 1."""
+        """Return the learning rate of an epoch by the schedule.
+
+        Args:
+            epoch: counted from 1.
+        """
         if self.schedule != "constant":
             return rates(self.schedule, self.lr, self.epochs)[epoch - 1]
         begun = [int(start) for start in self.lr_steps if int(start) <= epoch]

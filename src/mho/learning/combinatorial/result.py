@@ -125,11 +125,11 @@ class PackedNetwork:
     """A network that `load_conntra` read.
 
     Attributes:
-        model: a torch.nn.Sequential of its operations, or the model that was given, with the weights.
-        levels: in ascending order.
-        indices: (W,) int8, as `ConntraResult` has them.
-        scales: the digital factor of each layer, by name.
-        loss: mean loss of its training examples.
+        model: a torch.nn.Sequential of its operations, or a copy of the model that was given, with the weights.
+        levels: the K values that a weight can have before its scale, in ascending order.
+        indices: the level of each weight, from 0 to K - 1, (W,) int8, as `ConntraResult` has them.
+        scales: the factor of each layer's levels, by the name of the layer.
+        loss: mean loss of its training examples when it was saved.
         weight_bytes: bytes of the weights in the file.
         file_bytes: bytes of the whole file.
     """

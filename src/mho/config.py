@@ -87,32 +87,32 @@ class RPU(metaclass=InWords):
 
     @property
     def devices(self) -> int:
-        """Cross-points that make one weight, those that are programmed only included."""
+        """Return the number of cross-points that make one weight, those that are programmed only included."""
         return sum(bank.devices for bank in self.banks)
 
     @property
     def pulsed(self) -> int:
-        """Cross-points of one weight that pulses move."""
+        """Return the number of cross-points of one weight that pulses move."""
         return sum(bank.lines for bank in self.banks)
 
     @property
     def lines(self) -> int:
-        """Lines that a weight takes of the largest of its banks: each bank is an array of its own."""
+        """Return the number of lines that a weight takes of the largest of its banks, each an array of its own."""
         return max(bank.devices for bank in self.banks)
 
     @property
     def tile_size(self) -> tuple[int | None, int | None]:
-        """Rows and columns of the largest array; None where it has no limit."""
+        """Return the rows and columns of the largest array; None where it has no limit."""
         return (self.tile.rows, self.tile.columns) if isinstance(self.tile, Tile) else (None, None)
 
     @property
     def scaling(self) -> Scale | None:
-        """Factor between weights and arrays with all its options; None where there is none."""
+        """Return the factor between weights and arrays with all its options; None where there is none."""
         return self.scale if isinstance(self.scale, Scale) or self.scale is None else Scale(self.scale)
 
     @property
     def replicas(self) -> int | None:
-        """R, the length of the lists; None where every replica has the same values."""
+        """Return R, the length of the lists; None where every replica has the same values."""
         return next(iter(lengths(self).values()), None)
 
     def of_replica(self, replica: int) -> RPU:
@@ -187,7 +187,10 @@ class RPU(metaclass=InWords):
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> RPU:
-        """Build from plain tables; missing fields keep their defaults.
+        """Return the RPU of plain tables, as `to_dict` returns them; missing fields keep their defaults.
+
+        Args:
+            tables: by section: "device", "cell", "forward", "backward", "update", ...
 
         Raises:
             InvalidValue: naming every unknown or impossible field at once.
@@ -214,7 +217,10 @@ class RPU(metaclass=InWords):
 
     @classmethod
     def from_toml(cls, text: str) -> RPU:
-        """Read `to_toml`'s text, or part of it, over the defaults of this class, without management.
+        """Return the RPU of a text that `to_toml` wrote, or of part of it over the defaults of this class.
+
+        Args:
+            text: TOML.
 
         Raises:
             InvalidValue: for text that is not TOML (with its line), or naming every fault at once.

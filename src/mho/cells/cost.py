@@ -154,12 +154,12 @@ class CellCost:
 
     @property
     def lines(self) -> int:
-        """Rows that a weight takes of the array of its largest bank."""
+        """Return the number of rows that a weight takes of the array of its largest bank."""
         return max(bank.devices for bank in self.banks)
 
     @property
     def read(self) -> tuple[BankCost, ...]:
-        """Banks that forward and backward reads see."""
+        """Return the banks that forward and backward reads see."""
         return tuple(bank for bank in self.banks if bank.read)
 
     def bank(self, name: str) -> BankCost:
@@ -167,14 +167,23 @@ class CellCost:
         return next(bank for bank in self.banks if bank.name == name)
 
     def operations(self, rows: int, columns: int) -> float:
-        """Return digital additions and multiplications for a vector of an update, on an array of this size.
+        """Return the digital additions and multiplications per vector of an update.
 
-        Pulse trains need one product a line, for its probability. A digital gradient needs a product for each error,
+        Pulse trains need one product per line, for its probability. A digital gradient needs a product for each error,
         and a product and a sum for each weight.
+
+        Args:
+            rows: rows of the array.
+            columns: columns of the array.
         """
         vector = rows + columns if self.slots else rows + 2 * rows * columns
         return vector + sum(event.operations * event.columns(columns) * rows for event in self.events)
 
     def memory(self, rows: int, columns: int) -> int:
-        """Return numbers of digital memory of an array of this size, a vector and its errors included."""
+        """Return how many numbers of digital memory an array takes, a vector and its errors included.
+
+        Args:
+            rows: rows of the array.
+            columns: columns of the array.
+        """
         return self.per_weight * rows * columns + (1 + self.per_row) * rows + (1 + self.per_column) * columns

@@ -49,7 +49,7 @@ class PerCell:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """Everything that is wrong with the values."""
+        """Return what is wrong with the values, a sentence each; () if nothing is."""
         found: tuple[str, ...] = self.__dict__["_faults"]
         return found
 

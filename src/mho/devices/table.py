@@ -43,7 +43,7 @@ class Table:
         return np.copysign(np.abs(self.values * (1 + np.float32(self.spread) * z)), self.values)
 
     def plain(self) -> Any:
-        """Lists, as files hold them; with a spread a table of both."""
+        """Return the values as nested lists, as files hold them; with a spread a mapping of `values` and `spread`."""
         values = [float(v) for v in self.values] if self.values.ndim == 1 else self.values.tolist()
         values = _rounded(values)
         return {"values": values, "spread": self.spread} if self.spread else values

@@ -117,7 +117,7 @@ class Fitted:
 
     @property
     def judged(self) -> tuple[Judged, ...]:
-        """Laws, best first, and tables of steps, which are judged by the same match."""
+        """Return laws, best first, and tables of steps, which are judged by the same match."""
         return *self.laws, *self.tables
 
     @functools.cached_property

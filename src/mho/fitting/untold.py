@@ -40,7 +40,11 @@ def untold(fits: Sequence[TraceFit], parameters: Sequence[Parameter], ends: Ends
 
 
 def lag_one(residuals: Floats) -> float:
-    """Correlation of neighbouring residuals, over pairs that are both there; NaN without."""
+    """Return the correlation of neighbouring residuals, from -1 to 1; NaN with fewer than two pairs.
+
+    Args:
+        residuals: (n,), NaN where there is none.
+    """
     a, b = residuals[1:], residuals[:-1]
     both = np.isfinite(a) & np.isfinite(b)
     if both.sum() < 2:

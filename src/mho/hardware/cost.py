@@ -61,12 +61,12 @@ class LayerCost:
 
     @property
     def most_written(self) -> BankWear:
-        """The bank whose devices wear out first."""
+        """Return the wear of the bank whose devices wear out first."""
         return max(self.banks, key=lambda bank: bank.writes)
 
     @property
     def writes(self) -> float:
-        """Steps a device of the most written bank, the mean over its devices."""
+        """Return the number of steps per device of the most written bank, the mean over its devices."""
         return self.most_written.writes
 
 
@@ -81,27 +81,33 @@ class TrainingCost:
 
     @property
     def update(self) -> tuple[float, float]:
-        """(Least, most) energy [J] of all pulses and steps."""
+        """Return the least and the most energy [J] of all pulses and steps of the training."""
         return sum(layer.update[0] for layer in self.layers), sum(layer.update[1] for layer in self.layers)
 
     @property
     def trains(self) -> float | None:
-        """Energy [J] of drawing all pulse trains, None where images are not known."""
+        """Return the energy [J] of drawing all pulse trains; None where the number of images is not known."""
         return _sum(layer.trains for layer in self.layers)
 
     @property
     def reads(self) -> float | None:
-        """Energy [J] of all forward and backward cycles and transfers of training, None where images are not known."""
+        """Return the energy [J] of all forward and backward cycles and transfers of the training.
+
+        None where the number of images is not known.
+        """
         return _sum(part for layer in self.layers for part in (layer.forward, layer.backward, layer.transfers))
 
     @property
     def most_written(self) -> LayerCost:
-        """The layer whose devices wear out first."""
+        """Return the cost of the layer whose devices wear out first."""
         return max(self.layers, key=lambda layer: layer.writes)
 
     @property
     def lifetime(self) -> float | None:
-        """Trainings like this one until the mean device of the most written layer is worn out; None: no writes."""
+        """Return after how many trainings like this one the mean device of the most written layer is worn out.
+
+        None where no device was written.
+        """
         writes = self.most_written.writes
         return self.endurance / writes if writes else None
 

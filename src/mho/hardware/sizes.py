@@ -64,7 +64,7 @@ class ArraySize:
 
     @property
     def name(self) -> str:
-        """Rows×columns, or 512² for 512×512."""
+        """Return the size as rows×columns, for example "512²" for 512×512."""
         return f"{self.rows}²" if self.rows == self.columns else f"{self.rows}×{self.columns}"
 
 
@@ -76,7 +76,9 @@ GOKMEN_2017 = (
 
 
 def parse_size(text: str) -> ArraySize:
-    """`ROWSxCOLUMNS:NANOSECONDS`, for example 512x512:10.
+    """Return the size of an array from `ROWSxCOLUMNS:NANOSECONDS`, for example 512x512:10.
+
+    The nanoseconds are the time of a read, `t_meas`.
 
     Raises:
         InvalidValue: for another form, or numbers out of range.

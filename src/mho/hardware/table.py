@@ -105,7 +105,14 @@ def planned_table(
 def rows_of(
     traced: Trace, rpu: RPU, *, layers: Mapping[str, RPU] | None = None, bias_column: bool = True
 ) -> list[ArrayRow]:
-    """As `planned_table`, of a network that is traced already."""
+    """Return the arrays that a traced network would have on an RPU, as `planned_table` does of one that is not traced.
+
+    Args:
+        traced: of `mho.hardware.trace`.
+        rpu: what the arrays are made of.
+        layers: other RPUs for layers whose qualified name matches a pattern.
+        bias_column: whether the bias of a layer is a column of its array; False: it is added digitally.
+    """
     special = dict(layers or {})
     check_patterns(special, [name for layer in traced.layers for name in layer.names])
     rows: list[ArrayRow] = []

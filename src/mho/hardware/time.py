@@ -65,12 +65,12 @@ class Placed:
 
     @property
     def tiles(self) -> int:
-        """Arrays that one matrix is spread over."""
+        """Return the number of arrays that one matrix is spread over."""
         return self.down * self.across
 
     @property
     def vectors(self) -> int:
-        """Vectors an image sends through the busiest copy."""
+        """Return the number of vectors that an image sends through the busiest copy of the layer."""
         return -(-self.row.vectors // self.copies)
 
     @property
@@ -85,22 +85,22 @@ class Placed:
 
     @property
     def column_reads(self) -> float:
-        """Columns that transfers and other events read for each vector of an update, in the largest tile."""
+        """Return the columns that events such as transfers read per vector of an update, in the largest tile."""
         return sum(event.reads * event.columns(self.tile_inputs) for event in self.row.cell.events)
 
     @property
     def column_writes(self) -> float:
-        """Columns that transfers and other events write for each vector of an update, at most, in the largest tile."""
+        """Return the columns that events write per vector of an update, at most, in the largest tile."""
         return sum(event.writes * event.columns(self.tile_inputs) for event in self.row.cell.events)
 
     @property
     def operations(self) -> float:
-        """Digital additions and multiplications for each vector of an update, in the largest tile."""
+        """Return the digital additions and multiplications per vector of an update, in the largest tile."""
         return self.row.cell.operations(self.tile_out, self.tile_inputs)
 
     @property
     def memory(self) -> int:
-        """Numbers of digital memory of all arrays of the layer, vectors and errors that they are given included."""
+        """Return how many numbers of digital memory the arrays of the layer take, their vectors and errors included."""
         return self.row.groups * self.copies * self.row.cell.memory(self.row.out, self.row.inputs)
 
     @property
@@ -125,17 +125,17 @@ class Placed:
 
     @property
     def arrays(self) -> int:
-        """Physical arrays of the layer: banks, groups, tiles and copies."""
+        """Return the number of physical arrays of the layer: banks, groups, tiles and copies."""
         return len(self.row.cell.banks) * self.row.groups * self.tiles * self.copies
 
     @property
     def read_arrays(self) -> int:
-        """Physical arrays that forward reads see."""
+        """Return the number of physical arrays of the layer that forward reads see."""
         return len(self.row.cell.read) * self.row.groups * self.tiles * self.copies
 
     @property
     def cross_points(self) -> int:
-        """Devices of the layer in all its copies."""
+        """Return the number of devices of the layer in all its copies."""
         return self.row.cross_points * self.copies
 
     @property
@@ -163,12 +163,12 @@ class NetworkTime:
 
     @property
     def training_bottleneck(self) -> Placed:
-        """The layer that is slowest in training."""
+        """Return the layer that is slowest in training."""
         return max(self.layers, key=lambda layer: layer.training)
 
     @property
     def bottleneck(self) -> Placed:
-        """The layer that is slowest in the forward cycle, which sets the pace of a pipeline."""
+        """Return the layer that is slowest in the forward cycle, which sets the pace of a pipeline."""
         return max(self.layers, key=lambda layer: layer.forward)
 
     @property
@@ -178,15 +178,15 @@ class NetworkTime:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates an image in one forward cycle."""
+        """Return the number of multiply-accumulates of an image in one forward cycle."""
         return sum(layer.row.macs for layer in self.layers)
 
     def share_of_macs(self, layer: Placed) -> float:
-        """Share of a layer in the multiply-accumulates, 0 to 1: its share of time on conventional hardware."""
+        """Return a layer's share of the multiply-accumulates, 0 to 1, as of the time of conventional hardware."""
         return layer.row.macs / self.macs
 
     def share_of_time(self, layer: Placed) -> float:
-        """Share of a layer in the time of arrays that work one layer after another, 0 to 1."""
+        """Return the share of a layer in the time of arrays that work one layer after another, 0 to 1."""
         return layer.forward / self.sequential
 
 

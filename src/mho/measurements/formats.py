@@ -94,7 +94,7 @@ class Format:
 
     @property
     def roles(self) -> tuple[str, ...] | None:
-        """`columns` as a tuple."""
+        """Return `columns` as a tuple of the roles of columns; None where they are found out."""
         if self.columns is None:
             return None
         parts = self.columns.split(",") if isinstance(self.columns, str) else self.columns
@@ -102,18 +102,18 @@ class Format:
 
     @property
     def reversed(self) -> tuple[str, ...]:
-        """`reverse` as a tuple."""
+        """Return `reverse` as a tuple of names."""
         given = self.reverse or ()
         return tuple(part.strip() for part in (given.split(",") if isinstance(given, str) else given))
 
     @property
     def separator(self) -> str | None:
-        """`delimiter` as a character; "" for a file of one column."""
+        """Return `delimiter` as a character; "" for a file of one column, None where it is found out."""
         return None if self.delimiter is None else DELIMITERS.get(self.delimiter, self.delimiter)
 
     @property
     def sign(self) -> int | None:
-        """`direction` as +1 or -1."""
+        """Return `direction` as +1 or -1; None where it is found out."""
         return None if self.direction is None else {"up": 1, "down": -1}[self.direction]
 
     def _check_columns(self, faults: Faults) -> None:

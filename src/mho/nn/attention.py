@@ -235,7 +235,7 @@ class MultiheadAttention(Composite):
         return whole
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         options = {
             "dropout": (self.dropout, 0.0),
             "bias": (self.has_bias, True),

@@ -87,5 +87,5 @@ class Dropout(nn.Module, metaclass=InWords):
         return nn.Dropout2d(self.p) if self.channels else nn.Dropout(self.p)
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         return f"p={self.p}, channels={self.channels}"

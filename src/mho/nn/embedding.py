@@ -92,7 +92,7 @@ class Embedding(ArrayLayer):
         super().keep(number, x, d)
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 

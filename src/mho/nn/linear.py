@@ -69,7 +69,7 @@ class Linear(ArrayLayer):
         return torch.from_numpy(answers[0][..., : self.in_features].reshape(shape))
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         return f"{self.in_features}, {self.out_features}, bias={self.has_bias}"
 
 

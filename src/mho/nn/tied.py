@@ -239,7 +239,7 @@ class TiedEmbedding(OnArrays):
         super()._load_from_state_dict(state, prefix, *arguments)
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}, on the array of {self.owner.name}"
 

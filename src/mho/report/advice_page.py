@@ -51,7 +51,12 @@ def advice_page(advice: Advice, *, device: str, command: str, version: str, devi
 
 
 def errors_of_rules(data: Advice, ax: Axes) -> Axes:
-    """Error [%] of each rule, with exact and with wrong references: a line over the seeds, a mark at their mean."""
+    """Draw each rule's error [%], with exact and with wrong references: a line over the seeds, a mark at their mean.
+
+    Args:
+        data: of `mho.advise`.
+        ax: axes that are drawn on; they are returned.
+    """
     ax.set_xscale("log")
     seen = [error for rule in data.learned for error in (*rule.exact, *rule.error)]
     for place, rule in enumerate(data.learned):

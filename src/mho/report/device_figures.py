@@ -23,9 +23,14 @@ UP_COLOR, DOWN_COLOR = TEST_COLOR, TRAIN_COLOR
 
 
 def staircase(data: PulseResponse, ax: Axes, *, columns: int = 4) -> Axes:
-    """Weights against the number of pulses, up and then down: some cells, the median, and a band of percentiles.
+    """Draw weights against the number of pulses, up and then down: some cells, the median, a band of percentiles.
 
-    Where the device's conductance is known, an axis to the right has it. The legend has so many `columns`.
+    Where the device's conductance is known, an axis to the right has it.
+
+    Args:
+        data: of `mho.testing.pulse_response`.
+        ax: axes that are drawn on; they are returned.
+        columns: columns of the legend, at least 1.
     """
     half = int(np.searchsorted(data.pulses, data.turn))
     low, middle, high = np.percentile(data.weights, [BAND[0], 50, BAND[1]], axis=0)
@@ -57,7 +62,12 @@ def staircase(data: PulseResponse, ax: Axes, *, columns: int = 4) -> Axes:
 
 
 def step_against_state(data: PulseResponse, ax: Axes) -> Axes:
-    """Sizes of up and down steps without noise against the weight: the nominal device, and some cells."""
+    """Draw the sizes of up and down steps without noise against the weight: the nominal device, and some cells.
+
+    Args:
+        data: of `mho.testing.pulse_response`.
+        ax: axes that are drawn on; they are returned.
+    """
     for number in range(min(SHOWN, len(data.weights))):
         w, up, down = data.steps(number)
         ax.plot(w, up, color=UP_COLOR, lw=0.6, alpha=0.35, label=f"_up, cell {number + 1}")
@@ -78,7 +88,12 @@ def step_against_state(data: PulseResponse, ax: Axes) -> Axes:
 
 
 def symmetry_histogram(data: PulseResponse, ax: Axes) -> Axes:
-    """Draw a histogram of the symmetry points of the cells; if it has at most one bar, write them in words."""
+    """Draw a histogram of the symmetry points of the cells; if it has at most one bar, write them in words.
+
+    Args:
+        data: of `mho.testing.pulse_response`.
+        ax: axes that are drawn on; they are returned.
+    """
     points = data.symmetry_points[~np.isnan(data.symmetry_points)]
     cells = len(data.symmetry_points)
     ax.set_xlabel("symmetry point (weight)")
@@ -105,7 +120,12 @@ def symmetry_histogram(data: PulseResponse, ax: Axes) -> Axes:
 
 
 def save_device(data: PulseResponse, path: Path) -> None:
-    """Draw the three figures of a device into a file whose ending names its kind."""
+    """Draw the three figures of a device into one file.
+
+    Args:
+        data: of `mho.testing.pulse_response`.
+        path: the file, whose ending names its kind, for example .svg or .png.
+    """
     draws = {name: picture.draw for name, picture in device_gallery(data).pictures.items()}
     save_panels([["response", "response"], ["steps", "symmetry"]], draws, path, size=(9.0, 7.0))
 

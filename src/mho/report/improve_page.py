@@ -49,7 +49,12 @@ def _typed(row: Tried) -> str:
 
 
 def forest(data: Gains, ax: Axes) -> Axes:
-    """Gain of each improvement [points of test error]: a mark at its mean, a line over its 95 % interval."""
+    """Draw the gain of each improvement [points of test error]: a mark at its mean, a line over its 95 % interval.
+
+    Args:
+        data: of `mho.improve`.
+        ax: axes that are drawn on; they are returned.
+    """
     for place, row in enumerate(data.tried):
         if row.gain is None:
             continue

@@ -30,7 +30,7 @@ CURE = "restore it, or write it again with: mho sweep --resume --out {folder}"
 
 
 def is_sweep(folder: Path) -> bool:
-    """Return True if a folder is that of a sweep."""
+    """Return True if a folder is that of a sweep: it has a results.json."""
     return (folder / RESULTS).exists()
 
 

@@ -45,12 +45,12 @@ class Comparison:
 
     @staticmethod
     def is_begun(folder: Path) -> bool:
-        """Return whether a run folder has a twin, which its resume continues."""
+        """Return True if a run folder has a twin, which its resume continues."""
         return (folder / FLOAT).is_dir()
 
     @property
     def finished(self) -> bool:
-        """True if the run is finished, and its twin has as many epochs."""
+        """Return True if the run is finished, and its twin has as many epochs."""
         return self.run.finished and self.twin.loop.progress.epoch >= self.run.loop.progress.epoch
 
     def train(self, *, on_step: Callable[[Progress], bool], on_epoch: Callable[[Progress], None]) -> bool:

@@ -127,7 +127,7 @@ class Run:
 
     @property
     def outcome(self) -> list[str]:
-        """What the training has come to, in sentences, the result first; [] before the first epoch has ended."""
+        """Return what the training has come to, in sentences, the result first; [] before the first epoch has ended."""
         metrics, task = self.loop.progress.metrics, self.loop.task
         if not metrics:
             return []

@@ -84,7 +84,7 @@ class DeviceReport:
 
     @property
     def symmetry(self) -> str:
-        """Symmetry point in words."""
+        """Return the symmetry point in units of weight as words, or that the device has none."""
         if self.symmetry_point is None:
             return "in every state" if self.always_symmetric else "none"
         # points of cells that do not differ are apart by rounding only

@@ -52,10 +52,12 @@ class PulseResponse:
     symmetry_points: Floats
 
     def steps(self, number: int | None = None) -> tuple[Floats, Floats, Floats]:
-        """Up and down steps without noise against the state: (w, up, down), each (S,), both steps as sizes.
+        """Return the up and down steps without noise against the state: (w, up, down), each (S,), in units of weight.
+
+        Both steps are sizes, at least 0.
 
         Args:
-            number: number of the cell; without, the nominal device.
+            number: number of the cell, from 0; None: the nominal device.
         """
         cell = nominal_cell(self.device) if number is None else cell_record(self.device, self.cells, number)
         places = np.linspace(cell.w_min, cell.w_max, PLACES)

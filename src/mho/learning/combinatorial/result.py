@@ -58,22 +58,22 @@ class ConntraResult:
 
     @property
     def converged(self) -> bool:
-        """Return whether no single change of a weight lowers the loss any more."""
+        """Return True if no single change of a weight lowers the loss any more."""
         return self.stopped == "converged"
 
     @property
     def evaluations(self) -> int:
-        """Levels evaluated in all."""
+        """Return how many levels of weights were evaluated in all."""
         return sum(int(record["evaluations"]) for record in self.records)
 
     @property
     def seconds(self) -> float:
-        """Seconds of descent, without measuring losses and compiling."""
+        """Return the time of the descent in seconds, without measuring losses and compiling."""
         return float(sum(record["seconds"] for record in self.records))
 
     @property
     def bits(self) -> int:
-        """Bits that a stored weight takes."""
+        """Return the bits that a stored weight takes."""
         return bits_of(len(self.levels))
 
     def to_torch(self) -> nn.Module:

@@ -153,22 +153,22 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
 
     @property
     def input_weight_(self) -> Floats:
-        """A₁, (d_h, d_x), or (2, d_h, d_x) of a bidirectional network."""
+        """Return A₁, (d_h, d_x), or (2, d_h, d_x) of a bidirectional network, forward first."""
         return self._solved()[0].input
 
     @property
     def recurrent_weight_(self) -> Floats:
-        """U, (d_h, d_h), or (2, d_h, d_h) of a bidirectional network."""
+        """Return U, (d_h, d_h), or (2, d_h, d_h) of a bidirectional network, forward first."""
         return self._solved()[0].recurrent
 
     @property
     def output_weight_(self) -> Floats:
-        """A₂, (d_h, d_y), or (2, d_h, d_y) of a bidirectional network."""
+        """Return A₂, (d_h, d_y), or (2, d_h, d_y) of a bidirectional network, forward first."""
         return self._solved()[0].output
 
     @property
     def report_(self) -> SpectralReport:
-        """Standard errors and conditioning of the weights."""
+        """Return the standard errors and the conditioning of the weights."""
         return self._solved()[1]
 
     @property
@@ -178,7 +178,7 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
 
     @property
     def n_samples_seen_(self) -> int:
-        """Times of the sequence so far."""
+        """Return how many times of the sequence have been learned from, at least 0."""
         self._check_fitted()
         return self.stream_.seen
 

@@ -41,17 +41,17 @@ class Band:
 
     @property
     def rows(self) -> int:
-        """Number of kept rows."""
+        """Return the number of rows of the spectrum that are kept."""
         return min(2 * self.kept[0] - 1, self.size[0])
 
     @property
     def coefficients(self) -> int:
-        """Number of complex coefficients that are kept of a map."""
+        """Return the number of complex coefficients that are kept of a map."""
         return self.rows * self.kept[1]
 
     @property
     def whole(self) -> int:
-        """Number of complex coefficients of the whole one-sided spectrum of a map."""
+        """Return the number of complex coefficients of the whole one-sided spectrum of a map."""
         return self.size[0] * (self.size[1] // 2 + 1)
 
     @property

@@ -92,7 +92,7 @@ class BandLimited(nn.modules.conv._ConvNd):
         return out if batched else out[0]
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         return f"{super().extra_repr()}, {self.limit}"  # type: ignore[no-untyped-call]
 
     def _check(self, x: Tensor) -> None:

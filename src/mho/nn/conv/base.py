@@ -242,7 +242,7 @@ class Convolution(ArrayLayer):
         super().__setstate__(state | {"_geometries": {}})
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         usual = {"padding": (0,) * self.axes, "dilation": (1,) * self.axes, "groups": 1, "padding_mode": "zeros"}
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"

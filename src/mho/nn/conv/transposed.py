@@ -190,7 +190,7 @@ class TransposedConvolution(Composite):
         return more
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         usual = {"padding": 0, "output_padding": 0, "dilation": 1}
         options = {name: getattr(self, name) for name, own in usual.items() if set(getattr(self, name)) != {own}}
         options |= {"groups": self.groups} if self.groups > 1 else {}

@@ -269,7 +269,7 @@ class Recurrent(Recurrence):
         """Do nothing: models call this to lay parameters side by side, and arrays have no parameters."""
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         return _options(
             f"{self.input_size}, {self.hidden_size}",
             num_layers=(self.num_layers, 1),
@@ -339,7 +339,7 @@ class RecurrentCell(Recurrence):
         return self._answer(tuple(state[0] for state in states) if alone else states)
 
     def extra_repr(self) -> str:
-        """Shown by print(model)."""
+        """Return the sizes and options of the layer in words, as print(model) shows them."""
         return _options(f"{self.input_size}, {self.hidden_size}", bias=(self.bias, True))
 
 

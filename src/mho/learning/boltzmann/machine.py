@@ -191,13 +191,28 @@ class BoltzmannMachine(EnergyModel, ClassNamePrefixFeaturesOutMixin, Transformer
     # What scikit-learn asks ----------------------------------------------------------------------
 
     def transform(self, X: Any) -> Any:
-        """Return the probabilities of the highest layer's units being 1, (n, size), by mean field (`hidden`)."""
+        """Return the probabilities that the units of the highest layer are 1, (n, size), by mean field.
+
+        Args:
+            X: (n, units), as of `fit`.
+
+        Raises:
+            NotFittedError: before `fit`.
+            WrongUse: for a machine without hidden units.
+        """
         return self.hidden(X)[-1]
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log-likelihood of examples in nats, as `log_likelihood(X)` does: exact for small machines.
 
         Large machines take seconds: 100 chains of 1,000 temperatures.
+
+        Args:
+            X: (n, units), as of `fit`.
+            y: ignored.
+
+        Raises:
+            NotFittedError: before `fit`.
         """
         self._check_fitted()
         return self.log_likelihood(X).mean

@@ -106,23 +106,32 @@ class ConntraClassifier(ClassifierMixin, BaseEstimator, metaclass=InWords):  # t
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Train from the start.
+        """Train from the start, and return the classifier.
 
         Args:
             X: (n, inputs) finite numbers.
             y: (n,) labels of any kind, of at least two classes.
+
+        Raises:
+            InvalidValue: for labels of one class, or a parameter out of range.
+            ValueError: by scikit-learn, for another shape, or values that are not finite.
         """
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         return self._train(X, y, unique_labels(y), None, self.sweeps)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
-        """Make one sweep on these examples, from the levels that the weights have.
+        """Make one sweep on these examples, from the levels that the weights have, and return the classifier.
 
         Args:
             X: (n, inputs) finite numbers; the first call decides how they are standardized.
             y: (n,) labels.
             classes: all labels that will come, in the first call.
+
+        Raises:
+            InvalidValue: without classes in the first call, with others in a later call, or for a label that is not
+                among them.
+            ValueError: by scikit-learn, for another shape, or values that are not finite.
         """
         first = not hasattr(self, "result_")
         X, y = validate_data(self, X, y, dtype=np.float64, reset=first)
@@ -172,17 +181,41 @@ class ConntraClassifier(ClassifierMixin, BaseEstimator, metaclass=InWords):  # t
         return ((X - self.mean_) / self.spread_).astype(np.float32)
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the outputs of the network: (n, classes), or for two classes their difference (n,)."""
+        """Return the outputs of the network: (n, classes), or for two classes their difference (n,).
+
+        Args:
+            X: (n, inputs) finite numbers.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: by scikit-learn, for another shape, or values that are not finite.
+        """
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == 2 else outputs
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the label of the largest output of each example (n,)."""
+        """Return the label of the largest output of each example, (n,).
+
+        Args:
+            X: (n, inputs) finite numbers.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: by scikit-learn, for another shape, or values that are not finite.
+        """
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(axis=1)]  # type: ignore[no-any-return]
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Return the softmax of the outputs (n, classes)."""
+        """Return the softmax of the outputs, (n, classes), from 0 to 1.
+
+        Args:
+            X: (n, inputs) finite numbers.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError: by scikit-learn, for another shape, or values that are not finite.
+        """
         return torch.from_numpy(self._outputs(X)).softmax(dim=1).numpy()
 
     def _outputs(self, X: Any) -> npt.NDArray[np.float64]:

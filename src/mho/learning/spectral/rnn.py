@@ -183,9 +183,13 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
         return self.stream_.seen
 
     def predict(self, X: Any) -> Floats:
-        """Return expected outputs (n, d_y), or (n,) where y was, of a sequence (n, d_x), from states of 0.
+        """Return the expected outputs of a sequence, (n, d_y), or (n,) if `fit` had y of one axis, from states of 0.
+
+        Args:
+            X: inputs (n, d_x), in order of time.
 
         Raises:
+            NotFittedError: before `fit`.
             InvalidValue: if the state diverges on these inputs.
         """
         self._check_fitted()
@@ -202,7 +206,16 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
         return y[:, 0] if self._flat else y
 
     def states(self, X: Any) -> Floats:
-        """Return hidden states (n, d_h) of a sequence (n, d_x), from states of 0; forward ones, then backward ones."""
+        """Return the hidden states of a sequence, (n, d_h), from states of 0.
+
+        Those of a bidirectional network are (n, 2·d_h): forward states, then backward ones.
+
+        Args:
+            X: inputs (n, d_x), in order of time.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
         self._check_fitted()
         x = self._rows(X)
         forward, *backward = self.weights_.parts()

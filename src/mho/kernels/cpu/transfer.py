@@ -17,7 +17,7 @@ EVERY_BIT = np.uint32(0xFFFFFFFF)
 def decide(buffers: Any, lines: Any, settings: Any, r: Any, i: Any, j: Any, omega: Any) -> Any:
     """Update the buffers of weight (i, j) by a reading, and return its pulses, negative for pulses down.
 
-    A cell's own map, `mho.Cell.decide`, stands here in compiled kernels; the function itself is never run.
+    In compiled kernels the cell's own map of the transfer stands here; this function is never run.
 
     Args:
         buffers: buffers of the weights, a tuple of (R, M, N); updated.

@@ -22,9 +22,24 @@ def block(
 ) -> Any:  # fmt: skip
     """Compute out[to + v·out_step + l] = Σ_k values[first + v·value_step + k] · panel[at + k·step + l].
 
-    v runs over the rows of a block (rows from `rows` on repeat the last), k over `terms`, l over the lanes of `groups`,
-    at most BLOCK_GROUPS. Terms are added in index order, each product with a single rounding; with `more` to the
-    numbers that stand in `out`. The sums stay in registers.
+    v runs over the rows of a block (rows from `rows` on repeat the last), k over `terms`, l over the lanes of `groups`.
+    Terms are added in index order, each product with a single rounding. The sums stay in registers.
+
+    Args:
+        typingctx: Numba's, unused.
+        out: takes the products, flat float32.
+        to: where in `out` they begin.
+        out_step: from a row of `out` to the next.
+        panel: packed weights, flat float32.
+        at: where in `panel` the first term begins.
+        step: from a term of `panel` to the next.
+        groups: groups of lanes, 1 to BLOCK_GROUPS; `block_shape` has the lanes of a group.
+        values: factors, flat float32.
+        first: where in `values` the first row begins.
+        value_step: from a row of `values` to the next.
+        rows: rows of the block that differ, at least 1.
+        terms: how many products a sum has.
+        more: True adds to the numbers that stand in `out`; False begins at 0.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -16,7 +16,18 @@ MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
 def pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Return a function that gives the pointer to a number of an array argument."""
+    """Return a function that gives the pointer to a number of an array argument of an intrinsic.
+
+    Args:
+        context: Numba's target context.
+        builder: llvmlite's IRBuilder, at the place where code is written.
+        signature: types of the intrinsic's arguments.
+        arguments: LLVM's values of the arguments.
+
+    Returns:
+        A function of the place of an argument, from 0, and of an offset in numbers (an LLVM integer), which is
+            unchecked.
+    """
 
     def pointer(place: int, offset: Any) -> Any:
         start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
@@ -26,7 +37,14 @@ def pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 
 def masked_load(builder: Any, start: Any, mask: Any, instead: Any) -> Any:
-    """Load a vector from memory; lanes that are masked out are not read, and get those of `instead`."""
+    """Load a vector from memory; lanes that are masked out are not read, and get those of `instead`.
+
+    Args:
+        builder: llvmlite's IRBuilder, at the place where code is written.
+        start: pointer to the first lane, aligned to 4 bytes.
+        mask: vector of bits, one per lane; 1 reads the lane.
+        instead: vector of as many float32 or 32-bit words, whose type the result has.
+    """
     kind = instead.type
     load = cgutils.get_or_insert_function(
         builder.module,
@@ -42,7 +60,13 @@ def _mangled(kind: Any) -> str:
 
 
 def splat(builder: Any, value: Any, lanes: int = LANES) -> Any:
-    """Return a vector with one value in all lanes."""
+    """Return a vector with one value in all lanes.
+
+    Args:
+        builder: llvmlite's IRBuilder, at the place where code is written.
+        value: a 32-bit word.
+        lanes: how many, at least 1.
+    """
     kind = ir.VectorType(WORD, lanes)
     undefined = ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(undefined, value, ir.Constant(WORD, 0))
@@ -55,7 +79,13 @@ def constant(word: int) -> Any:
 
 
 def chosen(builder: Any, mask: Any, kind: Any) -> Any:
-    """Return the number of lanes that a mask chooses."""
+    """Return the number of lanes that a mask chooses.
+
+    Args:
+        builder: llvmlite's IRBuilder, at the place where code is written.
+        mask: vector of bits, one per lane.
+        kind: LLVM's integer type of the number, wider than the mask has lanes.
+    """
     return builder.zext(builder.ctpop(builder.bitcast(mask, ir.IntType(mask.type.count))), kind)
 
 
@@ -64,6 +94,11 @@ def pack(builder: Any, mask: Any, columns: Sequence[tuple[Any, Any]]) -> Any:
 
     What follows in memory is overwritten, up to LANES words from each pointer. AVX-512 has an instruction for it; with
     AVX2 each half is permuted by a table of all its masks.
+
+    Args:
+        builder: llvmlite's IRBuilder, at the place where code is written.
+        mask: vector of LANES bits; 1 keeps the lane.
+        columns: pairs of a vector of LANES words and the pointer from which it is stored, aligned to 4 bytes.
     """
     count = chosen(builder, mask, ir.IntType(64))
     if has_avx512():
@@ -100,5 +135,12 @@ def _orders(module: Any) -> Any:
 
 
 def shuffled(builder: Any, a: Any, b: Any, places: Sequence[int]) -> Any:
-    """Return a vector of chosen lanes of two vectors, numbered from the first lane of `a` to the last lane of `b`."""
+    """Return a vector of chosen lanes of two vectors.
+
+    Args:
+        builder: llvmlite's IRBuilder, at the place where code is written.
+        a: vector of n lanes.
+        b: vector of n lanes of the same type.
+        places: numbers of the chosen lanes, from 0, the first lane of `a`, to 2n - 1, the last lane of `b`.
+    """
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(WORD, len(places)), list(places)))

@@ -42,7 +42,22 @@ def compress(
 ) -> Any:
     """Compute `mho.kernels.cpu.lists.append` in vectors; LLVM makes no such loop by itself.
 
-    Whole vectors of words are read, and as many are written.
+    Whole vectors of LANES words are read, and as many are written.
+
+    Args:
+        typingctx: Numba's, unused.
+        out: takes the list, flat uint32, with room for a vector behind its end.
+        line_to: where in `out` the entries (line + base) ^ flip begin.
+        word_to: where in `out` the entries word & keep begin.
+        lines: numbers of lines, flat uint32.
+        line_at: first number that is looked at.
+        words: bits of the slots in which each line pulses, flat uint32.
+        word_at: first word that is looked at.
+        size: how many lines and words are looked at.
+        test: bits; an entry is kept if its word has any of them.
+        keep: bits of a word that are kept.
+        base: added to a line.
+        flip: exclusive-or with the sum.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -80,7 +95,21 @@ def list_lines(
     typingctx: Any, out: Any, found: Any, room: Any, drive: Any, at: Any, size: Any, gain: Any, key_0: Any, key_1: Any,
     line: Any,
 ) -> Any:  # fmt: skip
-    """Compute `mho.kernels.cpu.lists.list_driven` in vectors; key_1, which all lines share, is written unpacked."""
+    """Compute `mho.kernels.cpu.lists.list_driven` in vectors; key_1, which all lines share, is written unpacked.
+
+    Args:
+        typingctx: Numba's, unused.
+        out: takes four columns of words, flat uint32; `list_driven` describes them.
+        found: length of the list before; its new length is returned.
+        room: words of a column.
+        drive: x or δ, flat float32 seen as uint32.
+        at: first number that is looked at.
+        size: how many numbers are looked at.
+        gain: C_x or C_δ of the vector, a float32 seen as uint32.
+        key_0: first key word of the vector, uint32.
+        key_1: second key word of the vector, uint32.
+        line: number of the line of drive[at].
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
@@ -116,7 +145,23 @@ def draw_lines(
     typingctx: Any, out: Any, line_to: Any, word_to: Any, drive: Any, at: Any, size: Any, gain: Any, key_0: Any,
     key_1: Any, line: Any,
 ) -> Any:  # fmt: skip
-    """Compute `mho.kernels.cpu.lists.draw_single` in vectors: only lines that pulse are written."""
+    """Compute `mho.kernels.cpu.lists.draw_single` in vectors: only lines that pulse are written.
+
+    The lines that pulse, and those whose probability is above 1, are counted and returned.
+
+    Args:
+        typingctx: Numba's, unused.
+        out: takes the list of lines that pulse, flat uint32, with room for a vector behind its end.
+        line_to: where in `out` the numbers of lines begin, with the sign of the drive in the highest bit.
+        word_to: where in `out` their bits begin, each 1.
+        drive: x or δ, flat float32 seen as uint32.
+        at: first number that is looked at.
+        size: how many numbers are looked at.
+        gain: C_x or C_δ of the vector, a float32 seen as uint32.
+        key_0: first key word of the vector, uint32.
+        key_1: second key word of the vector, uint32.
+        line: number of the line of drive[at].
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
@@ -157,7 +202,19 @@ def draw_lines(
 
 @intrinsic
 def gather(typingctx: Any, out: Any, to: Any, source: Any, base: Any, step: Any, cells: Any, size: Any) -> Any:
-    """Compute `mho.kernels.cpu.lists.take` with AVX-512; whole vectors of points are read."""
+    """Compute `mho.kernels.cpu.lists.take` with AVX-512: out[to + i] = source[base + step·cells[i]].
+
+    Args:
+        typingctx: Numba's, unused.
+        out: takes the numbers, flat float32.
+        to: where in `out` they begin.
+        source: flat float32.
+        base: where in `source` cross-point 0 has its number.
+        step: from a cross-point to the next, not 0.
+        cells: numbers of cross-points, flat uint32, their highest bit is not part of the number; whole vectors of
+            LANES are read.
+        size: how many.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def pointer(place: int, offset: Any, kind: Any) -> Any:
@@ -187,9 +244,19 @@ def gather(typingctx: Any, out: Any, to: Any, source: Any, base: Any, step: Any,
 
 @intrinsic
 def gather_fours(typingctx: Any, out: Any, to: Any, source: Any, base: Any, cells: Any, size: Any) -> Any:
-    """Compute `mho.kernels.cpu.lists.take_fours` with AVX-512; whole vectors of points are read.
+    """Compute `mho.kernels.cpu.lists.take_fours` with AVX-512: out[to[f] + i] = source[base + 4·cells[i] + f].
 
     Sixteen loads of four numbers and a transposition take 0.6 ns per cross-point; four gathers of sixteen took 1.2.
+
+    Args:
+        typingctx: Numba's, unused.
+        out: takes the numbers, flat float32.
+        to: four places in `out`, where each field begins.
+        source: flat float32.
+        base: where in `source` cross-point 0 has its four numbers.
+        cells: numbers of cross-points, flat uint32, their highest bit is not part of the number; whole vectors of
+            LANES are read.
+        size: how many.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -224,7 +291,13 @@ def gather_fours(typingctx: Any, out: Any, to: Any, source: Any, base: Any, cell
 
 
 def mixed(builder: Any, counter: Any, key_1: Any) -> Any:
-    """Return `mho.random.mix` of counters to which the first key has been added."""
+    """Return `mho.random.mix` of counters to which the first key has been added.
+
+    Args:
+        builder: llvmlite's IRBuilder, at the place where code is written.
+        counter: vector of LANES uint32, counter + key_0.
+        key_1: second key word, a vector of LANES uint32.
+    """
     h = counter
     for round_, (shift, factor) in enumerate(zip(MIX_SHIFTS, (*MIX_FACTORS, 0), strict=True)):
         h = builder.xor(h, builder.lshr(h, constant(shift)))

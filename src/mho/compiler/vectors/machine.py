@@ -25,7 +25,14 @@ def full_width(typingctx: Any) -> Any:
 
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """Return a·b + c, rounded once, in one instruction. `mho.kernels.reference.rounding.fused` is the truth."""
+    """Return a·b + c, rounded once, in one instruction. `mho.kernels.reference.rounding.fused` is the truth.
+
+    Args:
+        typingctx: Numba's, unused.
+        a: first factor, float32.
+        b: second factor, float32.
+        c: what is added, float32.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fma(*arguments)

@@ -14,7 +14,16 @@ EIGHT = ir.VectorType(ir.FloatType(), SQUARE)
 
 @intrinsic
 def largest_word(typingctx: Any, words: Any, at: Any, size: Any) -> Any:
-    """Return the largest of words[at : at + size] without their highest bits; LLVM leaves short rows to scalar code."""
+    """Return the largest of words[at : at + size] without their highest bits, uint32; 0 if the size is 0.
+
+    Of float32 numbers seen as words this is the largest magnitude. LLVM leaves short rows to scalar code.
+
+    Args:
+        typingctx: Numba's, unused.
+        words: flat uint32; nothing behind the row is read.
+        at: first word.
+        size: how many words.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
@@ -42,7 +51,16 @@ def transpose_gathered(
 ) -> Any:
     """Transpose a square: out[to + t·out_step + k] = source[places[first + k] + base + t] for k < SQUARE and t < rows.
 
-    SQUARE numbers are read from each place.
+    Args:
+        typingctx: Numba's, unused.
+        out: takes the square, flat float32.
+        to: where in `out` it begins.
+        out_step: from a line of `out` to the next.
+        rows: lines that are written, 1 to SQUARE.
+        source: flat float32; SQUARE numbers are read from each place.
+        places: flat int64.
+        first: the first of SQUARE places.
+        base: added to each place.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -67,7 +85,18 @@ def transpose_gathered(
 def transpose_spread(
     typingctx: Any, out: Any, to: Any, out_step: Any, source: Any, at: Any, step: Any, rows: Any
 ) -> Any:
-    """Transpose a square: out[to + k·out_step + t] = source[at + t·step + k] for k, t < SQUARE; 0 from t = rows on."""
+    """Transpose a square: out[to + k·out_step + t] = source[at + t·step + k] for k, t < SQUARE; 0 from t = rows on.
+
+    Args:
+        typingctx: Numba's, unused.
+        out: takes the square, flat float32.
+        to: where in `out` it begins.
+        out_step: from a line of `out` to the next.
+        source: flat float32; SQUARE numbers are read of each line.
+        at: where in `source` the first line begins.
+        step: from a line of `source` to the next.
+        rows: lines that are read, 1 to SQUARE.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
@@ -93,8 +122,17 @@ def transpose_spread(
 def add_lines(typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any, step: Any, count: Any) -> Any:
     """Add lines: out[to + i] += source[at + i + m·step] for m = 0, 1, ..., count - 1 in this order, and i < size.
 
-    The size is a multiple of SQUARE. Sums stay in registers: a load that meets two stores before it would wait for
-    both.
+    Sums stay in registers: a load that meets two stores before it would wait for both.
+
+    Args:
+        typingctx: Numba's, unused.
+        out: takes the sums, flat float32.
+        to: where in `out` the line begins.
+        size: numbers of a line, a multiple of SQUARE.
+        source: flat float32.
+        at: where in `source` the first line begins.
+        step: from a line of `source` to the next.
+        count: how many lines.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -137,7 +137,7 @@ class Device(Options, abc.ABC, metaclass=InWords):
         """Return the fault of drawn fields in words, or None; laws with rules for several fields override it.
 
         Args:
-            cells: fields by name, float32 arrays of one shape, a number for each device.
+            cells: fields by name, arrays that broadcast to (R, P, N), a number for each device.
         """
         return None
 

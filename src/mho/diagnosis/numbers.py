@@ -215,7 +215,7 @@ def _banks(
         rpu: of the replica.
         replica: its number.
         fields: of the devices of all banks.
-        direct: coincidences a device an image of the bank that vectors pulse.
+        direct: coincidences per device and image of the bank that vectors pulse.
         seen: vectors of updates since the start.
         vectors: that an image sends.
     """

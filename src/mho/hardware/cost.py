@@ -20,8 +20,8 @@ class BankWear:
 
     Attributes:
         bank: its name.
-        coincidences: steps of its devices.
-        writes: steps a device that is pulsed, the mean; how they are spread over the devices is not counted.
+        coincidences: steps of all its devices together.
+        writes: mean steps per pulsed device; how they are spread over the devices is not counted.
     """
 
     bank: str
@@ -37,7 +37,7 @@ class LayerCost:
     Attributes:
         placed: the layer.
         pulses: pulses on rows and columns.
-        coincidences: steps of its devices.
+        coincidences: steps of all its devices together.
         update: (least, most) energy [J] of these pulses and steps in the arrays. Pulses are counted over rows and
             columns together, and a pulse costs by the length of its line: least if all were on the shorter lines, most
             if on the longer.

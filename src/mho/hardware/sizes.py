@@ -78,7 +78,7 @@ GOKMEN_2017 = (
 def parse_size(text: str) -> ArraySize:
     """Return the size of an array from `ROWSxCOLUMNS:NANOSECONDS`, for example 512x512:10.
 
-    The nanoseconds are the time of a read, `t_meas`.
+    The nanoseconds are the time of one cycle of one vector, `t_meas`.
 
     Raises:
         InvalidValue: for another form, or numbers out of range.

@@ -40,7 +40,7 @@ class Layer:
         inputs: its columns, without the bias.
         bias: whether there is one.
         groups: matrices of this size.
-        vectors: vectors an image sends through each, in all uses together.
+        vectors: vectors per image that go through each, in all uses together.
         uses: how often an image goes through the layer; each step of a recurrence counts.
         names: by which patterns may call it: its own, and that of the torch layer, which may become several.
     """

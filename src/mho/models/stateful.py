@@ -48,7 +48,13 @@ def forget(model: nn.Module) -> None:
 
 @contextlib.contextmanager
 def apart(model: nn.Module) -> Iterator[None]:
-    """Run other sequences through a model, which begin anew; afterwards its states are those of before."""
+    """Let other sequences run through a model inside `with apart(model):`, and set back its states afterwards.
+
+    The other sequences begin anew. The states are set back also if an error is raised inside.
+
+    Args:
+        model: any torch model, with modules that keep a state or without.
+    """
     modules = stateful_modules(model)
     states = [module.state for module in modules]
     forget(model)

@@ -54,7 +54,13 @@ class Dropout(nn.Module, metaclass=InWords):
         return x * factors
 
     def factors(self, shape: Sequence[int], replicas: slice, first: int) -> npt.NDArray[np.float32]:
-        """Return the factors, 0 or 1/(1 - p), of samples (R·B, ...) of some replicas, from number `first` on."""
+        """Return the factors, 0 or 1/(1 - p), of samples (R·B, ...) of some replicas, float32.
+
+        Args:
+            shape: shape of the samples, (R·B, ...), R the number of these replicas.
+            replicas: the replicas, a slice.
+            first: number of the first sample of each replica, from 0, which names its draws.
+        """
         seeds = self.seeds.tolist()[replicas]
         batch = shape[0] // len(seeds)
         own = tuple(shape[1:2] if self.channels else shape[1:])

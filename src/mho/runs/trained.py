@@ -81,7 +81,7 @@ class TrainedRun:
 
     @functools.cached_property
     def history(self) -> list[dict[str, Any]]:
-        """Lines of metrics.jsonl, one mapping an epoch.
+        """Lines of metrics.jsonl, one mapping per epoch.
 
         Raises:
             InvalidValue: if the file is missing or damaged.

@@ -163,7 +163,11 @@ class OnlineDriver(Driver):
         return [Outcome(*answer) for answer in answers]
 
     def graph(self, images: Tensor, parts: int = 1) -> Graph:
-        """Return the graph for batches of this shape, its replicas split into so many shares.
+        """Return the graph for batches of this shape, which is kept for the next batch of the same shape.
+
+        Args:
+            images: (B, ...), shared by the replicas, or (R, B, ...); only the shape counts.
+            parts: shares into which the replicas are split, at least 1.
 
         Raises:
             NoGraph: if the model cannot be driven online with such batches.

@@ -76,7 +76,7 @@ def read_pictures(folder: Path) -> dict[str, bytes]:
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:
-    """Read a metrics.jsonl: one mapping an epoch, empty lines left out.
+    """Read a metrics.jsonl: one mapping per epoch, empty lines left out.
 
     Raises:
         InvalidValue: if the file cannot be read, or a line is no JSON object, naming the line.

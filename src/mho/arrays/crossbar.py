@@ -268,7 +268,7 @@ class Crossbar(Array):
         return once(self._kept, key, lambda: circuit_of(self._circuits[operation], replicas, self.replicas))
 
     def flagged(self) -> bool:
-        """Return whether a kernel met NaN or infinite values. Asked after every cycle: `any` alone costs 5 µs."""
+        """Return True if a kernel met NaN or infinite values since the flags were cleared: `any` alone costs 5 µs."""
         if "totals" not in self._kept:
             self._kept["totals"] = [bank.memory("totals") for bank in self._banks()]
         return any(map(is_flagged, self._kept["totals"]))

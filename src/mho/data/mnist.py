@@ -34,7 +34,7 @@ MNIST = IdxFiles(
 
 
 def mnist(folder: Path | None = None) -> Dataset:
-    """MNIST (Y. LeCun, C. Cortes, C. Burges): 60,000 training and 10,000 test images.
+    """MNIST (Y. LeCun, C. Cortes, C. Burges): 60,000 training and 10,000 test images (1, 28, 28), digits 0 to 9.
 
     Looks in `folder` if given, else in `$MHO_DATA` and its subfolder mnist, then in the user's cache; what is
     not there is downloaded to the cache, checked, and kept. Files may be packed (.gz) or not.

@@ -139,6 +139,12 @@ class AnalogOptimizer(ArrayOptimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Let the torch optimizer step, send its steps to the arrays, and let the time of one step pass for these.
 
+        Args:
+            closure: called first, with gradients on, as torch's optimizers do; None: gradients are there.
+
+        Returns:
+            What the closure returned, else None.
+
         Raises:
             InvalidValue: if a gradient or a step holds NaN or infinite values, before an array moves; or asks for more
                 than 32768 pulses of a device.

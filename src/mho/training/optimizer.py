@@ -100,6 +100,12 @@ class AnalogSGD(ArrayOptimizer):
         """Pulse the arrays, step the digital parameters, and let the time of one step pass for every array.
 
         A layer whose learning rate is 0 is not pulsed; its devices still decay, drift and diffuse.
+
+        Args:
+            closure: called first, with gradients on, as torch's optimizers do; None: gradients are there.
+
+        Returns:
+            What the closure returned, else None.
         """
         self._tell_of_momentum()
         loss = self._prepare(closure)

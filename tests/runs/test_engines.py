@@ -483,7 +483,7 @@ MANY |= {"device.dw_min.mean": [0.001, 0.004]}
 @pytest.mark.parametrize(
     "grid", [pytest.param(FEW, id="8 rows"), pytest.param(MANY, id="48 rows", marks=pytest.mark.long)]
 )
-def test_rows_on_ray_are_those_of_the_local_engine_though_a_worker_is_killed(grid, tmp_path, cluster):
+def test_rows_on_ray_are_those_of_this_process_though_a_worker_is_killed(grid, tmp_path, cluster):
     address, training = cluster
     points = math.prod(map(len, grid.values()))
     described = sweep({"seeds": 2, "replicas": 4 if points > 4 else 2, "grid": grid}, training=LONGER)
@@ -507,6 +507,4 @@ def test_rows_on_ray_are_those_of_the_local_engine_though_a_worker_is_killed(gri
     expected = [(point, seed) for point in range(points) for seed in (0, 1)]
     assert [(row["point"], row["seed"]) for row in rows] == expected
     assert {row["status"] for row in rows} == {"done"}
-    with local(2) as engine:
-        Coordinator(described, tmp_path / "local").run(engine)
-    assert rows == values(tmp_path / "local")
+    assert rows == trained_inline(described, tmp_path / "inline")

@@ -205,6 +205,27 @@ def test_pulses_that_saturate_are_named_first():
     assert found.faults[0].check == "saturated pulses", str(found)
 
 
+def test_arrays_that_are_behind_floating_point_are_not_called_healthy():
+    def effect(check: str, lost: float, *settings: str) -> Finding:
+        return Finding(check=check, array="hh", replica=0, lost=lost, number="n", meaning="m", settings=settings)
+
+    found = [
+        effect("symmetry points", 0.42),
+        effect("weights at bounds", 0.26, "scale=max"),
+        effect("read noise", 0.02, "forward.noise=0.01"),
+    ]
+    behind = verdict(found, Situation(error=53.6, chance=84.1, reference=41.5))
+    assert behind.kind == "behind floating point"
+    assert behind.settings == ("scale=max",)
+    assert "by 12.1 points" in behind.sentence
+    assert "symmetry points (42%), weights at bounds (26%); error" in behind.sentence
+    # without a yardstick, or with effects that are nothing, no problem is found; a fault comes first
+    assert verdict(found, Situation(error=53.6, chance=84.1)).kind == "no problem found"
+    assert verdict(found[2:], Situation(error=53.6, chance=84.1, reference=41.5)).kind == "no problem found"
+    lost = [effect("read noise", 0.6), *found[:2]]
+    assert verdict(lost, Situation(error=53.6, chance=84.1, reference=41.5)).kind == "read noise"
+
+
 # Healthy arrays, and the paper's own diagnosis of its baseline -------------------------------------
 
 

@@ -26,6 +26,8 @@ SAFE = 0.1
 """Change of the log-odds of other examples in a step that leaves room for higher rates by its inverse, in steps."""
 ROOM = 30.0
 """How many times as high as given a learning rate may be before the rate, and not the length, is at fault."""
+TELLING = 0.1
+"""Loss of a check from which it counts among what keeps arrays behind floating point."""
 LONGER = 4
 """How many times as long a training is advised to be."""
 
@@ -87,8 +89,9 @@ class Verdict:
     """What causes the error, or that nothing does that the checks know of.
 
     Attributes:
-        kind: "as good as floating point", "not the arrays", "too short", "learning rate too small", "no problem found",
-            "unexplained", or the name of the check that found the fault.
+        kind: "as good as floating point", "not the arrays", "too short", "learning rate too small", "behind floating
+            point" where several effects add up, "no problem found", "unexplained", or the name of the check that found
+            the fault.
         sentence: for people, one line.
         settings: what to try, as after `--set` of `mho train`; () where a finding says it.
     """
@@ -147,7 +150,9 @@ def verdict(findings: Sequence[Finding], situation: Situation) -> Verdict:
     """Return the verdict from what the checks found, the worst first, and how far the training has come."""
     made = _of_reference(situation) or _of_faults(findings, situation) or _of_length(situation)
     if made is None:
-        made = _unexplained(findings, situation) if situation.is_at_chance else _without_fault(findings, situation)
+        made = _unexplained(findings, situation) if situation.is_at_chance else None
+    if made is None:
+        made = _behind(findings, situation) or _without_fault(findings, situation)
     names, share = situation.digital
     beside = f"; digital: {layers_in_words(', '.join(names))}, {per_cent(share)} of the weights" if names else ""
     return dataclasses.replace(made, sentence=made.sentence + beside)
@@ -223,6 +228,22 @@ def _unexplained(findings: Sequence[Finding], situation: Situation) -> Verdict:
     ask = "" if situation.reference is not None else "; see whether floating point learns it"
     sentence = f"near chance, and no single check says why: {largest}{ask}; {situation.errors}"
     return Verdict("unexplained", sentence, most.settings)
+
+
+def _behind(findings: Sequence[Finding], situation: Situation) -> Verdict | None:
+    """Return what adds up where floating point is clearly better and no effect by itself passes its limit."""
+    if situation.reference is None or situation.error is None:
+        return None
+    largest = [each for each in findings if each.lost >= TELLING][:3]
+    if not largest:
+        return None
+    effects = ", ".join(f"{each.check} ({each.lost:.0%})" for each in largest)
+    settings = next((each.settings for each in largest if each.settings), ())
+    sentence = (
+        f"behind floating point by {situation.error - situation.reference:.1f} points, and no single check passes its "
+        f"limit of {LIMIT:.0%}; the largest effects: {effects}; {situation.errors}"
+    )
+    return Verdict("behind floating point", sentence, settings)
 
 
 def _without_fault(findings: Sequence[Finding], situation: Situation) -> Verdict:

@@ -146,8 +146,7 @@ class Run:
 
         Returns:
             What the checks found; the error that says why they cannot be made; None before the end of the run, when
-                nothing
-            is written.
+            nothing is written.
         """
         found = self.diagnose()
         if found is not None:

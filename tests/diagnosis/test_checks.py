@@ -634,7 +634,7 @@ def test_the_page_of_a_healthy_run_says_so_in_a_line(run):
         finding |= {"lost": 0.1, "fault": False}
     file.write_text(json.dumps(summary))
     page = write_report(run.folder).read_text(encoding="utf-8")
-    assert "No problem found: no effect" in page
+    assert "No effect by itself" in page
     assert "<strong>Try</strong>" not in page
 
 

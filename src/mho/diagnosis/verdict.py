@@ -148,11 +148,14 @@ def joint(parts: Sequence[Judged]) -> Verdict:
 
 def verdict(findings: Sequence[Finding], situation: Situation) -> Verdict:
     """Return the verdict from what the checks found, the worst first, and how far the training has come."""
-    made = _of_reference(situation) or _of_faults(findings, situation) or _of_length(situation)
-    if made is None:
-        made = _unexplained(findings, situation) if situation.is_at_chance else None
-    if made is None:
-        made = _behind(findings, situation) or _without_fault(findings, situation)
+    made = (
+        _of_reference(situation)
+        or _of_faults(findings, situation)
+        or _of_length(situation)
+        or _unexplained(findings, situation)
+        or _behind(findings, situation)
+        or _without_fault(findings, situation)
+    )
     names, share = situation.digital
     beside = f"; digital: {layers_in_words(', '.join(names))}, {per_cent(share)} of the weights" if names else ""
     return dataclasses.replace(made, sentence=made.sentence + beside)
@@ -222,7 +225,9 @@ def _of_length(situation: Situation) -> Verdict | None:
     return None
 
 
-def _unexplained(findings: Sequence[Finding], situation: Situation) -> Verdict:
+def _unexplained(findings: Sequence[Finding], situation: Situation) -> Verdict | None:
+    if not situation.is_at_chance:
+        return None
     most = min(findings, key=lambda each: (each.rank > 1, -each.lost))
     largest = f"the largest effect is {most.check} ({most.lost:.0%}, limit {LIMIT:.0%})"
     ask = "" if situation.reference is not None else "; see whether floating point learns it"

@@ -122,10 +122,9 @@ def _over_devices(name: str, found: Sequence[Estimate], factor: float) -> Parame
         error = determined[0].error if determined else None
         return Parameter(name, float(values.mean()), None if error is None else error * factor, None, note)
     shared = float(np.mean([e.shared for e in used])) * factor
-    own = [math.sqrt(max(e.error**2 - e.shared**2, 0.0)) for e in determined if e.error is not None]
-    typical = float(np.median(own))
-    errors = np.array([typical if e.error is None else math.sqrt(max(e.error**2 - e.shared**2, 0.0)) for e in used])
-    mean, error, std = random_effects(values, errors * factor)
+    own = np.array([math.nan if e.error is None else math.sqrt(max(e.error**2 - e.shared**2, 0.0)) for e in used])
+    # a value at the end of its range counts as much as others do
+    mean, error, std = random_effects(values, np.where(np.isnan(own), np.nanmedian(own), own) * factor)
     return Parameter(name, mean, math.hypot(error, shared), std / abs(mean) if mean else None, note)
 
 

@@ -35,10 +35,11 @@ PAIRS = [pytest.param(cell, law, id=f"{cell}-{law}") for cell, law in itertools.
 
 
 def parts() -> list[tuple[Pulses | Exact, dict[str, object]]]:
-    """Every update with no option, each alone, and all together; more updates without options."""
-    options = [{}, *({name: 0.1} for name in OPTIONS), ALL_ON]
+    """Every update with no option and with all together; each option alone, with updates in turn; more updates."""
+    updates = [kind() for kind in UPDATES.values()]
     return [
-        *itertools.product([kind() for kind in UPDATES.values()], options),
+        *itertools.product(updates, [{}, ALL_ON]),
+        *zip(itertools.cycle(updates), ({name: 0.1} for name in OPTIONS)),
         *((update, {}) for update in MORE_UPDATES),
     ]
 

@@ -74,10 +74,26 @@ def sketch(
     ends = sorted(tried, key=lambda one: one.minus)[: BEST if model is None else 1]
     ends = [climb(blurred[0], end.places, steps=most, enough=ROUGH) for end in ends]
     end = min(ends, key=lambda one: one.minus)
+    if model is None:
+        end = _straightened(blurred[0], end)
     level, places = end.minus / len(problem.series.readings), end.places
     for problem in blurred[1:]:
         places = climb(problem, places, steps=most, enough=ROUGH).places
     return places, level
+
+
+def _straightened(problem: Problem, end: End) -> End:
+    """Return the best of an end and those that are found where both directions have the shapes of one of them.
+
+    A shape of one direction may have run to an end of its range, where others mean nothing and the search stays.
+    """
+    values, ends = problem.values(end.places), [end]
+    pairs = [(n, n.removesuffix("_up") + "_down") for n in values if n.endswith("_up")]
+    for source, target in ((0, 1), (1, 0)):
+        same = {pair[target]: values[pair[source]] for pair in pairs if pair[target] in values}
+        if same:
+            ends.append(climb(problem, problem.adopt(values | same), steps=STEPS, enough=ROUGH))
+    return min(ends, key=lambda one: one.minus)
 
 
 def improved(problem: Problem, start: Floats, *, polished: bool) -> tuple[Problem, End]:

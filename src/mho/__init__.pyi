@@ -32,10 +32,9 @@ from mho.config import RPU
 from mho.devices import Device, Effect, Table, per_cell, table
 from mho.diagnosis import advise, diagnose
 from mho.nn import band_limit, conversion_table, convert, export, replica_loss, to_digital
-from mho.periphery import Exact, Pulses, Read, Scale
+from mho.periphery import Exact, Pulses, Read, Scale, Tile
 from mho.report import CallableRoom
 from mho.runs import improve, load
-from mho.tile import Tile
 from mho.training import AnalogOptimizer, AnalogSGD
 from mho.version import PHYSICS_VERSION
 

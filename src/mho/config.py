@@ -12,9 +12,8 @@ from mho.devices import ConstantStep, Device
 from mho.errors import Faults, InvalidValue, InWords, LawError, nearest
 from mho.fields import under
 from mho.per_replica import check_lengths, lengths, map_lists, of_replica
-from mho.periphery import Exact, Pulses, Read, Scale
+from mho.periphery import Exact, Pulses, Read, Scale, Tile
 from mho.tables import NO_SCALE, part_from_table, plain_value, table_of
-from mho.tile import Tile
 from mho.toml_files import parse_toml, write_toml
 
 

@@ -13,8 +13,7 @@ from mho.devices.files import device_from_fields, device_to_table
 from mho.devices.measured_cells import MeasuredCells
 from mho.errors import CAN_DIFFER, InvalidValue, nearest
 from mho.imports import find_class
-from mho.periphery import Exact, Pulses, Read, Scale
-from mho.tile import Tile
+from mho.periphery import Exact, Pulses, Read, Scale, Tile
 from mho.toml_files import NONE
 
 T = TypeVar("T")

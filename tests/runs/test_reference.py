@@ -16,14 +16,13 @@ from mho.cli.configs import parse_setting
 from mho.devices import EFFECTS, LAWS
 from mho.errors import InvalidValue, MhoError
 from mho.learning import ZeroShifting
-from mho.periphery import Pulses, Read, Scale
+from mho.periphery import Pulses, Read, Scale, Tile
 from mho.presets import PRESETS
 from mho.runs import Experiment, check_config, config_json, config_reference, config_toml, merged
 from mho.runs.presets import over_preset
 from mho.runs.reference import KINDS, allowed_by
 from mho.runs.reference_words import TITLES
 from mho.runs.sweep import Sweep
-from mho.tile import Tile
 from mho.toml_files import key_lines
 from mho.training import TASKS, Training
 from tests.helpers.command import mho

@@ -22,14 +22,13 @@ from mho.imports import is_own
 from mho.learning import ZeroShifting
 from mho.models import NETWORKS
 from mho.models.own import check_options
-from mho.periphery import Read, Scale
+from mho.periphery import Read, Scale, Tile
 from mho.presets import PRESETS
 from mho.runs.experiment import SECTIONS, WHERE_ON, Experiment
 from mho.runs.presets import DEFAULT_PRESET, over_preset
 from mho.runs.reference_words import AFTER, BESIDE, DRAWN, HEAD, TITLES
 from mho.runs.sweep import MAX_REPLICAS, MAX_ROWS, REPLICAS
 from mho.tables import NO_SCALE, READ_WHERE_ON, UPDATES, cell_from_table, find_law, table_of
-from mho.tile import Tile
 from mho.toml_files import in_toml
 from mho.training import TASKS, Training, find_task
 

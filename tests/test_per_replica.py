@@ -73,12 +73,17 @@ def refused(*parts: str):
 # The same bits as alone
 
 
+SIZES = {"cpu": (5, 19), "reference": (3, 5)}
+"""Rows and columns of an array; in the reference a pulse takes 0.1 ms."""
+
+
 def drive(array: mho.Crossbar, replica: int | None = None) -> list[torch.Tensor]:
     """Some cycles of three replicas, or of one of them alone."""
     generator = torch.Generator().manual_seed(0)
     seen = []
     for _ in range(3):
-        x, d = torch.randn(3, 6, 19, generator=generator), torch.randn(3, 6, 5, generator=generator) * 0.1
+        x = torch.randn(3, 6, array.in_features, generator=generator)
+        d = torch.randn(3, 6, array.out_features, generator=generator) * 0.1
         if replica is not None:
             x, d = x[replica : replica + 1], d[replica : replica + 1]
         seen += [array.forward(x), array.backward(d)]
@@ -91,10 +96,10 @@ def drive(array: mho.Crossbar, replica: int | None = None) -> list[torch.Tensor]
 @pytest.mark.parametrize("name", RPUS)
 def test_each_replica_of_an_array_equals_the_array_of_its_values(name, cell, backend):
     rpu = RPUS[name].replace(cell=cell)
-    together = mho.Crossbar(rpu, 5, 19, seed=4, replicas=3, backend=backend)
+    together = mho.Crossbar(rpu, *SIZES[backend], seed=4, replicas=3, backend=backend)
     seen = drive(together)
     for r in range(3):
-        alone = mho.Crossbar(rpu.of_replica(r), 5, 19, seed=4 + r, backend=backend)
+        alone = mho.Crossbar(rpu.of_replica(r), *SIZES[backend], seed=4 + r, backend=backend)
         for mine, theirs in zip(seen, drive(alone, r), strict=True):
             assert torch.equal(mine[r], theirs[0])
         counted = together.counters()

@@ -4,6 +4,7 @@ from mho.arrays.arguments import check_lr, seed_list
 from mho.arrays.base import Array
 from mho.arrays.crossbar import Crossbar
 from mho.arrays.cycles import Cycles
+from mho.arrays.faults import any_flag
 from mho.arrays.read_only import ReadOnly
 from mho.arrays.row import ArrayRow
 from mho.arrays.tiled import TiledArray, build_array
@@ -18,6 +19,7 @@ __all__ = [
     "Cycles",
     "ReadOnly",
     "TiledArray",
+    "any_flag",
     "build_array",
     "check_lr",
     "seed_list",

@@ -13,7 +13,7 @@ from mho.arrays.arguments import seed_list
 from mho.arrays.base import Array
 from mho.arrays.crossbar_cycles import CrossbarCycles
 from mho.arrays.cycles import Cycles
-from mho.arrays.faults import fault_of, is_flagged, parts_of_cell
+from mho.arrays.faults import any_flag, fault_of, parts_of_cell
 from mho.arrays.frequent import FrequentPlans
 from mho.arrays.layout import check_size
 from mho.arrays.own_cells import own_cells
@@ -180,7 +180,7 @@ class Crossbar(Array):
 
         def plan(x: Floats, d: Floats) -> tuple[list[Step], UpdatePlan]:
             bound = cell.plan_update(part, x, d)
-            return [*bound.draw, *bound.move], bound
+            return part.whole_update(bound, x.shape[1]), bound
 
         steps, bound, _ = self._plans().find((Operation.UPDATE, x.shape[1]), (x, d), plan)
         bound.set_rate(lr)
@@ -192,13 +192,13 @@ class Crossbar(Array):
             raise WrongUse(f"array {self.name}: an array with Exact updates takes no pulses; give update=mho.Pulses()")
         plan = self.rpu.cell.plan_pulses(self.part(), p, q, length or pulses[0][0].length)
         plan.set_rate(0.0)
-        self._update([*plan.draw, *plan.move], p, q)
+        self._update(self.part().whole_update(plan, p.shape[1]), p, q)
 
     def _step(self, pulses: Tensor) -> None:
         plan = self.rpu.cell.plan_step(self.part(), pulses.contiguous().numpy())
         plan.set_rate(0.0)
         lines = np.empty((self.replicas, 1, 0), np.float32)  # one vector, in which no line is driven by a number
-        self._update([*plan.draw, *plan.move], lines, lines)
+        self._update(self.part().whole_update(plan, 1), lines, lines)
 
     def _add(self, change: Tensor) -> None:
         self.part().first.add(change.numpy())
@@ -269,14 +269,15 @@ class Crossbar(Array):
 
     def flagged(self) -> bool:
         """Return True if a kernel met NaN or infinite values since the flags were cleared: `any` alone costs 5 µs."""
-        if "totals" not in self._kept:
-            self._kept["totals"] = [bank.memory("totals") for bank in self._banks()]
-        return any(map(is_flagged, self._kept["totals"]))
+        if "flags" not in self._kept:
+            self._kept["flags"] = [bank.memory("totals")[:, count.NOT_FINITE] for bank in self._banks()]
+        return any_flag(self._kept["flags"])
 
     def fault(self, x: Floats | None = None, d: Floats | None = None, *, relaxing: bool = False) -> MhoError:
         """Return the error for NaN or infinite values that a kernel met, named by where they come from."""
-        bank = next(bank for bank in self._banks() if is_flagged(bank.memory("totals")))
-        name = bank.names[int(bank.memory("totals")[:, count.NOT_FINITE].argmax())]
+        flags = [(bank, bank.memory("totals")[:, count.NOT_FINITE]) for bank in self._banks()]
+        bank, flag = next((bank, flag) for bank, flag in flags if any_flag([flag]))
+        name = bank.names[int(flag.argmax())]
         self.forget_flags()
         return fault_of(bank, name, x, d, relaxing=relaxing)
 
@@ -286,13 +287,8 @@ class Crossbar(Array):
             bank.memory("totals")[:, count.NOT_FINITE] = 0
 
     def _update(self, steps: Sequence[Step], x: Floats, d: Floats) -> None:
-        part = self.part()
-        part.touch()
-        try:
-            for step in steps:
-                step()
-        finally:
-            part.first.count_on(Operation.UPDATE, x.shape[1])
+        for step in steps:
+            step()
         if self.flagged():
             raise self.fault(x, d)
 
@@ -303,15 +299,13 @@ class Crossbar(Array):
 
         def plan(x: Floats) -> tuple[list[Step], Floats]:
             out = np.empty((*x.shape[:2], width), np.float32)
-            return self.rpu.cell.plan_read(part, x, out, self.circuit(operation), stream, backward=backward), out
+            steps = self.rpu.cell.plan_read(part, x, out, self.circuit(operation), stream, backward=backward)
+            return [*steps, *part.counted_reads(stream, x.shape[1])], out
 
         part.prepare()
         steps, out, kept = self._plans().find((stream, backward, inputs.shape[1]), (inputs,), plan)
-        try:
-            for step in steps:
-                step()
-        finally:
-            part.count_reads(stream, inputs.shape[1])
+        for step in steps:
+            step()
         if self.flagged():
             raise self.fault(*((None, inputs) if backward else (inputs, None)))
         return out.copy() if kept else out

@@ -10,17 +10,16 @@ import numpy as np
 from mho.banks import Rate
 from mho.compiler.program import Step
 from mho.errors import MhoError
-from mho.kernels.ops import Floats
+from mho.kernels.ops import Counts, Floats
 from mho.kernels.scratch import room
-from mho.random import Operation
 
 
 class Cycles(abc.ABC):
     """Forward, backward and update of T vectors as steps, on the state of an array, without checks or new memory.
 
     Cycles of different replicas may be at different steps, so each numbers its vectors itself: from `begin` on, until
-    `store_numbers` writes the numbers back to the array. Several uses of an array within a step share the numbers of
-    one of them, and each counts its vectors on before the next is run.
+    `store_numbers` writes the numbers back to the array. Each list of steps ends by counting its vectors on, so that
+    several uses of an array within a step may share the numbers of the first.
 
     Args:
         replicas: R.
@@ -35,7 +34,7 @@ class Cycles(abc.ABC):
         outputs: (R, T, out), written by `forward`.
         errors: δ (R, T, out), read by `backward` and `update`.
         downwards: (R, T, in), written by `backward`; another run may write there next.
-        forward, backward, update: steps, to be run in this order; backward may be left out.
+        forward, backward, update: steps, to be run in this order; backward, or update, may be left out.
         relax: steps in which the time of one optimizer step passes; none where devices do not change by themselves.
     """
 
@@ -57,10 +56,6 @@ class Cycles(abc.ABC):
         """Update the weights that reads see, before a forward and the backward that follows it."""
 
     @abc.abstractmethod
-    def touch(self) -> None:
-        """Invalidate the cached visible weights before an update."""
-
-    @abc.abstractmethod
     def set_rate(self, lr: Rate) -> None:
         """Set the learning rate of the following updates: a number for all replicas, or (R,)."""
 
@@ -72,18 +67,6 @@ class Cycles(abc.ABC):
     def store_numbers(self) -> None:
         """Write the numbers of the next vectors back to the array."""
 
-    @abc.abstractmethod
-    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
-        """Add T to the number of the next vector of each named direction."""
-
-    @abc.abstractmethod
-    def counted(self, operation: Operation) -> list[Step]:
-        """Plan the addition of T to the number of the next vector of a direction."""
-
-    @abc.abstractmethod
-    def count_time(self) -> None:
-        """Add 1 to the number of optimizer steps in which devices have changed by themselves."""
-
     @property
     @abc.abstractmethod
     def stale(self) -> bool:
@@ -91,8 +74,8 @@ class Cycles(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def flagged(self) -> bool:
-        """Return True if a kernel met NaN or infinite values."""
+    def flags(self) -> list[Counts]:
+        """Return memory, (R,) each, that is not 0 where a kernel met NaN or infinite values; `any_flag` looks at it."""
 
     @abc.abstractmethod
     def fault(self, *, x: bool, d: bool) -> MhoError | None:
@@ -121,10 +104,6 @@ class JoinedCycles(Cycles):
         for part in self.parts:
             part.prepare()
 
-    def touch(self) -> None:
-        for part in self.parts:
-            part.touch()
-
     def begin(self) -> None:
         for part in self.parts:
             part.begin()
@@ -133,24 +112,13 @@ class JoinedCycles(Cycles):
         for part in self.parts:
             part.store_numbers()
 
-    def count_on(self, *, forward: bool = False, backward: bool = False, update: bool = False) -> None:
-        for part in self.parts:
-            part.count_on(forward=forward, backward=backward, update=update)
-
-    def counted(self, operation: Operation) -> list[Step]:
-        return [step for part in self.parts for step in part.counted(operation)]
-
-    def count_time(self) -> None:
-        for part in self.parts:
-            part.count_time()
-
     @property
     def stale(self) -> bool:
         return any(part.stale for part in self.parts)
 
     @property
-    def flagged(self) -> bool:
-        return any(part.flagged for part in self.parts)
+    def flags(self) -> list[Counts]:
+        return [flag for part in self.parts for flag in part.flags]
 
     def fault(self, *, x: bool, d: bool) -> MhoError | None:
         return next((fault for part in self.parts if (fault := part.fault(x=x, d=d)) is not None), None)

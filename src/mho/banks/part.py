@@ -100,6 +100,10 @@ class BankPart:
         """Add `vectors` to the number of the next vector of an operation."""
         self.numbers[int(operation)] += vectors
 
+    def counted(self, operation: Operation, vectors: int) -> Step:
+        """Plan what `count_on` does."""
+        return self.bank.backend.plan_count(self.number(operation), vectors)
+
     def plan_read(
         self, weights: Floats, x: Floats, out: Floats, circuit: Circuit, operation: Operation,
         number: Counts | None = None, *, backward: bool = False,

@@ -72,6 +72,10 @@ class VisibleWeights:
         """Note that a kernel moves devices: the visible weights are computed anew for the next read."""
         self._changes += 1
 
+    def touched(self) -> list[Step]:
+        """Plan what `touch` does."""
+        return [self._backend.plan_count(self._changes, 1)]
+
     def stamp(self) -> Counts:
         """Return a number (R,) that grows with every change of the devices."""
         return self._changes + sum(_version(tensor) for tensor in self._tensors)

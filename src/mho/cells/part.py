@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy.typing as npt
 
-from mho.banks import BankPart
+from mho.banks import BankPart, UpdatePlan
+from mho.compiler.program import Step
 from mho.kernels.ops import Floats
 from mho.per_replica import of_replica
 from mho.random import Operation
@@ -65,12 +66,19 @@ class CellPart:
         for bank in self.banks.values():
             bank.touch()
 
-    def count_reads(self, operation: Operation, vectors: int) -> None:
-        """Add `vectors` to the number of the next vector of a read, which names its noise.
+    def touched(self) -> list[Step]:
+        """Plan to mark the weights that reads see as out of date, as `touch` does."""
+        return [step for bank in self.banks.values() for step in bank.visible.touched()]
+
+    def whole_update(self, plan: UpdatePlan, vectors: int) -> list[Step]:
+        """Return an update of so many vectors with what belongs to it: weights go out of date, vectors are counted."""
+        return [*self.touched(), *plan.draw, *plan.move, self.first.counted(Operation.UPDATE, vectors)]
+
+    def counted_reads(self, operation: Operation, vectors: int) -> list[Step]:
+        """Plan to add `vectors` to the number of the next vector of a read, which names its noise.
 
         Args:
             operation: whose streams the noise is of.
-            vectors: how many vectors were read.
+            vectors: how many vectors are read.
         """
-        for each in self.sums:
-            each.reader.count_on(operation, vectors)
+        return [each.reader.counted(operation, vectors) for each in self.sums]

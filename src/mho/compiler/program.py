@@ -108,12 +108,13 @@ class Program:
         with preparing:
             self._run, self._words = sequence_runner(), np.zeros(3, np.int64)
             self._whole = self._alone()
+            self._address = self._whole.pairs.ctypes.data
             self._shares = [self._share(part, parts) for part in range(parts if shared else 0)]
 
     def __call__(self) -> None:
         failed, calls = self._together() if self._shares else None, self._calls
         if failed is None:
-            failed = self._run(len(self._whole.pairs), self._whole.pairs.ctypes.data)
+            failed = self._run(len(calls), self._address)
         else:
             calls = self._shares[0].calls
         if failed:

@@ -140,6 +140,10 @@ class Backend(abc.ABC):
         """
 
     @abc.abstractmethod
+    def plan_count(self, number: Counts, vectors: int) -> Step:
+        """Plan number += vectors behind the operations that read it, for numbers (n,) int64."""
+
+    @abc.abstractmethod
     def plan_visible(
         self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, out: Floats
     ) -> Step:

@@ -236,11 +236,6 @@ def copy_rows(values: Floats, out: Floats) -> Call:
     return plain(VECTORS, "copy_rows", len(values), values.size, values, out)
 
 
-def count_on(number: Counts, vectors: int) -> Call:
-    """Plan number += vectors, for the number of the next vector, (1,)."""
-    return plain(VECTORS, "count_on", 1, 1, number, vectors)
-
-
 def add(values: Floats, out: Floats) -> Call:
     """Plan out += values, for arrays of equal size and any shape."""
     return plain(VECTORS, "add", 1, values.size, values.reshape(-1), out.reshape(-1))

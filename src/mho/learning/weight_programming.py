@@ -125,13 +125,10 @@ class WeightProgramming(metaclass=InWords):
             cycles.prepare()
             for step in cycles.forward:
                 step()
-            cycles.count_on(forward=True)
             np.subtract(wanted[:, vector % BLOCK], cycles.outputs[:, 0], out=cycles.errors[:, 0])
             cycles.errors *= factor
-            cycles.touch()
             for step in cycles.update:
                 step()
-            cycles.count_on(update=True)
             if vector + 1 in looks:
                 errors.append(self.error)
         cycles.store_numbers()

@@ -205,12 +205,13 @@ class OnlineDriver(Driver):
                     f"{name} is in evaluation mode, and the online driver trains every layer; call model.train(), give "
                     "the layer a learning rate of 0, or use driver autograd"
                 )
-        for layer in self._layers:
-            if not layer.anchor.requires_grad:
-                raise WrongUse(
-                    f"the anchor of {layer.name} requires no grad, and the online driver trains every layer; give the "
-                    "layer a learning rate of 0, or use driver autograd"
-                )
+        with torch._C.DisableTorchFunctionSubclass():  # else each look at an anchor calls Python
+            still = next((layer for layer in self._layers if not layer.anchor.requires_grad), None)
+        if still is not None:
+            raise WrongUse(
+                f"the anchor of {still.name} requires no grad, and the online driver trains every layer; give the "
+                "layer a learning rate of 0, or use driver autograd"
+            )
 
 
 @in_words

@@ -119,6 +119,9 @@ class CPU(Backend):
         kernel = compiler.load("mho.kernels.cpu.outer", "outer")
         return Call(kernel, x.shape[0] * state.shape[1], state.size * x.shape[1], counts, (state, x, d, rate))
 
+    def plan_count(self, number: Counts, vectors: int) -> Step:
+        return Call(compiler.load("mho.kernels.cpu.digital.vectors", "count_on"), 1, 1, NO_COUNTS, (number, vectors))
+
     def plan_visible(
         self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, out: Floats
     ) -> Step:

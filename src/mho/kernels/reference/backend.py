@@ -117,6 +117,12 @@ class Reference(Backend):
     def plan_outer(self, state: Floats, x: Floats, d: Floats, rate: Floats, counts: Counts) -> Step:
         return lambda: outer(counts, state, x, d, rate)
 
+    def plan_count(self, number: Counts, vectors: int) -> Step:
+        def run() -> None:
+            number[...] += vectors
+
+        return run
+
     def plan_visible(
         self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, out: Floats
     ) -> Step:

@@ -84,6 +84,7 @@ class Convolution(ArrayLayer):
         self.edges = [size for margin in reversed(self.margins) for size in margin]
         self.limited: Callable[[Tensor], Tensor] | None = None
         self._geometries: dict[tuple[int, ...], Geometry] = {}
+        self._sizes: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     @property
     @abc.abstractmethod
@@ -177,8 +178,11 @@ class Convolution(ArrayLayer):
 
     def output_size(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the size of the output for an input (B, C, ...) of this shape."""
-        axes = zip(shape[2:], self.margins, self.kernel_size, self.stride, self.dilation, strict=True)
-        return tuple((n + sum(margin) - d * (k - 1) - 1) // s + 1 for n, margin, k, s, d in axes)
+        sizes = tuple(shape[2:])
+        if sizes not in self._sizes:  # five times per step
+            axes = zip(sizes, self.margins, self.kernel_size, self.stride, self.dilation, strict=True)
+            self._sizes[sizes] = tuple((n + sum(margin) - d * (k - 1) - 1) // s + 1 for n, margin, k, s, d in axes)
+        return self._sizes[sizes]
 
     @property
     def _is_padded(self) -> bool:
@@ -239,7 +243,7 @@ class Convolution(ArrayLayer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # layouts are made again: those that an earlier mho pickled are not in the form of this one's kernels
-        super().__setstate__(state | {"_geometries": {}})
+        super().__setstate__(state | {"_geometries": {}, "_sizes": {}})
 
     def extra_repr(self) -> str:
         """Return the sizes and options of the layer in words, as print(model) shows them."""

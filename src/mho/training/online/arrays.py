@@ -9,14 +9,13 @@ from typing import final
 
 import numpy as np
 
-from mho.arrays import Cycles
+from mho.arrays import Cycles, any_flag
 from mho.compiler.program import Step
 from mho.errors import MhoError
 from mho.kernels import feature_maps
 from mho.kernels.ops import Floats
 from mho.kernels.scratch import room
 from mho.nn import ArrayLayer, Passage
-from mho.random import Operation
 from mho.training.online.blocks import Blocks, copied
 from mho.training.online.nodes import Form, Node, Plan, Returns
 from mho.training.online.survey import passage_for
@@ -39,9 +38,7 @@ class ArrayNode(Node):
     Attributes:
         layer: whose arrays they are.
         cycles: cycles of each array of the layer, for one block.
-        again: whether vectors are numbered where they are sent, and not at the end of the step: the layer has several
-            blocks, or other uses in a step.
-        sends_back: whether errors go back through the arrays, to an input that needs them.
+        flags: flags of all these cycles.
         errors: where δ of the answer is kept until the update, and may be written; None: not chosen yet.
     """
 
@@ -54,13 +51,13 @@ class ArrayNode(Node):
         self._blocks = Blocks(count, form.samples, whole.vectors * widest, threads)
         self._passage: Passage = passage_for(layer, (self._blocks.samples, *form.shape[1:]))
         self._kept = self._blocks.count == 1
-        self.again, self.sends_back = not self._kept, False
         vectors = self._blocks.samples * whole.vectors // count
         others: Iterable[Cycles | None] = [None] * len(layer.crossbars) if before is None else before.cycles
         self.cycles: list[Cycles] = [
             array.cycles(replicas, vectors, other, kept=self._kept)
             for array, other in zip(layer.crossbars, others, strict=True)
         ]
+        self.flags = [flag for cycles in self.cycles for flag in cycles.flags]
         self.form, self._before = Form(form.samples, whole.sizes, last=whole.channels_last), form
         self._direct, self._turns = self._kept and whole.receive is None, False
         self._out = self.cycles[0].outputs.reshape(self.form.shape) if self._direct else None
@@ -84,7 +81,6 @@ class ArrayNode(Node):
             steps += self._send(block)
             for cycles in self.cycles:
                 steps += cycles.forward
-                steps += cycles.counted(Operation.FORWARD) if self.again else []
             steps += self._receive(block)
         return steps, self._out
 
@@ -94,7 +90,6 @@ class ArrayNode(Node):
             steps += [] if self._kept else self._send_errors(block)
             for cycles in self.cycles:
                 steps += cycles.backward
-                steps += cycles.counted(Operation.BACKWARD) if self.again else []
             given, back = self._blocks.given(whole, block, self._inside)
             each = [self._by_sample(cycles.downwards) for cycles in self.cycles]
             steps += [*self._passage.receive_back(each, back), *given]
@@ -115,12 +110,11 @@ class ArrayNode(Node):
             steps += [] if self._kept else [*self._send(block), *self._send_errors(block)]
             for cycles in self.cycles:
                 steps += cycles.update
-                steps += cycles.counted(Operation.UPDATE) if self.again else []
         return steps
 
     def fault(self, *, x: bool, d: bool) -> MhoError | None:
         """Return the error that the flags of the kernels mean, or None; x and d as for `Cycles.fault`."""
-        if not any(cycles.flagged for cycles in self.cycles):
+        if not any_flag(self.flags):
             return None
         for block in range(0 if self._kept else self._blocks.count):
             for step in [*(self._send(block) if x else []), *(self._send_errors(block) if d else [])]:

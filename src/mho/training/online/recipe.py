@@ -70,10 +70,6 @@ class Recipe:
             if not sizes or sizes[0] % replicas:
                 raise NoGraph(f"{node.name} has shape {sizes}, which {replicas} replicas cannot share")
 
-    def uses_of(self, module: nn.Module) -> int:
-        """Return how often a module is used in a step."""
-        return sum(item.module is module for phase in self.phases for item in phase)
-
     def _outputs(self, run: list[fx.Node]) -> list[fx.Node]:
         """Return the operations of a run whose values others take."""
         survey = self.survey

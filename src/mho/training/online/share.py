@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from torch import Tensor, fx
 
-from mho.arrays import Cycles
+from mho.arrays import Cycles, any_flag
 from mho.compiler.program import Step, joined
 from mho.errors import MhoError
 from mho.kernels.ops import Floats
@@ -97,6 +97,7 @@ class Share:
         cycles = [own for array in self._first_uses.values() for own in array.cycles]
         self._relax, self._numbers = self._fastest([step for own in cycles for step in own.relax]), cycles
         self._phases = [[e.node for e in entries if isinstance(e.node, ArrayNode)] for entries in self._entries]
+        self._flags = [[flag for array in arrays for flag in array.flags] for arrays in self._phases]
 
     # Plans ---------------------------------------------------------------------------------------
 
@@ -146,8 +147,6 @@ class Share:
         assert module is not None
         with self._scratch.lent():
             node = ArrayNode(module, self.replicas, form, self._first_uses.get(module), threads=self._threads)
-        node.again |= self._recipe.uses_of(module) > 1
-        node.sends_back = inputs[0].needed
         self._first_uses.setdefault(module, node)
         self.arrays.append(node)
         return node
@@ -284,8 +283,9 @@ class Share:
         """Run a phase forward."""
         for step in self._ahead[phase]:
             step()
-        for array in self._phases[phase]:
-            _raise(array.fault(x=True, d=False))
+        if any_flag(self._flags[phase]):
+            for array in self._phases[phase]:
+                _raise(array.fault(x=True, d=False))
 
     def ask(self, wanted: Tensor, loss: Loss, out: Floats) -> list[float]:
         """Compute the loss of each replica and the errors of the outputs; write the outputs into out (R, B, ...)."""
@@ -299,8 +299,9 @@ class Share:
         """Run a phase backward."""
         for step in self._back[phase]:
             step()
-        for array in reversed(self._phases[phase]):  # the array that errors met first is to blame
-            _raise(array.fault(x=False, d=True))
+        if any_flag(self._flags[phase]):
+            for array in reversed(self._phases[phase]):  # the array that errors met first is to blame
+                _raise(array.fault(x=False, d=True))
 
     def update(self, rates: Mapping[ArrayLayer, float]) -> None:
         """Pulse the arrays, and let the time of a step pass.
@@ -312,22 +313,19 @@ class Share:
         for array in moving:
             for cycles in array.cycles:
                 cycles.set_rate(rates[array.layer])
-                cycles.touch()
         key = tuple(array in moving for array in self.arrays)
         if key not in self._updates:
             self._updates[key] = self._fastest([step for array in moving for step in array.update()])
         for step in self._updates[key]:
             step()
-        for array in moving:
-            _raise(array.fault(x=True, d=True))
+        if any(map(any_flag, self._flags)):
+            for array in moving:
+                _raise(array.fault(x=True, d=True))
         if self._relax:
-            for cycles in self._numbers:
-                cycles.touch()
             for step in self._relax:
                 step()
             for cycles in self._numbers:
                 _raise(cycles.fault(x=False, d=False))
-        self._count_on(rates)
 
     def forget(self) -> None:
         """Clear the error flags of the arrays, which are also set in arrays behind the array at fault."""
@@ -338,15 +336,6 @@ class Share:
     def stale(self) -> bool:
         """Return True if an array has got other memory since the share was made."""
         return any(cycles.stale for cycles in self._numbers)
-
-    def _count_on(self, rates: Mapping[ArrayLayer, float]) -> None:
-        """Add the vectors of a step to the numbers of arrays."""
-        for array in self.arrays:
-            if not array.again:
-                for cycles in array.cycles:
-                    cycles.count_on(forward=True, backward=array.sends_back, update=rates[array.layer] != 0)
-        for cycles in self._numbers:
-            cycles.count_time()
 
 
 def _raise(fault: MhoError | None) -> None:

@@ -58,11 +58,12 @@ def count_on(start: Any, stop: Any, counts: Any, number: Any, vectors: Any) -> N
         start: 0.
         stop: 1; equal to `start`: nothing is done.
         counts: not added to.
-        number: (1,) int64.
+        number: (n,) int64.
         vectors: integer.
     """
     if stop > start:
-        number[0] += vectors
+        for i in range(number.size):
+            number[i] += vectors
 
 
 def add(start: Any, stop: Any, counts: Any, values: Any, out: Any) -> None:

@@ -17,9 +17,11 @@ MEANS = (0.0, 0.4)
 SPREADS = (0.05, 0.2, 0.3, 0.4, 0.7, 1.0)
 """Standard deviations of that error."""
 RULES = ("ttv2", "agad", "e_rider")
-RATES = {"ttv2": 0.005, "agad": 0.05, "e_rider": 0.05}
+SCALED = "e_rider_scaled"
+"""E-RIDER with the rates of AGAD; ours."""
+RATES = {"ttv2": 0.005, "agad": 0.05, "e_rider": 0.05, SCALED: 0.05}
 """Learning rates of the paper."""
-LENGTHS = {"ttv2": 1, "agad": 1, "e_rider": 5}
+LENGTHS = {"ttv2": 1, "agad": 1, "e_rider": 5, SCALED: 1}
 """Slots of a pulse train; automatic scaling asks for less than one pulse, so that one does what the paper's 31 do."""
 PAPERS_LENGTH = 31
 """That of the paper's simulator, by which its automatic scaling multiplies `fast_lr`."""
@@ -44,7 +46,7 @@ def rule(name: str, *, mean: float, spread: float) -> Cell:
     """Return the cell of a rule with the paper's settings.
 
     Args:
-        name: name of `RULES`.
+        name: name of `RULES`, or `SCALED`.
         mean: mean error of the reference.
         spread: standard deviation of that error.
     """
@@ -72,6 +74,13 @@ def rule(name: str, *, mean: float, spread: float) -> Cell:
             fast_lr=0.5 * per_rate,
             transfer_lr=0.05 * per_rate,
             visible=0.1,
+            chopper=0.05,
+        ),
+        SCALED: lambda: ERider(
+            **common,
+            fast_lr=0.01 * scaled,
+            transfer_lr=0.2,
+            visible=0.0,
             chopper=0.05,
         ),
     }
@@ -117,5 +126,6 @@ CURVES: dict[str, Callable[[], Experiment]] = {
         for spread in SPREADS
     },
     **{f"{name}_equal": partial(equal, name) for name in RULES},
+    f"{SCALED}_0.4_0.05": partial(printed, SCALED, 0.4, 0.05),
 }
-"""Every curve once; those of equal rates are ours."""
+"""Every curve once; those of equal rates, and the last, are ours."""

@@ -150,6 +150,9 @@ class Graph:
 
     def _spread(self, job: Callable[[Share], None]) -> None:
         """Call a job for every share, on as many threads as there are."""
+        if len(self.shares) == 1:
+            job(self.shares[0])
+            return
         waiting = iter(self.shares)
 
         def work() -> None:

@@ -307,6 +307,15 @@ def test_the_mean_of_devices_is_that_of_those_that_tell_it():
     assert run_away[0] > 0
 
 
+def test_noise_of_many_steps_hides_no_step():
+    """Up steps seem 80 times too small between readings that noise has brought to the middle of the range."""
+    trace = staircase("constant", 1000, 0.03, 202_000, 1.0)
+    series = weight_trace(trace, scale_of(Measurement("simulated", (trace,), "S"), 0.6))
+    fit = fit_devices(ConstantStep, [series], extrapolate=False)[0]
+    # three times what a c2c of 0.3 leaves of the ratio of two ramps of 1,000 steps
+    assert abs(fit.values["up_down"] - 8 / 7) < 3 * 0.3 * (2 / 1000) ** 0.5 * 8 / 7
+
+
 def test_the_map_from_conductance_has_one_sign():
     assert Scale(2e-06, 4e-05).equation(3) == "w = (g - 2e-06) / 4e-05"
     assert Scale(-0.02094, 1.62871).equation(4) == "w = (g + 0.02094) / 1.629"

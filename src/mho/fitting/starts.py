@@ -20,6 +20,8 @@ TRIAL, BEST = 10, 3
 """Steps from each start, and how many of the best ends are gone on from."""
 ALIKE = 0.01
 """Log likelihood within which two starts have found the same maximum; then others are not tried."""
+LOST = 10.0
+"""Log likelihood by which a search is behind that was lost; what less decides between, blurred readings do not."""
 MORE = 20
 """Steps that decide which bounds were reached."""
 SIMILAR = 1.0
@@ -93,7 +95,8 @@ def _straightened(problem: Problem, end: End) -> End:
         same = {pair[target]: values[pair[source]] for pair in pairs if pair[target] in values}
         if same:
             ends.append(climb(problem, problem.adopt(values | same), steps=STEPS, enough=ROUGH))
-    return min(ends, key=lambda one: one.minus)
+    best = min(ends, key=lambda one: one.minus)
+    return best if best.minus < end.minus - LOST else end
 
 
 def improved(problem: Problem, start: Floats, *, polished: bool) -> tuple[Problem, End]:
@@ -185,10 +188,17 @@ def held_noiseless(law: type[Device], series: WeightTrace, beyond: bool) -> dict
 
 
 def _mean_step(series: WeightTrace, sign: int) -> float:
-    """Mean step of one direction, at least a thousandth of the range; NaN where there are no pulses of it."""
+    """Mean step of one direction in the middle of the range; NaN where there are no pulses of it.
+
+    Where noise is many steps large, it decides which readings lie in the middle, and their steps are those of the noise:
+    then the mean of all steps, at which noise cancels, is the least.
+    """
     steps = series.steps[np.sign(series.pulses) == sign]
     if not len(steps):
         return float("nan")
     middle = np.abs(series.readings[:-1][np.sign(series.pulses) == sign])
     inner = steps[middle <= np.quantile(middle, 0.5)]
-    return max(float(inner.mean()), 1e-5 * float(np.ptp(series.readings)))
+    least = 1e-5 * float(np.ptp(series.readings))
+    if series.scatter > float(inner.mean()) * len(inner) ** 0.5:
+        least = max(least, float(steps.mean()))
+    return max(float(inner.mean()), least)

@@ -14,13 +14,6 @@ PARAMETERS = 9
 LONG_MODULES: dict[str, int] = {}
 """Modules with more lines, and how many they have: cut one, and lower or remove its number."""
 WIDE_FUNCTIONS: dict[str, int] = {
-    "compiler/vectors/blocks.py block": 14,
-    "compiler/vectors/lists.py compress": 13,
-    "compiler/vectors/lists.py list_lines": 11,
-    "compiler/vectors/lists.py draw_lines": 11,
-    "kernels/cpu/lists.py append": 12,
-    "kernels/cpu/lists.py list_driven": 10,
-    "kernels/cpu/lists.py draw_single": 10,
     "learning/combinatorial/kernels/descend.py find_gains": 10,
     "learning/combinatorial/kernels/trying.py keep_step": 10,
     "learning/combinatorial/on_arrays.py conntra_on_arrays": 12,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from mho.compiler.numba_internals import cgutils, has_avx512, ir
@@ -34,6 +35,28 @@ def pointers(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.gep(start, [offset])
 
     return pointer
+
+
+def fields(context: Any, builder: Any, kind: Any, value: Any, **numbers: Any) -> SimpleNamespace:
+    """Return the fields of a record that an intrinsic is given, as attributes of the same names.
+
+    Args:
+        context: Numba's target context.
+        builder: llvmlite's IRBuilder, at the place where code is written.
+        kind: Numba's type of the record, a named tuple.
+        value: LLVM's value of the record.
+        numbers: Numba's type to which a field that is a number is converted, by the field's name.
+
+    Returns:
+        LLVM's values of the numbers, and for each other field, which is an array, the pointer to its first number.
+    """
+    found = SimpleNamespace()
+    for name, own, part in zip(kind.fields, kind.types, cgutils.unpack_tuple(builder, value), strict=True):
+        if name in numbers:
+            setattr(found, name, context.cast(builder, part, own, numbers[name]))
+        else:
+            setattr(found, name, context.make_array(own)(context, builder, part).data)
+    return found
 
 
 def masked_load(builder: Any, start: Any, mask: Any, instead: Any) -> Any:

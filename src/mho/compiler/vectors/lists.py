@@ -14,6 +14,7 @@ from mho.compiler.vectors.build import (
     WORD,
     chosen,
     constant,
+    fields,
     masked_load,
     pack,
     pointers,
@@ -25,159 +26,126 @@ BYTE = ir.IntType(8)
 
 
 @intrinsic
-def compress(
-    typingctx: Any,
-    out: Any,
-    line_to: Any,
-    word_to: Any,
-    lines: Any,
-    line_at: Any,
-    words: Any,
-    word_at: Any,
-    size: Any,
-    test: Any,
-    keep: Any,
-    base: Any,
-    flip: Any,
-) -> Any:
+def compress(typingctx: Any, out: Any, source: Any, size: Any, slots: Any, base: Any, flip: Any) -> Any:
     """Compute `mho.kernels.cpu.lists.append` in vectors; LLVM makes no such loop by itself.
 
     Whole vectors of LANES words are read, and as many are written.
 
     Args:
         typingctx: Numba's, unused.
-        out: takes the list, flat uint32, with room for a vector behind its end.
-        line_to: where in `out` the entries (line + base) ^ flip begin.
-        word_to: where in `out` the entries word & keep begin.
-        lines: numbers of lines, flat uint32.
-        line_at: first number that is looked at.
-        words: bits of the slots in which each line pulses, flat uint32.
-        word_at: first word that is looked at.
-        size: how many lines and words are looked at.
-        test: bits; an entry is kept if its word has any of them.
-        keep: bits of a word that are kept.
-        base: added to a line.
+        out: `mho.kernels.cpu.records.PulseList` that takes the entries, with room for a vector behind its end: numbers
+            (number + base) ^ flip, and those of their slots that are in `slots`.
+        source: `mho.kernels.cpu.records.PulseList` whose entries are looked at.
+        size: how many entries are looked at.
+        slots: a bit per slot; an entry is kept if it pulses in any of these slots.
+        base: added to a number.
         flip: exclusive-or with the sum.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def pointer(place: int, *offsets: Any) -> Any:
-            start = context.make_array(signature.args[place])(context, builder, arguments[place]).data
-            for offset in offsets:
-                start = builder.gep(start, [offset])
-            return start
+        out, source = (
+            fields(context, builder, kind, value, numbers=types.intp, slots=types.intp)
+            for kind, value in zip(signature.args[:2], arguments[:2], strict=True)
+        )
 
-        def load(place: int, *offsets: Any) -> Any:
-            return builder.load(builder.bitcast(pointer(place, *offsets), VECTOR.as_pointer()), align=4)
+        def pointer(record: Any, column: Any, offset: Any) -> Any:
+            return builder.gep(builder.gep(record.words, [column]), [offset])
 
-        line_to, word_to, line_at, word_at, size = (arguments[place] for place in (1, 2, 4, 6, 7))
-        test, keep, base, flip = (splat(builder, value) for value in arguments[8:])
+        def load(column: Any, offset: Any) -> Any:
+            return builder.load(builder.bitcast(pointer(source, column, offset), VECTOR.as_pointer()), align=4)
+
+        size = arguments[2]
+        wanted, base, flip = (splat(builder, value) for value in arguments[3:])
         zero, numbers = ir.Constant(VECTOR, [0] * LANES), ir.Constant(VECTOR, list(range(LANES)))
         limit = splat(builder, builder.trunc(size, WORD))
         total = cgutils.alloca_once_value(builder, size.type(0))
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
-            word, line = load(5, word_at, offset), load(3, line_at, offset)
+            kept, number = builder.and_(load(source.slots, offset), wanted), load(source.numbers, offset)
             place = builder.add(numbers, splat(builder, builder.trunc(offset, WORD)))
             inside = builder.icmp_unsigned("<", place, limit)
-            found = builder.and_(builder.icmp_unsigned("!=", builder.and_(word, test), zero), inside)
+            found = builder.and_(builder.icmp_unsigned("!=", kept, zero), inside)
             here = builder.load(total)
-            cell, kept = builder.xor(builder.add(line, base), flip), builder.and_(word, keep)
-            more = pack(builder, found, [(cell, pointer(0, line_to, here)), (kept, pointer(0, word_to, here))])
+            changed = builder.xor(builder.add(number, base), flip)
+            columns = [(changed, pointer(out, out.numbers, here)), (kept, pointer(out, out.slots, here))]
+            more = pack(builder, found, columns)
             builder.store(builder.add(here, more), total)
         return builder.load(total)
 
     index, word = types.intp, types.uint32
-    return index(out, index, index, lines, index, words, index, index, word, word, word, word), codegen
+    return index(out, source, index, word, word, word), codegen
 
 
 @intrinsic
-def list_lines(
-    typingctx: Any, out: Any, found: Any, room: Any, drive: Any, at: Any, size: Any, gain: Any, key_0: Any, key_1: Any,
-    line: Any,
-) -> Any:  # fmt: skip
-    """Compute `mho.kernels.cpu.lists.list_driven` in vectors; key_1, which all lines share, is written unpacked.
+def list_lines(typingctx: Any, out: Any, found: Any, room: Any, lines: Any, key: Any) -> Any:
+    """Compute `mho.kernels.cpu.lists.list_driven` in vectors; the second key word is written unpacked.
 
     Args:
         typingctx: Numba's, unused.
         out: takes four columns of words, flat uint32; `list_driven` describes them.
         found: length of the list before; its new length is returned.
         room: words of a column.
-        drive: x or δ, flat float32 seen as uint32.
-        at: first number that is looked at.
-        size: how many numbers are looked at.
-        gain: C_x or C_δ of the vector, a float32 seen as uint32.
-        key_0: first key word of the vector, uint32.
-        key_1: second key word of the vector, uint32.
-        line: number of the line of drive[at].
+        lines: `mho.kernels.cpu.records.LineDrive` of the lines that are looked at.
+        key: `mho.kernels.cpu.records.Key` of the vector.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = pointers(context, builder, signature, arguments)
-        first, room, at, size, line = (arguments[place] for place in (1, 2, 4, 5, 9))
-        gain, key_0, key_1 = (splat(builder, arguments[place]) for place in (6, 7, 8))
+        first, room = arguments[1:3]
+        lines, word_0, word_1 = _drive(context, builder, signature, arguments)
+        size, gain = lines.size, splat(builder, lines.gain)
         zero, numbers = ir.Constant(VECTOR, [0] * LANES), ir.Constant(VECTOR, list(range(LANES)))
         magnitude, sign = (ir.Constant(VECTOR, [word] * LANES) for word in (0x7FFFFFFF, 0x80000000))
-        limit, start = splat(builder, builder.trunc(size, WORD)), splat(builder, builder.trunc(line, WORD))
+        limit, start = splat(builder, builder.trunc(size, WORD)), splat(builder, builder.trunc(lines.line, WORD))
         total = cgutils.alloca_once_value(builder, first)
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
             place = builder.add(numbers, splat(builder, builder.trunc(offset, WORD)))
             inside = builder.icmp_unsigned("<", place, limit)
-            word = masked_load(builder, pointer(3, builder.add(at, offset)), inside, zero)
+            word = masked_load(builder, builder.gep(lines.values, [builder.add(lines.at, offset)]), inside, zero)
             driven = builder.icmp_unsigned("!=", builder.and_(word, magnitude), zero)
             number = builder.add(start, place)
             probability = builder.fmul(builder.bitcast(word, FLOATS), builder.bitcast(gain, FLOATS))
-            counter = builder.add(builder.shl(number, constant(int(COUNTERS_A_LINE).bit_length() - 1)), key_0)
+            counter = builder.add(builder.shl(number, constant(int(COUNTERS_A_LINE).bit_length() - 1)), word_0)
             here = builder.load(total)
             starts = [pointer(0, builder.add(here, builder.mul(room, room.type(k)))) for k in range(4)]
             signed = builder.or_(number, builder.and_(word, sign))
             columns = (signed, builder.bitcast(probability, VECTOR), counter)
             more = pack(builder, driven, list(zip(columns, starts[:3], strict=True)))
-            builder.store(key_1, builder.bitcast(starts[3], VECTOR.as_pointer()), align=4)
+            builder.store(word_1, builder.bitcast(starts[3], VECTOR.as_pointer()), align=4)
             builder.store(builder.add(here, more), total)
         return builder.load(total)
 
-    index, word = types.intp, types.uint32
-    return index(out, index, index, drive, index, index, word, word, word, index), codegen
+    return types.intp(out, types.intp, types.intp, lines, key), codegen
 
 
 @intrinsic
-def draw_lines(
-    typingctx: Any, out: Any, line_to: Any, word_to: Any, drive: Any, at: Any, size: Any, gain: Any, key_0: Any,
-    key_1: Any, line: Any,
-) -> Any:  # fmt: skip
+def draw_lines(typingctx: Any, out: Any, lines: Any, key: Any) -> Any:
     """Compute `mho.kernels.cpu.lists.draw_single` in vectors: only lines that pulse are written.
 
     The lines that pulse, and those whose probability is above 1, are counted and returned.
 
     Args:
         typingctx: Numba's, unused.
-        out: takes the list of lines that pulse, flat uint32, with room for a vector behind its end.
-        line_to: where in `out` the numbers of lines begin, with the sign of the drive in the highest bit.
-        word_to: where in `out` their bits begin, each 1.
-        drive: x or δ, flat float32 seen as uint32.
-        at: first number that is looked at.
-        size: how many numbers are looked at.
-        gain: C_x or C_δ of the vector, a float32 seen as uint32.
-        key_0: first key word of the vector, uint32.
-        key_1: second key word of the vector, uint32.
-        line: number of the line of drive[at].
+        out: `mho.kernels.cpu.records.PulseList` that takes the lines that pulse, with room for a vector behind its
+            end: their numbers with the sign of the drive in the highest bit, and slots, each 1.
+        lines: `mho.kernels.cpu.records.LineDrive` of the lines that are looked at.
+        key: `mho.kernels.cpu.records.Key` of the vector.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = pointers(context, builder, signature, arguments)
-        line_to, word_to, at, size, line = (arguments[place] for place in (1, 2, 4, 5, 9))
-        gain, key_0, key_1 = (splat(builder, arguments[place]) for place in (6, 7, 8))
+        out = fields(context, builder, signature.args[0], arguments[0], numbers=types.intp, slots=types.intp)
+        lines, word_0, word_1 = _drive(context, builder, signature, arguments)
+        size, gain = lines.size, splat(builder, lines.gain)
         zero, numbers = ir.Constant(VECTOR, [0] * LANES), ir.Constant(VECTOR, list(range(LANES)))
         magnitude, sign, one = (constant(word) for word in (0x7FFFFFFF, 0x80000000, 1))
         whole, scale = ir.Constant(FLOATS, [1.0] * LANES), ir.Constant(FLOATS, [float(PROBABILITY_SCALE)] * LANES)
-        limit, start = splat(builder, builder.trunc(size, WORD)), splat(builder, builder.trunc(line, WORD))
+        limit, start = splat(builder, builder.trunc(size, WORD)), splat(builder, builder.trunc(lines.line, WORD))
         rint = cgutils.get_or_insert_function(builder.module, ir.FunctionType(FLOATS, [FLOATS]), "llvm.rint.v16f32")
         total = cgutils.alloca_once_value(builder, size.type(0))
         saturated = cgutils.alloca_once_value(builder, size.type(0))
         with cgutils.for_range_slice(builder, size.type(0), size, size.type(LANES), size.type) as (offset, _):
             place = builder.add(numbers, splat(builder, builder.trunc(offset, WORD)))
             inside = builder.icmp_unsigned("<", place, limit)
-            word = masked_load(builder, pointer(3, builder.add(at, offset)), inside, zero)
+            word = masked_load(builder, builder.gep(lines.values, [builder.add(lines.at, offset)]), inside, zero)
             drive = builder.bitcast(builder.and_(word, magnitude), FLOATS)
             probability = builder.fmul(builder.bitcast(gain, FLOATS), drive)
             above = builder.fcmp_ordered(">", probability, whole)
@@ -185,19 +153,18 @@ def draw_lines(
             capped = builder.fmul(builder.select(above, whole, probability), scale)
             threshold = builder.fptoui(builder.call(rint, [capped]), VECTOR)
             number = builder.add(start, place)
-            counter = builder.add(builder.shl(number, constant(int(COUNTERS_A_LINE).bit_length() - 1)), key_0)
-            drawn = builder.lshr(mixed(builder, counter, key_1), one)
+            counter = builder.add(builder.shl(number, constant(int(COUNTERS_A_LINE).bit_length() - 1)), word_0)
+            drawn = builder.lshr(mixed(builder, counter, word_1), one)
             pulsing = builder.icmp_unsigned("<", drawn, threshold)
             here = builder.load(total)
             signed = builder.or_(number, builder.and_(word, sign))
-            more = pack(builder, pulsing, [(signed, pointer(0, builder.add(line_to, here)))])
-            target = builder.bitcast(pointer(0, builder.add(word_to, here)), VECTOR.as_pointer())
-            builder.store(one, target, align=4)
+            more = pack(builder, pulsing, [(signed, builder.gep(out.words, [builder.add(out.numbers, here)]))])
+            target = builder.gep(out.words, [builder.add(out.slots, here)])
+            builder.store(one, builder.bitcast(target, VECTOR.as_pointer()), align=4)
             builder.store(builder.add(here, more), total)
         return cgutils.pack_array(builder, [builder.load(total), builder.load(saturated)])
 
-    index, word = types.intp, types.uint32
-    return types.UniTuple(index, 2)(out, index, index, drive, index, index, word, word, word, index), codegen
+    return types.UniTuple(types.intp, 2)(out, lines, key), codegen
 
 
 @intrinsic
@@ -288,6 +255,14 @@ def gather_fours(typingctx: Any, out: Any, to: Any, source: Any, base: Any, cell
 
     index = types.intp
     return types.void(out, types.UniTuple(index, 4), source, index, cells, index), codegen
+
+
+def _drive(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any, Any]:
+    """Return the fields of a LineDrive, and vectors of the words of a Key, the last arguments of an intrinsic."""
+    index, word = types.intp, types.uint32
+    lines = fields(context, builder, signature.args[-2], arguments[-2], at=index, size=index, gain=word, line=index)
+    key = fields(context, builder, signature.args[-1], arguments[-1], word_0=word, word_1=word)
+    return lines, splat(builder, key.word_0), splat(builder, key.word_1)
 
 
 def mixed(builder: Any, counter: Any, key_1: Any) -> Any:

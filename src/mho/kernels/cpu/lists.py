@@ -20,134 +20,84 @@ COMPRESSES = True  # whether the machine has AVX2
 GATHERS = True  # whether the machine has AVX-512
 
 
-def append(
-    out: Any,
-    line_to: Any,
-    word_to: Any,
-    lines: Any,
-    line_at: Any,
-    words: Any,
-    word_at: Any,
-    size: Any,
-    test: Any,
-    keep: Any,
-    base: Any,
-    flip: Any,
-) -> Any:
-    """Append to a list the lines whose words have a bit of `test` set; return how many.
+def append(out: Any, source: Any, size: Any, slots: Any, base: Any, flip: Any) -> Any:
+    """Append to a list the entries of another list that pulse in any of `slots`; return how many.
 
     In vectors this takes a third to a quarter of the time of the loop.
 
     Args:
-        out: takes the list, flat uint32, with SLACK words of junk behind its end.
-        line_to: where in `out` the entries (line + base) ^ flip begin.
-        word_to: where in `out` the entries word & keep begin.
-        lines: numbers of lines, flat uint32.
-        line_at: first number that is looked at.
-        words: bits of the slots in which each line pulses, flat uint32.
-        word_at: first word that is looked at.
-        size: how many lines and words are looked at.
-        test: bits; an entry is kept if its word has any of them.
-        keep: bits of a word that are kept.
-        base: added to a line, which makes it the number of a cross-point.
+        out: `mho.kernels.cpu.records.PulseList` that takes the entries, with SLACK words of junk behind its end:
+            numbers (number + base) ^ flip, and those of their slots that are in `slots`.
+        source: `mho.kernels.cpu.records.PulseList` whose entries are looked at.
+        size: how many entries are looked at.
+        slots: a bit per slot; an entry is kept if it pulses in any of these slots.
+        base: added to the number of a line, which makes it the number of a cross-point.
         flip: exclusive-or with the sum: the highest bit reverses the direction.
     """
     whole = 0
     found = 0
     if COMPRESSES:
-        # whole vectors are read: where the last one would leave the arrays, the loop does it
+        # whole vectors are read: where the last one would leave the memory, the loop does it
         padded = (size + SLACK - 1) // SLACK * SLACK
-        inside = word_at + padded <= words.size and line_at + padded <= lines.size
+        inside = source.slots + padded <= source.words.size and source.numbers + padded <= source.words.size
         whole = size if inside else padded - SLACK
-        found = compress(out, line_to, word_to, lines, line_at, words, word_at, whole, test, keep, base, flip)
+        found = compress(out, source, whole, slots, base, flip)
     for i in range(whole, size):  # every entry is written, and the end moves or not: a branch could not be predicted
-        word = words[np.uintp(word_at + i)]
-        out[np.uintp(line_to + found)] = np.uint32(np.uint32(lines[np.uintp(line_at + i)] + base) ^ flip)
-        out[np.uintp(word_to + found)] = np.uint32(word & keep)
-        found += (word & test) != 0
+        kept = np.uint32(source.words[np.uintp(source.slots + i)] & slots)
+        number = np.uint32(source.words[np.uintp(source.numbers + i)] + base)
+        out.words[np.uintp(out.numbers + found)] = np.uint32(number ^ flip)
+        out.words[np.uintp(out.slots + found)] = kept
+        found += kept != 0
     return found
 
 
-def list_driven(
-    out: Any,
-    found: Any,
-    room: Any,
-    drive: Any,
-    at: Any,
-    size: Any,
-    gain: Any,
-    key_0: Any,
-    key_1: Any,
-    line: Any,
-) -> Any:
-    """Append to a list the lines of a vector that are driven, drive[at : at + size] ≠ 0; return its new length.
+def list_driven(out: Any, found: Any, room: Any, lines: Any, key: Any) -> Any:
+    """Append to a list those lines of a vector whose x or δ is not 0; return its new length.
 
     Args:
         out: takes four columns of `room` uint32 words each, one behind another, and SLACK words of junk behind the end
             of the list in each: the number of the line with the sign of its drive in the highest bit; its probability
-            drive·gain as a float32; its first counter, 128 per line, plus key_0; key_1.
+            drive·gain as a float32; its first counter, 128 per line, plus word_0 of the key; word_1 of the key.
         found: length of the list before.
         room: words of a column.
-        drive: x or δ, flat float32 seen as uint32.
-        at: first number that is looked at.
-        size: how many numbers are looked at.
-        gain: C_x or C_δ of the vector, a float32 seen as uint32.
-        key_0: first key word of the vector.
-        key_1: second key word of the vector.
-        line: number of the line of drive[at].
+        lines: `mho.kernels.cpu.records.LineDrive` of the lines that are looked at.
+        key: `mho.kernels.cpu.records.Key` of the vector.
     """
     if COMPRESSES:
-        return list_lines(out, found, room, drive, at, size, gain, key_0, key_1, line)
-    for i in range(size):
-        word, number = drive[np.uintp(at + i)], np.uint32(line + i)
-        probability = np.uint32(word).view(np.float32) * np.uint32(gain).view(np.float32)
+        return list_lines(out, found, room, lines, key)
+    for i in range(lines.size):
+        word, number = lines.values[np.uintp(lines.at + i)], np.uint32(lines.line + i)
+        probability = np.uint32(word).view(np.float32) * np.uint32(lines.gain).view(np.float32)
         out[np.uintp(found)] = np.uint32(number | np.uint32(word & np.uint32(0x80000000)))
         out[np.uintp(found + room)] = np.float32(probability).view(np.uint32)
-        out[np.uintp(found + 2 * room)] = np.uint32(np.uint32(number << np.uint32(7)) + key_0)
-        out[np.uintp(found + 3 * room)] = key_1
+        out[np.uintp(found + 2 * room)] = np.uint32(np.uint32(number << np.uint32(7)) + key.word_0)
+        out[np.uintp(found + 3 * room)] = key.word_1
         found += (word & np.uint32(0x7FFFFFFF)) != 0
     return found
 
 
-def draw_single(
-    out: Any,
-    line_to: Any,
-    word_to: Any,
-    drive: Any,
-    at: Any,
-    size: Any,
-    gain: Any,
-    key_0: Any,
-    key_1: Any,
-    line: Any,
-) -> Any:
+def draw_single(out: Any, lines: Any, key: Any) -> Any:
     """Draw trains of a single slot; return how many lines pulse, and how many have a probability above 1.
 
     The 31 bits of a draw come from one word. Drawing all lines at once takes 12 µs for 64 vectors of 401 lines; with a
     list of the driven lines first it took 30.
 
     Args:
-        out: takes the list of lines that pulse, with SLACK words of junk behind its end, flat uint32.
-        line_to: where in `out` the numbers of lines begin, with the sign of the drive in the highest bit.
-        word_to: where in `out` their bits begin, each 1.
-        drive: x or δ, flat float32 seen as uint32.
-        at: first number that is looked at.
-        size: how many numbers are looked at.
-        gain: C_x or C_δ of the vector, a float32 seen as uint32.
-        key_0: first key word of the vector.
-        key_1: second key word of the vector.
-        line: number of the line of drive[at].
+        out: `mho.kernels.cpu.records.PulseList` that takes the lines that pulse, with SLACK words of junk behind its
+            end: their numbers with the sign of the drive in the highest bit, and slots, each 1.
+        lines: `mho.kernels.cpu.records.LineDrive` of the lines that are looked at.
+        key: `mho.kernels.cpu.records.Key` of the vector.
     """
     if COMPRESSES:
-        return draw_lines(out, line_to, word_to, drive, at, size, gain, key_0, key_1, line)
+        return draw_lines(out, lines, key)
     found, saturated = 0, 0
-    for i in range(size):
-        word, number = drive[np.uintp(at + i)], np.uint32(line + i)
-        p = np.uint32(gain).view(np.float32) * np.uint32(word & np.uint32(0x7FFFFFFF)).view(np.float32)
+    for i in range(lines.size):
+        word, number = lines.values[np.uintp(lines.at + i)], np.uint32(lines.line + i)
+        p = np.uint32(lines.gain).view(np.float32) * np.uint32(word & np.uint32(0x7FFFFFFF)).view(np.float32)
         saturated += p > ONE
-        drawn = np.uint32(mix(np.uint32(number * COUNTERS_A_LINE), key_0, key_1) >> np.uint32(1))
-        out[np.uintp(line_to + found)] = np.uint32(number | np.uint32(word & np.uint32(0x80000000)))
-        out[np.uintp(word_to + found)] = np.uint32(1)
+        drawn = np.uint32(mix(np.uint32(number * COUNTERS_A_LINE), key.word_0, key.word_1) >> np.uint32(1))
+        out.words[np.uintp(out.numbers + found)] = np.uint32(number | np.uint32(word & np.uint32(0x80000000)))
+        out.words[np.uintp(out.slots + found)] = np.uint32(1)
         found += drawn < threshold(min(p, ONE))
     return found, saturated
 

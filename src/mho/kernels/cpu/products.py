@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mho.compiler.vectors import BLOCK_GROUPS, SQUARE, block, fma, transpose_spread
+from mho.kernels.cpu.records import FlatMatrix
 
 ZERO = np.float32(0.0)
 
@@ -51,9 +52,10 @@ def many_outputs(
         else:
             transpose_panel(panel, weights, base + begin * columns, columns, size, step)
         for i in range(0, count, BLOCK_ROWS):
-            to, at, rows = i * padded + begin, first + i * width, min(BLOCK_ROWS, count - i)
+            out, sent = FlatMatrix(raw, i * padded + begin, padded), FlatMatrix(values, first + i * width, width)
+            rows = min(BLOCK_ROWS, count - i)
             for term in range(0, terms, width):  # backward, the devices of a weight see the same values
-                block(raw, to, padded, panel, term * step, step, groups, values, at, width, rows, width, term > 0)
+                block(out, sent, FlatMatrix(panel, term * step, step), groups, rows, width, term > 0)
 
 
 def copy_panel(panel: Any, weights: Any, at: Any, columns: Any, lines: Any, size: Any, step: Any) -> None:

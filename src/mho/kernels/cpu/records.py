@@ -125,6 +125,65 @@ class TrainWord(NamedTuple):
     word: Any
 
 
+class Key(NamedTuple):
+    """Key that names the draws of a vector.
+
+    Attributes:
+        word_0: first key word, uint32.
+        word_1: second key word, uint32.
+    """
+
+    word_0: Any
+    word_1: Any
+
+
+class LineDrive(NamedTuple):
+    """Numbers of a vector that drive neighbouring lines.
+
+    Attributes:
+        values: x or δ, flat float32 seen as uint32.
+        at: place in `values` of the number that drives the first line.
+        size: how many lines.
+        gain: C_x or C_δ of the vector, a float32 seen as uint32.
+        line: number of the first line.
+    """
+
+    values: Any
+    at: Any
+    size: Any
+    gain: Any
+    line: Any
+
+
+class PulseList(NamedTuple):
+    """List of lines that pulse, or of cross-points that coincide, from two places in flat memory on.
+
+    Attributes:
+        words: memory of the list, flat uint32.
+        numbers: where in `words` the numbers of the lines or cross-points begin; a highest bit that is set says that
+            the line is driven by a negative value, or the cross-point pulsed down.
+        slots: where in `words` their bits begin, a word each: one bit per slot, set where there is a pulse.
+    """
+
+    words: Any
+    numbers: Any
+    slots: Any
+
+
+class FlatMatrix(NamedTuple):
+    """Matrix in flat memory: number j of row i stands at at + i·step + j.
+
+    Attributes:
+        numbers: flat float32.
+        at: where in `numbers` row 0 begins.
+        step: numbers from the beginning of a row to that of the next.
+    """
+
+    numbers: Any
+    at: Any
+    step: Any
+
+
 class Places(NamedTuple):
     """Numbers of the trains of some vectors.
 

@@ -10,7 +10,7 @@ from mho.compiler.vectors import largest_word
 from mho.kernels.counts import NOT_FINITE, PULSES, SATURATED_PROBABILITIES
 from mho.kernels.cpu.bits import fill_keys, popcount
 from mho.kernels.cpu.lists import SLACK, append, draw_single, list_driven, take
-from mho.kernels.cpu.records import Places, TrainScratch, TrainSide, TrainSides, TrainWord
+from mho.kernels.cpu.records import Key, LineDrive, Places, PulseList, TrainScratch, TrainSide, TrainSides, TrainWord
 from mho.random import BLOCKS_A_WORD, LOWER_BITS, LOWER_COUNTER, ONE, SLOTS_A_TRAIN, UPPER_BITS, mix, threshold
 
 ZERO = np.float32(0.0)
@@ -236,22 +236,21 @@ def draw_side(
     for i in range(count):
         at, out, here = np.uintp(i), side.lines, end
         ends[np.uintp(place), 0], ends[np.uintp(place), 1] = end, 0
+        gain, key = np.float32(gains[at]).view(np.uint32), Key(keys_0[at], keys_1[at])
         if gains[at] != ZERO and sent.slots == 1 and not sent.deterministic:
-            gain, half = np.float32(gains[at]).view(np.uint32), out.size // 2
+            half = out.size // 2
             for copy in range(0, lines, rows):
-                drawn = draw_single(out, end, half + end, drive, driven_at, rows, gain, keys_0[at], keys_1[at], copy)
+                drawn = draw_single(PulseList(out, end, half + end), LineDrive(drive, driven_at, rows, gain, copy), key)
                 end += drawn[0]
                 counts[SATURATED_PROBABILITIES] += drawn[1] if whole else 0
             ends[np.uintp(place), 1] = end - here
             counts[PULSES] += end - here
         elif gains[at] != ZERO:
-            gain = np.float32(gains[at]).view(np.uint32)
             for copy in range(0, lines, rows):
                 for begin in range(0, rows, PIECE):
                     size, old = min(PIECE, rows - begin), found
-                    found = list_driven(
-                        work, found, ROOM, drive, driven_at + begin, size, gain, keys_0[at], keys_1[at], copy + begin
-                    )
+                    piece = LineDrive(drive, driven_at + begin, size, gain, copy + begin)
+                    found = list_driven(work, found, ROOM, piece, key)
                     work[np.uintp(PLACE + parts)], work[np.uintp(END + parts)] = np.uint32(place), np.uint32(found)
                     parts += found > old
                     if sent.noting:
@@ -292,10 +291,8 @@ def draw_listed(counts: Any, side: Any, end: Any, found: Any, parts: Any, sent: 
     counts[PULSES] += np.int64(pulses)
     for k in range(parts):
         t, last = np.uintp(work[np.uintp(PLACE + k)]), np.int64(work[np.uintp(END + k)])
-        more = append(
-            out, end, room + end, work, LINE + begin, work, BITS + begin, last - begin, EVERY_BIT, EVERY_BIT, NO_BIT,
-            NO_BIT,
-        )  # fmt: skip
+        drawn = PulseList(work, LINE + begin, BITS + begin)
+        more = append(PulseList(out, end, room + end), drawn, last - begin, EVERY_BIT, NO_BIT, NO_BIT)
         if ends[t, 1] == 0:
             ends[t, 0] = end
         ends[t, 1] += more
@@ -371,8 +368,8 @@ def decide_open(work: Any, found: Any) -> None:
 
     The lines concerned are copied into a short list first, which takes 10 cycles per slot; without it a slot takes 25.
     """
-    floats = work.view(np.float32)
-    tied = append(work, TIED, TIED_BITS, work, INDEX, work, OPEN, found, EVERY_BIT, EVERY_BIT, NO_BIT, NO_BIT)
+    floats, undecided = work.view(np.float32), PulseList(work, TIED, TIED_BITS)
+    tied = append(undecided, PulseList(work, INDEX, OPEN), found, EVERY_BIT, NO_BIT, NO_BIT)
     while tied > 0:
         for k in range(tied, tied + SLACK):
             work[np.uintp(TIED + k)] = NO_BIT
@@ -393,4 +390,4 @@ def decide_open(work: Any, found: Any) -> None:
             work[np.uintp(TIED_SET + k)] = bit if below else NO_BIT
         for k in range(tied):
             work[np.uintp(BITS + work[np.uintp(TIED + k)])] |= work[np.uintp(TIED_SET + k)]
-        tied = append(work, TIED, TIED_BITS, work, TIED, work, TIED_BITS, tied, EVERY_BIT, EVERY_BIT, NO_BIT, NO_BIT)
+        tied = append(undecided, undecided, tied, EVERY_BIT, NO_BIT, NO_BIT)

@@ -23,7 +23,7 @@ from mho.kernels.cpu.moves import (
     VECTOR,
     move,
 )
-from mho.kernels.cpu.records import Devices, Listed, MoveScratch, Sides, Stream, Trains
+from mho.kernels.cpu.records import Devices, Listed, MoveScratch, PulseList, Sides, Stream, Trains
 from mho.random import BLOCKS_A_WORD, vector_keys
 
 PIECE = 512  # lines looked at in one go
@@ -175,13 +175,11 @@ def update_block(
             if line >= stop:
                 break
             cursor += 1
+            first_point, down = np.uint32(line * sides.columns), np.uint32(signed & NEGATIVE)
             for piece in range(0, driven, PIECE):
-                line_at = first + piece
-                found += append(
-                    items, POINT + found, BITS + found, x_lines, line_at, x_lines, line_at + x_room,
-                    min(PIECE, driven - piece), word, word, np.uint32(line * sides.columns),
-                    np.uint32(signed & NEGATIVE),
-                )  # fmt: skip
+                pulsing = PulseList(x_lines, first + piece, x_room + first + piece)
+                coinciding = PulseList(items, POINT + found, BITS + found)
+                found += append(coinciding, pulsing, min(PIECE, driven - piece), word, first_point, down)
                 # a full list is moved in the middle of a vector: its cross-points meet no other pulse of this vector
                 if found >= LISTED:
                     listed = Listed(t, begin, found, number, base)

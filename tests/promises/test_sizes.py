@@ -14,8 +14,6 @@ PARAMETERS = 9
 LONG_MODULES: dict[str, int] = {}
 """Modules with more lines, and how many they have: cut one, and lower or remove its number."""
 WIDE_FUNCTIONS: dict[str, int] = {
-    "learning/combinatorial/kernels/descend.py find_gains": 10,
-    "learning/combinatorial/kernels/trying.py keep_step": 10,
     "learning/combinatorial/on_arrays.py conntra_on_arrays": 12,
     "learning/combinatorial/train.py conntra": 22,
     "training/fit.py fit": 11,

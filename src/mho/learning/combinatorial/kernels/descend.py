@@ -44,6 +44,7 @@ from mho.learning.combinatorial.kernels.codes import (
 )
 from mho.learning.combinatorial.kernels.losses import block_loss
 from mho.learning.combinatorial.kernels.propagation import compute_operation, follow_change, start_change, values_at
+from mho.learning.combinatorial.kernels.records import Weight
 from mho.learning.combinatorial.kernels.trying import keep_step, last_operation, log_base, pick_examples, try_step
 
 # results
@@ -73,27 +74,24 @@ def descend(
     if afresh:
         results[LOSS] = compute(f, n, loss)
     gains = n[AT_GAINS]
-    for place in range(order.shape[0]):
-        weight = order[np.uintp(place)]
-        op = operation_of(n, weight)
-        out = (weight - n[op + WEIGHTS]) // (n[op + FAN_IN] + 1)
-        k = (weight - n[op + WEIGHTS]) % (n[op + FAN_IN] + 1)
-        if not reaches(n, op, k):
+    for i in range(order.shape[0]):
+        weight = weight_at(n, order[np.uintp(i)])
+        if not reaches(n, weight):
             continue
-        candidates = list_candidates(f, n, op, weight, first_only)
+        candidates = list_candidates(f, n, weight, first_only)
         chosen, at = np.int64(-1), np.int64(0)
         while at < candidates and chosen < 0:
             stop = candidates
             if first_only:
                 stop = at + 1
-            find_gains(f, n, places, op, out, k, weight, loss, at, stop)
+            find_gains(f, n, places, weight, loss, at, stop)
             results[EVALUATIONS] += stop - at
             for c in range(at, stop):
                 if f[gains + c] < -tolerance and (chosen < 0 or f[gains + c] < f[gains + chosen]):
                     chosen = np.int64(c)
             at = stop
         if chosen >= 0:
-            results[LOSS] += change_weight(f, n, places, op, out, k, weight, chosen, loss)
+            results[LOSS] += change_weight(f, n, places, weight, chosen, loss)
             results[CHANGES] += 1
 
 
@@ -125,13 +123,14 @@ def fill_pull(f: Any, n: Any, b: Any) -> None:
                 f[np.uintp(out + s)] += weight * f[np.uintp(y + s)]
 
 
-def operation_of(n: Any, weight: Any) -> Any:
-    """Return where the operation begins in the table to which a weight belongs."""
+def weight_at(n: Any, place: Any) -> Any:
+    """Return the weight at a place among all weights, from 0, as a record `Weight`."""
     found = n[AT_TABLE]
     for op in range(n[AT_TABLE], n[AT_TABLE] + n[OPERATIONS] * COLUMNS, COLUMNS):
-        if n[op + WEIGHTS] >= 0 and n[op + WEIGHTS] <= weight:
+        if n[op + WEIGHTS] >= 0 and n[op + WEIGHTS] <= place:
             found = np.int64(op)
-    return found
+    inside, width = place - n[found + WEIGHTS], n[found + FAN_IN] + 1
+    return Weight(place, found, inside // width, inside % width, found == last_operation(n))
 
 
 def worth_at(n: Any, op: Any) -> Any:
@@ -139,31 +138,32 @@ def worth_at(n: Any, op: Any) -> Any:
     return n[AT_WORTH] + (op - n[AT_TABLE]) // COLUMNS * n[LEVELS]
 
 
-def reaches(n: Any, op: Any, k: Any) -> Any:
-    """Return whether the weight from input k can change anything: its input is not 0 in all examples."""
+def reaches(n: Any, weight: Any) -> Any:
+    """Return whether a weight can change anything: its input is not 0 in all examples."""
     several = np.int64(0)
     for b in range(n[BLOCKS]):
-        several += np.int64(touches(n, b, op, k))
+        several += np.int64(touches(n, b, weight))
     return several > 0
 
 
-def touches(n: Any, b: Any, op: Any, k: Any) -> Any:
-    """Return whether the weight from input k can change anything in a block."""
-    if op > n[AT_TABLE] or n[op + KIND] != DENSE or k >= n[op + FAN_IN]:
+def touches(n: Any, b: Any, weight: Any) -> Any:
+    """Return whether a weight can change anything in block b."""
+    op = weight.op
+    if op > n[AT_TABLE] or n[op + KIND] != DENSE or weight.k >= n[op + FAN_IN]:
         return True
-    start = n[AT_STARTS] + b * (n[INPUTS] + 1) + k
+    start = n[AT_STARTS] + b * (n[INPUTS] + 1) + weight.k
     return n[start + 1] > n[start]
 
 
-def list_candidates(f: Any, n: Any, op: Any, weight: Any, first_only: Any) -> Any:
+def list_candidates(f: Any, n: Any, weight: Any, first_only: Any) -> Any:
     """List the other levels of a weight, with `first_only` the most promising first; return how many."""
-    count, now, list_ = np.int64(0), n[n[AT_LEVEL] + weight], n[AT_CANDIDATES]
+    count, now, list_ = np.int64(0), n[n[AT_LEVEL] + weight.place], n[AT_CANDIDATES]
     for level in range(n[LEVELS]):
         if level != now:
             n[list_ + count] = level
             count += 1
     if first_only:
-        slope, worth = f[n[AT_SLOPES] + weight], worth_at(n, op)
+        slope, worth = f[n[AT_SLOPES] + weight.place], worth_at(n, weight.op)
         for i in range(1, count):  # sorted by insertion: there are few levels
             level, j = n[list_ + i], i
             while j > 0 and slope * f[worth + n[list_ + j - 1]] > slope * f[worth + level]:
@@ -173,44 +173,41 @@ def list_candidates(f: Any, n: Any, op: Any, weight: Any, first_only: Any) -> An
     return count
 
 
-def find_gains(
-    f: Any, n: Any, places: Any, op: Any, out: Any, k: Any, weight: Any, loss: Any, first: Any, stop: Any
-) -> None:
-    """Find by how much the candidates from `first` to `stop` change the summed loss."""
+def find_gains(f: Any, n: Any, places: Any, weight: Any, loss: Any, first: Any, stop: Any) -> None:
+    """Find by how much the candidates for a weight from `first` to `stop` change the summed loss."""
     stay_apart()
-    last, gains, worth = last_operation(n), n[AT_GAINS], worth_at(n, op)
-    direct = op == last
+    op, last, gains, worth = weight.op, last_operation(n), n[AT_GAINS], worth_at(n, weight.op)
     quick = n[last + KIND] == DENSE and (loss == CROSS_ENTROPY or loss == SQUARED)
-    if not direct:
+    if not weight.direct:
         above = n[op + COLUMNS + KIND]
         quick = quick and op == last - 2 * COLUMNS and n[op + KIND] == DENSE and above >= TANH and above < MAX_POOL
-    present = f[n[AT_WEIGHT] + weight]
+    present = f[n[AT_WEIGHT] + weight.place]
     for c in range(first, stop):
         f[gains + c] = ZERO
     if quick:
         for b in range(n[BLOCKS]):
-            if touches(n, b, op, k):
-                count = pick_examples(f, n, places, b, op, out, k, loss, direct)
+            if touches(n, b, weight):
+                count = pick_examples(f, n, places, b, weight, loss)
                 base = log_base(f, n, count, loss)
                 for c in range(first, stop):
                     step = f[worth + n[n[AT_CANDIDATES] + c]] - present
-                    f[gains + c] += try_step(f, n, op, out, step, count, loss, direct, base)
+                    f[gains + c] += try_step(f, n, weight, step, count, loss, base)
     for c in range(first, stop):
         n[n[AT_CANDIDATES] + n[LEVELS] + c] = np.int64(quick and not np.isnan(f[gains + c]))
         if not n[n[AT_CANDIDATES] + n[LEVELS] + c]:
             step = f[worth + n[n[AT_CANDIDATES] + c]] - present
-            f[gains + c] = propose(f, n, op, out, k, step, loss, np.int64(0))
+            f[gains + c] = propose(f, n, weight, step, loss, np.int64(0))
 
 
-def propose(f: Any, n: Any, op: Any, out: Any, k: Any, step: Any, loss: Any, keep: Any) -> Any:
+def propose(f: Any, n: Any, weight: Any, step: Any, loss: Any, keep: Any) -> Any:
     """Return by how much the summed loss changes if a weight changes by `step`; with `keep`, let it change."""
     stay_apart()
-    total, end, size = ZERO, n[AT_TABLE] + n[OPERATIONS] * COLUMNS, n[SIZE]
+    op, total, end, size = weight.op, ZERO, n[AT_TABLE] + n[OPERATIONS] * COLUMNS, n[SIZE]
     for b in range(n[BLOCKS]):
-        if touches(n, b, op, k):
+        if touches(n, b, weight):
             for r in range(n[AT_CHANGED] + n[op + OUT_ROW], n[AT_CHANGED] + n[ROWS]):
                 n[np.uintp(r)] = 0
-            start_change(f, n, b, op, out, k, step)
+            start_change(f, n, b, weight, step)
             for above in range(op + COLUMNS, end, COLUMNS):
                 follow_change(f, n, b, above)
             if keep:
@@ -226,29 +223,29 @@ def propose(f: Any, n: Any, op: Any, out: Any, k: Any, step: Any, loss: Any, kee
     return total
 
 
-def change_weight(f: Any, n: Any, places: Any, op: Any, out: Any, k: Any, weight: Any, chosen: Any, loss: Any) -> Any:
+def change_weight(f: Any, n: Any, places: Any, weight: Any, chosen: Any, loss: Any) -> Any:
     """Give a weight one of the candidates' levels, with all values that follow.
 
     Returns:
         By how much the summed loss changed.
     """
     level = n[n[AT_CANDIDATES] + chosen]
-    value = f[worth_at(n, op) + level]
-    step, change = value - f[n[AT_WEIGHT] + weight], ZERO
+    value = f[worth_at(n, weight.op) + level]
+    step, change = value - f[n[AT_WEIGHT] + weight.place], ZERO
     if n[n[AT_CANDIDATES] + n[LEVELS] + chosen]:
         for b in range(n[BLOCKS]):
-            if touches(n, b, op, k):
-                own = keep_step(f, n, places, b, op, out, k, step, loss, op == last_operation(n))
+            if touches(n, b, weight):
+                own = keep_step(f, n, places, b, weight, step, loss)
                 f[n[AT_LOSSES] + b] += own
                 change += own
     else:
-        change = propose(f, n, op, out, k, step, loss, np.int64(1))
-    f[n[AT_WEIGHT] + weight] = value
-    n[n[AT_LEVEL] + weight] = level
-    if op == last_operation(n) and k < n[HIDDEN]:
+        change = propose(f, n, weight, step, loss, np.int64(1))
+    f[n[AT_WEIGHT] + weight.place] = value
+    n[n[AT_LEVEL] + weight.place] = level
+    if weight.direct and weight.k < n[HIDDEN]:
         for b in range(n[BLOCKS]):
-            pull = n[AT_PULL] + (b * n[HIDDEN] + k) * n[SIZE]
-            y = n[AT_TARGETS] + (b * n[OUTPUTS] + out) * n[SIZE]
+            pull = n[AT_PULL] + (b * n[HIDDEN] + weight.k) * n[SIZE]
+            y = n[AT_TARGETS] + (b * n[OUTPUTS] + weight.out) * n[SIZE]
             for s in range(n[n[AT_COUNTS] + b]):
                 f[np.uintp(pull + s)] += step * f[np.uintp(y + s)]
     return change

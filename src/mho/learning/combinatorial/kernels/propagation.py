@@ -74,9 +74,10 @@ def activate(f: Any, kind: Any, given: Any, out: Any, count: Any) -> None:
             f[np.uintp(out + s)] = min(max(f[np.uintp(given + s)], -ONE), ONE)
 
 
-def start_change(f: Any, n: Any, b: Any, op: Any, out: Any, k: Any, step: Any) -> None:
-    """Propose the pre-activations of an operation, at `op` in n, when its weight (out, k) changes by `step`."""
+def start_change(f: Any, n: Any, b: Any, weight: Any, step: Any) -> None:
+    """Propose the pre-activations of a weight's operation for block b when the weight changes by `step`."""
     stay_apart()
+    op, out, k = weight.op, weight.out, weight.k
     if n[op + KIND] == DENSE:
         source = 0
         if k < n[op + FAN_IN]:

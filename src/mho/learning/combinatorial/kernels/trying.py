@@ -65,16 +65,17 @@ STEEPEST = np.float64(300.0)
 """Largest |w d| for which sums of exponentials stay exact: what they lose lies below e^(-700 + 2·300)."""
 
 
-def pick_examples(f: Any, n: Any, places: Any, b: Any, op: Any, out: Any, k: Any, loss: Any, direct: Any) -> Any:
-    """Gather what trying weight (out, k) of a layer needs of the examples of a block whose input is not 0.
+def pick_examples(f: Any, n: Any, places: Any, b: Any, weight: Any, loss: Any) -> Any:
+    """Gather what trying a weight needs of the examples of block b whose input is not 0.
 
     Returns:
         How many examples there are.
     """
     stay_apart()
+    op, out, k = weight.op, weight.out, weight.k
     picked, values = n[AT_PICKED], values_at(n, b)
     first, count = np.int64(-1), n[n[AT_COUNTS] + b]
-    if is_listed(n, op, k):
+    if is_listed(n, weight):
         start = n[AT_STARTS] + b * (n[INPUTS] + 1) + k
         first, count = n[start], n[start + 1] - n[start]
         copy(f, count, n[AT_GIVEN] + first, picked + INPUT)
@@ -83,10 +84,10 @@ def pick_examples(f: Any, n: Any, places: Any, b: Any, op: Any, out: Any, k: Any
         if k < n[op + FAN_IN]:
             source = n[op + IN_ROW] + k
         copy(f, count, values + source * n[SIZE], picked + INPUT)
-    if not direct:
+    if not weight.direct:
         pick(f, places, first, count, values + (n[op + OUT_ROW] + out) * n[SIZE], picked + BEFORE)
         pick(f, places, first, count, values + (n[last_operation(n) + IN_ROW] + out) * n[SIZE], picked + ACTIVE)
-    sum_outputs(f, n, places, b, out, loss, direct, first, count)
+    sum_outputs(f, n, places, b, weight, loss, first, count)
     return count
 
 
@@ -120,13 +121,14 @@ def copy(f: Any, count: Any, source: Any, out: Any) -> None:
         f[np.uintp(out + s)] = f[np.uintp(source + s)]
 
 
-def sum_outputs(f: Any, n: Any, places: Any, b: Any, out: Any, loss: Any, direct: Any, first: Any, count: Any) -> None:
+def sum_outputs(f: Any, n: Any, places: Any, b: Any, weight: Any, loss: Any, first: Any, count: Any) -> None:
     """Sum the outputs of the examples at `count` listed places by the size of their weight, into rows from BASE on.
 
     BASE becomes the sum of all exponentials, PULL the weight of the label's output (cross entropy) or the sum of weight
     times residual (squared error); rows GROUP + 2m and GROUP + 2m + 1 sum the exponentials of outputs whose weight is
     magnitude m, or minus it.
     """
+    out, direct = weight.out, weight.direct
     size, outputs, picked = n[SIZE], n[OUTPUTS], n[AT_PICKED]
     head, entropy, rows = n[AT_HEAD] + b * (outputs + 1) * size, loss == CROSS_ENTROPY, np.int64(0)
     if entropy:
@@ -146,18 +148,18 @@ def sum_outputs(f: Any, n: Any, places: Any, b: Any, out: Any, loss: Any, direct
             f[np.uintp(picked + GROUP + g * LARGEST_BLOCK + j)] = ZERO
     last = last_operation(n)
     for c in range(outputs):
-        weight, group = ONE, np.int64(-1)
+        factor, group = ONE, np.int64(-1)
         if not direct:
             at = n[last + WEIGHTS] + c * (n[last + FAN_IN] + 1) + out
-            weight = f[n[AT_WEIGHT] + at]
+            factor = f[n[AT_WEIGHT] + at]
             group = n[n[AT_GROUPS] + (n[OPERATIONS] - 1) * n[LEVELS] + n[n[AT_LEVEL] + at]]
         elif c == out:
             group = np.int64(0)
         if group >= 0:
             target = picked + PULL
             if entropy:
-                weight, target = ONE, picked + GROUP + group * LARGEST_BLOCK
-            add_picked(f, places, first, count, weight, head + c * size, target)
+                factor, target = ONE, picked + GROUP + group * LARGEST_BLOCK
+            add_picked(f, places, first, count, factor, head + c * size, target)
 
 
 def log_base(f: Any, n: Any, count: Any, loss: Any) -> Any:
@@ -176,32 +178,32 @@ def sum_changes(f: Any, at: Any, squares: Any, count: Any) -> Any:
     return sum_row(f, at + OUT, count)
 
 
-def find_step(f: Any, n: Any, op: Any, step: Any, count: Any, direct: Any) -> None:
+def find_step(f: Any, n: Any, weight: Any, step: Any, count: Any) -> None:
     """Compute d of the gathered examples into STEP; OUT becomes the activation that a hidden unit would have."""
     at = n[AT_PICKED]
-    if direct:
+    if weight.direct:
         for s in range(count):
             f[np.uintp(at + STEP + s)] = step * f[np.uintp(at + INPUT + s)]
     else:
         for s in range(count):
             f[np.uintp(at + STEP + s)] = f[np.uintp(at + BEFORE + s)] + step * f[np.uintp(at + INPUT + s)]
-        activate(f, n[op + COLUMNS + KIND], at + STEP, at + OUT, count)
+        activate(f, n[weight.op + COLUMNS + KIND], at + STEP, at + OUT, count)
         for s in range(count):
             f[np.uintp(at + STEP + s)] = f[np.uintp(at + OUT + s)] - f[np.uintp(at + ACTIVE + s)]
 
 
-def try_step(f: Any, n: Any, op: Any, out: Any, step: Any, count: Any, loss: Any, direct: Any, base: Any) -> Any:
+def try_step(f: Any, n: Any, weight: Any, step: Any, count: Any, loss: Any, base: Any) -> Any:
     """Return by how much the loss of the gathered examples changes if the weight changes by `step`; NaN if unsure.
 
     `base` comes from `log_base`.
     """
     stay_apart()
-    at = n[AT_PICKED]
-    find_step(f, n, op, step, count, direct)
+    at, direct = n[AT_PICKED], weight.direct
+    find_step(f, n, weight, step, count)
     if loss != CROSS_ENTROPY:
         squares = ONE
         if not direct:
-            squares = sum_squares(f, n, out)
+            squares = sum_squares(f, n, weight.out)
         return sum_changes(f, at, squares, count)
     magnitudes = n[MAGNITUDES]
     if direct:
@@ -211,7 +213,7 @@ def try_step(f: Any, n: Any, op: Any, out: Any, step: Any, count: Any, loss: Any
         magnitude = ONE
         if not direct:
             magnitude = f[n[AT_SIZES] + (n[OPERATIONS] - 1) * n[MAGNITUDES] + m]
-        if direct or n[op + COLUMNS + KIND] == RELU:
+        if direct or n[weight.op + COLUMNS + KIND] == RELU:
             steep = np.int64(0)
             for s in range(count):
                 steep += np.int64(abs(magnitude * f[np.uintp(at + STEP + s)]) > STEEPEST)
@@ -236,19 +238,20 @@ def sum_squares(f: Any, n: Any, out: Any) -> Any:
     return total
 
 
-def keep_step(f: Any, n: Any, places: Any, b: Any, op: Any, out: Any, k: Any, step: Any, loss: Any, direct: Any) -> Any:
-    """Let weight (out, k) change by `step` in a block, and return by how much the summed loss changes.
+def keep_step(f: Any, n: Any, places: Any, b: Any, weight: Any, step: Any, loss: Any) -> Any:
+    """Let a weight change by `step` in a block, and return by how much the summed loss changes.
 
     Values are followed only where the input of an example is not 0. Exponentials are multiplied by e^(w d), with an
     error of 1e-15 each time, until all is computed afresh.
     """
     stay_apart()
+    op, out, direct = weight.op, weight.out, weight.direct
     at, size, outputs = n[AT_PICKED], n[SIZE], n[OUTPUTS]
-    count = pick_examples(f, n, places, b, op, out, k, loss, direct)
+    count = pick_examples(f, n, places, b, weight, loss)
     first = np.int64(-1)
-    if is_listed(n, op, k):
-        first = n[n[AT_STARTS] + b * (n[INPUTS] + 1) + k]
-    find_step(f, n, op, step, count, direct)
+    if is_listed(n, weight):
+        first = n[n[AT_STARTS] + b * (n[INPUTS] + 1) + weight.k]
+    find_step(f, n, weight, step, count)
     values, last = values_at(n, b), last_operation(n)
     if not direct:
         before = values + (n[op + OUT_ROW] + out) * size
@@ -259,15 +262,15 @@ def keep_step(f: Any, n: Any, places: Any, b: Any, op: Any, out: Any, k: Any, st
             f[np.uintp(active + i)] = f[np.uintp(at + OUT + j)]
     head = n[AT_HEAD] + b * (outputs + 1) * size
     for c in range(outputs):
-        weight = ONE
+        factor = ONE
         if not direct:
-            weight = f[n[AT_WEIGHT] + n[last + WEIGHTS] + c * (n[last + FAN_IN] + 1) + out]
+            factor = f[n[AT_WEIGHT] + n[last + WEIGHTS] + c * (n[last + FAN_IN] + 1) + out]
         elif c != out:
-            weight = ZERO
-        if weight != 0:
+            factor = ZERO
+        if factor != 0:
             z, own = values + (n[last + OUT_ROW] + c) * size, head + c * size
             for j in range(count):
-                f[np.uintp(at + OUT + j)] = weight * f[np.uintp(at + STEP + j)]
+                f[np.uintp(at + OUT + j)] = factor * f[np.uintp(at + STEP + j)]
             if loss == CROSS_ENTROPY:
                 for j in range(count):
                     f[np.uintp(at + INPUT + j)] = exponential(f[np.uintp(at + OUT + j)])
@@ -304,6 +307,6 @@ def place_of(places: Any, first: Any, j: Any) -> Any:
     return np.int64(places[np.uintp(first + j)]) if first >= 0 else np.int64(j)
 
 
-def is_listed(n: Any, op: Any, k: Any) -> Any:
-    """Return whether the examples are listed whose input k is not 0."""
-    return op == n[AT_TABLE] and k < n[op + FAN_IN] and n[INPUTS] > 0
+def is_listed(n: Any, weight: Any) -> Any:
+    """Return whether the examples are listed in which the input of a weight is not 0."""
+    return weight.op == n[AT_TABLE] and weight.k < n[weight.op + FAN_IN] and n[INPUTS] > 0

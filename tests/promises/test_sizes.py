@@ -1,4 +1,4 @@
-"""Modules stay short, and functions take few parameters: exceptions are listed with their numbers, which only fall."""
+"""Modules stay short, and functions take few parameters: what may take more is listed with its reason."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ LINES = 400
 PARAMETERS = 9
 LONG_MODULES: dict[str, int] = {}
 """Modules with more lines, and how many they have: cut one, and lower or remove its number."""
-WIDE_FUNCTIONS: dict[str, int] = {
-    "learning/combinatorial/on_arrays.py conntra_on_arrays": 12,
-    "learning/combinatorial/train.py conntra": 22,
-    "training/fit.py fit": 11,
-}
-"""Functions with more parameters, which are no verb and no constructor that mirrors another: as above."""
 VERBS = "cli/"
-"""A verb has one parameter for each option of its command."""
+"""Files of verbs, which have one parameter for each option of their command; helpers there are private, and held."""
+PROCEDURES = {
+    "learning/combinatorial/on_arrays.py conntra_on_arrays": "the settings of conntra, with reads and an RPU",
+    "learning/combinatorial/train.py conntra": "what mho learn conntra sets, and the callbacks of its run",
+    "training/fit.py fit": "what mho train sets, for scripts without a run folder",
+}
+"""Whole trainings in one call: one parameter for each setting that a verb has as an option."""
 MIRRORS = {
     "learning/boltzmann/machine.py BoltzmannMachine.__init__": "scikit-learn: one parameter for each setting",
-    "learning/combinatorial/classifier.py ConntraClassifier.__init__": "scikit-learn",
+    "learning/combinatorial/classifier.py ConntraClassifier.__init__": "scikit-learn: one parameter for each setting",
     "nn/attention.py MultiheadAttention.__init__": "torch.nn.MultiheadAttention",
     "nn/band_limited/layer.py BandLimited.__init__": "torch.nn.Conv1d and Conv2d",
     "nn/conv/base.py Convolution.__init__": "torch.nn.Conv2d",
@@ -48,11 +48,15 @@ def functions(node: ast.AST, inside: str = "") -> Iterator[tuple[str, int]]:
         elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             given = child.args
             names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
-            count = len(names) - (names[:1] in (["self"], ["cls"]))
+            count = len(names) - (names[:1] in (["self"], ["cls"], ["typingctx"]))  # Numba gives an intrinsic the last
             yield f"{inside}{child.name}", count + (given.vararg is not None) + (given.kwarg is not None)
             yield from functions(child, f"{inside}{child.name}.")
         else:
             yield from functions(child, inside)
+
+
+def is_verb(module: str, function: str) -> bool:
+    return module.startswith(VERBS) and "." not in function and not function.startswith("_")
 
 
 def test_no_module_is_long_beyond_the_listed_ones() -> None:
@@ -61,17 +65,17 @@ def test_no_module_is_long_beyond_the_listed_ones() -> None:
 
 
 def test_no_function_takes_many_parameters_beyond_the_listed_ones() -> None:
-    found = {
+    wide = {
         f"{name} {function}": count
         for name, text in modules()
-        if not name.startswith(VERBS)
         for function, count in functions(ast.parse(text))
-        if count > PARAMETERS
+        if count > PARAMETERS and not is_verb(name, function)
     }
-    assert {name: count for name, count in found.items() if name not in MIRRORS} == WIDE_FUNCTIONS
-    assert MIRRORS.keys() <= found.keys()  # what is mended leaves the list
+    listed = MIRRORS | PROCEDURES
+    assert {name: count for name, count in wide.items() if name not in listed} == {}  # group what belongs together
+    assert sorted(listed.keys() - wide.keys()) == []  # what is gone, or takes fewer by now, leaves the list
 
 
 def test_parameters_are_counted_as_a_caller_sees_them() -> None:
-    text = "class A:\n    def f(self, a, /, b, *more, c=1, **rest):\n        def g(x): pass\ndef h(): pass"
-    assert dict(functions(ast.parse(text))) == {"A.f": 5, "A.f.g": 1, "h": 0}
+    text = "class A:\n    def f(self, a, /, b, *more, c=1, **rest):\n        def g(x): pass\ndef h(typingctx, x): pass"
+    assert dict(functions(ast.parse(text))) == {"A.f": 5, "A.f.g": 1, "h": 1}

@@ -83,7 +83,7 @@ class Bar(abc.ABC, Generic[T]):
 
     @abc.abstractmethod
     def step(self, progress: T) -> None:
-        """Show how far the work has come; called as often as one likes."""
+        """Show how far the work has come; call as often as you like."""
 
     @property
     def is_live(self) -> bool:

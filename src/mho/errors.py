@@ -44,7 +44,7 @@ class WrongUse(MhoError, RuntimeError):
 
 
 class WrongCall(MhoError, TypeError):
-    """A call with an argument that the function does not take, or without one that it needs."""
+    """A call with an argument that the function does not take, or without an argument that it needs."""
 
 
 class NoSuchName(MhoError, AttributeError):
@@ -101,7 +101,7 @@ def no_such_name(room: str, name: str, rooms: Iterable[str] = ()) -> NoSuchName:
 
 
 def in_words(function: Callable[P, T], *, name: str = "") -> Callable[P, T]:
-    """Let calls of a public function with wrong arguments say which there are, and the nearest to a misspelt one.
+    """Let calls of a public function with wrong arguments say which there are, and the nearest to a misspelt name.
 
     Args:
         function: the function.
@@ -246,7 +246,7 @@ class Faults:
         fault = f"{name} is {value!r}; give {allowed}"
         place = self._places.setdefault(name, len(self.found))
         if place < len(self.found) and self.found[place].startswith(f"{name} is "):
-            self.found[place] = fault  # a later check of a field is the closer one
+            self.found[place] = fault  # a later check of a field is the closer check
         else:
             self.add(fault)
         return False

@@ -13,7 +13,7 @@ FROM = 3
 """Values from which on there is a confidence interval: of two it would be 13 times as wide as they lie apart."""
 MEANING = (
     "±: half of the 95 % confidence interval of the mean over seeds (Student's t), from three seeds on; of two seeds "
-    "both ends are given, of one there is none"
+    "both ends are given, of one seed there is no interval"
 )
 """A sentence for wherever an `Interval` is shown."""
 
@@ -26,7 +26,8 @@ class Interval:
     Attributes:
         mean: mean of the values.
         low, high: ends of the interval: of the 95 % confidence interval of the mean from three values on, cut at the
-            least and the greatest value that is possible; the values themselves where there are two; None for one.
+            least and the greatest value that is possible; the values themselves where there are two; None for one
+            value.
         count: number of values.
     """
 

@@ -1,4 +1,4 @@
-"""Texts that depend on nothing but mho's own files, kept in the user's cache: making one may import everything."""
+"""Texts that depend on nothing but mho's own files, kept in the user's cache: making a text may import everything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def kept_text(key: str, make: Callable[[], str]) -> str:
     except OSError:  # mho's files change just now
         return make()
     texts: dict[str, str] = {}
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # none yet, or a damaged one
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # none yet, or a damaged file
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["sources"] == sources and all(isinstance(text, str) for text in content["texts"].values()):
             texts = content["texts"]

@@ -1,7 +1,7 @@
 """Fields that differ between replicas: a tuple of one number per replica in place of a number.
 
-A description is a frozen dataclass, or one made of others, by themselves or in tuples; any other tuple in it is such a
-list.
+A description is a frozen dataclass, or is made of other descriptions, by themselves or in tuples; any other tuple in it
+is such a list.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def check_lists(part: DataclassInstance, faults: Faults, may_differ: Collection[
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
         if isinstance(value, (list, tuple)) and not _is_parts(value):
-            # what may not be a list stays one, which the field's own rule refuses
+            # a list where none may be stays a list, which the field's own rule refuses
             kept = tuple(value) if field.name in may_differ else list(value)
             object.__setattr__(part, field.name, kept)
             if field.name in may_differ:

@@ -28,7 +28,7 @@ def at_the_shell(exclude: str = EXCLUDE) -> Iterator[None]:
 
     Args:
         exclude: the option that keeps layers digital, with "{}" for a list of names; or what `voice` returned in the
-            process that started this one.
+            process that started this process.
     """
     before, _Shell.exclude = _Shell.exclude, exclude
     try:
@@ -38,7 +38,7 @@ def at_the_shell(exclude: str = EXCLUDE) -> Iterator[None]:
 
 
 def voice() -> str:
-    """Return what `at_the_shell` takes in another process, so that its messages name options as those of this one."""
+    """Return what `at_the_shell` takes in another process, so that its messages name options as messages here do."""
     return _Shell.exclude
 
 
@@ -62,7 +62,7 @@ def option(name: str, value: str | None = None) -> str:
 
 @contextlib.contextmanager
 def already_digital(layers: Sequence[str]) -> Iterator[None]:
-    """Let `kept_digital` name layers too that stay digital already: a list that is typed replaces the one before.
+    """Let `kept_digital` name layers too that stay digital already: a list that is typed replaces the list before.
 
     Args:
         layers: their names, or patterns of names.

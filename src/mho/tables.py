@@ -84,7 +84,7 @@ def cell_from_table(table: Mapping[str, Any]) -> Cell:
     if expected is not None and expected != found.source_hash():
         raise InvalidValue(
             f"kind_hash: the source of {kind} has changed ({found.source_hash()}, the file says {expected}); restore "
-            "the cell, or delete the line kind_hash to accept the new one"
+            "the cell, or delete the line kind_hash to accept the new source"
         )
     return fields_from_table(found, table)
 
@@ -111,7 +111,7 @@ def device_from_table(table: Mapping[str, Any]) -> Device:
     if expected is not None and expected != law.law_hash():
         raise InvalidValue(
             f"law_hash: the source of {name} has changed ({law.law_hash()}, the file says {expected}); "
-            "restore the law, or delete the line law_hash to accept the new one"
+            "restore the law, or delete the line law_hash to accept the new source"
         )
     return device_from_fields(law, table)
 

@@ -99,7 +99,7 @@ def layers_in_words(names: str) -> str:
 def shortened(names: Sequence[str], width: int) -> list[str]:
     """Return dotted names of at most `width` letters that are still told apart, where there are such.
 
-    Names that fit stay. The parts of longer ones, between dots, are cut to as many letters as fit, their digits kept:
+    Names that fit stay. The parts of longer names, between dots, are cut to as many letters as fit, their digits kept:
     "lay2.0.dow.0"; or letters in the middle give way to an ellipsis. Names that cannot be told apart in this width stay
     as they are.
 

@@ -372,7 +372,7 @@ def test_jump_tables(tmp_path):
     for name in ("a.txt", "b.txt"):
         shutil.copy(up if name == "b.txt" else down, tmp_path / name)
     assert read_measured([tmp_path / "a.txt", tmp_path / "b.txt"]).jumps_up[0, 0] == pytest.approx(2e-8)
-    with pytest.raises(InvalidValue, match="give the increasing one first"):
+    with pytest.raises(InvalidValue, match="give the increasing table first"):
         read_jump_table(down, up)
     with pytest.raises(InvalidValue, match=r"a\.txt: it is one jump table, and a device has two"):
         read_measured(tmp_path / "a.txt")

@@ -350,7 +350,7 @@ def test_checkpoints_by_name(copy, tmp_path):
             np.zeros((2, 1, 8, 8)),
             r"cannot take x of shape \(2, 1, 8, 8\); give .*trained on, 1×28×28: x of shape \(n, 1, 28, 28\)",
         ),
-        (np.full((1, 1, 28, 28), np.nan), "x holds NaN or infinite numbers; give finite ones"),
+        (np.full((1, 1, 28, 28), np.nan), "x holds NaN or infinite numbers; give finite numbers"),
         (np.zeros((1, 1, 28, 28), np.uint8), r"x is torch\.uint8; give float32, for pixels x / 255"),
         (np.zeros((1, 1, 28, 28), complex), "x is complex; give real numbers"),
         ("five", "x is a str .*; give an array of numbers"),

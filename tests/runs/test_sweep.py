@@ -414,7 +414,7 @@ MISTAKES = {
     "words": (["sweep", "try.toml", "--engine", "ray", "--address", "here"], "write HOST:PORT"),
     "cluster": (
         ["sweep", "try.toml", "--engine", "ray", "--address", "127.0.0.1:9"],
-        "no Ray cluster at 127.0.0.1:9 ([Errno 111] Connection refused); start one with: ray start --head",
+        "no Ray cluster at 127.0.0.1:9 ([Errno 111] Connection refused); start a cluster with: ray start --head",
     ),
     "no folder": (["sweep", "--resume", "--out", "nowhere"], "nowhere holds no sweep.toml to continue"),
     "resume": (["sweep", "try.toml", "--resume"], "--resume needs --out"),

@@ -331,7 +331,7 @@ def test_gradients_that_are_no_numbers_raise_before_anything_moves():
 WRONG = {
     "no kind": (lambda m: mho.AnalogOptimizer(m), InvalidValue, "kind is None; give the class of a torch optimizer"),
     "a name": (lambda m: mho.AnalogOptimizer(m, "adam"), InvalidValue, "kind is 'adam'; give the class"),
-    "made": (lambda m: mho.AnalogOptimizer(m, SGD(nn.Linear(1, 1).parameters())), InvalidValue, "not one made of"),
+    "made": (lambda m: mho.AnalogOptimizer(m, SGD(nn.Linear(1, 1).parameters())), InvalidValue, "not an optimizer of"),
     "ours": (lambda m: mho.AnalogOptimizer(m, mho.AnalogSGD), InvalidValue, "kind is the class AnalogSGD"),
     "parameters": (lambda m: mho.AnalogOptimizer(m.parameters(), ADAM), WrongUse, "takes the converted model itself"),
     "digital": (lambda m: mho.AnalogOptimizer(nn.Linear(2, 2), ADAM), WrongUse, "or use the torch optimizer itself"),

@@ -106,7 +106,7 @@ class FactoredArray(nn.Module, abc.ABC, metaclass=InWords):
             self.register_buffer("factor", start)
 
     def _factor(self) -> Tensor | None:
-        """Return the scale (R, 1) or (R, out); one that is learned as a function of its parameter."""
+        """Return the scale (R, 1) or (R, out); a learned scale as a function of its parameter; None without a scale."""
         if self.rpu.scale is None:
             return None
         factor: Tensor = self.log_factor.exp() if self.learns_scale else self.factor

@@ -38,7 +38,7 @@ def places(rpu: RPU, out_features: int, in_features: int) -> list[Place]:
 
 
 def spread(total: int, most: int) -> list[slice]:
-    """Cut `total` into as few parts as there are when none is longer than `most`, the longer ones first."""
+    """Cut `total` into the fewest parts of at most `most`, as equal as they can be, the longer parts first."""
     parts = -(-total // most)
     length, longer = divmod(total, parts)
     ends = [part * length + min(part, longer) for part in range(parts + 1)]

@@ -51,7 +51,7 @@ class ArrayValues(Tensor):
 
 @final
 class Computed(ArrayValues):
-    """Numbers computed of values of an array, such as a penalty: one's own to write into."""
+    """Numbers computed from values of an array, such as a penalty; you may write into them."""
 
     @classmethod
     def __torch_function__(
@@ -68,7 +68,8 @@ class Computed(ArrayValues):
 class ReadOnly(ArrayValues):
     """A copy of values of an array. Reading, computing and saving work as with any tensor; writing raises WrongUse.
 
-    Results of operations are tensors of one's own, views of it are read-only too, and so is what `numpy()` returns.
+    Results of operations are tensors that you may write into; views of the copy are read-only, as is what `numpy()`
+    returns.
     """
 
     @classmethod

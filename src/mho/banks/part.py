@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mho.banks.bank import Bank
 
 Rate = float | npt.NDArray[np.float64]
-"""A learning rate: one for all replicas, or (R,)."""
+"""A learning rate: one number for all replicas, or (R,)."""
 SetRate = Callable[[Rate], None]
 
 

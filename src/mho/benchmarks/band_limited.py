@@ -95,7 +95,7 @@ def run(plan: Plan, tell: Tell) -> Result:
 
 
 def contestants(layer: Layer) -> Mapping[str, nn.Module]:
-    """Return torch's convolution and band-limited ones of the same shape, by name."""
+    """Return torch's convolution and band-limited convolutions of its shape, by name."""
     torch.manual_seed(0)
     plain = nn.Conv2d(layer.channels, layer.channels, layer.kernel, padding=layer.kernel // 2, bias=False)
     return {TORCH: plain} | {f"C = {c} %": BandLimitedConv2d.of(plain, compression=c) for c in COMPRESSIONS}

@@ -17,7 +17,7 @@ LOSSES = {"cross entropy": "cross_entropy", "squared error": "squared"}
 EXAMPLES = 1000
 HIDDEN, CLASSES = 64, 10
 SWEEPS = 3
-"""In the first sweep more than half of the weights change, in the third one in ten."""
+"""In the first sweep more than half of the weights change, in the third a tenth of them."""
 
 
 def run(plan: Plan, tell: Tell) -> Result:

@@ -133,7 +133,7 @@ def kernel_times(call: Call, seconds: float) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _watched(taken: dict[str, list[float]]) -> Iterator[None]:
-    """Time every kernel: all go through `threads.run`, which is replaced by a timed one meanwhile."""
+    """Time every kernel: all go through `threads.run`, which a timed function replaces meanwhile."""
     run = threads.run
 
     def clocked(kernel: Any, *arguments: Any) -> None:

@@ -58,7 +58,7 @@ def triad(size: int, seconds: float) -> tuple[Block, int]:
 
 
 def product(seconds: float) -> tuple[Block, float]:
-    """Return a block that runs a square float32 matrix product, and its operations per run (fused ones count once)."""
+    """Return a block that runs a square float32 matrix product, and its operations per run (multiply-adds)."""
     a, b = torch.ones(PRODUCT, PRODUCT), torch.ones(PRODUCT, PRODUCT)
     out = torch.empty(PRODUCT, PRODUCT)
     return lambda: repeat(lambda: torch.mm(a, b, out=out), seconds=seconds), float(PRODUCT**3)

@@ -48,7 +48,7 @@ class Load:
         network: in words.
         build: makes it, in plain torch.
         batch: examples of a step.
-        examples: makes the k-th batch of so many examples, from a data set of pictures where it takes one.
+        examples: makes the k-th batch of so many examples, from the data set of the plan where it takes pictures.
         loss: mean over a batch.
         peers: whether aihwkit has all layers of it.
     """
@@ -158,7 +158,7 @@ def run(name: str, plan: Plan, tell: Tell) -> Result:
         times[load.name] = {who: taken.scaled(1e6) for who, taken in alternate(blocks, plan.rounds).items()}
     notes = [] if absent is None or not any(load.peers for load in loads) else [absent]
     if not all(load.peers for load in loads):
-        notes.append("aihwkit is not compared: it has no arrays for these layers, or other ones.")
+        notes.append("aihwkit is not compared: it lacks arrays for these layers, or puts other layers on arrays.")
     return Result(
         suite=name,
         title=f"{', '.join(times)}: whole training steps",

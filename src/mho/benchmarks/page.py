@@ -15,7 +15,7 @@ from mho.report.drawing import svg
 from mho.report.template import render_text
 
 WIDTHS = {"wide": 7.6, "narrow": 3.9}
-"""Inches; the page shows the one that fits."""
+"""Inches; the page shows the figure that fits."""
 BAR = 0.3
 """Inches a bar."""
 MACHINE = {

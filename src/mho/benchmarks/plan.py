@@ -37,7 +37,7 @@ USED_BY = {
     "images": ("lenet", "replicas", "rules"),
     "threads": tuple(name for name in SUITES if name not in ("replicas", "threads", "conntra")),
 }
-"""Options that only some suites look at; `replicas` and `threads` choose their own threads, `conntra` has one."""
+"""Options that only some suites look at; `replicas` and `threads` set their own, `conntra` takes one thread."""
 QUICK = {"rounds": 2, "images": 5}
 
 

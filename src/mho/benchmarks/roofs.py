@@ -13,7 +13,7 @@ from mho.benchmarks.results import percent
 from mho.benchmarks.timing import Block, Samples
 
 LINE = 16
-"""Float32 numbers in a cache line: moving one moves all."""
+"""Float32 numbers in a cache line: moving one number moves all."""
 OPERATIONS_A_DRAW = 40
 """Of a hash and the inverse normal distribution behind it, counted in `mho.random`."""
 OPERATIONS_A_COINCIDENCE = OPERATIONS_A_DRAW + 20

@@ -51,7 +51,7 @@ class Series:
         return exponent([point.size for point in self.points], [taken[name] for name in self.names()])
 
     def records(self, taken: Mapping[str, Samples]) -> list[dict[str, Any]]:
-        """Return a record for each point, and one for the exponent."""
+        """Return a record for each point, and a record for the exponent."""
         about = {"what": self.what, "over": self.over}
         found: list[dict[str, Any]] = []
         for name, point in zip(self.names(), self.points, strict=True):
@@ -66,7 +66,7 @@ def pair_time(taken: Samples, case: Case) -> Samples:
 
 
 def curves(group: list[Series], taken: Mapping[str, Samples]) -> Chart:
-    """Time against the one size that the series share."""
+    """Time against the size that the series share."""
     over, case = group[0].over, group[0].points[0].case
     at = {"area": f"T = {case.vectors}", "T": f"{case.rows}×{case.columns}"}.get(over, str(case))
     lines = tuple(

@@ -28,7 +28,7 @@ class Stop:
     """Halt of an update for an event: memory that is written before the steps of the event run.
 
     Attributes:
-        columns: those that have halted, (K,); all of the array, or one for each of K events.
+        columns: columns that have halted, (K,): all columns of the array, or one for each of K events.
         numbers: numbers of the events, counted from 0 since the start, (K,) for columns of their own, else (1,).
         vector: number of vectors that the array has seen when the last of these events is due, (1,).
     """

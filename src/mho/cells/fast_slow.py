@@ -97,7 +97,7 @@ class FastSlow(Cell, abc.ABC):
 
     @abc.abstractmethod
     def transfer_event(self) -> Event:
-        """Return the event that reads the fast bank and moves the slow one."""
+        """Return the event that reads the fast bank and moves the slow bank."""
 
     def signs(self) -> Chopper | None:
         """Return when columns of the fast bank change signs; None: they have none."""

@@ -58,6 +58,6 @@ def symmetry_fault(setting: str, device: Device) -> str | None:
     if not any(math.isnan(float(of_replica(device, r).symmetry_point())) for r in range(replicas)):
         return None
     return (
-        f"{setting}='symmetry_point', and {type(device).__name__} has none: no single state in which a step up and one "
-        f"down cancel; {cure}"
+        f"{setting}='symmetry_point', and {type(device).__name__} has none: no single state in which a step up and a "
+        f"step down cancel; {cure}"
     )

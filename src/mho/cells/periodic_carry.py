@@ -37,7 +37,7 @@ ROUNDING = 1e-6
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PeriodicCarry(Cell):
-    """W = Σ_k digit_k / base^k: updates pulse the lowest digit, and full digits are carried to the next higher one.
+    """W = Σ_k digit_k / base^k: updates pulse the lowest digit, and full digits are carried to the next higher digit.
 
     Every `every` vectors the lowest digit of all weights is read; where a reading has come to the share `carry_at` of
     the nominal range, the higher digit gets reading/(base·Δ) pulses, and the device is set back to 0; every
@@ -135,7 +135,7 @@ class PeriodicCarry(Cell):
 
 @final
 class Carry(Event):
-    """Reads a digit of all weights, gives the higher digit what full ones hold, and sets these back to 0."""
+    """Reads a digit of all weights, gives the higher digit what full digits hold, and sets full digits back to 0."""
 
     cyclic = False
 

@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 STAGE, LOSS, RISES = "stage", "loss", "rises"
 """Buffers of the warm start: the bank that the gradient moves, the last loss, rises of the last epochs as bits."""
 EARLY, WINDOW = 3, 5
-"""Stages in which any rise of the loss is a plateau; epochs that are looked back at in later ones, for two rises."""
+"""Stages in which any rise of the loss is a plateau; epochs that later stages look back at, for two rises."""
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Residual(Cell):
-    """W = Σ_k visible^k·bank_k: the gradient moves the finest bank, and each bank moves the next coarser one.
+    """W = Σ_k visible^k·bank_k: the gradient moves the finest bank, and each bank moves the next coarser bank.
 
     Every `every` vectors a column of the finest bank is read, and moves bank n - 2 by transfer_lr·ω; every
-    `slower`·`every` vectors one of that bank moves the next, and so on. In the optimum the finer banks are 0, at their
-    references, and the coarsest holds the weight: what a coarse device cannot represent is left to the next. The finer
-    banks' references have to stand at their symmetry points.
+    `slower`·`every` vectors a column of that bank moves the next, and so on. In the optimum the finer banks are 0, at
+    their references, and the coarsest holds the weight: what a coarse device cannot represent is left to the next. The
+    finer banks' references have to stand at their symmetry points.
 
     With `buffer` a reading enters a leaky mean, H ← (1 - smoothing)·H + smoothing·transfer_lr·ω, and a pulse is sent
     where |H| has come to threshold·Δ, which it then loses. Memory per weight: n devices, and with the buffer n - 1
@@ -49,10 +49,10 @@ class Residual(Cell):
 
     Attributes:
         n: banks, at least 2.
-        visible: γ, share of each bank over the next coarser one, above 0, below 1; a little above one over the number
-            of states.
+        visible: γ, share of each bank in the weight over that of the next coarser bank, above 0, below 1; a little
+            above 1 divided by the number of states.
         every: vectors from one transfer of the finest bank to the next, at least 1.
-        slower: how many times rarer transfers are from one bank to the next coarser one, at least 1.
+        slower: how many times rarer transfers are from one bank to the next coarser bank, at least 1.
         fast: device of the finest bank; None: the RPU's.
         slow: device of all others; None: the RPU's.
         transfer: circuit that reads columns.
@@ -65,7 +65,7 @@ class Residual(Cell):
         buffer: whether readings go through a digital mean.
         threshold: threshold of the mean, in nominal steps of the bank that is pulsed, above 0.
         smoothing: share of a reading in the mean, above 0, at most 1.
-        warm_start: let the gradient move the coarsest bank first, and the next finer one after each plateau of the
+        warm_start: let the gradient move the coarsest bank first, and the next finer bank after each plateau of the
             loss: with an epoch whose loss has risen, from the fourth bank on with two such epochs of five. The loss
             comes from `mho train` and `mho.training.fit`, or from `optimizer.advance(loss)` in a script of your own.
 
@@ -155,7 +155,7 @@ class Residual(Cell):
         return self.fast_lr * lr, (1.0, 1.0)  # type: ignore[operator]
 
     def rules(self, lr: float, steps: Mapping[str, float], columns: int) -> tuple[TransferRule, ...]:
-        """Return the transfers from each bank to the next coarser one; none where a warm start holds them back."""
+        """Return the transfers from each bank to the next coarser bank; none where a warm start holds them back."""
         if self.warm_start:
             return ()
         averages = 2 / self.smoothing - 1 if self.buffer else 1.0  # type: ignore[operator]  # of a leaky mean
@@ -245,5 +245,5 @@ def bank_name(k: int) -> str:
 
 
 def memory_name(k: int) -> str:
-    """Return the name of the buffer between bank k and the next coarser one."""
+    """Return the name of the buffer between bank k and the next coarser bank."""
     return f"mean_{k}"

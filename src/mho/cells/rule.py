@@ -54,11 +54,11 @@ class TransferRule:
         return vectors / self.every / (columns if self.cyclic else 1)
 
     def sooner(self, readings: float | None) -> tuple[str, ...]:
-        """Return the setting, as after `--set`, with which pulses come sooner; () where it is not what holds them back.
+        """Return the setting, as after `--set`, with which pulses come sooner; () if no setting holds them back.
 
         Args:
-            readings: that a pulse takes with the present setting, which is lowered to where one is enough; None: not
-                known, and the default is advised where it is lower.
+            readings: readings that a pulse takes with the present setting; the setting returned makes one reading
+                enough. None: not known; the default is returned where it is lower.
         """
         if self.limit is None or (readings is not None and not 1 < readings < math.inf):
             return ()

@@ -17,7 +17,7 @@ from mho.periphery import Exact, Pulses, Read
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Single(Cell):
-    """A weight is the conductance of a device, in the paper's units, less a fixed reference if it has one.
+    """A weight is the conductance of a device, in the paper's units, less a fixed reference (0 by default).
 
     Attributes:
         reference: what is subtracted from every read: "zero", or "symmetry_point" of each device, which plain pulses

@@ -1,4 +1,4 @@
-"""Tiki-Taka: gradients gather in a fast bank, whose columns are transferred to a slow one."""
+"""Tiki-Taka: gradients gather in a fast bank, whose columns are transferred to a slow bank."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mho.errors import Faults, shown
 from mho.periphery import Exact, Pulses, Read
 
 BUFFER = ("buffer_scale", "threshold", "max_pulses", "forget", "momentum", "weigh_reads")
-"""Settings of the buffer, which nothing reads without one."""
+"""Settings of the buffer, which have no effect without a buffer."""
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TikiTaka(Buffered):
-    """W = slow + visible·c·fast: vectors pulse the fast bank, readings of its columns move the slow one.
+    """W = slow + visible·c·fast: vectors pulse the fast bank, readings of its columns move the slow bank.
 
     With `buffer=False` it is the first version (TTv1): a reading ω drives the rows of the slow bank in pulse trains of
     its own, so that the column moves by transfer_lr·η·ω in the mean. With the buffer it is the second version (TTv2),

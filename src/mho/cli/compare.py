@@ -18,7 +18,7 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="RUN...",
-            help="Folders of runs, of sweeps (SWEEP:3 is one point), PAPER:CURVE, CSV files; LABEL=RUN names one.",
+            help="Folders of runs, of sweeps (SWEEP:3 is one point), PAPER:CURVE, CSV files; LABEL=RUN names a curve.",
         ),
     ] = None,
     out: Annotated[
@@ -43,14 +43,14 @@ def compare(
     other data, or of another measure, are refused; other numbers of epochs are
     said.
 
-    A paper's curve is one whose results come with mho: gokmen_2017:nm_bm. A CSV
+    PAPER:CURVE is a curve whose results come with mho: gokmen_2017:nm_bm. A CSV
     has a column epoch and one or several of errors in per cent.
 
     Examples: mho compare runs/lenet-1 runs/lenet-2 --out curves.pdf; mho
     compare analog=runs/lenet-1 gokmen_2017:nm_bm measured.csv --out compared.
     """
     if as_json and as_csv:
-        raise InvalidValue("--json and --csv exclude each other; give one")
+        raise InvalidValue("--json and --csv exclude each other; give one of them")
     if out is None and (style != "page" or width is not None):
         raise InvalidValue("--style and --width are of the figures of --out; name a file or a folder, --out curves.pdf")
     from mho.comparison import compare as compared

@@ -25,7 +25,7 @@ def read_experiment(
 ) -> Experiment:
     """Return the experiment that the options describe: a config, or that of the folder to resume, with other options.
 
-    The preset is the given one, else the preset that the config names, else `mho.runs.presets.DEFAULT_PRESET`. A
+    The preset is the given preset, else the preset that the config names, else `mho.runs.presets.DEFAULT_PRESET`. A
     device, by its name, its file or its table, is the whole device: no field of another remains.
 
     Raises:

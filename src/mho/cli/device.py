@@ -69,7 +69,7 @@ def check(
 @reads_pulses
 def plot(
     name: Named,
-    out: Annotated[Path | None, typer.Option(help="File for all three in one; .png, .svg or .pdf.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File for all three figures together; .png, .svg or .pdf.")] = None,
     figures: FigureFolder = None,
     picture: FigureFormat = "png",
     style: FigureStyle = "page",

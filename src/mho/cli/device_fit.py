@@ -34,8 +34,9 @@ EVERY = 5.0
 MUCH = 1e5
 """A difference that is described by its size alone."""
 MEANINGS = (
-    "off by: distance of simulated readings from the measured ones, in % of the range; left out: log density of "
-    "readings that a fit has not seen; below best: what a law lacks of the best one's, ± its standard error"
+    "off by: distance of simulated readings from the measured readings, in % of the range; left out: log density of "
+    "readings that a fit has not seen; below best: how far a law's log density is below the best law's, ± the "
+    "standard error of the difference"
 )
 """What the columns of the ranking are."""
 

@@ -63,7 +63,7 @@ def improve(
         ),
     ] = None,
     rates: Annotated[
-        str, typer.Option(help="Learning rates tried for each array, as multiples of the given one; 1 keeps it.")
+        str, typer.Option(help="Learning rates tried for each array, as multiples of the given rate; 1 keeps it.")
     ] = "0.5,1,2",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, as in mho train; may be repeated.")
@@ -204,7 +204,7 @@ def show(gains: Gains, subject: str) -> None:
     for heading, rows in gains.groups:
         console.print(heading, style="bold", markup=False)
         table = Table(box=None, pad_edge=False)
-        table.add_column("improve", min_width=min(longest, NAME))  # so that the tables stand as one
+        table.add_column("improve", min_width=min(longest, NAME))  # so that the columns of all tables stand in line
         for head, least in (("gain", 5), ("95 % interval", 14), (gains.measure, 5), ("rate", 5)):
             table.add_column(head, justify="right", min_width=least)
         for row in rows:

@@ -1,4 +1,4 @@
-"""DEVICE on the command line, in every verb that takes one: what its help says, and fits with what they show."""
+"""DEVICE on the command line, in every verb that takes a device: what the help says, and fits with what they show."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 WORDS = (
     f"A published device ({', '.join(names.published())}); a law ({', '.join(names.pulse_laws())}), or your own as "
-    "module:Class; a TOML file: one with a section device, or only what stands in it; pulses (.csv, .txt, .tsv, "
-    ".dat), to which laws are fitted; or a jump table or its folder."
+    "module:Class; a TOML file with a section device, or with only the keys of such a section; pulses (.csv, .txt, "
+    ".tsv, .dat), to which laws are fitted; or a jump table or its folder."
 )
 Named = Annotated[str, typer.Argument(metavar="DEVICE", help=WORDS, autocompletion=names.complete(names.devices))]
 """The argument DEVICE."""

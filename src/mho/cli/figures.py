@@ -73,7 +73,7 @@ class Figures:
         self.save(pictures, quiet=quiet)
 
     def save(self, pictures: Gallery, *, quiet: bool = False) -> None:
-        """Write figures into the folder, if one was given, and print where they are unless `quiet`."""
+        """Write figures into the folder, if any was given, and print where they are unless `quiet`."""
         if self.folder is None:
             return
         files = pictures.save(self.folder, format=self.format, style=self.style, width=self.width)

@@ -19,7 +19,7 @@ def first_interrupt(
 
     Args:
         say: is called at the first Ctrl-C.
-        leave: handler of the second; without one it works as ever.
+        leave: handler of the second Ctrl-C; by default it raises KeyboardInterrupt, as ever.
     """
     stop = False
 

@@ -56,7 +56,7 @@ def map_(
         Path | None,
         typer.Option(
             help="The same as TOML: tables named array with rows, columns, t_meas (ns); where you know them also "
-            "t_pulse (ns), operations (digital ones per ns), lines_per_adc, durations."
+            "t_pulse (ns), operations (digital operations per ns), lines_per_adc, durations."
         ),
     ] = None,
     lines_per_adc: Annotated[
@@ -214,7 +214,7 @@ def _check(
         given = "both were given" if run is not None else "neither was given"
         raise InvalidValue(f"give a MODEL, for example mho map lenet, or --run DIR; {given}")
     if as_json and as_csv:
-        raise InvalidValue("--json and --csv both print; give one")
+        raise InvalidValue("--json and --csv both print; give one of them")
     if figure is not None and figure.suffix.lower() not in FIGURES:
         raise InvalidValue(f"--figure {figure}: name a file that ends in {', '.join(FIGURES)}")
     check_place(figure)
@@ -247,7 +247,7 @@ def _sizes(texts: Sequence[str], file: Path | None, lines_per_adc: int | None) -
     from mho.hardware import GOKMEN_2017, parse_size, read_sizes
 
     if texts and file is not None:
-        raise InvalidValue("--array and --arrays both say which arrays there are; give one")
+        raise InvalidValue("--array and --arrays both say which arrays there are; give one of them")
     if file is not None:
         if lines_per_adc is not None:
             raise InvalidValue("--lines-per-adc would change what --arrays describes; write lines_per_adc there")

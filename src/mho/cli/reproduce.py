@@ -52,7 +52,7 @@ def reproduce(
     ] = 0,
     test_images: Annotated[int, typer.Option(help="Use only the first so many test images (0: all).")] = 0,
     threads: Annotated[
-        int | None, typer.Option(help="Cores to use: runs go side by side, one a core (default: all).")
+        int | None, typer.Option(help="Cores to use: runs go side by side, one per core (default: all).")
     ] = None,
     data_dir: Annotated[
         Path | None,
@@ -98,7 +98,7 @@ def reproduce(
     _check_options(paper, figure, curve, threads, out, page, as_list=as_list, from_results=from_results, timed=timed)
     if figures is not None and (paper is None or as_list or (from_results and page is None)):
         raise InvalidValue(
-            "--figures goes with a paper and its page: a training writes one, --from-results with --page"
+            "--figures goes with a paper and its page: a training writes the page, --from-results with --page"
         )
 
     from mho.papers.scale import Scale

@@ -32,7 +32,7 @@ LEGEND = 0.21
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A curve less the first one, in percentage points of error.
+    """A curve less the first curve, in percentage points of error.
 
     Attributes:
         epoch: the last that both have.
@@ -289,7 +289,7 @@ def _some(labels: Sequence[str]) -> str:
 def _labelled(curves: Sequence[Curve]) -> tuple[Curve, ...]:
     """Return curves with labels that are all different: what comes again has its source in it, or a number.
 
-    A beginning that all have, such as the folder of the one sweep, is left out.
+    A beginning that all have, such as the folder of a sweep, is left out.
     """
     begins = {
         curve.label[: found.end()] if (found := re.match(r"[^,:]+[,:] ", curve.label)) else "" for curve in curves

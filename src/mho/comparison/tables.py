@@ -20,7 +20,7 @@ def read_curves(file: Path) -> Found:
 
     Columns: `epoch` (or the first); `curve` and `seed`, where the table has them; every other column of numbers is test
     errors in per cent, of a curve of its own where there are several. A column whose name has "loss" is the training
-    loss, one with "train" is left out, as are `low` and `high`, which mho's own tables have.
+    loss, a column with "train" is left out, as are `low` and `high`, which mho's own tables have.
 
     Args:
         file: text with commas, semicolons or tabs.

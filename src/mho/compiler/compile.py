@@ -3,7 +3,7 @@
 A kernel and everything it refers to, the device law included, is written as one module to
 `<user cache>/kernels/<sha256 of that text and of the versions>.py` and compiled there with Numba's
 cache. An edited law or kernel is another text, hence another file: no stale physics can be
-loaded, and an unedited one is found again by every later process.
+loaded, and an unedited law is found again by every later process.
 """
 
 from __future__ import annotations

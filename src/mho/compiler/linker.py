@@ -91,7 +91,7 @@ class Linker:
         scope = _definitions(module)
         renamed = {used: self._add(module, used) for used in _names(node) if used != name and used in scope}
         bare = _bare(node)
-        if isinstance(bare, ast.FunctionDef):  # helpers too: LLVM may leave one as a call
+        if isinstance(bare, ast.FunctionDef):  # helpers too: LLVM may leave a helper as a call
             bare.body.insert(0, ast.parse("full_width()").body[0])
 
         if decorator == INLINE and STAYS_APART in renamed:

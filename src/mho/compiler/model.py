@@ -89,7 +89,7 @@ def _filling(model: DeviceModel, hook: str) -> tuple[type[Hooks], ...]:
 
 
 def chosen(model: DeviceModel) -> dict[str, str]:
-    """Return which function of `mho.kernels.cpu.cell` stands for a name in kernels, where it is not the plain one."""
+    """Return which function of `mho.kernels.cpu.cell` stands for a name in kernels, where the two names differ."""
     choices = {"draw": ("draw_pair", model.law.draws == 2), "step": ("step_hidden", bool(model.law.states))}
     return {name: function for name, (function, wanted) in choices.items() if wanted}
 

@@ -98,8 +98,8 @@ class Program:
     Args:
         calls: to run.
         parts: threads, 1 for the thread that runs the program. Several take the same share of each call's lines, so
-            that what a thread has written is still in its caches, and wait for one another behind each call. A
-            program with little work stays on one.
+            that what a thread has written is still in its caches, and wait for one another behind each call. A program
+            with little work stays on one thread.
     """
 
     def __init__(self, calls: Sequence[Call], *, parts: int = 1) -> None:

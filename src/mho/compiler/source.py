@@ -141,7 +141,7 @@ def _check_fields(subject: str, file: str, first: int, node: ast.FunctionDef, kn
         ):
             raise LawError(
                 f"{subject} at {file}:{first + part.lineno - 1} uses cell.{part.attr}: no such "
-                f"field{nearest(part.attr, known)} (to make it one, add  {part.attr}: float = ...)"
+                f"field{nearest(part.attr, known)} (to make it a field, add  {part.attr}: float = ...)"
             )
 
 

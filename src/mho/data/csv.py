@@ -73,7 +73,7 @@ def csv(file: Path, column: str = "") -> Dataset:
 
     Args:
         file: the table.
-        column: column of the target, its name or its number from 1; "": the last one.
+        column: column of the target, its name or its number from 1; "": the last column.
 
     Raises:
         InvalidValue: naming every fault of the file with its line, and the cure.

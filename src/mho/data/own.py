@@ -88,7 +88,7 @@ def as_tensor(part: str, value: Any, faults: Faults) -> Tensor:
     elif tensor.is_floating_point():
         tensor = tensor.to(torch.float32)
         if not torch.isfinite(tensor).all():
-            faults.add(f"{part} holds NaN or infinite numbers; give finite ones")
+            faults.add(f"{part} holds NaN or infinite numbers; give finite numbers")
     elif part.startswith("x") and tensor.dtype in (torch.uint8, torch.bool):
         faults.add(f"{part} is {tensor.dtype}; give float32, for pixels x / 255 (int64 would be indices)")
     else:

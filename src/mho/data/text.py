@@ -39,7 +39,7 @@ def text(content: str, name: str = "text", *, test_share: float = TEST_SHARE) ->
     cut = len(codes) - max(2, int(len(codes) * test_share))
     train, test = codes[:cut], codes[cut:]
     notes = (
-        f"{len(codes):,} characters, {len(symbols)} different ones; the first {cut:,} are for training, the last "
+        f"{len(codes):,} characters, {len(symbols)} different; the first {cut:,} are for training, the last "
         f"{len(test):,} for the test (validation holds out the end of those for training)",
     )
     return Dataset(name, train[:-1], train[1:], test[:-1], test[1:], symbols=symbols, notes=notes)

@@ -177,8 +177,8 @@ class Device(Options, abc.ABC, metaclass=InWords):
             cells: fields as `Crossbar.cell_parameters()` gives them; without, the nominal device.
 
         Returns:
-            A weight for each cell, in the shape of the cells, () without; NaN where no state or every state is one:
-            `ConstantStep` has such a point in no state, or if `up_down` is 1 in every state.
+            A weight for each cell, in the shape of the cells, () without; NaN where no state or every state is such a
+            point: for `ConstantStep` every state if `up_down` is 1, else none.
 
         Raises:
             WrongUse: for a device that takes no pulses, or for the nominal device if it has lists.

@@ -20,7 +20,7 @@ class ConstantStep(UpDownDevice):
     [`w_min`, `w_max`]. Units are the paper's normalised weights.
 
     n pulses of one direction: w ± step·(n + c2c·√n·z), used where no partial sum can reach a bound
-    (room > n·step·(1 + 6·c2c)); nearer to one, arrays go pulse by pulse, because the clip between two
+    (room > n·step·(1 + 6·c2c)); nearer to a bound, arrays go pulse by pulse, because the clip between two
     pulses keeps what the sum would lose.
 
     Symmetry point: none; every state if r = 1.

@@ -20,7 +20,7 @@ class FallingStep(UpDownDevice):
     Up:   w + a·(1 + fall_up·(exp(-gamma_up·v) - 1))·(1 + c2c·z) + (noise + noise_slope·|w|)·z;
     down: w - b·(1 + fall_down·(exp(gamma_down·v) - 1))·(1 + c2c·z) - (noise + noise_slope·|w|)·z;
     v = 2w/(w_max - w_min); a and b as for `SoftBounds`, so that `dw_min` is their mean, the step at w = 0. Units
-    are normalised weights; 0 may be a bound, or beyond one.
+    are normalised weights; 0 may be a bound, or lie beyond a bound.
 
     Attributes:
         fall_up: part of an up step at w = 0, from 0 to 1, that falls over the range; 0 is `ConstantStep`.

@@ -77,7 +77,7 @@ def effect_from_table(table: Mapping[str, Any]) -> Effect:
     if expected is not None and expected != kind.effect_hash():
         raise InvalidValue(
             f"effect_hash: the source of {name} has changed ({kind.effect_hash()}, the file says {expected}); "
-            "restore the effect, or delete the line effect_hash to accept the new one"
+            "restore the effect, or delete the line effect_hash to accept the new source"
         )
     return _build(kind, values, [], {})
 

@@ -84,14 +84,14 @@ class MeasuredCells(PerCell):
 
 
 def measured_cells(mean: Any, values: Any, spread: Any, std: Any, distribution: str) -> MeasuredCells:
-    """Return a parameter with these values, whose nominal value is their mean unless one is given."""
+    """Return a parameter with these values, whose nominal value is their mean unless `mean` is given."""
     made = CellMap(values)
     nominal = float(made.values.mean(dtype=np.float64)) if mean is None else mean
     return MeasuredCells(nominal, spread, std, distribution, values=made)
 
 
 def in_turn(part: T, rows: int, columns: int) -> T:
-    """Return a device, or an effect, for an array of another size, whose cells take the measured ones in turn."""
+    """Return a device, or an effect, for an array of another size, whose cells take the measured values in turn."""
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)

@@ -57,7 +57,7 @@ class PerCell:
         faults.number("mean", self.mean)
         if faults.number("spread", self.spread, low=0.0) and faults.number("std", self.std, low=0.0):
             if self.spread > 0 and self.std > 0:
-                faults.add("spread and std are both given; give the relative one or the absolute one")
+                faults.add("spread and std are both given; give spread (relative) or std (absolute)")
             if self.spread > 0 and self.mean == 0:
                 faults.add("spread is relative and the mean is 0: it has no effect; give std instead")
         if isinstance(self.mean, float) and math.isinf(self.mean) and (self.spread or self.std):

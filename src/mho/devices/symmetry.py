@@ -27,7 +27,7 @@ class Balance:
     """Balance of up and down steps of a device: where pulses that are up as often as down take it.
 
     Attributes:
-        point: the symmetry point; NaN for a device without a single one.
+        point: the symmetry point; NaN for a device without a single such point.
         low: the lower bound of its weights.
         high: the upper bound.
         at_low: a step up and a step down together at the lower bound; 0 where they cancel, NaN where undefined.
@@ -47,7 +47,7 @@ class Balance:
 
     @property
     def end(self) -> float:
-        """Symmetry point; without one the bound that steps push to; NaN where they push to both, or to none."""
+        """Symmetry point, else the bound that steps push to; NaN where they push to both bounds, or to none."""
         if not math.isnan(self.point) or self.everywhere:
             return self.point
         if self.at_low >= 0 and self.at_high >= 0:
@@ -65,7 +65,7 @@ class Points:
     numbers. So it is advised where the points are farther off together than they scatter.
 
     Attributes:
-        mean: of the points; 0 where no device has one.
+        mean: mean of the points; 0 where no device has a symmetry point.
         spread: their standard deviation.
     """
 
@@ -74,7 +74,7 @@ class Points:
 
     @classmethod
     def of(cls, points: Numbers) -> Points:
-        """Return mean and spread of points; NaN is a device without one."""
+        """Return mean and spread of points; NaN is a device without a symmetry point."""
         known = points[np.isfinite(points)]
         return cls(float(known.mean()), float(known.std())) if known.size else cls(0.0, 0.0)
 

@@ -32,7 +32,7 @@ class Table:
         if not 1 <= made.ndim <= 3 or not made.size:
             faults.add(f"values have shape {made.shape}; give 1 to 3 axes, none of them empty")
         elif not np.isfinite(made).all():
-            faults.add("values hold NaN or infinite numbers; give finite ones")
+            faults.add("values hold NaN or infinite numbers; give finite numbers")
         faults.number("spread", spread, low=0.0)
         faults.raise_any()
         made.setflags(write=False)

@@ -104,7 +104,7 @@ class TrainingCost:
 
     @property
     def lifetime(self) -> float | None:
-        """Return after how many trainings like this one the mean device of the most written layer is worn out.
+        """Return after how many such trainings the mean device of the most written layer is worn out.
 
         None where no device was written.
         """

@@ -89,7 +89,7 @@ def read_energy(placed: Placed, constants: Constants, *, backward: bool) -> Cycl
     cell, converters = row.cell, row.backward if backward else row.forward
     integration = integration_time(placed.size, converters, c) * 1e-9
     across, down = row.inputs * placed.down, row.out * placed.across
-    # a weight and its reference answer as one, as do banks in a sum: currents are added before noise and bounds
+    # a weight and its reference answer together, as do banks in a sum: currents are added before noise and bounds
     driven = down * row.read_devices if backward else across * len(cell.read)
     answering = across * cell.sums if backward else down * cell.answers
     current = c["read_voltage"] ** 2 / c["device_resistance"] * integration

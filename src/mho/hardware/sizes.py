@@ -1,4 +1,4 @@
-"""The arrays that hardware has: their sizes, and how long one takes to answer."""
+"""The arrays that hardware has: their sizes, and how long an array takes to answer."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ GOKMEN_2017 = (
     ArraySize(rows=4096, columns=4096, t_meas=80.0),
     ArraySize(rows=512, columns=512, t_meas=10.0),
 )
-"""The arrays of the discussion of Gokmen 2017 (recalled): small ones answer sooner, and suit layers of many vectors."""
+"""The arrays of Gokmen 2017's discussion (recalled): small arrays answer sooner, and suit layers of many vectors."""
 
 
 def parse_size(text: str) -> ArraySize:

@@ -65,7 +65,7 @@ def _row(path: str, counted: _Counted, images: int, groups: int) -> ArrayRow:
 
 
 def _scale(value: object) -> str:
-    """Return the factor of a description as `scale_in_words` does that of an array; one chosen later has a name."""
+    """Return the factor of a description as `scale_in_words` does for an array; by its name if it is chosen later."""
     return f"{value:.3g}" if isinstance(value, (int, float)) else str(value)
 
 
@@ -105,7 +105,7 @@ def planned_table(
 def rows_of(
     traced: Trace, rpu: RPU, *, layers: Mapping[str, RPU] | None = None, bias_column: bool = True
 ) -> list[ArrayRow]:
-    """Return the arrays that a traced network would have on an RPU, as `planned_table` does of one that is not traced.
+    """Return the arrays that a traced network would have on an RPU, as `planned_table` does for a network not traced.
 
     Args:
         traced: of `mho.hardware.trace`.

@@ -38,7 +38,7 @@ class Layer:
         name: qualified name, with that of the part where a layer becomes several; "model" where the model is the layer.
         out: rows of the matrix of one group.
         inputs: its columns, without the bias.
-        bias: whether there is one.
+        bias: whether there is a bias.
         groups: matrices of this size.
         vectors: vectors per image that go through each, in all uses together.
         uses: how often an image goes through the layer; each step of a recurrence counts.
@@ -204,7 +204,7 @@ class _Walk:
             shapes = {(*matrix.weight.shape, matrix.bias is not None) for matrix in part.matrices}
             if len(shapes) > 1:
                 raise InvalidValue(
-                    f"{self._label(module)} has matrices of {len(shapes)} shapes; a table has one a layer"
+                    f"{self._label(module)} has matrices of {len(shapes)} shapes; a table has one per layer"
                 )
             rows, columns, bias = shapes.pop()
             before = self.layers.get((owner, name))
@@ -220,7 +220,7 @@ class _Walk:
             )
 
     def _users(self, owner: nn.Module) -> list[nn.Module]:
-        """Return all layers that use the arrays of one, which is the first."""
+        """Return all layers that use the arrays of `owner`, which comes first."""
         return [owner, *(layer for layer, own in self.owners.items() if own is owner)]
 
     def _path(self, module: nn.Module, part: str) -> str:

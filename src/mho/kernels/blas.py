@@ -59,8 +59,8 @@ def product(w: Floats, v: Floats, backward: bool, out: Floats | None = None) -> 
 def compute_alone() -> None:
     """Let the BLAS compute on the thread that calls it, from now on: arrays share their work among threads themselves.
 
-    Some libraries have a number of threads for each calling thread, others one for the process, which they would not
-    give back safely while other threads multiply.
+    Some libraries have a number of threads for each calling thread, others one number for the process, which they would
+    not give back safely while other threads multiply.
     """
     for library in _libraries():
         library.set_num_threads(1)

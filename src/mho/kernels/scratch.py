@@ -82,7 +82,7 @@ class Pool:
             self._holds[values.ctypes.data] = self._holds.get(values.ctypes.data, 0) + 1
 
     def drop(self, values: npt.NDArray[Any]) -> None:
-        """Note that a plan that reads these values was made: where it was the last one, their memory is free."""
+        """Note that a plan that reads these values was made: after the last such plan, their memory is free."""
         place = values.ctypes.data
         if place in self._blocks:
             self._holds[place] -= 1

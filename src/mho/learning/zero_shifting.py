@@ -116,7 +116,7 @@ def _alternate(array: Array, settings: ZeroShifting) -> tuple[list[int], bool | 
     for start in range(0, settings.pulses, BLOCK):
         block = min(BLOCK, settings.pulses - start)
         before = array.device_weights[:, 0].clone()
-        # a replica that is done gets vectors without pulses: the numbers of later ones must not tell when it was
+        # a replica that is done gets vectors without pulses: the numbers of later vectors must not tell when it was
         columns = pulsing.float()[:, None, None].expand(-1, block, array.in_features)
         rows = torch.tensor([1.0, -1.0]).repeat(block // 2)[:, None].expand(array.replicas, -1, array.out_features)
         array.pulse(columns, rows, length=1)

@@ -73,7 +73,7 @@ class Column:
 
     @functools.cached_property
     def unit(self) -> str:
-        """Unit of the column, by its heading, or by the one word that stands in the next column."""
+        """Unit of the column, by its heading, or by the only word that stands in the next column."""
         grid, number = self.grid, self.number
         stated = grid.units[number].strip("()[] ") or split_unit(self.name)[1]
         beside = {cell for cell in grid.cells(number + 1) if cell} if number + 1 < grid.width else set()

@@ -28,7 +28,7 @@ def keep_one_direction(columns: Sequence[Column]) -> None:
 
 
 def find_opposites(columns: Sequence[Column]) -> None:
-    """Take two words for opposite directions where one is known, or where readings rise at one and fall at the other.
+    """Take two words for opposite directions if one is known, or if readings rise at one and fall at the other word.
 
     A language or a laboratory may have its own words for potentiation and depression. Read as names they would make two
     devices, of which one only rises and another only falls.
@@ -45,7 +45,7 @@ def find_opposites(columns: Sequence[Column]) -> None:
 
 
 def _by_the_known(column: Column, names: Sequence[str], cells: Sequence[str], columns: Sequence[Column]) -> bool:
-    """Give the unknown word the direction opposite to the known one, where the readings go opposite ways too."""
+    """Give the unknown word the direction opposite to the known word, where the readings go opposite ways too."""
     ways = [sentence(name) if len(name) > SHORT else 0 for name in names]
     if sorted(map(abs, ways)) != [0, 1] or any(map(says_read, names)) or not _go_apart(names, cells, columns):
         return False

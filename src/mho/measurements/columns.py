@@ -119,7 +119,7 @@ def _decide_leakage(columns: Sequence[Column]) -> None:
 
 
 def _follows(values: Floats, expected: Floats) -> bool:
-    """Return True if values equal the expected ones up to rounding."""
+    """Return True if values equal the expected values up to rounding."""
     known = np.isfinite(values) & np.isfinite(expected)
     if known.sum() < 3 or known.sum() < 0.5 * len(values):
         return False

@@ -37,7 +37,7 @@ def find_delimiter(
     csv.Sniffer is not asked: it takes the most regular character for the delimiter, the comma of decimals included.
 
     Args:
-        lines: without blank ones and comments.
+        lines: lines of the file, without blank lines and comments.
         delimiter: if it is given.
         decimal: sign of decimals, "." or ","; None: found out.
     """

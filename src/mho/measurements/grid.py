@@ -218,7 +218,7 @@ def _has_number(row: list[str], decimal: str) -> bool:
 
 
 def _trimmed(row: list[str]) -> int:
-    """Return the number of cells of a row, not counting empty ones at the end."""
+    """Return the number of cells of a row, not counting empty cells at the end."""
     return max((place for place, cell in enumerate(row, 1) if cell), default=0)
 
 

@@ -89,7 +89,7 @@ def read_jump_table(increasing: str | os.PathLike[str], decreasing: str | os.Pat
     if np.mean(up[2]) < 0 < np.mean(down[2]):
         raise InvalidValue(
             f"{os.fspath(increasing)}: its jumps are negative in the mean ({np.mean(up[2]):.3g}), and those of "
-            f"{os.fspath(decreasing)} positive; give the increasing one first"
+            f"{os.fspath(decreasing)} positive; give the increasing table first"
         )
     notes = []
     for way, file, (states, points, jumps) in (("up", increasing, up), ("down", decreasing, down)):
@@ -135,7 +135,7 @@ def _title(file: str | os.PathLike[str]) -> str:
 
 
 def _rows(name: str, most: int | None = None) -> tuple[list[Row], str, Sequence[str]]:
-    """Return the rows below the title, without empty ones, and their decimal sign.
+    """Return the rows below the title, without empty rows, and their decimal sign.
 
     Args:
         most: rows to read.
@@ -236,7 +236,7 @@ def _check_shape(rows: Sequence[Row], faults: FileFaults) -> None:
     for line, row in matrix:
         if len(row) != len(states):
             faults.add(
-                f"the row has {len(row)} jumps; give {len(states)}, one a conductance",
+                f"the row has {len(row)} jumps; give {len(states)}, one per conductance",
                 line,
                 str(min(len(row), len(states)) + 1),
             )

@@ -48,11 +48,12 @@ def read_measured(paths: File | Sequence[File], form: Format | None = None, **op
             tables = [True]  # a damaged table, whose faults are told
         else:
             return read_pulses(given, form)
-    # of a pair by name the damaged one is told its faults
+    # of a pair by name, the faults of the damaged table are reported
     if not all(tables) and (len(given) != 2 or _partner(given[0]) != given[1]):
         pulses = given[tables.index(False)]
         raise InvalidValue(
-            f"{pulses}: it is no jump table, and {given[tables.index(True)]} is one; give two of one kind"
+            f"{pulses}: it is no jump table, and {given[tables.index(True)]} is a jump table; give two files "
+            "of one kind"
         )
     _refuse_form(given[0], form)
     return read_jump_table(*_ordered(given))

@@ -1,4 +1,4 @@
-"""Devices by name, of `mho.presets`, of a law or of a file: the one place that knows what DEVICE may be."""
+"""Devices by name, of `mho.presets`, of a law or of a file: the only place that knows what DEVICE may be."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def read_file(file: str | os.PathLike[str], form: Format, way: int, notes: Notes
         sent = np.nan_to_num(_count(up, faults)) - np.nan_to_num(_count(down, faults))
     faults.raise_any()
     if actions is not None and not actions.parted:
-        notes.add("a row's pulse is the one before its reading")
+        notes.add("a row's pulse comes before its reading")
     before = of_role(columns, "before") if len(of_role(columns, *READINGS)) == 1 else []
     table = _rows_of_table(grid, readings.values, actions, numbers, sent, form, notes, begun=bool(before))
     for column in (

@@ -36,7 +36,7 @@ def read_pulses(files: File | Sequence[File], form: Format | None = None, **opti
     distributions are refused by their name.
 
     Args:
-        files: one or several text tables; several are several devices, or an up and a down file of one.
+        files: one or several text tables; several are several devices, or an up and a down file of one device.
         form: what is given and not found out.
         options: fields of `Format`, in place of those of `form`: `read_pulses("a.csv", reverse="LTD")`.
 

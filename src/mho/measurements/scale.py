@@ -1,4 +1,4 @@
-"""Readings as conductances: currents by the voltage of the read, resistances inverted, negative ones by their size."""
+"""Readings as conductances: currents by read voltage, resistances inverted, negative columns by their size."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _divided(values: dict[int, Floats], unit: str, volts: Floats, voltage: str) 
 
 
 def _inverse(column: Column, values: Floats, reads: Sequence[bool] | None, faults: FileFaults) -> Floats:
-    """1/R; a resistance of 0, or one of the other sign than most, is a fault where it is a reading."""
+    """Return 1/R; where it is a reading, a resistance of 0, or of another sign than most resistances, is a fault."""
     counted = np.isfinite(values) if reads is None else np.isfinite(values) & np.array(reads)
     if np.mean(values[counted] < 0) >= OPPOSITE if counted.any() else False:
         values = -values

@@ -43,7 +43,7 @@ class Series:
         label: label of the column, for errors and notes.
         lines: (N,) on which they stand.
         values: (N,), NaN for gaps.
-        counts: (N - 1,) pulses between one and the next, 0 where they are not connected.
+        counts: (N - 1,) pulses between one reading and the next, 0 where they are not connected.
         starts: indices at which the count of pulses begins anew.
         signs: (N,) +1, -1 or 0, the direction of the pulses before each; None: it is in the readings.
     """
@@ -65,7 +65,7 @@ def counted(numbers: Floats) -> tuple[Ints, tuple[int, ...], bool]:
     """
     steps = np.nan_to_num(np.diff(numbers), nan=0.0)
     falls = steps < 0
-    # a count that falls once starts anew, one that falls again and again counts down
+    # a count that falls once starts anew, a count that falls again and again counts down
     beside = np.concatenate([[False], falls[:-1]]) | np.concatenate([falls[1:], [False]])
     starts = np.flatnonzero(falls & ~beside)
     steps[starts] = 0.0
@@ -277,7 +277,7 @@ def _note_ramps(part: Series, kept: Ints, ramps: Ramps, block: bool, notes: Note
     unsure = [turn for turn in ramps.turns if turn.last > turn.first]
     if unsure:
         widest = max(unsure, key=lambda turn: turn.last - turn.first)
-        text += f"; by the noise {'one' if len(ramps.turns) > 1 else 'it'} could be anywhere in lines "
+        text += f"; by the noise {'one of them' if len(ramps.turns) > 1 else 'it'} could be anywhere in lines "
         text += f"{lines[widest.first]} to {lines[widest.last]}"
     notes.add(f"{text} ({option('turns')} changes it)")
 

@@ -100,7 +100,7 @@ def readable(largest: float, unit: str) -> tuple[float, str]:
 
     Args:
         largest: size of the largest value.
-        unit: as a file gives it; one without a prefix of its own, such as "a.u.", gets a power of ten.
+        unit: as a file gives it; a unit without a prefix of its own, such as "a.u.", gets a power of ten.
     """
     found, exponent = PREFIXED.fullmatch(unit), power(unit)
     # the third digit may round up to 1,000

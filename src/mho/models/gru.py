@@ -12,7 +12,7 @@ from mho.models.recurrent import HIDDEN, LAYERS, LENGTH, RecurrentNetwork, optio
 
 @final
 class GRU(RecurrentNetwork):
-    """Two GRU layers of 64 units and a linear one: characters (B, T) to logits (B, T, characters).
+    """Two GRU layers of 64 units and a linear layer: characters (B, T) to logits (B, T, characters).
 
     As `LSTM`, whose sources are in `RecurrentNetwork`, with gated recurrent units in place of LSTM cells. Layers are
     gru and fc.

@@ -12,7 +12,7 @@ from mho.models.recurrent import HIDDEN, LAYERS, LENGTH, RecurrentNetwork, optio
 
 @final
 class LSTM(RecurrentNetwork):
-    """Two LSTM layers of 64 units and a linear one: characters (B, T) to logits (B, T, characters).
+    """Two LSTM layers of 64 units and a linear layer: characters (B, T) to logits (B, T, characters).
 
     `RecurrentNetwork` has the sources and what other inputs are taken. Layers are lstm and fc; with the biases as
     columns the arrays of 82 characters are 256×83 and three of 256×65, then 82×65: 76,498 weights.

@@ -18,11 +18,11 @@ HIDDEN, LAYERS, CHARACTERS, LENGTH = 64, 2, 82, 100
 
 
 class RecurrentNetwork(Stateful):
-    """Recurrent layers and a linear one: sequences to logits.
+    """Recurrent layers and a linear layer: sequences to logits.
 
     The network of A. Karpathy's char-rnn as T. Gokmen, M. J. Rasch, W. Haensch, Front. Neurosci. 12:745 (2018),
     *Training LSTM networks with resistive cross-point devices*, train it on arrays: characters as vectors of zeros and
-    a single one, two layers of 64 units, and sequences of 100 characters. With `carries` the hidden state goes on from
+    a single 1, two layers of 64 units, and sequences of 100 characters. With `carries` the hidden state goes on from
     each batch to the next as in both sources, while gradients end at the sequence's first character; the task
     next_character reads a text so that each sequence follows the sequence before.
 
@@ -33,9 +33,9 @@ class RecurrentNetwork(Stateful):
         inputs: different characters, or numbers of a step.
         outputs: characters, classes, or numbers to answer.
         hidden: units of each recurrent layer: numbers that it passes on at each step.
-        layers: recurrent layers, each of which reads the units of the one before.
+        layers: recurrent layers, each of which reads the units of the layer before.
         indices: whether inputs are indices.
-        every_step: answer after each step, (B, T, outputs); else after the last one, (B, outputs).
+        every_step: answer after each step, (B, T, outputs); else after the last step, (B, outputs).
         carries: whether the hidden state is carried from one batch to the next.
     """
 

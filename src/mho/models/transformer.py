@@ -27,7 +27,7 @@ class Transformer(nn.Module):
     context is the length of the task's sequences, 64 where nobody says.
 
     Args:
-        characters: different ones.
+        characters: number of different characters.
         context: longest sequence, in characters.
         width: numbers that stand for a character between the layers, a multiple of `heads`; the feed-forward part
             is four times as wide.

@@ -173,7 +173,7 @@ class ArrayLayer(LearningLayer):
             The share of the weights that bounds clipped, 0 to 1.
 
         Raises:
-            InvalidValue: for another shape, values that are not finite, or a bias of a layer without one.
+            InvalidValue: for another shape, values that are not finite, or a bias for a layer without bias.
 
         Warns:
             ClippedWeights: where bounds clipped more than 1 % of the weights of an array.
@@ -191,7 +191,7 @@ class ArrayLayer(LearningLayer):
             The share of the weights that bounds clipped, 0 to 1.
 
         Raises:
-            InvalidValue: for another shape, values that are not finite, or a bias of a layer without one.
+            InvalidValue: for another shape, values that are not finite, or a bias for a layer without bias.
         """
         return self._write(weight, bias, choose=True)
 
@@ -226,7 +226,8 @@ class ArrayLayer(LearningLayer):
         They are in units of the layer's weight: a scale is applied.
 
         Args:
-            read: True for weights as one forward read of unit vectors sees them, with noise; False for exact ones.
+            read: True for weights as one forward read of unit vectors sees them, with noise; False for the exact
+                weights.
         """
         with torch.no_grad():
             return torch.cat([array.scaled_read() if read else array.scaled_weight for array in self._held], dim=1)
@@ -266,8 +267,8 @@ class ArrayLayer(LearningLayer):
         New weights choose a scale anew that the RPU leaves open.
 
         Args:
-            matrices: one for each array.
-            before: what they were.
+            matrices: matrices of the torch layer now, one for each array.
+            before: the matrices as they were before.
         """
         pairs = list(zip(matrices, before, strict=True))
         weights = any(not torch.equal(now.weight, start.weight) for now, start in pairs)

@@ -63,10 +63,10 @@ def convert(
     """Return a copy of `model` whose layers are arrays, with the same weights.
 
     Linear, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, RNN, LSTM, GRU and their cells, Embedding,
-    MultiheadAttention, also inside torch's Transformer layers, and kinds of your own become arrays. Some become
-    several: a recurrent layer one for the input and one for the recurrent matrix of each layer and direction, which are
-    named as torch names them, "lstm.ih_l0" and "lstm.hh_l0"; a transposed convolution "up.kernel" and, for its bias,
-    "up.offset"; attention "q_proj", "k_proj", "v_proj" and "out_proj".
+    MultiheadAttention, also inside torch's Transformer layers, and kinds of your own become arrays. Some become several
+    arrays: a recurrent layer becomes an array for the input matrix and an array for the recurrent matrix of each layer
+    and direction, which are named as torch names the matrices, "lstm.ih_l0" and "lstm.hh_l0"; a transposed convolution
+    "up.kernel" and, for its bias, "up.offset"; attention "q_proj", "k_proj", "v_proj" and "out_proj".
 
     A module that stands in several places is one array, and so are layers of one type and with the same options that
     share all parameters. An Embedding whose weight is that of a Linear (tied) uses the array of the Linear, see
@@ -86,10 +86,10 @@ def convert(
             `exclude` answers them.
 
     Raises:
-        InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value per replica, a
-            model without a layer to convert, one that is converted already, weights that layers share which no one
-            array can serve or to which `layers` gives two RPUs, or weights that a pruning or a norm makes of other
-            parameters.
+        InvalidValue: for a pattern that matches no layer, an RPU whose lists do not have one value per replica, a model
+            without a layer to convert, a model that is converted already, weights that several layers share but no
+            single array can serve, or to which `layers` gives two RPUs, or weights that a pruning or a norm makes of
+            other parameters.
 
     Warns:
         StaysDigital: naming layers with parameters that have no array form and were not excluded.

@@ -23,14 +23,14 @@ def to_digital(model: nn.Module, *, read: bool = False, replica: int | None = No
     """Return the plain torch model that a model on arrays stands for, with the weights of its arrays.
 
     Every layer on arrays becomes the torch layer that it replaced, mho's dropout becomes torch's, and all else is
-    copied: hooks, mode and `requires_grad` stay, a module in several places stays one. The result knows nothing of mho:
-    it can be exported, its state_dict loads into the model that was converted, and `mho.convert` takes it again. Its
-    weights are float32.
+    copied: hooks, mode and `requires_grad` stay, a module that stands in several places stays a single module. The
+    result knows nothing of mho: it can be exported, its state_dict loads into the model that was converted, and
+    `mho.convert` takes it again. Its weights are float32.
 
     Args:
         model: a model from `mho.convert`, or a module that contains such models or layers; it is left as it is.
-        read: take the weights as one noisy forward read of unit vectors sees them, in place of the exact ones. The
-            noise is that of the next evaluation: two calls without one between them give equal weights.
+        read: take the weights as one noisy forward read of unit vectors sees them, in place of the exact weights. The
+            noise is that of the next evaluation: two calls without an evaluation between them give equal weights.
         replica: which replica, from 0; has to be given where there are several.
 
     Raises:

@@ -123,7 +123,7 @@ def _format(place: Path, format: str | None, *, alone: bool) -> str:
         raise InvalidValue(f"format is {format!r}{nearest(str(format), FORMATS)}")
     if not alone:
         if ending in FORMATS:
-            raise InvalidValue(f"{place} names a file, and every array of a model gets one; give a folder")
+            raise InvalidValue(f"{place} names a file, and every array of a model gets a file; give a folder")
         return format or FORMATS[0]
     if ending not in FORMATS or format not in (None, ending):
         wanted = f".{format}" if format else "one of .npz, .csv"

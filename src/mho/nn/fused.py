@@ -17,7 +17,7 @@ KEPT = "fused_path"
 
 
 def close_fused_path(module: nn.Module) -> None:
-    """Close the fused path of a module that has layers on arrays inside, if torch has one for its type."""
+    """Close the fused path of a module that has layers on arrays inside, if torch has such a path for its type."""
     for kind, (name, closed) in SWITCHES.items():
         if isinstance(module, kind) and any(isinstance(inner, OnArrays) for inner in module.modules()):
             setattr(module, KEPT, (name, getattr(module, name, closed)))

@@ -176,11 +176,11 @@ class LayerKind(metaclass=InWords):
 
 
 def remake(kind: Callable[..., T], arguments: Callable[[Any], dict[str, Any]]) -> Callable[..., T]:
-    """Return what makes a layer from another whose constructor takes the same arguments, with further ones.
+    """Return a function that makes a layer of `kind` from another layer whose constructor arguments it shares.
 
     Args:
         kind: class of the layer.
-        arguments: reads these arguments from the other layer.
+        arguments: reads these arguments from the other layer; the function takes further arguments by keyword.
     """
     return lambda source, **own: kind(**arguments(source), **own)
 

@@ -36,7 +36,7 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
 
 
 class Replacement(abc.ABC):
-    """One walk over a model that puts other modules in the places of some; one that appears twice is replaced once."""
+    """One walk over a model that replaces some of its modules; a module that appears twice is replaced once."""
 
     def __init__(self) -> None:
         self._done: dict[int, nn.Module] = {}

@@ -173,7 +173,7 @@ class TiedEmbedding(OnArrays):
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield the parameters of the owner, as torch has a tied weight in both layers: to freeze one freezes both."""
+        """Yield the parameters of the owner, as torch has a tied weight in both layers: freezing one freezes both."""
         return self.owner.named_parameters(prefix, recurse, remove_duplicate)
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:

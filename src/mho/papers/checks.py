@@ -62,7 +62,7 @@ class Check:
 
         Args:
             mean: mean of the curve.
-            other: mean of the other curve, if the check has one.
+            other: mean of the other curve, if the check names another curve.
         """
         value = mean
         if other is not None:

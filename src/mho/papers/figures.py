@@ -50,7 +50,7 @@ def paper_figure(
 ) -> Axes:
     """Draw a quantity against epochs or another number; the paper's numbers are marks at the right edge.
 
-    The thick line is the mean of the seeds, as far as all have come; each seed is a thin one.
+    The thick line is the mean of the seeds, as far as all have come; each seed is a thin line.
 
     Args:
         data: the curves.

@@ -22,7 +22,7 @@ class Journal:
     """Keeps lines and state of a study so that a process killed at any moment loses no finished epoch.
 
     One file, the checkpoint, holds state and lines of one moment; metrics.jsonl is written after it, and again by the
-    next process if this one was killed in between.
+    next process if this process was killed in between.
 
     Args:
         folder: the run folder; it is made if it does not exist.

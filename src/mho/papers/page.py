@@ -20,7 +20,7 @@ from mho.report.template import render
 from mho.text import duration
 
 DRAWN = 2
-"""Curves that a figure of several must have to be drawn: one alone compares nothing."""
+"""Curves that a figure of several must have to be drawn: a curve alone compares nothing."""
 HEAD = "reproduce.json"
 """The file of a folder of `mho reproduce` that names its paper."""
 PAGES = {"results": "report.html", "trial": "trial.html", "quick": "quick.html"}
@@ -54,7 +54,7 @@ def is_reproduction(folder: Path) -> bool:
 
 
 def write_reproduction_page(folder: Path) -> Path:
-    """Write the page of a folder of `mho reproduce` anew: of whole trainings, else of trials, else of quick ones.
+    """Write the page of a folder of `mho reproduce` anew: of whole trainings, else of trials, else of quick trainings.
 
     Returns:
         The path of the page.

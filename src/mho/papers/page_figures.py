@@ -106,7 +106,7 @@ def _curve_drawings(paper: Paper, name: str, records: Mapping[str, Record], *, c
 def matrix_drawings(
     paper: Paper, name: str, records: Mapping[str, Record], windows: Mapping[str, tuple[int, int]]
 ) -> list[Markup]:
-    """Draw a table of means, a row for each curve that has come to its end; nothing until one has."""
+    """Draw a table of means, a row for each curve that has come to its end; nothing until a curve has."""
     figure = paper.expected.figures[name]
     matrix = figure.matrix
     assert matrix is not None

@@ -1,4 +1,4 @@
-"""Scale of a reproduction: whole curves, quick ones, or a trial on some images."""
+"""Scale of a reproduction: whole curves, quick curves, or a trial on some images."""
 
 from __future__ import annotations
 

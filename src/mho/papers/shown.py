@@ -208,7 +208,7 @@ class Expected:
     def shaded(self, lengths: Iterable[int]) -> tuple[int, int] | None:
         """Return the window that a figure shades, of lines of these numbers of epochs.
 
-        None where the window is a single epoch, or where the lines have different ones.
+        None where the window is a single epoch, or where the lines have different windows.
         """
         windows = {self.window(last) for last in lengths}
         first, last = windows.pop() if len(windows) == 1 else (1, 1)

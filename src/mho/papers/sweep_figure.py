@@ -58,7 +58,7 @@ def sweep_figure(
         ax: where to draw; the legend stands above it.
         axis: label of the axis of the values.
         log: whether it is logarithmic; 0 then stands left of the smallest other value.
-        quantity: quantity of the vertical axis; a logarithmic one is linear where the means span little.
+        quantity: quantity of the vertical axis; a logarithmic axis is linear where the means span little.
         columns: columns of the legend.
     """
     seen = [mean for line in data for _, means in line.points for mean in means]

@@ -24,7 +24,7 @@ class Measured:
     """A mean of a quantity.
 
     Attributes:
-        interval: over the seeds, of each one's mean over the epochs.
+        interval: over the seeds, of each seed's mean over the epochs.
         epochs: first and last of the mean.
         whole: whether these are all the epochs that a verdict needs.
         quantity: what was measured.
@@ -52,7 +52,7 @@ class Measured:
 def measure(record: Record, window: tuple[int, int], quantity: Quantity = TEST_ERROR) -> Measured | None:
     """Return the mean of a quantity of a curve over the epochs `window` (first and last).
 
-    Seeds that have not come to the last of them are left out; if none has, the last epochs of the one that has come
+    Seeds that have not come to the last of them are left out; if none has, the last epochs of the seed that has come
     farthest are taken. None without any epoch, or where the results lack the quantity.
     """
     whole = _whole_seeds(record, window, quantity)
@@ -163,7 +163,7 @@ def _verdict(
 
 
 def _lack(check: Check, curve: str) -> str:
-    """Return what a check lacks: the other curve, or a quantity of this one."""
+    """Return what a check lacks: the other curve, or a quantity of this curve."""
     if check.other is not None:
         return check.other
     return f"{check.quantity.label} of {curve}" if check.quantity is not None else curve

@@ -20,9 +20,9 @@ class Scale(metaclass=InWords):
     """The digital factor s between weights and arrays: W = s·A, with A what the devices hold.
 
     Outputs of forward and backward cycles are multiplied by s, so that s multiplies the noise and the bounds of reads
-    as well; updates use the learning rate divided by s, so that E[ΔW] = η·δ·xᵀ stays. A network with factor s equals
-    in law one without it on devices whose steps and bounds, and reads whose noise and output bounds, are s times as
-    large. Read noise, bounds and steps that stand in an RPU are in the units of A.
+    as well; updates use the learning rate divided by s, so that E[ΔW] = η·δ·xᵀ stays. A network with factor s equals in
+    law a network without the factor on devices whose steps and bounds, and reads whose noise and output bounds, are s
+    times as large. Read noise, bounds and steps that stand in an RPU are in the units of A.
 
     Attributes:
         value: the factor, greater than 0, or a list of one number per replica; "max" or "std": chosen for the weights

@@ -166,11 +166,11 @@ def reram_array_om() -> Device:
     material and algorithm co-optimization", IEDM (2022); fit of aihwkit, ReRamArrayOMPresetDevice.
 
     Its soft bounds with added noise are `RaschSoftBounds`: Δ = 0.0949 with the lognormal factor exp(0.7829·ξ), which
-    makes the mean step 0.129, and the nominal one that sets the gains of pulses; bounds ±1 with the spreads 0.3499 and
+    makes the mean step 0.129, and the nominal step that sets the gains of pulses; bounds ±1 with the spreads 0.3499 and
     0.5695; c2c 0.4158; write noise 1.4113·Δ = 0.134. The spread of up_down is 2·0.01; in aihwkit cells of small steps
     have more. It subtracts the symmetry point of each cell with an error of 0.05, which is not the device's: add
     `cell=mho.cells.Referenced()` and `mho.learning.zero_shift(model, write_error=0.05)`. 13.5 % of the devices of the
-    array were corrupt, which aihwkit's preset leaves out, and this one too: `stuck=0.135`.
+    array were corrupt, which aihwkit's preset leaves out, and this function too: `stuck=0.135`.
     """
     return _array(0.0949, 0.7829, _bounds(1.0, -1.0, 0.3499, 0.5695), c2c=0.4158, write_noise=1.4113)
 

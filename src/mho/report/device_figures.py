@@ -18,7 +18,7 @@ SHOWN = 12
 BAND = (10, 90)
 """Percentiles between which the band of cells lies."""
 SAME = 1e-6
-"""Part of the range within which symmetry points are one: rounding moves them so far."""
+"""Part of the range within which symmetry points count as equal: rounding moves them so far."""
 UP_COLOR, DOWN_COLOR = TEST_COLOR, TRAIN_COLOR
 
 

@@ -60,7 +60,7 @@ def error_curves(
 ) -> Axes:
     """Test and train error [%], and that of validation, against epochs, on a logarithmic axis where errors span much.
 
-    With replicas, each is a thin line and their mean a thick one; with names, the test error of each is a line of its
+    With replicas, each is a thin line and their mean a thick line; with names, the test error of each is a line of its
     own colour, and no mean is drawn. Errors of 0 leave the axis at the bottom. A dotted
     line marks the epoch of the lowest validation error.
 
@@ -239,7 +239,7 @@ def _size(data: Sequence[Mapping[str, Any]], size: float) -> float:
 
 
 def error_scale(ax: Axes, errors: Sequence[float], *, least: float = 0.0) -> None:
-    """Set a logarithmic axis of errors above 0 that span much, and without any; else a linear one.
+    """Set a logarithmic axis for errors above 0 that span much, and for no errors at all; else a linear axis.
 
     Args:
         ax: the axes.

@@ -25,7 +25,7 @@ MEANINGS = {
     "c2c": "noise of a step over the step",
     "w_max": "upper bound, in weights",
     "w_min": "lower bound, in weights",
-    NOISE: "noise of a reading, in weights: write noise and read noise as one",
+    NOISE: "noise of a reading, in weights: write noise and read noise together",
     SLOW: "noise of readings that lasts, in weights",
     LASTS: "pulses after which 1/e of the lasting noise is left",
 }
@@ -113,7 +113,7 @@ def _rival(laws: tuple[LawFit, ...]) -> str:
 
 
 def _label(fitted: Fitted, number: int) -> str:
-    return f"Readings of device {fitted.traces[number].device} and of simulated ones"
+    return f"Readings of device {fitted.traces[number].device} and of simulated devices"
 
 
 def _both(draw: Callable[[Axes], Any], name: str, label: str) -> dict[str, Markup]:

@@ -29,7 +29,7 @@ Draw = Callable[[Axes], Any]
 @final
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A figure of a page: what draws it, its size in inches, and its form for narrow columns where it has one."""
+    """A figure of a page: what draws it, its size in inches, and its form for narrow columns, if any."""
 
     draw: Draw
     size: tuple[float, float]
@@ -172,7 +172,7 @@ def gallery() -> Iterator[Gallery]:
 
 
 def note(name: str, kind: str, draw: Draw, size: tuple[float, float]) -> None:
-    """Show a figure of a page to the gallery that is open, if one is."""
+    """Show a figure of a page to the open gallery, if any."""
     found = _open.get()
     if found is not None:
         found.note(name, kind, draw, size)

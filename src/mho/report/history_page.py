@@ -23,7 +23,7 @@ from mho.training.callbacks import NAMES, REPLICAS
 PARTS = ("train", "validation", "test")
 """Numbers whose names begin so share a figure: train_loss, validation_loss and test_loss."""
 STEPS = ("epoch", "step")
-"""Names of the number that the others are drawn against; without one the place of the line is."""
+"""Names of the number that the others are drawn against; without such a number, the place of the line."""
 
 History = Sequence[Mapping[str, Any]] | str | os.PathLike[str]
 
@@ -35,7 +35,7 @@ def write_history_report(history: History, out: str | os.PathLike[str], *, title
     are thin lines beside the curve NAME. Times (names with `second`) are in the table only.
 
     Args:
-        history: one mapping of names to numbers per line, as a loop of one's own, `mho.training.fit` or
+        history: one mapping of names to numbers per line, as a loop of your own, `mho.training.fit` or
             `mho.load(folder).history` gives them; or the path of a metrics.jsonl. They are drawn against `epoch`, or
             `step`, or else the place of the line.
         out: the file to write, replaced at once or not at all. The same history gives the same bytes.

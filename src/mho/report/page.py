@@ -22,7 +22,7 @@ from mho.text import duration, plain_number
 from mho.training import best_line
 
 SIZES = {"wide": (7.6, 3.7), "narrow": (3.8, 3.2)}
-"""Inches; the page shows the one that fits."""
+"""Inches; the page shows the figure that fits."""
 MEANINGS = {
     "pulses": "voltage pulses sent along rows and columns",
     "coincidences": "pulses that met at a cross-point: each is one step of a device",
@@ -161,7 +161,7 @@ def _heading(run: RunFolder, name: str) -> str:
 
 
 def _column(metrics: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    """Return a number of every epoch, or nothing where one lacks it."""
+    """Return a number of every epoch, or nothing where an epoch lacks it."""
     values = [line.get(name) for line in metrics]
     numbers = [value for value in values if isinstance(value, (int, float)) and math.isfinite(value)]
     return numbers if len(numbers) == len(values) else []

@@ -58,9 +58,9 @@ def error_against(
 ) -> Axes:
     """Test error [%] against one swept field: a line for each combination of values of the other fields.
 
-    Up to eight lines have colours and a legend; of more all are grey but the one with the lowest error, or those of a
-    tie. Bands and bars are intervals over seeds. A field with random values, and points that share all other values
-    with no other, have dots without lines.
+    Up to eight lines have colours and a legend; of more all are grey but the line with the lowest error, or the lines
+    of a tie. Bands and bars are intervals over seeds. A field with random values, and points that share all other
+    values with no other, have dots without lines.
 
     Args:
         field: of the horizontal axis.
@@ -203,7 +203,7 @@ def is_scattered(x: Axis, y: Axis, filled: int) -> bool:
 
 
 def label(field: str) -> str:
-    """Return a field's name, with its unit where it has one."""
+    """Return a field's name, with its unit, if any."""
     words = field.split(".")
     # device.dw_min.mean has the unit of device.dw_min, its spread has none
     unit = UNITS.get(words[-1]) or (UNITS.get(words[-2]) if words[-1] in ("mean", "std") else None)

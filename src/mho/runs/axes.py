@@ -70,7 +70,7 @@ class Axes:
         grid: field to its values.
         columns: field to its values, one per row.
         draws: field to how it is drawn.
-        count: draws; 0 without any. One that comes again gives no second point.
+        count: number of draws; 0 without any. A draw that comes again gives no second point.
         draw_seed: seed of the draws.
     """
 
@@ -169,7 +169,7 @@ def _check_rows(columns: Mapping[str, Sequence[Value]], faults: Faults) -> None:
 
 
 def _same(value: Value) -> tuple[bool, Value]:
-    """Equal for values that are one: 1 and 1.0 are, 1 and true are not."""
+    """Return a key that is equal for equal values: 1 and 1.0 are equal, 1 and true are not."""
     return isinstance(value, bool), value
 
 

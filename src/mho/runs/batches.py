@@ -35,7 +35,7 @@ class Batch:
 def batches(sweep: Sweep, *, done: Collection[int] = ()) -> list[Batch]:
     """Return the batches of a sweep, without the rows whose numbers are `done`.
 
-    Rows are split before the done ones are left out, so that a sweep that is started again finds the run folders of
+    Rows are split before the done rows are left out, so that a sweep that is started again finds the run folders of
     its unfinished batches.
     """
     found = []

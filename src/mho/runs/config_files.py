@@ -66,7 +66,7 @@ def check_config(file: str | Path) -> tuple[ConfigFault, ...]:
 
 
 def is_device(tables: Mapping[str, Any]) -> bool:
-    """Return whether tables are those of a device file: a section [device] alone, or what stands in one."""
+    """Return whether tables are those of a device file: a section [device] alone, or the keys of such a section."""
     if set(tables) == {"device"} or "law" in tables:
         return True
     return bool(tables) and not any(isinstance(value, Mapping) or name in TOP for name, value in tables.items())

@@ -41,7 +41,7 @@ class Experiment:
 
     Raises:
         InvalidValue: for lists in an RPU that do not have one value for each of `training.replicas`, zero-shifting
-            without `Referenced` cells, or a task that is not the one that `training` names.
+            without `Referenced` cells, or another task than `training` names.
     """
 
     training: Training
@@ -57,7 +57,9 @@ class Experiment:
         if self.task is None:
             object.__setattr__(self, "task", kind(**_paper_options(self.training, kind)))
         elif type(self.task) is not kind:
-            faults.add(f"task is a {type(self.task).__name__}, and training.task names {self.training.task}; give one")
+            faults.add(
+                f"task is a {type(self.task).__name__}, and training.task names {self.training.task}; let them agree"
+            )
         options = Faults("model")
         check_options(self.training.model, self.model, options)
         faults.found += [f"model.{fault}" for fault in options.found]
@@ -101,7 +103,7 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> Experiment:
-        """Build from plain tables; a layer's section needs only what differs from the main one.
+        """Build from plain tables; a layer's section needs only what differs from the main section.
 
         Raises:
             InvalidValue: naming every fault at once.
@@ -202,7 +204,7 @@ def _options(training: Training | None, table: Mapping[str, Any]) -> dict[str, i
 
 
 def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a layer's tables, to be laid over the main ones, with what is off or normal in the layer and not there."""
+    """Return a layer's tables, to be laid over the main tables, with what is off or normal in the layer written out."""
     if layer["device"]["law"] == main["device"]["law"]:
         empty: dict[str, Any] = {"effects": [], "conductance": NONE}
         off = {name: empty.get(name, 0.0) for name in main["device"] if name not in layer["device"]}
@@ -216,7 +218,7 @@ def _complete(layer: dict[str, Any], main: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fill_reads(layer: dict[str, Any], main: Mapping[str, Any]) -> None:
-    """Write into a layer's tables what the main ones have of reads, and the layer not."""
+    """Write out the defaults of reads in a layer's tables where the main tables have another value."""
     for name, value in main.items():
         own = layer.get(name)
         if isinstance(value, Mapping) and isinstance(own, dict):

@@ -23,10 +23,11 @@ class Interval:
     """A mean of paired differences with its interval at 95 %, from Student's t over the seeds.
 
     Few seeds may agree by chance, and two that agree to the digit would leave no width at all. So an interval is at
-    least as wide as that of the standard deviation pooled over all rows, with the degrees of freedom of them all, and
-    a difference of a test of N examples is never taken to be known better than to one of them. All rows subtract from
-    the errors of one array, so that the pooled interval is a little too narrow even where rows scatter alike. That only
-    adds to the own one, which holds by itself: of rows that scatter more it is the wider, and stands.
+    least as wide as that of the standard deviation pooled over all rows, with the degrees of freedom of them all, and a
+    difference of a test of N examples is never taken to be known better than to one of them. All rows subtract from the
+    errors of one array, so that the pooled interval is a little too narrow even where rows scatter alike. The pooled
+    interval only widens that of a row's own scatter, which holds by itself: where a row scatters more than the others,
+    its own interval is the wider and stands.
 
     Attributes:
         mean: of the differences.
@@ -90,7 +91,7 @@ class Tried:
         name: phrase for tables.
         settings: what differs from the array as given, as after `--set`, without the learning rate.
         rate: learning rate at which it was trained.
-        factor: the rate over the given one.
+        factor: the rate over the given rate.
         errors: test error of each seed, in per cent.
         gain: error of the array that it is compared with less its own, in points of per cent, paired by the seed; None
             for that array itself.
@@ -118,7 +119,7 @@ class Gains:
     """Gains of the improvements of an array; print them, or their `sentence`.
 
     Gains of improvements are counted from the array as given at the best of the learning rates tried, so that none of
-    them is due to the rate; the gain of `rate` is that of this rate over the given one.
+    them is due to the rate; the gain of `rate` is that of this rate over the given rate.
 
     Attributes:
         law: of the device.
@@ -129,7 +130,7 @@ class Gains:
             no change, in the order in which they were tried; last those that clearly lose, the largest loss last.
         refused: those that could not be made, with the reasons.
         chance: test error of guessing (`Task.chance`), in per cent; None where the task does not say.
-        factors: learning rates that were tried for each, over the given one.
+        factors: learning rates that were tried for each array, over the given rate.
         seeds: of devices, initial weights and noise.
         epochs, images: of each training.
         model, data: names.

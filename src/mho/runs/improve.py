@@ -64,8 +64,8 @@ def improve(
             slowly that short trainings rank them too low.
         seeds: seeds of each array, at least 2: from that of the experiment on.
         epochs: of each training, at least 1; None: those of the experiment.
-        images: training examples of each, the first ones; 0: all; None: those of the experiment.
-        factors: of the learning rate; (1,) keeps the given one for every array, and then no rate is searched.
+        images: number of training examples of each, from the first on; 0: all; None: those of the experiment.
+        factors: of the learning rate; (1,) keeps the given rate for every array, and then no rate is searched.
         data: the data set of the experiment; None: it is loaded.
         watch: called with the progress of the trainings.
 
@@ -144,7 +144,7 @@ class _Study:
         """Train everything, and compare."""
         factors, searched = self._factors()
         plan = [(0, 1.0)] + [(place, factors[place]) for place in range(len(self.arrays))]
-        once = list(dict.fromkeys(plan))  # the given rate may be the best one
+        once = list(dict.fromkeys(plan))  # the given rate may be the best rate
         runs = [_at(self.arrays[place][2], factor, seed) for place, factor in once for seed in self.seeds]
         self.trainings = searched + len(runs)
         found = self._train(runs, "training with every seed", searched)
@@ -158,7 +158,7 @@ class _Study:
         if not given.refused:
             own = _gains(given, rate)
             gain = Interval.of(own, [*rows, own], resolution=resolution) if any(own) else Interval(0.0, 0.0, 0.0)
-            rate = dataclasses.replace(rate, gain=gain)  # without a gain where the given rate is the best one
+            rate = dataclasses.replace(rate, gain=gain)  # without a gain where the given rate is the best rate
         done = [
             dataclasses.replace(one, gain=Interval.of(row, rows, resolution=resolution))
             for one, row in zip(made, rows, strict=True)

@@ -25,7 +25,7 @@ from mho.runs.machine import BinaryData, MachineExperiment
 from mho.version import PHYSICS_VERSION
 
 EVERY = 2000
-"""Steps between checkpoints within an epoch; one is written after each epoch and when a run is stopped."""
+"""Steps between checkpoints within an epoch; others are written after each epoch and when a run is stopped."""
 EVALUATED = 1000
 """Test examples that are looked at after each epoch."""
 
@@ -38,7 +38,7 @@ class MachineRun:
         experiment: what to learn; layers that are not given are those of the data and 100 hidden units.
         folder: where; it must not exist, or be empty, unless `resume`.
         data: of the experiment, from `mho.runs.machine.binary_data`.
-        resume: continue from the folder's checkpoint if there is one.
+        resume: continue from the folder's checkpoint, if any.
 
     Raises:
         WrongUse: if the folder holds something already.

@@ -141,7 +141,7 @@ class LevelsRun:
         experiment: what to train.
         folder: where; it must not exist, or be empty, unless `resume`.
         data: of the experiment.
-        resume: continue from the folder's checkpoint if there is one.
+        resume: continue from the folder's checkpoint, if any.
 
     Raises:
         WrongUse: if the folder holds something already.

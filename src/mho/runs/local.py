@@ -28,7 +28,7 @@ _stop: ctypes.c_bool | None = None
 
 @final
 class LocalEngine(Engine):
-    """Each process is a pool of its own, so that one that dies takes nothing else with it.
+    """Each process is a pool of its own, so that a process that dies takes nothing else with it.
 
     Args:
         processes: at most so many batches at a time.
@@ -102,7 +102,7 @@ class LocalEngine(Engine):
 
 @contextlib.contextmanager
 def _deaf() -> Iterator[None]:
-    """Processes begun in here never hear Ctrl-C, not even while they import; this one hears it afterwards.
+    """Processes begun in here never hear Ctrl-C, not even while they import; this process hears it afterwards.
 
     Windows has no signal masks: there a worker hears it until `_prepare` runs, and is begun anew. Not tried.
     """

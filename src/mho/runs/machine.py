@@ -99,7 +99,7 @@ class MachineExperiment:
     rpu: RPU | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain tables; the RPU's sections stand at the top level, if there is one."""
+        """Return plain tables; the sections of the RPU, if any, stand at the top level."""
         own = {
             name: NONE if value is None else list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self.machine).items()

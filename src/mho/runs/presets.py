@@ -17,7 +17,7 @@ DEFAULT_PRESET = "gokmen_2017"
 
 
 def over_preset(tables: Mapping[str, Any], preset: str | None = None) -> dict[str, Any]:
-    """Return a config laid over a preset: that given, else the one that it names, else `DEFAULT_PRESET`.
+    """Return a config laid over the given preset, else over the preset that it names, else over `DEFAULT_PRESET`.
 
     A complete config, as a run folder holds it, stays as it is over `DEFAULT_PRESET`.
 

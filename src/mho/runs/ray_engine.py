@@ -18,7 +18,7 @@ CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 20.0
 WORKER_SECONDS = 60.0
 INSTALL = "install the same version on every node, in the environment that `ray start` runs in"
-START = "start one with: ray start --head"
+START = "start a cluster with: ray start --head"
 
 
 @final
@@ -26,7 +26,7 @@ class RayEngine(Engine):
     """One task per batch on an existing cluster; Ray begins a task again whose worker or node died.
 
     Args:
-        address: HOST:PORT of the cluster's head, or None for the one that this machine belongs to.
+        address: HOST:PORT of the cluster's head, or None for the cluster that this machine belongs to.
         threads: of a batch; as many CPUs are asked of Ray.
 
     Raises:

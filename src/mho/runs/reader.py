@@ -1,4 +1,4 @@
-"""A network that reads a growing text, for the one who draws what comes next."""
+"""A network that reads a growing text, to sample what comes next."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mho.nn import replica_outputs
 
 @final
 class Reader:
-    """Called with all indices so far, it returns one replica's logits of the next.
+    """Called with all indices so far, a reader returns one replica's logits of the next.
 
-    A network that keeps a state reads each character once and goes on from it; another reads as many of the last ones
-    as an example of its training has. What the model itself keeps is left as it is.
+    A network that keeps a state reads each character once and goes on from it; another network reads as many of the
+    last characters as an example of its training has. What the model itself keeps is left as it is.
 
     Args:
         model: of the run.

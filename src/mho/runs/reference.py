@@ -312,7 +312,7 @@ def allowed_by(kind: type, **values: Any) -> tuple[dict[str, Allowed], set[str]]
     with (
         recording() as found,
         contextlib.suppress(MhoError),
-    ):  # a value that has to be given is not a good one; the checks have run
+    ):  # a placeholder for a required value may be refused; by then the checks have run
         kind(**values)
     allowed = {name: one for (subject, name), one in found.allowed.items() if _same(subject, kind.__name__)}
     return allowed, {name for subject, name in found.several if _same(subject, kind.__name__)}
@@ -358,7 +358,7 @@ def _value(value: Any) -> str:
 
 
 def _defaults(kind: type) -> dict[str, Any]:
-    """Return the defaults of the fields of a description that have one."""
+    """Return the defaults of the fields of a description, of those that have a default."""
     return {
         field.name: field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         for field in dataclasses.fields(kind)

@@ -48,7 +48,7 @@ def unpaired(experiment: Experiment) -> str:
 
 
 def paired(experiment: Experiment) -> Experiment:
-    """Return an experiment whose replicas all have the first one's seed, so that they differ in their values only.
+    """Return an experiment whose replicas all have the first replica's seed, so that they differ in their values only.
 
     Each replica has the bits of its own run with that seed.
 

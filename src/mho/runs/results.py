@@ -107,7 +107,7 @@ class Results:
 
     @property
     def done(self) -> set[int]:
-        """Numbers of the rows that are done; failed ones are not."""
+        """Numbers of the rows that are done; failed rows are not."""
         return {number for number, record in self._records.items() if record["status"] == DONE}
 
     @property

@@ -48,7 +48,7 @@ class Run:
         experiment: what to train.
         folder: where; it must not exist, or be empty, unless `resume`.
         data: the data set of the experiment, as `mho.data.load` gives it.
-        resume: continue from the folder's checkpoint if there is one.
+        resume: continue from the folder's checkpoint, if any.
 
     Raises:
         WrongUse: if the folder holds something already.

@@ -18,7 +18,7 @@ def source_hashes(training: Training) -> dict[str, str]:
     """Return the hash of the module, or of the file of data, of each field that names a user's own.
 
     Raises:
-        InvalidValue: if one cannot be read.
+        InvalidValue: if a module or file cannot be read.
     """
     names = {field: getattr(training, field) for field in NAMED}
     return {f"{field}_hash": _hash(name) for field, name in names.items() if _hash(name)}

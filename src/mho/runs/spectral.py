@@ -147,7 +147,7 @@ class SpectralRun:
     Args:
         experiment: what to learn from, and what.
         folder: where; it must not exist, or be empty, unless `resume`.
-        resume: continue from the folder's checkpoint if there is one.
+        resume: continue from the folder's checkpoint, if any.
 
     Raises:
         WrongUse: if the folder holds something already.

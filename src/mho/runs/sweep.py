@@ -30,7 +30,7 @@ SPEC = "sweep.toml"
 KEYS = ("seeds", "replicas", "grid", "list", "random")
 EXAMPLE = '[sweep.grid] with for example "forward.noise" = [0.0, 0.06], or [sweep] with seeds = 3'
 LEAVES = ("low", "high")
-"""Keys of a draw: a table that has one is a value, no section."""
+"""Keys of a draw: a table with such a key is a value, no section."""
 REPLICAS, MAX_REPLICAS = 8, 1024
 """Rows side by side in a batch, unless a sweep says otherwise, and the most that it may say."""
 MAX_ROWS = 100_000

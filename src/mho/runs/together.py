@@ -47,7 +47,7 @@ class Group:
     """Experiments that are the replicas of one run.
 
     Attributes:
-        places: numbers of the experiments among the given ones; replica r is places[r].
+        places: numbers of the experiments among the given experiments; replica r is places[r].
         experiment: the run.
     """
 
@@ -85,7 +85,7 @@ def _add(watch: Callable[[float], None], done: int, part: float) -> None:
 
 
 def groups(experiments: Sequence[Experiment], side_by_side: int = SIDE_BY_SIDE) -> list[Group]:
-    """Return the runs that train experiments of one replica each, in the order of their first ones."""
+    """Return the runs that train experiments of one replica each, in the order of their first experiments."""
     leaves = [dict(_leaves(each.to_dict())) for each in experiments]
     gathered: list[list[int]] = []
     for place, own in enumerate(leaves):

@@ -142,7 +142,7 @@ class TrainedRun:
         Args:
             x: (n, ...), shaped as the examples of the run's data: a tensor, or anything that NumPy makes an array of;
                 None: the run's test inputs. A network of a text reads each sequence given from its first character;
-                those of the test go on where the ones before end.
+                each sequence of the test goes on where the sequence before ends.
 
         Returns:
             A tensor for a tensor and for None, else an array: for classification the classes (n,), int64; for
@@ -150,7 +150,7 @@ class TrainedRun:
             user's own what its method `predict` makes of the outputs. With R > 1 replicas (R, n, ...).
 
         Raises:
-            InvalidValue: for an x that the network cannot take, naming its shape and the one that the run's data have.
+            InvalidValue: for an x that the network cannot take, naming its shape and that of the run's data.
         """
         task = self.config.task
         out = self._outputs(self.data.x_test, task) if x is None else self._outputs(self._inputs(x))
@@ -230,7 +230,7 @@ class TrainedRun:
         """Return a batch that is shaped as the run's inputs; mho's data sets need not be loaded to know it."""
         settings = self.config.training
         source = DATA_SETS.get(settings.data)
-        if source is not None and not is_own(settings.task):  # a task of one's own may cut examples otherwise
+        if source is not None and not is_own(settings.task):  # a user's own task may cut examples otherwise
             return torch.empty(0, *source.example)
         return self.data.x_test
 
@@ -249,7 +249,8 @@ def load(
 
     Raises:
         InvalidValue: for a folder that does not exist or is none of `mho train` (a sweep's, for example); a run without
-            such a checkpoint; a config with faults, or one that names a module of the user's that is gone or changed.
+            such a checkpoint; a config with faults, or a config that names a module of the user's that is gone or
+            changed.
         CheckpointError: for a checkpoint that is damaged, of another version of mho, or not of this config.
     """
     path = _run_folder(folder)

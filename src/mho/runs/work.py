@@ -27,7 +27,7 @@ class Work(abc.ABC):
         on_progress: OnProgress,
         stop: Callable[[], bool],
     ) -> tuple[Result, ...] | None:
-        """Train to the last epoch, from the folder's checkpoint if there is one.
+        """Train to the last epoch, from the folder's checkpoint on, if any.
 
         Args:
             folder: the run folder; it exists.

@@ -42,7 +42,7 @@ class Task:
         threads: for the arrays.
         data_folder: folder with the data set's files, or None.
         watched: whether the worker keeps `PROGRESS` up to date.
-        version: of mho; another one may give other bits.
+        version: of mho; another version may give other bits.
         voice: how the process that made the task names options in messages; the worker does likewise.
     """
 
@@ -76,7 +76,7 @@ class Answer:
 
 
 def run_task(task: Task, stop: Callable[[], bool] = lambda: False) -> Answer:
-    """Train a task to its end, from its checkpoint if there is one.
+    """Train a task to its end, from its checkpoint on, if any.
 
     Args:
         task: the training.

@@ -32,7 +32,7 @@ from mho.spoken import one_replica
 PLACES = 41
 """States over the range at which a law is asked."""
 DRAWN = 4
-"""Cells with fields as drawn whose values are checked beside the nominal one."""
+"""Cells with fields as drawn whose values are checked beside the nominal cell."""
 POPULATION = 500
 """Cells whose symmetry points are looked at."""
 TIMES = (1.0, 100.0)
@@ -99,9 +99,9 @@ def check_device(device: Device, *, seed: int = 0) -> DeviceReport:
 
     Checks: the signatures; finite values over the whole range, bounds included, for |z| up to 6.5, of the nominal cell
     and of some as drawn; up pulses do not lower and down pulses do not raise the nominal weight without noise (z = 0);
-    arrays of it keep their bounds; compiled equals interpreted; a closed form for one pulse equals the pulse, and one
-    for the symmetry point the zero of the law. Of its effects: what they make of a weight is finite, at pulses, reads
-    and in time; devices that hold do not move; compiled equals interpreted.
+    arrays of it keep their bounds; compiled equals interpreted; a closed form for one pulse equals the pulse, and a
+    closed form for the symmetry point equals the zero of the law. Of its effects: what they make of a weight is finite,
+    at pulses, reads and in time; devices that hold do not move; compiled equals interpreted.
 
     Returns:
         What was measured; `print` it.

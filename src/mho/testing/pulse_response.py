@@ -115,7 +115,7 @@ def _check(device: object, cells: object, pulses: object) -> None:
         raise WrongUse(f"pulse_response takes one device, and {', '.join(found)} are lists; {one_replica()}")
     fields = device.parameters()
     if any(math.isinf(fields[name].mean) for name in ("w_max", "w_min")):
-        faults.add("w_max or w_min is infinite: a ramp goes from bound to bound; give finite ones")
+        faults.add("w_max or w_min is infinite: a ramp goes from bound to bound; give finite bounds")
     faults.raise_any()
 
 

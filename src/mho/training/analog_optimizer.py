@@ -53,7 +53,7 @@ class AnalogOptimizer(ArrayOptimizer):
     Each array of each replica is one matrix (out, in) to the torch optimizer, with the bias as its last column, so that
     replicas have the bits of their own runs. Gradients are forgotten by `step`; a layer that no backward has met since
     is left alone. Parameter groups are those of `AnalogSGD`, with all options of the torch optimizer, for schedulers
-    and for changes of one's own, and with "rounding".
+    and for changes of your own, and with "rounding".
 
     Args:
         model: the converted model itself, not its parameters.
@@ -310,7 +310,7 @@ def _checked_kind(kind: Any, options: Mapping[str, Any]) -> type[torch.optim.Opt
     """Return the class of a torch optimizer, unless it or an option cannot move arrays."""
     if not isinstance(kind, type) or not issubclass(kind, torch.optim.Optimizer) or issubclass(kind, ArrayOptimizer):
         raise InvalidValue(
-            f"kind is {shown(kind)}; give the class of a torch optimizer, not one made of parameters: "
+            f"kind is {shown(kind)}; give the class of a torch optimizer, not an optimizer of parameters: "
             "mho.AnalogOptimizer(model, torch.optim.Adam, lr=0.001)"
         )
     closure = inspect.signature(kind.step).parameters.get("closure")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ArrayOptimizer(torch.optim.Optimizer, abc.ABC, metaclass=InWords):
-    """An optimizer that takes a converted model: a parameter group for each array layer, one for digital parameters.
+    """An optimizer of a converted model: a parameter group for each array layer, and one for digital parameters.
 
     Attributes:
         forms: whether layers form the gradient of their arrays digitally.
@@ -124,7 +124,7 @@ class ArrayOptimizer(torch.optim.Optimizer, abc.ABC, metaclass=InWords):
         if any(layer.memory.forms != self.forms for layer in self._layers.values()):
             raise WrongUse(
                 f"another optimizer was made of this model after this {type(self).__name__}, and layers keep their "
-                "gradients for that one; make a new optimizer of the model to come back to this kind"
+                "gradients for the newer optimizer; make a new optimizer of the model to come back to this kind"
             )
         loss = None
         if closure is not None:

@@ -25,9 +25,9 @@ class TensorBoard(metaclass=InWords):
     """A callback that writes the numbers of each epoch as scalars for TensorBoard.
 
     Each number has its name of metrics.jsonl; replica r of `test_error_replicas` is `test_error_replicas/r`, or has its
-    name in place of r where the line names the replicas. A loop of
-    one's own calls it as mho's does, `board({"epoch": 1, "test_error": 4.2})`, and a finished run is written by calling
-    it with each line of `mho.load(folder).history`. Close it at the end, or use it in a `with` statement.
+    name in place of r where the line names the replicas. A loop of your own calls the board as mho's loop does,
+    `board({"epoch": 1, "test_error": 4.2})`; to write a finished run, call the board with each line of
+    `mho.load(folder).history`. Close the board at the end, or use it in a `with` statement.
 
     Args:
         folder: folder of TensorBoard's event files, which is made: `tensorboard --logdir FOLDER` shows it.

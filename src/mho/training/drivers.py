@@ -50,7 +50,8 @@ class Driver(abc.ABC):
     def step(self, images: Tensor, targets: Tensor) -> Outcome:
         """Train on a batch: images and targets, each (B, ...), shared by the replicas, or (R, B, ...).
 
-        Which of the two they are is what the driver was made for, `per_replica`, or what each one's shape says.
+        `per_replica`, with which the driver was made, says which of the two; where it is None, each tensor's shape
+        does.
 
         Raises:
             InvalidValue: for an empty batch, or values that an array cannot take.
@@ -61,7 +62,7 @@ class Driver(abc.ABC):
     def steps(self, images: Tensor, targets: Tensor) -> list[Outcome]:
         """Train on K batches: images and targets, each (K, B, ...) or (K, R, B, ...); bit-identical to K steps.
 
-        Replicas may take all their steps one after another, which is faster: if one raises, others may be ahead.
+        Replicas may take all their steps one after another, which is faster: if a replica raises, others may be ahead.
 
         Raises:
             InvalidValue, WrongUse: as `step`.
@@ -94,7 +95,7 @@ class AutogradDriver(Driver):
         try:
             torch.stack(losses).sum().backward()
             self.optimizer.step()
-        finally:  # else vectors of a step that failed would wait for the next one
+        finally:  # else vectors of a step that failed would wait for the next step
             self.optimizer.zero_grad()
         return Outcome([loss.item() for loss in losses], out.detach().numpy())
 

@@ -50,7 +50,7 @@ def fit(
         patience: epochs without a lower validation error after which the training stops; 0: it does not stop early.
         driver: "online", "autograd", or "auto": online where the model allows it.
         callbacks: each is called after each epoch with its line, in turn: `print`, `history.append`, a
-            `mho.training.TensorBoard`, a function of one's own.
+            `mho.training.TensorBoard`, a function of yours.
 
     Returns:
         One line per epoch, with the keys of metrics.jsonl: `epoch`, `train_error`, `test_error`, `train_loss`, ...

@@ -217,7 +217,7 @@ class Loop:
             group["lr"] = rate
 
     def _steps(self, order: Tensor, most: int) -> None:
-        """Train on the next batches, at most so many; one that is smaller than the others comes alone."""
+        """Train on the next batches, at most `most`; a batch that is smaller than the others comes alone."""
         size = self.settings.batch_size
         count = max(1, min(most, len(order) // size))
         chosen = order[: count * size]

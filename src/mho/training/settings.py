@@ -49,7 +49,8 @@ class Training(metaclass=InWords):
         replicas: networks trained side by side.
         driver: "online" (a static graph of nodes), "autograd", or "auto": online where the model allows it.
         exclude: patterns of layers that stay digital.
-        checkpoint_every: steps between checkpoints inside an epoch (one is always written at its end).
+        checkpoint_every: steps between checkpoints inside an epoch; a checkpoint is always written at the end of an
+            epoch.
         train_images: use only the first so many training examples; 0: all.
         test_images: use only the first so many test examples; 0: all.
         validation: training examples (of `train_images`) that are held out: their share, between 0 and 1, or their

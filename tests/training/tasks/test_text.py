@@ -320,7 +320,7 @@ def test_a_reader_from_the_command_line_with_its_page(file):
     line = json.loads((file / "run" / "metrics.jsonl").read_text())
     assert {"train_bits", "test_bits", "test_loss", "sequences_per_second"} <= set(line)
     page = (file / "run" / "report.html").read_text()
-    for words in ("bits per character", "nats per character", "different ones; the first", "validation holds out"):
+    for words in ("bits per character", "nats per character", "different; the first", "validation holds out"):
         assert words in page
     config = (file / "run" / "config.toml").read_text()
     assert 'task = "next_character"' in config

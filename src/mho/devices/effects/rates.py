@@ -17,5 +17,5 @@ def check_rate(effect: Any, faults: Faults, name: str) -> None:
     if isinstance(mean, float) and 0 < abs(mean) < SMALLEST:
         faults.add(
             f"{name} is {mean:g}: less than {SMALLEST:g} per update is lost in float32; give more, or leave it "
-            "out and let the time of many updates pass at once: a device with a larger one, and array.rest(dt)"
+            "out and let the time of many updates pass at once: a device with a larger value, and array.rest(dt)"
         )

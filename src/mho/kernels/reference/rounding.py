@@ -30,7 +30,7 @@ def fused(a: Floats, b: np.float32, c: Floats) -> Floats:
     """Return a·b + c of float32 numbers, rounded once.
 
     The product is exact in float64. The sum is rounded to odd there (S. Boldo, G. Melquiond 2008): where it is not
-    exact, to the neighbour whose last bit is set, so that the second rounding, to float32, gives what a single one
+    exact, to the neighbour whose last bit is set, so that the second rounding, to float32, gives what a single rounding
     would.
     """
     product = a.astype(np.float64) * np.float64(b)

@@ -39,7 +39,7 @@ class EnergyModel(abc.ABC, metaclass=InWords):
 
     @abc.abstractmethod
     def _network(self) -> Network:
-        """Return couplings and biases; the initial ones if there are none yet."""
+        """Return couplings and biases; initial values if there are none yet."""
 
     @abc.abstractmethod
     def _examples(self, X: Any, *, reset: bool) -> Tensor:

@@ -117,7 +117,7 @@ class Means:
 
     Attributes:
         structure: structure of the machine.
-        kept: states (2ᵏ, size) of each kept layer, by layer, for summed layers their means given the kept ones.
+        kept: states (2ᵏ, size) of each kept layer, by layer, for summed layers their means given these states.
         probabilities: probabilities of the kept states, (2ᵏ,).
     """
 
@@ -164,7 +164,7 @@ def _known(states: dict[int, Tensor], layers: range) -> list[Tensor | None]:
 
 
 def _enumerated(network: Network) -> Iterator[tuple[dict[int, Tensor], Tensor]]:
-    """Yield all states of the kept layers in chunks, with the logarithm of each one's weight in Z."""
+    """Yield all states of the kept layers in chunks, with the logarithm of each state's weight in Z."""
     structure = network.structure
     split = Split.of(structure, range(len(structure.sizes)))
     if split.units(structure) > MOST_UNITS:

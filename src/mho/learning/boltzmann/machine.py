@@ -44,7 +44,7 @@ class BoltzmannMachine(EnergyModel, ClassNamePrefixFeaturesOutMixin, Transformer
             True or a symmetric bool matrix. Linked units are drawn one after another, which takes time.
         mask: the links in place of those between neighbouring layers: a symmetric bool matrix (units, units) of all
             links, or a dict from (lower, upper) layer to a bool matrix.
-        rpu: arrays for the couplings, one a pair of layers, read forward and backward; biases stay digital. None:
+        rpu: arrays for the couplings, one per pair of layers, read forward and backward; biases stay digital. None:
             floating point.
         coupling: "symmetric", or "asymmetric": two arrays per pair, one for each direction.
         method: "vpf", "cd" or "ml".

@@ -22,10 +22,10 @@ KINDS = ("symmetric", "asymmetric")
 class ArrayCouplings(Couplings):
     """Couplings that live in arrays of rows × columns = units of the upper × units of the lower layer of a block.
 
-    "symmetric": one array per pair of layers. A forward read drives the upper layer and a backward read the lower one,
-    so W is symmetric by construction. "asymmetric": a second array per pair, read forward only, drives the lower layer;
-    both get every move, and what differs between them is what their devices make of it. Each move is one update cycle
-    per array, W += lr·δ xᵀ, vector after vector; then the time of one step passes.
+    "symmetric": one array per pair of layers. A forward read drives the upper layer and a backward read the lower
+    layer, so W is symmetric by construction. "asymmetric": a second array per pair, read forward only, drives the lower
+    layer; both get every move, and what differs between them is what their devices make of it. Each move is one update
+    cycle per array, W += lr·δ xᵀ, vector after vector; then the time of one step passes.
 
     Args:
         structure: layers and blocks; no links inside layers, and no masks.

@@ -22,7 +22,7 @@ MAX_LAYERS = 12
 @final
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """Couplings between two layers, or inside one.
+    """Couplings between two layers, or inside one layer.
 
     Attributes:
         lower: index of the layer nearer to the data; 0 is the visible layer.
@@ -91,7 +91,7 @@ class Structure:
     def groups(self) -> tuple[tuple[Tensor, ...], ...]:
         """Return for each layer its groups of units without links inside, which are drawn together (greedy colouring).
 
-        A layer without links inside is one group; one in which all units are linked has a group per unit.
+        A layer without links inside is one group; a layer in which all units are linked has a group per unit.
         """
         return tuple(_colours(size, self._inside_mask(layer)) for layer, size in enumerate(self.sizes))
 

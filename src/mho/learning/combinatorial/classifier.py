@@ -57,7 +57,7 @@ class ConntraClassifier(ClassifierMixin, BaseEstimator, metaclass=InWords):  # t
         scale: a digital factor of each layer; None (1), "fan_in" or a number.
         start: "random" levels, or "threshold" or "nearest" of torch's initial weights.
         order: "random" or "gradient".
-        sweeps: at most, in `fit`; `partial_fit` makes one.
+        sweeps: largest number of sweeps in `fit`; `partial_fit` makes one sweep.
         batch_size: examples of a mini-batch; None, or more than there are: all.
         validation: share of the examples held out, on which the best sweep is chosen.
         standardize: subtract the mean of each input and divide by its standard deviation, digitally.

@@ -20,8 +20,8 @@ BEYOND = 8.0
 class LevelStep(Device):
     """A device whose pulses go from level to level, each with an error of what is written.
 
-    Up:   the level above the one nearest to w, plus error·z;
-    down: the level below it, plus error·z.
+    Up:   the level above the level nearest to w, plus error·z;
+    down: the level below the level nearest to w, plus error·z.
     At the last level a pulse writes that level again. `levels` are ascending weights; `error` is a standard deviation
     in units of weight.
 

@@ -32,7 +32,7 @@ class ConntraResult:
     """A network whose weights are levels, and how it was trained.
 
     Attributes:
-        model: a torch model like the one given, whose weights are level times scale in float32, ready to use; only
+        model: a torch model like the given model, whose weights are level times scale in float32, ready to use; only
             the layers that were trained differ.
         loss: mean loss of all training examples, recomputed in float64.
         history: that loss at the start and after each sweep; without mini-batches it never rises.
@@ -81,7 +81,7 @@ class ConntraResult:
         return copy.deepcopy(self.model)
 
     def to_arrays(self, rpu: RPU | None = None, *, seed: int = 0) -> nn.Module:
-        """Return the network on arrays: by default exact ones whose devices have just these levels.
+        """Return the network on arrays: by default exact arrays whose devices have just these levels.
 
         Args:
             rpu: other arrays, for example `mho.learning.level_rpu(levels, write_error=0.05, read=mho.Read())`.

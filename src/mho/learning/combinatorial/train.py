@@ -48,8 +48,8 @@ def conntra(
     The loss never rises: a level is taken only if the loss, followed in float64, falls. A change of one weight is
     followed up through the layers, not by a full pass. A sweep visits every weight once, biases too; the training ends
     after a sweep without a change, or after `sweeps`. One level of one weight tried on all examples is one evaluation;
-    levels of a weight whose input is 0 in all examples are not tried. A network without convolutions takes 8 bytes a
-    feature and example of memory; so does one with convolutions, whose features are many: give `batch_size`.
+    levels of a weight whose input is 0 in all examples are not tried. A network without convolutions takes 8 bytes of
+    memory per feature and example; so does a network with convolutions, whose features are many: give `batch_size`.
 
     Args:
         model: a torch model on the CPU, a chain of Linear, Conv2d, Tanh, ReLU, Sigmoid, Hardtanh, MaxPool2d,

@@ -11,7 +11,7 @@ from mho.learning.spectral.arrays import Floats, packed, pairs, unpacked
 from mho.learning.spectral.scores import Scores
 
 GROUPS = 16
-"""Blocks of the sequence are summed in so many groups in turn; leaving one out at a time gives standard errors."""
+"""Blocks of the sequence are summed in so many groups in turn; leaving out a group at a time gives standard errors."""
 
 
 @final
@@ -24,7 +24,7 @@ class Means:
         covariance: covariance of y, (d_y, d_y).
         fisher: F = E[S₁ S₁ᵀ], (d_x, d_x).
         mixed: by lag, in the `basis` B: E[y_t ⊗ BᵀS₁(t) ⊗ BᵀS₂(t + lag)B] of a quadratic network, (d_y, r, r, r), or
-            E[y_t ⊗ S₁(t + lag)] of a linear one, (d_y, d_x).
+            E[y_t ⊗ S₁(t + lag)] of a linear network, (d_y, d_x).
         main: E[y_t ⊗ S₂(t)] (d_y, d_x, d_x), or E[y_t ⊗ S₁(t)] (d_y, d_x) of a linear network.
         basis: B, (d_x, r).
     """
@@ -124,7 +124,7 @@ class Moments:
             self.sums[f"mixed {lag}"][group] += found - self._dependence(y.T @ other, scores.cross(), lag)
 
     def means(self, *, without: int | None = None) -> Means:
-        """Return the averages over all groups, or all but one."""
+        """Return the averages over all groups, or over all but the group `without`."""
         kept = [group for group in range(GROUPS) if group != without]
         sums = {name: array[kept].sum(axis=0) for name, array in self.sums.items()}
         count = float(sums["count"])

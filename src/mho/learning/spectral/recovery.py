@@ -31,7 +31,7 @@ class Recovered:
         smallest: smallest eigenvalue of that combination.
         condition: ratio of that combination's largest eigenvalue to the smallest: whitening multiplies errors by its
             root.
-        gap: smallest distance of two units' outputs once whitened; equal ones could not be told apart.
+        gap: smallest distance of two units' outputs once whitened; equal outputs could not be told apart.
         evidence: evidence of each unit of a bidirectional network, the share of its recurrent weights found at t - 1
             less the share at t + 1: near 1 forward, near -1 backward.
     """
@@ -89,8 +89,8 @@ def recover_quadratic(means: Means, units: int, seed: int) -> Recovered:
     if smallest <= 1e-12 * float(np.abs(inner).max()):  # a combination that is 0 has eigenvalues of rounding errors
         raise InvalidValue(
             f"no combination of the {len(means.covariance)} outputs weighs all {units} hidden units positively, which "
-            "whitening needs; as many independent outputs as hidden units always have one: give more outputs, or "
-            "fewer hidden units"
+            "whitening needs; as many independent outputs as hidden units always have such a "
+            "combination: give more outputs, or fewer hidden units"
         )
     values, vectors = np.linalg.eigh(np.tensordot(theta, inner, 1))
     whitener = vectors / np.sqrt(values)
@@ -174,6 +174,6 @@ def _solve(matrix: Floats, right: Floats) -> Floats:
 
 
 def _gap(shares: Floats) -> float:
-    """Return the smallest distance of two rows; infinite for a single one."""
+    """Return the smallest distance of two rows; infinite for a single row."""
     distances = np.linalg.norm(shares[:, None] - shares[None, :], axis=2)
     return float((distances + np.where(np.eye(len(shares)) > 0, np.inf, 0.0)).min())

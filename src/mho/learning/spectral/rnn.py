@@ -51,8 +51,8 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
             Quadratic only: the moments of a linear network do not tell its directions apart.
         density: density of the inputs. "gaussian": independent, mean and covariance estimated on the way; "markov": a
             Gaussian chain x_t - μ = Φ(x_(t-1) - μ) + ε_t, estimated on the way; these two are tested, with one false
-            alarm in 1,000. Known ones are `GaussianScores`, `MarkovScores`, or a function: the torch function of one
-            independent input (d_x,) -> log p.
+            alarm in 1,000. A known density is `GaussianScores`, `MarkovScores`, or a function: the torch function of
+            one independent input (d_x,) -> log p.
         seed: seed of the power iteration's random starts.
         verbose: show progress on standard error.
 
@@ -208,7 +208,7 @@ class SpectralRNN(RegressorMixin, BaseEstimator, metaclass=InWords):  # type: ig
     def states(self, X: Any) -> Floats:
         """Return the hidden states of a sequence, (n, d_h), from states of 0.
 
-        Those of a bidirectional network are (n, 2·d_h): forward states, then backward ones.
+        Those of a bidirectional network are (n, 2·d_h): forward states, then backward states.
 
         Args:
             X: inputs (n, d_x), in order of time.

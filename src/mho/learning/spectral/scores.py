@@ -41,7 +41,7 @@ class Scores(abc.ABC):
 
     @abc.abstractmethod
     def cross(self) -> Floats | None:
-        """Return P = ∂S₁(x, t)/∂x_(t-1), (d_x, d_x), of dependent Gaussian inputs; None for independent ones.
+        """Return P = ∂S₁(x, t)/∂x_(t-1), (d_x, d_x), of dependent Gaussian inputs; None for independent inputs.
 
         The third score of x_t, once, and x_(t-1), twice, is S₁(t) ⊗ S₂(t-1) less P_pb S₁(t-1)_c + P_pc S₁(t-1)_b.
         """

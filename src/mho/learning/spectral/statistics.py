@@ -43,7 +43,7 @@ class InputStatistics:
         return made
 
     def add(self, x: Floats) -> None:
-        """Take in inputs (1 + order + n, d_x), order 1 for a chain and else 0: n new ones, and those before them."""
+        """Take in inputs (1 + order + n, d_x), order 1 for a chain and else 0: the last n are new."""
         if not self.arrays:
             self._begin(x)
         a = self.arrays
@@ -106,7 +106,7 @@ class InputStatistics:
                 else 'give density="markov" for a Gaussian chain of order 1'
             )
             raise InvalidValue(
-                f"the {what} are not independent in time: the largest correlation with the one before is "
+                f"the {what} are not independent in time: the largest correlation with the step before is "
                 f"{np.abs(correlation).max():.3g} (p = {p_lag:.1g}); {cure}"
             )
 

@@ -27,8 +27,9 @@ def subspace(slices: Floats, size: int) -> tuple[Floats, Floats]:
 def positive_combination(slices: Floats) -> tuple[Floats, float]:
     """Return θ of norm 1 for which Σ_k θ_k slices_k is as far from singular as can be, and its smallest eigenvalue.
 
-    The smallest eigenvalue is a concave function of θ, so a maximum above 0 is the only one. It is found by ascent of a
-    smooth minimum of all eigenvalues, -log(Σ exp(-β λ))/β, for rising β. Below 0 no positive combination exists.
+    The smallest eigenvalue is a concave function of θ, so a maximum above 0 is the only maximum. The maximum is found
+    by ascent of a smooth minimum of all eigenvalues, -log(Σ exp(-β λ))/β, for rising β. Below 0 no positive combination
+    exists.
 
     Args:
         slices: symmetric (k, m, m).
@@ -57,11 +58,11 @@ def positive_combination(slices: Floats) -> tuple[Floats, float]:
 def common_vectors(slices: Floats, seed: int) -> Floats:
     """Return the orthonormal vectors v_i (m, m), in rows, of slices Σ_i c_ki v_i v_iᵀ, k = 1, 2, ...
 
-    Power iteration with the symmetric tensor of fourth order Σ_k slices_k ⊗ slices_k, which is never formed:
-    v ← Σ_k (vᵀ slices_k v) slices_k v + shift·v. It climbs Σ_k (vᵀ slices_k v)² = ‖Σ_i ⟨v, v_i⟩² c_i‖², a convex
-    function of the squares ⟨v, v_i⟩², whose highest points are single units. The mean of the slices' eigenvalues is
-    subtracted first, which leaves the v_i as they are and the c_i further apart. A unit that is found is deflated: the
-    next one is looked for in the complement.
+    Power iteration with the symmetric tensor of fourth order Σ_k slices_k ⊗ slices_k, which is never formed: v ← Σ_k
+    (vᵀ slices_k v) slices_k v + shift·v. It climbs Σ_k (vᵀ slices_k v)² = ‖Σ_i ⟨v, v_i⟩² c_i‖², a convex function of
+    the squares ⟨v, v_i⟩², whose highest points are single units. The mean of the slices' eigenvalues is subtracted
+    first, which leaves the v_i as they are and the c_i further apart. A unit that is found is deflated: the next unit
+    is looked for in the complement.
 
     Args:
         slices: symmetric (k, m, m).

@@ -17,7 +17,7 @@ from mho.learning.spectral.arrays import Floats
 class Weights:
     """Matrices of h_t = f(A₁ x_t + U h_(t-1)), y_t = A₂ᵀ h_t, with f(z) = z² or z.
 
-    A bidirectional network has two such parts, the other one running from the last input to the first; its outputs are
+    A bidirectional network has two such parts, the second running from the last input to the first; its outputs are
     the sum of both.
 
     Attributes:
@@ -38,7 +38,7 @@ class Weights:
         return self.input.ndim == 3
 
     def parts(self) -> list[Weights]:
-        """Return the forward part, and the backward part if there is one, each as a network of one direction."""
+        """Return the forward part, and of a bidirectional network the backward part, as networks of one direction."""
         if not self.bidirectional:
             return [self]
         parts = zip(self.input, self.recurrent, self.output, strict=True)

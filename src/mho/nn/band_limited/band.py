@@ -56,7 +56,7 @@ class Band:
 
     @property
     def compression(self) -> float:
-        """Share of the coefficients that is dropped, in per cent: the asked one but for the rounding of k."""
+        """Share of the coefficients that is dropped, in per cent: the share asked for, but for the rounding of k."""
         return 100 * (1 - self.coefficients / self.whole)
 
 
@@ -80,7 +80,7 @@ def energy_band(x: Tensor, size: tuple[int, int], energy: float) -> Band:
     """Return the smallest band that holds at least a share of the energy of a batch of maps.
 
     The bands grow by one share s of both axes: k = ⌊(⌊n/2⌋ + 1)·s⌋. The energy is Σ|F|² over the batch, the channels
-    and the whole, two-sided spectrum, so that the share is also one of Σx² (Parseval).
+    and the whole, two-sided spectrum, so that the share is also that of Σx² (Parseval).
 
     Args:
         x: maps (B, C, h, w) of at most H and W.

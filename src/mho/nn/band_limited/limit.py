@@ -77,7 +77,7 @@ class BandLimit:
 
     @property
     def mean_compression(self) -> float | None:
-        """Return the mean share of coefficients dropped in batches since `forget`, in per cent; None before one."""
+        """Return the share of coefficients dropped, in per cent, as a mean over the batches since `forget`, or None."""
         return self._compressions / self._batches if self._batches else None
 
     def forget(self) -> None:

@@ -70,8 +70,8 @@ def band_limit(
         quiet: do not print the table of what became of each convolution.
 
     Raises:
-        InvalidValue: for a limit out of its range, a pattern that matches no layer, a model with layers on arrays, or
-            one without a convolution to limit.
+        InvalidValue: for a limit out of its range, a pattern that matches no layer, a model with layers on arrays, or a
+            model without a convolution to limit.
 
     Warns:
         NotBandLimited: naming convolutions without a band-limited form, such as Conv3d or subclasses of Conv2d, that

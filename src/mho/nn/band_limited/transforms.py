@@ -35,7 +35,7 @@ class Taps:
 
     @property
     def reach(self) -> tuple[int, int]:
-        """Rows and columns of the full-resolution output up to the last one that the stride meets."""
+        """Rows and columns of the full-resolution output, up to the last row and column that the stride meets."""
         return ((self.out[0] - 1) * self.stride[0] + 1, (self.out[1] - 1) * self.stride[1] + 1)
 
 

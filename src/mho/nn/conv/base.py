@@ -25,7 +25,7 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 """Names of the axes of maps."""
 Sizes = int | tuple[int, ...]
-"""One number for all axes, or one an axis."""
+"""One number for all axes, or one per axis."""
 
 
 class Convolution(ArrayLayer):
@@ -242,7 +242,7 @@ class Convolution(ArrayLayer):
         return [(n, n) for n in self.padding]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # layouts are made again: those that an earlier mho pickled are not in the form of this one's kernels
+        # layouts are made anew: layouts that an earlier mho pickled may not have the form that this mho's kernels take
         super().__setstate__(state | {"_geometries": {}, "_sizes": {}})
 
     def extra_repr(self) -> str:

@@ -121,7 +121,7 @@ class TransposedConvolution(Composite):
             The share of the kernel's weights that bounds clipped, 0 to 1.
 
         Raises:
-            InvalidValue: for another shape, values that are not finite, or a bias of a layer without one.
+            InvalidValue: for another shape, values that are not finite, or a bias for a layer without bias.
         """
         given = torch.as_tensor(weight, dtype=torch.float32).detach()
         if tuple(given.shape) not in (self.weight_shape, (self.replicas, *self.weight_shape)):

@@ -150,11 +150,11 @@ class Recurrence(Composite):
 class Recurrent(Recurrence):
     """A recurrent layer of torch on arrays: RNN, LSTM or GRU.
 
-    Each layer and direction has an array for the input matrix, `ih_l0`, and one for the recurrent matrix, `hh_l0`, each
-    with its bias as a column driven by 1; names are those of torch without "weight_". All vectors of the input pass
-    the input matrix before the first step. The recurrent matrix is read at every step, and backward through time in
-    the opposite order. Gates are digital. In an update an array takes the vectors of all steps, in the order of time as
-    its direction runs, and at each step in the order of the batch.
+    Each layer and direction has an array for the input matrix, `ih_l0`, and an array for the recurrent matrix, `hh_l0`,
+    each with its bias as a column driven by 1; names are those of torch without "weight_". All vectors of the input
+    pass the input matrix before the first step. The recurrent matrix is read at every step, and backward through time
+    in the opposite order. Gates are digital. In an update an array takes the vectors of all steps, in the order of time
+    as its direction runs, and at each step in the order of the batch.
 
     All steps of a layer and direction are one node of autograd, which runs compiled kernels. Packed sequences of
     different lengths, and parts with hooks, go step by step: same reads, and digital functions that differ by an ulp.
@@ -197,8 +197,8 @@ class Recurrent(Recurrence):
         faults.raise_any()
         if dropout and num_layers == 1:
             raise InvalidValue(
-                f"layer {name}: dropout={dropout:g} lies between layers and would have no effect on one; leave it "
-                "out, or give num_layers=2 or more"
+                f"layer {name}: dropout={dropout:g} lies between layers and would have no effect on a single layer; "
+                "leave it out, or give num_layers=2 or more"
             )
         self.num_layers, self.batch_first, self.dropout = num_layers, batch_first, dropout
         self.bidirectional = bidirectional
@@ -365,7 +365,7 @@ def register_recurrent(
     def arguments(module: Any) -> dict[str, Any]:
         given = {name: getattr(module, name) for name in names}
         if given.get("num_layers") == 1:
-            given["dropout"] = 0.0  # torch takes one, warns, and does nothing
+            given["dropout"] = 0.0  # torch takes a dropout here, warns, and does nothing
         return given
 
     def parts(module: nn.Module) -> dict[str, Part]:

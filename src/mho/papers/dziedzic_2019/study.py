@@ -87,7 +87,7 @@ class BandLimited(Study):
         return dataclasses.replace(self, epochs=2, schedule=2, train_images=500, test_images=500, probe_images=50)
 
     def with_epochs(self, epochs: int) -> Self:
-        """Return this study with another number of epochs: the first ones of its schedule, or a longer schedule."""
+        """Return this study with another number of epochs: the first epochs of its schedule, or a longer schedule."""
         return dataclasses.replace(self, epochs=epochs, schedule=max(epochs, self.schedule))
 
     def with_images(self, *, train: int, test: int) -> Self:
@@ -195,7 +195,7 @@ class BandLimited(Study):
 
 
 def ramp(share: float) -> float:
-    """Return the learning rate as a share of the largest one, after a share of all steps."""
+    """Return the learning rate as a share of the largest rate, after a share of all steps."""
     return min(share / RISE, (1 - share) / (1 - RISE))
 
 

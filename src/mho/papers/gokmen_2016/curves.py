@@ -50,4 +50,4 @@ CURVES: dict[str, Callable[[], Experiment]] = {
     **{f"up_down_spread_{s:g}": partial(stochastic, up_down=per_cell(1.0, spread=s)) for s in (0.03, 0.06, 0.12)},
     **{f"noise_{value:g}": partial(stochastic, noise=value) for value in (0.05, 0.1, 0.2)},
 }
-"""Every curve once; of each tolerance the value at it, and one on either side."""
+"""Every curve once; of each tolerance the value at the limit, and a value on either side."""

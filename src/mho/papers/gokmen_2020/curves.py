@@ -1,4 +1,4 @@
-"""The curves of Gokmen and Haensch 2020: SGD on symmetric and asymmetric devices, and Tiki-Taka on asymmetric ones."""
+"""The curves of Gokmen and Haensch 2020: SGD on symmetric and asymmetric devices, Tiki-Taka on asymmetric devices."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ def rule(
         fast: device of the fast bank.
         every: vectors from one transfer to the next.
         scale: vectors over which the buffer takes its mean.
-        chopper: chopper of c-TTv2: one over the readings from one change of a sign to the next. Where these are many,
-            the readings are weighed.
+        chopper: chopper of c-TTv2: 1 divided by the number of readings from one change of a sign to the next. Where
+            these are many, the readings are weighed.
     """
     reference = {"reference": "symmetry_point", "reference_std": offset, "reference_mean": mean}
     if name == "sgd":

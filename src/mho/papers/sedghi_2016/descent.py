@@ -28,7 +28,7 @@ RATE = 0.03
 """Of Adam, chosen of 0.003, 0.01, 0.03 and 0.1 on seed 100; it falls to 0 along a cosine."""
 ORDER = 7
 STARTS = 2**32
-"""Added to a seed and multiplied by the number of a start, for networks other than the true one."""
+"""Added to a seed and multiplied by the number of a start, for networks other than the true network."""
 
 
 class Segments:
@@ -67,7 +67,7 @@ def rate(share: float) -> float:
 
 
 def random_start(problem: Problem, seed: int, number: int) -> Weights:
-    """Return a network drawn as the true one is."""
+    """Return a network drawn as the true network is."""
     return problem.weights(seed + STARTS * (number + 1))
 
 

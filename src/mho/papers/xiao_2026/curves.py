@@ -22,7 +22,7 @@ SCALED = "e_rider_scaled"
 RATES = {"ttv2": 0.005, "agad": 0.05, "e_rider": 0.05, SCALED: 0.05}
 """Learning rates of the paper."""
 LENGTHS = {"ttv2": 1, "agad": 1, "e_rider": 5, SCALED: 1}
-"""Slots of a pulse train; automatic scaling asks for less than one pulse, so that one does what the paper's 31 do."""
+"""Slots of a pulse train; automatic scaling asks for less than one pulse, so one slot does what the paper's 31 do."""
 PAPERS_LENGTH = 31
 """That of the paper's simulator, by which its automatic scaling multiplies `fast_lr`."""
 SCALE = 0.2

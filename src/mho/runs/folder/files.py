@@ -19,7 +19,7 @@ FLOAT = "float"
 PICTURES = "pictures"
 """Folder in the run folder of a study: its pictures, each NAME.png."""
 RESUME = "add --resume to continue it, or give another --out"
-"""What to do where a run is in the way of a new one."""
+"""What to do where a run is in the way of a new run."""
 PROGRESS = ".progress"
 """A file in the folder of a watched run: the number of finished epochs, and the finished share of the next."""
 
@@ -117,7 +117,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def parse_lines(text: str, where: str = "") -> dict[int, dict[str, Any]]:
-    """Parse the lines of a metrics.jsonl, by their numbers; empty ones are left out.
+    """Parse the lines of a metrics.jsonl, by their numbers; empty lines are left out.
 
     Args:
         text: one JSON object a line.

@@ -21,7 +21,7 @@ class State:
     metrics: list[dict[str, Any]]
 
     def done(self, epochs: int) -> float:
-        """Return the epochs that are done, the present one in part; not more than `epochs`, which are asked for."""
+        """Return the epochs that are done, the present epoch in part; at most `epochs`, which are asked for."""
         return min(self.epoch + self.fraction, float(epochs))
 
 

@@ -120,8 +120,8 @@ class Task(abc.ABC, metaclass=InWords):
             InvalidValue: where the task does not learn a text, or for a prompt with an unknown symbol.
         """
         raise InvalidValue(
-            "a text can be sampled from a run that learned one, by the task next_character, and the task of this run "
-            f"is {type(self).__name__}; use predict(x) for its answers"
+            "a text can be sampled from a run that learned a text, by the task next_character, and the task of this "
+            f"run is {type(self).__name__}; use predict(x) for its answers"
         )
 
     def order(self, epoch: int, count: int, *, batch_size: int, seed: int) -> Tensor:

@@ -26,8 +26,9 @@ STREAM = 16
 class NextCharacter(Task):
     """Sequences (B, T) of indices to logits (B, T, characters) of the character that follows each; cross entropy.
 
-    The error is the share of characters whose likeliest successor is not the true one; metrics.jsonl has the cross
-    entropy in nats per character as train_loss and test_loss, and in bits per character as train_bits and test_bits.
+    The error is the share of characters whose likeliest successor is not the character that follows; metrics.jsonl has
+    the cross entropy in nats per character as train_loss and test_loss, and in bits per character as train_bits and
+    test_bits.
 
     A text (n,) is cut into n/T sequences, what is left over is dropped. The sequences are read as `batch_size` parallel
     streams, as an array meets a text: stream b is the b-th part of the text, and step k takes sequence k of each. Every

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 """Prefixes of units by their power of ten."""
 AREAS = {-18: "n", -12: "µ", -6: "m", 0: ""}
-"""Those of a square metre by the power of ten of their square."""
+"""Prefixes of a square metre by the power of ten of their square."""
 ELLIPSIS = "…"
 SHARES = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
-"""Of the letters of a name, those before an ellipsis."""
+"""Shares of the letters of a name that stand before an ellipsis, in the order in which they are tried."""
 
 
 def si(value: float, unit: str, *, digits: int = 3) -> str:

@@ -1,4 +1,4 @@
-"""The same update in a process of its own whose kernels are compiled without AVX-512."""
+"""Update cycles in a process of its own, whose kernels are compiled without AVX-512."""
 
 from __future__ import annotations
 

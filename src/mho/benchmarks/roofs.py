@@ -15,7 +15,7 @@ from mho.benchmarks.timing import Block, Samples
 LINE = 16
 """Float32 numbers in a cache line: moving one number moves all."""
 OPERATIONS_A_DRAW = 40
-"""Of a hash and the inverse normal distribution behind it, counted in `mho.random`."""
+"""Operations of a random draw: a hash and the inverse normal distribution, counted in `mho.random`."""
 OPERATIONS_A_COINCIDENCE = OPERATIONS_A_DRAW + 20
 """The draw, the law and the bounds."""
 OPERATIONS_A_SLOT = 10

@@ -33,7 +33,7 @@ class AGAD(Buffered):
     weigh_reads: bool = True
     smoothing: float = 0.5
     operations: ClassVar[int] = 6
-    """Of a weight: the difference of readings, its product and sum, and three of the running mean."""
+    """Digital operations per weight: the difference of readings, its product and sum, and three of the running mean."""
 
     def _check(self, faults: Faults) -> None:
         super()._check(faults)

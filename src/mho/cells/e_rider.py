@@ -35,7 +35,7 @@ class ERider(Buffered):
     visible: Number = 0.1
     tracking: float = 0.05
     operations: ClassVar[int] = 6
-    """Of a weight: three of the mean, the difference from it, its product and sum."""
+    """Digital operations per weight: three of the mean, the difference from the mean, its product and sum."""
 
     def _check(self, faults: Faults) -> None:
         super()._check(faults)

@@ -16,7 +16,7 @@ from mho.hardware import CYCLES, Constants, LayerArea, LayerCost, LayerEnergy, P
 from mho.text import count, cycle_time, per_cent, shortened, si
 
 LEAST_WIDTH = 10
-"""Of the column of names, however narrow the terminal."""
+"""Letters of the column of names at least, however narrow the terminal."""
 Column = tuple[str, str, Callable[[Placed], str]]
 """Heading, footer, and what a layer has there."""
 

@@ -27,7 +27,7 @@ WHOLE, PART = "cifar-10-binary.tar.gz", "cifar10-15k.npz"
 URL = f"https://www.cs.toronto.edu/~kriz/{WHOLE}"
 WHOLE_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 PART_MD5 = "1a8a422a8943577db375e14075ea5158"
-"""Of the part's arrays one after another, in the order of `NAMES`."""
+"""MD5 sum of the arrays of the part one after another, in the order of `NAMES`."""
 NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 RECORD = 1 + 3 * 32 * 32
 """Bytes of an image in the published files: its label, then red, green and blue rows."""

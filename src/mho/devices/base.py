@@ -23,7 +23,7 @@ from mho.imports import class_name
 from mho.per_replica import check_lists, lengths
 
 FIRST = ("dw_min", "up_down")
-"""Of the fields that several laws share, those that stand before a law's own; the others stand behind."""
+"""Fields shared by several laws that stand before a law's own fields; other shared fields stand behind."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)

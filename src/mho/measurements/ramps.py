@@ -28,7 +28,7 @@ EVEN = 40.0
 2 ln K for odds of 1 to the K = 500 places of a usual turn, and twice that, as noise is not white (0.36 from one HfO2
 reading to the next)."""
 EXACT = 1e-12
-"""Of the square of the range: rounding."""
+"""Differences of cost, as a share of the square of the range, that are rounding."""
 CLEAR = 6.0
 """Means of readings that only the noise moves stay within a range of 6 of their standard deviations."""
 WHITE = 4.0

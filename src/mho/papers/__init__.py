@@ -8,6 +8,6 @@ from mho.papers.paper import Paper
 from mho.papers.registry import Papers
 
 PAPERS = Papers(__name__, Path(__file__).parent)
-"""By the name that `mho reproduce` takes."""
+"""Papers by the name that `mho reproduce` takes."""
 
 __all__ = ["PAPERS", "Paper", "Papers"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mho.papers.study import Study
 
 QUICK_EPOCHS, QUICK_IMAGES = 2, 5000
-"""Of the quick version of a training of `mho train`."""
+"""Epochs and training images of the quick version of a training of `mho train`."""
 
 
 @final

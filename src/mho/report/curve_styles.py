@@ -10,7 +10,7 @@ from typing import Any, final
 COLORS = ("#3b7dd8", "#d9730d", "#2f9a58", "#a36bd6", "#d14a5c", "#1c9aa8", "#a08a1e", "#858b95")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", "-.", ":")
-"""Of the first eight curves, the next eight, ..."""
+"""Dashes of the first eight curves, the next eight, ..."""
 TURNS = len(DASHES)
 
 

@@ -17,7 +17,7 @@ from mho.report.gallery import Gallery, Picture
 from mho.text import per_cent, prefix_of, shortened, si
 
 HEIGHT = 0.38
-"""Of a bar; a layer has two in a space of 1."""
+"""Height of a bar; a layer has two bars in a space of 1."""
 PARTS = ("#0a5fb4", "#d98a1f", "#2a7d4f", "#b4500a", "#7a5aa6", "#808080")
 """Colours of parts, told apart without colour vision by their order and brightness."""
 CLOSE: Any = {"columnspacing": 1.2, "handlelength": 1.2}

@@ -65,7 +65,7 @@ STYLES = {
     "page": Style("page", PAGE, None, True, False, 160),
     "paper": Style("paper", PAPER, 3.4, False, True, 600),
 }
-"""By the names that `--style` takes."""
+"""Styles by the names that `--style` takes."""
 
 
 def find_style(name: str, width: float | None = None) -> Style:

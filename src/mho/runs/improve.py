@@ -24,7 +24,7 @@ from mho.runs.together import Outcome, check_trains, train_together
 from mho.training import Training
 
 EPOCHS, IMAGES, SEEDS, FACTORS = 2, 500, 4, (0.5, 1.0, 2.0)
-"""Of each training, unless others are given."""
+"""Defaults: epochs, images and seeds of each training, and factors of the learning rate."""
 LISTS = "its arrays have lists of one number per replica; give numbers, for one array at a time"
 SLOW = "learning rules start slowly, and short trainings rank them too low; name their keys, and give more epochs"
 FLOATING = 1

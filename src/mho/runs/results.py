@@ -218,7 +218,7 @@ LATER = (
     "chance",
     "guessing",
 )
-"""Those that files of earlier versions lack."""
+"""Fields that files of earlier versions lack."""
 
 
 @final

@@ -105,7 +105,7 @@ class AutogradDriver(Driver):
 
 @final
 class OnlineDriver(Driver):
-    """The same arrays, driven by a static graph of nodes without autograd.
+    """Driver by a static graph of nodes, without autograd.
 
     Array reads and updates are those of the autograd driver to the bit, given the same inputs; tanh, sigmoid, mean
     pooling and losses may differ from torch's in the last place. What has no node of its own, such as batch

@@ -18,7 +18,7 @@ from mho.compiler.numba_internals.native import WORD, begin_function, finish_fun
 LOOKS = 1024
 """How often a waiting thread looks before it lets others run: some 2 µs."""
 PATIENCE = 1000
-"""How often it lets others run before it leaves: some 3 ms where no others are."""
+"""How often a waiting thread lets others run before it leaves: some 3 ms where no others are."""
 GONE, WAITING, POSTED = range(3)
 
 

@@ -21,7 +21,7 @@ MODULE = "mho.compiler.numba_internals"
 PART = "mho.part."
 """Begins the names of helpers in Numba's code libraries."""
 MANGLED = "3mho4part"
-"""How it stands in the names of their functions."""
+"""Stands for `PART` in the names of functions in these libraries."""
 ENTRY = "@njit(error_model='numpy', nogil=True, cache=True, no_cfunc_wrapper=True)"
 # Helpers never allocate: without Numba's reference counts, which are atomic and stop vectorisation around every
 # slice, the update of a 128×513 array takes 0.7 of the time.

@@ -15,7 +15,7 @@ RESTARTS = 20
 ITERATIONS = 500
 TOLERANCE = 1e-13
 SHARPNESS = (10.0, 100.0, 1000.0)
-"""Of the smooth minimum of eigenvalues, one after another."""
+"""Values of β of the smooth minimum of eigenvalues, used one after another."""
 
 
 def subspace(slices: Floats, size: int) -> tuple[Floats, Floats]:

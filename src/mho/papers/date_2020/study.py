@@ -26,7 +26,7 @@ from mho.runs.work import OnProgress
 LEVELS = "levels.safetensors"
 """CoNNTrA's own checkpoint in a run folder."""
 THRESHOLD = 0.7
-"""Of the mean |w|, below which a weight is rounded to 0 (F. Li, B. Zhang 2016)."""
+"""Share of the mean |w| below which a weight is rounded to 0 (F. Li, B. Zhang 2016)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -28,9 +28,9 @@ COMPRESSIONS = (0, 10, 20, 30, 40, 50, 80)
 PIXEL_NOISE = (0.1, 0.2)
 """Standard deviations of Gaussian noise on pixels, which lie in [0, 1]."""
 READ_NOISE = (0.0, 0.06, 0.2)
-"""Of forward reads on arrays; Gokmen 2017 assumes 0.06."""
+"""Noise of forward reads on arrays; Gokmen 2017 assumes 0.06."""
 NETWORKS: dict[str, Callable[[], nn.Module]] = {"cifar10_part": ResNet8, "mnist": LeNet}
-"""By the data that they take."""
+"""Networks by the data that they take."""
 STATISTICS = {
     "cifar10_part": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "mnist": ((0.1307,), (0.3081,)),

@@ -27,7 +27,7 @@ LONG = Training(model="mlp", data="mnist", epochs=30, lr=0.01, lr_steps={11: 0.0
 """The 30 epochs of Gokmen & Vlasov 2016."""
 LONG_DW_MIN = 0.001
 LONG_SETTLED = 4000
-"""As `SETTLED`, for a step of 0.001."""
+"""Pulses as `SETTLED`, for a step of 0.001."""
 RANDOM = 0.2
 """u': steps up and down are d(1 + u'z) and d(1 - u'z)."""
 

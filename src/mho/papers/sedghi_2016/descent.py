@@ -25,7 +25,7 @@ LENGTH, WARM = 20, 4
 BATCH = 250
 """Segments of a mini-batch."""
 RATE = 0.03
-"""Of Adam, chosen of 0.003, 0.01, 0.03 and 0.1 on seed 100; it falls to 0 along a cosine."""
+"""Learning rate of Adam, chosen of 0.003, 0.01, 0.03 and 0.1 on seed 100; the rate falls to 0 along a cosine."""
 ORDER = 7
 STARTS = 2**32
 """Added to a seed and multiplied by the number of a start, for networks other than the true network."""

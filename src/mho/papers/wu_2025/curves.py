@@ -23,7 +23,7 @@ NOISES = (0.1, 0.6, 1.2)
 """Noise of a pulse from cycle to cycle, in steps."""
 STATES = 1200
 NODES = 33
-"""Of the exponential response, between which it is taken as linear: off by at most a thousandth of a step."""
+"""Nodes of the exponential response, taken as linear between them: off by at most a thousandth of a step."""
 RULES = ("sgd", "residual")
 TRAINING = Training(model="mlp", data="mnist", epochs=30, lr=0.05, lr_steps={16: 0.025}, batch_size=10)
 

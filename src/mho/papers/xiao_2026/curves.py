@@ -24,13 +24,13 @@ RATES = {"ttv2": 0.005, "agad": 0.05, "e_rider": 0.05, SCALED: 0.05}
 LENGTHS = {"ttv2": 1, "agad": 1, "e_rider": 5, SCALED: 1}
 """Slots of a pulse train; automatic scaling asks for less than one pulse, so one slot does what the paper's 31 do."""
 PAPERS_LENGTH = 31
-"""That of the paper's simulator, by which its automatic scaling multiplies `fast_lr`."""
+"""Slots of a pulse train in the paper's simulator, whose automatic scaling multiplies `fast_lr` by this number."""
 SCALE = 0.2
 """Weights of the largest device with the paper's rates: W = 0.2·A."""
 ROOM = Scale("max", fill=0.15)
 """Digital scale with equal rates: the largest initial weight of a layer takes 0.15 of the range of its devices."""
 FALL = {21: 0.3, 31: 0.1}
-"""By how much the learning rate has fallen from these epochs on."""
+"""Factors of the learning rate, by the epochs from which on they hold."""
 TRANSFER = Read(noise=0.06, bound=12.0, dac_bits=7, adc_bits=9)
 
 

@@ -41,7 +41,7 @@ class RunFolder:
     counters: dict[str, dict[str, int]]
     """Layer to counter to its sum over replicas."""
     images: int | None
-    """Examples that each replica was trained on; None in folders of before it was written."""
+    """Examples that each replica was trained on; None in folders of before the number was written."""
     measure: str
     """What the errors are, in words."""
     units: Mapping[str, str]
@@ -51,15 +51,15 @@ class RunFolder:
     examples: str
     """Word for several examples."""
     diagnosis: Diagnosed | None
-    """None before the last epoch, and in folders of before it was written."""
+    """Verdict and findings; None before the last epoch, and in folders of before diagnoses were written."""
     shifts: list[str]
-    """What zero-shifting did, a line an array."""
+    """What zero-shifting did, one line per array."""
     validation: Validation | None
-    """None where no examples were held out."""
+    """Validation of the run; None where no examples were held out."""
     chance: Chance | None
-    """None where the task does not say, and in folders of before it was written."""
+    """Level of guessing; None where the task does not say, and in folders of before the level was written."""
     names: list[str]
-    """Of the replicas; empty for a single network, and in folders of before they were written."""
+    """Names of the replicas; empty for a single network, and in folders of before names were written."""
     twin: list[dict[str, Any]]
     """Lines of the same network in floating point; empty where it was not trained."""
 

@@ -13,7 +13,7 @@ from mho.training.tasks.base import Task, check_logits, example_shape, refuse_te
 from mho.training.tasks.chance import Chance, chance_of
 
 IMAGE_AXES = 4
-"""Of a batch: examples, channels, height, width."""
+"""Axes of a batch of images: examples, channels, height, width."""
 
 
 @final

@@ -190,8 +190,8 @@ def held_noiseless(law: type[Device], series: WeightTrace, beyond: bool) -> dict
 def _mean_step(series: WeightTrace, sign: int) -> float:
     """Mean step of one direction in the middle of the range; NaN where there are no pulses of it.
 
-    Where noise is many steps large, it decides which readings lie in the middle, and their steps are those of the noise:
-    then the mean of all steps, at which noise cancels, is the least.
+    Where noise is many steps large, it decides which readings lie in the middle, and their steps are those of the
+    noise: then the mean of all steps, at which noise cancels, is the least.
     """
     steps = series.steps[np.sign(series.pulses) == sign]
     if not len(steps):

@@ -128,7 +128,7 @@ def _refuse_cells(device: Device) -> None:
 
 def _refuse_list(name: str, value: object) -> None:
     if isinstance(value, list):
-        raise InvalidValue(f"{name} is {value!r}: it cannot differ between replicas ({CAN_DIFFER}); give one")
+        raise InvalidValue(f"{name} is {value!r}: it cannot differ between replicas ({CAN_DIFFER}); give one value")
 
 
 def find_law(name: str) -> type[Device]:

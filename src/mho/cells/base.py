@@ -179,6 +179,10 @@ class Cell(abc.ABC, metaclass=InWords):
             "OneSided), or mho.AnalogSGD"
         )
 
+    def averaged(self) -> int:
+        """Return how many devices a weight is the mean of, where there may be more; 0: their number is fixed."""
+        return 0
+
     def summary(self) -> str:
         """Return what makes a weight, for tables: "with a reference device per weight"; "" for one device."""
         return ""

@@ -33,5 +33,8 @@ class Replicated(Cell):
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         return (BankSpec(device=device, update=update, lines=self.n),)
 
+    def averaged(self) -> int:
+        return self.n
+
     def summary(self) -> str:
         return f"with {self.n} devices per weight"

@@ -38,5 +38,8 @@ class Single(Cell):
     def banks(self, device: Device, update: Pulses | Exact) -> tuple[BankSpec, ...]:
         return (BankSpec(device=device, update=update, fixed=fixed_reference(self)),)
 
+    def averaged(self) -> int:
+        return 1 if self == Single() else 0  # several devices have no reference in common
+
     def refuses(self, device: Device, forward: Read, backward: Read, update: Pulses | Exact) -> str | None:
         return symmetry_fault("reference", device) if self.reference == "symmetry_point" else None

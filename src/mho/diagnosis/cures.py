@@ -89,7 +89,7 @@ def _usual(section: str, word: str, kind: str) -> dict[str, Any]:
 def more_devices(rpu: RPU, count: float) -> Settings:
     """Return how to have some devices per weight in place of one; () where the cell fixes their number."""
     n = min(max(math.ceil(count), 2), MOST_DEVICES)
-    lines = rpu.cell.n if isinstance(rpu.cell, Replicated) else 1 if rpu.cell == Single() else 0
+    lines = rpu.cell.averaged()
     return (f"cell.kind={Replicated.kind()}", f"cell.n={n * lines}") if lines else ()
 
 

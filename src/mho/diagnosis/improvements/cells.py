@@ -24,17 +24,10 @@ class MoreDevices(Improvement):
     name: str = f"{DEVICES_PER_WEIGHT} times as many devices per weight"
 
     def apply(self, setup: Setup) -> Setup:
-        lines = _copies(setup.rpu.cell)
-        return dataclasses.replace(setup, rpu=setup.rpu.replace(cell=Replicated(DEVICES_PER_WEIGHT * lines)))
-
-
-def _copies(cell: Cell) -> int:
-    """Return how many devices make a weight of a cell whose weight is their mean."""
-    if isinstance(cell, Replicated):
-        return cell.n
-    if cell != Single():
-        raise NotApplicable(f"{type(cell).__name__} cells fix the number of devices per weight")
-    return 1
+        cell = setup.rpu.cell
+        if not cell.averaged():
+            raise NotApplicable(f"{type(cell).__name__} cells fix the number of devices per weight")
+        return dataclasses.replace(setup, rpu=setup.rpu.replace(cell=Replicated(DEVICES_PER_WEIGHT * cell.averaged())))
 
 
 @final

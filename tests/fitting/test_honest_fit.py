@@ -22,6 +22,7 @@ from mho.fitting.line import misses
 from mho.fitting.maximum import fit_devices
 from mho.fitting.parameters import defaults, evaluates, limits, shapes_bounds, used_fields
 from mho.fitting.population import random_effects
+from mho.fitting.ranking import held_out
 from mho.fitting.weights import Scale, measured_range, scale_of, weight_trace
 from mho.fitting.worth import hard_to_train
 from mho.measurements import Measurement, Trace
@@ -314,6 +315,21 @@ def test_noise_of_many_steps_hides_no_step():
     fit = fit_devices(ConstantStep, [series], extrapolate=False)[0]
     # three times what a c2c of 0.3 leaves of the ratio of two ramps of 1,000 steps
     assert abs(fit.values["up_down"] - 8 / 7) < 3 * 0.3 * (2 / 1000) ** 0.5 * 8 / 7
+
+
+def test_a_law_that_is_too_steep_for_its_information_is_ranked_all_the_same():
+    """Scores of 10^90 leave nothing of the least curvature that makes the information regular."""
+
+    class Steep:
+        weights = np.ones(40)
+
+        def scores(self, places):
+            return np.full((2, 40), 1e90)
+
+        def look(self, places):
+            return np.zeros((1, 3, 40))
+
+    assert np.isfinite(held_out(Steep(), np.zeros(2))).all()
 
 
 def test_the_map_from_conductance_has_one_sign():

@@ -108,7 +108,8 @@ class Profile:
             other = problem.replaced(held=problem.held | cycle)
             end = climb(other, other.follow(problem, places), steps=MORE, enough=ROUGH)
             self._ends[place].append((other, end.places))
-            self.evidence[place] -= end.minus + other.shape_information(end.places)
+            evidence = -end.minus - other.shape_information(end.places)
+            self.evidence[place] += evidence if math.isfinite(evidence) else -LEAST
 
 
 def at_one_noise(profiles: Sequence[Profile]) -> list[Floats]:
@@ -136,7 +137,9 @@ def held_out(problem: Problem, places: Floats) -> Floats:
     information = scores @ scores.T + FLAT * np.eye(len(scores))
     for block in blocks_of(len(density)):
         slope = scores[:, block].sum(axis=1)
-        totals.append(float(density[block].sum() - slope @ np.linalg.solve(information, slope)))
+        # least squares: where a law is steep, scores may be so large that the information is singular in float64
+        newton = np.linalg.lstsq(information, slope, rcond=None)[0]
+        totals.append(float(density[block].sum() - slope @ newton))
     return np.array(totals)
 
 

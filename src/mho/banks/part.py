@@ -101,7 +101,7 @@ class BankPart:
         self.numbers[int(operation)] += vectors
 
     def counted(self, operation: Operation, vectors: int) -> Step:
-        """Plan what `count_on` does."""
+        """Plan to add `vectors` to the number of the next vector of an operation, as `count_on` does at once."""
         return self.bank.backend.plan_count(self.number(operation), vectors)
 
     def plan_read(

@@ -73,7 +73,7 @@ class VisibleWeights:
         self._changes += 1
 
     def touched(self) -> list[Step]:
-        """Plan what `touch` does."""
+        """Plan to note that a kernel moves devices, as `touch` does at once."""
         return [self._backend.plan_count(self._changes, 1)]
 
     def stamp(self) -> Counts:

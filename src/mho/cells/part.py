@@ -67,7 +67,7 @@ class CellPart:
             bank.touch()
 
     def touched(self) -> list[Step]:
-        """Plan to mark the weights that reads see as out of date, as `touch` does."""
+        """Plan to mark the weights that reads see as out of date, as `touch` does at once."""
         return [step for bank in self.banks.values() for step in bank.visible.touched()]
 
     def whole_update(self, plan: UpdatePlan, vectors: int) -> list[Step]:

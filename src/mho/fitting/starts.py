@@ -21,7 +21,8 @@ TRIAL, BEST = 10, 3
 ALIKE = 0.01
 """Log likelihood within which two starts have found the same maximum; then others are not tried."""
 LOST = 10.0
-"""Log likelihood by which a search is behind that was lost; what less decides between, blurred readings do not."""
+"""Gain in log likelihood from which the end of another search is taken: a search so far behind was lost, and blurred
+readings do not decide between ends that are nearer."""
 MORE = 20
 """Steps that decide which bounds were reached."""
 SIMILAR = 1.0
@@ -77,17 +78,18 @@ def sketch(
     ends = [climb(blurred[0], end.places, steps=most, enough=ROUGH) for end in ends]
     end = min(ends, key=lambda one: one.minus)
     if model is None:
-        end = _straightened(blurred[0], end)
+        end = _rescued(blurred[0], end)
     level, places = end.minus / len(problem.series.readings), end.places
     for problem in blurred[1:]:
         places = climb(problem, places, steps=most, enough=ROUGH).places
     return places, level
 
 
-def _straightened(problem: Problem, end: End) -> End:
-    """Return the best of an end and those that are found where both directions have the shapes of one of them.
+def _rescued(problem: Problem, end: End) -> End:
+    """Return the end of a search, or, where it was lost, the end of a search with one direction's shapes for both.
 
-    A shape of one direction may have run to an end of its range, where others mean nothing and the search stays.
+    A shape of one direction may have run to an end of its range, where the other shapes of this direction change
+    nothing: there a search stays.
     """
     values, ends = problem.values(end.places), [end]
     pairs = [(n, n.removesuffix("_up") + "_down") for n in values if n.endswith("_up")]

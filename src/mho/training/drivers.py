@@ -199,7 +199,7 @@ class OnlineDriver(Driver):
             ) from None
 
     def _check_layers(self) -> None:
-        """Return the reason why only autograd can train this model: layers that a step leaves out."""
+        """Raise where a layer is frozen or in evaluation mode, which this driver would train all the same."""
         for name, module in self._modules:
             if not module.training and name:
                 raise WrongUse(

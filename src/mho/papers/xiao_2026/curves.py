@@ -20,7 +20,7 @@ RULES = ("ttv2", "agad", "e_rider")
 SCALED = "e_rider_scaled"
 """E-RIDER with the rates of AGAD; ours."""
 RATES = {"ttv2": 0.005, "agad": 0.05, "e_rider": 0.05, SCALED: 0.05}
-"""Learning rates of the paper."""
+"""Learning rates: of the paper, and for E-RIDER with the rates of AGAD that of AGAD."""
 LENGTHS = {"ttv2": 1, "agad": 1, "e_rider": 5, SCALED: 1}
 """Slots of a pulse train; automatic scaling asks for less than one pulse, so one slot does what the paper's 31 do."""
 PAPERS_LENGTH = 31

@@ -27,12 +27,12 @@ class CrossbarCycles(Cycles):
     ) -> None:
         self.array = array
         if before is None:
-            self._own = {bank.spec.name: bank.memory("vectors") for bank in array._banks()}
-            self._numbers = {name: numbers.copy() for name, numbers in self._own.items()}
-            self.part = array.part(replicas, self._numbers)
+            self._banks = [(bank, bank.memory("vectors")) for bank in array._banks()]
+            self._own = {bank.spec.name: numbers.copy() for bank, numbers in self._banks}
+            self.part = array.part(replicas, self._own)
         else:
-            self._own, self._numbers, self.part = before._own, before._numbers, before.part
-        part, self._banks = self.part, [(bank, self._own[bank.spec.name]) for bank in array._banks()]
+            self._banks, self._own, self.part = before._banks, before._own, before.part
+        part = self.part
         super().__init__(part.replicas, vectors, array.out_features, array.in_features, kept=kept)
         cell = array.rpu.cell
         forward = cell.plan_read(
@@ -43,6 +43,7 @@ class CrossbarCycles(Cycles):
             part, self.errors, self.downwards, array.circuit(Operation.BACKWARD, replicas), Operation.BACKWARD,
             backward=True,
         )  # fmt: skip
+        self.preparing = part.preparing()
         self.forward = [*forward, *part.counted_reads(Operation.FORWARD, vectors)]
         self.backward = [*backward, *part.counted_reads(Operation.BACKWARD, vectors)]
         self._plan = cell.plan_update(part, self.inputs, self.errors)
@@ -54,23 +55,19 @@ class CrossbarCycles(Cycles):
             [*part.touched(), *relaxations, *(bank.counted(Operation.TIME, 1) for bank in aging)] if aging else []
         )
 
-    def prepare(self) -> None:
-        self.part.prepare()
-
     def set_rate(self, lr: Rate) -> None:
         self._plan.set_rate(lr)
 
-    def begin(self) -> None:
-        for name, numbers in self._numbers.items():
-            numbers[...] = self._own[name]
-
-    def store_numbers(self) -> None:
-        for name, numbers in self._numbers.items():
-            self._own[name][...] = numbers
+    @property
+    def numbers(self) -> list[tuple[Counts, Counts]]:
+        return [(of_array, self._own[bank.spec.name]) for bank, of_array in self._banks]
 
     @property
     def stale(self) -> bool:
-        return any(bank.memory("vectors") is not own for bank, own in self._banks)
+        for bank, own in self._banks:  # noqa: SIM110 - a generator takes twice as long, and each step asks
+            if bank.memory("vectors") is not own:
+                return True
+        return False
 
     @property
     def flags(self) -> list[Counts]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
+from typing import final
 
 import numpy as np
 
@@ -34,10 +35,13 @@ class Cycles(abc.ABC):
         outputs: (R, T, out), written by `forward`.
         errors: δ (R, T, out), read by `backward` and `update`.
         downwards: (R, T, in), written by `backward`; another run may write there next.
+        preparing: steps that bring the weights that reads see up to date, before a forward and the backward that
+            follows it; none where reads see the devices themselves.
         forward, backward, update: steps, to be run in this order; backward, or update, may be left out.
         relax: steps in which the time of one optimizer step passes; none where devices do not change by themselves.
     """
 
+    preparing: Sequence[Step]
     forward: Sequence[Step]
     backward: Sequence[Step]
     update: Sequence[Step]
@@ -52,20 +56,25 @@ class Cycles(abc.ABC):
         self.downwards: Floats = room(across, np.float32)
 
     @abc.abstractmethod
-    def prepare(self) -> None:
-        """Update the weights that reads see, before a forward and the backward that follows it."""
-
-    @abc.abstractmethod
     def set_rate(self, lr: Rate) -> None:
         """Set the learning rate of the following updates: a number for all replicas, or (R,)."""
 
+    @property
     @abc.abstractmethod
+    def numbers(self) -> list[tuple[Counts, Counts]]:
+        """Return the numbers of the next vectors, of each bank: memory of the array, and of these cycles."""
+
+    @final
     def begin(self) -> None:
         """Copy the numbers of the next vectors from the array."""
+        for of_array, own in self.numbers:
+            own[...] = of_array
 
-    @abc.abstractmethod
+    @final
     def store_numbers(self) -> None:
         """Write the numbers of the next vectors back to the array."""
+        for of_array, own in self.numbers:
+            of_array[...] = own
 
     @property
     @abc.abstractmethod
@@ -100,17 +109,9 @@ class JoinedCycles(Cycles):
 
     parts: Sequence[Cycles]
 
-    def prepare(self) -> None:
-        for part in self.parts:
-            part.prepare()
-
-    def begin(self) -> None:
-        for part in self.parts:
-            part.begin()
-
-    def store_numbers(self) -> None:
-        for part in self.parts:
-            part.store_numbers()
+    @property
+    def numbers(self) -> list[tuple[Counts, Counts]]:
+        return [pair for part in self.parts for pair in part.numbers]
 
     @property
     def stale(self) -> bool:

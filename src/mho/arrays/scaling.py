@@ -89,7 +89,7 @@ class ScaledCycles(JoinedCycles):
             pulsed = [ops.divide_columns(self.errors, factors.shares, inner.errors)]
         self.backward = [*sent, *inner.backward, ops.multiply_columns(inner.downwards, back, self.downwards)]
         self.update = [*pulsed, *inner.update]
-        self.relax = inner.relax
+        self.preparing, self.relax = inner.preparing, inner.relax
 
     def set_rate(self, lr: Rate) -> None:
         self.inner.set_rate(self._factors.rates(lr))

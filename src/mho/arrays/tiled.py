@@ -243,6 +243,7 @@ class TiledCycles(JoinedCycles):
             batch.cycles(slice(start * len(alike), (start + count) * len(alike)), vectors, other, kept=kept)
             for batch, alike, other in zip(array.batches, array.places, others, strict=True)
         ]
+        self.preparing = [step for part in self.parts for step in part.preparing]
         self.forward = [self._cut_inputs, *(s for part in self.parts for s in part.forward), self._add_outputs]
         self.backward = [self._cut_errors, *(s for part in self.parts for s in part.backward), self._add_downwards]
         # errors are cut again: a layer whose input is data has no backward cycle

@@ -58,8 +58,12 @@ class CellPart:
 
     def prepare(self) -> None:
         """Compute the weights that reads see, before a forward read and the backward read that follows it."""
-        for each in self.sums:
-            each.refresh()
+        for step in self.preparing():
+            step()
+
+    def preparing(self) -> list[Step]:
+        """Plan to compute the weights that reads see, as `prepare` does at once."""
+        return [each.refresh for each in self.sums if not each.is_fresh]
 
     def touch(self) -> None:
         """Mark the weights that reads see as out of date, because an update is about to move devices."""

@@ -122,8 +122,7 @@ class WeightProgramming(metaclass=InWords):
                     x[r] = _drawn(seed, INPUTS, vector // BLOCK, (BLOCK, size))
                 wanted = np.einsum("rij,rtj->rti", self.targets, x)
             cycles.inputs[:, 0] = x[:, vector % BLOCK]
-            cycles.prepare()
-            for step in cycles.forward:
+            for step in [*cycles.preparing, *cycles.forward]:
                 step()
             np.subtract(wanted[:, vector % BLOCK], cycles.outputs[:, 0], out=cycles.errors[:, 0])
             cycles.errors *= factor

@@ -131,8 +131,8 @@ class OnlineDriver(Driver):
         self._operations = trace(model)
         self.replicas = model.replicas if isinstance(model, ReplicaModel) else 1
         self._modules = [(name, module) for name, module in model.named_modules() if not runs_itself(module)]
-        self._layers = _layers(model)
-        for layer in self._layers:
+        self._anchors = [(layer, layer.anchor) for layer in _layers(model)]
+        for layer, _ in self._anchors:
             if layer.learns_scale:
                 raise NoGraph(f"the scale of {layer.name} is learned")
         self._graphs: dict[tuple[int, ...], Graph] = {}
@@ -207,10 +207,10 @@ class OnlineDriver(Driver):
                     "the layer a learning rate of 0, or use driver autograd"
                 )
         with torch._C.DisableTorchFunctionSubclass():  # else each look at an anchor calls Python
-            still = next((layer for layer in self._layers if not layer.anchor.requires_grad), None)
-        if still is not None:
+            still = [layer for layer, anchor in self._anchors if not anchor.requires_grad]
+        if still:
             raise WrongUse(
-                f"the anchor of {still.name} requires no grad, and the online driver trains every layer; give the "
+                f"the anchor of {still[0].name} requires no grad, and the online driver trains every layer; give the "
                 "layer a learning rate of 0, or use driver autograd"
             )
 

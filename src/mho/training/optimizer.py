@@ -43,6 +43,8 @@ class AnalogSGD(ArrayOptimizer):
 
     forms = False
     kept = (*ArrayOptimizer.kept, "_digital", "_momentum_told")
+    _seen_lrs: list[float] | None = None
+    _layer_rates: dict[ArrayLayer, float] | None = None
 
     def __init__(
         self,
@@ -145,7 +147,11 @@ class AnalogSGD(ArrayOptimizer):
     def layer_rates(self) -> dict[ArrayLayer, float]:
         """Return the learning rate of each array layer, as `rates`."""
         self._tell_of_momentum()
-        return {self._layer(group): _rate(group) for group in self.param_groups if group["layer"] is not None}
+        lrs = [float(group["lr"]) for group in self.param_groups]
+        if self._layer_rates is None or lrs != self._seen_lrs:  # most steps have the rates of the step before
+            groups = [group for group in self.param_groups if group["layer"] is not None]
+            self._layer_rates, self._seen_lrs = {self._layer(group): _rate(group) for group in groups}, lrs
+        return self._layer_rates
 
     def _tell_of_momentum(self) -> None:
         """Warn once of a momentum that a scheduler set for arrays too, which have none."""

@@ -78,7 +78,7 @@ class Graph:
             share.start(self._part(images, share))
             share.ahead(0)
 
-        def forward_and_back(share: Share) -> None:
+        def turn(share: Share) -> None:
             if last:
                 share.ahead(last)
             else:
@@ -86,21 +86,36 @@ class Graph:
             self._ask(share, targets, loss, answer)
             share.back(last)
 
-        with self._forgetting(), _one_thread() if self.meets else contextlib.nullcontext():
-            if self.runs:
-                self._spread(start)
-            for phase, run in enumerate(self.runs, 1):
-                run.forward()
-                if phase < last:
-                    self._spread(lambda share, phase=phase: share.ahead(phase))  # type: ignore[misc]
-            self._spread(forward_and_back)
-            for phase, run in reversed(list(enumerate(self.runs))):
-                run.backward()
-                self._spread(lambda share, phase=phase: share.back(phase))  # type: ignore[misc]
+        try:
+            if self.meets:
+                with _one_thread():
+                    self._with_torch(start, turn)
+            else:
+                self._spread(turn)
             # no share updates before all have answered
             self._spread(lambda share: share.update(rates))
+        except BaseException:
+            self._forget()
+            raise
         self.shares[0].store_numbers()
         return answer
+
+    def _with_torch(self, start: Callable[[Share], None], turn: Callable[[Share], None]) -> None:
+        """Run all phases, and between them what torch runs.
+
+        Args:
+            start: runs the first phase forward.
+            turn: runs the last phase forward and backward.
+        """
+        self._spread(start)
+        for phase, run in enumerate(self.runs, 1):
+            run.forward()
+            if phase < len(self.runs):
+                self._spread(lambda share, phase=phase: share.ahead(phase))  # type: ignore[misc]
+        self._spread(turn)
+        for phase, run in reversed(list(enumerate(self.runs))):
+            run.backward()
+            self._spread(lambda share, phase=phase: share.back(phase))  # type: ignore[misc]
 
     def steps(
         self, images: Floats, targets: Sequence[Tensor], loss: Loss, rates: Mapping[ArrayLayer, float]
@@ -127,8 +142,11 @@ class Graph:
                 share.back(0)
                 share.update(rates)
 
-        with self._forgetting():
+        try:
             self._spread(drive)
+        except BaseException:
+            self._forget()
+            raise
         self.shares[0].store_numbers()
         return answers
 
@@ -161,15 +179,10 @@ class Graph:
 
         threads.spread([work] * min(threads.threads(), len(self.shares)))
 
-    @contextlib.contextmanager
-    def _forgetting(self) -> Iterator[None]:
-        """Clear error flags where a step fails."""
-        try:
-            yield
-        except BaseException:
-            for share in self.shares:
-                share.forget()
-            raise
+    def _forget(self) -> None:
+        """Clear the error flags of a step that failed."""
+        for share in self.shares:
+            share.forget()
 
 
 @contextlib.contextmanager

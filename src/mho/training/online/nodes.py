@@ -109,7 +109,7 @@ class Activation(Node):
     @final
     def forward(self, *inputs: Floats) -> Plan:
         self.out = _out(self, inputs)
-        return [functools.partial(self.answer, inputs[0])], self.out
+        return self.steps(inputs[0]), self.out
 
     @final
     def backward(self, errors: Floats) -> Returns:
@@ -119,8 +119,8 @@ class Activation(Node):
         return [ops.apply_slope(self.slope, errors, self.out, back)], [back]
 
     @abc.abstractmethod
-    def answer(self, x: Floats) -> None:
-        """Fill `out`."""
+    def steps(self, x: Floats) -> list[Step]:
+        """Plan to fill `out`."""
 
 
 @final
@@ -129,8 +129,8 @@ class Tanh(Activation):
 
     slope = "tanh"
 
-    def answer(self, x: Floats) -> None:
-        np.tanh(x, out=self.out)
+    def steps(self, x: Floats) -> list[Step]:
+        return [functools.partial(np.tanh, x, self.out)]
 
 
 @final
@@ -139,11 +139,10 @@ class Sigmoid(Activation):
 
     slope = "sigmoid"
 
-    def answer(self, x: Floats) -> None:
-        np.multiply(x, 0.5, out=self.out)
-        np.tanh(self.out, out=self.out)
-        np.multiply(self.out, 0.5, out=self.out)
-        np.add(self.out, 0.5, out=self.out)
+    def steps(self, x: Floats) -> list[Step]:
+        out = self.out
+        half, tanh = functools.partial(np.multiply, x, 0.5, out), functools.partial(np.tanh, out, out)
+        return [half, tanh, functools.partial(np.multiply, out, 0.5, out), functools.partial(np.add, out, 0.5, out)]
 
 
 @final
@@ -152,8 +151,8 @@ class ReLU(Activation):
 
     slope = "relu"
 
-    def answer(self, x: Floats) -> None:
-        np.maximum(x, 0.0, out=self.out)
+    def steps(self, x: Floats) -> list[Step]:
+        return [functools.partial(np.maximum, x, 0.0, self.out)]
 
 
 @final

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from torch import Tensor, fx
 
-from mho.arrays import Cycles, any_flag
+from mho.arrays import any_flag
 from mho.compiler.program import Step, joined
 from mho.errors import MhoError
 from mho.kernels.ops import Floats
@@ -93,9 +93,13 @@ class Share:
         self._join(runs)
         back = self._plan_backward(runs)
         self._ahead, self._back = [self._fastest(steps) for steps in ahead], [self._fastest(steps) for steps in back]
+        self._preparing = [step for array in self.arrays for own in array.cycles for step in own.preparing]
         self._updates: dict[tuple[bool, ...], list[Step]] = {}
-        cycles = [own for array in self._first_uses.values() for own in array.cycles]
-        self._relax, self._numbers = self._fastest([step for own in cycles for step in own.relax]), cycles
+        self._rates: Mapping[ArrayLayer, float] = {}
+        self._moving, self._update = list[ArrayNode](), list[Step]()
+        self._cycles = [own for array in self._first_uses.values() for own in array.cycles]
+        self._relax = self._fastest([step for own in self._cycles for step in own.relax])
+        self._numbers = [pair for own in self._cycles for pair in own.numbers]
         self._phases = [[e.node for e in entries if isinstance(e.node, ArrayNode)] for entries in self._entries]
         self._flags = [[flag for array in arrays for flag in array.flags] for arrays in self._phases]
 
@@ -260,24 +264,23 @@ class Share:
 
     def begin(self) -> None:
         """Copy the numbers of the next vectors and samples from arrays and dropouts."""
-        for own in self._counted():
-            own.begin()
+        for of_array, own in self._numbers:
+            own[...] = of_array
+        for samples in self._samples.values():
+            samples.begin()
 
     def store_numbers(self) -> None:
         """Write the numbers of the next vectors and samples back to arrays and dropouts, for all shares."""
-        for own in self._counted():
-            own.store_numbers()
-
-    def _counted(self) -> list[Cycles | Samples]:
-        """Return what numbers its vectors or samples."""
-        return [*self._numbers, *self._samples.values()]
+        for of_array, own in self._numbers:
+            of_array[...] = own
+        for samples in self._samples.values():
+            samples.store_numbers()
 
     def start(self, images: Floats) -> None:
         """Take the images of a step, (B, ...), shared, or (R, B, ...)."""
         np.copyto(self._images, images)
-        for array in self.arrays:
-            for cycles in array.cycles:
-                cycles.prepare()
+        for step in self._preparing:
+            step()
 
     def ahead(self, phase: int) -> None:
         """Run a phase forward."""
@@ -309,6 +312,23 @@ class Share:
         Args:
             rates: learning rate of each layer; 0 leaves it as it is.
         """
+        if rates != self._rates:
+            self._set_rates(rates)
+        for step in self._update:
+            step()
+        for flags in self._flags:
+            if any_flag(flags):
+                for array in self._moving:
+                    _raise(array.fault(x=True, d=True))
+        if self._relax:
+            for step in self._relax:
+                step()
+            for cycles in self._cycles:
+                _raise(cycles.fault(x=False, d=False))
+
+    def _set_rates(self, rates: Mapping[ArrayLayer, float]) -> None:
+        """Choose the steps of an update at these rates, which most steps share with the step before."""
+        self._rates = {}  # an error in between leaves no rates that some arrays have not
         moving = [array for array in self.arrays if rates[array.layer] != 0]
         for array in moving:
             for cycles in array.cycles:
@@ -316,26 +336,20 @@ class Share:
         key = tuple(array in moving for array in self.arrays)
         if key not in self._updates:
             self._updates[key] = self._fastest([step for array in moving for step in array.update()])
-        for step in self._updates[key]:
-            step()
-        if any(map(any_flag, self._flags)):
-            for array in moving:
-                _raise(array.fault(x=True, d=True))
-        if self._relax:
-            for step in self._relax:
-                step()
-            for cycles in self._numbers:
-                _raise(cycles.fault(x=False, d=False))
+        self._rates, self._moving, self._update = dict(rates), moving, self._updates[key]
 
     def forget(self) -> None:
         """Clear the error flags of the arrays, which are also set in arrays behind the array at fault."""
-        for cycles in self._numbers:
+        for cycles in self._cycles:
             cycles.forget()
 
     @property
     def stale(self) -> bool:
         """Return True if an array has got other memory since the share was made."""
-        return any(cycles.stale for cycles in self._numbers)
+        for cycles in self._cycles:  # noqa: SIM110 - a generator takes twice as long, and each step asks
+            if cycles.stale:
+                return True
+        return False
 
 
 def _raise(fault: MhoError | None) -> None:

@@ -229,6 +229,20 @@ def test_long_reads_equal_the_reference(vectors):
     assert equal_counters(compiled, truth)
 
 
+@pytest.mark.parametrize("loud", [(), (0,), (69,), (199,), (3, 130)])
+@pytest.mark.parametrize("size", [(16, 9), (17, 32), (5, 33)])
+def test_a_read_in_which_few_vectors_clip_equals_the_reference(size, loud):
+    # chunks of 64 vectors without a clip are finished together; one with a clip, and those behind it, vector by vector
+    read = mho.Read(noise=0.06, bound=12.0, bound_management=True)
+    compiled, truth = twins(mho.RPU(forward=read, backward=read), size, seed=3, replicas=2)
+    for way, width in (("forward", size[1]), ("backward", size[0])):
+        inputs = signals(2, 200, width, seed=4, share=0.7)
+        inputs[:, list(loud)] = 300.0
+        assert torch.equal(getattr(compiled, way)(inputs), getattr(truth, way)(inputs))
+        assert (compiled.counters()["halvings"].sum() > 0) == bool(loud)
+        assert equal_counters(compiled, truth)
+
+
 def test_those_reads_saturate_halve_and_give_up():
     array = twins(mho.RPU(forward=READS["two halvings"]), (32, 401))[0]
     array.forward(signals(1, 20, 401, seed=4))

@@ -61,7 +61,7 @@ def finish(
         sums[np.uintp(i)] = ZERO
     driven, keys = np.empty(weights.shape[1], np.uintp), np.empty((4, CHUNK), np.uint32)
     scaled, none = np.empty((1, 1, x.shape[2]), np.float32), np.empty(1, np.float32)
-    scratch = ReadScratch(sums, padded, none, seen, driven, scaled, none, keys)
+    scratch = ReadScratch(sums, padded, none, seen, driven, scaled, none, keys, np.empty(1, np.int32))
     q = start
     while q < stop:
         r, t0 = np.uintp(q // vectors), q % vectors

@@ -20,6 +20,7 @@ class ReadScratch(NamedTuple):
         scaled: inputs behind the input stage, (1, chunk, inputs) float32.
         scales: s of each vector, (chunk,) float32.
         keys: keys of each vector, (4, chunk) uint32.
+        beyond: for each output of a vector, in how many vectors it lies beyond the bound, (padded,) int32.
     """
 
     sums: Any
@@ -30,6 +31,7 @@ class ReadScratch(NamedTuple):
     scaled: Any
     scales: Any
     keys: Any
+    beyond: Any
 
 
 class ReadVector(NamedTuple):

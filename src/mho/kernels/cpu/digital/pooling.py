@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mho.compiler.vectors import SQUARE, transpose_spread
+
 ZERO = np.float32(0.0)
-LOWEST = np.float32(-np.inf)
 
 
 def steps(maps: Any, last: Any) -> Any:
@@ -34,16 +35,18 @@ def max_pool(start: Any, stop: Any, counts: Any, maps: Any, out: Any, chosen: An
         last: True if channels are the last axis of `maps`.
     """
     sizes = steps(maps, last)
-    scratch = (np.empty(sizes[0], np.float32), np.empty(sizes[0], np.int32))
+    row = out.shape[3] * sizes[0]
+    scratch = (np.empty(row, np.float32), np.empty(row, np.int32))
     pool_largest(start, stop, maps.reshape(-1), out.reshape(-1), chosen.reshape(-1), window, sizes, scratch)
 
 
 def pool_largest(
     start: Any, stop: Any, maps: Any, out: Any, chosen: Any, window: Any, sizes: Any, scratch: Any
 ) -> None:
-    """Find the maxima on flat arrays, for all channels of a window together.
+    """Find the maxima on flat arrays, for a row of windows together, with the channels of a window side by side.
 
-    16 channels of 24×24 pixels, channels last, take 8 µs; channel by channel they took 20.
+    Pixel after pixel of a single window, each maximum would wait for the one before. `scratch` has room for the maxima
+    and the places of a row of windows.
     """
     best, places = scratch
     kh, kw, sh, sw, top, left, high, wide = window
@@ -51,41 +54,70 @@ def pool_largest(
     for b in range(start, stop):
         image, answer = b * channels * height * width, b * channels * high * wide
         for oy in range(high):
-            for ox in range(wide):
-                y0, x0 = max(oy * sh - top, 0), max(ox * sw - left, 0)
-                y1, x1 = min(oy * sh - top + kh, height), min(ox * sw - left + kw, width)
-                # the first pixel of the window is chosen if all of its numbers are -inf, as in torch
-                for c in range(channels):
-                    best[np.uintp(c)] = LOWEST
-                    places[np.uintp(c)] = np.int32(y0 * width + x0)
-                for y in range(y0, y1):
-                    for x in range(x0, x1):
-                        keep_larger(best, places, maps, image, step_c, step_s, np.int32(y * width + x), channels)
-                at = np.uintp(answer + oy * wide + ox)
-                for c in range(channels):
-                    out[at] = best[np.uintp(c)]
-                    chosen[at] = places[np.uintp(c)]
-                    at += np.uintp(high * wide)
+            y0, y1 = max(oy * sh - top, 0), min(oy * sh - top + kh, height)
+            for y in range(y0, y1):
+                for dx in range(kw):
+                    for ox in range(wide):
+                        x = ox * sw - left + dx
+                        place = np.int32(y * width + x)
+                        at, to = image + np.int64(place) * step_s, ox * channels
+                        if y == y0 and x == max(ox * sw - left, 0):
+                            put_first(best, places, to, maps, at, step_c, place, channels)
+                        elif 0 <= x < width:
+                            keep_larger(best, places, to, maps, at, step_c, place, channels)
+            turn_row(
+                out,
+                chosen.view(np.float32),
+                answer + oy * wide,
+                high * wide,
+                best,
+                places.view(np.float32),
+                wide,
+                channels,
+            )
 
 
-def keep_larger(
-    best: Any, places: Any, maps: Any, image: Any, step_c: Any, step_s: Any, place: Any, channels: Any
-) -> None:
+def put_first(best: Any, places: Any, to: Any, maps: Any, first: Any, step_c: Any, place: Any, channels: Any) -> None:
+    """Take the number of each channel at the first pixel of a window as its maximum, as torch does also for -inf."""
+    for c in range(channels):
+        best[np.uintp(to + c)], places[np.uintp(to + c)] = maps[np.uintp(first + c * step_c)], place
+
+
+def keep_larger(best: Any, places: Any, to: Any, maps: Any, first: Any, step_c: Any, place: Any, channels: Any) -> None:
     """Replace the maximum of each channel by the number at pixel `place` where that is larger or NaN."""
     # two loops: a step that LLVM knows to be 1 makes it load whole vectors. `v != v` is true for NaN only
-    first = np.uintp(image + np.int64(place) * step_s)
     if step_c == 1:
         for c in range(channels):
-            v = maps[first + np.uintp(c)]
-            larger = (v > best[np.uintp(c)]) | (v != v)
-            best[np.uintp(c)] = v if larger else best[np.uintp(c)]
-            places[np.uintp(c)] = place if larger else places[np.uintp(c)]
+            v, at = maps[np.uintp(first + c)], np.uintp(to + c)
+            larger = (v > best[at]) | (v != v)
+            best[at] = v if larger else best[at]
+            places[at] = place if larger else places[at]
     else:
         for c in range(channels):
-            v = maps[first + np.uintp(c * step_c)]
-            larger = (v > best[np.uintp(c)]) | (v != v)
-            best[np.uintp(c)] = v if larger else best[np.uintp(c)]
-            places[np.uintp(c)] = place if larger else places[np.uintp(c)]
+            v, at = maps[np.uintp(first + c * step_c)], np.uintp(to + c)
+            larger = (v > best[at]) | (v != v)
+            best[at] = v if larger else best[at]
+            places[at] = place if larger else places[at]
+
+
+def turn_row(out: Any, chosen: Any, at: Any, step: Any, best: Any, places: Any, wide: Any, channels: Any) -> None:
+    """Write a row of windows, channel after channel: out[at + c·step + ox] = best[ox·channels + c], and their places.
+
+    Places are integers, seen as float32 here: they are only moved.
+    """
+    if wide >= SQUARE and channels >= SQUARE:
+        for first in range(0, channels, SQUARE):
+            c = min(first, channels - SQUARE)  # the last square may overlap the one before
+            for begin in range(0, wide, SQUARE):
+                ox = min(begin, wide - SQUARE)
+                to, own = at + c * step + ox, ox * channels + c
+                transpose_spread(out, to, step, best, own, channels, SQUARE)
+                transpose_spread(chosen, to, step, places, own, channels, SQUARE)
+        return
+    for c in range(channels):
+        for ox in range(wide):
+            to, own = np.uintp(at + c * step + ox), np.uintp(ox * channels + c)
+            out[to], chosen[to] = best[own], places[own]
 
 
 def max_unpool(start: Any, stop: Any, counts: Any, errors: Any, chosen: Any, maps: Any, last: Any) -> None:

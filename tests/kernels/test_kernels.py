@@ -220,6 +220,15 @@ def test_reads_equal_the_reference(read, size, cell):
         assert equal_counters(compiled, truth)
 
 
+@pytest.mark.parametrize("lines", [1, 7, 8, 9, 15, 16, 17, 24, 31, 33])
+def test_a_single_vector_through_any_size_equals_the_reference(lines):
+    # lines are turned by eights, four numbers at a time: rests of both are summed number by number
+    for columns in (1, 3, 4, 5, 8, 11, 30):
+        compiled, truth = twins(mho.RPU(forward=mho.Read(noise=0.06)), (lines, columns), seed=3)
+        x = signals(1, 1, columns, seed=4)
+        assert torch.equal(compiled.forward(x), truth.forward(x))
+
+
 @pytest.mark.parametrize("vectors", [11, 12, 13, 63, 64, 65, 130])
 def test_long_reads_equal_the_reference(vectors):
     # around the places where the compiled product changes its order of loops

@@ -111,8 +111,10 @@ def _compile_once(
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Let the garbage collector rest: nearly all that a compilation makes lives until its end, and each collection looks
-    at all of it, for a tenth of the time."""
+    """Let the garbage collector rest while a kernel is compiled.
+
+    Nearly all that a compilation makes lives until its end, and collections look at it for a tenth of the time.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:

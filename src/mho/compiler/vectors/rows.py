@@ -9,6 +9,11 @@ from mho.compiler.numba_internals import cgutils, intrinsic, ir, types
 from mho.compiler.vectors.build import LANES, VECTOR, WORD, masked_load, pointers, shuffled, splat
 
 SQUARE = 8
+TURNED = 4
+"""Numbers of each line that are turned at a time."""
+LINE_SQUARES = 2
+"""Groups of SQUARE lines whose sums are computed side by side, so that none waits for its own last addition; lines of
+more of them, 2 KB apart as in arrays of 512 columns, would push one another out of the first-level cache."""
 EIGHT = ir.VectorType(ir.FloatType(), SQUARE)
 
 
@@ -152,12 +157,76 @@ def add_lines(typingctx: Any, out: Any, to: Any, size: Any, source: Any, at: Any
     return types.void(out, index, index, source, index, index, index), codegen
 
 
+@intrinsic
+def line_sums(
+    typingctx: Any, out: Any, to: Any, weights: Any, at: Any, step: Any, values: Any, terms: Any, squares: Any
+) -> Any:
+    """Compute out[to + t] = Σ_k weights[at + t·step + k]·values[k] for k < terms and t < SQUARE·squares.
+
+    Terms are added in index order, each product with a single rounding. Lines are turned in registers, so that each
+    lane sums a line of its own.
+
+    Args:
+        typingctx: Numba's, unused.
+        out: takes the sums, flat float32.
+        to: where in `out` they begin.
+        weights: flat float32.
+        at: where in `weights` the first line begins.
+        step: from a line of `weights` to the next.
+        values: factors, flat float32.
+        terms: how many products a sum has, a multiple of TURNED.
+        squares: 1 to LINE_SQUARES.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = pointers(context, builder, signature, arguments)
+        to, at, step, terms, squares = (arguments[place] for place in (1, 3, 4, 6, 7))
+        index = terms.type
+        fused = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(EIGHT, [EIGHT] * 3), f"llvm.fma.v{SQUARE}f32"
+        )
+        for count in range(1, LINE_SQUARES + 1):
+            with builder.if_then(builder.icmp_signed("==", squares, squares.type(count))):
+                sums = [cgutils.alloca_once_value(builder, ir.Constant(EIGHT, [0.0] * SQUARE)) for _ in range(count)]
+                for total in sums:  # `alloca_once_value` stores where the function begins, and this may run again
+                    builder.store(ir.Constant(EIGHT, [0.0] * SQUARE), total)
+                with cgutils.for_range_slice(builder, index(0), terms, index(TURNED), index) as (term, _):
+                    for square, total in enumerate(sums):
+                        first = builder.add(at, builder.add(builder.mul(step, index(SQUARE * square)), term))
+                        starts = [pointer(2, builder.add(first, builder.mul(step, index(t)))) for t in range(SQUARE)]
+                        for k, line in enumerate(_turned(builder, starts)):
+                            value = builder.load(pointer(5, builder.add(term, index(k))), align=4)
+                            own = splat(builder, builder.bitcast(value, WORD), SQUARE)
+                            factor = builder.bitcast(own, EIGHT)
+                            builder.store(builder.call(fused, [line, factor, builder.load(total)]), total)
+                for square, total in enumerate(sums):
+                    _store_eight(builder, builder.load(total), pointer(0, builder.add(to, index(SQUARE * square))))
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(out, index, weights, index, index, values, index, index), codegen
+
+
 def _load_eight(builder: Any, start: Any) -> Any:
     return builder.load(builder.bitcast(start, EIGHT.as_pointer()), align=4)
 
 
 def _store_eight(builder: Any, value: Any, start: Any) -> None:
     builder.store(value, builder.bitcast(start, EIGHT.as_pointer()), align=4)
+
+
+def _turned(builder: Any, starts: Sequence[Any]) -> list[Any]:
+    """Return TURNED numbers from each of SQUARE places as TURNED vectors, of a number from each place.
+
+    It takes few registers, and no number crosses the halves of a vector but as it is loaded.
+    """
+    four = ir.VectorType(ir.FloatType(), TURNED)
+    each = [builder.load(builder.bitcast(start, four.as_pointer()), align=4) for start in starts]
+    pairs = [shuffled(builder, each[t], each[t + TURNED], list(range(SQUARE))) for t in range(TURNED)]
+    low, high = [0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15]
+    mixed = [shuffled(builder, pairs[t], pairs[t + 1], lanes) for lanes in (low, high) for t in (0, 2)]
+    low, high = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
+    return [shuffled(builder, mixed[t], mixed[t + 1], lanes) for t in (0, 2) for lanes in (low, high)]
 
 
 def _transposed(builder: Any, lines: Sequence[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mho.compiler.vectors import BLOCK_GROUPS, SQUARE, block, fma, transpose_spread
+from mho.compiler.vectors import BLOCK_GROUPS, LINE_SQUARES, SQUARE, TURNED, block, fma, line_sums, transpose_spread
 from mho.kernels.cpu.records import FlatMatrix
 
 ZERO = np.float32(0.0)
@@ -116,30 +116,19 @@ def row_outputs(raw: Any, state: Any, r: Any, x: Any) -> None:
         r: replica.
         x: (N,).
     """
-    # Eight sums at a time: each addition waits four cycles for the one before, and eight independent chains fill them.
     lines, columns = state.shape[1], state.shape[2]
-    eights = lines // 8 * 8
-    for p in range(0, eights, 8):
-        i = np.uintp(p)
-        s0, s1, s2, s3, s4, s5, s6, s7 = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
-        for j in range(columns):
-            at = np.uintp(j)
-            v = x[at]
-            s0 = fma(state[r, i, at], v, s0)
-            s1 = fma(state[r, i + np.uintp(1), at], v, s1)
-            s2 = fma(state[r, i + np.uintp(2), at], v, s2)
-            s3 = fma(state[r, i + np.uintp(3), at], v, s3)
-            s4 = fma(state[r, i + np.uintp(4), at], v, s4)
-            s5 = fma(state[r, i + np.uintp(5), at], v, s5)
-            s6 = fma(state[r, i + np.uintp(6), at], v, s6)
-            s7 = fma(state[r, i + np.uintp(7), at], v, s7)
-        raw[i], raw[i + np.uintp(1)], raw[i + np.uintp(2)], raw[i + np.uintp(3)] = s0, s1, s2, s3
-        raw[i + np.uintp(4)], raw[i + np.uintp(5)], raw[i + np.uintp(6)], raw[i + np.uintp(7)] = s4, s5, s6, s7
-    # the rest of the lines, with the same roundings
-    for p in range(eights, lines):
-        total = ZERO
-        for j in range(columns):
-            total = fma(state[r, np.uintp(p), np.uintp(j)], x[np.uintp(j)], total)
+    weights, base, whole = state.reshape(-1), r * lines * columns, columns // TURNED * TURNED
+    squares = lines // SQUARE if whole else 0
+    for square in range(0, squares, LINE_SQUARES):
+        p = square * SQUARE
+        line_sums(raw, p, weights, base + p * columns, columns, x, whole, min(LINE_SQUARES, squares - square))
+    if 0 < squares * SQUARE < lines:  # the last square overlaps the one before, and computes the same again
+        line_sums(raw, lines - SQUARE, weights, base + (lines - SQUARE) * columns, columns, x, whole, 1)
+    # the rest of each line; all of it where there is no square
+    for p in range(lines):
+        total = raw[np.uintp(p)] if squares > 0 else ZERO
+        for j in range(whole if squares > 0 else 0, columns):
+            total = fma(weights[np.uintp(base + p * columns + j)], x[np.uintp(j)], total)
         raw[np.uintp(p)] = total
 
 

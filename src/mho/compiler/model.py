@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any, final
 
 from mho.compiler import hooks
-from mho.compiler.hooks import Hooks, HookSource, kernel_name, read_hooks
-from mho.compiler.law import ROOM, WRITTEN, Law, read_law
+from mho.compiler.hooks import SHARED, Hooks, HookSource, kernel_name, read_hooks
+from mho.compiler.law import ROOM, WRITTEN, Law, read_law, text_of
 from mho.compiler.numba_internals import INLINE
 from mho.compiler.source import Function
 from mho.errors import LawError
@@ -37,6 +38,20 @@ class DeviceModel:
     def with_hooks(self, *more: type[Hooks]) -> DeviceModel:
         """Return the model with further hooks behind its own."""
         return dataclasses.replace(self, hooks=(*self.hooks, *more))
+
+    def calling(self, *hooks: str) -> DeviceModel:
+        """Return the model for a kernel that calls only these hooks: without the classes that fill none of them."""
+        busy = {cls for hook in hooks for cls in self.filling(hook)}
+        return dataclasses.replace(self, hooks=tuple(cls for cls in self.hooks if cls in busy))
+
+    def unused_fields(self, *hooks: str) -> set[str]:
+        """Return the fields of devices that no function reads in a kernel which calls only these hooks."""
+        own = {cls: set(cls.hook_fields().values()) for cls in self.hooks}
+        busy = self.calling(*hooks).hooks
+        read = {*SHARED, *(field for cls in busy for field in own[cls])}
+        words = set(re.findall(r"\w+", text_of(self.law.functions.values())))  # a law may read the field of an effect
+        idle = {field for fields in own.values() for field in fields} - read
+        return {field for field in idle if kernel_name(field) not in words}
 
     def filling(self, hook: str) -> tuple[Any, ...]:
         """Return the classes that fill a hook, each with a function of its name."""

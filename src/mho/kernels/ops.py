@@ -88,6 +88,15 @@ class Population:
         """
         return compiler.load(template, entry, self.model, tuple(self.fields), tuple(self.tables))
 
+    def calling(self, *hooks: str) -> Population:
+        """Return the devices for a kernel that calls only these hooks: without other effects, and their fields.
+
+        So devices that differ only in what such a kernel does not look at share it.
+        """
+        model, unused = self.model.calling(*hooks), self.model.unused_fields(*hooks)
+        fields = {name: values for name, values in self.fields.items() if name not in unused}
+        return dataclasses.replace(self, model=model, fields=fields)
+
     def explain(self, error: Any) -> LawError:
         """Return the LawError that says in the user's terms what the compiler has refused."""
         return LawError(explain(self.model, error))

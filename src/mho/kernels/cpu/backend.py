@@ -93,8 +93,9 @@ class CPU(Backend):
             select = compiler.load("mho.kernels.cpu.windows", "select")
             chosen = (drawn.columns, window, drawn.words, columns)
             steps.append(Call(select, len(state), drawn.columns.lines.size, counts, chosen))
-        kernel = population.kernel("mho.kernels.cpu.update", "update")
-        given = (state, population.arrays, columns, drawn.rows, PulseStream(key, drawn.words, span))
+        moving = population.calling("accepts_pulse", "moves_up", "holds", "written")
+        kernel = moving.kernel("mho.kernels.cpu.update", "update")
+        given = (state, moving.arrays, columns, drawn.rows, PulseStream(key, drawn.words, span))
         lines, work = len(state) * state.shape[1], state.size * drawn.vectors
         return [*steps, Call(kernel, lines, work, counts, given, number, population.explain)]
 
@@ -125,12 +126,13 @@ class CPU(Backend):
     def plan_visible(
         self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, out: Floats
     ) -> Step:
-        return _elementwise("visible", state, population, counts, number, key, out)
+        return _elementwise("visible", state, population.calling("seen"), counts, number, key, out)
 
     def plan_relaxation(
         self, state: Floats, population: Population, key: Keys, number: Counts, counts: Counts, dt: Floats
     ) -> Step:
-        return _elementwise("pass_time", state, population, counts, number, key, dt)
+        aging = population.calling("aged", "holds", "written")
+        return _elementwise("pass_time", state, aging, counts, number, key, dt)
 
 
 def _plan_with_blas(

@@ -67,6 +67,45 @@ def test_compiled_effects_equal_interpreted() -> None:
     assert torch.allclose(compiled.read(), reference.read(), rtol=0, atol=1e-5)
 
 
+def slowed(cell: Any) -> float:
+    return 1.0 / (1.0 + 10.0 * cell.decay)
+
+
+def slower(cell: Any) -> float:
+    return slowed(cell) * (1.0 + cell.read_variation)
+
+
+class Tired(StepDevice):
+    """A law whose pulses read fields of effects, in a function that its own function calls."""
+
+    @staticmethod
+    def pulse(w: float, up: bool, cell: Any, z: float) -> float:
+        return w + cell.dw_min * slower(cell) if up else w - cell.dw_min * slower(cell)
+
+
+def test_a_law_may_read_the_fields_of_effects_that_do_nothing_at_a_pulse() -> None:
+    own = {name: mho.per_cell(0.05, spread=0.3) for name in ("decay", "read_variation", "diffusion")}
+    made = [array(Tired(dw_min=0.02, **own), seed=3, backend=b) for b in ("reference", "cpu")]
+    for each in made:
+        drive(each)
+    assert torch.equal(made[0].device_weights, made[1].device_weights)
+    population = made[1].first.population().calling("accepts_pulse", "moves_up", "holds", "written")
+    assert {"decay", "read_variation"} < set(population.fields)
+    assert not {"diffusion", "decay_to"} & set(population.fields)
+
+
+def test_devices_that_differ_in_time_and_reads_share_the_kernel_of_updates() -> None:
+    more = {"decay": 0.1, "drift": 0.01, "diffusion": 0.01, "read_variation": 0.1}
+    pulsed = "accepts_pulse", "moves_up", "holds", "written"
+
+    def kernel_of(**options: Any) -> Any:
+        bank = array(ConstantStep(**options), backend="cpu").first
+        return bank.population().calling(*pulsed).kernel("mho.kernels.cpu.update", "update")
+
+    assert kernel_of(**more) is kernel_of()
+    assert kernel_of(**more, write_noise=0.1) is kernel_of(write_noise=0.1) is not kernel_of()
+
+
 def test_an_effect_does_what_its_hook_says() -> None:
     made = array(ConstantStep(effects=(Sag(rate=0.1, noise=0.0),)))
     before = made.weight.clone()

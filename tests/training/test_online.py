@@ -148,6 +148,48 @@ def test_steps_together_are_steps_one_by_one(kind, own):
             assert np.array_equal(first.out, second.out)
 
 
+def test_rates_may_change_between_any_two_steps():
+    """A driver keeps the rates of the step before; a new driver at every step cannot."""
+    x = torch.randn(9, 4, 6, generator=torch.Generator().manual_seed(1))
+    y = torch.randint(0, 3, (9, 4), generator=torch.Generator().manual_seed(2))
+    rates = [
+        (0.05, 0.05),
+        (0.05, 0.05),
+        (0.02, 0.05),
+        (0.02, 0),
+        (0.02, 0),
+        (0, 0.07),
+        (0.05, 0.07),
+        (-1, 0.07),
+        (0.3, 0),
+    ]
+
+    def trained(*, anew: bool) -> list[Tensor]:
+        net = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+        model = mho.convert(net, NOISY, seed=0, quiet=True)
+        optimizer = mho.AnalogSGD(model, lr=0.05)
+        driver = choose_driver(model, optimizer, prefer="online")
+        stored = optimizer.state_dict()
+        for step, own in enumerate(rates):
+            for group, rate in zip(optimizer.param_groups, own, strict=True):
+                group["lr"] = rate
+            if step == 4:
+                optimizer.load_state_dict(stored)
+            driver = choose_driver(model, optimizer, prefer="online") if anew else driver
+            if min(own) < 0:
+                with pytest.raises(mho.errors.InvalidValue, match="lr is -1"):
+                    driver.step(x[step], y[step])
+            else:
+                driver.step(x[step, : 2 + step % 3], y[step, : 2 + step % 3])  # several graphs in turn
+        return states(model)
+
+    torch.manual_seed(0)
+    kept = trained(anew=False)
+    torch.manual_seed(0)
+    for own, other in zip(kept, trained(anew=True), strict=True):
+        assert torch.equal(own, other)
+
+
 def test_steps_of_unequal_numbers_are_refused():
     driver = driver_of(nn.Sequential(nn.Linear(4, 3)))
     assert driver.steps(torch.zeros(0, 1, 4), torch.zeros(0, 1, dtype=torch.int64)) == []

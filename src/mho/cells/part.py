@@ -63,7 +63,7 @@ class CellPart:
 
     def preparing(self) -> list[Step]:
         """Plan to compute the weights that reads see, as `prepare` does at once."""
-        return [each.refresh for each in self.sums if not each.is_fresh]
+        return [each.refresh for each in self.sums if each.needs_refresh]
 
     def touch(self) -> None:
         """Mark the weights that reads see as out of date, because an update is about to move devices."""

@@ -57,7 +57,7 @@ class Sum:
         terms: the summands, at least one.
         values: (R, P, N) what is read; valid after `refresh`, or for the last vector looked at; its memory stays.
         varies: whether every vector sees other weights.
-        is_fresh: True if `values` need no `refresh`: they are the state of a bank, or vary from vector to vector.
+        needs_refresh: False if `refresh` has nothing to do: `values` are the state of a bank, or vary by vector.
     """
 
     def __init__(self, reader: BankPart, terms: Sequence[Summand]) -> None:
@@ -67,12 +67,12 @@ class Sum:
         first = terms[0].bank.visible.values
         self._alone = len(terms) == 1 and terms[0].is_plain
         self.values: Floats = first if self._alone else np.empty_like(first)
-        self.is_fresh = self.varies or (self._alone and terms[0].bank.visible.plain)
+        self.needs_refresh = not (self.varies or (self._alone and terms[0].bank.visible.plain))
         self._made = np.full(len(self.values), -1, np.int64)
 
     def refresh(self) -> None:
         """Bring `values` up to date, unless they vary from vector to vector."""
-        if self.is_fresh:
+        if not self.needs_refresh:
             return
         for bank in self._banks:
             bank.visible.refresh()

@@ -116,8 +116,8 @@ def _uncollected() -> Iterator[None]:
     Nearly all that a compilation makes lives until its end, and collections look at it for a tenth of the time.
     """
     was_on = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         yield
     finally:
         if was_on:

@@ -39,18 +39,17 @@ class DeviceModel:
         """Return the model with further hooks behind its own."""
         return dataclasses.replace(self, hooks=(*self.hooks, *more))
 
-    def calling(self, *hooks: str) -> DeviceModel:
+    def calling(self, *called: str) -> DeviceModel:
         """Return the model for a kernel that calls only these hooks: without the classes that fill none of them."""
-        busy = {cls for hook in hooks for cls in self.filling(hook)}
+        busy = {cls for hook in called for cls in self.filling(hook)}
         return dataclasses.replace(self, hooks=tuple(cls for cls in self.hooks if cls in busy))
 
-    def unused_fields(self, *hooks: str) -> set[str]:
-        """Return the fields of devices that no function reads in a kernel which calls only these hooks."""
+    def unused_fields(self, *called: str) -> set[str]:
+        """Return the fields of hooks that a kernel which calls only these hooks does not read, nor does the law."""
         own = {cls: set(cls.hook_fields().values()) for cls in self.hooks}
-        busy = self.calling(*hooks).hooks
-        read = {*SHARED, *(field for cls in busy for field in own[cls])}
-        words = set(re.findall(r"\w+", text_of(self.law.functions.values())))  # a law may read the field of an effect
+        read = {*SHARED, *(field for cls in self.calling(*called).hooks for field in own[cls])}
         idle = {field for fields in own.values() for field in fields} - read
+        words = set(re.findall(r"\w+", text_of(self.law.functions.values())))  # also of the functions that it calls
         return {field for field in idle if kernel_name(field) not in words}
 
     def filling(self, hook: str) -> tuple[Any, ...]:

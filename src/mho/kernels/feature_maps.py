@@ -122,7 +122,7 @@ def max_pool(maps: Floats, window: Pooling, out: Floats, chosen: Positions, *, l
 
     Args:
         maps: (B, C, H, W), or (B, H, W, C) with `last`. NaN counts as larger than any number, as in torch.
-        window: layout of the windows.
+        window: layout of the windows, each with at least one pixel of the map.
         out: takes the maxima, (B, C, H', W').
         chosen: takes the pixel y·W + x of each maximum, (B, C, H', W') int32; of equal numbers the first.
         last: True if the channels of `maps` are its last axis.

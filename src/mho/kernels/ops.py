@@ -88,12 +88,13 @@ class Population:
         """
         return compiler.load(template, entry, self.model, tuple(self.fields), tuple(self.tables))
 
-    def calling(self, *hooks: str) -> Population:
-        """Return the devices for a kernel that calls only these hooks: without other effects, and their fields.
+    def calling(self, *called: str) -> Population:
+        """Return the devices for a kernel that calls only these hooks.
 
-        So devices that differ only in what such a kernel does not look at share it.
+        Effects that fill none of them are left out, and so are their fields, unless the law reads them. So devices that
+        differ only in what such a kernel does not look at share its code.
         """
-        model, unused = self.model.calling(*hooks), self.model.unused_fields(*hooks)
+        model, unused = self.model.calling(*called), self.model.unused_fields(*called)
         fields = {name: values for name, values in self.fields.items() if name not in unused}
         return dataclasses.replace(self, model=model, fields=fields)
 

@@ -44,7 +44,7 @@ class AnalogSGD(ArrayOptimizer):
     forms = False
     kept = (*ArrayOptimizer.kept, "_digital", "_momentum_told")
     _seen_lrs: list[float] | None = None
-    _layer_rates: dict[ArrayLayer, float] | None = None
+    _layer_rates: Mapping[ArrayLayer, float] | None = None
 
     def __init__(
         self,
@@ -144,8 +144,8 @@ class AnalogSGD(ArrayOptimizer):
         """
         return {group["layer"]: _rate(group) for group in self.param_groups if group["layer"] is not None}
 
-    def layer_rates(self) -> dict[ArrayLayer, float]:
-        """Return the learning rate of each array layer, as `rates`."""
+    def layer_rates(self) -> Mapping[ArrayLayer, float]:
+        """Return the learning rate of each array layer, as `rates` does by path; the same record while none changes."""
         self._tell_of_momentum()
         lrs = [float(group["lr"]) for group in self.param_groups]
         if self._layer_rates is None or lrs != self._seen_lrs:  # most steps have the rates of the step before

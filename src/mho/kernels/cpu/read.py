@@ -80,7 +80,8 @@ def read_vectors(
     sums, padded, scales, keys = scratch.sums, scratch.padded, scratch.scales, scratch.keys
     vectors, width = x.shape[1], x.shape[2]
     devices = weights.shape[1] // (width if reading.backward else out.shape[2])
-    hoping = devices == 1 or reading.backward  # that chunks are plain; where one is not, the next are not looked at
+    # chunks are finished together until an output of one is clipped: then others are likely to be clipped too
+    together = devices == 1 or reading.backward
     q = start
     while q < stop:
         r, t0 = np.uintp(q // vectors), q % vectors
@@ -101,9 +102,9 @@ def read_vectors(
             summed = SPARSE * driven_values(sent.reshape(-1), begin, count * width) > count * width
         if summed:
             many_outputs(sums, scratch.panel, weights, np.intp(r), sent, begin, count, reading.backward, padded)
-        if hoping and summed and linear and circuit[OUTPUT_STEP] == ZERO:
-            hoping = plain_outputs(out, r, t0, count, ONE / np.float32(devices), circuit, scratch)
-            if hoping:
+        if together and summed and linear and circuit[OUTPUT_STEP] == ZERO:
+            together = plain_outputs(out, r, t0, count, ONE / np.float32(devices), circuit, scratch)
+            if together:
                 q += count
                 continue
         for i in range(count):
@@ -127,8 +128,8 @@ def is_linear(circuit: Any) -> Any:
 def plain_outputs(out: Any, r: Any, t0: Any, count: Any, share: Any, circuit: Any, scratch: Any) -> Any:
     """Add noise to the sums of a chunk, and write them; return False where one lies beyond the bound or is no number.
 
-    Then `read_vector` reads each vector of the chunk. Most chunks are plain, and what is found out once for a chunk
-    costs a third of the time of a read of 16 outputs, if each vector asks for it.
+    Where it returns False, `read_vector` reads each vector of the chunk. Most chunks have no such output. To ask each
+    vector whether it has one takes a third of the time of a read of 16 outputs.
 
     Args:
         out: outputs, (R, T, outputs) float32.

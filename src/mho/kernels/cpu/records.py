@@ -20,7 +20,8 @@ class ReadScratch(NamedTuple):
         scaled: inputs behind the input stage, (1, chunk, inputs) float32.
         scales: s of each vector, (chunk,) float32.
         keys: keys of each vector, (4, chunk) uint32.
-        beyond: for each output of a vector, in how many vectors it lies beyond the bound, (padded,) int32.
+        beyond: for each output of a vector, in how many vectors it lies beyond the bound, (padded,) int32; (1,) where
+            reads are finished vector by vector.
     """
 
     sums: Any

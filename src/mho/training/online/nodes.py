@@ -120,7 +120,7 @@ class Activation(Node):
 
     @abc.abstractmethod
     def steps(self, x: Floats) -> list[Step]:
-        """Plan to fill `out`."""
+        """Plan to fill `out`, which is set before, and stays."""
 
 
 @final

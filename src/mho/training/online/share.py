@@ -327,8 +327,8 @@ class Share:
                 _raise(cycles.fault(x=False, d=False))
 
     def _set_rates(self, rates: Mapping[ArrayLayer, float]) -> None:
-        """Choose the steps of an update at these rates, which most steps share with the step before."""
-        self._rates = {}  # an error in between leaves no rates that some arrays have not
+        """Set the rates of all arrays, and choose the steps of an update: of the arrays whose rate is not 0."""
+        self._rates = {}  # if this ends in an error, the next update sets all rates again
         moving = [array for array in self.arrays if rates[array.layer] != 0]
         for array in moving:
             for cycles in array.cycles:

@@ -96,11 +96,11 @@ def test_a_law_may_read_the_fields_of_effects_that_do_nothing_at_a_pulse() -> No
 
 def test_devices_that_differ_in_time_and_reads_share_the_kernel_of_updates() -> None:
     more = {"decay": 0.1, "drift": 0.01, "diffusion": 0.01, "read_variation": 0.1}
-    pulsed = "accepts_pulse", "moves_up", "holds", "written"
+    x, d = np.ones((1, 1, 6), np.float32), np.ones((1, 1, 4), np.float32)
 
     def kernel_of(**options: Any) -> Any:
         bank = array(ConstantStep(**options), backend="cpu").first
-        return bank.population().calling(*pulsed).kernel("mho.kernels.cpu.update", "update")
+        return bank.part().plan_update(x, d).move[-1].kernel
 
     assert kernel_of(**more) is kernel_of()
     assert kernel_of(**more, write_noise=0.1) is kernel_of(write_noise=0.1) is not kernel_of()

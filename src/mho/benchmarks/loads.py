@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import math
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any, final
+from collections.abc import Callable
+from typing import final
 
 import numpy as np
 
 from mho.arrays import Crossbar
 from mho.benchmarks.timing import repeat
 from mho.compiler import threads
+from mho.compiler.program import Call as KernelCall
 from mho.config import RPU
 from mho.kernels.ops import Floats
 from mho.periphery import Pulses
@@ -70,6 +70,12 @@ def update_call(array: Crossbar, vectors: int, *, driven_rows: float = 1.0) -> C
     random; of the rows a share `driven_rows` is driven by each vector, chosen at random. With another bit length x
     and δ are the same, as in training. Every second call has the other sign, so that weights stay where they are.
     """
+    x, d = _update_vectors(array, vectors, driven_rows)
+    both = itertools.cycle((d, -d))
+    return lambda: array.update_vectors(x, next(both), LR)
+
+
+def _update_vectors(array: Crossbar, vectors: int, driven_rows: float = 1.0) -> tuple[Floats, Floats]:
     rng = np.random.Generator(np.random.Philox(0))
     p = line_probability(ACTIVE / driven_rows)
     gains = (1.0, 1.0)
@@ -78,8 +84,7 @@ def update_call(array: Crossbar, vectors: int, *, driven_rows: float = 1.0) -> C
     x = _signs(rng, (1, vectors, array.in_features)) * np.float32(p / gains[0])
     d = _signs(rng, (1, vectors, array.out_features)) * np.float32(p / gains[1])
     d[rng.random(d.shape) >= driven_rows] = 0.0
-    both = itertools.cycle((d, -d))
-    return lambda: array.update_vectors(x, next(both), LR)
+    return x, d
 
 
 def reader(array: Crossbar, vectors: int, *, backward: bool) -> Call:
@@ -123,29 +128,27 @@ def on_threads(count: int, call: Call) -> Call:
     return called
 
 
-def kernel_times(call: Call, seconds: float) -> dict[str, float]:
-    """Median seconds that each kernel takes in one call, by the kernel's name; calls for about `seconds`."""
+def kernel_times(array: Crossbar, vectors: int, seconds: float) -> dict[str, float]:
+    """Return the median seconds that each kernel of an update as `update_call` makes it takes, by the kernel's name.
+
+    The kernels of a plan are called one by one, as an array itself runs those of small updates as one program.
+    """
+    x, d = _update_vectors(array, vectors)
+    part = array.part()
+    plan = array.rpu.cell.plan_update(part, x, d)
+    plan.set_rate(LR)
+    kernels = [step for step in part.whole_update(plan, vectors) if isinstance(step, KernelCall)]
     taken: dict[str, list[float]] = defaultdict(list)
-    with _watched(taken):
-        repeat(call, seconds=seconds)
+
+    def update() -> None:
+        np.negative(d, out=d)
+        for kernel in kernels:
+            began = time.perf_counter()
+            kernel()
+            taken[kernel.kernel.__name__].append(time.perf_counter() - began)
+
+    repeat(update, seconds=seconds)
     return {name: statistics.median(times) for name, times in taken.items()}
-
-
-@contextlib.contextmanager
-def _watched(taken: dict[str, list[float]]) -> Iterator[None]:
-    """Time every kernel: all go through `threads.run`, which a timed function replaces meanwhile."""
-    run = threads.run
-
-    def clocked(kernel: Any, *arguments: Any) -> None:
-        began = time.perf_counter()
-        run(kernel, *arguments)
-        taken[kernel.__name__].append(time.perf_counter() - began)
-
-    threads.run = clocked  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        threads.run = run
 
 
 def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:

@@ -109,7 +109,7 @@ def _measure(plan: Plan, tell: Tell) -> Measured:
     with others or nullcontext({}) as there:
         tell(f"update: {plan.rounds} rounds of {len(blocks) + len(there)} contestants")
         taken = alternate(blocks | {_narrow(case): block for case, block in there.items()}, plan.rounds)
-    parts = {case: kernel_times(calls[str(case)], seconds) for case in cases}
+    parts = {case: kernel_times(arrays[case], case.vectors, seconds) for case in cases}
     return Measured(
         cases=cases, narrow_cases=narrow_cases, met=met, works=works, amounts=amounts, series=series, taken=taken,
         parts=parts,

@@ -34,9 +34,7 @@ def parts_table(parts: list[dict[str, Any]]) -> Table:
     return Table(
         title="Nanoseconds a pair by kernel",
         columns=("array", *names),
-        rows=tuple(
-            (_name(row), *(digits(row["ns_a_pair_by_kernel"].get(name, 0.0)) for name in names)) for row in parts
-        ),
+        rows=tuple((_name(row), *(digits(row["ns_a_pair_by_kernel"][name]) for name in names)) for row in parts),
         note="trains draws the pulses, update moves the cross-points, count_on counts the vectors; what Python adds is "
         "not here.",
     )

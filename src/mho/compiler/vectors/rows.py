@@ -13,7 +13,7 @@ TURNED = 4
 """Numbers of each line that are turned at a time."""
 LINE_SQUARES = 2
 """Groups of SQUARE lines whose sums are computed side by side, so that none waits for its own last addition; lines of
-more of them, 2 KB apart as in arrays of 512 columns, would push one another out of the first-level cache."""
+more of them, 2 KB apart as in arrays of 512 columns, push one another out of the first-level cache."""
 EIGHT = ir.VectorType(ir.FloatType(), SQUARE)
 
 

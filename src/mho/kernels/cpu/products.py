@@ -15,6 +15,8 @@ from mho.compiler.vectors import BLOCK_GROUPS, LINE_SQUARES, SQUARE, TURNED, blo
 from mho.kernels.cpu.records import FlatMatrix
 
 ZERO = np.float32(0.0)
+APART = 1024  # numbers from one that a set of the first-level cache holds to the next: 4 KB
+SPREAD = 4  # numbers by which lines must be off such a distance, for sixteen of them to lie in four sets
 
 # Set by the compiler for the machine: the lanes of a group, and the vectors of a block, whose sums stay in registers.
 BLOCK_LANES = 16
@@ -119,9 +121,12 @@ def row_outputs(raw: Any, state: Any, r: Any, x: Any) -> None:
     lines, columns = state.shape[1], state.shape[2]
     weights, base, whole = state.reshape(-1), r * lines * columns, columns // TURNED * TURNED
     squares = lines // SQUARE if whole else 0
-    for square in range(0, squares, LINE_SQUARES):
+    # sixteen lines 4 KB apart would push one another out of the first-level cache
+    beside = columns % APART
+    each = 1 if beside < SPREAD or beside > APART - SPREAD else LINE_SQUARES
+    for square in range(0, squares, each):
         p = square * SQUARE
-        line_sums(raw, p, weights, base + p * columns, columns, x, whole, min(LINE_SQUARES, squares - square))
+        line_sums(raw, p, weights, base + p * columns, columns, x, whole, min(each, squares - square))
     if 0 < squares * SQUARE < lines:  # the last square overlaps the one before, and computes the same again
         line_sums(raw, lines - SQUARE, weights, base + (lines - SQUARE) * columns, columns, x, whole, 1)
     # the rest of each line; all of it where there is no square

@@ -218,6 +218,16 @@ def test_a_warm_cache_needs_no_lock_and_a_killed_holder_holds_none(tmp_path, mon
     assert len(lines) == 2
 
 
+def test_a_helper_is_compiled_once_whether_it_is_given_a_literal_or_a_number(tmp_path, monkeypatch):
+    """Numba has a type of its own for each literal: the update of an array took a fifth longer to compile."""
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
+    helper = f"{INLINE}\ndef next_of(x, up):\n    return x + 1 if up else x - 1\n"
+    entry = f"{ENTRY}\ndef sum_of(x, up):\n    return next_of(0, True) + next_of(x, up)\n"
+    kernel = cache.load_kernel(f"from numba import njit\n\n{helper}\n{entry}", "sum_of", "sum_of kernel")
+    assert kernel(5, False) == 5
+    assert [str(kind) for kind in kernel.py_func.__globals__["next_of"].signatures] == ["(int64, bool)"]
+
+
 def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path / "file"))

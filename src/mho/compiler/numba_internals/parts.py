@@ -78,7 +78,22 @@ def set_parts(module: ModuleType) -> None:
         if isinstance(value, Dispatcher):
             digest = _digest(value, digests)
             value.py_func.__module__, value.py_func.__qualname__ = MODULE, f"{PART}{name}.{digest}"
+            _take_literals_as_numbers(value)
             setattr(module, name, _parts.setdefault(digest, value))
+
+
+def _take_literals_as_numbers(part: Any) -> None:
+    """Have a helper compiled once for numbers, where Numba would compile it anew for each literal 0 or True in a call.
+
+    LLVM sees the literal anyway in what it inlines.
+    """
+    own, part_of = type(part).get_call_template, weakref.ref(part)
+
+    def replaced(arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        kinds = {name: types.unliteral(kind) for name, kind in options.items()}
+        return own(part_of(), tuple(types.unliteral(kind) for kind in arguments), kinds)
+
+    part.get_call_template = replaced
 
 
 _parts: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()

@@ -88,17 +88,14 @@ class Linker:
             return self._put(
                 module, name, lambda final: f"from {module} import {name}" + (f" as {final}" if final != name else "")
             )
-        scope = _definitions(module)
-        renamed = {used: self._add(module, used) for used in _names(node) if used != name and used in scope}
-        bare = _bare(node)
-        if isinstance(bare, ast.FunctionDef):  # helpers too: LLVM may leave a helper as a call
-            bare.body.insert(0, ast.parse("full_width()").body[0])
-
+        bare, plain, used = _in_kernels(module, name)
+        renamed = {other: self._add(module, other) for other in used}
         if decorator == INLINE and STAYS_APART in renamed:
             decorator = APART
 
         def text(final: str) -> str:
-            written = ast.unparse(_renamed(bare, {**renamed, name: final}))
+            changed = _changed({**renamed, name: final})
+            written = ast.unparse(_renamed(bare, changed)) if changed else plain
             return f"{decorator}\n{written}" if isinstance(bare, ast.FunctionDef) else written
 
         return self._put(module, name, text)
@@ -128,8 +125,8 @@ class Linker:
                 renamed[used] = self._add(module, used)
             elif used in self._given and used not in self._texts:
                 self._put_given(module, used)
-        changed = any(used != stands for used, stands in renamed.items())
-        self._texts[name] = ast.unparse(_renamed(text, renamed)) if changed else self._given[name]
+        changed = _changed(renamed)
+        self._texts[name] = ast.unparse(_renamed(text, changed)) if changed else self._given[name]
 
     def _put(self, module: str, name: str, text: Callable[[str], str]) -> str:
         """Put a definition under its name, or under another where that is taken by another text."""
@@ -173,35 +170,38 @@ def _import_of(module: str, record: ast.ClassDef, name: str) -> str:
     return f"from {module} import {record.name}{renamed}  # {', '.join(fields)}"
 
 
-def _names(node: ast.AST) -> list[str]:
-    inside = _bare(node) if isinstance(node, ast.FunctionDef) else node
-    return [n.id for n in ast.walk(inside) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+@functools.cache
+def _in_kernels(module: str, name: str) -> tuple[ast.stmt, str, tuple[str, ...]]:
+    """Return a definition as kernels have it, its text, and the other definitions of its module that it refers to."""
+    scope, node = _definitions(module), _definitions(module)[name]
+    bare = _bare(node) if isinstance(node, ast.FunctionDef) else node
+    names = [n.id for n in ast.walk(bare) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    used = tuple(other for other in dict.fromkeys(names) if other != name and other in scope)
+    if isinstance(bare, ast.FunctionDef):  # helpers too: LLVM may leave a helper as a call
+        bare.body.insert(0, ast.parse("full_width()").body[0])
+    return bare, ast.unparse(bare), used
 
 
-def _bare(node: ast.stmt) -> ast.stmt:
-    """Drop what the compiler does not need: annotations and docstrings."""
-    node = copy.deepcopy(node)
-    if isinstance(node, ast.FunctionDef):
-        node.returns, node.decorator_list = None, []
-        for argument in node.args.args:
-            argument.annotation = None
-        if ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.fix_missing_locations(node)
+def _bare(node: ast.FunctionDef) -> ast.FunctionDef:
+    """Return a function without what the compiler does not need: annotations, decorators and the docstring."""
+    arguments = ast.arguments(**{**vars(node.args), "args": [ast.arg(argument.arg) for argument in node.args.args]})
+    body = node.body[1:] if ast.get_docstring(node) is not None else list(node.body)
+    return ast.fix_missing_locations(ast.FunctionDef(node.name, arguments, body, []))
+
+
+def _changed(names: dict[str, str]) -> dict[str, str]:
+    return {name: other for name, other in names.items() if name != other}
 
 
 def _renamed(node: ast.stmt | ast.Module, names: dict[str, str]) -> ast.stmt | ast.Module:
     """Return a definition that refers to other definitions, and to itself, by other names."""
-    changed = {name: other for name, other in names.items() if name != other}
-    if not changed:
-        return node
     outside = _outside(symtable.symtable(ast.unparse(node), "kernel", "exec"))
     node = copy.deepcopy(node)
     for part in ast.walk(node):
         if isinstance(part, ast.Name) and part.id in outside:
-            part.id = changed.get(part.id, part.id)
+            part.id = names.get(part.id, part.id)
         elif isinstance(part, ast.FunctionDef) and part.name in outside:
-            part.name = changed.get(part.name, part.name)
+            part.name = names.get(part.name, part.name)
     return node
 
 

@@ -18,7 +18,7 @@ from torch import nn
 import mho
 from mho import random
 from mho.compiler.hooks import Hooks, kernel_name, read_hooks
-from mho.compiler.law import read_law
+from mho.compiler.law import read_law, text_of
 from mho.compiler.model import DeviceModel
 from mho.devices import EFFECTS, LAWS, ConstantStep, Device, Effect, SoftBounds, StepDevice
 from mho.devices.options import OPTIONS, flat_effects
@@ -92,6 +92,16 @@ def test_a_law_may_read_the_fields_of_effects_that_do_nothing_at_a_pulse() -> No
     population = made[1].first.population().calling("accepts_pulse", "moves_up", "holds", "written")
     assert {"decay", "read_variation"} < set(population.fields)
     assert not {"diffusion", "decay_to"} & set(population.fields)
+
+
+def test_what_a_read_needs_of_the_devices_is_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chosen for each read anew, it took longer than the read: which fields a law reads is looked up in its text."""
+    asked = []
+    monkeypatch.setattr("mho.compiler.model.text_of", lambda functions: asked.append(1) or text_of(functions))
+    made = array(ConstantStep(read_variation=0.1), backend="cpu")
+    for _ in range(5):
+        made.forward(torch.ones(3, made.in_features))
+    assert len(asked) == 1
 
 
 def test_devices_that_differ_in_time_and_reads_share_the_kernel_of_updates() -> None:

@@ -94,9 +94,15 @@ class Population:
         Effects that fill none of them are left out, and so are their fields, unless the law reads them. So devices that
         differ only in what such a kernel does not look at share its code.
         """
-        model, unused = self.model.calling(*called), self.model.unused_fields(*called)
-        fields = {name: values for name, values in self.fields.items() if name not in unused}
-        return dataclasses.replace(self, model=model, fields=fields)
+        if called not in self._calling:
+            model, unused = self.model.calling(*called), self.model.unused_fields(*called)
+            fields = {name: values for name, values in self.fields.items() if name not in unused}
+            self._calling[called] = dataclasses.replace(self, model=model, fields=fields)
+        return self._calling[called]
+
+    @functools.cached_property
+    def _calling(self) -> dict[tuple[str, ...], Population]:
+        return {}
 
     def explain(self, error: Any) -> LawError:
         """Return the LawError that says in the user's terms what the compiler has refused."""

@@ -239,7 +239,7 @@ class Faults:
     def check(self, name: str, value: object, allowed: Allowed) -> bool:
         """Note a fault unless a field may have this value."""
         record(self.subject, name, allowed)
-        if self.list_refused(name, value, str(allowed)):
+        if self.list_refused(name, value, allowed):
             return False
         if allowed.takes(value):
             return True
@@ -255,7 +255,7 @@ class Faults:
         """Note a fault unless `value` is a bool."""
         self.check(name, value, Allowed(flag=True))
 
-    def list_refused(self, name: str, value: object, allowed: str) -> bool:
+    def list_refused(self, name: str, value: object, allowed: Allowed) -> bool:
         """Note a fault if `value` is a list, which only fields that may differ between replicas take."""
         if not isinstance(value, (list, tuple)):
             return False

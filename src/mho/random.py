@@ -14,6 +14,7 @@ that NumPy does by itself and Numba does not.
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 from typing import Any
 
@@ -174,10 +175,18 @@ def array_number(name: str) -> int:
 
 def stream_key(seed: int, array: int, operation: Operation) -> npt.NDArray[np.uint32]:
     """Return the key, two uint32 words, of the stream of an array and operation under a 64-bit seed."""
-    counter = [_words(w) for w in (array & 0xFFFFFFFF, array >> 32, int(operation), 0x6D686F)]
-    key = [_words(w) for w in (seed & 0xFFFFFFFF, seed >> 32)]
-    out = philox(*counter, *key)
-    return np.concatenate(out[:2])
+    key: npt.NDArray[np.uint32] = _stream_keys(seed, array)[operation]
+    return key
+
+
+@functools.lru_cache(maxsize=1024)
+def _stream_keys(seed: int, array: int) -> npt.NDArray[np.uint32]:
+    """Return the keys of the streams of all operations, (operations, 2), for reading: together as fast as one."""
+    low, high, key_0, key_1 = (_words(w) for part in (array, seed) for w in (part & 0xFFFFFFFF, part >> 32))
+    out = philox(low, high, np.arange(len(Operation), dtype=np.uint32), _words(0x6D686F), key_0, key_1)
+    keys: npt.NDArray[np.uint32] = np.stack(out[:2], axis=1)
+    keys.setflags(write=False)
+    return keys
 
 
 def field_normals(seed: int, array: int, field: str, cells: int) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from mho.kernels.ops import Floats
 
@@ -21,8 +22,9 @@ def product(w: Floats, v: Floats, backward: bool) -> Floats:
     columns = w if not backward else w.T
     terms = v if not backward else np.tile(v, w.shape[0] // v.size)
     total = np.zeros(columns.shape[0], np.float32)
-    for term, column in zip(terms, columns.T, strict=True):
-        total = fused(column, term, total)
+    with np.errstate(over="ignore"):
+        for term, column in zip(terms, columns.T, strict=True):
+            total = fused(column, term, total)
     return total
 
 
@@ -33,15 +35,15 @@ def fused(a: Floats, b: np.float32, c: Floats) -> Floats:
     exact, to the neighbour whose last bit is set, so that the second rounding, to float32, gives what a single rounding
     would.
     """
-    product = a.astype(np.float64) * np.float64(b)
-    total = product + c
+    product = np.multiply(a, b, dtype=np.float64)
+    total: npt.NDArray[np.float64] = product + c
     rest = total - product
     error = (product - (total - rest)) + (c - rest)
-    bits = total.view(np.int64)
-    odd = np.where((error > 0) == (total > 0), bits + 1, bits - 1).view(np.float64)
-    inexact = np.isfinite(total) & (error != 0) & (bits % 2 == 0)
-    with np.errstate(over="ignore"):
-        return np.where(inexact, odd, total).astype(np.float32)
+    if error.any():
+        bits = total.view(np.int64)
+        odd = np.where((error > 0) == (total > 0), bits + 1, bits - 1).view(np.float64)
+        total = np.where(np.isfinite(total) & (error != 0) & (bits % 2 == 0), odd, total)
+    return total.astype(np.float32)
 
 
 def in_steps(values: Floats, step: np.float32) -> Floats:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,9 @@ from mho.kernels.ops import Counts, Floats
 from mho.kernels.reference.cell import accepts_pulse, ask, drawn, holds, kept_weight, moves_up, written
 from mho.kernels.reference.trains import BitTrains
 from mho.random import BLOCKS_A_WORD, SLOTS_A_TRAIN, vector_keys
+
+PulseKeys = Callable[[int], tuple[Any, Any, Any]]
+"""Function from the number of a pulse to the index of its cross-point and its two key words."""
 
 
 def update(
@@ -46,33 +51,33 @@ def update(
         for word, start in enumerate(range(0, trains.columns.shape[3], SLOTS_A_TRAIN)):
             slots = slice(start, start + SLOTS_A_TRAIN)
             rows, columns = (sent[r, t, :, slots].astype(np.int64) for sent in (trains.rows, trains.columns))
-            coincidences = rows @ columns.T
+            coincidences, keys = rows @ columns.T, _Keys(streams[r], first + int(t), word)
             for p, j in zip(*np.nonzero(coincidences), strict=True):
                 cell = types.SimpleNamespace(**{name: values[r, p, j] for name, values in fields.items()})
                 if not accepts_pulse(model, bool(up[p, j]), cell):
                     continue
                 counts[r, COINCIDENCES] += coincidences[p, j]
-                keys = _Keys(streams[r], first + int(t), word, int(p) * state.shape[2] + int(j))
+                pulses = functools.partial(keys.of, np.array([int(p) * state.shape[2] + int(j)], np.uint32))
                 before = np.concatenate([[state[r, p, j]], hidden[r, :, p, j]])
                 n, rises = int(coincidences[p, j]), moves_up(model, bool(up[p, j]), cell)
-                state[r, p, j], *hidden[r, :, p, j] = move(model, before, n, rises, cell, keys, counts[r])
+                state[r, p, j], *hidden[r, :, p, j] = move(model, before, n, rises, cell, pulses, counts[r])
 
 
 class _Keys:
-    """Index and keys of the pulses of a cross-point in one word of slots of a vector, by the number of the pulse."""
+    """Keys of the pulses in one word of slots of a vector, which all cross-points have in common."""
 
-    def __init__(self, stream: npt.NDArray[np.uint32], vector: int, word: int, cell: int) -> None:
-        self.stream, self.vector = stream, np.array([vector], np.uint64)
-        self.first, self.cell = 1 + BLOCKS_A_WORD * word, np.array([cell], np.uint32)
+    def __init__(self, stream: npt.NDArray[np.uint32], vector: int, word: int) -> None:
+        blocks = np.arange(SLOTS_A_TRAIN, dtype=np.uint32) + np.uint32(1 + BLOCKS_A_WORD * word)
+        self._keys = vector_keys(stream[:1], stream[1:], np.array([vector], np.uint64), blocks)[:2]
 
-    def __getitem__(self, pulse: int) -> tuple[Any, Any, Any]:
-        block = np.array([self.first + pulse], np.uint32)
-        k0, k1, _, _ = vector_keys(self.stream[:1], self.stream[1:], self.vector, block)
-        return self.cell, k0, k1
+    def of(self, cell: npt.NDArray[np.uint32], pulse: int) -> tuple[Any, Any, Any]:
+        """Return the index of a cross-point and the keys of a pulse, by its number, (1,) each."""
+        first, second = (key[pulse : pulse + 1] for key in self._keys)
+        return cell, first, second
 
 
 def move(
-    model: DeviceModel, before: Floats, n: int, up: bool, cell: Any, keys: _Keys, counts: Counts
+    model: DeviceModel, before: Floats, n: int, up: bool, cell: Any, pulse_keys: PulseKeys, counts: Counts
 ) -> list[np.float32]:
     """Return the weight and the hidden states of a device after n coincidences in one direction.
 
@@ -85,7 +90,7 @@ def move(
         n: coincidences, at least 1.
         up: True for pulses up.
         cell: record of the device's fields.
-        keys: keys of the pulses.
+        pulse_keys: returns index and keys of a pulse, by its number.
         counts: (SIZE,) of the replica; bound hits and steps that are not finite are added.
 
     Returns:
@@ -97,16 +102,16 @@ def move(
     room = min(cell.w_max - w, w - cell.w_min)
     count = np.float32(n)
     if n > 1 and hasattr(law, "pulses") and room > law.reach(count, up, cell):
-        w = kept_weight(model, law.pulses(w, count, up, cell, drawn(law, *keys[0])), w, cell, counts)
+        w = kept_weight(model, law.pulses(w, count, up, cell, drawn(law, *pulse_keys(0))), w, cell, counts)
         last = 0
     else:
         for pulse in range(n):
-            new, after = ask(law, w, states, up, cell, drawn(law, *keys[pulse]))
+            new, after = ask(law, w, states, up, cell, drawn(law, *pulse_keys(pulse)))
             w = kept_weight(model, new, w, cell, counts)
             states = states if fixed else tuple(np.float32(h) for h in after)
         last = n - 1
     if hides and not fixed:  # what the last pulse has left is read
-        shown = written(model, w, cell, keys[last])
+        shown = written(model, w, cell, pulse_keys(last))
     return [shown, w, *states] if hides else [w, *states]
 
 

@@ -152,7 +152,7 @@ class ReLU(Activation):
     slope = "relu"
 
     def steps(self, x: Floats) -> list[Step]:
-        return [functools.partial(np.maximum, x, 0.0, self.out)]
+        return [functools.partial(np.maximum, x, 0.0, out=self.out)]
 
 
 @final

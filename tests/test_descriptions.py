@@ -575,19 +575,15 @@ def test_a_mistyped_field_of_a_cell_is_named_with_its_line():
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize(
-    ("law", "backend"),
+    ("law", "pulses", "backend"),
     [
-        (laws.Root, "cpu"),
-        (laws.Root, "reference"),
-        (laws.RootMerged, "reference"),
-        pytest.param(
-            laws.RootMerged,
-            "cpu",
-        ),
+        (laws.Root, 2, "reference"),
+        *((laws.RootMerged, pulses, backend) for pulses in (1, 2) for backend in ("cpu", "reference")),
     ],
 )
-def test_nan_from_a_law_raises_and_leaves_the_weight(law, backend):
-    array = mho.Crossbar(RPU(device=law(), update=Pulses(length=2)), 1, 2, backend=backend)
+def test_nan_from_a_law_raises_and_leaves_the_weight(law, pulses, backend):
+    """One pulse asks the law's `pulse`, two together its closed form, where it has one."""
+    array = mho.Crossbar(RPU(device=law(), update=Pulses(length=pulses)), 1, 2, backend=backend)
     array.write(torch.tensor([[0.3, -0.3]]))
     with refused(LawError, f"{law.__name__}.pulse returned NaN", "check_device"):
         array.pulse(torch.ones(1, 2), torch.ones(1, 1))

@@ -241,7 +241,7 @@ def test_threads_wait_for_one_another_behind_each_call(lines, parts):
     """A thread that did not wait would read what is not written yet."""
     (alone, expected, seen), (calls, values, counts) = chain(lines), chain(lines)
     one, several = Program(alone), Program(calls, parts=parts)
-    for _ in range(200):
+    for _ in range(50):
         one()
         several()
         for own, other in zip(expected, values, strict=True):

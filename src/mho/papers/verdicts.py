@@ -142,7 +142,7 @@ def _verdict(
     if kind == "trial":
         return none("no verdict: not all images")
     if not checks:
-        return none("no verdict: too short a training" if kind == "quick" else "no verdict: no number to compare with")
+        return none("no verdict: too short a training" if kind == "quick" else "no verdict: no claim is checked")
     if not mine.whole:
         first, last = window
         return none(

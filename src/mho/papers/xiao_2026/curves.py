@@ -27,6 +27,8 @@ PAPERS_LENGTH = 31
 """Slots of a pulse train in the paper's simulator, whose automatic scaling multiplies `fast_lr` by this number."""
 SCALE = 0.2
 """Weights of the largest device with the paper's rates: W = 0.2·A."""
+WIDE = 0.4
+"""The same with twice the room, W = 0.4·A; ours."""
 ROOM = Scale("max", fill=0.15)
 """Digital scale with equal rates: the largest initial weight of a layer takes 0.15 of the range of its devices."""
 FALL = {21: 0.3, 31: 0.1}
@@ -101,9 +103,9 @@ def network(cell: Cell, *, lr: float, length: int, scale: float | Scale) -> Expe
     return Experiment(training=training(lr), rpu=rpu)
 
 
-def printed(name: str, mean: float, spread: float) -> Experiment:
-    """Return the network on arrays of a rule with the paper's settings."""
-    return network(rule(name, mean=mean, spread=spread), lr=RATES[name], length=LENGTHS[name], scale=SCALE)
+def printed(name: str, mean: float, spread: float, scale: float = SCALE) -> Experiment:
+    """Return the network on arrays of a rule with the paper's settings, with weights of `scale` times the devices'."""
+    return network(rule(name, mean=mean, spread=spread), lr=RATES[name], length=LENGTHS[name], scale=scale)
 
 
 def equal(name: str) -> Experiment:
@@ -127,5 +129,6 @@ CURVES: dict[str, Callable[[], Experiment]] = {
     },
     **{f"{name}_equal": partial(equal, name) for name in RULES},
     f"{SCALED}_0.4_0.05": partial(printed, SCALED, 0.4, 0.05),
+    **{f"{name}_wide": partial(printed, name, 0.4, 0.05, WIDE) for name in ("ttv2", "agad", SCALED)},
 }
-"""Every curve once; those of equal rates, and the last, are ours."""
+"""Every curve once; those of equal rates, with E-RIDER's fast bank scaled, and with more room are ours."""

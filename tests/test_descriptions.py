@@ -575,19 +575,19 @@ def test_a_mistyped_field_of_a_cell_is_named_with_its_line():
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize(
-    ("law", "pulses", "backend"),
+    ("law", "pulses", "weight", "backend"),
     [
-        (laws.Root, 2, "reference"),
-        *((laws.RootMerged, pulses, backend) for pulses in (1, 2) for backend in ("cpu", "reference")),
+        (laws.Root, 2, 0.3, "reference"),
+        *((laws.RootMerged, *case, back) for case in ((1, 0.3), (2, 0.3), (2, 0.59)) for back in ("cpu", "reference")),
     ],
 )
-def test_nan_from_a_law_raises_and_leaves_the_weight(law, pulses, backend):
-    """One pulse asks the law's `pulse`, two together its closed form, where it has one."""
+def test_nan_from_a_law_raises_and_leaves_the_weight(law, pulses, weight, backend):
+    """One pulse asks the law's `pulse`, two together its closed form, where it has one, and near a bound `pulse` twice."""
     array = mho.Crossbar(RPU(device=law(), update=Pulses(length=pulses)), 1, 2, backend=backend)
-    array.write(torch.tensor([[0.3, -0.3]]))
+    array.write(torch.tensor([[weight, -0.3]]))
     with refused(LawError, f"{law.__name__}.pulse returned NaN", "check_device"):
         array.pulse(torch.ones(1, 2), torch.ones(1, 1))
-    assert array.weight[0, 0, 0].item() == np.float32(0.3)
+    assert array.weight[0, 0, 0].item() == np.float32(weight)
     assert array.weight[0, 0, 1].item() > -0.3
     # the next use of the array is not blamed for it
     array.forward(torch.ones(1, 2))

@@ -238,7 +238,7 @@ def chain(lines: int, work: int = WORK_OF_A_PROGRAM) -> tuple[list[Call], list[n
 @pytest.mark.parametrize("lines", [1, 2, 7, 64])
 @pytest.mark.parametrize("parts", [2, 3])
 def test_threads_wait_for_one_another_behind_each_call(lines, parts):
-    """A thread that did not wait would read what is not written yet."""
+    """A thread that did not wait would read what is not written yet: without meetings the first repetition differs."""
     (alone, expected, seen), (calls, values, counts) = chain(lines), chain(lines)
     one, several = Program(alone), Program(calls, parts=parts)
     for _ in range(50):

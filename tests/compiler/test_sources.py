@@ -228,6 +228,14 @@ def test_a_helper_is_compiled_once_whether_it_is_given_a_literal_or_a_number(tmp
     assert [str(kind) for kind in kernel.py_func.__globals__["next_of"].signatures] == ["(int64, bool)"]
 
 
+def test_a_helper_that_needs_a_literal_gets_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path))
+    helper = f"{INLINE}\ndef nth_of(pair, k):\n    return pair[k]\n"
+    entry = f"{ENTRY}\ndef sum_of(x):\n    return nth_of((x, x > 1), 0) + nth_of((2 * x, x > 1), 0)\n"
+    kernel = cache.load_kernel(f"from numba import njit\n\n{helper}\n{entry}", "sum_of", "sum_of kernel")
+    assert kernel(1.5) == 4.5
+
+
 def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("MHO_CACHE_DIR", str(tmp_path / "file"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import functools
 import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
@@ -158,10 +157,6 @@ class Device(Options, abc.ABC, metaclass=InWords):
 
     def parameters(self) -> dict[str, PerCell]:
         """Return every field that is a number as a `PerCell`, as declared, then those of effects that are on."""
-        return dict(self._parameters)
-
-    @functools.cached_property
-    def _parameters(self) -> dict[str, PerCell]:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         own = {
             name: as_per_cell(value)

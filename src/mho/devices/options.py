@@ -39,10 +39,6 @@ class Options:
 
     def active_effects(self) -> tuple[Effect, ...]:
         """Return the effects that are on, in the order in which they act."""
-        return self._active
-
-    @functools.cached_property
-    def _active(self) -> tuple[Effect, ...]:
         flat = [cls(**values) for cls, values in self._given()]
         on = [effect for effect in flat if any(is_on(value) for value in effect.parameters().values())]
         return (*on, *self.effects)

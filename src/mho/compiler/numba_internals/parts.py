@@ -15,6 +15,7 @@ from numba import types
 from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
 
 MODULE = "mho.compiler.numba_internals"
 """Stands for the module of every part in Numba's names: files in the cache of kernels have it."""
@@ -85,13 +86,19 @@ def set_parts(module: ModuleType) -> None:
 def _take_literals_as_numbers(part: Any) -> None:
     """Have a helper compiled once for numbers, where Numba would compile it anew for each literal 0 or True in a call.
 
-    LLVM sees the literal anyway in what it inlines.
+    LLVM sees the literal anyway in what it inlines. Helpers that need it, to index a tuple of several types, get it.
     """
     own, part_of = type(part).get_call_template, weakref.ref(part)
 
     def replaced(arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        numbers = tuple(types.unliteral(kind) for kind in arguments)
         kinds = {name: types.unliteral(kind) for name, kind in options.items()}
-        return own(part_of(), tuple(types.unliteral(kind) for kind in arguments), kinds)
+        try:
+            return own(part_of(), numbers, kinds)
+        except NumbaError:
+            if (numbers, kinds) == (arguments, options):
+                raise
+            return own(part_of(), arguments, options)
 
     part.get_call_template = replaced
 

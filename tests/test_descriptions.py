@@ -582,7 +582,7 @@ def test_a_mistyped_field_of_a_cell_is_named_with_its_line():
     ],
 )
 def test_nan_from_a_law_raises_and_leaves_the_weight(law, pulses, weight, backend):
-    """One pulse asks the law's `pulse`, two together its closed form, where it has one, and near a bound `pulse` twice."""
+    """One pulse asks the law's `pulse`; two ask its closed form, where it has one, and near a bound `pulse` twice."""
     array = mho.Crossbar(RPU(device=law(), update=Pulses(length=pulses)), 1, 2, backend=backend)
     array.write(torch.tensor([[weight, -0.3]]))
     with refused(LawError, f"{law.__name__}.pulse returned NaN", "check_device"):

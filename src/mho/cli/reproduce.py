@@ -72,7 +72,10 @@ def reproduce(
         bool, typer.Option("--from-results", help="Judge the results in --out, or those that come with mho.")
     ] = False,
     page: Annotated[
-        Path | None, typer.Option(help="Page to write of the results that --from-results judges (HTML).")
+        Path | None,
+        typer.Option(
+            help="Page (HTML) to write of all results that --from-results reads; --figure does not shorten it."
+        ),
     ] = None,
     figures: FigureFolder = None,
     form: FigureFormat = "png",

@@ -102,6 +102,7 @@ class Population:
 
     @functools.cached_property
     def _calling(self) -> dict[tuple[str, ...], Population]:
+        """Answers that `calling` has given, by the names of the hooks."""
         return {}
 
     def explain(self, error: Any) -> LawError:
